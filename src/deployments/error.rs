@@ -1,0 +1,37 @@
+//! Why a change was not made.
+
+use thiserror::Error;
+
+use super::preflight::{Unhealthy, UrlRefused};
+use crate::routing::VersionName;
+use crate::store::StoreError;
+
+/// Why a change was not made. Nothing has changed then.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum DeployError {
+    /// The store refused the change or could not be reached.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The URL may not be registered here.
+    #[error(transparent)]
+    UrlRefused(#[from] UrlRefused),
+    /// A version that would get traffic does not answer as it should.
+    #[error("version {version} is not healthy: {cause}; mend it, or force the change")]
+    Unhealthy {
+        /// Which version.
+        version: VersionName,
+        /// What was seen.
+        #[source]
+        cause: Unhealthy,
+    },
+    /// The history has no such generation.
+    #[error("the history has no generation {generation}: read it for those it has")]
+    UnknownGeneration {
+        /// The generation asked for.
+        generation: u64,
+    },
+    /// Others changed the split faster than its versions could be probed.
+    #[error("the split changed under every probe: try again")]
+    Unsettled,
+}

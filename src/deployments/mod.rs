@@ -1,0 +1,267 @@
+//! Applies changes and keeps routes fresh: preflight, store, publish.
+//!
+//! [`Deployments`] ties a [`RouteStore`] to a [`RoutingHandle`]. [`apply`](Deployments::apply) makes a change and has
+//! published it when it answers; [`run`](Deployments::run) follows the changes that other processes make to the same
+//! store. When the store fails, the routes published last stay.
+
+mod error;
+mod preflight;
+mod refresh;
+
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+pub use self::error::DeployError;
+pub use self::preflight::{Healthy, NoPreflight, Preflight, Unhealthy, UrlRefused};
+use self::refresh::Followed;
+pub use self::refresh::Freshness;
+use crate::handle::RoutingHandle;
+use crate::routing::{Change, Draw, Route, ServiceName, VersionName};
+use crate::store::{Applied, ChangeRequest, Clearance, HistoryEntry, MemoryStore, RouteStore, StoreError};
+
+/// How often a change may turn out to serve yet another version that is not probed, because others change the split.
+const PROBE_ROUNDS: usize = 8;
+
+/// Applies changes to a store and publishes them to a [`RoutingHandle`]. Clones share everything.
+///
+/// ```
+/// use tower_canary::routing::Change;
+/// use tower_canary::store::{ChangeRequest, MemoryStore};
+/// use tower_canary::{Deployments, NoPreflight, Target, WeightedVersionLayer};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+/// let deployments = Deployments::start(MemoryStore::new(), NoPreflight).await?;
+/// let layer = WeightedVersionLayer::new(deployments.handle(), Target::service("auth".parse()?));
+///
+/// let register = Change::register("v1.0".parse()?, "http://10.0.0.1:8080".parse()?);
+/// deployments.apply(&"auth".parse()?, ChangeRequest::new(register, "alice")).await?;
+/// assert!(deployments.handle().route("auth").is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Deployments {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    store: Arc<dyn RouteStore>,
+    preflight: Arc<dyn Preflight>,
+    handle: RoutingHandle,
+    followed: Mutex<Followed>,
+    /// One refresh at a time, so that a slow one never publishes over a later one.
+    refreshing: tokio::sync::Mutex<()>,
+}
+
+impl Deployments {
+    /// Loads all routes of `store` and publishes them to a handle of its own with the exact draw.
+    ///
+    /// `preflight` decides which URLs may be registered and probes versions before they get traffic.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read. A single split that cannot be read is left out and [reported](Self::freshness).
+    pub async fn start(store: impl RouteStore, preflight: impl Preflight) -> Result<Self, StoreError> {
+        Self::start_with(store, preflight, RoutingHandle::new()).await
+    }
+
+    /// Like [`start`](Self::start), publishing to `handle`: the place to choose a [`Draw`].
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub async fn start_with(
+        store: impl RouteStore,
+        preflight: impl Preflight,
+        handle: RoutingHandle,
+    ) -> Result<Self, StoreError> {
+        let deployments = Self::over(Arc::new(store), Arc::new(preflight), handle);
+        deployments.refresh().await?;
+        Ok(deployments)
+    }
+
+    /// An empty store in memory, no preflight: for tests, with the draw `Draw::Seeded` for choices that repeat.
+    ///
+    /// ```
+    /// use tower_canary::{Deployments, Draw};
+    ///
+    /// let deployments = Deployments::in_memory(Draw::Seeded(7));
+    /// assert!(deployments.handle().table().is_empty());
+    /// ```
+    #[must_use]
+    pub fn in_memory(draw: Draw) -> Self {
+        Self::over(Arc::new(MemoryStore::new()), Arc::new(NoPreflight), RoutingHandle::with_draw(draw))
+    }
+
+    fn over(store: Arc<dyn RouteStore>, preflight: Arc<dyn Preflight>, handle: RoutingHandle) -> Self {
+        let (followed, refreshing) = (Mutex::new(Followed::new()), tokio::sync::Mutex::new(()));
+        Self { shared: Arc::new(Shared { store, preflight, handle, followed, refreshing }) }
+    }
+
+    /// The routes that requests follow: what layers are made of.
+    #[must_use]
+    pub fn handle(&self) -> &RoutingHandle {
+        &self.shared.handle
+    }
+
+    /// Makes a change: preflight, store, publish. Requests that start after it answered follow the new split.
+    ///
+    /// A version that would get traffic and has none is probed first, unless the request's [`Clearance`] covers it.
+    ///
+    /// # Errors
+    ///
+    /// [`DeployError`] says why; nothing has changed then.
+    pub async fn apply(
+        &self,
+        service: &ServiceName,
+        mut request: ChangeRequest,
+    ) -> Result<Applied, DeployError> {
+        self.admit(&request.change)?;
+        for _ in 0..PROBE_ROUNDS {
+            match self.shared.store.apply(service, &request).await {
+                Ok(applied) => {
+                    self.publish(&applied);
+                    return Ok(applied);
+                }
+                Err(StoreError::NotCleared(versions)) => {
+                    let health_path = self.health_path(service, &request.change);
+                    for version in versions {
+                        let probed = self.shared.preflight.probe(&version, health_path.as_ref()).await;
+                        probed.map_err(|cause| DeployError::Unhealthy {
+                            version: version.name.clone(),
+                            cause,
+                        })?;
+                        clear(&mut request, version.name, version.backend);
+                    }
+                }
+                Err(refused) => return Err(refused.into()),
+            }
+        }
+        Err(DeployError::Unsettled)
+    }
+
+    /// What the change would do to the split that is served now. Nothing is probed, stored or published.
+    ///
+    /// # Errors
+    ///
+    /// Why the change would be refused.
+    pub fn preview(
+        &self,
+        service: &ServiceName,
+        request: &ChangeRequest,
+    ) -> Result<crate::routing::Split, StoreError> {
+        let route = self.route(service)?;
+        request.decide(route.split(), crate::store::now())
+    }
+
+    /// The change that brings back what `generation` of the service left.
+    ///
+    /// # Errors
+    ///
+    /// [`DeployError::UnknownGeneration`] when the history does not have it.
+    pub async fn restoring(&self, service: &ServiceName, generation: u64) -> Result<Change, DeployError> {
+        let found = self.shared.store.history(service, generation.checked_add(1), 1).await?;
+        match found.into_iter().next().filter(|entry| entry.generation == generation) {
+            Some(entry) => Ok(Change::Restore { generation, shares: entry.after }),
+            None => Err(DeployError::UnknownGeneration { generation }),
+        }
+    }
+
+    /// Up to `limit` changes of `service`, latest first; `before` leaves out that generation and later ones.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such service or the store cannot be read.
+    pub async fn history(
+        &self,
+        service: &ServiceName,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<HistoryEntry>, DeployError> {
+        Ok(self.shared.store.history(service, before, limit).await?)
+    }
+
+    /// Probes a version now, as before it gets traffic. `None` when the preflight does not probe.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such version, or it is not healthy.
+    pub async fn check(
+        &self,
+        service: &ServiceName,
+        version: &VersionName,
+    ) -> Result<Option<Healthy>, DeployError> {
+        let route = self.route(service)?;
+        let unknown = || StoreError::Refused(crate::routing::ChangeError::UnknownVersion(version.clone()));
+        let found = route.split().version(version.as_str()).ok_or_else(unknown)?;
+        let probed = self.shared.preflight.probe(found, route.split().health_path()).await;
+        probed.map_err(|cause| DeployError::Unhealthy { version: version.clone(), cause })
+    }
+
+    /// Loads what changed in the store since the last time and publishes it. [`run`](Self::run) does it every second.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read; the routes published last stay.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        self.refresh_once().await
+    }
+
+    /// How fresh the routes are.
+    #[must_use]
+    pub fn freshness(&self) -> Freshness {
+        self.followed().freshness()
+    }
+
+    /// Follows the store until `shutdown`, refreshing about every second. To be spawned or joined by the host.
+    ///
+    /// An error is logged, waited out with growing pauses, and never ends it.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
+        self.run_every(Duration::from_secs(1), shutdown).await;
+    }
+
+    /// Like [`run`](Self::run), refreshing about every `period`: 20 % sooner or later, so that replicas spread out.
+    pub async fn run_every(self, period: Duration, shutdown: impl Future<Output = ()> + Send) {
+        tokio::select! {
+            () = shutdown => {}
+            () = self.follow(period) => {}
+        }
+    }
+
+    fn admit(&self, change: &Change) -> Result<(), DeployError> {
+        match change {
+            Change::Register(registration) => self.shared.preflight.admit(&registration.backend)?,
+            Change::SetUrl { backend, .. } => self.shared.preflight.admit(backend)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Where the service's versions answer probes once `change` is made.
+    fn health_path(&self, service: &ServiceName, change: &Change) -> Option<crate::routing::HealthPath> {
+        let new = match change {
+            Change::Register(registration) => registration.health_path.clone(),
+            _ => None,
+        };
+        new.or_else(|| self.shared.handle.route(service.as_str())?.split().health_path().cloned())
+    }
+
+    fn publish(&self, applied: &Applied) {
+        // A later generation may be published already, by a change that was answered first.
+        let _ = self.shared.handle.publish(Route::compile(applied.after.clone()));
+    }
+
+    fn route(&self, service: &ServiceName) -> Result<Arc<Route>, StoreError> {
+        let route = self.shared.handle.route(service.as_str());
+        route.ok_or_else(|| StoreError::UnknownService(service.clone()))
+    }
+}
+
+fn clear(request: &mut ChangeRequest, version: VersionName, backend: crate::routing::Backend) {
+    if let Clearance::Only(cleared) = &mut request.clearance {
+        cleared.push((version, backend));
+    }
+}

@@ -1,0 +1,255 @@
+//! The seam between those who change routes and those who follow them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use foldhash::fast::RandomState;
+use http::HeaderValue;
+use http::uri::Authority;
+
+use crate::routing::{Backend, Draw, Points, Route, RoutingTable, ServiceName, Version};
+use crate::sharded::{Shard, Sharded};
+use crate::traffic::{InFlight, InFlightGuard};
+
+/// The routes that requests follow right now: published by one side, read by the layer without a lock.
+///
+/// Clones share the routes. Each request reads the route of its service once, so it sees one split whole. A
+/// published route is followed by every request that starts after [`publish`](Self::publish) returned.
+///
+/// ```
+/// use tower_canary::routing::{Change, Route, Split};
+/// use tower_canary::RoutingHandle;
+///
+/// let handle = RoutingHandle::new();
+/// let split = Split::new("auth".parse()?, 7)
+///     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), std::time::SystemTime::now())?;
+/// assert!(handle.publish(Route::compile(split)));
+/// assert_eq!(handle.route("auth").map(|route| route.split().generation()), Some(1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct RoutingHandle {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    draw: Draw,
+    cells: ArcSwap<Cells>,
+    /// Held by whoever publishes; requests never wait for it.
+    publishing: Mutex<()>,
+}
+
+type Cells = HashMap<ServiceName, Arc<Cell>, RandomState>;
+
+/// The place of one service: its route comes and goes, its draw goes on.
+#[derive(Debug)]
+pub(crate) struct Cell {
+    live: ArcSwapOption<LiveRoute>,
+    points: Points,
+}
+
+/// A route with what requests use up while they follow it.
+#[derive(Debug)]
+struct LiveRoute {
+    route: Arc<Route>,
+    lanes: Box<[Lanes]>,
+}
+
+/// A version as requests see it.
+#[derive(Debug)]
+struct Lanes {
+    upstreams: Sharded<Upstream>,
+    in_flight: Arc<InFlight>,
+}
+
+/// Where to send a request. Its counted parts are copied per shard, since two threads that clone one authority
+/// fight for its count: with two threads that alone was as dear as all the rest.
+#[derive(Clone, Debug)]
+pub(crate) struct Upstream {
+    pub(crate) backend: Backend,
+    pub(crate) authority: Authority,
+    pub(crate) host: HeaderValue,
+}
+
+/// What a request was given: held by reference to the route, used up before the request is sent.
+#[derive(Debug)]
+pub(crate) struct Choice<'a> {
+    pub(crate) route: &'a Route,
+    pub(crate) version: &'a Version,
+    pub(crate) upstream: &'a Upstream,
+    pub(crate) in_flight: InFlightGuard,
+}
+
+/// Why a request was given no version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoChoice {
+    UnknownService,
+    NoActiveVersion,
+}
+
+impl RoutingHandle {
+    /// No routes yet, and the exact draw.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// No routes yet, and `draw`.
+    #[must_use]
+    pub fn with_draw(draw: Draw) -> Self {
+        Self { shared: Arc::new(Shared { draw, ..Shared::default() }) }
+    }
+
+    /// The route that requests of the service called `name` follow now.
+    #[must_use]
+    pub fn route(&self, name: &str) -> Option<Arc<Route>> {
+        self.find(name)?.live.load().as_ref().map(|live| Arc::clone(&live.route))
+    }
+
+    /// All routes that requests follow now.
+    #[must_use]
+    pub fn table(&self) -> RoutingTable {
+        let route = |cell: &Arc<Cell>| cell.live.load().as_ref().map(|live| Arc::clone(&live.route));
+        self.shared.cells.load().values().filter_map(route).collect()
+    }
+
+    /// Publishes `route`, unless a later generation is published already: then it answers `false` and keeps that.
+    #[must_use = "false: a later generation stays published"]
+    pub fn publish(&self, route: impl Into<Arc<Route>>) -> bool {
+        let route = route.into();
+        let _one_at_a_time = self.shared.publishing.lock().unwrap_or_else(PoisonError::into_inner);
+        let cell = self.cell_locked(route.service());
+        let later = |live: &Arc<LiveRoute>| live.route.split().generation() > route.split().generation();
+        if cell.live.load().as_ref().is_some_and(later) {
+            return false;
+        }
+        cell.publish(route);
+        true
+    }
+
+    /// Publishes `table` whatever was published before. Services that it lacks become unknown.
+    pub fn replace(&self, table: &RoutingTable) {
+        let _one_at_a_time = self.shared.publishing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cells = Cells::clone(&self.shared.cells.load());
+        for (name, cell) in &cells {
+            if table.get(name.as_str()).is_none() {
+                cell.live.store(None);
+            }
+        }
+        for route in table.routes() {
+            let new = || Arc::new(Cell::new(self.shared.draw, route.service()));
+            cells.entry(route.service().clone()).or_insert_with(new).publish(Arc::clone(route));
+        }
+        self.shared.cells.store(Arc::new(cells));
+    }
+
+    /// How many requests the version has in flight through layers of this handle, from the choice of the version
+    /// until the response's body has ended. `None` when the version is not published.
+    ///
+    /// Once a version's weight is 0 and this is 0, its backend may be stopped.
+    ///
+    /// ```
+    /// # use tower_canary::routing::{Change, Route, Split};
+    /// # use tower_canary::RoutingHandle;
+    /// # let handle = RoutingHandle::new();
+    /// # let split = Split::new("auth".parse()?, 7)
+    /// #     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), std::time::SystemTime::now())?;
+    /// # assert!(handle.publish(Route::compile(split)));
+    /// assert_eq!(handle.in_flight("auth", "v1.0"), Some(0));
+    /// assert_eq!(handle.in_flight("auth", "v9"), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn in_flight(&self, service: &str, version: &str) -> Option<usize> {
+        let cell = self.find(service)?;
+        let live = cell.live.load();
+        let live = live.as_ref()?;
+        let i = live.route.split().versions().iter().position(|v| v.name.as_str() == version)?;
+        live.lanes.get(i).map(|lane| lane.in_flight.count())
+    }
+
+    /// The place of the service called `name`, if it was ever published or asked for by [`Self::cell`].
+    fn find(&self, name: &str) -> Option<Arc<Cell>> {
+        self.shared.cells.load().get(name).cloned()
+    }
+
+    /// Gives a request for the service called `name` to `choose`.
+    pub(crate) fn choose<T>(&self, name: &str, choose: impl FnOnce(Result<Choice<'_>, NoChoice>) -> T) -> T {
+        match self.shared.cells.load().get(name) {
+            Some(cell) => cell.choose(choose),
+            None => choose(Err(NoChoice::UnknownService)),
+        }
+    }
+
+    /// The place of one service, made if need be: for a layer that serves no other.
+    pub(crate) fn cell(&self, service: &ServiceName) -> Arc<Cell> {
+        let _one_at_a_time = self.shared.publishing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.cell_locked(service)
+    }
+
+    fn cell_locked(&self, service: &ServiceName) -> Arc<Cell> {
+        if let Some(cell) = self.find(service.as_str()) {
+            return cell;
+        }
+        let cell = Arc::new(Cell::new(self.shared.draw, service));
+        let mut cells = Cells::clone(&self.shared.cells.load());
+        cells.insert(service.clone(), Arc::clone(&cell));
+        self.shared.cells.store(Arc::new(cells));
+        cell
+    }
+}
+
+impl Cell {
+    fn new(draw: Draw, service: &ServiceName) -> Self {
+        Self { live: ArcSwapOption::empty(), points: Points::new(draw, service) }
+    }
+
+    fn publish(&self, route: Arc<Route>) {
+        let before = self.live.load();
+        self.live.store(Some(Arc::new(LiveRoute::new(route, before.as_deref()))));
+    }
+
+    /// Gives a request to `choose`. The route is held only while it runs.
+    pub(crate) fn choose<T>(&self, choose: impl FnOnce(Result<Choice<'_>, NoChoice>) -> T) -> T {
+        let live = self.live.load();
+        let Some(live) = live.as_ref() else { return choose(Err(NoChoice::UnknownService)) };
+        let shard = Shard::current();
+        let chosen = live.route.index_at(self.points.next(shard)).and_then(|i| live.choice(i, shard));
+        choose(chosen.ok_or(NoChoice::NoActiveVersion))
+    }
+}
+
+impl LiveRoute {
+    /// Counts of versions that `before` had go on.
+    fn new(route: Arc<Route>, before: Option<&Self>) -> Self {
+        let lanes = route.split().versions().iter().map(|version| {
+            let counted = before.and_then(|before| before.in_flight(version));
+            let in_flight = counted.unwrap_or_else(|| Arc::new(InFlight::new()));
+            Lanes { upstreams: Sharded::new(|_, _| Upstream::new(&version.backend)), in_flight }
+        });
+        let lanes = lanes.collect();
+        Self { route, lanes }
+    }
+
+    fn in_flight(&self, version: &Version) -> Option<Arc<InFlight>> {
+        let i = self.route.split().versions().iter().position(|v| v.id == version.id)?;
+        self.lanes.get(i).map(|lane| Arc::clone(&lane.in_flight))
+    }
+
+    fn choice(&self, i: usize, shard: Shard) -> Option<Choice<'_>> {
+        let (version, lane) = (self.route.split().versions().get(i)?, self.lanes.get(i)?);
+        let (upstream, in_flight) = (lane.upstreams.at(shard), lane.in_flight.enter(shard));
+        Some(Choice { route: &self.route, version, upstream, in_flight })
+    }
+}
+
+impl Upstream {
+    pub(crate) fn new(backend: &Backend) -> Self {
+        let authority = backend.authority().as_str().parse().unwrap_or_else(|_| backend.authority().clone());
+        let host = HeaderValue::from_bytes(backend.host_header().as_bytes());
+        let host = host.unwrap_or_else(|_| backend.host_header().clone());
+        Self { backend: backend.clone(), authority, host }
+    }
+}

@@ -1,0 +1,59 @@
+//! What was chosen for a request, for those who want to know.
+
+use crate::handle::Choice;
+use crate::routing::{ServiceName, VersionName};
+
+/// Which version a request was given: in the request's and the response's extensions when the layer is told so by
+/// [`with_choice`](super::WeightedVersionLayer::with_choice).
+///
+/// ```
+/// use http::{Request, Response};
+/// use tower::{Layer, ServiceExt, service_fn};
+/// use tower_canary::layer::VersionChoice;
+/// # use tower_canary::routing::{Change, Route, Split};
+/// # use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// # let handle = RoutingHandle::new();
+/// # let split = Split::new("auth".parse()?, 7)
+/// #     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), std::time::SystemTime::now())?;
+/// # assert!(handle.publish(Route::compile(split)));
+/// # let client = service_fn(|_: Request<()>| async { Ok::<_, std::convert::Infallible>(Response::new(())) });
+/// let layer = WeightedVersionLayer::new(&handle, Target::service("auth".parse()?)).with_choice();
+/// let response = layer.layer(client).oneshot(Request::new(())).await?;
+/// let choice = response.extensions().get::<VersionChoice>().ok_or("not chosen")?;
+/// assert_eq!((choice.service.as_str(), choice.version.as_str()), ("auth", "v1.0"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VersionChoice {
+    /// The service the request was for.
+    pub service: ServiceName,
+    /// The version it was given.
+    pub version: VersionName,
+    /// Which rule gave it.
+    pub reason: Reason,
+    /// The generation of the split that the rule was applied to.
+    pub generation: u64,
+}
+
+/// Which rule chose a version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The weights alone: the next point of the service's draw.
+    Draw,
+}
+
+impl VersionChoice {
+    pub(super) fn of(choice: &Choice<'_>) -> Self {
+        Self {
+            service: choice.route.service().clone(),
+            version: choice.version.name.clone(),
+            reason: Reason::Draw,
+            generation: choice.route.split().generation(),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+use std::sync::Arc;
+
+use tower_layer::Layer;
+
+use super::rewrite::HostPolicy;
+use super::service::{Settings, WeightedVersion};
+use super::target::Target;
+use crate::handle::{RoutingHandle, Upstream};
+use crate::routing::Backend;
+use crate::sharded::Sharded;
+
+/// Chooses a version of a backend for each request by weight. See the [module docs](super).
+///
+/// ```
+/// use tower_canary::layer::HostPolicy;
+/// use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
+///
+/// let handle = RoutingHandle::new();
+/// let layer = WeightedVersionLayer::new(&handle, Target::path_segment())
+///     .with_host(HostPolicy::Preserve)
+///     .with_fallback(&"http://monolith:8080".parse()?)
+///     .with_choice();
+/// # Ok::<(), tower_canary::routing::InvalidBackend>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct WeightedVersionLayer {
+    settings: Arc<Settings>,
+}
+
+impl WeightedVersionLayer {
+    /// A layer that follows the routes of `handle` and finds a request's service by `target`.
+    ///
+    /// The service need not exist yet: until it is published, requests for it are answered 404.
+    pub fn new(handle: &RoutingHandle, target: Target) -> Self {
+        let source = target.on(handle);
+        Self {
+            settings: Arc::new(Settings { source, host: HostPolicy::default(), fallback: None, tell: false }),
+        }
+    }
+
+    /// Sends requests for an unknown service, or for one without an active version, to `backend`.
+    ///
+    /// They arrive there as they came: a path segment that names a service is not stripped.
+    pub fn with_fallback(self, backend: &Backend) -> Self {
+        self.set(|settings| settings.fallback = Some(Arc::new(Sharded::new(|_, _| Upstream::new(backend)))))
+    }
+
+    /// What the backend sees as `Host`. Default: [`HostPolicy::Upstream`].
+    pub fn with_host(self, policy: HostPolicy) -> Self {
+        self.set(|settings| settings.host = policy)
+    }
+
+    /// Puts a [`VersionChoice`](super::VersionChoice) into the extensions of the request and of the response.
+    ///
+    /// Costs up to two allocations a request; off by default.
+    pub fn with_choice(self) -> Self {
+        self.set(|settings| settings.tell = true)
+    }
+
+    fn set(mut self, set: impl FnOnce(&mut Settings)) -> Self {
+        set(Arc::make_mut(&mut self.settings));
+        self
+    }
+}
+
+impl<S> Layer<S> for WeightedVersionLayer {
+    type Service = WeightedVersion<S>;
+
+    fn layer(&self, inner: S) -> WeightedVersion<S> {
+        WeightedVersion::new(inner, Arc::clone(&self.settings))
+    }
+}

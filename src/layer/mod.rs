@@ -1,0 +1,86 @@
+//! The Tower middleware: chooses a version for each request and rewrites the request to it.
+//!
+//! [`WeightedVersionLayer`] wraps any HTTP client service: hyper-util's `Client`, reqwest through `tower-reqwest`, a
+//! `service_fn`. For each request it
+//!
+//! 1. finds the service the request is for ([`Target`]),
+//! 2. chooses a version by weight, from the route published last ([`RoutingHandle`]),
+//! 3. points the URI at the version's base URL, path and query bytes untouched, and sets `Host` ([`HostPolicy`]),
+//! 4. calls the client, and counts the request as in flight until the response's *body* has ended.
+//!
+//! It adds no allocation, unless the version has a base path or the target strips one (one each), or
+//! [`with_choice`](WeightedVersionLayer::with_choice) is on. Errors are the client's own, untouched. What the layer
+//! answers by itself is a response with a problem document (RFC 9457), or `grpc-status: 14` for gRPC:
+//!
+//! | when | status | `type` |
+//! | --- | --- | --- |
+//! | no service of that name, or the request names none | 404 | `unknown-service` |
+//! | the service has no active version | 503 | `no-active-version` |
+//! | the path does not fit behind the version's base path | 414 | `uri-too-long` |
+//! | several `Host` headers, under [`HostPolicy::Preserve`] | 400 | `ambiguous-host` |
+//!
+//! With a [fallback](WeightedVersionLayer::with_fallback) the first two go there instead.
+//!
+//! # Place in a stack
+//!
+//! Outermost first: trace, authentication, retry, **this layer**, a time limit per attempt, the client. A retry
+//! outside draws again for each attempt. Do not let a client follow redirects below the layer: it would leave the
+//! version that was chosen.
+//!
+//! # Example
+//!
+//! ```
+//! use http::{Request, Response};
+//! use tower::{Layer, ServiceExt, service_fn};
+//! use tower_canary::routing::{Change, Route, Split};
+//! use tower_canary::{Draw, RoutingHandle, Target, WeightedVersionLayer};
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let at = std::time::SystemTime::now();
+//! let split = Split::new("auth".parse()?, 7)
+//!     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1:8080".parse()?), at)?
+//!     .apply(&Change::register("v1.1".parse()?, "http://10.0.0.2:8080".parse()?), at)?
+//!     .apply(&Change::SetWeight { version: "v1.1".parse()?, weight: "10".parse()? }, at)?;
+//! let handle = RoutingHandle::with_draw(Draw::Seeded(1));
+//! assert!(handle.publish(Route::compile(split)));
+//!
+//! // A client that answers with the host it was sent to.
+//! let client = service_fn(|request: Request<String>| async move {
+//!     let host = request.uri().host().unwrap_or_default().to_owned();
+//!     Ok::<_, std::convert::Infallible>(Response::new(host))
+//! });
+//! let layered = WeightedVersionLayer::new(&handle, Target::service("auth".parse()?)).layer(client);
+//! let mut canary = 0;
+//! for _ in 0..100 {
+//!     let request = Request::get("/login").body(String::new())?;
+//!     let response = layered.clone().oneshot(request).await?;
+//!     canary += usize::from(response.into_body().into_inner().as_deref() == Some("10.0.0.2"));
+//! }
+//! assert_eq!(canary, 10);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`RoutingHandle`]: crate::RoutingHandle
+
+mod body;
+mod choice;
+mod future;
+#[expect(
+    clippy::module_inception,
+    reason = "the parts of a middleware are named layer, service, future and body"
+)]
+mod layer;
+mod rejection;
+mod rewrite;
+mod service;
+mod target;
+
+pub use self::body::ResponseBody;
+pub use self::choice::{Reason, VersionChoice};
+pub use self::future::ResponseFuture;
+pub use self::layer::WeightedVersionLayer;
+pub use self::rewrite::HostPolicy;
+pub use self::service::WeightedVersion;
+pub use self::target::{RequestHead, Target};

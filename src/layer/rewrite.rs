@@ -1,0 +1,140 @@
+//! The request's URI and Host, pointed at a version.
+
+use http::header::{HOST, HeaderMap};
+use http::uri::{Authority, PathAndQuery, Scheme, Uri};
+use http::{HeaderValue, Request, Version};
+
+use super::rejection::Rejection;
+use super::target::RequestHead;
+use crate::handle::Upstream;
+
+/// What the backend sees as `Host`.
+///
+/// ```
+/// use tower_canary::layer::HostPolicy;
+///
+/// assert_eq!(HostPolicy::default(), HostPolicy::Upstream);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HostPolicy {
+    /// The host of the version's base URL. A request without the header is left so: clients make it from the URI.
+    #[default]
+    Upstream,
+    /// The host the request was sent to: that of its URI when it has one (HTTP/2 and absolute form), else its header.
+    Preserve,
+}
+
+/// Where a request goes: made while the route is at hand, applied when it is let go.
+#[derive(Debug)]
+pub(super) struct Destination {
+    scheme: Scheme,
+    authority: Authority,
+    /// `None` keeps the request's own.
+    path: Option<PathAndQuery>,
+    /// `None` keeps the request's own.
+    host: Option<HeaderValue>,
+}
+
+impl Destination {
+    /// The place of `head` at `upstream`, without the first `cut` bytes of its path.
+    #[inline]
+    pub(super) fn new(
+        head: &RequestHead<'_>,
+        upstream: &Upstream,
+        cut: usize,
+        policy: HostPolicy,
+    ) -> Result<Self, Rejection> {
+        Ok(Self {
+            scheme: upstream.backend.scheme().clone(),
+            authority: upstream.authority.clone(),
+            path: joined(upstream.backend.base_path(), head.uri, cut)?,
+            host: host(head.uri, head.headers, upstream, policy)?,
+        })
+    }
+
+    #[inline]
+    pub(super) fn apply<B>(self, request: &mut Request<B>) -> Result<(), Rejection> {
+        let mut parts = std::mem::take(request.uri_mut()).into_parts();
+        parts.scheme = Some(self.scheme);
+        parts.authority = Some(self.authority);
+        match self.path {
+            Some(path) => parts.path_and_query = Some(path),
+            None => _ = parts.path_and_query.get_or_insert(PathAndQuery::from_static("/")),
+        }
+        *request.uri_mut() = Uri::from_parts(parts).map_err(|_| Rejection::UriTooLong)?;
+        if let Some(host) = self.host {
+            request.headers_mut().insert(HOST, host);
+        }
+        // What a client sends is for the client and the backend to agree on, not what the gateway was sent.
+        *request.version_mut() = Version::HTTP_11;
+        Ok(())
+    }
+}
+
+/// `base` and the path behind `cut`, joined on exactly one `/`; `None` when that is the path as it is.
+fn joined(base: &str, uri: &Uri, cut: usize) -> Result<Option<PathAndQuery>, Rejection> {
+    if base.is_empty() && cut == 0 {
+        return Ok(None);
+    }
+    let whole = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+    // `*`, the target of OPTIONS, is no path.
+    let Some(rest) = whole.get(cut..).filter(|_| whole.starts_with('/')) else { return Ok(None) };
+    let slash = if rest.starts_with('/') { "" } else { "/" };
+    if base.is_empty() && slash.is_empty() && rest == "/" {
+        return Ok(Some(PathAndQuery::from_static("/")));
+    }
+    let mut path = String::with_capacity(base.len() + slash.len() + rest.len());
+    path.extend([base, slash, rest]);
+    PathAndQuery::from_maybe_shared(bytes::Bytes::from(path)).map(Some).map_err(|_| Rejection::UriTooLong)
+}
+
+fn host(
+    uri: &Uri,
+    headers: &HeaderMap,
+    upstream: &Upstream,
+    policy: HostPolicy,
+) -> Result<Option<HeaderValue>, Rejection> {
+    match policy {
+        HostPolicy::Upstream => Ok(headers.contains_key(HOST).then(|| upstream.host.clone())),
+        HostPolicy::Preserve if headers.get_all(HOST).iter().nth(1).is_some() => {
+            Err(Rejection::AmbiguousHost)
+        }
+        HostPolicy::Preserve => {
+            let sent_to = uri.authority().map(|authority| HeaderValue::from_str(authority.as_str()));
+            sent_to.transpose().map_err(|_| Rejection::AmbiguousHost)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::joined;
+
+    fn join(base: &str, uri: &str, cut: usize) -> String {
+        let uri = uri.parse().unwrap();
+        joined(base, &uri, cut).unwrap().map_or_else(|| uri.to_string(), |path| path.to_string())
+    }
+
+    #[test]
+    fn paths_join_on_exactly_one_slash() {
+        assert_eq!(join("", "/login?a=%2f", 0), "/login?a=%2f");
+        assert_eq!(join("/api", "/login", 0), "/api/login");
+        assert_eq!(join("/api", "/", 0), "/api/");
+        assert_eq!(join("", "/auth", 5), "/");
+        assert_eq!(join("", "/auth?x=1", 5), "/?x=1");
+        assert_eq!(join("/api", "/auth/login//x", 5), "/api/login//x");
+        assert_eq!(join("/api", "*", 0), "*");
+    }
+
+    proptest! {
+        #[test]
+        fn the_bytes_behind_the_base_path_are_the_requests_own(path in "/[!-~&&[^#?<>{}\"`\\\\^|]]{0,40}(\\?[a-z0-9=&%/]{0,20})?") {
+            let Ok(uri) = path.parse::<http::Uri>() else { return Ok(()) };
+            let own = uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+            prop_assert_eq!(join("/base", &path, 0), format!("/base{own}"));
+        }
+    }
+}

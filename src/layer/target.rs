@@ -1,0 +1,228 @@
+//! Which service a request is for.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use http::header::{HOST, HeaderMap, HeaderName};
+use http::{Extensions, Method, Request, Uri};
+
+use crate::handle::{Cell, Choice, NoChoice, RoutingHandle};
+use crate::routing::ServiceName;
+
+/// How a layer finds the service that a request is for.
+///
+/// ```
+/// use tower_canary::Target;
+///
+/// let always = Target::service("auth".parse()?);
+/// let by_path = Target::path_segment(); // /auth/login goes to auth as /login
+/// let by_host = Target::subdomain_of("example.com"); // auth.example.com
+/// let by_tenant = Target::from_fn(|head| head.headers.get("x-tenant")?.to_str().ok()?.parse().ok());
+/// # Ok::<(), tower_canary::routing::InvalidName>(())
+/// ```
+#[derive(Clone)]
+pub struct Target(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    Service(ServiceName),
+    Lookup(Lookup),
+}
+
+#[derive(Clone)]
+pub(super) enum Lookup {
+    PathSegment { strip: bool },
+    Host,
+    Subdomain(Arc<str>),
+    Header(HeaderName),
+    Extension,
+    Function(Arc<Function>),
+}
+
+type Function = dyn Fn(&RequestHead<'_>) -> Option<ServiceName> + Send + Sync;
+
+/// A request without its body, as a host's own function sees it.
+///
+/// ```
+/// use tower_canary::Target;
+///
+/// let target = Target::from_fn(|head| match head.uri.path().starts_with("/v2/") {
+///     true => "orders".parse().ok(),
+///     false => None,
+/// });
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct RequestHead<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// The URI as it came.
+    pub uri: &'a Uri,
+    /// The headers as they came.
+    pub headers: &'a HeaderMap,
+    /// The extensions.
+    pub extensions: &'a Extensions,
+}
+
+impl Target {
+    /// Every request is for `service`. The fastest: the service is looked up once, not per request.
+    #[must_use]
+    pub const fn service(service: ServiceName) -> Self {
+        Self(Kind::Service(service))
+    }
+
+    /// The first segment of the path names the service and is stripped: `/auth/login` goes to `auth` as `/login`.
+    #[must_use]
+    pub const fn path_segment() -> Self {
+        Self(Kind::Lookup(Lookup::PathSegment { strip: true }))
+    }
+
+    /// The first segment of the path names the service and stays: `/auth/login` goes to `auth` as `/auth/login`.
+    #[must_use]
+    pub const fn path_segment_kept() -> Self {
+        Self(Kind::Lookup(Lookup::PathSegment { strip: false }))
+    }
+
+    /// The host names the service, without its port and in lower case: a service called `auth.example.com`.
+    ///
+    /// It is the URI's host where there is one (HTTP/2, absolute form), else the `Host` header's.
+    #[must_use]
+    pub const fn host() -> Self {
+        Self(Kind::Lookup(Lookup::Host))
+    }
+
+    /// What stands in front of `domain` in the host names the service: `auth.example.com` is for `auth`.
+    #[must_use]
+    pub fn subdomain_of(domain: &str) -> Self {
+        Self(Kind::Lookup(Lookup::Subdomain(format!(".{}", domain.to_ascii_lowercase()).into())))
+    }
+
+    /// The header `name` names the service. Several of them name none.
+    #[must_use]
+    pub const fn header(name: HeaderName) -> Self {
+        Self(Kind::Lookup(Lookup::Header(name)))
+    }
+
+    /// A [`ServiceName`] in the request's extensions, put there by the host.
+    #[must_use]
+    pub const fn extension() -> Self {
+        Self(Kind::Lookup(Lookup::Extension))
+    }
+
+    /// The host's own `function`. `None` is answered like an unknown service.
+    #[must_use]
+    pub fn from_fn(
+        function: impl Fn(&RequestHead<'_>) -> Option<ServiceName> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Kind::Lookup(Lookup::Function(Arc::new(function))))
+    }
+
+    pub(super) fn on(self, handle: &RoutingHandle) -> Source {
+        match self.0 {
+            Kind::Service(service) => Source::Fixed(handle.cell(&service)),
+            Kind::Lookup(lookup) => Source::Lookup(handle.clone(), lookup),
+        }
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Service(service) => write!(f, "Target::service({service})"),
+            Kind::Lookup(lookup) => fmt::Debug::fmt(lookup, f),
+        }
+    }
+}
+
+impl fmt::Debug for Lookup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PathSegment { strip: true } => f.write_str("Target::path_segment()"),
+            Self::PathSegment { strip: false } => f.write_str("Target::path_segment_kept()"),
+            Self::Host => f.write_str("Target::host()"),
+            Self::Subdomain(domain) => {
+                write!(f, "Target::subdomain_of({:?})", domain.trim_start_matches('.'))
+            }
+            Self::Header(name) => write!(f, "Target::header({name})"),
+            Self::Extension => f.write_str("Target::extension()"),
+            Self::Function(_) => f.write_str("Target::from_fn(..)"),
+        }
+    }
+}
+
+impl<'a> RequestHead<'a> {
+    pub(super) fn of<B>(request: &'a Request<B>) -> Self {
+        Self {
+            method: request.method(),
+            uri: request.uri(),
+            headers: request.headers(),
+            extensions: request.extensions(),
+        }
+    }
+
+    /// The host the request was sent to, without its port.
+    fn host(&self) -> Option<&'a str> {
+        if let Some(authority) = self.uri.authority() {
+            return Some(authority.host());
+        }
+        let text = self.single(&HOST)?;
+        Some(text.split_once(':').map_or(text, |(host, _port)| host))
+    }
+
+    fn single(&self, name: &HeaderName) -> Option<&'a str> {
+        let mut values = self.headers.get_all(name).iter();
+        let only = values.next()?;
+        if values.next().is_some() { None } else { only.to_str().ok() }
+    }
+}
+
+/// Where a layer's routes come from: a target bound to a handle.
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    Fixed(Arc<Cell>),
+    Lookup(RoutingHandle, Lookup),
+}
+
+impl Source {
+    /// Gives a version for `head` to `choose`, and how many bytes of its path named the service.
+    #[inline]
+    pub(super) fn choose<T>(
+        &self,
+        head: &RequestHead<'_>,
+        choose: impl FnOnce(Result<Choice<'_>, NoChoice>, usize) -> T,
+    ) -> T {
+        match self {
+            Self::Fixed(cell) => cell.choose(|choice| choose(choice, 0)),
+            Self::Lookup(handle, lookup) => match lookup.find(head) {
+                Some((name, cut)) => handle.choose(&name, |choice| choose(choice, cut)),
+                None => choose(Err(NoChoice::UnknownService), 0),
+            },
+        }
+    }
+}
+
+impl Lookup {
+    fn find<'a>(&self, head: &RequestHead<'a>) -> Option<(Cow<'a, str>, usize)> {
+        let name = match self {
+            Self::PathSegment { strip } => {
+                let segment = head.uri.path().strip_prefix('/')?.split('/').next()?;
+                return Some((segment.into(), if *strip { 1 + segment.len() } else { 0 }));
+            }
+            Self::Host => lower(head.host()?),
+            Self::Subdomain(suffix) => {
+                let host = head.host()?;
+                let label = host.len().checked_sub(suffix.len()).and_then(|at| host.split_at_checked(at));
+                lower(label.filter(|(_, domain)| domain.eq_ignore_ascii_case(suffix))?.0)
+            }
+            Self::Header(name) => head.single(name)?.into(),
+            Self::Extension => head.extensions.get::<ServiceName>()?.as_str().into(),
+            Self::Function(function) => function(head)?.to_string().into(),
+        };
+        Some((name, 0))
+    }
+}
+
+fn lower(text: &str) -> Cow<'_, str> {
+    if text.bytes().any(|b| b.is_ascii_uppercase()) { text.to_ascii_lowercase().into() } else { text.into() }
+}

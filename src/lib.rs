@@ -1,0 +1,19 @@
+//! Weighted canary and blue-green deployments as a Tower layer.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(feature = "admin")]
+pub mod admin;
+pub mod deployments;
+pub mod handle;
+pub mod layer;
+#[cfg(feature = "admin")]
+pub mod probe;
+pub mod routing;
+mod sharded;
+pub mod store;
+mod traffic;
+
+pub use self::deployments::{Deployments, NoPreflight};
+pub use self::handle::RoutingHandle;
+pub use self::layer::{Target, WeightedVersionLayer};
+pub use self::routing::{Backend, Draw, ServiceName, VersionName, Weight};

@@ -1,0 +1,1 @@
+//! Probing versions over HTTP, and which addresses may be reached at all.

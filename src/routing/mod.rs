@@ -1,0 +1,35 @@
+//! The rules of a split: names, weights, changes, slots and routes. Pure: no I/O, no clock, no async.
+//!
+//! A [`Split`] is what is stored of a service. A [`Change`] makes another split of it, or is refused whole. A
+//! [`Route`] is a split compiled for requests, a [`RoutingTable`] is all of them, and a [`Draw`] says where the
+//! point of a request comes from.
+//!
+//! The weights of active versions always total exactly 100 percent. When one weight is set, the others share the
+//! rest in proportion to their present weights, by largest remainder; where they are all at 0 and several, the
+//! change is refused as ambiguous instead of guessed. See [`Change`] for each rule.
+
+mod backend;
+mod change;
+mod draw;
+mod health_path;
+mod name;
+mod rebalance;
+mod route;
+mod slots;
+mod split;
+mod table;
+mod version;
+mod weight;
+
+pub use self::backend::{Backend, InvalidBackend};
+pub use self::change::{Change, ChangeError, Registration};
+pub(crate) use self::draw::Points;
+pub use self::draw::{Draw, Point};
+pub use self::health_path::{HealthPath, InvalidHealthPath};
+pub use self::name::{InvalidName, ServiceName, VersionName};
+pub use self::route::Route;
+pub use self::slots::{InvalidSlots, SlotMap};
+pub use self::split::{Split, SplitParts};
+pub use self::table::RoutingTable;
+pub use self::version::{InvalidVersionId, Share, Version, VersionId};
+pub use self::weight::{InvalidWeight, PARTS, Weight};

@@ -1,0 +1,57 @@
+//! Who takes what is left of the traffic.
+
+/// Shares `total` out in proportion to `weights` by largest remainder; ties go to the earlier one.
+///
+/// `None` where the weights give no proportion: they are all 0. The result totals exactly `total`.
+/// The largest-remainder (Hamilton) method.
+pub(super) fn apportion(total: u32, weights: &[u32]) -> Option<Vec<u32>> {
+    let sum: u64 = weights.iter().map(|w| u64::from(*w)).sum();
+    if sum == 0 {
+        return None;
+    }
+    let quota = |weight: &u32| u64::from(*weight) * u64::from(total);
+    #[expect(clippy::cast_possible_truncation, reason = "a share is at most the total, a u32")]
+    let mut shares: Vec<u32> = weights.iter().map(|w| (quota(w) / sum) as u32).collect();
+    let left = total - shares.iter().sum::<u32>();
+    let mut order: Vec<usize> = (0..weights.len()).collect();
+    order.sort_by_key(|i| std::cmp::Reverse(quota(&weights[*i]) % sum));
+    for i in order.into_iter().take(left as usize) {
+        shares[i] += 1;
+    }
+    Some(shares)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::apportion;
+
+    #[test]
+    fn ties_go_to_the_older_version() {
+        assert_eq!(apportion(1, &[1, 1]), Some(vec![1, 0]));
+        assert_eq!(apportion(10_000, &[1, 1, 1]), Some(vec![3_334, 3_333, 3_333]));
+    }
+
+    #[test]
+    fn weights_of_zero_give_no_proportion() {
+        assert_eq!(apportion(10_000, &[0, 0]), None);
+        assert_eq!(apportion(10_000, &[]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn shares_total_exactly_and_are_within_one_of_their_quota(
+            total in 0u32..=10_000,
+            weights in prop::collection::vec(any::<u32>(), 1..8),
+        ) {
+            let sum: u64 = weights.iter().map(|w| u64::from(*w)).sum();
+            let Some(shares) = apportion(total, &weights) else { prop_assert_eq!(sum, 0); return Ok(()); };
+            prop_assert_eq!(shares.iter().sum::<u32>(), total);
+            for (share, weight) in shares.iter().zip(&weights) {
+                let quota = u64::from(*weight) * u64::from(total) / sum;
+                prop_assert!(u64::from(*share) == quota || u64::from(*share) == quota + 1);
+            }
+        }
+    }
+}

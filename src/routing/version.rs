@@ -1,0 +1,127 @@
+//! One deployment of a service.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::SystemTime;
+
+use super::backend::Backend;
+use super::name::VersionName;
+use super::weight::Weight;
+
+/// One deployment of a service: a base URL, a weight, active or not.
+///
+/// ```
+/// use tower_canary::routing::{Change, Split};
+///
+/// let at = std::time::SystemTime::now();
+/// let split = Split::new("auth".parse()?, 7).apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), at)?;
+/// let version = &split.versions()[0];
+/// assert!(version.active && version.weight == tower_canary::Weight::FULL && version.created_at == at);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a store of a host's own builds it from its rows")]
+pub struct Version {
+    /// Its identity for as long as it is registered: a name taken again later is another version.
+    pub id: VersionId,
+    /// What it is called.
+    pub name: VersionName,
+    /// Where it is served.
+    pub backend: Backend,
+    /// Its share of the service's traffic.
+    pub weight: Weight,
+    /// Whether any rule may choose it.
+    pub active: bool,
+    /// When it was registered.
+    pub created_at: SystemTime,
+    /// When its URL, weight or active flag last changed.
+    pub updated_at: SystemTime,
+}
+
+/// What of a version a split's history keeps: its weight and whether it was active.
+///
+/// ```
+/// use tower_canary::routing::{Change, Split};
+///
+/// let split = Split::new("auth".parse()?, 7)
+///     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), std::time::SystemTime::now())?;
+/// assert_eq!(split.shares()[0].version.as_str(), "v1.0");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a store of a host's own builds it from its rows")]
+pub struct Share {
+    /// Which version.
+    pub version: VersionName,
+    /// Its weight then.
+    pub weight: Weight,
+    /// Whether it was active then.
+    pub active: bool,
+}
+
+/// The identity of a version, written as a UUID.
+///
+/// ```
+/// use tower_canary::routing::VersionId;
+///
+/// let id: VersionId = "67e55044-10b1-826f-9247-bb680e5fe0c8".parse()?;
+/// assert_eq!(id.to_string(), "67e55044-10b1-826f-9247-bb680e5fe0c8");
+/// # Ok::<(), tower_canary::routing::InvalidVersionId>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VersionId(u128);
+
+impl VersionId {
+    /// The identity of the version that the change to `generation` registered: each generation registers at most one.
+    /// A custom UUID (RFC 9562 version 8), so that the rules of a split need no source of chance.
+    pub(super) fn derive(salt: u64, generation: u64) -> Self {
+        let (high, low) = (mix(salt ^ mix(generation)), mix(salt.rotate_left(32).wrapping_add(generation)));
+        let version = (high & !0xF000) | 0x8000;
+        let variant = (low & !(0b11 << 62)) | (0b10 << 62);
+        Self((u128::from(version) << 64) | u128::from(variant))
+    }
+}
+
+/// The finalizer of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014).
+pub(super) const fn mix(value: u64) -> u64 {
+    let value = value.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let value = (value ^ (value >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let value = (value ^ (value >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    value ^ (value >> 31)
+}
+
+impl fmt::Display for VersionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hex = format!("{:032x}", self.0);
+        write!(f, "{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+    }
+}
+
+impl fmt::Debug for VersionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for VersionId {
+    type Err = InvalidVersionId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidVersionId> {
+        let hex: String = text.chars().filter(|c| *c != '-').collect();
+        let id = (hex.len() == 32).then(|| u128::from_str_radix(&hex, 16).ok()).flatten().map(Self);
+        id.filter(|id| id.to_string() == text).ok_or(InvalidVersionId)
+    }
+}
+
+/// A text that is not a [`VersionId`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InvalidVersionId;
+
+impl fmt::Display for InvalidVersionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a version id: write it as a lower-case UUID")
+    }
+}
+
+impl std::error::Error for InvalidVersionId {}

@@ -1,0 +1,53 @@
+//! A value per shard, so that threads at work at once write no cache line in common.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::available_parallelism;
+
+/// More shards than this buy nothing but memory.
+const MAX_SHARDS: usize = 16;
+
+/// One value per shard; a thread always finds the same one.
+#[derive(Debug)]
+pub(crate) struct Sharded<T>(Box<[Padded<T>]>);
+
+// Two lines of 64 bytes: processors fetch them in pairs.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Padded<T>(T);
+
+/// The shard of the running thread.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shard(usize);
+
+impl Shard {
+    /// Threads get shards in turn, so as many threads as there are processors share none.
+    pub(crate) fn current() -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        thread_local!(static MINE: Cell<usize> = const { Cell::new(usize::MAX) });
+        let mine = MINE.get();
+        if mine != usize::MAX {
+            return Self(mine);
+        }
+        let mine = NEXT.fetch_add(1, Ordering::Relaxed) % MAX_SHARDS;
+        MINE.set(mine);
+        Self(mine)
+    }
+}
+
+impl<T> Sharded<T> {
+    /// `make` is given the number of a shard and how many there are.
+    pub(crate) fn new(make: impl Fn(usize, usize) -> T) -> Self {
+        let count = available_parallelism().map_or(1, |n| n.get().next_power_of_two().min(MAX_SHARDS));
+        Self((0..count).map(|i| Padded(make(i, count))).collect())
+    }
+
+    pub(crate) fn at(&self, shard: Shard) -> &T {
+        // The count is a power of two.
+        &self.0[shard.0 & (self.0.len() - 1)].0
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().map(|padded| &padded.0)
+    }
+}

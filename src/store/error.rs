@@ -1,0 +1,38 @@
+//! Why a store did not do what it was asked.
+
+use thiserror::Error;
+
+use crate::routing::{ChangeError, ServiceName, Version};
+
+/// Why a store did not do what it was asked. Nothing has changed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// There is no such service.
+    #[error("service {0} is not registered: register a version of it first")]
+    UnknownService(ServiceName),
+    /// A rule of the split refuses the change.
+    #[error(transparent)]
+    Refused(#[from] ChangeError),
+    /// The split is at another generation than the request expects.
+    #[error("the split is at generation {found}, not {expected}: read it again and decide anew")]
+    GenerationConflict {
+        /// What the request expects.
+        expected: u64,
+        /// Where the split is.
+        found: u64,
+    },
+    /// Versions would get traffic that have none and that the request does not clear.
+    #[error("versions would get traffic that were not probed: {}", names(.0))]
+    NotCleared(Vec<Version>),
+    /// What is stored of this service cannot be read.
+    #[error("{0}")]
+    Broken(super::BrokenSplit),
+    /// The store cannot be reached, or gave up after retries.
+    #[error("the store is unavailable")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+fn names(versions: &[Version]) -> String {
+    versions.iter().map(|version| version.name.as_str()).collect::<Vec<_>>().join(", ")
+}

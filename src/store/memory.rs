@@ -1,0 +1,98 @@
+//! The store in memory.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use super::{Applied, ChangeRequest, HistoryEntry, RouteStore, Snapshot, StoreError, now};
+use crate::routing::{Change, ServiceName, Split};
+
+/// How many changes of one service the store in memory remembers.
+const REMEMBERED: usize = 1_000;
+
+/// Keeps splits in memory, and the last 1,000 changes of each: for tests, and for hosts whose routes come from code.
+///
+/// See [`RouteStore`] for an example.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    revision: u64,
+    services: BTreeMap<ServiceName, Entry>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    split: Split,
+    revision: u64,
+    history: VecDeque<HistoryEntry>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A change is made on a copy and put in whole, so the state is right even after a panic elsewhere.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl RouteStore for MemoryStore {
+    async fn load(&self, after: u64) -> Result<Snapshot, StoreError> {
+        let state = self.state();
+        let changed = state.services.values().filter(|entry| entry.revision > after);
+        let splits = changed.map(|entry| entry.split.clone()).collect();
+        Ok(Snapshot { revision: state.revision, splits, broken: Vec::new() })
+    }
+
+    async fn apply(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
+        let mut state = self.state();
+        let known = state.services.get(service).map(|entry| entry.split.clone());
+        let before = match (known, &request.change) {
+            (Some(split), _) => split,
+            (None, Change::Register(_)) => Split::new(service.clone(), rand::random()),
+            (None, _) => return Err(StoreError::UnknownService(service.clone())),
+        };
+        let at = now();
+        let after = request.decide(&before, at)?;
+        if after.generation() != before.generation() {
+            state.record(HistoryEntry::of(request, &before, &after, at), &after);
+        }
+        Ok(Applied { before, after, revision: state.revision })
+    }
+
+    async fn history(
+        &self,
+        service: &ServiceName,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<HistoryEntry>, StoreError> {
+        let state = self.state();
+        let entry = state.services.get(service).ok_or_else(|| StoreError::UnknownService(service.clone()))?;
+        let earlier = |change: &&HistoryEntry| before.is_none_or(|before| change.generation < before);
+        Ok(entry.history.iter().rev().filter(earlier).take(limit as usize).cloned().collect())
+    }
+}
+
+impl State {
+    fn record(&mut self, change: HistoryEntry, after: &Split) {
+        self.revision += 1;
+        let new = || Entry { split: after.clone(), revision: 0, history: VecDeque::new() };
+        let entry = self.services.entry(after.service().clone()).or_insert_with(new);
+        entry.split = after.clone();
+        entry.revision = self.revision;
+        entry.history.push_back(change);
+        if entry.history.len() > REMEMBERED {
+            entry.history.pop_front();
+        }
+    }
+}

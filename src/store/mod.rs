@@ -1,0 +1,161 @@
+//! Where splits are kept: [`RouteStore`], the store in memory, and the store in a SQL database.
+//!
+//! A store only locks, loads a split, lets [`ChangeRequest::decide`] decide, writes, and records what happened, in one
+//! transaction. The rules themselves are in [`routing`](crate::routing), so every store obeys the same ones.
+
+mod change_request;
+mod error;
+mod memory;
+#[cfg(feature = "_sql")]
+pub mod sql;
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+
+pub use self::change_request::{ChangeRequest, Clearance};
+pub use self::error::StoreError;
+pub use self::memory::MemoryStore;
+use crate::routing::{ServiceName, Share, Split, VersionName};
+
+/// Keeps the splits of all services and the history of their changes.
+///
+/// Two writers of one service take turns; readers see a split before a change or after it, never between.
+///
+/// ```
+/// use tower_canary::routing::Change;
+/// use tower_canary::store::{ChangeRequest, MemoryStore, RouteStore};
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let store = MemoryStore::new();
+/// let register = Change::register("v1.0".parse()?, "http://10.0.0.1:8080".parse()?);
+/// let applied = store.apply(&"auth".parse()?, &ChangeRequest::new(register, "alice")).await?;
+/// assert_eq!((applied.after.generation(), applied.revision), (1, 1));
+/// assert_eq!(store.load(0).await?.splits, [applied.after]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[async_trait]
+pub trait RouteStore: fmt::Debug + Send + Sync + 'static {
+    /// The splits that changed after `revision`, each whole, and the revision they are at. After 0: all of them.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the store cannot be read.
+    async fn load(&self, after: u64) -> Result<Snapshot, StoreError>;
+
+    /// Makes one change to the split of `service`, whole or not at all, and adds it to the history. A change that
+    /// changes nothing succeeds and adds none. Registering the first version creates the service.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] says why; the split is then as it was.
+    async fn apply(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError>;
+
+    /// Up to `limit` changes of `service`, latest first; `before` leaves out that generation and later ones.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::UnknownService`], or [`StoreError::Unavailable`] when the store cannot be read.
+    async fn history(
+        &self,
+        service: &ServiceName,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<HistoryEntry>, StoreError>;
+}
+
+/// Splits as they were at one revision of a store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a store of a host's own builds it")]
+pub struct Snapshot {
+    /// How many changes the store had seen. Splits may be later than this, never earlier.
+    pub revision: u64,
+    /// The splits, ordered by service name.
+    pub splits: Vec<Split>,
+    /// What is stored and cannot be read. Others are not held up by it.
+    pub broken: Vec<BrokenSplit>,
+}
+
+/// A stored split that cannot be read, such as one whose URL was edited by hand into none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a store of a host's own builds it")]
+pub struct BrokenSplit {
+    /// The service's name as stored.
+    pub service: String,
+    /// What is wrong, naming the row.
+    pub reason: String,
+}
+
+impl fmt::Display for BrokenSplit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the stored split of {:?} cannot be read: {}", self.service, self.reason)
+    }
+}
+
+/// What a change did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a store of a host's own builds it")]
+pub struct Applied {
+    /// The split before.
+    pub before: Split,
+    /// The split after: the same when the change changed nothing.
+    pub after: Split,
+    /// The store's revision with the change.
+    pub revision: u64,
+}
+
+/// One change of a split, as the history keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a store of a host's own builds it from its rows")]
+pub struct HistoryEntry {
+    /// The generation that the change made.
+    pub generation: u64,
+    /// Who made it.
+    pub actor: String,
+    /// Why, if they said.
+    pub reason: Option<String>,
+    /// The kind of change, as [`Change::kind`](crate::routing::Change::kind) names it.
+    pub kind: String,
+    /// The version it named.
+    pub version: Option<VersionName>,
+    /// The split before.
+    pub before: Vec<Share>,
+    /// The split after.
+    pub after: Vec<Share>,
+    /// When.
+    pub at: SystemTime,
+}
+
+impl HistoryEntry {
+    /// The entry for a `request` that made `after` of `before` at the time `at`.
+    #[must_use]
+    pub fn of(request: &ChangeRequest, before: &Split, after: &Split, at: SystemTime) -> Self {
+        Self {
+            generation: after.generation(),
+            actor: request.actor.clone(),
+            reason: request.reason.clone(),
+            kind: request.change.kind().to_owned(),
+            version: request.change.version().cloned(),
+            before: before.shares(),
+            after: after.shares(),
+            at,
+        }
+    }
+}
+
+/// Now, to the millisecond: what every store can keep.
+pub(crate) fn now() -> SystemTime {
+    from_millis(to_millis(SystemTime::now()))
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn to_millis(at: SystemTime) -> i64 {
+    at.duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+pub(crate) fn from_millis(millis: i64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(millis.max(0).unsigned_abs())
+}

@@ -1,0 +1,37 @@
+//! How many requests a version has in flight.
+
+use std::sync::Arc;
+
+use crate::sharded::{Shard, Sharded};
+
+/// The requests in flight of one version: from the choice until the response's body has ended.
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    shards: Sharded<Arc<Token>>,
+}
+
+/// One request in flight, until it is dropped.
+#[derive(Clone, Debug)]
+pub(crate) struct InFlightGuard {
+    _token: Arc<Token>,
+}
+
+// The count of references *is* the count of requests: what keeps the counter alive for a request that outlives its
+// version counts it as well. Aligned, so that two shards' counts are not on one cache line.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Token;
+
+impl InFlight {
+    pub(crate) fn new() -> Self {
+        Self { shards: Sharded::new(|_, _| Arc::new(Token)) }
+    }
+
+    pub(crate) fn enter(&self, shard: Shard) -> InFlightGuard {
+        InFlightGuard { _token: Arc::clone(self.shards.at(shard)) }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.shards.iter().map(|token| Arc::strong_count(token) - 1).sum()
+    }
+}
