@@ -75,9 +75,9 @@ pub enum Change {
 /// ```
 /// use tower_canary::routing::{Change, Registration};
 ///
-/// let mut canary = Registration::new("v1.1".parse()?, "http://10.0.0.2:8080".parse()?);
-/// canary.weight = Some("10".parse()?);
-/// canary.health_path = Some("/healthz".parse()?);
+/// let canary = Registration::new("v1.1".parse()?, "http://10.0.0.2:8080".parse()?)
+///     .with_weight("10".parse()?)
+///     .with_health_path("/healthz".parse()?);
 /// let change = Change::Register(canary);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -101,6 +101,24 @@ impl Registration {
     #[must_use]
     pub const fn new(version: VersionName, backend: Backend) -> Self {
         Self { version, backend, weight: None, active: true, health_path: None }
+    }
+
+    /// Takes `weight` at once.
+    #[must_use]
+    pub fn with_weight(self, weight: Weight) -> Self {
+        Self { weight: Some(weight), ..self }
+    }
+
+    /// Sets where the service's versions answer health probes.
+    #[must_use]
+    pub fn with_health_path(self, path: HealthPath) -> Self {
+        Self { health_path: Some(path), ..self }
+    }
+
+    /// Registers the version out of service.
+    #[must_use]
+    pub fn inactive(self) -> Self {
+        Self { active: false, ..self }
     }
 }
 
