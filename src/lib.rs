@@ -15,5 +15,5 @@ mod traffic;
 
 pub use self::deployments::{Deployments, NoPreflight};
 pub use self::handle::RoutingHandle;
-pub use self::layer::{Target, WeightedVersionLayer};
+pub use self::layer::{Target, WeightedVersion, WeightedVersionLayer};
 pub use self::routing::{Backend, Draw, ServiceName, VersionName, Weight};

@@ -80,10 +80,10 @@ fn joined(base: &str, uri: &Uri, cut: usize) -> Result<Option<PathAndQuery>, Rej
     let whole = uri.path_and_query().map_or("/", PathAndQuery::as_str);
     // `*`, the target of OPTIONS, is no path.
     let Some(rest) = whole.get(cut..).filter(|_| whole.starts_with('/')) else { return Ok(None) };
-    let slash = if rest.starts_with('/') { "" } else { "/" };
-    if base.is_empty() && slash.is_empty() && rest == "/" {
+    if base.is_empty() && matches!(rest, "" | "/") {
         return Ok(Some(PathAndQuery::from_static("/")));
     }
+    let slash = if rest.starts_with('/') { "" } else { "/" };
     let mut path = String::with_capacity(base.len() + slash.len() + rest.len());
     path.extend([base, slash, rest]);
     PathAndQuery::from_maybe_shared(bytes::Bytes::from(path)).map(Some).map_err(|_| Rejection::UriTooLong)

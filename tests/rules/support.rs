@@ -6,24 +6,24 @@ use proptest::prelude::*;
 use tower_canary::routing::{Change, ChangeError, Registration, Share, Split};
 use tower_canary::{VersionName, Weight};
 
-pub fn at(seconds: u64) -> SystemTime {
+pub(crate) fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
 }
 
-pub fn name(i: usize) -> VersionName {
+pub(crate) fn name(i: usize) -> VersionName {
     format!("v{i}").parse().unwrap()
 }
 
-pub fn weight(percent: f64) -> Weight {
+pub(crate) fn weight(percent: f64) -> Weight {
     Weight::try_from(percent).unwrap()
 }
 
-pub fn registration(i: usize) -> Registration {
+pub(crate) fn registration(i: usize) -> Registration {
     Registration::new(name(i), format!("http://10.0.0.{i}:8080").parse().unwrap())
 }
 
 /// A service with one active version per weight, `v0` the oldest.
-pub fn split(percents: &[f64]) -> Split {
+pub(crate) fn split(percents: &[f64]) -> Split {
     let mut split = Split::new("auth".parse().unwrap(), 7);
     for i in 0..percents.len() {
         split = split.apply(&Change::Register(registration(i)), at(1)).unwrap();
@@ -31,30 +31,30 @@ pub fn split(percents: &[f64]) -> Split {
     split.apply(&set_weights(percents), at(2)).unwrap()
 }
 
-pub fn set_weights(percents: &[f64]) -> Change {
+pub(crate) fn set_weights(percents: &[f64]) -> Change {
     Change::SetWeights(percents.iter().enumerate().map(|(i, p)| (name(i), weight(*p))).collect())
 }
 
-pub fn set_weight(i: usize, percent: f64) -> Change {
+pub(crate) fn set_weight(i: usize, percent: f64) -> Change {
     Change::SetWeight { version: name(i), weight: weight(percent) }
 }
 
-pub fn set_active(i: usize, active: bool) -> Change {
+pub(crate) fn set_active(i: usize, active: bool) -> Change {
     Change::SetActive { version: name(i), active, force: false }
 }
 
-pub fn percents(split: &Split) -> Vec<f64> {
+pub(crate) fn percents(split: &Split) -> Vec<f64> {
     split.versions().iter().map(|v| v.weight.percent()).collect()
 }
 
 /// A command of a random sequence; `Restore` names an earlier step.
 #[derive(Clone, Debug)]
-pub enum Step {
+pub(crate) enum Step {
     Do(Change),
     Restore(usize),
 }
 
-pub fn steps() -> impl Strategy<Value = Vec<Step>> {
+pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step(), 1..60)
 }
 
@@ -89,7 +89,10 @@ fn whole(mut cuts: Vec<u16>) -> Change {
 }
 
 /// Runs `steps` from an empty split and shows each one, with its outcome, to `see`.
-pub fn run(steps: Vec<Step>, mut see: impl FnMut(&Split, &Change, &Result<Split, ChangeError>)) -> Split {
+pub(crate) fn run(
+    steps: Vec<Step>,
+    mut see: impl FnMut(&Split, &Change, &Result<Split, ChangeError>),
+) -> Split {
     let mut split = Split::new("auth".parse().unwrap(), 7);
     let mut past: Vec<(u64, Vec<Share>)> = Vec::new();
     for (second, step) in steps.into_iter().enumerate() {
