@@ -1,4 +1,8 @@
-//! Weighted canary and blue-green deployments as a Tower layer.
+#![cfg_attr(all(feature = "sqlite", feature = "jwt"), doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(all(feature = "sqlite", feature = "jwt")),
+    doc = "Weighted canary and blue-green deployments as a Tower layer."
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "admin")]
