@@ -1,0 +1,41 @@
+//! Reading the history.
+
+use sea_orm::{ColumnTrait, DatabaseConnection, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+
+use super::entity::{change, service};
+use super::retry::Failure;
+use super::stored::{Flaw, named, shares_of, signed, unsigned};
+use crate::routing::ServiceName;
+use crate::store::{HistoryEntry, StoreError, from_millis};
+
+pub(super) async fn read(
+    db: &DatabaseConnection,
+    service: &ServiceName,
+    before: Option<u64>,
+    limit: u32,
+) -> Result<Vec<HistoryEntry>, Failure> {
+    let by_name = service::Entity::find().filter(service::Column::ServiceName.eq(service.as_str()));
+    let id: Option<i64> = by_name.select_only().column(service::Column::Id).into_tuple().one(db).await?;
+    let id = id.ok_or_else(|| StoreError::UnknownService(service.clone()))?;
+    let mut changes = change::Entity::find().filter(change::Column::ServiceId.eq(id));
+    if let Some(before) = before {
+        changes = changes.filter(change::Column::Generation.lt(signed(before)));
+    }
+    let latest = changes.order_by_desc(change::Column::Generation).limit(u64::from(limit));
+    let rows = latest.all(db).await?;
+    let entries: Result<_, Flaw> = rows.into_iter().map(entry).collect();
+    Ok(entries.map_err(|flaw| StoreError::Broken(flaw.of(service.as_str())))?)
+}
+
+fn entry(row: change::Model) -> Result<HistoryEntry, Flaw> {
+    Ok(HistoryEntry {
+        generation: unsigned(row.generation),
+        version: named(row.id, row.version.as_deref())?,
+        before: shares_of(row.id, "split_before", &row.split_before)?,
+        after: shares_of(row.id, "split_after", &row.split_after)?,
+        at: from_millis(row.changed_at),
+        actor: row.actor,
+        reason: row.reason,
+        kind: row.kind,
+    })
+}

@@ -1,0 +1,137 @@
+//! Which failures pass by themselves, and for how long they are waited out.
+
+use std::fmt;
+use std::ops::Deref;
+use std::time::Duration;
+
+use rand::RngExt;
+use sea_orm::sqlx::error::{DatabaseError, Error as DriverError};
+use sea_orm::{DbErr, RuntimeErr, SqlErr};
+
+use crate::store::StoreError;
+
+/// How long a call may take in all.
+const LIMIT: Duration = Duration::from_millis(2_750);
+
+/// How often an attempt that collided is made again.
+const RETRIES: usize = 5;
+
+/// Why one attempt failed.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// By decision: another attempt would end the same.
+    Decided(StoreError),
+    /// By the database.
+    Database(DbErr),
+}
+
+impl Failure {
+    /// What failed to be committed may have been: only what the database says it undid is tried again.
+    pub(super) fn of_commit(error: DbErr) -> Self {
+        if is_contention(&error) { Self::Database(error) } else { Self::Decided(unavailable(error)) }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Decided(error)
+    }
+}
+
+impl From<DbErr> for Failure {
+    fn from(error: DbErr) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// Makes `attempt`, and again if it collides with others, within the limit of a call.
+pub(super) async fn retried<T, F>(attempt: impl Fn() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, Failure>>,
+{
+    let attempts = async {
+        for _ in 0..RETRIES {
+            match attempt().await {
+                Err(Failure::Database(error)) if is_contention(&error) || is_loss(&error) => pause().await,
+                outcome => return outcome,
+            }
+        }
+        attempt().await
+    };
+    match tokio::time::timeout(LIMIT, attempts).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(Failure::Decided(error))) => Err(error),
+        Ok(Err(Failure::Database(error))) => Err(unavailable(error)),
+        Err(_) => Err(unavailable(TimedOut(LIMIT))),
+    }
+}
+
+/// A moment of random length, so that those that collided do not meet again.
+pub(super) async fn pause() {
+    let millis = rand::rng().random_range(1..=20);
+    tokio::time::sleep(Duration::from_millis(millis)).await;
+}
+
+/// Whether the attempt was undone because of what others did at the same time.
+pub(super) fn is_contention(error: &DbErr) -> bool {
+    // A guard found another generation, or two created one service.
+    let overtaken = matches!(error, DbErr::RecordNotUpdated)
+        || matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)));
+    overtaken || database_code(error).is_some_and(|code| is_transient(&code))
+}
+
+/// The code that the database gave an error, as its manual lists it.
+pub(super) fn database_code(error: &DbErr) -> Option<String> {
+    let error = database_error(error)?;
+    // MySQL's own number is finer than its code, a SQL state, and stands in front of its message.
+    let shown = error.to_string();
+    let number = shown.split(' ').next().filter(|number| number.parse::<u16>().is_ok());
+    number.map(str::to_owned).or_else(|| error.code().map(Into::into))
+}
+
+fn is_transient(code: &str) -> bool {
+    match code {
+        // SQLite: busy and locked, each with its finer forms.
+        "5" | "261" | "517" | "773" | "6" | "262" | "518" => true,
+        // PostgreSQL: serialization failure, deadlock.
+        "40001" | "40P01" => true,
+        // MySQL and MariaDB: deadlock, lock wait timeout, record changed since it was read.
+        "1213" | "1205" | "1020" => true,
+        _ => false,
+    }
+}
+
+/// Whether the connection broke, as when the database is started anew.
+fn is_loss(error: &DbErr) -> bool {
+    matches!(driver_error(error), Some(DriverError::Io(_)))
+}
+
+fn database_error(error: &DbErr) -> Option<&(dyn DatabaseError + 'static)> {
+    driver_error(error)?.as_database_error()
+}
+
+fn driver_error(error: &DbErr) -> Option<&DriverError> {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => Some(error.deref()),
+        _ => None,
+    }
+}
+
+/// The store cannot be reached, because of `cause`.
+pub(super) fn unavailable(cause: impl std::error::Error + Send + Sync + 'static) -> StoreError {
+    StoreError::Unavailable(Box::new(cause))
+}
+
+/// The database did not answer in time.
+#[derive(Debug)]
+struct TimedOut(Duration);
+
+impl fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the database did not answer within {:?}", self.0)
+    }
+}
+
+impl std::error::Error for TimedOut {}

@@ -1,0 +1,244 @@
+//! Rows and what they mean.
+
+use std::fmt;
+use std::str::FromStr;
+
+use sea_orm::{DbErr, QueryResult};
+use serde::{Deserialize, Serialize};
+
+use super::entity::version;
+use crate::routing::{Share, Split, SplitParts, Version, VersionName, Weight};
+use crate::store::{BrokenSplit, from_millis, to_millis};
+
+const SERVICE: &str = "gateway_service_config";
+const VERSION: &str = "gateway_service_version";
+const CHANGE: &str = "gateway_split_change";
+
+/// A value that cannot be read, and where it stands.
+#[derive(Clone, Debug)]
+pub(super) struct Flaw {
+    table: &'static str,
+    row: String,
+    column: &'static str,
+    cause: String,
+}
+
+impl Flaw {
+    fn new(
+        table: &'static str,
+        row: impl fmt::Display,
+        column: &'static str,
+        cause: impl fmt::Display,
+    ) -> Self {
+        Self { table, row: row.to_string(), column, cause: cause.to_string() }
+    }
+
+    /// As a reason why the split of `service` cannot be read.
+    pub(super) fn of(&self, service: &str) -> BrokenSplit {
+        BrokenSplit { service: service.into(), reason: self.to_string() }
+    }
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} row {}, column {}: {}", self.table, self.row, self.column, self.cause)
+    }
+}
+
+/// A service's rows: those of its versions next to each other, and its own in front of each of them.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub(super) id: i64,
+    pub(super) name: String,
+    service: Result<ServiceRow, Flaw>,
+    versions: Result<Vec<version::Model>, Flaw>,
+}
+
+#[derive(Debug)]
+struct ServiceRow {
+    generation: i64,
+    salt: i64,
+    slots: String,
+    health_path: Option<String>,
+}
+
+impl Stored {
+    /// The services in rows of [`read::select`](super::read::select).
+    pub(super) fn group(rows: &[QueryResult]) -> Result<Vec<Self>, DbErr> {
+        let mut services: Vec<Self> = Vec::new();
+        for row in rows {
+            let id = row.try_get_by_index(0)?;
+            match services.last_mut() {
+                Some(service) if service.id == id => service.add(row),
+                _ => services.push(Self::begin(id, row)),
+            }
+        }
+        Ok(services)
+    }
+
+    fn begin(id: i64, row: &QueryResult) -> Self {
+        let name = row.try_get_by_index(1).unwrap_or_else(|_| format!("number {id}"));
+        let mut service = Self { id, name, service: ServiceRow::of(id, row), versions: Ok(Vec::new()) };
+        service.add(row);
+        service
+    }
+
+    fn add(&mut self, row: &QueryResult) {
+        match (&mut self.versions, version_row(self.id, row)) {
+            (Ok(versions), Ok(version)) => versions.extend(version),
+            (versions, Err(flaw)) => *versions = Err(flaw),
+            (Err(_), Ok(_)) => {}
+        }
+    }
+
+    /// The rows of its versions as they are, which a repaired split may differ from.
+    pub(super) fn version_rows(&self) -> &[version::Model] {
+        self.versions.as_deref().unwrap_or_default()
+    }
+
+    /// The split, and whether it had to be repaired.
+    pub(super) fn split(&self) -> Result<(Split, bool), BrokenSplit> {
+        self.parts().map(Split::from_parts).map_err(|flaw| flaw.of(&self.name))
+    }
+
+    fn parts(&self) -> Result<SplitParts, Flaw> {
+        let row = self.service.as_ref().map_err(Clone::clone)?;
+        let mut rows: Vec<_> = self.versions.as_ref().map_err(Clone::clone)?.iter().collect();
+        rows.sort_by(|a, b| {
+            (a.position, a.created_at, &a.version).cmp(&(b.position, b.created_at, &b.version))
+        });
+        let health_path = row.health_path.as_deref();
+        Ok(SplitParts {
+            service: parse(SERVICE, self.id, "service_name", &self.name)?,
+            salt: row.salt.cast_unsigned(),
+            generation: u64::try_from(row.generation)
+                .map_err(|error| Flaw::new(SERVICE, self.id, "generation", error))?,
+            health_path: health_path.map(|path| parse(SERVICE, self.id, "health_path", path)).transpose()?,
+            versions: rows.into_iter().map(version).collect::<Result<_, _>>()?,
+            slots: parse(SERVICE, self.id, "slots", &row.slots)?,
+        })
+    }
+}
+
+impl ServiceRow {
+    fn of(id: i64, row: &QueryResult) -> Result<Self, Flaw> {
+        let flaw = |column| move |error: DbErr| Flaw::new(SERVICE, id, column, error);
+        row.try_get_by_index::<String>(1).map_err(flaw("service_name"))?;
+        Ok(Self {
+            generation: row.try_get_by_index(2).map_err(flaw("generation"))?,
+            salt: row.try_get_by_index(3).map_err(flaw("salt"))?,
+            slots: row.try_get_by_index(4).map_err(flaw("slots"))?,
+            health_path: row.try_get_by_index(5).map_err(flaw("health_path"))?,
+        })
+    }
+}
+
+/// `None` for a service without versions.
+fn version_row(service_id: i64, row: &QueryResult) -> Result<Option<version::Model>, Flaw> {
+    let id: Option<String> = row.try_get_by_index(6).map_err(|error| Flaw::new(VERSION, "?", "id", error))?;
+    let Some(id) = id else { return Ok(None) };
+    let flaw = |column| {
+        let id = &id;
+        move |error: DbErr| Flaw::new(VERSION, id, column, error)
+    };
+    Ok(Some(version::Model {
+        service_id,
+        version: row.try_get_by_index(7).map_err(flaw("version"))?,
+        url: row.try_get_by_index(8).map_err(flaw("url"))?,
+        weight: row.try_get_by_index(9).map_err(flaw("weight"))?,
+        is_active: row.try_get_by_index(10).map_err(flaw("is_active"))?,
+        position: row.try_get_by_index(11).map_err(flaw("position"))?,
+        created_at: row.try_get_by_index(12).map_err(flaw("created_at"))?,
+        updated_at: row.try_get_by_index(13).map_err(flaw("updated_at"))?,
+        id,
+    }))
+}
+
+fn version(row: &version::Model) -> Result<Version, Flaw> {
+    Ok(Version {
+        id: parse(VERSION, &row.id, "id", &row.id)?,
+        name: parse(VERSION, &row.id, "version", &row.version)?,
+        backend: parse(VERSION, &row.id, "url", &row.url)?,
+        weight: weight(row)?,
+        active: row.is_active,
+        created_at: from_millis(row.created_at),
+        updated_at: from_millis(row.updated_at),
+    })
+}
+
+fn weight(row: &version::Model) -> Result<Weight, Flaw> {
+    let hundredths = u16::try_from(row.weight).ok();
+    let weight = hundredths.and_then(|hundredths| Weight::from_hundredths(hundredths).ok());
+    weight.ok_or_else(|| {
+        let cause = format!("{} is not a weight: 0 to 10000, in hundredths of a percent", row.weight);
+        Flaw::new(VERSION, &row.id, "weight", cause)
+    })
+}
+
+fn parse<T>(table: &'static str, row: impl fmt::Display, column: &'static str, text: &str) -> Result<T, Flaw>
+where
+    T: FromStr<Err: fmt::Display>,
+{
+    text.parse().map_err(|error| Flaw::new(table, row, column, error))
+}
+
+/// The row that a `version` is kept in; `position` where it was in the order before.
+pub(super) fn row_of(version: &Version, service_id: i64, position: i64) -> version::Model {
+    version::Model {
+        id: version.id.to_string(),
+        service_id,
+        version: version.name.to_string(),
+        url: version.backend.to_string(),
+        weight: version.weight.hundredths().into(),
+        is_active: version.active,
+        position,
+        created_at: to_millis(version.created_at),
+        updated_at: to_millis(version.updated_at),
+    }
+}
+
+/// A count as the database keeps it: there is no unsigned number that all of them know.
+pub(super) fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// A count as the database keeps it; what was edited to below zero counts as none.
+pub(super) fn unsigned(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or(0)
+}
+
+/// A share as the history keeps it; the weight in hundredths of a percent.
+#[derive(Serialize, Deserialize)]
+struct StoredShare<'a> {
+    version: std::borrow::Cow<'a, str>,
+    weight: u16,
+    active: bool,
+}
+
+pub(super) fn shares_to_json(shares: &[Share]) -> String {
+    let stored = shares.iter().map(|share| StoredShare {
+        version: share.version.as_str().into(),
+        weight: share.weight.hundredths(),
+        active: share.active,
+    });
+    serde_json::Value::from_iter(stored.map(|share| serde_json::json!(share))).to_string()
+}
+
+/// The shares in `json`, which stands in `column` of the history's row `row`.
+pub(super) fn shares_of(row: i64, column: &'static str, json: &str) -> Result<Vec<Share>, Flaw> {
+    let flaw = |cause: &dyn fmt::Display| Flaw::new(CHANGE, row, column, cause);
+    let stored: Vec<StoredShare<'_>> = serde_json::from_str(json).map_err(|error| flaw(&error))?;
+    let share = |share: StoredShare<'_>| {
+        Ok(Share {
+            version: share.version.parse().map_err(|error| flaw(&error))?,
+            weight: Weight::from_hundredths(share.weight).map_err(|error| flaw(&error))?,
+            active: share.active,
+        })
+    };
+    stored.into_iter().map(share).collect()
+}
+
+/// The version that the history's row `row` names.
+pub(super) fn named(row: i64, name: Option<&str>) -> Result<Option<VersionName>, Flaw> {
+    name.map(|name| parse(CHANGE, row, "version", name)).transpose()
+}

@@ -1,0 +1,256 @@
+//! What every store does, whatever it keeps splits in. One more store is one more line in `main.rs`.
+
+use std::future::Future;
+
+use proptest::prelude::*;
+use tower_canary::routing::{Change, ChangeError, Registration, Split};
+use tower_canary::store::{Applied, ChangeRequest, RouteStore, StoreError};
+use tower_canary::{ServiceName, VersionName, Weight};
+
+pub fn auth() -> ServiceName {
+    "auth".parse().unwrap()
+}
+
+pub fn version(name: &str) -> VersionName {
+    name.parse().unwrap()
+}
+
+pub fn weight(percent: &str) -> Weight {
+    percent.parse().unwrap()
+}
+
+pub fn register(name: &str) -> Change {
+    Change::register(version(name), "http://10.0.0.1:8080/base".parse().unwrap())
+}
+
+pub fn set_weight(name: &str, percent: &str) -> Change {
+    Change::SetWeight { version: version(name), weight: weight(percent) }
+}
+
+pub fn by_alice(change: Change) -> ChangeRequest {
+    ChangeRequest::new(change, "alice")
+}
+
+pub async fn apply(store: &dyn RouteStore, change: Change) -> Applied {
+    store.apply(&auth(), &by_alice(change)).await.unwrap()
+}
+
+pub async fn two_versions(store: &dyn RouteStore) -> Split {
+    apply(store, register("v1.0")).await;
+    apply(store, register("v1.1")).await.after
+}
+
+/// All splits and the history of `auth`, as text that shows every field.
+pub async fn everything(store: &dyn RouteStore) -> String {
+    let (all, history) = (store.load(0).await.unwrap(), store.history(&auth(), None, 1_000).await);
+    format!("{all:?} {history:?}")
+}
+
+pub fn assert_totals(split: &Split) {
+    let total: u32 = split.versions().iter().map(|v| u32::from(v.weight.hundredths())).sum();
+    assert_eq!(total, 10_000, "{split:?}");
+}
+
+pub async fn an_empty_store_is_at_revision_zero(store: &dyn RouteStore) {
+    let snapshot = store.load(0).await.unwrap();
+    assert_eq!((snapshot.revision, snapshot.splits.len(), snapshot.broken.len()), (0, 0, 0));
+}
+
+pub async fn registering_the_first_version_creates_the_service(store: &dyn RouteStore) {
+    let mut first = Registration::new(version("v1.0"), "http://10.0.0.1".parse().unwrap());
+    first.health_path = Some("/healthz".parse().unwrap());
+    let applied = apply(store, Change::Register(first)).await;
+    assert_eq!((applied.before.generation(), applied.after.generation(), applied.revision), (0, 1, 1));
+    assert_eq!(applied.before.salt(), applied.after.salt());
+    let loaded = store.load(0).await.unwrap();
+    assert_eq!((loaded.revision, loaded.splits), (1, vec![applied.after]));
+}
+
+pub async fn changing_an_unknown_service_is_refused(store: &dyn RouteStore) {
+    let refused = store.apply(&auth(), &by_alice(set_weight("v1.0", "10"))).await;
+    assert!(matches!(refused, Err(StoreError::UnknownService(_))));
+    let refused = store.history(&auth(), None, 10).await;
+    assert!(matches!(refused, Err(StoreError::UnknownService(_))));
+}
+
+pub async fn a_refused_change_leaves_everything_as_it_was(store: &dyn RouteStore) {
+    two_versions(store).await;
+    let before = everything(store).await;
+    let refused = store.apply(&auth(), &by_alice(register("v1.0"))).await;
+    assert!(matches!(refused, Err(StoreError::Refused(ChangeError::DuplicateVersion(_)))));
+    let refused = store.apply(&"new".parse().unwrap(), &by_alice(set_weight("v1.0", "10"))).await;
+    assert!(matches!(refused, Err(StoreError::UnknownService(_))));
+    assert_eq!(everything(store).await, before);
+}
+
+pub async fn another_generation_than_expected_is_refused_with_both_numbers(store: &dyn RouteStore) {
+    two_versions(store).await;
+    let before = everything(store).await;
+    let mut request = by_alice(set_weight("v1.1", "10"));
+    request.expected_generation = Some(1);
+    let refused = store.apply(&auth(), &request).await;
+    assert!(matches!(refused, Err(StoreError::GenerationConflict { expected: 1, found: 2 })));
+    assert_eq!(everything(store).await, before);
+    request.expected_generation = Some(2);
+    assert_eq!(store.apply(&auth(), &request).await.unwrap().after.generation(), 3);
+}
+
+pub async fn what_changes_nothing_adds_no_history_and_no_revision(store: &dyn RouteStore) {
+    two_versions(store).await;
+    let before = everything(store).await;
+    let applied = apply(store, Change::Switch { version: version("v1.0") }).await;
+    assert_eq!((applied.before, applied.revision), (applied.after, 2));
+    assert_eq!(everything(store).await, before);
+}
+
+pub async fn history_is_latest_first_and_read_in_pages(store: &dyn RouteStore) {
+    two_versions(store).await;
+    let mut request = by_alice(set_weight("v1.1", "12.34"));
+    request.reason = Some("watch it \u{1f426} 'closely'".into());
+    let applied = store.apply(&auth(), &request).await.unwrap();
+
+    let generations = |entries: &[tower_canary::store::HistoryEntry]| {
+        entries.iter().map(|entry| entry.generation).collect::<Vec<_>>()
+    };
+    let latest = store.history(&auth(), None, 2).await.unwrap();
+    assert_eq!(generations(&latest), [3, 2]);
+    assert_eq!(generations(&store.history(&auth(), Some(2), 2).await.unwrap()), [1]);
+    assert_eq!(generations(&store.history(&auth(), Some(1), 2).await.unwrap()), [0_u64; 0]);
+    assert_eq!(generations(&store.history(&auth(), Some(u64::MAX), 1).await.unwrap()), [3]);
+
+    let entry = &latest[0];
+    assert_eq!((entry.actor.as_str(), entry.kind.as_str()), ("alice", "set-weight"));
+    assert_eq!((&entry.reason, &entry.version), (&request.reason, &Some(version("v1.1"))));
+    assert_eq!((&entry.before, &entry.after), (&applied.before.shares(), &applied.after.shares()));
+    assert_eq!(Some(entry.at), applied.after.version("v1.1").map(|v| v.updated_at));
+}
+
+pub async fn only_what_changed_later_is_loaded(store: &dyn RouteStore) {
+    for service in ["beta", "alpha", "gamma"] {
+        store.apply(&service.parse().unwrap(), &by_alice(register("v1.0"))).await.unwrap();
+    }
+    let names = |splits: &[Split]| splits.iter().map(|s| s.service().to_string()).collect::<Vec<_>>();
+    let all = store.load(0).await.unwrap();
+    assert_eq!((all.revision, names(&all.splits)), (3, ["alpha", "beta", "gamma"].map(String::from).into()));
+    assert_eq!(names(&store.load(1).await.unwrap().splits), ["alpha", "gamma"]);
+    assert_eq!(store.load(3).await.unwrap().splits, []);
+    let ahead = store.load(9).await.unwrap();
+    assert_eq!((ahead.revision, ahead.splits), (3, vec![]));
+}
+
+pub async fn versions_registered_at_once_stay_in_their_order(store: &dyn RouteStore) {
+    let names = ["z", "a", "m", "b", "y"];
+    for name in names {
+        apply(store, register(name)).await;
+    }
+    apply(store, Change::SetActive { version: version("m"), active: false, force: false }).await;
+    apply(store, Change::Remove { version: version("m") }).await;
+    apply(store, register("m")).await;
+    let split = store.load(0).await.unwrap().splits.remove(0);
+    let order: Vec<_> = split.versions().iter().map(|v| v.name.as_str()).collect();
+    assert_eq!(order, ["z", "a", "b", "y", "m"]);
+}
+
+pub async fn writers_of_one_service_take_turns(store: &dyn RouteStore) {
+    two_versions(store).await;
+    let write = async |from: u32| {
+        for step in 0..25 {
+            let percent = (1 + from + step).to_string();
+            assert_totals(&apply(store, set_weight("v1.1", &percent)).await.after);
+        }
+    };
+    let _ = futures_util::join!(write(0), write(25), write(50), write(75));
+    let last = store.load(0).await.unwrap();
+    assert_eq!((last.splits[0].generation(), last.revision), (102, 102));
+}
+
+/// Any sequence of changes has the same splits in the store as by the rules alone.
+pub fn any_changes_end_as_the_rules_say<S: RouteStore, F: Future<Output = S>>(open: impl Fn() -> F) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let config = ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
+    proptest!(config, |(changes in prop::collection::vec(any_change(), 1..24))| {
+        runtime.block_on(async {
+            let store = open().await;
+            let mut model = apply(&store, register("v0")).await.after;
+            for change in changes {
+                model = step(&store, model, change).await;
+                assert_eq!(store.load(0).await.unwrap().splits, std::slice::from_ref(&model));
+            }
+        });
+    });
+}
+
+async fn step(store: &dyn RouteStore, model: Split, change: Change) -> Split {
+    match store.apply(&auth(), &by_alice(change.clone())).await {
+        Ok(applied) => {
+            let at = store.history(&auth(), None, 1).await.unwrap()[0].at;
+            assert_eq!(applied.before, model);
+            assert_eq!(model.apply(&change, at), Ok(applied.after.clone()));
+            applied.after
+        }
+        Err(StoreError::Refused(error)) => {
+            assert_eq!(model.apply(&change, std::time::SystemTime::now()), Err(error));
+            model
+        }
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+fn any_change() -> impl Strategy<Value = Change> {
+    let name = (0..4_u8).prop_map(|i| version(&format!("v{i}")));
+    let url = (0..3_u8).prop_map(|i| format!("http://10.0.0.{i}/b").parse().unwrap());
+    let share = (0..=10_000_u16).prop_map(|w| Weight::from_hundredths(w).unwrap());
+    let new = (name.clone(), url.clone(), prop::option::of(share.clone()), any::<bool>());
+    prop_oneof![
+        3 => new.prop_map(|(name, url, weight, active)| {
+            let mut new = Registration::new(name, url);
+            (new.weight, new.active) = (weight, active);
+            Change::Register(new)
+        }),
+        4 => (name.clone(), share.clone()).prop_map(|(version, weight)| Change::SetWeight { version, weight }),
+        2 => (name.clone(), name.clone(), share).prop_map(|(one, other, weight)| {
+            let rest = Weight::from_hundredths(10_000 - weight.hundredths()).unwrap();
+            Change::SetWeights([(one, weight), (other, rest)].into())
+        }),
+        2 => name.clone().prop_map(|version| Change::Switch { version }),
+        2 => (name.clone(), any::<bool>(), any::<bool>())
+            .prop_map(|(version, active, force)| Change::SetActive { version, active, force }),
+        1 => (name.clone(), url).prop_map(|(version, backend)| Change::SetUrl { version, backend }),
+        2 => name.prop_map(|version| Change::Remove { version }),
+    ]
+}
+
+/// Runs the contract against the stores that `$open` opens, each empty.
+#[macro_export]
+macro_rules! contract {
+    ($store:ident, $open:expr) => {
+        mod $store {
+            $crate::contract!(@tests $open;
+                an_empty_store_is_at_revision_zero
+                registering_the_first_version_creates_the_service
+                changing_an_unknown_service_is_refused
+                a_refused_change_leaves_everything_as_it_was
+                another_generation_than_expected_is_refused_with_both_numbers
+                what_changes_nothing_adds_no_history_and_no_revision
+                history_is_latest_first_and_read_in_pages
+                only_what_changed_later_is_loaded
+                versions_registered_at_once_stay_in_their_order
+                writers_of_one_service_take_turns
+            );
+
+            #[test]
+            fn any_changes_end_as_the_rules_say() {
+                $crate::contract::any_changes_end_as_the_rules_say($open);
+            }
+        }
+    };
+    (@tests $open:expr; $($test:ident)*) => {
+        $(
+            #[tokio::test]
+            async fn $test() {
+                let store = ($open)().await;
+                $crate::contract::$test(&store).await;
+            }
+        )*
+    };
+}

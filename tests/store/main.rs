@@ -1,0 +1,11 @@
+//! Stores: what they share, and what is particular to SQL.
+
+mod contract;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+contract!(memory, async || tower_canary::store::MemoryStore::new());
+#[cfg(feature = "sqlite")]
+contract!(sqlite_in_memory, async || crate::sqlite::in_memory().await);
+#[cfg(feature = "sqlite")]
+contract!(sqlite_file, async || crate::sqlite::in_a_file().await);
