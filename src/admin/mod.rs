@@ -1,1 +1,142 @@
-//! The admin API.
+//! The admin API: an axum router that a host nests, by convention at `/api/v1/admin`.
+//!
+//! | method and path below the mount | does |
+//! | --- | --- |
+//! | `GET /deployment/services` | all services with their versions |
+//! | `GET /deployment/services/{service}/versions` | one of them |
+//! | `PUT /deployment/services/{service}/versions/{version}/weight` | `{"weight": 10}` |
+//! | `POST /deployment/services/{service}/versions/{version}/switch` | all traffic to one version |
+//! | `PUT /deployment/services/{service}/weights` | `{"weights": {"v1.0": 70, "v1.1": 30}}` |
+//! | `POST /routing/services/{service}/versions` | `{"version", "url", "weight"?, "active"?, "healthPath"?}`: registers |
+//! | `PUT /routing/services/{service}/versions/{version}` | `{"active"?, "url"?}` |
+//! | `DELETE /routing/services/{service}/versions/{version}` | forgets an inactive version |
+//! | `GET /deployment/services/{service}/history` | who, when, why, before and after; `?limit=` and `?before=` |
+//! | `POST /deployment/services/{service}/restore` | `{"generation": 41}` |
+//! | `POST /deployment/services/{service}/versions/{version}/check` | probes now |
+//! | `GET /openapi.json` | all this for machines |
+//!
+//! **Requests.** Bodies are JSON of at most 16 KiB; unknown fields are refused, and an empty body is read as `{}`. Every
+//! change takes a `reason` (at most 1,000 characters, no control characters), `If-Match: "<generation>"`, and
+//! `?force=true`, which skips the probe of versions that get traffic and takes even the last active version out.
+//! `If-Match: "0"` on a registration asks for a new service.
+//!
+//! **Answers.** Weights are in percent, times in RFC 3339. An answer about one service has `ETag: "<generation>"`. Reads
+//! show what is served at this moment. Errors are problem documents (RFC 9457) with a stable `type`; what went wrong
+//! inside goes to `tracing` only. Every change that changed something is one `info` event.
+//!
+//! **Who may.** Nothing is answered before [`AdminAuth`] knows who asks, not even whether a path exists. `GET` and `HEAD`
+//! need [`Scope::Read`], every other method [`Scope::Write`]. No CORS headers are sent. Time limits and rate limits are
+//! the host's to add.
+//!
+//! # Example
+//!
+//! ```
+//! use axum::Router;
+//! use tower_canary::admin::{self, AdminAuth};
+//! # use tower_canary::admin::{AuthError, Authenticator, Principal, Scope};
+//! use tower_canary::{Deployments, Draw};
+//! # #[derive(Debug)] struct OurLogin;
+//! # #[async_trait::async_trait] impl Authenticator for OurLogin {
+//! #     async fn authenticate(&self, _: &http::request::Parts) -> Result<Principal, AuthError> {
+//! #         Principal::new("alice").map(|alice| alice.with_scopes([Scope::Read])).map_err(AuthError::invalid)
+//! #     }
+//! # }
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let deployments = Deployments::in_memory(Draw::Exact);
+//! let api = admin::router(deployments, AdminAuth::custom(OurLogin));
+//! let app: Router = Router::new().nest("/api/v1/admin", api);
+//! # use tower::ServiceExt;
+//! # let request = http::Request::get("/api/v1/admin/deployment/services").body(axum::body::Body::empty())?;
+//! # assert_eq!(app.oneshot(request).await?.status(), 200);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod auth;
+mod document;
+mod dto;
+mod extract;
+mod history;
+#[cfg(feature = "jwt")]
+mod jwt;
+mod problem;
+mod services;
+mod state;
+mod versions;
+mod weights;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderValue, Method, StatusCode};
+use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub use self::auth::{AdminAuth, AuthError, Authenticator, InvalidSubject, Principal, Scope};
+pub use self::document::openapi_json;
+#[cfg(feature = "jwt")]
+pub use self::jwt::{JwtAuth, JwtConfigError};
+use self::problem::{Kind, Problem};
+use self::state::AdminState;
+use crate::deployments::Deployments;
+
+/// The most bytes of a request's body.
+const MAX_BODY: usize = 16 * 1024;
+
+/// The admin API over `deployments`, for those whom `auth` lets in. See the [module](self) for its routes.
+///
+/// To be nested (`Router::nest`), not merged: it answers every path below its mount.
+pub fn router(deployments: Deployments, auth: AdminAuth) -> Router {
+    let (router, _) = documented().split_for_parts();
+    router
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn_with_state(auth, auth::guard))
+        .layer(always(CACHE_CONTROL, "no-store"))
+        .layer(always(X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .with_state(AdminState { deployments })
+}
+
+/// The routes with their documentation: one list of both, so that neither lacks what the other has.
+fn documented() -> OpenApiRouter<AdminState> {
+    OpenApiRouter::with_openapi(document::Document::openapi())
+        .routes(routes!(document::openapi))
+        .routes(routes!(services::list_services))
+        .routes(routes!(services::list_versions))
+        .routes(routes!(history::history))
+        .merge(changes())
+}
+
+fn changes() -> OpenApiRouter<AdminState> {
+    OpenApiRouter::with_openapi(document::Document::openapi())
+        .routes(routes!(weights::set_weight))
+        .routes(routes!(weights::set_weights))
+        .routes(routes!(weights::switch))
+        .routes(routes!(versions::register))
+        .routes(routes!(versions::update, versions::remove))
+        .routes(routes!(versions::check))
+        .routes(routes!(history::restore))
+}
+
+fn always(name: http::HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value))
+}
+
+async fn not_found() -> Problem {
+    Problem::new(Kind::NotFound, "the admin API has no such path")
+}
+
+/// The router adds the `Allow` header to either answer.
+async fn method_not_allowed(method: Method) -> Response {
+    if method == Method::OPTIONS {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    Problem::new(Kind::MethodNotAllowed, "see the Allow header").into_response()
+}

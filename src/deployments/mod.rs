@@ -234,7 +234,9 @@ impl Deployments {
     fn admit(&self, change: &Change) -> Result<(), DeployError> {
         match change {
             Change::Register(registration) => self.shared.preflight.admit(&registration.backend)?,
-            Change::SetUrl { backend, .. } => self.shared.preflight.admit(backend)?,
+            Change::SetUrl { backend, .. } | Change::Update { backend, .. } => {
+                self.shared.preflight.admit(backend)?
+            }
             _ => {}
         }
         Ok(())

@@ -56,6 +56,17 @@ pub enum Change {
         /// Its new base URL.
         backend: Backend,
     },
+    /// [`SetUrl`](Self::SetUrl) and [`SetActive`](Self::SetActive) at once: both or neither.
+    Update {
+        /// Which version.
+        version: VersionName,
+        /// Its new base URL.
+        backend: Backend,
+        /// In service or out of it.
+        active: bool,
+        /// Take even the last active version out, after which the service has none.
+        force: bool,
+    },
     /// Forgets an inactive version.
     Remove {
         /// Which version.
@@ -122,6 +133,7 @@ impl Change {
             Self::SetActive { active: true, .. } => "activate",
             Self::SetActive { active: false, .. } => "deactivate",
             Self::SetUrl { .. } => "set-url",
+            Self::Update { .. } => "update",
             Self::Remove { .. } => "remove",
             Self::Restore { .. } => "restore",
         }
@@ -136,6 +148,7 @@ impl Change {
             | Self::Switch { version }
             | Self::SetActive { version, .. }
             | Self::SetUrl { version, .. }
+            | Self::Update { version, .. }
             | Self::Remove { version } => Some(version),
             Self::SetWeights(_) | Self::Restore { .. } => None,
         }
@@ -160,6 +173,10 @@ impl Split {
             Change::SetActive { version, active: true, .. } => after.activate(version)?,
             Change::SetActive { version, active: false, force } => after.deactivate(version, *force)?,
             Change::SetUrl { version, backend } => after.set_url(version, backend)?,
+            Change::Update { version, backend, active, force } => {
+                after.set_url(version, backend)?;
+                if *active { after.activate(version)? } else { after.deactivate(version, *force)? }
+            }
             Change::Remove { version } => after.remove(version)?,
             Change::Restore { generation, shares } => after.restore(*generation, shares)?,
         }

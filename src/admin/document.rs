@@ -1,0 +1,99 @@
+//! The OpenAPI document.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use http::StatusCode;
+use serde_json::Value;
+use utoipa::openapi::schema::Ref;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, HeaderBuilder, OpenApi, RefOr, Response, ResponseBuilder};
+use utoipa::{IntoResponses, Modify};
+
+use super::problem::{Kind, Problem};
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "Canary admin API",
+        description = "Registers versions of services, moves traffic between them, and shows who did so and why."
+    ),
+    // Relative to where this document is served, whatever the host mounted the API at.
+    servers((url = ".")),
+    components(schemas(Problem)),
+    modifiers(&Bearer)
+)]
+pub(super) struct Document;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut OpenApi) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
+    }
+}
+
+/// The problems that reading answers.
+pub(super) struct ReadProblems;
+
+/// The problems that a change answers.
+pub(super) struct WriteProblems;
+
+impl IntoResponses for ReadProblems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(|status| matches!(status.as_u16(), 400 | 401 | 403 | 404 | 422 | 500 | 503))
+    }
+}
+
+impl IntoResponses for WriteProblems {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems(|status| status != StatusCode::METHOD_NOT_ALLOWED)
+    }
+}
+
+fn problems(wanted: impl Fn(StatusCode) -> bool) -> BTreeMap<String, RefOr<Response>> {
+    let mut types: BTreeMap<u16, Vec<&str>> = BTreeMap::new();
+    for (status, slug, _) in Kind::ALL.iter().map(|kind| kind.parts()).filter(|(status, ..)| wanted(*status))
+    {
+        types.entry(status.as_u16()).or_default().push(slug);
+    }
+    types.into_iter().map(|(status, types)| (status.to_string(), problem(status, &types).into())).collect()
+}
+
+fn problem(status: u16, types: &[&str]) -> Response {
+    let body = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    let response =
+        ResponseBuilder::new().description(types.join(", ")).content("application/problem+json", body);
+    match status {
+        401 | 403 => response.header("WWW-Authenticate", HeaderBuilder::new().build()),
+        503 => response.header("Retry-After", HeaderBuilder::new().build()),
+        _ => response,
+    }
+    .build()
+}
+
+/// The OpenAPI document of the admin API, with paths relative to where the host mounts it.
+///
+/// ```
+/// let document = tower_canary::admin::openapi_json();
+/// assert!(document["paths"]["/deployment/services"]["get"].is_object());
+/// ```
+#[must_use]
+pub fn openapi_json() -> Value {
+    // It is made of strings and maps, which JSON always has.
+    serde_json::to_value(super::documented().into_openapi()).unwrap_or_default()
+}
+
+/// This document.
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    tag = "document",
+    security(("bearer" = [])),
+    responses((status = OK, description = "the OpenAPI document", body = Object), ReadProblems)
+)]
+pub(super) async fn openapi() -> Json<Value> {
+    Json(openapi_json())
+}

@@ -1,0 +1,324 @@
+//! What requests and answers look like as JSON.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::SystemTime;
+
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::ToSchema;
+
+use crate::deployments::Healthy;
+use crate::routing::{Share, Split, Version, Weight};
+use crate::store::HistoryEntry;
+
+/// The longest reason, in characters.
+const MAX_REASON: usize = 1_000;
+
+// === Requests ===
+
+/// Why a change is made: at most 1,000 characters, no control characters.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(try_from = "String")]
+#[schema(value_type = String, max_length = 1000)]
+pub(super) struct Reason(pub(super) String);
+
+/// A new weight of one version.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SetWeight {
+    /// In percent, with up to two decimals.
+    #[schema(minimum = 0, maximum = 100, example = 10)]
+    pub(super) weight: f64,
+    pub(super) reason: Option<Reason>,
+}
+
+/// The weights of a whole split.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SetWeights {
+    /// In percent by version, 100 in total. Active versions left out get 0.
+    #[serde(deserialize_with = "each_once")]
+    #[schema(example = json!({"v1.0": 70, "v1.1": 30}))]
+    pub(super) weights: BTreeMap<String, f64>,
+    pub(super) reason: Option<Reason>,
+}
+
+/// A version to register.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct Register {
+    /// What it is called.
+    #[schema(example = "v1.1")]
+    pub(super) version: String,
+    /// Its base URL.
+    #[schema(example = "http://10.0.0.2:8080")]
+    pub(super) url: String,
+    /// The share it takes at once, in percent: by default 100 for the first active version, 0 for a later one.
+    #[schema(minimum = 0, maximum = 100)]
+    pub(super) weight: Option<f64>,
+    /// Whether it is in service: by default it is.
+    pub(super) active: Option<bool>,
+    /// Where the service's versions answer health probes.
+    #[schema(example = "/healthz")]
+    pub(super) health_path: Option<String>,
+    pub(super) reason: Option<Reason>,
+}
+
+/// What to change of a version: at least one of `active` and `url`.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Update {
+    /// Into service or out of it.
+    pub(super) active: Option<bool>,
+    /// Its new base URL.
+    pub(super) url: Option<String>,
+    pub(super) reason: Option<Reason>,
+}
+
+/// Which generation to bring back.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Restore {
+    #[schema(example = 41)]
+    pub(super) generation: u64,
+    pub(super) reason: Option<Reason>,
+}
+
+/// Why. The body may be left out altogether.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Why {
+    pub(super) reason: Option<Reason>,
+}
+
+impl TryFrom<String> for Reason {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        if text.chars().nth(MAX_REASON).is_some() {
+            return Err("a reason has at most 1,000 characters");
+        }
+        if text.contains(char::is_control) {
+            return Err("a reason has no control characters, such as line breaks");
+        }
+        Ok(Self(text))
+    }
+}
+
+/// A map that names no key twice. Where one does, it is not for us to choose which of its values was meant.
+fn each_once<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, f64>, D::Error> {
+    struct EachOnce;
+
+    impl<'de> Visitor<'de> for EachOnce {
+        type Value = BTreeMap<String, f64>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("weights by version")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+            let mut map = BTreeMap::new();
+            while let Some((key, value)) = entries.next_entry::<String, f64>()? {
+                if map.insert(key, value).is_some() {
+                    return Err(Error::custom("a version is named twice"));
+                }
+            }
+            Ok(map)
+        }
+    }
+    deserializer.deserialize_map(EachOnce)
+}
+
+// === Answers ===
+
+/// A weight in percent: whole ones without a decimal point.
+#[derive(Clone, Copy, Debug, ToSchema)]
+#[schema(value_type = f64, minimum = 0, maximum = 100, example = 10)]
+pub(super) struct Percent(pub(super) Weight);
+
+impl Serialize for Percent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let hundredths = self.0.hundredths();
+        if hundredths.is_multiple_of(100) {
+            serializer.serialize_u16(hundredths / 100)
+        } else {
+            serializer.serialize_f64(self.0.percent())
+        }
+    }
+}
+
+/// All services.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ServicesDto {
+    pub(super) services: Vec<SplitDto>,
+}
+
+/// The split of one service.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct SplitDto {
+    #[schema(example = "auth")]
+    pub(super) service: String,
+    /// Counts the changes of the split. `If-Match: "<generation>"` makes a write refuse any other.
+    pub(super) generation: u64,
+    /// Where the versions answer health probes.
+    pub(super) health_path: Option<String>,
+    /// Oldest first.
+    pub(super) versions: Vec<VersionDto>,
+}
+
+/// One version of a service.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct VersionDto {
+    #[schema(format = "uuid")]
+    id: String,
+    #[schema(example = "v1.1")]
+    version: String,
+    #[schema(example = "http://10.0.0.2:8080")]
+    url: String,
+    weight: Percent,
+    is_active: bool,
+    #[schema(format = "date-time")]
+    created_at: String,
+    #[schema(format = "date-time")]
+    updated_at: String,
+}
+
+/// A change that was made, and the split after it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ChangedDto {
+    #[schema(example = true)]
+    pub(super) success: bool,
+    /// After a weight was set: that weight.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) weight: Option<Percent>,
+    /// After a switch: the version that has all traffic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "v1.1")]
+    pub(super) switched_to: Option<String>,
+    #[serde(flatten)]
+    pub(super) split: SplitDto,
+}
+
+/// What a probe saw.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CheckedDto {
+    /// `null` where the gateway does not probe.
+    healthy: Option<bool>,
+    /// The status of the answer.
+    #[schema(example = 200)]
+    status: Option<u16>,
+    #[schema(example = 3)]
+    latency_ms: Option<u64>,
+}
+
+/// Changes of one service, latest first.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct HistoryDto {
+    #[schema(example = "auth")]
+    pub(super) service: String,
+    pub(super) history: Vec<EntryDto>,
+    /// `?before=` for the page after this one; `null` on the last.
+    pub(super) next_before: Option<u64>,
+}
+
+/// One change.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct EntryDto {
+    /// The generation it made.
+    generation: u64,
+    /// Who made it.
+    #[schema(example = "alice")]
+    actor: String,
+    reason: Option<String>,
+    /// The kind of change.
+    #[schema(example = "set-weight")]
+    change: String,
+    /// The version it named.
+    version: Option<String>,
+    /// The split before, by version.
+    before: BTreeMap<String, ShareDto>,
+    /// The split after, by version.
+    after: BTreeMap<String, ShareDto>,
+    #[schema(format = "date-time")]
+    at: String,
+}
+
+/// What a version had.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ShareDto {
+    weight: Percent,
+    is_active: bool,
+}
+
+impl From<&Split> for SplitDto {
+    fn from(split: &Split) -> Self {
+        Self {
+            service: split.service().to_string(),
+            generation: split.generation(),
+            health_path: split.health_path().map(|path| path.as_str().to_owned()),
+            versions: split.versions().iter().map(VersionDto::from).collect(),
+        }
+    }
+}
+
+impl From<&Version> for VersionDto {
+    fn from(version: &Version) -> Self {
+        Self {
+            id: version.id.to_string(),
+            version: version.name.to_string(),
+            url: version.backend.to_string(),
+            weight: Percent(version.weight),
+            is_active: version.active,
+            created_at: rfc3339(version.created_at),
+            updated_at: rfc3339(version.updated_at),
+        }
+    }
+}
+
+impl From<&Split> for ChangedDto {
+    fn from(split: &Split) -> Self {
+        Self { success: true, weight: None, switched_to: None, split: split.into() }
+    }
+}
+
+impl From<Option<Healthy>> for CheckedDto {
+    fn from(seen: Option<Healthy>) -> Self {
+        Self {
+            healthy: seen.map(|_| true),
+            status: seen.map(|seen| seen.status),
+            latency_ms: seen.map(|seen| u64::try_from(seen.took.as_millis()).unwrap_or(u64::MAX)),
+        }
+    }
+}
+
+impl From<HistoryEntry> for EntryDto {
+    fn from(entry: HistoryEntry) -> Self {
+        Self {
+            generation: entry.generation,
+            actor: entry.actor,
+            reason: entry.reason,
+            change: entry.kind,
+            version: entry.version.map(|version| version.to_string()),
+            before: shares(&entry.before),
+            after: shares(&entry.after),
+            at: rfc3339(entry.at),
+        }
+    }
+}
+
+fn shares(shares: &[Share]) -> BTreeMap<String, ShareDto> {
+    let share = |share: &Share| ShareDto { weight: Percent(share.weight), is_active: share.active };
+    shares.iter().map(|of| (of.version.to_string(), share(of))).collect()
+}
+
+fn rfc3339(at: SystemTime) -> String {
+    humantime::format_rfc3339_millis(at).to_string()
+}

@@ -1,0 +1,71 @@
+//! What handlers share: making a change, and answering with the split after it.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::header::ETAG;
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+
+use super::dto::Reason;
+use super::extract::Write;
+use super::problem::Problem;
+use crate::deployments::Deployments;
+use crate::routing::{Change, ServiceName, Split};
+use crate::store::{Applied, ChangeRequest, Clearance};
+
+/// What handlers share.
+#[derive(Clone, Debug)]
+pub(super) struct AdminState {
+    pub(super) deployments: Deployments,
+}
+
+impl AdminState {
+    /// Makes a change and logs it.
+    pub(super) async fn apply(
+        &self,
+        service: &ServiceName,
+        change: Change,
+        write: Write,
+        reason: Option<Reason>,
+    ) -> Result<Split, Problem> {
+        let served = self.deployments.handle().route(service.as_str());
+        let current = served.map(|route| route.split().generation());
+        let mut request = ChangeRequest::new(change, write.principal.subject());
+        request.reason = reason.map(|Reason(text)| text);
+        request.expected_generation = write.if_match.expected(current)?;
+        request.clearance = if write.force { Clearance::All } else { Clearance::Only(Vec::new()) };
+        let logged = request.clone();
+        let applied = self.deployments.apply(service, request).await?;
+        log(&logged, &applied);
+        Ok(applied.after)
+    }
+}
+
+/// Texts that somebody chose are logged as Rust would write them, so that none looks like another line.
+fn log(request: &ChangeRequest, applied: &Applied) {
+    let (before, after) = (applied.before.generation(), applied.after.generation());
+    if before == after {
+        return;
+    }
+    tracing::info!(
+        service = %applied.after.service(),
+        version = request.change.version().map(tracing::field::display),
+        actor = ?request.actor,
+        reason = request.reason.as_ref().map(tracing::field::debug),
+        kind = request.change.kind(),
+        forced = request.clearance == Clearance::All,
+        before,
+        after,
+        "split changed"
+    );
+}
+
+/// An answer about one split, tagged with its generation.
+pub(super) fn tagged(status: StatusCode, split: &Split, body: impl Serialize) -> Response {
+    let mut response = (status, Json(body)).into_response();
+    // A number in quotes is always a header value.
+    if let Ok(tag) = HeaderValue::try_from(format!("\"{}\"", split.generation())) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
+}

@@ -1,0 +1,107 @@
+//! Moving traffic.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+
+use super::document::WriteProblems;
+use super::dto::{ChangedDto, Percent, SetWeight, SetWeights, Why};
+use super::extract::{Body, OfService, OfVersion, Write};
+use super::problem::Problem;
+use super::state::{AdminState, tagged};
+use crate::routing::{Change, VersionName, Weight};
+
+/// Gives a version a weight. The other active versions share the rest in proportion to what they have.
+#[utoipa::path(
+    put,
+    path = "/deployment/services/{service}/versions/{version}/weight",
+    tag = "deployment",
+    params(
+        ("service" = String, Path, description = "the name of the service"),
+        ("version" = String, Path, description = "the name of the version"),
+        ("force" = Option<bool>, Query, description = "skip the probe"),
+        ("If-Match" = Option<String>, Header, description = "the generation expected, in quotes")
+    ),
+    request_body = SetWeight,
+    security(("bearer" = [])),
+    responses(
+        (status = OK, description = "the split after", body = ChangedDto, headers(("ETag" = String, description = "the generation in quotes"))),
+        WriteProblems
+    )
+)]
+pub(super) async fn set_weight(
+    State(state): State<AdminState>,
+    OfVersion(service, version): OfVersion,
+    write: Write,
+    Body(body): Body<SetWeight>,
+) -> Result<Response, Problem> {
+    let weight = Weight::try_from(body.weight)?;
+    let change = Change::SetWeight { version, weight };
+    let split = state.apply(&service, change, write, body.reason).await?;
+    let answer = ChangedDto { weight: Some(Percent(weight)), ..ChangedDto::from(&split) };
+    Ok(tagged(StatusCode::OK, &split, answer))
+}
+
+/// Sets the weights of the whole split. They total 100; active versions left out get 0.
+#[utoipa::path(
+    put,
+    path = "/deployment/services/{service}/weights",
+    tag = "deployment",
+    params(
+        ("service" = String, Path, description = "the name of the service"),
+        ("force" = Option<bool>, Query, description = "skip the probe"),
+        ("If-Match" = Option<String>, Header, description = "the generation expected, in quotes")
+    ),
+    request_body = SetWeights,
+    security(("bearer" = [])),
+    responses(
+        (status = OK, description = "the split after", body = ChangedDto, headers(("ETag" = String, description = "the generation in quotes"))),
+        WriteProblems
+    )
+)]
+pub(super) async fn set_weights(
+    State(state): State<AdminState>,
+    OfService(service): OfService,
+    write: Write,
+    Body(body): Body<SetWeights>,
+) -> Result<Response, Problem> {
+    let change = Change::SetWeights(parsed(&body.weights)?);
+    let split = state.apply(&service, change, write, body.reason).await?;
+    Ok(tagged(StatusCode::OK, &split, ChangedDto::from(&split)))
+}
+
+/// Gives a version all traffic, and activates it if it is not active. Also the way back.
+#[utoipa::path(
+    post,
+    path = "/deployment/services/{service}/versions/{version}/switch",
+    tag = "deployment",
+    params(
+        ("service" = String, Path, description = "the name of the service"),
+        ("version" = String, Path, description = "the name of the version"),
+        ("force" = Option<bool>, Query, description = "skip the probe"),
+        ("If-Match" = Option<String>, Header, description = "the generation expected, in quotes")
+    ),
+    request_body = Option<Why>,
+    security(("bearer" = [])),
+    responses(
+        (status = OK, description = "the split after", body = ChangedDto, headers(("ETag" = String, description = "the generation in quotes"))),
+        WriteProblems
+    )
+)]
+pub(super) async fn switch(
+    State(state): State<AdminState>,
+    OfVersion(service, version): OfVersion,
+    write: Write,
+    Body(body): Body<Why>,
+) -> Result<Response, Problem> {
+    let switched_to = Some(version.to_string());
+    let split = state.apply(&service, Change::Switch { version }, write, body.reason).await?;
+    let answer = ChangedDto { switched_to, ..ChangedDto::from(&split) };
+    Ok(tagged(StatusCode::OK, &split, answer))
+}
+
+fn parsed(weights: &BTreeMap<String, f64>) -> Result<BTreeMap<VersionName, Weight>, Problem> {
+    weights.iter().map(|(version, weight)| Ok((version.parse()?, Weight::try_from(*weight)?))).collect()
+}

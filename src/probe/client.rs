@@ -1,0 +1,63 @@
+//! The client that probes come with.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::uri::Scheme;
+use http::{Request, Response};
+use http_body_util::Empty;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use thiserror::Error;
+use tower_service::Service;
+
+use super::connector::GuardedConnector;
+use super::policy::UrlPolicy;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The client of [`HttpProbe::new`](super::HttpProbe::new): HTTP/1.1 without TLS, a new connection for each probe,
+/// and answers without their bodies.
+#[derive(Clone)]
+pub struct PlainClient {
+    http: Client<GuardedConnector, Empty<Bytes>>,
+}
+
+#[derive(Debug, Error)]
+#[error("https needs a client of the gateway's own")]
+pub(super) struct HttpsNeedsOwnClient;
+
+impl PlainClient {
+    pub(super) fn new(policy: UrlPolicy) -> Self {
+        // A connection kept from an earlier probe would say little about whether new ones are accepted.
+        let http = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(policy.connector());
+        Self { http }
+    }
+}
+
+impl Service<Request<Empty<Bytes>>> for PlainClient {
+    type Response = Response<()>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Empty<Bytes>>) -> Self::Future {
+        if request.uri().scheme() == Some(&Scheme::HTTPS) {
+            return Box::pin(async { Err(HttpsNeedsOwnClient.into()) });
+        }
+        let answer = self.http.request(request);
+        Box::pin(async { Ok(answer.await?.map(drop)) })
+    }
+}
+
+impl fmt::Debug for PlainClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PlainClient").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,225 @@
+//! Which URLs may be registered and reached.
+
+use std::net::IpAddr;
+
+use url::Host;
+
+use super::address::Place;
+use super::connector::GuardedConnector;
+use crate::deployments::UrlRefused;
+use crate::routing::Backend;
+
+/// Which addresses a gateway may be told to reach.
+///
+/// Private ranges are allowed, loopback only after [`allow_loopback`](Self::allow_loopback), and metadata services and
+/// other link-local addresses never, in no spelling. The [module](super) has the whole list.
+///
+/// ```
+/// use tower_canary::probe::UrlPolicy;
+///
+/// let (here, metadata) = ("http://2130706433:8080".parse()?, "http://metadata.google.internal.".parse()?);
+/// assert!(UrlPolicy::new().check(&here).is_err());
+/// assert!(UrlPolicy::new().allow_loopback().check(&here).is_ok());
+/// assert!(UrlPolicy::new().allow_loopback().check(&metadata).is_err());
+/// # Ok::<(), tower_canary::routing::InvalidBackend>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UrlPolicy {
+    loopback: bool,
+}
+
+impl UrlPolicy {
+    /// Loopback addresses are refused.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { loopback: false }
+    }
+
+    /// Allows this machine: for development, tests, and backends beside their gateway.
+    #[must_use]
+    pub const fn allow_loopback(self) -> Self {
+        Self { loopback: true }
+    }
+
+    /// Whether `backend` may be the URL of a version. A name is judged as a name: it is not resolved here.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub fn check(&self, backend: &Backend) -> Result<(), UrlRefused> {
+        self.check_host(backend.authority().host()).map_err(UrlRefused::new)
+    }
+
+    /// A connector that refuses, at the moment of connecting, what the policy denies: as an address in the URL, and as
+    /// what a name resolves to.
+    pub fn connector(&self) -> GuardedConnector {
+        GuardedConnector::new(*self)
+    }
+
+    /// Judges the host of a URL as a browser would read it, which is how it would be reached.
+    pub(super) fn check_host(self, host: &str) -> Result<(), &'static str> {
+        self.judge(match Host::parse(host) {
+            Ok(Host::Domain(name)) => Place::of_name(&name),
+            Ok(Host::Ipv4(address)) => Place::of(address.into()),
+            Ok(Host::Ipv6(address)) => Place::of(address.into()),
+            Err(_) => Place::Denied("its host is neither a name nor an address"),
+        })
+    }
+
+    pub(super) fn check_address(self, address: IpAddr) -> Result<(), &'static str> {
+        self.judge(Place::of(address))
+    }
+
+    const fn judge(self, place: Place) -> Result<(), &'static str> {
+        match place {
+            Place::Ordinary => Ok(()),
+            Place::Loopback if self.loopback => Ok(()),
+            Place::Loopback => Err("it is a loopback address, which this gateway does not allow"),
+            Place::Denied(why) => Err(why),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::UrlPolicy;
+    use crate::routing::Backend;
+
+    /// A text that is no base URL at all is refused before the policy is asked.
+    fn allowed(policy: UrlPolicy, url: &str) -> bool {
+        url.parse::<Backend>().is_ok_and(|backend| policy.check(&backend).is_ok())
+    }
+
+    const DENIED: [&str; 62] = [
+        "http://169.254.169.254",
+        "http://169.254.169.254.",
+        "http://169.254.0.1:80/latest",
+        "http://169.254.43518",
+        "http://169.16689662",
+        "http://2852039166",
+        "http://0xa9fea9fe",
+        "http://0xA9.0xFE.0xA9.0xFE",
+        "http://0251.0376.0251.0376",
+        "http://025177524776",
+        "http://0xa9.254.0251.254",
+        "http://[::ffff:169.254.169.254]",
+        "http://[::ffff:a9fe:a9fe]",
+        "http://[0:0:0:0:0:ffff:a9fe:a9fe]",
+        "http://[::169.254.169.254]",
+        "http://[::ffff:0:169.254.169.254]",
+        "http://[64:ff9b::169.254.169.254]",
+        "http://[64:ff9b::a9fe:a9fe]",
+        "http://[64:ff9b:1::a9fe:a9fe]",
+        "http://[2002:a9fe:a9fe::]",
+        "http://[fe80::1]",
+        "http://[fe80::1%25eth0]",
+        "http://[febf:ffff::1]",
+        "http://[fd00:ec2::254]",
+        "http://[FD00:0EC2:0000::0254]",
+        "http://[fd00:ec2::23]",
+        "http://[fd20:ce::254]",
+        "http://100.100.100.200",
+        "http://1684301000",
+        "http://[::ffff:100.100.100.200]",
+        "http://192.0.0.192",
+        "http://168.63.129.16",
+        "http://0.0.0.0",
+        "http://0",
+        "http://0x0",
+        "http://0.1.2.3",
+        "http://[::]",
+        "http://[::ffff:0.0.0.0]",
+        "http://224.0.0.1",
+        "http://239.255.255.255",
+        "http://[ff02::1]",
+        "http://255.255.255.255",
+        "http://4294967295",
+        "http://[::ffff:255.255.255.255]",
+        "http://metadata",
+        "http://METADATA",
+        "http://metadata.google.internal",
+        "http://Metadata.Google.Internal.",
+        "https://metadata.google.internal:8443/computeMetadata/v1",
+        "http://metadata.goog",
+        "http://instance-data",
+        "http://instance-data.",
+        "http://instance-data.ec2.internal",
+        "http://rancher-metadata",
+        "http://x.metadata.google.internal",
+        "http://user@10.0.0.1",
+        "http://169.254.169.254@10.0.0.1",
+        "http://10.0.0.1\\@169.254.169.254",
+        "file:///etc/passwd",
+        "gopher://10.0.0.1:6379/_FLUSHALL",
+        "http://%31%36%39.254.169.254",
+        "http://[::ffff:169.254.169.254",
+    ];
+
+    const LOOPBACK: [&str; 22] = [
+        "http://127.0.0.1",
+        "http://127.0.0.1:8080/base",
+        "http://127.0.0.1.",
+        "http://127.255.255.254",
+        "http://127.1",
+        "http://127.0.1",
+        "http://0x7f000001",
+        "http://0X7F.1",
+        "http://2130706433",
+        "http://0177.0.0.1",
+        "http://017700000001",
+        "http://[::1]",
+        "http://[0:0:0:0:0:0:0:1]",
+        "http://[::ffff:127.0.0.1]",
+        "http://[::ffff:7f00:1]",
+        "http://[::127.0.0.1]",
+        "http://[64:ff9b::127.0.0.1]",
+        "http://localhost",
+        "http://LocalHost.",
+        "http://auth.localhost:9000",
+        "http://localhost.localdomain",
+        "http://ip6-localhost",
+    ];
+
+    const ALLOWED: [&str; 17] = [
+        "http://10.0.0.7:8080/api",
+        "http://172.16.0.1",
+        "http://192.168.1.1",
+        "http://100.64.0.1",
+        "http://100.100.100.201",
+        "http://169.253.1.1",
+        "http://8.8.8.8",
+        "http://[fd00::1]",
+        "http://[fd00:ec3::254]",
+        "http://[2001:db8::1]:8080",
+        "http://[::ffff:10.0.0.1]",
+        "http://[64:ff9b::808:808]",
+        "https://auth.internal",
+        "http://auth",
+        "http://notlocalhost",
+        "http://metadata.example.com",
+        "http://mymetadata",
+    ];
+
+    #[test]
+    fn what_is_denied_is_denied_in_every_spelling_even_where_loopback_is_allowed() {
+        for url in DENIED {
+            assert!(!allowed(UrlPolicy::new(), url), "{url}");
+            assert!(!allowed(UrlPolicy::new().allow_loopback(), url), "{url}");
+        }
+    }
+
+    #[test]
+    fn loopback_needs_to_be_allowed_in_every_spelling() {
+        for url in LOOPBACK {
+            assert!(!allowed(UrlPolicy::new(), url), "{url}");
+            assert!(allowed(UrlPolicy::new().allow_loopback(), url), "{url}");
+        }
+    }
+
+    #[test]
+    fn private_and_public_backends_are_allowed() {
+        for url in ALLOWED {
+            assert!(allowed(UrlPolicy::new(), url), "{url}");
+        }
+    }
+}
