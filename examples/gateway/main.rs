@@ -22,7 +22,6 @@ mod failure;
 mod guide;
 mod headers;
 mod options;
-mod pending;
 mod problem;
 mod proxy;
 mod serve;
@@ -37,11 +36,13 @@ use axum::routing::get;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
+use tower_canary::admin::{self, AdminAuth, JwtAuth};
+use tower_canary::probe::{HttpProbe, UrlPolicy};
+use tower_canary::store::sql::SqlStore;
 use tower_canary::{Deployments, Draw, RoutingHandle};
 
 use self::failure::Failure;
 use self::options::Options;
-use self::pending::{AdminAuth, HttpProbe, JwtAuth, SqlStore, UrlPolicy};
 use self::proxy::Proxy;
 use self::shutdown::Shutdown;
 
@@ -83,13 +84,13 @@ async fn gateway(options: Options) -> Result<(), Failure> {
         Shutdown::on_signals().map_err(|error| Failure::new("cannot listen for signals", &error))?;
     let (data, admin) = (bind(&options.listen).await?, bind(&options.admin).await?);
     let policy = UrlPolicy::new().allow_loopback();
-    let deployments = deployments(&options, &policy).await?;
+    let deployments = deployments(&options, policy).await?;
     let secret = options.secret();
     let router = admin_router(&deployments, &secret)?;
     if !options.no_demo {
         demo::start(&deployments).await?;
     }
-    let proxy = Proxy::new(deployments.handle(), &policy, options.fallback_url.as_ref());
+    let proxy = Proxy::new(deployments.handle(), policy, options.fallback_url.as_ref());
     guide::print(&data, &admin, &secret, !options.no_demo)?;
 
     let serving = async {
@@ -111,22 +112,20 @@ async fn bind(address: &str) -> Result<TcpListener, Failure> {
     bound.map_err(|error| Failure::new(format!("cannot listen on {address}"), &error))
 }
 
-async fn deployments(options: &Options, policy: &UrlPolicy) -> Result<Deployments, Failure> {
-    let unreachable = |error: &dyn std::error::Error| {
-        Failure::new(format!("cannot use the database {}", options.shown_database()), error)
-    };
-    let store = SqlStore::connect(&options.database).await.map_err(|error| unreachable(&error))?;
+async fn deployments(options: &Options, policy: UrlPolicy) -> Result<Deployments, Failure> {
+    // The errors say which database it is, without its password.
+    let unusable = |error: &dyn std::error::Error| Failure::new("cannot use the database", error);
+    let store = SqlStore::connect(&options.database).await.map_err(|error| unusable(&error))?;
     // One sequence of choices for all threads: of any 1,000 requests a version gets its share to within one. The
     // default draw has a sequence per thread, which is cheaper still, and within one per thread.
     let draw = Draw::Seeded(options.seed.unwrap_or_else(rand::random));
-    let started =
-        Deployments::start_with(store, HttpProbe::new(policy.clone()), RoutingHandle::with_draw(draw));
-    started.await.map_err(|error| unreachable(&error))
+    let started = Deployments::start_with(store, HttpProbe::new(policy), RoutingHandle::with_draw(draw));
+    started.await.map_err(|error| unusable(&error))
 }
 
 fn admin_router(deployments: &Deployments, secret: &str) -> Result<Router, Failure> {
     let jwt = JwtAuth::hs256(secret.as_bytes(), guide::ISSUER, guide::AUDIENCE);
     let jwt = jwt.map_err(|error| Failure::new("cannot use the JWT secret", &error))?;
-    let api = pending::router(deployments.clone(), AdminAuth::jwt(jwt));
+    let api = admin::router(deployments.clone(), AdminAuth::jwt(jwt));
     Ok(Router::new().nest("/api/v1/admin", api).route("/healthz", get(|| async { "ok\n" })))
 }

@@ -8,7 +8,7 @@ use crate::failure::Failure;
 // No `Debug`: it would show the secret.
 /// A gateway that moves traffic between the versions of a service by weight.
 #[derive(Parser)]
-#[command(name = "gateway", version)]
+#[command(name = "gateway", version, args_override_self = true)]
 pub(crate) struct Options {
     /// Where requests are taken: /SERVICE/… goes to a version of the service, without the prefix
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
@@ -62,14 +62,6 @@ impl Options {
 
     pub(crate) fn secret(&self) -> String {
         self.jwt_secret.clone().unwrap_or_else(|| format!("{:032x}{:032x}", random(), random()))
-    }
-
-    /// The database URL without what may hold a password.
-    pub(crate) fn shown_database(&self) -> &str {
-        match self.database.split_once('@') {
-            Some((_, place)) => place,
-            None => &self.database,
-        }
     }
 }
 

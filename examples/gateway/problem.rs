@@ -9,6 +9,8 @@ use http::{HeaderValue, Response, StatusCode};
 pub(crate) enum Problem {
     /// Not exactly one `Host` header, or one that contradicts `:authority`: the request could be read in two ways.
     AmbiguousHost,
+    /// The body broke off, or is not framed as its head says.
+    MalformedBody,
     /// `CONNECT`, or a transfer coding other than `chunked`.
     NotImplemented,
     /// The request has been here before.
@@ -38,6 +40,12 @@ impl Problem {
             Self::AmbiguousHost => {
                 (StatusCode::BAD_REQUEST, "ambiguous-host", "Ambiguous host", "send exactly one host")
             }
+            Self::MalformedBody => (
+                StatusCode::BAD_REQUEST,
+                "malformed-body",
+                "Malformed body",
+                "the body broke off or is not framed as its head says",
+            ),
             Self::NotImplemented => (
                 StatusCode::NOT_IMPLEMENTED,
                 "not-implemented",

@@ -15,12 +15,15 @@ use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower::{Layer, ServiceExt};
 use tower_canary::layer::{ResponseBody, WeightedVersion};
+use tower_canary::probe::{GuardedConnector, UrlPolicy};
 use tower_canary::{Backend, RoutingHandle, Target, WeightedVersionLayer};
 
 use crate::headers::{self, Hop, Via};
-use crate::pending::{Connector, UrlPolicy};
 use crate::problem::Problem;
 use crate::upload::Upload;
+
+/// How long a backend may take to accept a connection.
+const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 
 /// How long a backend may take to the head of its answer, from when the request last moved.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
@@ -35,13 +38,13 @@ pub(crate) type AnswerBody = Either<ResponseBody<Incoming>, Full<Bytes>>;
 /// What all connections share. Clones are cheap.
 #[derive(Clone, Debug)]
 pub(crate) struct Proxy {
-    backends: WeightedVersion<Client<Connector, Upload>>,
+    backends: WeightedVersion<Client<GuardedConnector, Upload>>,
     via: Via,
 }
 
 impl Proxy {
     /// A proxy that follows the routes of `handle`.
-    pub(crate) fn new(handle: &RoutingHandle, policy: &UrlPolicy, fallback: Option<&Backend>) -> Self {
+    pub(crate) fn new(handle: &RoutingHandle, policy: UrlPolicy, fallback: Option<&Backend>) -> Self {
         let mut layer = WeightedVersionLayer::new(handle, Target::path_segment());
         if let Some(fallback) = fallback {
             layer = layer.with_fallback(fallback);
@@ -73,7 +76,7 @@ impl Proxy {
     }
 }
 
-fn client(policy: &UrlPolicy) -> Client<Connector, Upload> {
+fn client(policy: UrlPolicy) -> Client<GuardedConnector, Upload> {
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE_LIMIT)
@@ -82,11 +85,11 @@ fn client(policy: &UrlPolicy) -> Client<Connector, Upload> {
         // hyper-util sends a request once more, on another connection, if the one it was given was closed before
         // any of it was written: on by default, and safe for every method.
         .retry_canceled_requests(true)
-        .build(policy.connector())
+        .build(policy.connector().with_connect_timeout(CONNECT_LIMIT))
 }
 
 async fn forward(
-    backends: WeightedVersion<Client<Connector, Upload>>,
+    backends: WeightedVersion<Client<GuardedConnector, Upload>>,
     hop: &Hop,
     request: Request<Incoming>,
 ) -> Result<Response<AnswerBody>, Problem> {
@@ -97,6 +100,7 @@ async fn forward(
     let answer = backends.oneshot(Request::from_parts(head, upload));
     match progress.within(ANSWER_LIMIT, answer).await {
         Ok(Ok(response)) => to_client(response),
+        Ok(Err(_)) if progress.is_broken() => Err(Problem::MalformedBody),
         Ok(Err(error)) => Err(failed(&error)),
         Err(_elapsed) => Err(Problem::GatewayTimeout),
     }

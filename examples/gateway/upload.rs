@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -22,14 +22,22 @@ pub(crate) struct Upload {
 #[derive(Clone, Debug)]
 pub(crate) struct Progress {
     came: Instant,
-    /// Milliseconds from then; `None` for a request without a body.
-    moved: Option<Arc<AtomicU64>>,
+    /// `None` for a request without a body.
+    body: Option<Arc<BodyProgress>>,
+}
+
+#[derive(Debug, Default)]
+struct BodyProgress {
+    /// Milliseconds from when the request came.
+    moved: AtomicU64,
+    /// The client broke off, or sent what is no body.
+    broken: AtomicBool,
 }
 
 impl Upload {
     pub(crate) fn new(body: Incoming) -> (Self, Progress) {
-        let moved = (!body.is_end_stream()).then(Arc::default);
-        let progress = Progress { came: Instant::now(), moved };
+        let noted = (!body.is_end_stream()).then(Arc::default);
+        let progress = Progress { came: Instant::now(), body: noted };
         (Self { body, progress: progress.clone() }, progress)
     }
 }
@@ -48,15 +56,21 @@ impl Progress {
         }
     }
 
+    /// Whether the client is to blame when the request fails.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.body.as_ref().is_some_and(|body| body.broken.load(Ordering::Relaxed))
+    }
+
     fn last(&self) -> Instant {
-        let moved = self.moved.as_ref().map_or(0, |moved| moved.load(Ordering::Relaxed));
+        let moved = self.body.as_ref().map_or(0, |body| body.moved.load(Ordering::Relaxed));
         self.came + Duration::from_millis(moved)
     }
 
-    fn note(&self) {
-        if let Some(moved) = &self.moved {
+    fn note(&self, is_broken: bool) {
+        if let Some(body) = &self.body {
             let elapsed = u64::try_from(self.came.elapsed().as_millis()).unwrap_or(u64::MAX);
-            moved.store(elapsed, Ordering::Relaxed);
+            body.moved.store(elapsed, Ordering::Relaxed);
+            body.broken.store(is_broken, Ordering::Relaxed);
         }
     }
 }
@@ -70,8 +84,8 @@ impl Body for Upload {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
-        if frame.is_ready() {
-            self.progress.note();
+        if let Poll::Ready(frame) = &frame {
+            self.progress.note(matches!(frame, Some(Err(_))));
         }
         frame
     }

@@ -78,7 +78,7 @@ pub(crate) async fn echo() -> Backend {
     .await
 }
 
-/// A backend that reads requests byte by byte as a strict server does, and remembers the head of each.
+/// A backend that reads requests as a strict server does, and remembers the head of each that is whole.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     pub(crate) url: String,
@@ -122,7 +122,6 @@ async fn record(stream: TcpStream, heads: Arc<Mutex<Vec<String>>>) -> Option<()>
             }
         }
         let lower = head.to_lowercase();
-        heads.lock().unwrap().push(lower.clone());
         let length = lower.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
         if lower.contains("transfer-encoding: chunked") {
             skip_chunks(&mut stream).await?;
@@ -130,6 +129,7 @@ async fn record(stream: TcpStream, heads: Arc<Mutex<Vec<String>>>) -> Option<()>
             let mut body = vec![0; length.unwrap_or(0)];
             stream.read_exact(&mut body).await.ok()?;
         }
+        heads.lock().unwrap().push(lower);
         stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nok\n").await.ok()?;
     }
 }

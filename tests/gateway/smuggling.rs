@@ -6,12 +6,26 @@ use crate::harness::{Gateway, raw};
 const INNER: &str = "GET /auth/inner HTTP/1.1\r\nhost: a\r\n\r\n";
 
 /// Requests as bytes, each with what makes it two-faced.
-fn two_faced() -> Vec<(&'static str, String)> {
-    let post = |headers: &str, body: &str| {
-        format!("POST /auth/outer HTTP/1.1\r\nhost: a\r\n{headers}\r\n\r\n{body}")
-    };
-    let get = |headers: &str| format!("GET /auth/outer HTTP/1.1\r\n{headers}\r\n\r\n");
-    let chunked_end = format!("0\r\n\r\n{INNER}");
+type TwoFaced = Vec<(&'static str, String)>;
+
+fn two_faced() -> TwoFaced {
+    [transfer_encodings(), lengths(), chunks(), heads()].concat()
+}
+
+fn post(headers: &str, body: &str) -> String {
+    format!("POST /auth/outer HTTP/1.1\r\nhost: a\r\n{headers}\r\n\r\n{body}")
+}
+
+fn get(headers: &str) -> String {
+    format!("GET /auth/outer HTTP/1.1\r\n{headers}\r\n\r\n")
+}
+
+fn chunked_end() -> String {
+    format!("0\r\n\r\n{INNER}")
+}
+
+fn transfer_encodings() -> TwoFaced {
+    let chunked_end = chunked_end();
     vec![
         (
             "CL.TE",
@@ -41,6 +55,11 @@ fn two_faced() -> Vec<(&'static str, String)> {
                 "POST /auth/outer HTTP/1.0\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n{chunked_end}"
             ),
         ),
+    ]
+}
+
+fn lengths() -> TwoFaced {
+    vec![
         ("CL twice, differing", post("content-length: 0\r\ncontent-length: 36", INNER)),
         ("CL as a list", post("content-length: 0, 36", INNER)),
         ("CL with a sign", post("content-length: +36", INNER)),
@@ -53,9 +72,14 @@ fn two_faced() -> Vec<(&'static str, String)> {
         ),
         (
             "TE named by Connection",
-            post("connection: transfer-encoding\r\ntransfer-encoding: chunked", &chunked_end),
+            post("connection: transfer-encoding\r\ntransfer-encoding: chunked", &chunked_end()),
         ),
         ("CL_ with an underscore", post("content_length: 36", INNER)),
+    ]
+}
+
+fn chunks() -> TwoFaced {
+    vec![
         (
             "chunk size too large",
             post("transfer-encoding: chunked", &format!("fffffffffffffffff\r\n{INNER}")),
@@ -77,6 +101,11 @@ fn two_faced() -> Vec<(&'static str, String)> {
                 &format!("0\r\ncontent-length: 36\r\n\r\n{INNER}"),
             ),
         ),
+    ]
+}
+
+fn heads() -> TwoFaced {
+    vec![
         ("a body on GET", get(&format!("host: a\r\ncontent-length: {}", INNER.len())) + INNER),
         ("Host twice", get("host: a\r\nhost: b")),
         ("no Host", get("x: y")),
@@ -114,6 +143,16 @@ async fn a_backend_sees_one_request_for_each_that_is_answered_in_one_form() {
         assert_eq!(gateway.get("/auth/next").await.text, "ok\n", "{name}");
         assert_eq!(recorder.take().len(), 1, "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_on_the_way_is_the_clients_fault_and_400() {
+    let recorder = Recorder::start().await;
+    let gateway = Gateway::start(&["--no-demo"]);
+    gateway.register("auth", "v1", &recorder.url).await;
+    let answer =
+        raw(&gateway.data, post("transfer-encoding: chunked", "1\r\nxx\r\n0\r\n\r\n").as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("malformed-body"), "{answer}");
 }
 
 #[tokio::test]

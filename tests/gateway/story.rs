@@ -39,7 +39,7 @@ async fn each_step_of_the_story_moves_1000_requests_to_within_one_of_its_weights
     assert_split(&gateway, &[("v1.0", 1_000), ("v1.1", 0)]).await;
 
     let history = gateway.admin(Method::GET, "/deployment/services/auth/history", Value::Null).await;
-    assert_eq!(history["changes"].as_array().unwrap().len(), 7, "{history}");
+    assert_eq!(history["history"].as_array().unwrap().len(), 7, "{history}");
 }
 
 #[test]

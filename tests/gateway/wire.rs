@@ -1,8 +1,10 @@
 //! What passes the gateway and what ends at it.
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
+use futures_util::stream;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::{Frame, Incoming};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -79,22 +81,27 @@ async fn the_backend_is_told_who_asked_and_how() {
     assert!(!seen.contains("forwarded: for"), "{seen}");
 }
 
+/// A body of unknown length, with a trailer.
+fn with_trailer(data: Bytes, sum: HeaderValue) -> AnyBody {
+    let trailers = HeaderMap::from_iter([(HeaderName::from_static("x-sum"), sum)]);
+    let frames = [Ok(Frame::data(data)), Ok(Frame::trailers(trailers))];
+    BodyExt::boxed(StreamBody::new(stream::iter(frames)))
+}
+
 #[tokio::test]
 async fn trailers_pass_both_ways() {
-    let backend = backend(|request: Request<hyper::body::Incoming>| async move {
+    let backend = backend(|request: Request<Incoming>| async move {
         let body = request.into_body().collect().await.unwrap();
-        let sum = body.trailers().and_then(|trailers| trailers.get("x-sum")).cloned().unwrap();
-        let trailers = HeaderMap::from_iter([("x-sum".parse().unwrap(), sum)]);
-        let body = Full::new(body.to_bytes()).with_trailers(async { Some(Ok(trailers)) });
-        Response::builder().header("trailer", "x-sum").body(body.map_err(Into::into).boxed()).unwrap()
+        let sum = body.trailers().unwrap()["x-sum"].clone();
+        let body = with_trailer(body.to_bytes(), sum);
+        Response::builder().header("trailer", "x-sum").body(body).unwrap()
     });
     let backend = backend.await;
     let gateway = gateway_to(&backend).await;
-    let trailers = HeaderMap::from_iter([("x-sum".parse().unwrap(), "42".parse().unwrap())]);
-    let body = Full::new(Bytes::from("text")).with_trailers(async { Some(Ok(trailers)) });
+    let body = with_trailer(Bytes::from("text"), HeaderValue::from_static("42"));
     let request = Request::post(gateway.url("/auth/")).header("te", "trailers").header("trailer", "x-sum");
-    let answer = gateway.send(request.body(body.map_err(Into::into).boxed()).unwrap()).await;
-    assert_eq!((answer.text.as_str(), &answer.trailers["x-sum"]), ("text", &"42".parse().unwrap()));
+    let answer = gateway.send(request.body(body).unwrap()).await;
+    assert_eq!((answer.text.as_str(), &answer.trailers["x-sum"]), ("text", &HeaderValue::from_static("42")));
 }
 
 #[tokio::test]
@@ -110,7 +117,7 @@ async fn head_keeps_the_length_and_has_no_body() {
 
 #[tokio::test]
 async fn expect_100_continue_is_answered_before_the_body_is_sent() {
-    let backend = backend(|request: Request<hyper::body::Incoming>| async move {
+    let backend = backend(|request: Request<Incoming>| async move {
         let body = request.into_body().collect().await.unwrap().to_bytes();
         Response::new(full(body))
     });
