@@ -1,0 +1,131 @@
+//! A small reverse proxy around [`WeightedVersion`](tower_canary::layer::WeightedVersion), to be read and copied.
+//!
+//! `cargo run --release --example gateway` starts it on an embedded SQLite file, with two demo backends, and prints
+//! the curl lines of a whole canary deployment. `--help` lists the options.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `options.rs` | flags and environment variables |
+//! | `proxy.rs` | one request from the client to a version and back |
+//! | `headers.rs` | which headers end at the gateway, and which it adds |
+//! | `upload.rs` | time limits that spare a long upload |
+//! | `problem.rs` | what the gateway answers by itself |
+//! | `serve.rs`, `shutdown.rs` | connections, and their end |
+//! | `demo.rs`, `guide.rs` | the demo backends, and what is printed |
+//!
+//! What it leaves to others: TLS (put it behind a terminator, or register `https://` backends with a TLS connector),
+//! HTTP/2 to backends, and upgrades: a WebSocket handshake reaches the backend as a plain request.
+#![expect(clippy::disallowed_methods, reason = "a program, unlike the library, spawns")]
+
+mod demo;
+mod failure;
+mod guide;
+mod headers;
+mod options;
+mod problem;
+mod proxy;
+mod serve;
+mod shutdown;
+mod upload;
+
+use std::io;
+use std::process::ExitCode;
+
+use axum::Router;
+use axum::routing::get;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::runtime::{Builder, Runtime};
+use tower_canary::admin::{self, AdminAuth, JwtAuth};
+use tower_canary::probe::{HttpProbe, UrlPolicy};
+use tower_canary::store::sql::SqlStore;
+use tower_canary::{Deployments, Draw, RoutingHandle};
+
+use self::failure::Failure;
+use self::options::Options;
+use self::proxy::Proxy;
+use self::shutdown::Shutdown;
+
+fn main() -> ExitCode {
+    match Options::read().and_then(run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("gateway: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: Options) -> Result<(), Failure> {
+    log_to_stderr();
+    let runtime = runtime(options.threads).map_err(|error| Failure::new("cannot start threads", &error))?;
+    let outcome = runtime.block_on(gateway(options));
+    // What is still at work after the drain is given up.
+    runtime.shutdown_background();
+    outcome
+}
+
+fn runtime(threads: Option<u16>) -> io::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    if let Some(threads) = threads {
+        builder.worker_threads(threads.into());
+    }
+    builder.enable_all().build()
+}
+
+/// Logs go to stderr, warnings and worse unless `RUST_LOG` says otherwise; stdout has the guide alone.
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+}
+
+async fn gateway(options: Options) -> Result<(), Failure> {
+    let shutdown =
+        Shutdown::on_signals().map_err(|error| Failure::new("cannot listen for signals", &error))?;
+    let (data, admin) = (bind(&options.listen).await?, bind(&options.admin).await?);
+    let policy = UrlPolicy::new().allow_loopback();
+    let deployments = deployments(&options, policy).await?;
+    let secret = options.secret();
+    let router = admin_router(&deployments, &secret)?;
+    if !options.no_demo {
+        demo::start(&deployments).await?;
+    }
+    let proxy = Proxy::new(deployments.handle(), policy, options.fallback_url.as_ref());
+    guide::print(&data, &admin, &secret, !options.no_demo)?;
+
+    let serving = async {
+        tokio::join!(
+            serve::until(data, shutdown.clone(), move |peer| proxy.service(peer)),
+            serve::until(admin, shutdown.clone(), move |_| TowerToHyperService::new(router.clone())),
+            deployments.run(shutdown.clone().begun()),
+        )
+    };
+    tokio::select! {
+        _ = serving => {}
+        () = shutdown.clone().pressed() => {}
+    }
+    Ok(())
+}
+
+async fn bind(address: &str) -> Result<TcpListener, Failure> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|error| Failure::new(format!("cannot listen on {address}"), &error))
+}
+
+async fn deployments(options: &Options, policy: UrlPolicy) -> Result<Deployments, Failure> {
+    // The errors say which database it is, without its password.
+    let unusable = |error: &dyn std::error::Error| Failure::new("cannot use the database", error);
+    let store = SqlStore::connect(&options.database).await.map_err(|error| unusable(&error))?;
+    // One sequence of choices for all threads: of any 1,000 requests a version gets its share to within one. The
+    // default draw has a sequence per thread, which is cheaper still, and within one per thread.
+    let draw = Draw::Seeded(options.seed.unwrap_or_else(rand::random));
+    let started = Deployments::start_with(store, HttpProbe::new(policy), RoutingHandle::with_draw(draw));
+    started.await.map_err(|error| unusable(&error))
+}
+
+fn admin_router(deployments: &Deployments, secret: &str) -> Result<Router, Failure> {
+    let jwt = JwtAuth::hs256(secret.as_bytes(), guide::ISSUER, guide::AUDIENCE);
+    let jwt = jwt.map_err(|error| Failure::new("cannot use the JWT secret", &error))?;
+    let api = admin::router(deployments.clone(), AdminAuth::jwt(jwt));
+    Ok(Router::new().nest("/api/v1/admin", api).route("/healthz", get(|| async { "ok\n" })))
+}

@@ -1,0 +1,76 @@
+//! Flags and environment variables.
+
+use clap::Parser;
+use tower_canary::Backend;
+
+use crate::failure::Failure;
+
+// No `Debug`: it would show the secret.
+/// A gateway that moves traffic between the versions of a service by weight.
+#[derive(Parser)]
+#[command(name = "gateway", version, args_override_self = true)]
+pub(crate) struct Options {
+    /// Where requests are taken: /SERVICE/… goes to a version of the service, without the prefix
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: String,
+
+    /// Where the admin API is served, at /api/v1/admin, and /healthz
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
+    pub(crate) admin: String,
+
+    /// The database that keeps the versions and their weights
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        default_value = "sqlite://canary.db?mode=rwc"
+    )]
+    pub(crate) database: String,
+
+    /// The secret that admin tokens are signed with (HS256), 32 bytes or more; random when absent
+    #[arg(long, value_name = "SECRET", env = "CANARY_JWT_SECRET", hide_env_values = true)]
+    jwt_secret: Option<String>,
+
+    /// Where requests for an unknown service go, or for one without an active version
+    #[arg(long, value_name = "URL", env = "MONOLITH_URL")]
+    pub(crate) fallback_url: Option<Backend>,
+
+    /// Makes choices repeatable: the same requests in the same order get the same versions
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+
+    /// Starts without the demo backends
+    #[arg(long)]
+    pub(crate) no_demo: bool,
+
+    /// How many threads serve requests; as many as there are processors when absent
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+}
+
+impl Options {
+    /// Reads the options. `--help` and `--version` end the program here.
+    pub(crate) fn read() -> Result<Self, Failure> {
+        Self::try_parse().map_err(|error| {
+            if !error.use_stderr() {
+                error.exit();
+            }
+            Failure::of(first_paragraph(&error.to_string()))
+        })
+    }
+
+    pub(crate) fn secret(&self) -> String {
+        self.jwt_secret.clone().unwrap_or_else(|| format!("{:032x}{:032x}", random(), random()))
+    }
+}
+
+fn random() -> u128 {
+    rand::random()
+}
+
+/// What is wrong, without the usage that clap adds below.
+fn first_paragraph(text: &str) -> &str {
+    let text = text.strip_prefix("error: ").unwrap_or(text);
+    text.split("\n\n").next().unwrap_or(text)
+}

@@ -1,0 +1,60 @@
+//! A version that is stopped after its last request.
+
+use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::Full;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use tokio::time::sleep;
+use tower::{Layer, ServiceExt};
+use tower_canary::routing::{Change, Route, Split};
+use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
+
+use crate::backends::named;
+use crate::harness::read_counted;
+
+/// In this process, since the count of requests in flight is asked for; backends and client speak over real sockets.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_stopped_once_its_1000_requests_in_flight_have_ended_fails_none() {
+    let (old, new) = (named("v1", Duration::from_millis(900)).await, named("v2", Duration::ZERO).await);
+    let at = SystemTime::now();
+    let register = |name: &str, url: &str| Change::register(name.parse().unwrap(), url.parse().unwrap());
+    let split = Split::new("auth".parse().unwrap(), 7).apply(&register("v1", &old.url), at).unwrap();
+    let split = split.apply(&register("v2", &new.url), at).unwrap();
+    let handle = RoutingHandle::new();
+    assert!(handle.publish(Route::compile(split.clone())));
+
+    // HTTP/2 to the backends, so that 1,000 requests at once need no 1,000 sockets.
+    let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http::<Full<Bytes>>();
+    let layered = WeightedVersionLayer::new(&handle, Target::path_segment()).layer(client);
+    let call = move || {
+        let request = Request::get("/auth/hello").body(Full::default()).unwrap();
+        let answer = layered.clone().oneshot(request);
+        tokio::spawn(async move { read_counted(answer.await.unwrap()).await })
+    };
+    let before: Vec<_> = (0..1_000).map(|_| call()).collect();
+    while handle.in_flight("auth", "v1") != Some(1_000) {
+        sleep(Duration::from_millis(5)).await;
+    }
+    let switch = Change::Switch { version: "v2".parse().unwrap() };
+    assert!(handle.publish(Route::compile(split.apply(&switch, at).unwrap())));
+
+    let mut after = Vec::new();
+    let mut stopping = Some(old);
+    while stopping.is_some() || after.len() < 500 {
+        after.extend((0..10).map(|_| call()));
+        if handle.in_flight("auth", "v1") == Some(0) {
+            drop(stopping.take());
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+    for task in before {
+        assert_eq!(task.await.unwrap(), (StatusCode::OK, "auth v1 /hello\n".into()));
+    }
+    for task in after {
+        assert_eq!(task.await.unwrap(), (StatusCode::OK, "auth v2 /hello\n".into()));
+    }
+    assert_eq!((handle.in_flight("auth", "v1"), handle.in_flight("auth", "v2")), (Some(0), Some(0)));
+}

@@ -1,0 +1,309 @@
+//! The gateway as a process, and clients for it.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+use tower_canary::layer::ResponseBody;
+
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type AnyBody = BoxBody<Bytes, BoxError>;
+pub(crate) type HttpClient = Client<HttpConnector, AnyBody>;
+
+/// A running gateway, killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    child: Child,
+    output: Option<JoinHandle<String>>,
+    /// `127.0.0.1:PORT` of the data plane.
+    pub(crate) data: String,
+    admin: String,
+    token: String,
+    client: HttpClient,
+    dir: Option<TempDir>,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) trailers: HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Gateway {
+    /// Starts one with a database of its own.
+    pub(crate) fn start(options: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut gateway = Self::start_in(dir.path(), options);
+        gateway.dir = Some(dir);
+        gateway
+    }
+
+    /// Starts one on the database in `dir`.
+    pub(crate) fn start_in(dir: &Path, options: &[&str]) -> Self {
+        let mut command = command(dir);
+        command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]).args(options);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        let [data, admin, token] =
+            ["GATEWAY=http://", "ADMIN=", "TOKEN="].map(|name| exported(&mut lines, name));
+        let output = std::thread::spawn(move || {
+            let mut rest = String::new();
+            lines.read_to_string(&mut rest).unwrap();
+            rest
+        });
+        Self { child, output: Some(output), data, admin, token, client: client(), dir: None }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it printed after the token. Waits for its end.
+    pub(crate) fn printed(mut self) -> String {
+        self.kill();
+        self.output.take().unwrap().join().unwrap()
+    }
+
+    /// `export` lines for a shell.
+    pub(crate) fn exports(&self) -> String {
+        format!("export GATEWAY=http://{} ADMIN={} TOKEN={}\n", self.data, self.admin, self.token)
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM.
+    pub(crate) fn terminate(&self) {
+        let pid = self.pid().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    }
+
+    pub(crate) async fn exit(&mut self, within: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + within;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return Some(status);
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        None
+    }
+
+    /// Resident memory in KiB: now, and at most so far.
+    pub(crate) fn memory(&self) -> (u64, u64) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let field = |name| {
+            let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+            line.split_whitespace().nth(1).unwrap().parse().unwrap()
+        };
+        (field("VmRSS:"), field("VmHWM:"))
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.data)
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Request::get(self.url(path)).body(empty()).unwrap()).await
+    }
+
+    pub(crate) async fn send(&self, request: Request<AnyBody>) -> Answer {
+        read(self.client.request(request).await.unwrap()).await
+    }
+
+    /// Calls the admin API; `None` when the gateway is gone.
+    pub(crate) async fn try_admin(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> Option<(StatusCode, Value)> {
+        let request = Request::builder().method(method).uri(format!("{}{path}", self.admin));
+        let request = request.header("authorization", format!("Bearer {}", self.token));
+        let request = request.header("content-type", "application/json");
+        let text = if body.is_null() { String::new() } else { body.to_string() };
+        let response = self.client.request(request.body(full(text)).unwrap()).await.ok()?;
+        let status = response.status();
+        let bytes = response.into_body().collect().await.ok()?.to_bytes();
+        Some((
+            status,
+            serde_json::from_slice(&bytes).unwrap_or_else(|_| json!(String::from_utf8_lossy(&bytes))),
+        ))
+    }
+
+    /// Calls the admin API, which must agree.
+    pub(crate) async fn admin(&self, method: Method, path: &str, body: Value) -> Value {
+        let (status, answer) = self.try_admin(method, path, &body).await.unwrap();
+        assert!(status.is_success(), "{path} {body}: {status} {answer}");
+        answer
+    }
+
+    pub(crate) async fn register(&self, service: &str, version: &str, url: &str) {
+        let body = json!({ "version": version, "url": url });
+        self.admin(Method::POST, &format!("/routing/services/{service}/versions"), body).await;
+    }
+
+    pub(crate) async fn set_weight(&self, service: &str, version: &str, weight: f64) {
+        let path = format!("/deployment/services/{service}/versions/{version}/weight");
+        self.admin(Method::PUT, &path, json!({ "weight": weight })).await;
+    }
+
+    pub(crate) async fn switch(&self, service: &str, version: &str) {
+        let path = format!("/deployment/services/{service}/versions/{version}/switch");
+        self.admin(Method::POST, &path, Value::Null).await;
+    }
+
+    pub(crate) async fn versions(&self, service: &str) -> Vec<Value> {
+        let path = format!("/deployment/services/{service}/versions");
+        let answer = self.admin(Method::GET, &path, Value::Null).await;
+        answer["versions"].as_array().unwrap().clone()
+    }
+
+    /// The weights by version.
+    pub(crate) async fn weights(&self, service: &str) -> BTreeMap<String, f64> {
+        let versions = self.versions(service).await;
+        versions
+            .iter()
+            .map(|v| (v["version"].as_str().unwrap().into(), v["weight"].as_f64().unwrap()))
+            .collect()
+    }
+
+    /// Which version answered how many of `count` requests over `connections` connections at once. All must be 200.
+    pub(crate) async fn answers(
+        &self,
+        path: &str,
+        count: usize,
+        connections: usize,
+    ) -> BTreeMap<String, usize> {
+        let each = (0..connections).map(|i| {
+            let (url, client) = (self.url(path), client());
+            let share = count / connections + usize::from(i < count % connections);
+            tokio::spawn(async move {
+                let mut versions = Vec::new();
+                for _ in 0..share {
+                    let request = Request::get(&url).body(empty()).unwrap();
+                    let answer = read(client.request(request).await.unwrap()).await;
+                    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+                    versions.push(answer.text.split_whitespace().nth(1).unwrap().to_owned());
+                }
+                versions
+            })
+        });
+        let mut counts = BTreeMap::new();
+        for task in each.collect::<Vec<_>>() {
+            for version in task.await.unwrap() {
+                *counts.entry(version).or_default() += 1;
+            }
+        }
+        counts
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The gateway on the database in `dir`, without what the environment says.
+pub(crate) fn command(dir: &Path) -> Command {
+    let mut command = Command::new(program());
+    command.args(["--database", &format!("sqlite://{}/canary.db?mode=rwc", dir.display())]);
+    for name in ["DATABASE_URL", "CANARY_JWT_SECRET", "MONOLITH_URL"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// The example binary of the profile that this test was built with.
+fn program() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let program = test.ancestors().nth(2).unwrap().join("examples").join("gateway");
+    let program = program.with_extension(std::env::consts::EXE_EXTENSION);
+    assert!(
+        program.exists(),
+        "build it first: cargo build --example gateway ({} is missing)",
+        program.display()
+    );
+    program
+}
+
+fn exported(lines: &mut impl BufRead, name: &str) -> String {
+    let wanted = format!("export {name}");
+    loop {
+        let mut line = String::new();
+        assert_ne!(lines.read_line(&mut line).unwrap(), 0, "the gateway ended before it printed {name}");
+        if let Some(value) = line.strip_prefix(&wanted) {
+            return value.trim().to_owned();
+        }
+    }
+}
+
+/// A client with connections of its own.
+pub(crate) fn client() -> HttpClient {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    Client::builder(TokioExecutor::new()).build(connector)
+}
+
+pub(crate) fn empty() -> AnyBody {
+    full(Bytes::new())
+}
+
+pub(crate) fn full(bytes: impl Into<Bytes>) -> AnyBody {
+    Full::new(bytes.into()).map_err(Into::into).boxed()
+}
+
+pub(crate) async fn read(response: Response<Incoming>) -> Answer {
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.unwrap();
+    let trailers = body.trailers().cloned().unwrap_or_default();
+    let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
+    Answer { status: head.status, headers: head.headers, trailers, text }
+}
+
+/// The status and the text of an answer that came through a layer of this process.
+pub(crate) async fn read_counted(response: Response<ResponseBody<Incoming>>) -> (StatusCode, String) {
+    let (head, body) = response.into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    (head.status, String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Sends `bytes` as they are and gives what comes back until the other side closes or is silent for a while.
+pub(crate) async fn raw(address: &str, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let _ = stream.write_all(bytes).await;
+    heard(&mut stream).await
+}
+
+pub(crate) async fn heard(stream: &mut TcpStream) -> String {
+    let mut all = Vec::new();
+    let mut part = [0; 4096];
+    while let Ok(Ok(count @ 1..)) = timeout(Duration::from_millis(700), stream.read(&mut part)).await {
+        all.extend_from_slice(&part[..count]);
+    }
+    String::from_utf8_lossy(&all).into_owned()
+}

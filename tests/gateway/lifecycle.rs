@@ -1,0 +1,116 @@
+//! The gateway's start and its end.
+
+use std::net::TcpListener;
+use std::process::Output;
+use std::time::Duration;
+
+use http::Request;
+use tokio::net::TcpStream;
+use tokio::time::sleep;
+
+use crate::backends::named;
+use crate::harness::{Gateway, client, command, empty, read};
+
+/// Starts the gateway with `options`, for it to fail.
+fn refused(options: &[&str]) -> Output {
+    let dir = tempfile::tempdir().unwrap();
+    command(dir.path()).args(["--admin", "127.0.0.1:0", "--no-demo"]).args(options).output().unwrap()
+}
+
+fn assert_one_line(output: &Output, expected: &str) {
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{errors}");
+    assert!(output.stdout.is_empty());
+    assert!(errors.lines().count() == 1 && errors.contains(expected), "{errors}");
+}
+
+#[test]
+fn a_bad_option_is_one_line_and_exit_1() {
+    for (options, expected) in [
+        (vec!["--nope"], "--nope"),
+        (vec!["--threads", "0"], "--threads"),
+        (vec!["--seed", "x"], "--seed"),
+        (vec!["--fallback-url", "ftp://monolith"], "only http and https"),
+        (vec!["--listen"], "--listen"),
+        (vec!["--listen", "nonsense"], "nonsense"),
+        (vec!["--listen", "127.0.0.1:0", "--jwt-secret", "short"], "secret"),
+    ] {
+        assert_one_line(&refused(&options), expected);
+    }
+}
+
+#[test]
+fn a_taken_port_is_one_line_and_exit_1() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    assert_one_line(&refused(&["--listen", &address]), &address);
+    assert_one_line(&refused(&["--listen", "127.0.0.1:0", "--admin", &address]), &address);
+}
+
+#[test]
+fn an_unreachable_database_is_one_line_and_exit_1_and_shows_no_password() {
+    for url in ["sqlite:///missing/dir/canary.db", "nonsense://user:hunter2@db/canary"] {
+        let output = refused(&["--listen", "127.0.0.1:0", "--database", url]);
+        assert_one_line(&output, "database");
+        assert!(!String::from_utf8_lossy(&output.stderr).contains("hunter2"));
+    }
+}
+
+#[test]
+fn help_exits_0_and_shows_no_secret() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = command(dir.path()).env("CANARY_JWT_SECRET", "hunter2").arg("--help").output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let text = String::from_utf8_lossy(&output.stdout);
+    for option in ["listen", "admin", "database", "jwt-secret", "fallback-url", "seed", "no-demo", "threads"]
+    {
+        assert!(text.contains(&format!("--{option}")), "{text}");
+    }
+    assert!(!text.contains("hunter2"));
+}
+
+#[tokio::test]
+async fn a_gateway_that_was_killed_finds_the_weights_as_they_were() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut gateway = Gateway::start_in(dir.path(), &[]);
+    gateway.set_weight("auth", "v1.1", 37.25).await;
+    let before = gateway.weights("auth").await;
+    gateway.kill();
+    let again = Gateway::start_in(dir.path(), &[]);
+    assert_eq!(again.weights("auth").await, before);
+    let counts = again.answers("/auth/hello", 400, 4).await;
+    assert!(counts["v1.1"].abs_diff(149) <= 1, "{counts:?}");
+}
+
+#[tokio::test]
+async fn one_seed_gives_the_same_choices_again() {
+    let mut runs = Vec::new();
+    for _ in 0..2 {
+        let gateway = Gateway::start(&["--seed", "7", "--threads", "1"]);
+        gateway.set_weight("auth", "v1.1", 30.0).await;
+        let mut choices = Vec::new();
+        for _ in 0..50 {
+            choices.push(gateway.get("/auth/hello").await.text);
+        }
+        runs.push(choices);
+    }
+    assert_eq!(runs[0], runs[1]);
+}
+
+#[tokio::test]
+async fn sigterm_lets_a_slow_request_end_takes_no_new_connection_and_exits_0() {
+    let slow = named("v1", Duration::from_millis(1_500)).await;
+    let mut gateway = Gateway::start(&["--no-demo"]);
+    gateway.register("auth", "v1", &slow.url).await;
+    let request = Request::get(gateway.url("/auth/slow")).body(empty()).unwrap();
+    let in_flight = tokio::spawn(client().request(request));
+    sleep(Duration::from_millis(400)).await;
+
+    gateway.terminate();
+    sleep(Duration::from_millis(300)).await;
+    assert!(TcpStream::connect(&gateway.data).await.is_err(), "no new connections");
+    let answer = read(in_flight.await.unwrap().unwrap()).await;
+    assert_eq!(answer.text, "auth v1 /slow\n");
+    let status = gateway.exit(Duration::from_secs(3)).await;
+    assert_eq!(status.and_then(|status| status.code()), Some(0));
+}

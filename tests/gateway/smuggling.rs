@@ -1,0 +1,184 @@
+//! Requests that two servers might read differently: a backend sees one request for each that is answered.
+
+use crate::backends::Recorder;
+use crate::harness::{Gateway, raw};
+
+const INNER: &str = "GET /auth/inner HTTP/1.1\r\nhost: a\r\n\r\n";
+
+/// Requests as bytes, each with what makes it two-faced.
+type TwoFaced = Vec<(&'static str, String)>;
+
+fn two_faced() -> TwoFaced {
+    [transfer_encodings(), lengths(), chunks(), heads()].concat()
+}
+
+fn post(headers: &str, body: &str) -> String {
+    format!("POST /auth/outer HTTP/1.1\r\nhost: a\r\n{headers}\r\n\r\n{body}")
+}
+
+fn get(headers: &str) -> String {
+    format!("GET /auth/outer HTTP/1.1\r\n{headers}\r\n\r\n")
+}
+
+fn chunked_end() -> String {
+    format!("0\r\n\r\n{INNER}")
+}
+
+fn transfer_encodings() -> TwoFaced {
+    let chunked_end = chunked_end();
+    vec![
+        (
+            "CL.TE",
+            post(
+                &format!("content-length: {}\r\ntransfer-encoding: chunked", chunked_end.len()),
+                &chunked_end,
+            ),
+        ),
+        (
+            "TE.CL",
+            post(
+                "content-length: 4\r\ntransfer-encoding: chunked",
+                &format!("{:x}\r\n{INNER}\r\n0\r\n\r\n", INNER.len()),
+            ),
+        ),
+        ("TE.TE", post("transfer-encoding: chunked\r\ntransfer-encoding: identity", &chunked_end)),
+        ("TE twice", post("transfer-encoding: chunked\r\ntransfer-encoding: chunked", &chunked_end)),
+        ("TE: xchunked", post("content-length: 0\r\ntransfer-encoding: xchunked", &chunked_end)),
+        ("TE with a tab", post("transfer-encoding:\tchunked", &chunked_end)),
+        ("TE with space before the colon", post("transfer-encoding : chunked", &chunked_end)),
+        ("TE folded", post("transfer-encoding:\r\n chunked", &chunked_end)),
+        ("TE after a bare LF", post("x: y\ntransfer-encoding: chunked", &chunked_end)),
+        ("TE after a bare CR", post("x: y\rtransfer-encoding: chunked", &chunked_end)),
+        (
+            "TE on HTTP/1.0",
+            format!(
+                "POST /auth/outer HTTP/1.0\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n{chunked_end}"
+            ),
+        ),
+    ]
+}
+
+fn lengths() -> TwoFaced {
+    vec![
+        ("CL twice, differing", post("content-length: 0\r\ncontent-length: 36", INNER)),
+        ("CL as a list", post("content-length: 0, 36", INNER)),
+        ("CL with a sign", post("content-length: +36", INNER)),
+        ("CL negative", post("content-length: -1", INNER)),
+        ("CL huge", post("content-length: 99999999999999999999", INNER)),
+        ("CL in hex", post("content-length: 0x24", INNER)),
+        (
+            "CL named by Connection",
+            post(&format!("connection: content-length\r\ncontent-length: {}", INNER.len()), INNER),
+        ),
+        (
+            "TE named by Connection",
+            post("connection: transfer-encoding\r\ntransfer-encoding: chunked", &chunked_end()),
+        ),
+        ("CL_ with an underscore", post("content_length: 36", INNER)),
+    ]
+}
+
+fn chunks() -> TwoFaced {
+    vec![
+        (
+            "chunk size too large",
+            post("transfer-encoding: chunked", &format!("fffffffffffffffff\r\n{INNER}")),
+        ),
+        ("chunk size with a sign", post("transfer-encoding: chunked", &format!("-1\r\n\r\n{INNER}"))),
+        ("chunk ended by a bare LF", post("transfer-encoding: chunked", &format!("0\n\n{INNER}"))),
+        (
+            "chunk with an extension that ends in a bare LF",
+            post("transfer-encoding: chunked", &format!("0;a\nb\r\n\r\n{INNER}")),
+        ),
+        (
+            "a chunk's data longer than its size",
+            post("transfer-encoding: chunked", &format!("1\r\nxx\r\n0\r\n\r\n{INNER}")),
+        ),
+        (
+            "a trailer that sets CL",
+            post(
+                "transfer-encoding: chunked\r\ntrailer: content-length",
+                &format!("0\r\ncontent-length: 36\r\n\r\n{INNER}"),
+            ),
+        ),
+    ]
+}
+
+fn heads() -> TwoFaced {
+    vec![
+        ("a body on GET", get(&format!("host: a\r\ncontent-length: {}", INNER.len())) + INNER),
+        ("Host twice", get("host: a\r\nhost: b")),
+        ("no Host", get("x: y")),
+        (
+            "absolute form and another Host",
+            format!("GET http://b/auth/outer HTTP/1.1\r\nhost: a\r\n\r\n{INNER}"),
+        ),
+        (
+            "a space in the target",
+            format!("GET /auth/outer HTTP/1.1\r\nx: y HTTP/1.1\r\nhost: a\r\n\r\n{INNER}"),
+        ),
+        ("a NUL in a value", get("host: a\r\nx: \0y")),
+        ("a space before the first header", get(" host: a")),
+        ("two requests in one write", format!("{INNER}{INNER}")),
+    ]
+}
+
+#[tokio::test]
+async fn a_backend_sees_one_request_for_each_that_is_answered_in_one_form() {
+    let recorder = Recorder::start().await;
+    let gateway = Gateway::start(&["--no-demo"]);
+    gateway.register("auth", "v1", &recorder.url).await;
+    for (name, request) in two_faced() {
+        let answer = raw(&gateway.data, request.as_bytes()).await;
+        let answered = answer.matches("HTTP/1.1 200").count() + answer.matches("HTTP/1.0 200").count();
+        let seen = recorder.take();
+        assert_eq!(seen.len(), answered, "{name}: {answer}\n{seen:?}");
+        for head in &seen {
+            let count = |field: &str| head.lines().filter(|line| line.starts_with(field)).count();
+            assert!(count("content-length:") + count("transfer-encoding:") <= 1, "{name}: {head}");
+            assert_eq!(count("host:"), 1, "{name}: {head}");
+            assert!(!head.replace("\r\n", "").contains(['\r', '\n']), "{name}: {head:?}");
+        }
+        // Nothing of it stays in the connection to the backend.
+        assert_eq!(gateway.get("/auth/next").await.text, "ok\n", "{name}");
+        assert_eq!(recorder.take().len(), 1, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_on_the_way_is_the_clients_fault_and_400() {
+    let recorder = Recorder::start().await;
+    let gateway = Gateway::start(&["--no-demo"]);
+    gateway.register("auth", "v1", &recorder.url).await;
+    let answer =
+        raw(&gateway.data, post("transfer-encoding: chunked", "1\r\nxx\r\n0\r\n\r\n").as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("malformed-body"), "{answer}");
+}
+
+#[tokio::test]
+async fn what_is_ambiguous_is_refused() {
+    let recorder = Recorder::start().await;
+    let gateway = Gateway::start(&["--no-demo"]);
+    gateway.register("auth", "v1", &recorder.url).await;
+    let refused = [
+        "TE.TE",
+        "TE: xchunked",
+        "CL twice, differing",
+        "CL as a list",
+        "CL with a sign",
+        "Host twice",
+        "no Host",
+        "TE on HTTP/1.0",
+        "TE folded",
+    ];
+    for (name, request) in two_faced().into_iter().filter(|(name, _)| refused.contains(name)) {
+        let answer = raw(&gateway.data, request.as_bytes()).await;
+        assert!(
+            answer.starts_with("HTTP/1.1 400")
+                || answer.starts_with("HTTP/1.1 501")
+                || answer.starts_with("HTTP/1.0 400"),
+            "{name}: {answer}"
+        );
+        assert_eq!(recorder.take(), Vec::<String>::new(), "{name}");
+    }
+}

@@ -1,0 +1,82 @@
+//! The deployment that the gateway prints.
+
+use std::collections::BTreeMap;
+use std::process::{Command, Stdio};
+
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::harness::Gateway;
+
+/// Asserts that 1,000 requests over 8 connections are shared as `expected` says, within one request.
+async fn assert_split(gateway: &Gateway, expected: &[(&str, usize)]) {
+    let counts = gateway.answers("/auth/hello", 1_000, 8).await;
+    for (version, expected) in expected {
+        let count = counts.get(*version).copied().unwrap_or(0);
+        assert!(count.abs_diff(*expected) <= usize::from(*expected > 0), "{version}: {counts:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_step_of_the_story_moves_1000_requests_to_within_one_of_its_weights() {
+    let gateway = Gateway::start(&[]);
+    assert_eq!(gateway.weights("auth").await, BTreeMap::from([("v1.0".into(), 100.0), ("v1.1".into(), 0.0)]));
+    assert_split(&gateway, &[("v1.0", 1_000), ("v1.1", 0)]).await;
+
+    gateway.set_weight("auth", "v1.1", 10.0).await;
+    assert_split(&gateway, &[("v1.0", 900), ("v1.1", 100)]).await;
+
+    gateway.set_weight("auth", "v1.1", 50.0).await;
+    assert_split(&gateway, &[("v1.0", 500), ("v1.1", 500)]).await;
+
+    gateway.switch("auth", "v1.1").await;
+    assert_split(&gateway, &[("v1.0", 0), ("v1.1", 1_000)]).await;
+
+    gateway.admin(Method::PUT, "/routing/services/auth/versions/v1.0", json!({ "active": false })).await;
+    assert_split(&gateway, &[("v1.0", 0), ("v1.1", 1_000)]).await;
+
+    gateway.switch("auth", "v1.0").await;
+    assert_split(&gateway, &[("v1.0", 1_000), ("v1.1", 0)]).await;
+
+    let history = gateway.admin(Method::GET, "/deployment/services/auth/history", Value::Null).await;
+    assert_eq!(history["history"].as_array().unwrap().len(), 7, "{history}");
+}
+
+#[test]
+fn the_printed_lines_run_in_a_shell_as_they_are() {
+    if Command::new("curl").arg("--version").stdout(Stdio::null()).status().is_err() {
+        return;
+    }
+    let gateway = Gateway::start(&[]);
+    let exports = gateway.exports();
+    // The lines are printed at start: a second gateway tells them, the first one serves them.
+    let story = Gateway::start(&["--no-demo"]).printed() + &Gateway::start(&[]).printed();
+    let shell = Command::new("sh").args(["-eu", "-c", &format!("{exports}{story}")]).output().unwrap();
+    let (output, errors) = (String::from_utf8_lossy(&shell.stdout), String::from_utf8_lossy(&shell.stderr));
+    assert!(shell.status.success() && errors.is_empty(), "{output}\n{errors}");
+    let counted: Vec<Vec<&str>> = output
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .filter(|words: &Vec<_>| words.len() == 4)
+        .collect();
+    let counted: Vec<(usize, &str)> =
+        counted.iter().filter(|words| words[1] == "auth").map(|w| (w[0].parse().unwrap(), w[2])).collect();
+    let expected = [(90, "v1.0"), (10, "v1.1"), (50, "v1.0"), (50, "v1.1"), (100, "v1.1"), (100, "v1.0")];
+    assert_eq!(counted.len(), expected.len(), "{output}");
+    for ((count, version), (near, expected)) in counted.into_iter().zip(expected) {
+        assert!(version == expected && usize::abs_diff(count, near) <= 1, "{output}");
+    }
+}
+
+#[tokio::test]
+async fn the_admin_plane_answers_healthz_without_a_token_and_the_data_plane_404_for_an_unknown_service() {
+    let gateway = Gateway::start(&["--no-demo"]);
+    let health =
+        gateway.exports().split_whitespace().find_map(|e| e.strip_prefix("ADMIN=").map(str::to_owned));
+    let health = health.unwrap().replace("/api/v1/admin", "/healthz");
+    let request = http::Request::get(health).body(crate::harness::empty()).unwrap();
+    assert_eq!(gateway.send(request).await.status, StatusCode::OK);
+    let unknown = gateway.get("/auth/hello").await;
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+    assert!(unknown.text.contains("unknown-service"));
+}

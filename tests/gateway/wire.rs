@@ -1,0 +1,185 @@
+//! What passes the gateway and what ends at it.
+
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::backends::{Backend, backend, echo, named};
+use crate::harness::{AnyBody, Gateway, empty, full, heard, raw};
+
+async fn gateway_to(backend: &Backend) -> Gateway {
+    let gateway = Gateway::start(&["--no-demo"]);
+    gateway.register("auth", "v1", &backend.url).await;
+    gateway
+}
+
+#[tokio::test]
+async fn hop_by_hop_headers_of_a_request_end_at_the_gateway() {
+    let backend = echo().await;
+    let gateway = gateway_to(&backend).await;
+    let head = "GET /auth/x HTTP/1.1\r\nhost: shop\r\nconnection: keep-alive, X-Secret, x-forwarded-for\r\n\
+                connection: x-other\r\nx-secret: 1\r\nx-other: 2\r\nkeep-alive: timeout=5\r\nproxy-connection: keep-alive\r\n\
+                te: trailers;q=0.5, gzip\r\nte: trailers\r\nupgrade: websocket\r\nproxy-authorization: Basic eA==\r\n\
+                proxy-authenticate: Basic\r\nx-kept: 3\r\n\r\n";
+    let seen = raw(&gateway.data, head.as_bytes()).await;
+    for gone in ["x-secret:", "x-other:", "keep-alive", "proxy-", "gzip", "upgrade", "connection"] {
+        assert!(!seen.contains(gone), "{gone}: {seen}");
+    }
+    for kept in ["x-kept: 3\n", "te: trailers\n", "x-forwarded-for: 127.0.0.1\n"] {
+        assert!(seen.contains(kept), "{kept}: {seen}");
+    }
+}
+
+#[tokio::test]
+async fn hop_by_hop_headers_of_an_answer_end_at_the_gateway() {
+    let backend = backend(|_| async {
+        let answer = Response::builder().header("connection", "x-secret").header("x-secret", "1");
+        let answer = answer.header("keep-alive", "timeout=5").header("proxy-authenticate", "Basic");
+        let answer = answer.header("upgrade", "h2c").header("x-kept", "2").header("set-cookie", "a=1");
+        answer.header("set-cookie", "b=2").body(full("body")).unwrap()
+    });
+    let backend = backend.await;
+    let gateway = gateway_to(&backend).await;
+    let answer = gateway.get("/auth/").await;
+    for gone in ["connection", "x-secret", "keep-alive", "proxy-authenticate", "upgrade"] {
+        assert!(!answer.headers.contains_key(gone), "{gone}: {answer:?}");
+    }
+    assert_eq!(
+        (&answer.headers["x-kept"], answer.headers.get_all("set-cookie").iter().count()),
+        (&"2".parse().unwrap(), 2)
+    );
+}
+
+#[tokio::test]
+async fn the_backend_is_told_who_asked_and_how() {
+    let backend = echo().await;
+    let gateway = gateway_to(&backend).await;
+    let request = Request::get(gateway.url("/auth/a/%2e%2e/b?c=%20d"))
+        .header("host", "shop.example")
+        .header("x-forwarded-for", "10.1.1.1")
+        .header("x-forwarded-for", "10.2.2.2, 10.3.3.3")
+        .header("x-forwarded-host", "evil.example")
+        .header("x-forwarded-proto", "https")
+        .header("forwarded", "for=1.2.3.4");
+    let seen = gateway.send(request.body(empty()).unwrap()).await.text;
+    assert!(seen.starts_with("GET /a/%2e%2e/b?c=%20d\n"), "{seen}");
+    for told in [
+        "x-forwarded-for: 10.1.1.1, 10.2.2.2, 10.3.3.3, 127.0.0.1\n",
+        "x-forwarded-host: shop.example\n",
+        "x-forwarded-proto: http\n",
+        &format!("host: {}\n", backend.url.trim_start_matches("http://")),
+        "via: 1.1 canary-",
+    ] {
+        assert!(seen.contains(told), "{told}: {seen}");
+    }
+    assert!(!seen.contains("forwarded: for"), "{seen}");
+}
+
+/// A body of unknown length, with a trailer.
+fn with_trailer(data: Bytes, sum: HeaderValue) -> AnyBody {
+    let trailers = HeaderMap::from_iter([(HeaderName::from_static("x-sum"), sum)]);
+    let frames = [Ok(Frame::data(data)), Ok(Frame::trailers(trailers))];
+    BodyExt::boxed(StreamBody::new(stream::iter(frames)))
+}
+
+#[tokio::test]
+async fn trailers_pass_both_ways() {
+    let backend = backend(|request: Request<Incoming>| async move {
+        let body = request.into_body().collect().await.unwrap();
+        let sum = body.trailers().unwrap()["x-sum"].clone();
+        let body = with_trailer(body.to_bytes(), sum);
+        Response::builder().header("trailer", "x-sum").body(body).unwrap()
+    });
+    let backend = backend.await;
+    let gateway = gateway_to(&backend).await;
+    let body = with_trailer(Bytes::from("text"), HeaderValue::from_static("42"));
+    let request = Request::post(gateway.url("/auth/")).header("te", "trailers").header("trailer", "x-sum");
+    let answer = gateway.send(request.body(body).unwrap()).await;
+    assert_eq!((answer.text.as_str(), &answer.trailers["x-sum"]), ("text", &HeaderValue::from_static("42")));
+}
+
+#[tokio::test]
+async fn head_keeps_the_length_and_has_no_body() {
+    let backend =
+        backend(|_| async { Response::builder().header("content-length", "1234").body(empty()).unwrap() });
+    let backend = backend.await;
+    let gateway = gateway_to(&backend).await;
+    let answer = raw(&gateway.data, b"HEAD /auth/ HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("content-length: 1234\r\n"), "{answer}");
+    assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn expect_100_continue_is_answered_before_the_body_is_sent() {
+    let backend = backend(|request: Request<Incoming>| async move {
+        let body = request.into_body().collect().await.unwrap().to_bytes();
+        Response::new(full(body))
+    });
+    let backend = backend.await;
+    let gateway = gateway_to(&backend).await;
+    let mut stream = TcpStream::connect(&gateway.data).await.unwrap();
+    let head = b"POST /auth/ HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\nexpect: 100-continue\r\n\r\n";
+    stream.write_all(head).await.unwrap();
+    let mut first = [0; 21];
+    stream.read_exact(&mut first).await.unwrap();
+    assert_eq!(&first, b"HTTP/1.1 100 Continue");
+    stream.write_all(b"body").await.unwrap();
+    let answer = heard(&mut stream).await;
+    assert!(answer.contains("HTTP/1.1 200") && answer.ends_with("body"), "{answer}");
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_wait_for_the_upload_reaches_the_client() {
+    let backend = backend(|_| async {
+        Response::builder().status(StatusCode::PAYLOAD_TOO_LARGE).body(full("too large")).unwrap()
+    });
+    let backend = backend.await;
+    let gateway = gateway_to(&backend).await;
+    let mut stream = TcpStream::connect(&gateway.data).await.unwrap();
+    stream.write_all(b"POST /auth/ HTTP/1.1\r\nhost: a\r\ncontent-length: 100000000\r\n\r\n").await.unwrap();
+    let _ = stream.write_all(&[b'x'; 100_000]).await;
+    let answer = heard(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 413") && answer.ends_with("too large"), "{answer}");
+}
+
+#[tokio::test]
+async fn an_upgrade_reaches_the_backend_as_a_plain_request() {
+    let backend = named("v1", std::time::Duration::ZERO).await;
+    let gateway = gateway_to(&backend).await;
+    let head = "GET /auth/chat HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+    let answer = raw(&gateway.data, head.as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("auth v1 /chat\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn http2_with_prior_knowledge_is_served() {
+    let backend = echo().await;
+    let gateway = gateway_to(&backend).await;
+    let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http::<AnyBody>();
+    let requests = (0..50).map(|i| {
+        let request =
+            Request::get(gateway.url(&format!("/auth/{i}"))).header("cookie", "a=1").header("cookie", "b=2");
+        client.request(request.body(empty()).unwrap())
+    });
+    for (i, answer) in futures_util::future::join_all(requests).await.into_iter().enumerate() {
+        let answer = crate::harness::read(answer.unwrap()).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        assert!(answer.text.starts_with(&format!("GET /{i}\n")), "{}", answer.text);
+        assert!(answer.text.contains("cookie: a=1; b=2\n"), "{}", answer.text);
+        assert!(answer.text.contains(&format!("x-forwarded-host: {}\n", gateway.data)), "{}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn http_1_0_clients_are_answered() {
+    let backend = named("v1", std::time::Duration::ZERO).await;
+    let gateway = gateway_to(&backend).await;
+    let answer = raw(&gateway.data, b"GET /auth/old HTTP/1.0\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.0 200") && answer.ends_with("auth v1 /old\n"), "{answer}");
+}
