@@ -72,7 +72,7 @@ async fn a_clients_error_ends_the_request() {
 #[tokio::test]
 async fn counts_go_on_over_changed_splits_and_over_threads() {
     let before = split("auth", &[("http://h", 100.0), ("http://i", 0.0)]);
-    let handle = handle(&[before.clone()]);
+    let handle = handle(std::slice::from_ref(&before));
     let layered = fixed(&handle).layer(answering(Full::from("hello")));
     let mut open = Vec::new();
     for _ in 0..100 {

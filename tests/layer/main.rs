@@ -1,4 +1,5 @@
 //! The layer as a host uses it: over mocks that watch readiness, over real clients and real sockets.
+#![expect(clippy::unwrap_used, reason = "a test stops where it is wrong")]
 
 mod allocations;
 mod clients;
