@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 use http::HeaderValue;
 use http::uri::Authority;
 
-use crate::routing::{Backend, Draw, Points, Route, RoutingTable, ServiceName, Version};
+use crate::routing::{Backend, Draw, Points, Route, RoutingTable, ServiceName, Split, Version};
 use crate::sharded::{Shard, Sharded};
 use crate::traffic::{InFlight, InFlightGuard};
 
@@ -76,8 +76,9 @@ pub(crate) struct Upstream {
 /// What a request was given: held by reference to the route, used up before the request is sent.
 #[derive(Debug)]
 pub(crate) struct Choice<'a> {
-    pub(crate) route: &'a Route,
-    pub(crate) version: &'a Version,
+    pub(crate) split: &'a Split,
+    /// By its position in the split.
+    pub(crate) version: usize,
     pub(crate) upstream: &'a Upstream,
     pub(crate) in_flight: InFlightGuard,
 }
@@ -236,10 +237,11 @@ impl LiveRoute {
         self.lanes.get(i).map(|lane| Arc::clone(&lane.in_flight))
     }
 
+    #[inline]
     fn choice(&self, i: usize, shard: Shard) -> Option<Choice<'_>> {
-        let (version, lane) = (self.route.split().versions().get(i)?, self.lanes.get(i)?);
+        let lane = self.lanes.get(i)?;
         let (upstream, in_flight) = (lane.upstreams.at(shard), lane.in_flight.enter(shard));
-        Some(Choice { route: &self.route, version, upstream, in_flight })
+        Some(Choice { split: self.route.split(), version: i, upstream, in_flight })
     }
 }
 

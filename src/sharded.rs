@@ -27,6 +27,7 @@ pub(crate) struct Shard(usize);
 
 impl Shard {
     /// Threads get shards in turn, so as many threads as there are processors share none.
+    #[inline]
     pub(crate) fn current() -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         thread_local!(static MINE: Cell<usize> = const { Cell::new(usize::MAX) });
@@ -46,6 +47,7 @@ impl<T> Sharded<T> {
         Self((0..*COUNT).map(|i| Padded(make(i, *COUNT))).collect())
     }
 
+    #[inline]
     pub(crate) fn at(&self, shard: Shard) -> &T {
         // The count is a power of two.
         &self.0[shard.0 & (self.0.len() - 1)].0

@@ -50,10 +50,10 @@ pub enum Reason {
 impl VersionChoice {
     pub(super) fn of(choice: &Choice<'_>) -> Self {
         Self {
-            service: choice.route.service().clone(),
-            version: choice.version.name.clone(),
+            service: choice.split.service().clone(),
+            version: choice.split.versions()[choice.version].name.clone(),
             reason: Reason::Draw,
-            generation: choice.route.split().generation(),
+            generation: choice.split.generation(),
         }
     }
 }

@@ -51,6 +51,7 @@ pub(super) fn rewrite<B>(
 }
 
 /// `base` and the path behind `cut`, joined on exactly one `/`; `None` when that is the path as it is.
+#[inline]
 fn joined(base: &str, uri: &Uri, cut: usize) -> Result<Option<PathAndQuery>, Rejection> {
     if base.is_empty() && cut == 0 {
         return Ok(None);
@@ -67,6 +68,7 @@ fn joined(base: &str, uri: &Uri, cut: usize) -> Result<Option<PathAndQuery>, Rej
     PathAndQuery::from_maybe_shared(bytes::Bytes::from(path)).map(Some).map_err(|_| Rejection::UriTooLong)
 }
 
+#[inline]
 fn host(
     uri: &Uri,
     headers: &HeaderMap,

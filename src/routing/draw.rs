@@ -93,6 +93,7 @@ impl Points {
     }
 
     // A shard has one thread at most times, so its counter is not contended; when it has two, none loses a step.
+    #[inline]
     pub(crate) fn next(&self, shard: Shard) -> Point {
         match self {
             Self::Exact(shards) => step(shards.at(shard)),
@@ -102,6 +103,7 @@ impl Points {
     }
 }
 
+#[inline]
 fn step(state: &AtomicU64) -> Point {
     Point::of(state.fetch_add(GOLDEN, Ordering::Relaxed))
 }

@@ -74,6 +74,7 @@ impl Route {
         find(&self.slots, slot).and_then(|i| self.split.versions().get(i))
     }
 
+    #[inline]
     pub(crate) fn index_at(&self, point: Point) -> Option<usize> {
         find(&self.points, point)
     }
@@ -88,6 +89,7 @@ fn intervals(lengths: impl Iterator<Item = (usize, u16)>) -> Box<[Interval]> {
     lengths.filter(|(_, length)| *length > 0).map(close).collect()
 }
 
+#[inline]
 fn find(intervals: &[Interval], point: Point) -> Option<usize> {
     let i = intervals.partition_point(|interval| interval.end <= point.get());
     intervals.get(i).map(|interval| interval.version)

@@ -27,6 +27,7 @@ impl InFlight {
         Self { shards: Sharded::new(|_, _| Arc::new(Token)) }
     }
 
+    #[inline]
     pub(crate) fn enter(&self, shard: Shard) -> InFlightGuard {
         InFlightGuard { _token: Arc::clone(self.shards.at(shard)) }
     }
