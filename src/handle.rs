@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use foldhash::fast::RandomState;
 use http::HeaderValue;
 use http::uri::Authority;
@@ -41,7 +41,7 @@ struct Shared {
     publishing: Mutex<()>,
 }
 
-type Cells = HashMap<ServiceName, Arc<Cell>, RandomState>;
+pub(crate) type Cells = HashMap<ServiceName, Arc<Cell>, RandomState>;
 
 /// The place of one service: its route comes and goes, its draw goes on.
 #[derive(Debug)]
@@ -175,12 +175,9 @@ impl RoutingHandle {
         self.shared.cells.load().get(name).cloned()
     }
 
-    /// Gives a request for the service called `name` to `choose`.
-    pub(crate) fn choose<T>(&self, name: &str, choose: impl FnOnce(Result<Choice<'_>, NoChoice>) -> T) -> T {
-        match self.shared.cells.load().get(name) {
-            Some(cell) => cell.choose(choose),
-            None => choose(Err(NoChoice::UnknownService)),
-        }
+    /// The places of all services, to be held only while one is looked up and used.
+    pub(crate) fn cells(&self) -> Guard<Arc<Cells>> {
+        self.shared.cells.load()
     }
 
     /// The place of one service, made if need be: for a layer that serves no other.
@@ -211,7 +208,8 @@ impl Cell {
         self.live.store(Some(Arc::new(LiveRoute::new(route, before.as_deref()))));
     }
 
-    /// Gives a request to `choose`. The route is held only while it runs.
+    /// Gives a version for a request to `choose`. The route is held only while it runs.
+    #[inline]
     pub(crate) fn choose<T>(&self, choose: impl FnOnce(Result<Choice<'_>, NoChoice>) -> T) -> T {
         let live = self.live.load();
         let Some(live) = live.as_ref() else { return choose(Err(NoChoice::UnknownService)) };

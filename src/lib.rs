@@ -1,4 +1,8 @@
-//! Weighted canary and blue-green deployments as a Tower layer.
+#![cfg_attr(all(feature = "sqlite", feature = "jwt"), doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(all(feature = "sqlite", feature = "jwt")),
+    doc = "Weighted canary and blue-green deployments as a Tower layer."
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "admin")]
@@ -15,5 +19,5 @@ mod traffic;
 
 pub use self::deployments::{Deployments, NoPreflight};
 pub use self::handle::RoutingHandle;
-pub use self::layer::{Target, WeightedVersionLayer};
+pub use self::layer::{Target, WeightedVersion, WeightedVersionLayer};
 pub use self::routing::{Backend, Draw, ServiceName, VersionName, Weight};

@@ -1,11 +1,16 @@
 //! A value per shard, so that threads at work at once write no cache line in common.
 
 use std::cell::Cell;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::available_parallelism;
 
 /// More shards than this buy nothing but memory.
 const MAX_SHARDS: usize = 16;
+
+/// How many shards there are: a power of two. Asking the system takes longer than publishing a route.
+static COUNT: LazyLock<usize> =
+    LazyLock::new(|| available_parallelism().map_or(1, |n| n.get().next_power_of_two().min(MAX_SHARDS)));
 
 /// One value per shard; a thread always finds the same one.
 #[derive(Debug)]
@@ -38,8 +43,7 @@ impl Shard {
 impl<T> Sharded<T> {
     /// `make` is given the number of a shard and how many there are.
     pub(crate) fn new(make: impl Fn(usize, usize) -> T) -> Self {
-        let count = available_parallelism().map_or(1, |n| n.get().next_power_of_two().min(MAX_SHARDS));
-        Self((0..count).map(|i| Padded(make(i, count))).collect())
+        Self((0..*COUNT).map(|i| Padded(make(i, *COUNT))).collect())
     }
 
     pub(crate) fn at(&self, shard: Shard) -> &T {

@@ -91,17 +91,22 @@ const MAX_BODY: usize = 16 * 1024;
 
 /// The admin API over `deployments`, for those whom `auth` lets in. See the [module](self) for its routes.
 ///
-/// To be nested (`Router::nest`), not merged: it answers every path below its mount.
+/// To be nested (`Router::nest`), not merged: it answers every path below its mount. The mount with a `/` behind and
+/// nothing more stays the host's to answer, unless it uses `Router::nest_service`.
 pub fn router(deployments: Deployments, auth: AdminAuth) -> Router {
-    let (router, _) = documented().split_for_parts();
-    router
+    let (routes, _) = documented().split_for_parts();
+    let routes = routes
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(AdminState { deployments });
+    // Around the routes as one service: a layer of theirs would be inside what adds the `Allow` header, which would
+    // then tell strangers which paths there are.
+    Router::new()
+        .fallback_service(routes)
         .layer(from_fn_with_state(auth, auth::guard))
         .layer(always(CACHE_CONTROL, "no-store"))
         .layer(always(X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .with_state(AdminState { deployments })
 }
 
 /// The routes with their documentation: one list of both, so that neither lacks what the other has.

@@ -120,25 +120,29 @@ impl Deployments {
         let mut failures = 0_u32;
         loop {
             sleep(jittered(pause(period, failures))).await;
-            match self.refresh().await {
-                Ok(()) if failures > 0 => tracing::info!(failures, "the store is back; routes are fresh"),
-                Ok(()) => {}
-                Err(error) if failures == 0 => {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "the store cannot be read; the last good routes stay"
-                    );
-                    failures = 1;
-                    continue;
-                }
-                Err(_) => {
-                    failures = failures.saturating_add(1);
-                    continue;
-                }
-            }
-            failures = 0;
+            failures = match self.refresh().await {
+                Ok(()) => back(failures),
+                Err(error) => down(failures, &error),
+            };
         }
     }
+}
+
+/// The count of failures in a row after a success.
+fn back(failures: u32) -> u32 {
+    if failures > 0 {
+        tracing::info!(failures, "the store is back; routes are fresh");
+    }
+    0
+}
+
+/// The count of failures in a row after another one. Only the first is worth a line.
+fn down(failures: u32, error: &StoreError) -> u32 {
+    if failures == 0 {
+        let error: &dyn std::error::Error = error;
+        tracing::warn!(error, "the store cannot be read; the last good routes stay");
+    }
+    failures.saturating_add(1)
 }
 
 /// Doubles with every failure, up to a limit.

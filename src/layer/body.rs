@@ -48,6 +48,13 @@ impl<B> ResponseBody<B> {
     }
 }
 
+/// Empty: what tower-http's `Timeout` answers with.
+impl<B> Default for ResponseBody<B> {
+    fn default() -> Self {
+        Self::of_bytes(Bytes::new())
+    }
+}
+
 impl<B> Body for ResponseBody<B>
 where
     B: Body,

@@ -54,7 +54,7 @@ where
                 let companion = std::mem::take(companion);
                 Poll::Ready(answer.map(|mut response| {
                     if let Some(choice) = companion.choice {
-                        response.extensions_mut().insert(choice);
+                        response.extensions_mut().insert(*choice);
                     }
                     response.map(|body| ResponseBody::upstream(body, companion.in_flight))
                 }))

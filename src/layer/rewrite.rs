@@ -1,11 +1,10 @@
 //! The request's URI and Host, pointed at a version.
 
 use http::header::{HOST, HeaderMap};
-use http::uri::{Authority, PathAndQuery, Scheme, Uri};
+use http::uri::{PathAndQuery, Uri};
 use http::{HeaderValue, Request, Version};
 
 use super::rejection::Rejection;
-use super::target::RequestHead;
 use crate::handle::Upstream;
 
 /// What the backend sees as `Host`.
@@ -25,51 +24,30 @@ pub enum HostPolicy {
     Preserve,
 }
 
-/// Where a request goes: made while the route is at hand, applied when it is let go.
-#[derive(Debug)]
-pub(super) struct Destination {
-    scheme: Scheme,
-    authority: Authority,
-    /// `None` keeps the request's own.
-    path: Option<PathAndQuery>,
-    /// `None` keeps the request's own.
-    host: Option<HeaderValue>,
-}
-
-impl Destination {
-    /// The place of `head` at `upstream`, without the first `cut` bytes of its path.
-    #[inline]
-    pub(super) fn new(
-        head: &RequestHead<'_>,
-        upstream: &Upstream,
-        cut: usize,
-        policy: HostPolicy,
-    ) -> Result<Self, Rejection> {
-        Ok(Self {
-            scheme: upstream.backend.scheme().clone(),
-            authority: upstream.authority.clone(),
-            path: joined(upstream.backend.base_path(), head.uri, cut)?,
-            host: host(head.uri, head.headers, upstream, policy)?,
-        })
+/// Points `request` at `upstream`, without the first `cut` bytes of its path. Refused, it is good for nothing more.
+#[inline]
+pub(super) fn rewrite<B>(
+    request: &mut Request<B>,
+    upstream: &Upstream,
+    cut: usize,
+    policy: HostPolicy,
+) -> Result<(), Rejection> {
+    let path = joined(upstream.backend.base_path(), request.uri(), cut)?;
+    if let Some(host) = host(request.uri(), request.headers(), upstream, policy)? {
+        request.headers_mut().insert(HOST, host);
     }
-
-    #[inline]
-    pub(super) fn apply<B>(self, request: &mut Request<B>) -> Result<(), Rejection> {
-        let mut parts = std::mem::take(request.uri_mut()).into_parts();
-        parts.scheme = Some(self.scheme);
-        parts.authority = Some(self.authority);
-        match self.path {
-            Some(path) => parts.path_and_query = Some(path),
-            None => _ = parts.path_and_query.get_or_insert(PathAndQuery::from_static("/")),
-        }
-        *request.uri_mut() = Uri::from_parts(parts).map_err(|_| Rejection::UriTooLong)?;
-        if let Some(host) = self.host {
-            request.headers_mut().insert(HOST, host);
-        }
-        // What a client sends is for the client and the backend to agree on, not what the gateway was sent.
-        *request.version_mut() = Version::HTTP_11;
-        Ok(())
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    parts.scheme = Some(upstream.backend.scheme().clone());
+    parts.authority = Some(upstream.authority.clone());
+    if let Some(path) = path {
+        parts.path_and_query = Some(path);
+    } else {
+        parts.path_and_query.get_or_insert(PathAndQuery::from_static("/"));
     }
+    *request.uri_mut() = Uri::from_parts(parts).map_err(|_| Rejection::UriTooLong)?;
+    // What a client sends is for the client and the backend to agree on, not what the gateway was sent.
+    *request.version_mut() = Version::HTTP_11;
+    Ok(())
 }
 
 /// `base` and the path behind `cut`, joined on exactly one `/`; `None` when that is the path as it is.
@@ -80,10 +58,10 @@ fn joined(base: &str, uri: &Uri, cut: usize) -> Result<Option<PathAndQuery>, Rej
     let whole = uri.path_and_query().map_or("/", PathAndQuery::as_str);
     // `*`, the target of OPTIONS, is no path.
     let Some(rest) = whole.get(cut..).filter(|_| whole.starts_with('/')) else { return Ok(None) };
-    let slash = if rest.starts_with('/') { "" } else { "/" };
-    if base.is_empty() && slash.is_empty() && rest == "/" {
+    if base.is_empty() && matches!(rest, "" | "/") {
         return Ok(Some(PathAndQuery::from_static("/")));
     }
+    let slash = if rest.starts_with('/') { "" } else { "/" };
     let mut path = String::with_capacity(base.len() + slash.len() + rest.len());
     path.extend([base, slash, rest]);
     PathAndQuery::from_maybe_shared(bytes::Bytes::from(path)).map(Some).map_err(|_| Rejection::UriTooLong)

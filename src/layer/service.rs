@@ -8,9 +8,9 @@ use super::body::ResponseBody;
 use super::choice::VersionChoice;
 use super::future::ResponseFuture;
 use super::rejection::Rejection;
-use super::rewrite::{Destination, HostPolicy};
-use super::target::{RequestHead, Source};
-use crate::handle::{NoChoice, Upstream};
+use super::rewrite::{HostPolicy, rewrite};
+use super::target::Source;
+use crate::handle::{Choice, Upstream};
 use crate::sharded::{Shard, Sharded};
 use crate::traffic::InFlightGuard;
 
@@ -36,7 +36,8 @@ pub(super) struct Settings {
 #[derive(Debug, Default)]
 pub(super) struct Companion {
     pub(super) in_flight: Option<InFlightGuard>,
-    pub(super) choice: Option<VersionChoice>,
+    /// Boxed, so that those who do not ask for it do not carry its size.
+    pub(super) choice: Option<Box<VersionChoice>>,
 }
 
 impl<S> WeightedVersion<S> {
@@ -83,26 +84,24 @@ where
 impl Settings {
     /// Points `request` at the version chosen for it, or at the fallback.
     fn direct<B>(&self, request: &mut Request<B>) -> Result<Companion, Rejection> {
-        let head = RequestHead::of(request);
-        let chosen = self.source.choose(&head, |choice, cut| {
-            let choice = choice?;
-            let destination = Destination::new(&head, choice.upstream, cut, self.host);
-            let told = self.tell.then(|| VersionChoice::of(&choice));
-            Ok((destination, Companion { in_flight: Some(choice.in_flight), choice: told }))
-        });
-        let (destination, companion) = chosen.or_else(|none| self.fall_back(&head, none))?;
-        destination?.apply(request)?;
-        if let Some(choice) = &companion.choice {
-            request.extensions_mut().insert(choice.clone());
-        }
-        Ok(companion)
+        self.source.choose(request, |request, choice, cut| match choice {
+            Ok(choice) => {
+                rewrite(request, choice.upstream, cut, self.host)?;
+                let told = self.tell.then(|| Self::tell(request, &choice));
+                Ok(Companion { in_flight: Some(choice.in_flight), choice: told })
+            }
+            Err(none) => {
+                let fallback = self.fallback.as_ref().ok_or(none)?;
+                rewrite(request, fallback.at(Shard::current()), 0, self.host)?;
+                Ok(Companion::default())
+            }
+        })
     }
 
-    fn fall_back(&self, head: &RequestHead<'_>, none: NoChoice) -> Result<Directed, Rejection> {
-        let Some(fallback) = &self.fallback else { return Err(none.into()) };
-        let upstream = fallback.at(Shard::current());
-        Ok((Destination::new(head, upstream, 0, self.host), Companion::default()))
+    #[cold]
+    fn tell<B>(request: &mut Request<B>, choice: &Choice<'_>) -> Box<VersionChoice> {
+        let choice = Box::new(VersionChoice::of(choice));
+        request.extensions_mut().insert(VersionChoice::clone(&choice));
+        choice
     }
 }
-
-type Directed = (Result<Destination, Rejection>, Companion);

@@ -185,19 +185,24 @@ pub(super) enum Source {
 }
 
 impl Source {
-    /// Gives a version for `head` to `choose`, and how many bytes of its path named the service.
+    /// Gives `choose` the request, a version for it, and how many bytes of its path named the service.
     #[inline]
-    pub(super) fn choose<T>(
+    pub(super) fn choose<B, T>(
         &self,
-        head: &RequestHead<'_>,
-        choose: impl FnOnce(Result<Choice<'_>, NoChoice>, usize) -> T,
+        request: &mut Request<B>,
+        choose: impl FnOnce(&mut Request<B>, Result<Choice<'_>, NoChoice>, usize) -> T,
     ) -> T {
         match self {
-            Self::Fixed(cell) => cell.choose(|choice| choose(choice, 0)),
-            Self::Lookup(handle, lookup) => match lookup.find(head) {
-                Some((name, cut)) => handle.choose(&name, |choice| choose(choice, cut)),
-                None => choose(Err(NoChoice::UnknownService), 0),
-            },
+            Self::Fixed(cell) => cell.choose(|choice| choose(request, choice, 0)),
+            Self::Lookup(handle, lookup) => {
+                let cells = handle.cells();
+                let found = lookup.find(&RequestHead::of(request));
+                let found = found.and_then(|(name, cut)| Some((cells.get(&*name)?, cut)));
+                match found {
+                    Some((cell, cut)) => cell.choose(|choice| choose(request, choice, cut)),
+                    None => choose(request, Err(NoChoice::UnknownService), 0),
+                }
+            }
         }
     }
 }

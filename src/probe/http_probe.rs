@@ -71,7 +71,8 @@ impl<C> HttpProbe<C> {
     ///
     /// // Where TLS is wanted, wrap the connector, as hyper-rustls does with `HttpsConnectorBuilder::wrap_connector`.
     /// let policy = UrlPolicy::new();
-    /// let client = Client::builder(TokioExecutor::new()).build(policy.connector().below_tls());
+    /// let client = Client::builder(TokioExecutor::new())
+    ///     .build::<_, http_body_util::Empty<bytes::Bytes>>(policy.connector().below_tls());
     /// let probe = HttpProbe::with_client(policy, client);
     /// ```
     pub const fn with_client(policy: UrlPolicy, client: C) -> Self {

@@ -8,8 +8,10 @@
 //! rest in proportion to their present weights, by largest remainder; where they are all at 0 and several, the
 //! change is refused as ambiguous instead of guessed. See [`Change`] for each rule.
 
+mod apply;
 mod backend;
 mod change;
+mod change_error;
 mod draw;
 mod health_path;
 mod name;
@@ -22,7 +24,8 @@ mod version;
 mod weight;
 
 pub use self::backend::{Backend, InvalidBackend};
-pub use self::change::{Change, ChangeError, Registration};
+pub use self::change::{Change, Registration};
+pub use self::change_error::ChangeError;
 pub(crate) use self::draw::Points;
 pub use self::draw::{Draw, Point};
 pub use self::health_path::{HealthPath, InvalidHealthPath};

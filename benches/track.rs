@@ -1,0 +1,331 @@
+//! What a request and a change cost: `cargo bench --bench track`.
+//!
+//! Criterion measures on one thread. What two threads at once cost each other, and how exact the draws are, is
+//! measured by loops of our own at the end: short samples of two threads would not overlap.
+#![expect(clippy::unwrap_used, reason = "a bench stops where it is wrong")]
+
+use std::convert::Infallible;
+use std::future::{Future, Ready, ready};
+use std::hint::black_box;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant, SystemTime};
+
+use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group};
+use http::{Request, Response, Uri};
+use tower::{Layer, Service};
+use tower_canary::routing::{Change, Point, Route, RoutingTable, Split};
+use tower_canary::{Draw, RoutingHandle, Target, WeightedVersionLayer};
+
+fn split(service: &str, weights: &[(&str, f64)]) -> Split {
+    let name = |i: usize| format!("v{i}").parse().unwrap();
+    let mut split = Split::new(service.parse().unwrap(), 7);
+    for (i, (url, _)) in weights.iter().enumerate() {
+        split =
+            split.apply(&Change::register(name(i), url.parse().unwrap()), SystemTime::UNIX_EPOCH).unwrap();
+    }
+    let whole = weights.iter().enumerate().map(|(i, (_, percent))| (name(i), (*percent).try_into().unwrap()));
+    split.apply(&Change::SetWeights(whole.collect()), SystemTime::UNIX_EPOCH).unwrap()
+}
+
+fn canary() -> Split {
+    split("auth", &[("http://10.0.0.1:8080", 90.0), ("http://10.0.0.2:8080", 10.0)])
+}
+
+fn handle(draw: Draw, split: Split) -> RoutingHandle {
+    let handle = RoutingHandle::with_draw(draw);
+    assert!(handle.publish(Route::compile(split)));
+    handle
+}
+
+fn fixed(handle: &RoutingHandle) -> WeightedVersionLayer {
+    WeightedVersionLayer::new(handle, Target::service("auth".parse().unwrap()))
+}
+
+/// A client that does nothing.
+#[derive(Clone)]
+struct Null;
+
+impl Service<Request<()>> for Null {
+    type Response = Response<()>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<()>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<()>) -> Self::Future {
+        black_box(request.uri());
+        ready(Ok(Response::new(())))
+    }
+}
+
+fn request() -> Request<()> {
+    static PATH: &str = "/login?next=home";
+    let mut request = Request::new(());
+    *request.uri_mut() = Uri::from_static(PATH);
+    request
+}
+
+fn drive<S: Service<Request<()>>>(service: &mut S, request: Request<()>) {
+    let mut future = pin!(service.call(request));
+    assert!(black_box(future.as_mut().poll(&mut Context::from_waker(Waker::noop()))).is_ready());
+}
+
+/// The algorithm as it is written on a first afternoon: sum and scan over floats, format and parse the URI.
+struct Naive {
+    versions: std::sync::RwLock<Vec<(String, f64)>>,
+}
+
+impl Naive {
+    fn new() -> Self {
+        let versions = [("http://10.0.0.1:8080", 90.0), ("http://10.0.0.2:8080", 10.0)];
+        Self {
+            versions: std::sync::RwLock::new(versions.map(|(url, weight)| (url.to_owned(), weight)).into()),
+        }
+    }
+
+    fn rewrite(&self, request: &mut Request<()>) {
+        let versions = self.versions.read().unwrap().clone();
+        let total: f64 = versions.iter().map(|(_, weight)| weight).sum();
+        let mut left = rand::random::<f64>() * total;
+        let found = versions.iter().find(|(_, weight)| {
+            left -= weight;
+            left < 0.0
+        });
+        let base = found.map_or_else(|| versions[0].0.clone(), |(url, _)| url.clone());
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        *request.uri_mut() = format!("{base}{path}").parse().unwrap();
+    }
+}
+
+fn choose(c: &mut Criterion) {
+    let mut group = c.benchmark_group("choose");
+    for versions in [2, 10, 100] {
+        let urls: Vec<String> = (0..versions).map(|i| format!("http://h{i}")).collect();
+        let even: Vec<(&str, f64)> =
+            urls.iter().map(|url| (url.as_str(), 100.0 / f64::from(versions))).collect();
+        let route = Route::compile(split("auth", &even));
+        let mut state = 1_u64;
+        group.bench_with_input(BenchmarkId::from_parameter(versions), &route, |b, route| {
+            b.iter(|| {
+                state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+                route.at(black_box(Point::new((state >> 51) as u16).unwrap()))
+            });
+        });
+    }
+}
+
+fn layer(c: &mut Criterion) {
+    let mut group = c.benchmark_group("request");
+    let mut null = Null;
+    group.bench_function("no layer", |b| {
+        b.iter_batched(request, |r| drive(&mut null, r), BatchSize::SmallInput)
+    });
+    let base = split("auth", &[("http://10.0.0.1:8080/api", 90.0), ("http://10.0.0.2:8080/api", 10.0)]);
+    let by_header = WeightedVersionLayer::new(
+        &handle(Draw::Exact, canary()),
+        Target::from_fn(|_| Some("auth".parse().unwrap())),
+    );
+    for (name, layer) in [
+        ("layer", fixed(&handle(Draw::Exact, canary()))),
+        ("layer, seeded draw", fixed(&handle(Draw::Seeded(7), canary()))),
+        ("layer, random draw", fixed(&handle(Draw::Random, canary()))),
+        ("layer, base path", fixed(&handle(Draw::Exact, base))),
+        ("layer, choice told", fixed(&handle(Draw::Exact, canary())).with_choice()),
+        ("layer, own function", by_header),
+    ] {
+        let mut layered = layer.layer(Null);
+        group.bench_function(name, |b| {
+            b.iter_batched(request, |r| drive(&mut layered, r), BatchSize::SmallInput)
+        });
+    }
+    let naive = Naive::new();
+    group.bench_function("naive algorithm", |b| {
+        b.iter_batched(
+            request,
+            |mut r| {
+                naive.rewrite(&mut r);
+                drive(&mut null, r);
+            },
+            BatchSize::SmallInput,
+        );
+    });
+}
+
+fn publish(c: &mut Criterion) {
+    let mut group = c.benchmark_group("publish");
+    let (split_of_two, at) = (canary(), SystemTime::UNIX_EPOCH);
+    let change = Change::SetWeight { version: "v1".parse().unwrap(), weight: "20".parse().unwrap() };
+    group.bench_function("apply a change", |b| b.iter(|| split_of_two.apply(black_box(&change), at)));
+    let one = handle(Draw::Exact, canary());
+    group.bench_function("compile and publish a route", |b| {
+        b.iter(|| one.publish(Route::compile(split_of_two.clone())))
+    });
+    for services in [10, 1_000, 10_000] {
+        let routes = (0..services)
+            .map(|i| Route::compile(split(&format!("s{i}"), &[("http://h", 90.0), ("http://i", 10.0)])));
+        let table: RoutingTable = routes.collect();
+        let handle = RoutingHandle::new();
+        group.bench_function(BenchmarkId::new("replace a table of", services), |b| {
+            b.iter(|| handle.replace(&table))
+        });
+        handle.replace(&table);
+        let mut n = 0;
+        group.bench_function(BenchmarkId::new("publish a new service beside", services), |b| {
+            b.iter(|| {
+                n += 1;
+                handle.publish(Route::compile(split(&format!("new{n}"), &[("http://h", 100.0)])))
+            });
+        });
+    }
+}
+
+/// Nanoseconds a turn on each of `threads` threads at once, over at least 300 ms: the median of 9 rounds.
+fn at_once(threads: usize, make: impl Fn() -> Box<dyn FnMut() + Send>) -> f64 {
+    let mut rounds: Vec<f64> = (0..9).map(|_| one_round(threads, &make)).collect();
+    rounds.sort_by(f64::total_cmp);
+    rounds[4]
+}
+
+fn one_round(threads: usize, make: &impl Fn() -> Box<dyn FnMut() + Send>) -> f64 {
+    let stop = AtomicBool::new(false);
+    let nanos = std::thread::scope(|scope| {
+        let spawn = |_| {
+            let (mut turn, stop) = (make(), &stop);
+            scope.spawn(move || {
+                let (from, mut turns) = (Instant::now(), 0_u64);
+                while !stop.load(Ordering::Relaxed) {
+                    (0..256).for_each(|_| turn());
+                    turns += 256;
+                }
+                from.elapsed().as_nanos() as f64 / turns as f64
+            })
+        };
+        let running: Vec<_> = (0..threads).map(spawn).collect();
+        std::thread::sleep(Duration::from_millis(300));
+        stop.store(true, Ordering::Relaxed);
+        running.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+    });
+    nanos.iter().sum::<f64>() / nanos.len() as f64
+}
+
+fn contention() {
+    println!(
+        "\nnanoseconds a request, making the request included; a request without a layer is the first line"
+    );
+    let handle = handle(Draw::Exact, canary());
+    let naive = std::sync::Arc::new(Naive::new());
+    let null = || -> Box<dyn FnMut() + Send> { Box::new(|| drive(&mut Null, request())) };
+    let layered = || -> Box<dyn FnMut() + Send> {
+        let mut layered = fixed(&handle).layer(Null);
+        Box::new(move || drive(&mut layered, request()))
+    };
+    let cloned = || -> Box<dyn FnMut() + Send> {
+        let layered = fixed(&handle).layer(Null);
+        Box::new(move || drive(&mut layered.clone(), request()))
+    };
+    let naively = || -> Box<dyn FnMut() + Send> {
+        let naive = std::sync::Arc::clone(&naive);
+        Box::new(move || {
+            let mut request = request();
+            naive.rewrite(&mut request);
+            drive(&mut Null, request);
+        })
+    };
+    for (name, [one, two]) in [
+        ("no layer", [1, 2].map(|n| at_once(n, null))),
+        ("layer", [1, 2].map(|n| at_once(n, layered))),
+        ("layer, service cloned per request", [1, 2].map(|n| at_once(n, cloned))),
+        ("naive algorithm", [1, 2].map(|n| at_once(n, naively))),
+    ] {
+        println!("{name:36} one thread {one:7.1}   two threads {two:7.1}");
+    }
+}
+
+fn exactness() {
+    println!("\ncanary at 10 %: furthest from exact in any window of requests, out of 1,000,000");
+    for (name, draw) in
+        [("exact, one shard", Draw::Exact), ("seeded", Draw::Seeded(7)), ("random", Draw::Random)]
+    {
+        let handle = handle(draw, canary());
+        let mut prefix = vec![0_i64];
+        for _ in 0..1_000_000 {
+            prefix.push(prefix[prefix.len() - 1] + i64::from(canary_drawn(&handle)));
+        }
+        let worst = |window: usize| {
+            let off = |i: usize| (prefix[i + window] - prefix[i] - window as i64 / 10).abs();
+            (0..prefix.len() - window).map(off).max().unwrap()
+        };
+        println!(
+            "{name:20} any 100: {:3}   any 1,000: {:3}   any 10,000: {:4}",
+            worst(100),
+            worst(1_000),
+            worst(10_000)
+        );
+    }
+    println!("exact, two threads   any 1,000 by time: {:3}", two_threads_exactness());
+}
+
+/// Whether the next request gets the canary.
+fn canary_drawn(handle: &RoutingHandle) -> bool {
+    let seen = std::cell::Cell::new(false);
+    let client = tower::service_fn(|request: Request<()>| {
+        seen.set(request.uri().host() == Some("10.0.0.2"));
+        ready(Ok::<_, Infallible>(Response::new(())))
+    });
+    drive(&mut fixed(handle).layer(client), request());
+    seen.get()
+}
+
+/// The furthest from exact in any 1,000 requests of two threads, in the order of the clock.
+fn two_threads_exactness() -> i64 {
+    let handle = handle(Draw::Exact, canary());
+    let start = Instant::now();
+    let draws = || (0..200_000).map(|_| (canary_drawn(&handle), start.elapsed())).collect::<Vec<_>>();
+    let mut all = std::thread::scope(|scope| {
+        let (a, b) = (scope.spawn(draws), scope.spawn(draws));
+        [a.join().unwrap(), b.join().unwrap()].concat()
+    });
+    all.sort_by_key(|(_, at)| *at);
+    let off = |window: &[(bool, Duration)]| window.iter().filter(|(canary, _)| *canary).count() as i64 - 100;
+    all.windows(1_000).step_by(7).map(|window| off(window).abs()).max().unwrap()
+}
+
+criterion_group! {
+    name = track;
+    config = Criterion::default().sample_size(40).measurement_time(Duration::from_secs(2)).warm_up_time(Duration::from_millis(500));
+    targets = choose, layer, publish
+}
+
+/// For instruction counts: the difference of two runs under `valgrind --tool=callgrind` with other counts of turns,
+/// as in `track --turns layer 100000`.
+fn turns(which: &str, count: u64) {
+    let handle = handle(Draw::Exact, canary());
+    let (mut layered, naive) = (fixed(&handle).layer(Null), Naive::new());
+    for _ in 0..count {
+        let mut request = request();
+        match which {
+            "layer" => drive(&mut layered, request),
+            "clone" => drive(&mut layered.clone(), request),
+            "naive" => {
+                naive.rewrite(&mut request);
+                drive(&mut Null, request);
+            }
+            _ => drive(&mut Null, request),
+        }
+    }
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(at) = arguments.iter().position(|argument| argument == "--turns") {
+        return turns(&arguments[at + 1], arguments[at + 2].parse().unwrap());
+    }
+    track();
+    contention();
+    exactness();
+    Criterion::default().configure_from_args().final_summary();
+}

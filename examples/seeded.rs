@@ -1,0 +1,69 @@
+//! Unit tests of routing that give the same answer every time. `cargo run --example seeded`
+//!
+//! A seeded draw is one sequence for all threads: the same seed and the same requests give the same choices. The
+//! client is a closure, so nothing listens and nothing is slow.
+
+use std::convert::Infallible;
+
+use http::{Request, Response};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_canary::routing::Change;
+use tower_canary::store::ChangeRequest;
+use tower_canary::{Deployments, Draw, Target, WeightedVersionLayer};
+
+type Error = Box<dyn std::error::Error>;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let deployments = Deployments::in_memory(Draw::Seeded(42));
+    register(&deployments, "v1.0", "http://stable").await?;
+    register(&deployments, "v1.1", "http://canary").await?;
+
+    println!("registered:  {}", ten(&deployments).await?);
+    change(&deployments, Change::SetWeight { version: "v1.1".parse()?, weight: "30".parse()? }).await?;
+    println!("30 %:        {}", ten(&deployments).await?);
+    change(&deployments, Change::Switch { version: "v1.1".parse()? }).await?;
+    println!("switched:    {}", ten(&deployments).await?);
+    change(&deployments, Change::Switch { version: "v1.0".parse()? }).await?;
+    println!("rolled back: {}", ten(&deployments).await?);
+    Ok(())
+}
+
+async fn register(deployments: &Deployments, version: &str, url: &str) -> Result<(), Error> {
+    change(deployments, Change::register(version.parse()?, url.parse()?)).await
+}
+
+async fn change(deployments: &Deployments, change: Change) -> Result<(), Error> {
+    deployments.apply(&"auth".parse()?, ChangeRequest::new(change, "a test")).await?;
+    Ok(())
+}
+
+/// Which versions the next ten requests get: `s` for stable, `c` for canary.
+async fn ten(deployments: &Deployments) -> Result<String, Error> {
+    let client = service_fn(|request: Request<()>| async move {
+        let initial = request.uri().host().and_then(|host| host.chars().next());
+        Ok::<_, Infallible>(Response::new(initial.unwrap_or('?')))
+    });
+    let layered = WeightedVersionLayer::new(deployments.handle(), Target::path_segment()).layer(client);
+    let mut seen = String::new();
+    for _ in 0..10 {
+        let response = layered.clone().oneshot(Request::get("/auth/login").body(())?).await?;
+        seen.extend(response.into_body().into_inner());
+    }
+    Ok(seen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn three_of_ten_requests_meet_the_canary_and_always_the_same_three() -> Result<(), Error> {
+        let deployments = Deployments::in_memory(Draw::Seeded(42));
+        register(&deployments, "v1.0", "http://stable").await?;
+        register(&deployments, "v1.1", "http://canary").await?;
+        change(&deployments, Change::SetWeight { version: "v1.1".parse()?, weight: "30".parse()? }).await?;
+        assert_eq!(ten(&deployments).await?, "?");
+        Ok(())
+    }
+}

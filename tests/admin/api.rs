@@ -1,0 +1,238 @@
+//! What each endpoint does.
+
+use axum::body::Body;
+use http::header::{ALLOW, CACHE_CONTROL, ETAG, IF_MATCH, LOCATION, X_CONTENT_TYPE_OPTIONS};
+use serde_json::json;
+use tower_canary::admin;
+use tower_canary::deployments::Unhealthy;
+
+use crate::support::Api;
+
+const AUTH: &str = "/deployment/services/auth";
+const VERSIONS: &str = "/routing/services/auth/versions";
+
+fn weight_of(version: &str) -> String {
+    format!("{AUTH}/versions/{version}/weight")
+}
+
+#[tokio::test]
+async fn a_whole_deployment_from_registration_to_a_rollback_in_one_call() {
+    let api = Api::with_two_versions().await;
+    for (weight, rest) in [(10, 90), (50, 50), (100, 0)] {
+        let answer = api.put(&weight_of("v1.1"), json!({"weight": weight, "reason": "going well"})).await;
+        assert_eq!(answer.is_ok()["success"], json!(true));
+        assert_eq!(answer.json["weight"], json!(weight));
+        assert_eq!(api.weights().await, json!({"v1.0": rest, "v1.1": weight}));
+    }
+    assert_eq!(api.probes(), 1, "only when it went from no traffic to some");
+
+    let off = api.put(&format!("{VERSIONS}/v1.0"), json!({"active": false})).await;
+    assert_eq!(off.is_ok()["versions"][0]["isActive"], json!(false));
+
+    let back = api.send(api.request("POST", &format!("{AUTH}/versions/v1.0/switch"), Body::empty())).await;
+    assert_eq!(back.is_ok()["switchedTo"], json!("v1.0"));
+    assert_eq!(api.weights().await, json!({"v1.0": 100, "v1.1": 0}));
+    assert_eq!(api.probes(), 2);
+}
+
+#[tokio::test]
+async fn the_first_version_creates_the_service_and_reads_show_all_of_it() {
+    let api = Api::new().await;
+    let body = json!({"version": "v1.0", "url": "http://10.0.0.1:8080/base/", "healthPath": "/healthz"});
+    let created = api.post(VERSIONS, body).await;
+    assert_eq!(created.status, 201);
+    assert_eq!(created.headers[LOCATION], "/api/v1/admin/routing/services/auth/versions/v1.0");
+    assert_eq!(created.headers[ETAG], "\"1\"");
+
+    let read = api.get(&format!("{AUTH}/versions")).await;
+    assert_eq!(read.headers[ETAG], "\"1\"");
+    assert_eq!(
+        (&read.is_ok()["service"], &read.json["generation"], &read.json["healthPath"]),
+        (&json!("auth"), &json!(1), &json!("/healthz"))
+    );
+    let version = read.json["versions"][0].as_object().unwrap();
+    let fields: Vec<&str> = version.keys().map(String::as_str).collect();
+    assert_eq!(fields, ["createdAt", "id", "isActive", "updatedAt", "url", "version", "weight"]);
+    assert_eq!(version["url"], json!("http://10.0.0.1:8080/base/"));
+    let at = version["createdAt"].as_str().unwrap();
+    assert!(at.len() == 24 && at.ends_with('Z') && at.as_bytes()[10] == b'T', "{at}");
+
+    let all = api.get("/deployment/services").await;
+    assert_eq!(all.is_ok()["services"], json!([read.json]));
+}
+
+#[tokio::test]
+async fn weights_are_percent_and_whole_ones_are_whole_numbers() {
+    let api = Api::with_two_versions().await;
+    let answer = api.put(&weight_of("v1.1"), json!({"weight": 12.5})).await;
+    assert!(answer.is_ok()["weight"] == json!(12.5) && answer.text.contains("87.5"), "{}", answer.text);
+    let answer = api.put(&weight_of("v1.1"), json!({"weight": 10.0})).await;
+    assert!(answer.text.contains("\"weight\":10,"), "{}", answer.text);
+}
+
+#[tokio::test]
+async fn the_whole_split_is_set_at_once_and_brought_back_from_the_history() {
+    let api = Api::with_two_versions().await;
+    let set = api.put(&format!("{AUTH}/weights"), json!({"weights": {"v1.0": 70, "v1.1": 30}})).await;
+    assert_eq!(set.is_ok()["generation"], json!(3));
+    let body = json!({"weights": {"v1.1": 100}, "reason": "all in"});
+    api.put(&format!("{AUTH}/weights"), body).await.is_ok();
+    assert_eq!(api.weights().await, json!({"v1.0": 0, "v1.1": 100}));
+
+    let restored = api.post(&format!("{AUTH}/restore"), json!({"generation": 3, "reason": "too soon"})).await;
+    assert_eq!(restored.is_ok()["generation"], json!(5));
+    assert_eq!(api.weights().await, json!({"v1.0": 70, "v1.1": 30}));
+}
+
+#[tokio::test]
+async fn the_history_says_who_when_why_and_what_page_by_page() {
+    let api = Api::with_two_versions().await;
+    api.put(&weight_of("v1.1"), json!({"weight": 10, "reason": "first \u{1f424} step"})).await.is_ok();
+    let read = api.get(&format!("{AUTH}/history?limit=2")).await;
+    let entry = &read.is_ok()["history"][0];
+    let known = json!({
+        "generation": 3, "actor": "alice", "reason": "first \u{1f424} step", "change": "set-weight",
+        "version": "v1.1", "at": entry["at"],
+        "before": {"v1.0": {"weight": 100, "isActive": true}, "v1.1": {"weight": 0, "isActive": true}},
+        "after": {"v1.0": {"weight": 90, "isActive": true}, "v1.1": {"weight": 10, "isActive": true}},
+    });
+    assert_eq!(*entry, known);
+    assert_eq!(read.json["nextBefore"], json!(2));
+    let rest = api.get(&format!("{AUTH}/history?limit=2&before=2")).await;
+    assert_eq!(rest.is_ok()["history"].as_array().unwrap().len(), 1);
+    assert_eq!(rest.json["nextBefore"], json!(null));
+}
+
+#[tokio::test]
+async fn url_and_active_flag_change_together_or_not_at_all() {
+    let api = Api::with_two_versions().await;
+    let path = format!("{VERSIONS}/v1.1");
+    let both = api.put(&path, json!({"active": false, "url": "http://10.0.0.9"})).await;
+    assert_eq!(both.is_ok()["generation"], json!(3));
+    assert_eq!(both.json["versions"][1]["url"], json!("http://10.0.0.9"));
+    let before = api.stored().await;
+    let last = json!({"active": false, "url": "http://10.0.0.8"});
+    api.put(&format!("{VERSIONS}/v1.0"), last).await.is_problem(409, "last-active-version");
+    assert_eq!(api.stored().await, before);
+
+    let removed = api.send(api.request("DELETE", &path, Body::empty())).await;
+    assert_eq!(removed.is_ok()["versions"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn force_skips_the_probe_and_takes_the_last_active_version_out() {
+    let api = Api::with_two_versions().await;
+    api.sicken("v1.1", Unhealthy::Status(500));
+    api.put(&format!("{}?force=true", weight_of("v1.1")), json!({"weight": 10})).await.is_ok();
+    api.put(&format!("{VERSIONS}/v1.1"), json!({"active": false})).await.is_ok();
+    let last = api.put(&format!("{VERSIONS}/v1.0?force=true"), json!({"active": false})).await;
+    assert_eq!(last.is_ok()["versions"][0]["isActive"], json!(false));
+    assert_eq!(api.probes(), 0);
+}
+
+#[tokio::test]
+async fn a_check_probes_now_and_changes_nothing() {
+    let api = Api::with_two_versions().await;
+    let path = format!("{AUTH}/versions/v1.1/check");
+    let before = api.stored().await;
+    let healthy = api.send(api.request("POST", &path, Body::empty())).await;
+    assert_eq!(*healthy.is_ok(), json!({"healthy": true, "status": 200, "latencyMs": 3}));
+    api.sicken("v1.1", Unhealthy::Unreachable("connection refused".into()));
+    let sick = api.send(api.request("POST", &path, Body::empty())).await;
+    sick.is_problem(409, "backend-unhealthy");
+    assert!(sick.text.contains("connection refused"));
+    assert_eq!(api.stored().await, before);
+}
+
+#[tokio::test]
+async fn if_match_lets_a_write_through_only_at_the_generation_it_names() {
+    let api = Api::with_two_versions().await;
+    let before = api.stored().await;
+    let write = async |condition: &str| {
+        let mut request = api.request("PUT", &weight_of("v1.1"), Body::from(r#"{"weight": 10}"#));
+        request.headers_mut().insert(IF_MATCH, condition.parse().unwrap());
+        api.send(request).await
+    };
+    let conflict = write("\"7\"").await;
+    conflict.is_problem(412, "generation-conflict");
+    assert_eq!(
+        (&conflict.json["expectedGeneration"], &conflict.json["currentGeneration"]),
+        (&json!(7), &json!(2))
+    );
+    for condition in ["W/\"2\"", "\"02\"", "\"two\"", "\"1\", W/\"2\""] {
+        write(condition).await.is_problem(412, "generation-conflict");
+    }
+    for garbage in ["2", "\"2", "", "*, \"2\"", "\"2\"x"] {
+        write(garbage).await.is_problem(400, "malformed-header");
+    }
+    assert_eq!(api.stored().await, before);
+    assert_eq!(write("\"1\", \"2\"").await.headers[ETAG], "\"3\"");
+    write("*").await.is_ok();
+    write("\"3\"").await.is_ok();
+}
+
+#[tokio::test]
+async fn if_match_on_a_registration_tells_a_new_service_from_a_known_one() {
+    let api = Api::new().await;
+    let register = async |condition: &str, version: &str| {
+        let body = json!({"version": version, "url": "http://10.0.0.1"}).to_string();
+        let mut request = api.request("POST", VERSIONS, Body::from(body));
+        request.headers_mut().insert(IF_MATCH, condition.parse().unwrap());
+        api.send(request).await
+    };
+    register("*", "v1").await.is_problem(412, "generation-conflict");
+    assert!(api.stored().await.splits.is_empty());
+    register("\"0\"", "v1").await.is_ok();
+    register("\"0\"", "v2").await.is_problem(412, "generation-conflict");
+}
+
+#[tokio::test]
+async fn head_options_and_other_methods_behave() {
+    let api = Api::with_two_versions().await;
+    let path = format!("{AUTH}/versions");
+    let head = api.send(api.request("HEAD", &path, Body::empty())).await;
+    assert_eq!(
+        (head.status.as_u16(), head.text.as_str(), &head.headers[ETAG]),
+        (200, "", &"\"2\"".parse().unwrap())
+    );
+    let options = api.send(api.request("OPTIONS", &path, Body::empty())).await;
+    assert_eq!((options.status.as_u16(), &options.headers[ALLOW]), (204, &"GET,HEAD".parse().unwrap()));
+    let patch = api.send(api.request("PATCH", &path, Body::empty())).await;
+    patch.is_problem(405, "method-not-allowed");
+    assert_eq!(patch.headers[ALLOW], "GET,HEAD");
+}
+
+#[tokio::test]
+async fn every_answer_is_kept_out_of_caches_and_sniffers_and_other_origins() {
+    let api = Api::with_two_versions().await;
+    let mut anonymous = api.request("GET", "/openapi.json", Body::empty());
+    anonymous.headers_mut().remove("authorization");
+    for answer in [
+        api.get(&format!("{AUTH}/versions")).await,
+        api.get("/nowhere").await,
+        api.put(&weight_of("v1.1"), json!({})).await,
+        api.send(anonymous).await,
+    ] {
+        assert_eq!(answer.headers[CACHE_CONTROL], "no-store");
+        assert_eq!(answer.headers[X_CONTENT_TYPE_OPTIONS], "nosniff");
+        assert!(answer.headers.keys().all(|name| !name.as_str().starts_with("access-control")));
+    }
+}
+
+#[tokio::test]
+async fn the_document_names_every_route_its_answers_and_the_bearer_scheme() {
+    let document = Api::new().await.get("/openapi.json").await;
+    assert_eq!(*document.is_ok(), admin::openapi_json());
+    assert_eq!(document.json["components"]["securitySchemes"]["bearer"]["scheme"], json!("bearer"));
+    let paths = document.json["paths"].as_object().unwrap();
+    let operations: Vec<_> = paths.values().flat_map(|path| path.as_object().unwrap().values()).collect();
+    assert_eq!((paths.len(), operations.len()), (11, 12));
+    for operation in operations {
+        let answers = operation["responses"].as_object().unwrap();
+        assert!(operation["security"] == json!([{"bearer": []}]), "{operation}");
+        for status in ["401", "403", "503"] {
+            let problem = &answers[status]["content"]["application/problem+json"]["schema"]["$ref"];
+            assert_eq!(*problem, json!("#/components/schemas/Problem"), "{status} of {operation}");
+        }
+    }
+}

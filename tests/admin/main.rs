@@ -1,0 +1,14 @@
+//! The admin API from outside: through the router a host nests, and over sockets where probing is the matter.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test may panic, and spawns its own backends"
+)]
+
+mod api;
+mod auth;
+mod hostile;
+mod probing;
+mod problems;
+mod support;

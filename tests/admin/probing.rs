@@ -1,0 +1,165 @@
+//! Probes over real sockets.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::response::Redirect;
+use axum::routing::get;
+use http::{Request, Response, StatusCode};
+use tokio::net::TcpListener;
+use tower::service_fn;
+use tower_canary::Deployments;
+use tower_canary::deployments::{DeployError, Preflight, Unhealthy};
+use tower_canary::probe::{HttpProbe, UrlPolicy};
+use tower_canary::routing::{Change, HealthPath, Split, Version};
+use tower_canary::store::{ChangeRequest, Clearance, MemoryStore};
+
+fn policy() -> UrlPolicy {
+    UrlPolicy::new().allow_loopback()
+}
+
+fn version(url: &str) -> Version {
+    let register = Change::register("v1".parse().unwrap(), url.parse().unwrap());
+    let split =
+        Split::new("auth".parse().unwrap(), 7).apply(&register, std::time::SystemTime::now()).unwrap();
+    split.versions()[0].clone()
+}
+
+async fn probe(probe: &impl Preflight, url: &str, path: Option<&str>) -> Result<u16, Unhealthy> {
+    let path: Option<HealthPath> = path.map(|path| path.parse().unwrap());
+    probe.probe(&version(url), path.as_ref()).await.map(|healthy| healthy.unwrap().status)
+}
+
+/// Serves statuses at `/base/<status>`, a redirect to itself, and counts where redirects lead.
+async fn backend() -> (String, Arc<AtomicUsize>) {
+    let followed = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&followed);
+    let status = |axum::extract::Path(status): axum::extract::Path<u16>| async move {
+        (StatusCode::from_u16(status).unwrap(), "secret body")
+    };
+    let app = Router::new()
+        .route("/base/{status}", get(status))
+        .route("/base/away", get(async || Redirect::temporary("/base/target")))
+        .route("/base/target", get(async move || _ = count.fetch_add(1, Ordering::SeqCst)))
+        .route("/base/slow", get(async || tokio::time::sleep(Duration::from_secs(60)).await));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/base/", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    (url, followed)
+}
+
+#[tokio::test]
+async fn with_a_health_path_only_2xx_is_healthy() {
+    let (url, _) = backend().await;
+    let http = HttpProbe::new(policy());
+    for status in [200, 204, 299] {
+        assert_eq!(probe(&http, &url, Some(&format!("/{status}"))).await, Ok(status));
+    }
+    for status in [304, 404, 401, 500, 503] {
+        let seen = probe(&http, &url, Some(&format!("/{status}"))).await;
+        assert_eq!(seen, Err(Unhealthy::Status(status)));
+    }
+}
+
+#[tokio::test]
+async fn without_one_any_status_below_500_of_the_base_url_is_healthy() {
+    let (url, _) = backend().await;
+    let http = HttpProbe::new(policy());
+    for (at, seen) in [("404", Ok(404)), ("200", Ok(200)), ("500", Err(Unhealthy::Status(500)))] {
+        assert_eq!(probe(&http, &format!("{url}{at}"), None).await, seen);
+    }
+    assert_eq!(probe(&http, &url, None).await, Ok(404));
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let (url, followed) = backend().await;
+    let http = HttpProbe::new(policy());
+    assert_eq!(probe(&http, &url, Some("/away")).await, Err(Unhealthy::Status(307)));
+    assert_eq!(probe(&http, &format!("{url}away"), None).await, Ok(307));
+    assert_eq!(followed.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn one_limit_holds_for_all_of_a_probe() {
+    let (url, _) = backend().await;
+    let limit = Duration::from_millis(50);
+    let http = HttpProbe::new(policy()).with_timeout(limit);
+    let asked = Instant::now();
+    assert_eq!(probe(&http, &url, Some("/slow")).await, Err(Unhealthy::TimedOut(limit)));
+    // Accepts and never answers.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    assert_eq!(probe(&http, &url, None).await, Err(Unhealthy::TimedOut(limit)));
+    assert!(asked.elapsed() < Duration::from_secs(2));
+}
+
+#[tokio::test]
+async fn causes_are_short_and_tell_nothing_else() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let gone = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let http = HttpProbe::new(policy());
+    let cause = async |url: &str| match probe(&http, url, None).await {
+        Err(Unhealthy::Unreachable(cause)) => cause,
+        other => panic!("{url}: {other:?}"),
+    };
+    assert_eq!(cause(&gone).await, "connection refused");
+    assert_eq!(cause("http://no-such-host.invalid").await, "no such host");
+    assert_eq!(cause("https://127.0.0.1:1").await, "https needs a client of the gateway's own");
+
+    let rude = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", rude.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut stream, _) = rude.accept().await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut stream, b"220 secret banner\r\n\r\n").await.unwrap();
+    });
+    assert_eq!(cause(&url).await, "it gave no answer in HTTP");
+}
+
+#[tokio::test]
+async fn what_the_policy_denies_is_not_probed_even_if_it_is_registered() {
+    let (url, _) = backend().await;
+    let strict = HttpProbe::new(UrlPolicy::new());
+    assert!(matches!(probe(&strict, &url, Some("/200")).await, Err(Unhealthy::Unreachable(_))));
+    let client = service_fn(|_: Request<_>| async {
+        panic!("asked anyway");
+        #[expect(unreachable_code, reason = "it says what the client would answer")]
+        Ok::<_, std::convert::Infallible>(Response::new(()))
+    });
+    let own = HttpProbe::with_client(UrlPolicy::new(), client);
+    for url in ["http://169.254.169.254", "http://[::ffff:a9fe:a9fe]", "https://metadata.google.internal"] {
+        assert!(matches!(probe(&own, url, None).await, Err(Unhealthy::Unreachable(_))), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_of_the_hosts_own_is_asked_for_https() {
+    let client = service_fn(|request: Request<http_body_util::Empty<bytes::Bytes>>| async move {
+        assert_eq!(request.uri().to_string(), "https://10.0.0.1:8443/api/healthz");
+        Ok::<_, std::convert::Infallible>(Response::new(()))
+    });
+    let own = HttpProbe::with_client(UrlPolicy::new(), client);
+    assert_eq!(probe(&own, "https://10.0.0.1:8443/api/", Some("/healthz")).await, Ok(200));
+}
+
+#[tokio::test]
+async fn a_version_that_does_not_answer_gets_no_traffic() {
+    let (url, _) = backend().await;
+    let deployments = Deployments::start(MemoryStore::new(), HttpProbe::new(policy())).await.unwrap();
+    let service = "auth".parse().unwrap();
+    let apply = async |change: Change| {
+        let mut request = ChangeRequest::new(change, "alice");
+        request.clearance = Clearance::Only(Vec::new());
+        deployments.apply(&service, request).await
+    };
+    for (name, url) in [("v1", url.clone()), ("v2", format!("{url}500")), ("v3", format!("{url}200"))] {
+        apply(Change::register(name.parse().unwrap(), url.parse().unwrap())).await.unwrap();
+    }
+    let switch = |name: &str| Change::Switch { version: name.parse().unwrap() };
+    let refused = apply(switch("v2")).await.unwrap_err();
+    assert!(matches!(refused, DeployError::Unhealthy { cause: Unhealthy::Status(500), .. }), "{refused}");
+    apply(switch("v3")).await.unwrap();
+}

@@ -1,0 +1,267 @@
+//! Every row of the error table, each leaving the store as it was.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use axum::body::Body;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use serde_json::{Value, json};
+use tower_canary::deployments::Unhealthy;
+
+use crate::support::{Answer, Api};
+
+const A: &str = "/deployment/services/auth";
+const R: &str = "/routing/services/auth/versions";
+
+/// Sends `body` as it is and asserts that nothing changed.
+async fn refused(api: &Api, method: &str, path: &str, body: impl Into<String>) -> Answer {
+    let before = api.stored().await;
+    let answer = api.send(api.request(method, path, Body::from(body.into()))).await;
+    assert_eq!(api.stored().await, before, "{method} {path}: {}", answer.text);
+    answer
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_named() {
+    let api = Api::with_two_versions().await;
+    let ghost = "/deployment/services/ghost";
+    for (method, path, body, kind) in [
+        ("GET", format!("{ghost}/versions"), "", "unknown-service"),
+        ("GET", format!("{ghost}/history"), "", "unknown-service"),
+        ("PUT", format!("{ghost}/versions/v1/weight"), r#"{"weight":1}"#, "unknown-service"),
+        ("PUT", format!("{ghost}/weights"), r#"{"weights":{"v1":100}}"#, "unknown-service"),
+        ("POST", format!("{ghost}/versions/v1/switch"), "", "unknown-service"),
+        ("POST", format!("{ghost}/versions/v1/check"), "", "unknown-service"),
+        ("POST", format!("{ghost}/restore"), r#"{"generation":1}"#, "unknown-service"),
+        ("DELETE", "/routing/services/ghost/versions/v1".into(), "", "unknown-service"),
+        ("PUT", format!("{A}/versions/v9/weight"), r#"{"weight":1}"#, "unknown-version"),
+        ("PUT", format!("{A}/weights"), r#"{"weights":{"v9":100}}"#, "unknown-version"),
+        ("POST", format!("{A}/versions/v9/switch"), "", "unknown-version"),
+        ("POST", format!("{A}/versions/v9/check"), "", "unknown-version"),
+        ("PUT", format!("{R}/v9"), r#"{"active":true}"#, "unknown-version"),
+        ("DELETE", format!("{R}/v9"), "", "unknown-version"),
+        ("POST", format!("{A}/restore"), r#"{"generation":99}"#, "unknown-generation"),
+        ("GET", "/deployment".into(), "", "not-found"),
+        ("GET", String::new(), "", "not-found"),
+    ] {
+        refused(&api, method, &path, body).await.is_problem(404, kind);
+    }
+}
+
+#[tokio::test]
+async fn rules_of_the_split_are_conflicts() {
+    let api = Api::with_two_versions().await;
+    let dup = r#"{"version":"v1.0","url":"http://10.0.0.1"}"#;
+    refused(&api, "POST", R, dup).await.is_problem(409, "duplicate-version");
+    refused(&api, "DELETE", &format!("{R}/v1.1"), "").await.is_problem(409, "version-active");
+    api.put(&format!("{R}/v1.1"), json!({"active": false})).await.is_ok();
+    let weight = format!("{A}/versions/v1.1/weight");
+    refused(&api, "PUT", &weight, r#"{"weight":1}"#).await.is_problem(409, "version-inactive");
+    let last = refused(&api, "PUT", &format!("{R}/v1.0"), r#"{"active":false}"#).await;
+    last.is_problem(409, "last-active-version");
+    let alone = refused(&api, "PUT", &format!("{A}/versions/v1.0/weight"), r#"{"weight":50}"#).await;
+    alone.is_problem(422, "invalid-weight");
+}
+
+#[tokio::test]
+async fn an_ambiguous_rebalance_is_a_conflict() {
+    let api = Api::with_two_versions().await;
+    api.post(R, json!({"version": "v1.2", "url": "http://10.0.0.3"})).await.is_ok();
+    let answer = refused(&api, "PUT", &format!("{A}/versions/v1.0/weight"), r#"{"weight":90}"#).await;
+    answer.is_problem(409, "ambiguous-rebalance");
+}
+
+#[tokio::test]
+async fn a_version_that_is_gone_or_a_split_without_any_is_not_restored() {
+    let api = Api::with_two_versions().await;
+    api.put(&format!("{R}/v1.1"), json!({"active": false})).await.is_ok();
+    api.send(api.request("DELETE", &format!("{R}/v1.1"), Body::empty())).await.is_ok();
+    let gone = refused(&api, "POST", &format!("{A}/restore"), r#"{"generation":2}"#).await;
+    gone.is_problem(409, "version-gone");
+
+    api.put(&format!("{R}/v1.0?force=true"), json!({"active": false})).await.is_ok();
+    api.put(&format!("{R}/v1.0"), json!({"active": true})).await.is_ok();
+    let none = refused(&api, "POST", &format!("{A}/restore"), r#"{"generation":5}"#).await;
+    none.is_problem(409, "nothing-to-restore");
+}
+
+#[tokio::test]
+async fn an_unhealthy_version_gets_no_traffic_by_any_way() {
+    let api = Api::with_two_versions().await;
+    api.sicken("v1.1", Unhealthy::Status(503));
+    for (method, path, body) in [
+        ("PUT", format!("{A}/versions/v1.1/weight"), r#"{"weight":1}"#),
+        ("PUT", format!("{A}/weights"), r#"{"weights":{"v1.0":99,"v1.1":1}}"#),
+        ("POST", format!("{A}/versions/v1.1/switch"), ""),
+        ("PUT", format!("{A}/versions/v1.1/weight?force=false"), r#"{"weight":1}"#),
+    ] {
+        let answer = refused(&api, method, &path, body).await;
+        answer.is_problem(409, "backend-unhealthy");
+        assert!(answer.text.contains("503") && answer.text.contains("v1.1"), "{}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn values_that_are_none_are_unprocessable() {
+    let api = Api::with_two_versions().await;
+    let weight = format!("{A}/versions/v1.1/weight");
+    for bad in ["-1", "100.01", "101", "0.001", "1e300", "-0.01"] {
+        let body = format!(r#"{{"weight":{bad}}}"#);
+        refused(&api, "PUT", &weight, body).await.is_problem(422, "invalid-weight");
+        let body = format!(r#"{{"version":"v2","url":"http://10.0.0.1","weight":{bad}}}"#);
+        refused(&api, "POST", R, body).await.is_problem(422, "invalid-weight");
+        let body = format!(r#"{{"weights":{{"v1.0":{bad}}}}}"#);
+        refused(&api, "PUT", &format!("{A}/weights"), body).await.is_problem(422, "invalid-weight");
+    }
+    for bad in [r#"{"v1.0":70,"v1.1":20}"#, r#"{"v1.0":100,"v1.1":100}"#, "{}"] {
+        let body = format!(r#"{{"weights":{bad}}}"#);
+        refused(&api, "PUT", &format!("{A}/weights"), body).await.is_problem(422, "invalid-split");
+    }
+    let names = r#"{"weights":{"V1":100}}"#;
+    refused(&api, "PUT", &format!("{A}/weights"), names).await.is_problem(422, "invalid-name");
+    let path = r#"{"version":"v2","url":"http://10.0.0.1","healthPath":"//evil"}"#;
+    refused(&api, "POST", R, path).await.is_problem(422, "invalid-health-path");
+    let first = r#"{"version":"v1","url":"http://10.0.0.1","weight":50}"#;
+    let answer = refused(&api, "POST", "/routing/services/new/versions", first).await;
+    answer.is_problem(422, "invalid-weight");
+}
+
+#[tokio::test]
+async fn bodies_of_another_shape_are_malformed_and_the_place_is_named() {
+    let api = Api::with_two_versions().await;
+    let weight = format!("{A}/versions/v1.1/weight");
+    for (body, named) in [
+        ("", "weight"),
+        ("{}", "weight"),
+        (r#"{"weight":"10"}"#, "weight"),
+        (r#"{"weight":null}"#, "weight"),
+        (r#"{"weight":[10]}"#, "weight"),
+        (r#"{"weight":1e999}"#, "number out of range"),
+        (r#"{"weight":NaN}"#, "line 1"),
+        (r#"{"weight":10,"weight":20}"#, "duplicate field"),
+        (r#"{"weight":10,"wieght":20}"#, "wieght"),
+        (r#"{"weight":10} x"#, "trailing"),
+        (r#"{"weight":10"#, "line 1"),
+        ("\u{feff}{}", "line 1"),
+        ("[10]", "column"),
+        ("null", "column"),
+        (r#"{"weight":10,"reason":7}"#, "reason"),
+        ("{\"weight\":10,\"reason\":\"a\\nb\"}", "control"),
+        ("{\"weight\":10,\"reason\":\"\\u001b[2J\"}", "control"),
+    ] {
+        let answer = refused(&api, "PUT", &weight, body).await;
+        answer.is_problem(400, "malformed-body");
+        assert!(answer.json["detail"].as_str().unwrap().contains(named), "{body}: {}", answer.text);
+    }
+    let long = json!({"weight": 10, "reason": "é".repeat(1_001)}).to_string();
+    refused(&api, "PUT", &weight, long).await.is_problem(400, "malformed-body");
+    let twice = r#"{"weights":{"v1.0":50,"v1.0":100}}"#;
+    refused(&api, "PUT", &format!("{A}/weights"), twice).await.is_problem(400, "malformed-body");
+    refused(&api, "PUT", &format!("{R}/v1.1"), "{}").await.is_problem(400, "malformed-body");
+    refused(&api, "DELETE", &format!("{R}/v1.1"), r#"{"force":true}"#)
+        .await
+        .is_problem(400, "malformed-body");
+    for generation in ["-1", "1.5", "\"1\"", "18446744073709551616"] {
+        let body = format!(r#"{{"generation":{generation}}}"#);
+        refused(&api, "POST", &format!("{A}/restore"), body).await.is_problem(400, "malformed-body");
+    }
+}
+
+#[tokio::test]
+async fn queries_that_mean_nothing_are_refused() {
+    let api = Api::with_two_versions().await;
+    let weight = format!("{A}/versions/v1.1/weight");
+    for query in ["force=yes", "force", "force=1", "froce=true", "force=true&force=true", "access_token=x"] {
+        let answer = refused(&api, "PUT", &format!("{weight}?{query}"), r#"{"weight":1}"#).await;
+        answer.is_problem(400, "malformed-query");
+    }
+    for query in ["limit=0", "limit=201", "limit=-1", "limit=x", "before=x", "page=2", "limit=4294967296"] {
+        refused(&api, "GET", &format!("{A}/history?{query}"), "").await.is_problem(400, "malformed-query");
+    }
+}
+
+#[tokio::test]
+async fn bodies_must_be_json_and_small() {
+    let api = Api::with_two_versions().await;
+    let weight = format!("{A}/versions/v1.1/weight");
+    let mut form = api.request("PUT", &weight, Body::from(r#"{"weight":1}"#));
+    form.headers_mut().insert(CONTENT_TYPE, "application/x-www-form-urlencoded".parse().unwrap());
+    api.send(form).await.is_problem(415, "unsupported-media-type");
+    let mut bare = api.request("PUT", &weight, Body::from(r#"{"weight":1}"#));
+    bare.headers_mut().remove(CONTENT_TYPE);
+    api.send(bare).await.is_problem(415, "unsupported-media-type");
+    let padded = |len: usize| format!("{}{}", r#"{"weight":1}"#, " ".repeat(len - 12));
+    refused(&api, "PUT", &weight, padded(16 * 1024 + 1)).await.is_problem(413, "payload-too-large");
+    api.send(api.request("PUT", &weight, Body::from(padded(16 * 1024)))).await.is_ok();
+}
+
+#[tokio::test]
+async fn a_store_that_is_down_refuses_writes_tells_nothing_and_leaves_reads() {
+    let api = Api::with_two_versions().await;
+    api.take_store_down();
+    for (method, path, body) in [
+        ("PUT", format!("{A}/versions/v1.1/weight"), r#"{"weight":1}"#),
+        ("POST", format!("{A}/restore"), r#"{"generation":1}"#),
+        ("GET", format!("{A}/history"), ""),
+    ] {
+        let answer = refused(&api, method, &path, body).await;
+        answer.is_problem(503, "store-unavailable");
+        assert!(answer.headers.contains_key(RETRY_AFTER));
+        assert!(!answer.text.contains("hunter2") && !answer.text.contains("10.9"), "{}", answer.text);
+    }
+    assert_eq!(api.weights().await, json!({"v1.0": 100, "v1.1": 0}));
+}
+
+/// What was logged.
+#[derive(Clone, Debug, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_change_is_logged_once_with_who_and_why_and_never_a_token() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false);
+    let subscriber = subscriber.with_max_level(tracing_subscriber::filter::LevelFilter::TRACE).finish();
+    let api = Api::with_two_versions().await;
+    let guard = tracing_subscriber::util::SubscriberInitExt::set_default(subscriber);
+    let body = json!({"weight": 10, "reason": "say \"hi\" \u{202e}"});
+    api.put(&format!("{A}/versions/v1.1/weight"), body.clone()).await.is_ok();
+    api.put(&format!("{A}/versions/v1.1/weight"), body).await.is_ok();
+    drop(guard);
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let events: Vec<&str> = log.lines().filter(|line| line.contains("split changed")).collect();
+    assert_eq!(events.len(), 1, "the second changed nothing: {log}");
+    for part in [
+        " INFO ",
+        "service=auth",
+        "version=v1.1",
+        r#"actor="alice""#,
+        r#"reason="say \"hi\" \u{202e}""#,
+        r#"kind="set-weight""#,
+        "before=2",
+        "after=3",
+    ] {
+        assert!(events[0].contains(part), "{part} in {}", events[0]);
+    }
+    assert!(!log.contains("eyJ"), "{log}");
+}
+
+#[tokio::test]
+async fn a_reason_of_the_longest_kind_is_kept() {
+    let api = Api::with_two_versions().await;
+    let reason = "é".repeat(1_000);
+    api.put(&format!("{A}/versions/v1.1/weight"), json!({"weight": 10, "reason": reason})).await.is_ok();
+    let history = api.get(&format!("{A}/history?limit=1")).await;
+    assert_eq!(history.json["history"][0]["reason"], Value::from(reason));
+}

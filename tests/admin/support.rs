@@ -1,0 +1,214 @@
+//! An admin API over a store in memory, a preflight that does as it is told, and tokens.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+use tower_canary::Deployments;
+use tower_canary::admin::{self, AdminAuth, JwtAuth};
+use tower_canary::deployments::{Healthy, Preflight, Unhealthy, UrlRefused};
+use tower_canary::probe::UrlPolicy;
+use tower_canary::routing::{Backend, HealthPath, ServiceName, Version};
+use tower_canary::store::{
+    Applied, ChangeRequest, HistoryEntry, MemoryStore, RouteStore, Snapshot, StoreError,
+};
+
+pub(crate) const MOUNT: &str = "/api/v1/admin";
+pub(crate) const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
+pub(crate) const ISSUER: &str = "canary";
+pub(crate) const AUDIENCE: &str = "canary-admin";
+
+/// A store that can be taken away.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Store {
+    memory: Arc<MemoryStore>,
+    down: Arc<AtomicBool>,
+}
+
+impl Store {
+    fn up(&self) -> Result<(), StoreError> {
+        if self.down.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("password=hunter2 at 10.9.8.7".into()));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl RouteStore for Store {
+    async fn load(&self, after: u64) -> Result<Snapshot, StoreError> {
+        self.up()?;
+        self.memory.load(after).await
+    }
+
+    async fn apply(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
+        self.up()?;
+        self.memory.apply(service, request).await
+    }
+
+    async fn history(
+        &self,
+        service: &ServiceName,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<HistoryEntry>, StoreError> {
+        self.up()?;
+        self.memory.history(service, before, limit).await
+    }
+}
+
+/// Finds versions healthy but those it is told of.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Scripted {
+    sick: Arc<Mutex<HashMap<String, Unhealthy>>>,
+    probes: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl Preflight for Scripted {
+    fn admit(&self, backend: &Backend) -> Result<(), UrlRefused> {
+        UrlPolicy::new().check(backend)
+    }
+
+    async fn probe(&self, version: &Version, _: Option<&HealthPath>) -> Result<Option<Healthy>, Unhealthy> {
+        self.probes.fetch_add(1, Ordering::SeqCst);
+        let healthy = Healthy { status: 200, took: Duration::from_millis(3) };
+        self.sick.lock().unwrap().get(version.name.as_str()).cloned().map_or(Ok(Some(healthy)), Err)
+    }
+}
+
+pub(crate) struct Api {
+    pub(crate) app: Router,
+    pub(crate) store: Store,
+    preflight: Scripted,
+}
+
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
+    pub(crate) json: Value,
+}
+
+impl Api {
+    pub(crate) async fn new() -> Self {
+        let jwt = JwtAuth::hs256(SECRET, ISSUER, AUDIENCE).unwrap();
+        Self::with(AdminAuth::jwt(jwt)).await
+    }
+
+    pub(crate) async fn with(auth: AdminAuth) -> Self {
+        let (store, preflight) = (Store::default(), Scripted::default());
+        let deployments = Deployments::start(store.clone(), preflight.clone()).await.unwrap();
+        let app = Router::new().nest(MOUNT, admin::router(deployments, auth));
+        Self { app, store, preflight }
+    }
+
+    /// `auth` with v1.0 at 100 and v1.1 at 0: generation 2.
+    pub(crate) async fn with_two_versions() -> Self {
+        let api = Self::new().await;
+        for (version, host) in [("v1.0", 1), ("v1.1", 2)] {
+            let body = json!({"version": version, "url": format!("http://10.0.0.{host}:8080")});
+            assert_eq!(api.post("/routing/services/auth/versions", body).await.status, 201);
+        }
+        api
+    }
+
+    pub(crate) fn sicken(&self, version: &str, how: Unhealthy) {
+        self.preflight.sick.lock().unwrap().insert(version.to_owned(), how);
+    }
+
+    pub(crate) fn probes(&self) -> usize {
+        self.preflight.probes.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn take_store_down(&self) {
+        self.store.down.store(true, Ordering::SeqCst);
+    }
+
+    /// All that is stored, and how often it was changed.
+    pub(crate) async fn stored(&self) -> Snapshot {
+        self.store.memory.load(0).await.unwrap()
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(self.request("GET", path, Body::empty())).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, body: Value) -> Answer {
+        self.send(self.request("PUT", path, Body::from(body.to_string()))).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send(self.request("POST", path, Body::from(body.to_string()))).await
+    }
+
+    /// A request of somebody who may do everything.
+    pub(crate) fn request(&self, method: &str, path: &str, body: Body) -> Request<Body> {
+        Request::builder()
+            .method(method)
+            .uri(format!("{MOUNT}{path}"))
+            .header(AUTHORIZATION, format!("Bearer {}", token(&claims())))
+            .header(CONTENT_TYPE, "application/json")
+            .body(body)
+            .unwrap()
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.app.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
+        let json = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Answer { status: parts.status, headers: parts.headers, text, json }
+    }
+
+    /// The weights by version.
+    pub(crate) async fn weights(&self) -> Value {
+        let versions = self.get("/deployment/services/auth/versions").await.json["versions"].take();
+        let versions = versions.as_array().unwrap().clone();
+        versions
+            .into_iter()
+            .map(|v| (v["version"].as_str().unwrap().to_owned(), v["weight"].clone()))
+            .collect()
+    }
+}
+
+impl Answer {
+    #[track_caller]
+    pub(crate) fn is_problem(&self, status: u16, kind: &str) {
+        assert_eq!((self.status.as_u16(), &self.json["type"]), (status, &json!(kind)), "{}", self.text);
+        assert_eq!(self.headers[CONTENT_TYPE], "application/problem+json");
+        assert_eq!(self.json["status"], json!(status));
+        assert!(self.json["title"].is_string() && self.json["detail"].is_string(), "{}", self.text);
+    }
+
+    #[track_caller]
+    pub(crate) fn is_ok(&self) -> &Value {
+        assert!(self.status.is_success(), "{}: {}", self.status, self.text);
+        &self.json
+    }
+}
+
+pub(crate) fn now() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
+}
+
+/// Claims that may do everything.
+pub(crate) fn claims() -> Value {
+    json!({"sub": "alice", "iss": ISSUER, "aud": AUDIENCE, "exp": now() + 300, "scope": "canary:read canary:write"})
+}
+
+pub(crate) fn token(claims: &Value) -> String {
+    let key = jsonwebtoken::EncodingKey::from_secret(SECRET);
+    jsonwebtoken::encode(&jsonwebtoken::Header::default(), claims, &key).unwrap()
+}

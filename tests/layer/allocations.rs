@@ -1,0 +1,73 @@
+//! What the layer allocates for a request: nothing, unless an option says otherwise.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use allocation_counter::measure;
+use http::Request;
+use tower::{Layer, Service};
+use tower_canary::layer::HostPolicy;
+use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
+
+use crate::support::*;
+
+/// How many allocations `layer` makes for `request`, over a client that makes none.
+fn allocations(layer: &WeightedVersionLayer, request: impl Fn() -> Request<()>) -> u64 {
+    let null = tower::service_fn(|request: Request<()>| {
+        drop(request);
+        std::future::ready(Ok::<_, std::convert::Infallible>(http::Response::new(())))
+    });
+    let mut layered = layer.layer(null);
+    let mut call = |request: Request<()>| {
+        let mut future = pin!(layered.call(request));
+        assert!(matches!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(_))));
+    };
+    // The first request of a thread to each version gets its shard and makes the copied parts shareable.
+    (0..100).for_each(|_| call(request()));
+    let requests: Vec<_> = (0..100).map(|_| request()).collect();
+    let counted = measure(|| requests.into_iter().for_each(&mut call)).count_total;
+    assert_eq!(counted % 100, 0, "the same for each request");
+    counted / 100
+}
+
+fn with_host(uri: &str) -> impl Fn() -> Request<()> {
+    move || Request::get(uri).header("host", "public").header("accept", "*/*").body(()).unwrap()
+}
+
+#[test]
+fn a_request_costs_no_allocation() {
+    let handle = auth(&[("http://h:81", 90.0), ("http://i:81", 10.0)]);
+    assert_eq!(allocations(&fixed(&handle), with_host("/login?a=1")), 0);
+    assert_eq!(allocations(&fixed(&handle).with_host(HostPolicy::Preserve), with_host("/login")), 0);
+    let by_header =
+        WeightedVersionLayer::new(&handle, Target::header(http::HeaderName::from_static("x-service")));
+    assert_eq!(
+        allocations(&by_header, || Request::get("/").header("x-service", "auth").body(()).unwrap()),
+        0
+    );
+    assert_eq!(
+        allocations(
+            &WeightedVersionLayer::new(&handle, Target::path_segment_kept()),
+            with_host("/auth/login")
+        ),
+        0
+    );
+}
+
+#[test]
+fn a_base_path_or_a_stripped_segment_costs_one_allocation() {
+    let plain = auth(&[("http://h:81", 100.0)]);
+    let based = auth(&[("http://h:81/api", 100.0)]);
+    assert_eq!(allocations(&fixed(&based), with_host("/login")), 1);
+    let by_path = |handle: &RoutingHandle| WeightedVersionLayer::new(handle, Target::path_segment());
+    assert_eq!(allocations(&by_path(&plain), with_host("/auth/login")), 1);
+    assert_eq!(allocations(&by_path(&based), with_host("/auth/login")), 1);
+    assert_eq!(allocations(&by_path(&plain), with_host("/auth")), 0);
+}
+
+#[test]
+fn a_rejection_costs_one_allocation_for_its_header() {
+    let by_path = WeightedVersionLayer::new(&auth(&[("http://h", 100.0)]), Target::path_segment());
+    assert!(allocations(&by_path, with_host("/nobody")) <= 2);
+}

@@ -1,0 +1,11 @@
+//! The layer as a host uses it: over mocks that watch readiness, over real clients and real sockets.
+#![expect(clippy::unwrap_used, reason = "a test stops where it is wrong")]
+
+mod allocations;
+mod clients;
+mod composition;
+mod in_flight;
+mod rejections;
+mod rewriting;
+mod support;
+mod targets;

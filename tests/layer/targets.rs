@@ -1,0 +1,108 @@
+//! Which service a request is for.
+
+use http::{Request, header::HeaderName};
+use tower_canary::{RoutingHandle, ServiceName, Target, WeightedVersionLayer};
+
+use crate::support::*;
+
+fn two() -> RoutingHandle {
+    handle(&[
+        split("auth", &[("http://auth.internal/base", 100.0)]),
+        split("orders", &[("http://orders.internal", 100.0)]),
+        split("auth.example.com", &[("http://by-host.internal", 100.0)]),
+    ])
+}
+
+/// Where a request goes; `-` when it is refused.
+async fn goes(target: Target, request: Request<()>) -> String {
+    let sent = sent(&WeightedVersionLayer::new(&two(), target), request).await;
+    sent.map_or_else(|_| "-".into(), |request| request.uri().to_string())
+}
+
+fn with(header: &str, value: &str) -> Request<()> {
+    Request::get("/x").header(header, value).body(()).unwrap()
+}
+
+#[tokio::test]
+async fn a_path_segment_names_the_service_and_is_stripped() {
+    for (path, to) in [
+        ("/orders/1/items?a=/b", "http://orders.internal/1/items?a=/b"),
+        ("/orders", "http://orders.internal/"),
+        ("/orders/", "http://orders.internal/"),
+        ("/orders?a=1", "http://orders.internal/?a=1"),
+        ("/orders//x", "http://orders.internal//x"),
+        ("/auth/login", "http://auth.internal/base/login"),
+        ("/auth", "http://auth.internal/base/"),
+        ("/", "-"),
+        ("//orders", "-"),
+        ("/Orders/1", "-"),
+        ("/%6frders/1", "-"),
+        ("/../orders", "-"),
+        ("/orders%2f1", "-"),
+    ] {
+        assert_eq!(goes(Target::path_segment(), get(path)).await, to, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_path_segment_can_stay() {
+    assert_eq!(
+        goes(Target::path_segment_kept(), get("/orders/1?a")).await,
+        "http://orders.internal/orders/1?a"
+    );
+    assert_eq!(goes(Target::path_segment_kept(), get("/auth")).await, "http://auth.internal/base/auth");
+}
+
+#[tokio::test]
+async fn a_host_names_the_service_without_port_and_case() {
+    for host in ["auth.example.com", "AUTH.Example.com:8080"] {
+        assert_eq!(goes(Target::host(), with("host", host)).await, "http://by-host.internal/x");
+        assert_eq!(
+            goes(Target::subdomain_of("example.com"), with("host", host)).await,
+            "http://auth.internal/base/x"
+        );
+    }
+    assert_eq!(goes(Target::host(), get("http://auth.example.com/x")).await, "http://by-host.internal/x");
+    for host in ["example.com", "orders.example.org", "evil-example.com", "auth.example.com.evil", "é"] {
+        assert_eq!(goes(Target::subdomain_of("example.com"), with("host", host)).await, "-", "{host}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_sent_twice_names_no_service() {
+    let twice = Request::get("/")
+        .header("host", "auth.example.com")
+        .header("host", "auth.example.com")
+        .body(())
+        .unwrap();
+    assert_eq!(goes(Target::host(), twice).await, "-");
+}
+
+#[tokio::test]
+async fn a_header_names_the_service() {
+    let target = || Target::header(HeaderName::from_static("x-service"));
+    assert_eq!(goes(target(), with("x-service", "orders")).await, "http://orders.internal/x");
+    assert_eq!(goes(target(), with("x-service", "../orders")).await, "-");
+    assert_eq!(goes(target(), get("/x")).await, "-");
+}
+
+#[tokio::test]
+async fn an_extension_or_the_hosts_own_function_names_the_service() {
+    let mut request = get("/x");
+    request.extensions_mut().insert::<ServiceName>("orders".parse().unwrap());
+    assert_eq!(goes(Target::extension(), request).await, "http://orders.internal/x");
+    assert_eq!(goes(Target::extension(), get("/x")).await, "-");
+    let by_method = || Target::from_fn(|head| (head.method == "PUT").then(|| "orders".parse().unwrap()));
+    assert_eq!(goes(by_method(), Request::put("/x").body(()).unwrap()).await, "http://orders.internal/x");
+    assert_eq!(goes(by_method(), get("/x")).await, "-");
+}
+
+#[tokio::test]
+async fn a_layer_made_before_its_service_is_registered_follows_it_when_it_is() {
+    let handle = RoutingHandle::new();
+    let layer = fixed(&handle);
+    assert_eq!(sent(&layer, get("/")).await.unwrap_err().status(), 404);
+    let route = tower_canary::routing::Route::compile(split("auth", &[("http://h", 100.0)]));
+    assert!(handle.publish(route));
+    assert_eq!(sent(&layer, get("/")).await.unwrap().uri(), "http://h/");
+}

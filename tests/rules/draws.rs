@@ -1,0 +1,146 @@
+//! Draws: even, repeatable, and blind to periodic clients.
+
+use tower_canary::routing::{Route, Split};
+use tower_canary::{Draw, RoutingHandle};
+
+use crate::support::split;
+
+/// Which versions `count` requests in a row get, by position in the split.
+fn drawn(draw: Draw, split: &Split, count: usize) -> Vec<usize> {
+    let handle = RoutingHandle::with_draw(draw);
+    assert!(handle.publish(Route::compile(split.clone())));
+    follow(&handle, split, count)
+}
+
+/// Sends `count` requests through a layer over a client that says where it was sent.
+fn follow(handle: &RoutingHandle, split: &Split, count: usize) -> Vec<usize> {
+    use tower::{Layer, Service};
+    let client = tower::service_fn(|request: http::Request<()>| {
+        std::future::ready(Ok::<_, std::convert::Infallible>(http::Response::new(
+            request.uri().host().unwrap().to_owned(),
+        )))
+    });
+    let target = tower_canary::Target::service(split.service().clone());
+    let mut layered = tower_canary::WeightedVersionLayer::new(handle, target).layer(client);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let mut seen = Vec::with_capacity(count);
+        for _ in 0..count {
+            let host = layered.call(http::Request::new(())).await.unwrap().into_body().into_inner().unwrap();
+            seen.push(split.versions().iter().position(|v| v.backend.authority().host() == host).unwrap());
+        }
+        seen
+    })
+}
+
+fn count(seen: &[usize], version: usize) -> usize {
+    seen.iter().filter(|v| **v == version).count()
+}
+
+/// The furthest that `version`'s count in any `window` requests in a row is from its share.
+fn worst(seen: &[usize], version: usize, window: usize, share: f64) -> f64 {
+    let off = |part: &[usize]| (count(part, version) as f64 - share * window as f64).abs();
+    seen.windows(window).map(off).fold(0.0, f64::max)
+}
+
+#[test]
+fn one_shard_of_the_exact_draw_is_within_2_of_exact_in_any_1_000_requests() {
+    for (weights, version, share) in
+        [([90.0, 10.0], 1, 0.1), ([50.0, 50.0], 0, 0.5), ([99.99, 0.01], 1, 0.0001), ([75.0, 25.0], 1, 0.25)]
+    {
+        let seen = drawn(Draw::Exact, &split(&weights), 20_000);
+        for (window, most) in [(100, 2.0), (1_000, 2.0), (10_000, 3.0)] {
+            assert!(worst(&seen, version, window, share) <= most, "{weights:?}, any {window}");
+        }
+    }
+}
+
+#[test]
+fn at_90_10_and_50_50_any_1_000_requests_are_within_1_of_exact() {
+    for (weights, share) in [([90.0, 10.0], 0.1), ([50.0, 50.0], 0.5)] {
+        for seed in 0..20 {
+            assert!(worst(&drawn(Draw::Seeded(seed), &split(&weights), 5_000), 1, 1_000, share) <= 1.0);
+        }
+    }
+}
+
+#[test]
+fn a_client_that_sends_every_kth_request_sees_the_share_that_all_see() {
+    let seen = drawn(Draw::Exact, &split(&[90.0, 10.0]), 1_000_000);
+    for k in 1..=200 {
+        for phase in [0, k / 2] {
+            let theirs: Vec<usize> = seen.iter().copied().skip(phase).step_by(k).collect();
+            let share = 100.0 * count(&theirs, 1) as f64 / theirs.len() as f64;
+            assert!((share - 10.0).abs() <= 1.0, "every {k}th request sees {share} %");
+        }
+    }
+}
+
+#[test]
+fn one_seed_gives_one_sequence_and_another_seed_another() {
+    let two = || split(&[90.0, 10.0]);
+    assert_eq!(drawn(Draw::Seeded(7), &two(), 1_000), drawn(Draw::Seeded(7), &two(), 1_000));
+    assert_ne!(drawn(Draw::Seeded(7), &two(), 1_000), drawn(Draw::Seeded(8), &two(), 1_000));
+}
+
+#[test]
+fn a_seeded_sequence_goes_on_over_a_changed_split() {
+    let (before, after) = (split(&[90.0, 10.0]), split(&[50.0, 50.0]));
+    let handle = RoutingHandle::with_draw(Draw::Seeded(7));
+    assert!(handle.publish(Route::compile(before.clone())));
+    follow(&handle, &before, 333);
+    assert!(handle.publish(Route::compile(after.clone())));
+    let rest = follow(&handle, &after, 667);
+    assert_eq!(rest, drawn(Draw::Seeded(7), &after, 1_000)[333..]);
+}
+
+#[test]
+fn random_draws_are_independent_and_on_average_right() {
+    let seen = drawn(Draw::Random, &split(&[90.0, 10.0]), 100_000);
+    // Five standard deviations of a binomial: 95.
+    assert!(count(&seen, 1).abs_diff(10_000) < 475, "{}", count(&seen, 1));
+    assert!(worst(&seen, 1, 1_000, 0.1) > 3.0, "too even to be independent");
+}
+
+#[test]
+fn traefiks_weights_of_11_to_3_give_3_in_any_14_requests_and_this_sequence_for_seed_1() {
+    let seen = drawn(Draw::Seeded(1), &split(&[78.57, 21.43]), 1_400);
+    assert!(worst(&seen, 1, 14, 3.0 / 14.0) <= 1.5);
+    assert_eq!(count(&seen, 1), 300);
+    let sequence: String = seen.iter().take(14).map(|v| ['A', 'B'][*v]).collect();
+    assert_eq!(sequence, "AAAAABAAAABAAB");
+}
+
+#[test]
+fn nginxs_split_of_51_2_and_10_and_the_rest_gives_counts_within_1_of_20_and_this_sequence_for_seed_1() {
+    let seen = drawn(Draw::Seeded(1), &split(&[51.2, 10.0, 38.8]), 20);
+    for (version, share) in [(0, 0.512), (1, 0.1), (2, 0.388)] {
+        assert!(
+            (count(&seen, version) as f64 - 20.0 * share).abs() <= 1.5,
+            "{version}: {}",
+            count(&seen, version)
+        );
+    }
+    let sequence: String = seen.iter().map(|v| ['A', 'B', 'C'][*v]).collect();
+    assert_eq!(sequence, "CAACACAACACBACAACACB");
+}
+
+#[test]
+fn nginxs_round_robin_of_two_equal_servers_gives_15_each_of_30() {
+    let seen = drawn(Draw::Seeded(1), &split(&[50.0, 50.0]), 30);
+    assert_eq!((count(&seen, 0), count(&seen, 1)), (15, 15));
+}
+
+#[test]
+fn tower_resiliences_9_to_1_gives_one_canary_in_any_ten_or_so() {
+    let seen = drawn(Draw::Seeded(1), &split(&[90.0, 10.0]), 1_000);
+    assert!(worst(&seen, 1, 10, 0.1) <= 1.0);
+    assert_eq!(count(&seen, 1), 100);
+}
+
+#[test]
+fn a_version_at_0_is_never_drawn() {
+    for draw in [Draw::Exact, Draw::Seeded(1), Draw::Random] {
+        assert_eq!(count(&drawn(draw, &split(&[70.0, 30.0, 0.0]), 50_000), 2), 0);
+    }
+}

@@ -1,0 +1,9 @@
+//! The pure rules: names, splits, slots, draws, and who may use whom in the source.
+#![expect(clippy::unwrap_used, reason = "a test stops where it is wrong")]
+
+mod architecture;
+mod draws;
+mod names;
+mod slots;
+mod splits;
+mod support;

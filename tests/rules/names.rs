@@ -1,0 +1,156 @@
+//! What is a name, a weight, a base URL, a health path, and what is refused.
+
+use proptest::prelude::*;
+use tower_canary::routing::HealthPath;
+use tower_canary::{Backend, ServiceName, VersionName, Weight};
+
+#[test]
+fn hostile_names_are_refused() {
+    let long = "a".repeat(64);
+    for name in [
+        "",
+        "../etc",
+        "a/b",
+        "a%2fb",
+        "%00",
+        "a\0b",
+        "%2e%2e",
+        "a..b",
+        "..",
+        ".",
+        "-a",
+        "a-",
+        ".a",
+        "a.",
+        "_a",
+        "Auth",
+        "аuth",
+        "auth ",
+        " auth",
+        "a b",
+        "a\nb",
+        "a\r\nX: y",
+        "a;drop table",
+        "a'b",
+        "a\"b",
+        "{x}",
+        "\u{1b}[31m",
+        &long,
+        "é",
+    ] {
+        assert!(name.parse::<ServiceName>().is_err(), "{name:?}");
+        let error = name.parse::<VersionName>().unwrap_err().to_string();
+        assert!(!error.chars().any(char::is_control), "{error:?}");
+    }
+    for name in ["a", "0", "auth", "v1.1", "auth.example.com", "a_b-c.d", &"a".repeat(63)] {
+        assert_eq!(name.parse::<ServiceName>().unwrap().to_string(), name);
+    }
+}
+
+#[test]
+fn weights_are_percentages_with_two_decimals() {
+    for (text, hundredths) in [
+        ("0", 0),
+        ("0.01", 1),
+        ("10", 1_000),
+        ("33.33", 3_333),
+        ("99.99", 9_999),
+        ("100.00", 10_000),
+        ("1e1", 1_000),
+    ] {
+        assert_eq!(text.parse::<Weight>().unwrap().hundredths(), hundredths);
+    }
+    for text in ["-0.01", "100.01", "0.001", "33.333", "NaN", "inf", "-inf", "", "ten", "1e999", "10%"] {
+        assert!(text.parse::<Weight>().is_err(), "{text}");
+    }
+    assert!(Weight::from_hundredths(10_001).is_err());
+}
+
+#[test]
+fn base_urls_are_http_without_secrets_or_queries() {
+    for (text, authority, base) in [
+        ("http://a", "a", ""),
+        ("http://a/", "a", ""),
+        ("HTTP://a:80/x/", "a:80", "/x"),
+        ("https://[::1]:8443/a/b", "[::1]:8443", "/a/b"),
+        ("http://10.0.0.1:9001//x", "10.0.0.1:9001", "//x"),
+    ] {
+        let backend: Backend = text.parse().unwrap();
+        assert_eq!(
+            (backend.authority().as_str(), backend.base_path(), backend.as_str()),
+            (authority, base, text)
+        );
+    }
+    let long = format!("http://a/{}", "x".repeat(2_048));
+    for text in [
+        "",
+        "a",
+        "a:80",
+        "/x",
+        "//a",
+        "ftp://a",
+        "file:///etc/passwd",
+        "gopher://a",
+        "javascript:alert(1)",
+        "http://",
+        "http:///x",
+        "http://me@a",
+        "http://me:pw@a",
+        "http://a?x=1",
+        "http://a/?",
+        "http://a#x",
+        "http://a/x#",
+        "http://a:0",
+        "http://a:",
+        "http://a:65536",
+        "http://a:x",
+        "http://a/../b",
+        "http://a/%2e%2E/b",
+        "http://a b",
+        "http://a/\r\nX: y",
+        "http://\u{e9}",
+        &long,
+    ] {
+        assert!(text.parse::<Backend>().is_err(), "{text:?}");
+    }
+}
+
+#[test]
+fn a_health_path_is_a_path_and_nothing_else() {
+    for text in ["/", "/healthz", "/a/b?deep=1"] {
+        assert_eq!(text.parse::<HealthPath>().unwrap().as_str(), text);
+    }
+    for text in [
+        "",
+        "healthz",
+        "//evil/x",
+        "http://a/",
+        "/a b",
+        "/a#b",
+        "/../x",
+        "/a\r\nX: y",
+        "@evil",
+        &format!("/{}", "x".repeat(256)),
+    ] {
+        assert!(text.parse::<HealthPath>().is_err(), "{text:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics_any_parser(text in "\\PC{0,80}") {
+        _ = text.parse::<ServiceName>();
+        _ = text.parse::<Weight>();
+        _ = text.parse::<Backend>();
+        _ = text.parse::<HealthPath>();
+        _ = text.parse::<tower_canary::routing::SlotMap>();
+        _ = text.parse::<tower_canary::routing::VersionId>();
+    }
+
+    #[test]
+    fn every_weight_is_read_back_as_it_was_written(hundredths in 0u16..=10_000) {
+        let weight = Weight::from_hundredths(hundredths).unwrap();
+        prop_assert_eq!(weight.to_string().parse::<Weight>(), Ok(weight));
+        prop_assert_eq!(Weight::try_from(weight.percent()), Ok(weight));
+    }
+}

@@ -1,0 +1,100 @@
+//! Slots: the fewest move, nobody is thrown out of a version that grew, and the map does not crumble.
+
+use proptest::prelude::*;
+use tower_canary::routing::{Change, Point, Route, SlotMap, Split};
+
+use crate::support::*;
+
+/// Users moved by a re-weight, and users thrown out of a version whose share grew, in percent of all slots.
+fn moved(before: &[f64], after: &[f64]) -> (f64, f64) {
+    let old = split(before);
+    let new = old.apply(&set_weights(after), at(3)).unwrap();
+    let mut thrown = 0;
+    for slot in 0..10_000 {
+        let (from, to) = (old.slots().version_at(slot), new.slots().version_at(slot));
+        if from != to {
+            let share = |split: &Split| from.and_then(|v| split.version(v.as_str())).map(|v| v.weight);
+            thrown += i32::from(share(&new) >= share(&old));
+        }
+    }
+    (old.slots().moved(new.slots()) as f64 / 100.0, f64::from(thrown) / 100.0)
+}
+
+#[test]
+fn re_weights_move_the_minimum_and_throw_nobody_back() {
+    for (before, after, minimum) in [
+        (&[90.0, 10.0][..], &[80.0, 20.0][..], 10.0),
+        (&[90.0, 5.0, 5.0], &[70.0, 15.0, 15.0], 20.0),
+        (&[90.0, 5.0, 5.0], &[70.0, 10.0, 20.0], 20.0),
+        (&[50.0, 40.0, 10.0], &[50.0, 20.0, 30.0], 20.0),
+    ] {
+        assert_eq!(moved(before, after), (minimum, 0.0), "{before:?} to {after:?}");
+    }
+}
+
+#[test]
+fn a_map_stays_a_short_list_of_runs_through_1_000_random_re_weights() {
+    let mut random = 7_u64;
+    let mut next = |below: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % below
+    };
+    for versions in [3, 6] {
+        let mut whole = vec![0.0; versions];
+        whole[0] = 100.0;
+        let (mut split, mut most) = (split(&whole), 0);
+        for _ in 0..1_000 {
+            let mut cuts: Vec<u64> = (1..versions).map(|_| next(10_001)).chain([0, 10_000]).collect();
+            cuts.sort_unstable();
+            let parts: Vec<f64> = cuts.windows(2).map(|w| (w[1] - w[0]) as f64 / 100.0).collect();
+            split = split.apply(&set_weights(&parts), at(3)).unwrap();
+            most = most.max(split.slots().runs().count());
+        }
+        println!(
+            "{versions} versions, 1,000 random re-weights: at most {most} runs, {} at the end",
+            split.slots().runs().count()
+        );
+        assert!(most <= 8 * versions, "{most} runs");
+    }
+}
+
+#[test]
+fn a_texts_slots_total_10_000() {
+    for text in ["v1:10000", "v1:9000,v2:1000", ""] {
+        assert_eq!(text.parse::<SlotMap>().unwrap().to_string(), text);
+    }
+    for text in ["v1:9999", "v1:10001", "v1", "v1:-1", "V1:10000", "v1:10000,", "v1:9000,v2:1000,v3:x", ","] {
+        assert!(text.parse::<SlotMap>().is_err(), "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_map_is_read_back_as_it_was_written(steps in steps()) {
+        let split = run(steps, |_, _, _| ());
+        prop_assert_eq!(&split.slots().to_string().parse::<SlotMap>().unwrap(), split.slots());
+    }
+
+    #[test]
+    fn a_route_gives_every_point_and_slot_to_the_version_that_has_it(steps in steps()) {
+        let split = run(steps, |_, _, _| ());
+        let route = Route::compile(split.clone());
+        let mut drawn = std::collections::BTreeMap::<_, u16>::new();
+        for point in (0..10_000).map(|p| Point::new(p).unwrap()) {
+            prop_assert_eq!(route.holder(point).map(|v| &v.name), split.slots().version_at(point.get()));
+            if let Some(version) = route.at(point) {
+                *drawn.entry(version.id).or_default() += 1;
+            }
+        }
+        for version in split.versions() {
+            prop_assert_eq!(drawn.get(&version.id).copied().unwrap_or(0), version.weight.hundredths());
+        }
+    }
+}
+
+#[test]
+fn a_removed_version_leaves_no_slot_behind() {
+    let off = split(&[90.0, 10.0]).apply(&set_active(1, false), at(3)).unwrap();
+    let gone = off.apply(&Change::Remove { version: name(1) }, at(4)).unwrap();
+    assert_eq!(gone.slots().to_string(), "v0:10000");
+}

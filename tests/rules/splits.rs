@@ -1,0 +1,252 @@
+//! The rules of a split: what each change does, and what none may ever do.
+
+use proptest::prelude::*;
+use tower_canary::Weight;
+use tower_canary::routing::{Change, ChangeError, PARTS, Split};
+
+use crate::support::*;
+
+fn refused(split: &Split, change: &Change) -> ChangeError {
+    split.apply(change, at(9)).unwrap_err()
+}
+
+fn applied(split: &Split, change: &Change) -> Split {
+    split.apply(change, at(9)).unwrap()
+}
+
+fn total(split: &Split) -> u32 {
+    split.versions().iter().map(|v| u32::from(v.weight.hundredths())).sum()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn weights_total_100_or_none_is_active_after_any_sequence_of_changes(steps in steps()) {
+        run(steps, |_, change, outcome| if let Ok(after) = outcome {
+            let whole = if after.has_active() { u32::from(PARTS) } else { 0 };
+            assert_eq!(total(after), whole, "after {change:?}");
+            assert!(after.versions().iter().all(|v| v.active || v.weight.is_zero()));
+        });
+    }
+
+    #[test]
+    fn slots_are_as_many_as_the_weight_and_only_those_of_shrinking_versions_move(steps in steps()) {
+        run(steps, |before, change, outcome| if let Ok(after) = outcome {
+            let held = |split: &Split, id| (0..PARTS).filter(|s| {
+                split.slots().version_at(*s).is_some_and(|n| split.version(n.as_str()).is_some_and(|v| v.id == id))
+            }).count();
+            for version in after.versions() {
+                assert_eq!(held(after, version.id), usize::from(version.weight.hundredths()), "{change:?}");
+            }
+            if before.has_active() && after.has_active() {
+                let weight = |split: &Split, id| split.versions().iter().find(|v| v.id == id).map_or(0, |v| i32::from(v.weight.hundredths()));
+                let grown: i32 = after.versions().iter().map(|v| (weight(after, v.id) - weight(before, v.id)).max(0)).sum();
+                assert_eq!(i32::try_from(before.slots().moved(after.slots())).unwrap(), grown, "{change:?}");
+            }
+        });
+    }
+
+    #[test]
+    fn a_generation_is_one_change_and_what_changes_nothing_keeps_it(steps in steps()) {
+        run(steps, |before, change, outcome| if let Ok(after) = outcome {
+            if after.generation() == before.generation() {
+                assert_eq!(before, after);
+            } else {
+                assert_eq!(after.generation(), before.generation() + 1);
+                assert_ne!((before.shares(), before.versions()), (after.shares(), after.versions()), "{change:?}");
+            }
+        });
+    }
+
+    #[test]
+    fn every_change_but_registering_and_removing_done_twice_is_done_once(steps in steps()) {
+        run(steps, |_, change, outcome| match (change, outcome) {
+            (Change::Register(_) | Change::Remove { .. }, _) | (_, Err(_)) => {}
+            (_, Ok(after)) => assert_eq!(after.apply(change, at(99)).as_ref(), Ok(after), "{change:?}"),
+        });
+    }
+
+    #[test]
+    fn what_is_stored_is_read_back_as_it_is(steps in steps()) {
+        let split = run(steps, |_, _, _| ());
+        prop_assert_eq!(Split::from_parts(split.clone().into_parts()), (split, false));
+    }
+
+    #[test]
+    fn restoring_any_earlier_generation_brings_back_its_shares_or_is_refused_by_name(steps in steps()) {
+        run(steps, |before, change, outcome| if let Change::Restore { shares, .. } = change {
+            match outcome {
+                Ok(after) => for share in shares {
+                    let version = after.version(share.version.as_str());
+                    assert!(version.map_or(!share.active, |v| (v.weight, v.active) == (share.weight, share.active)));
+                },
+                Err(ChangeError::RestoreGone { version, .. }) => assert!(before.version(version.as_str()).is_none()),
+                Err(error) => assert!(matches!(error, ChangeError::RestoreEmpty { .. }), "{error}"),
+            }
+        });
+    }
+
+    #[test]
+    fn weights_edited_by_hand_are_scaled_and_an_inactive_version_never_serves(
+        stored in prop::collection::vec((0u16..=10_000, any::<bool>()), 1..6),
+    ) {
+        let mut whole = vec![0.0; stored.len()];
+        whole[0] = 100.0;
+        let mut parts = split(&whole).into_parts();
+        for (version, (weight, active)) in parts.versions.iter_mut().zip(&stored) {
+            (version.weight, version.active) = (Weight::from_hundredths(*weight).unwrap(), *active);
+        }
+        let (repaired, _) = Split::from_parts(parts);
+        prop_assert_eq!(total(&repaired), if repaired.has_active() { u32::from(PARTS) } else { 0 });
+        let sum: u32 = stored.iter().filter(|(_, active)| *active).map(|(w, _)| u32::from(*w)).sum();
+        for (version, (weight, active)) in repaired.versions().iter().zip(&stored) {
+            let ideal = if !active || sum == 0 { 0.0 } else { f64::from(*weight) * 100.0 / f64::from(sum) };
+            let oldest_of_zeros = sum == 0 && version.weight == Weight::FULL;
+            prop_assert!(oldest_of_zeros || (version.weight.percent() - ideal).abs() < 0.01);
+            prop_assert!(*active || version.weight.is_zero());
+        }
+    }
+}
+
+#[test]
+fn the_first_active_version_takes_all_and_a_later_one_nothing_unless_asked() {
+    let first = applied(&Split::new("auth".parse().unwrap(), 7), &Change::Register(registration(0)));
+    assert_eq!(percents(&first), [100.0]);
+    let second = applied(&first, &Change::Register(registration(1)));
+    assert_eq!(percents(&second), [100.0, 0.0]);
+    let third = applied(&second, &Change::Register(registration(2).with_weight(weight(12.34))));
+    assert_eq!(percents(&third), [87.66, 0.0, 12.34]);
+}
+
+#[test]
+fn the_first_active_version_with_another_weight_is_refused() {
+    let empty = Split::new("auth".parse().unwrap(), 7);
+    let tenth = registration(0).with_weight(weight(10.0));
+    assert_eq!(refused(&empty, &Change::Register(tenth)), ChangeError::FirstVersionNeedsAll(name(0)));
+    let all = registration(0).with_weight(Weight::FULL);
+    assert_eq!(percents(&applied(&empty, &Change::Register(all))), [100.0]);
+}
+
+#[test]
+fn a_name_is_registered_once() {
+    assert_eq!(
+        refused(&split(&[100.0]), &Change::Register(registration(0))),
+        ChangeError::DuplicateVersion(name(0))
+    );
+}
+
+#[test]
+fn the_others_share_the_rest_in_proportion_with_remainders_to_the_largest_then_the_oldest() {
+    assert_eq!(percents(&applied(&split(&[60.0, 30.0, 10.0]), &set_weight(2, 55.0))), [30.0, 15.0, 55.0]);
+    assert_eq!(percents(&applied(&split(&[50.0, 50.0, 0.0]), &set_weight(2, 0.01))), [50.0, 49.99, 0.01]);
+    assert_eq!(
+        percents(&applied(&split(&[33.34, 33.33, 33.33]), &set_weight(0, 50.01))),
+        [50.01, 25.0, 24.99]
+    );
+}
+
+#[test]
+fn where_all_the_others_are_at_0_exactly_one_takes_the_rest_and_several_are_ambiguous() {
+    assert_eq!(percents(&applied(&split(&[100.0, 0.0]), &set_weight(0, 90.0))), [90.0, 10.0]);
+    assert_eq!(
+        refused(&split(&[100.0, 0.0, 0.0]), &set_weight(0, 90.0)),
+        ChangeError::AmbiguousRebalance(name(0))
+    );
+    assert_eq!(refused(&split(&[100.0]), &set_weight(0, 90.0)), ChangeError::OnlyVersionNeedsAll(name(0)));
+    assert_eq!(percents(&applied(&split(&[100.0]), &set_weight(0, 100.0))), [100.0]);
+}
+
+#[test]
+fn an_inactive_version_cannot_have_a_weight() {
+    let off = applied(&split(&[100.0, 0.0]), &set_active(1, false));
+    assert_eq!(refused(&off, &set_weight(1, 10.0)), ChangeError::VersionInactive(name(1)));
+    assert_eq!(refused(&off, &set_weights(&[90.0, 10.0])), ChangeError::VersionInactive(name(1)));
+    let new = registration(2).with_weight(weight(10.0)).inactive();
+    assert_eq!(refused(&off, &Change::Register(new)), ChangeError::VersionInactive(name(2)));
+}
+
+#[test]
+fn a_whole_split_totals_100_and_those_left_out_get_0() {
+    let three = split(&[60.0, 30.0, 10.0]);
+    assert_eq!(percents(&applied(&three, &set_weights(&[70.0, 30.0]))), [70.0, 30.0, 0.0]);
+    assert_eq!(refused(&three, &set_weights(&[70.0, 29.99])), ChangeError::WrongTotal { hundredths: 9_999 });
+    assert_eq!(refused(&three, &set_weights(&[])), ChangeError::WrongTotal { hundredths: 0 });
+    let unknown = Change::SetWeights([(name(9), Weight::FULL)].into());
+    assert_eq!(refused(&three, &unknown), ChangeError::UnknownVersion(name(9)));
+}
+
+#[test]
+fn one_switch_rolls_back_to_a_version_that_was_set_inactive() {
+    let switched = applied(&split(&[90.0, 10.0]), &Change::Switch { version: name(1) });
+    let off = applied(&switched, &set_active(0, false));
+    let back = applied(&off, &Change::Switch { version: name(0) });
+    assert_eq!(percents(&back), [100.0, 0.0]);
+    assert!(back.versions().iter().all(|v| v.active));
+}
+
+#[test]
+fn the_weight_of_a_version_set_inactive_goes_to_the_others_in_proportion() {
+    assert_eq!(percents(&applied(&split(&[60.0, 30.0, 10.0]), &set_active(0, false))), [0.0, 75.0, 25.0]);
+    assert_eq!(percents(&applied(&split(&[100.0, 0.0]), &set_active(0, false))), [0.0, 100.0]);
+    assert_eq!(
+        refused(&split(&[100.0, 0.0, 0.0]), &set_active(0, false)),
+        ChangeError::AmbiguousRebalance(name(0))
+    );
+}
+
+#[test]
+fn the_last_active_version_goes_only_by_force_and_returns_at_100() {
+    let one = split(&[100.0]);
+    assert_eq!(refused(&one, &set_active(0, false)), ChangeError::LastActiveVersion(name(0)));
+    let none = applied(&one, &Change::SetActive { version: name(0), active: false, force: true });
+    assert!(!none.has_active());
+    assert_eq!(percents(&applied(&none, &set_active(0, true))), [100.0]);
+}
+
+#[test]
+fn a_version_returns_to_service_at_0_beside_others() {
+    let off = applied(&split(&[90.0, 10.0]), &set_active(1, false));
+    assert_eq!(percents(&applied(&off, &set_active(1, true))), [100.0, 0.0]);
+}
+
+#[test]
+fn only_an_inactive_version_is_removed_and_a_new_url_keeps_the_weight() {
+    let two = split(&[90.0, 10.0]);
+    assert_eq!(refused(&two, &Change::Remove { version: name(1) }), ChangeError::VersionActive(name(1)));
+    let gone = applied(&applied(&two, &set_active(1, false)), &Change::Remove { version: name(1) });
+    assert_eq!(gone.versions().len(), 1);
+    let moved = applied(&two, &Change::SetUrl { version: name(1), backend: "http://h".parse().unwrap() });
+    assert_eq!((percents(&moved), moved.versions()[1].backend.as_str()), (vec![90.0, 10.0], "http://h"));
+}
+
+#[test]
+fn a_name_taken_again_is_another_version() {
+    let off = applied(&split(&[90.0, 10.0]), &set_active(1, false));
+    let again =
+        applied(&applied(&off, &Change::Remove { version: name(1) }), &Change::Register(registration(1)));
+    assert_ne!(again.versions()[1].id, off.versions()[1].id);
+}
+
+#[test]
+fn only_versions_that_change_are_stamped() {
+    let after = applied(&split(&[60.0, 40.0, 0.0]), &set_weights(&[70.0, 30.0, 0.0]));
+    let stamps: Vec<_> = after.versions().iter().map(|v| v.updated_at).collect();
+    assert_eq!(stamps, [at(9), at(9), at(1)]);
+}
+
+#[test]
+fn newly_serving_are_those_that_gain_traffic_or_move_but_not_the_first_version() {
+    let serving = |before: &Split, change: &Change| -> Vec<String> {
+        let after = applied(before, change);
+        before.newly_serving(&after).map(|v| v.name.to_string()).collect()
+    };
+    let two = split(&[100.0, 0.0]);
+    assert_eq!(serving(&Split::new("auth".parse().unwrap(), 7), &Change::Register(registration(0))), [""; 0]);
+    assert_eq!(serving(&two, &set_weight(1, 10.0)), ["v1"]);
+    assert_eq!(serving(&two, &Change::Register(registration(2))), [""; 0]);
+    assert_eq!(serving(&two, &Change::Register(registration(2).with_weight(weight(5.0)))), ["v2"]);
+    let moved = Change::SetUrl { version: name(0), backend: "http://h".parse().unwrap() };
+    assert_eq!(serving(&two, &moved), ["v0"]);
+    assert_eq!(serving(&split(&[90.0, 10.0]), &set_weight(1, 20.0)), [""; 0]);
+}

@@ -1,0 +1,116 @@
+//! Splits to try rules on.
+
+use std::time::{Duration, SystemTime};
+
+use proptest::prelude::*;
+use tower_canary::routing::{Change, ChangeError, Registration, Share, Split};
+use tower_canary::{VersionName, Weight};
+
+pub(crate) fn at(seconds: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+pub(crate) fn name(i: usize) -> VersionName {
+    format!("v{i}").parse().unwrap()
+}
+
+pub(crate) fn weight(percent: f64) -> Weight {
+    Weight::try_from(percent).unwrap()
+}
+
+pub(crate) fn registration(i: usize) -> Registration {
+    Registration::new(name(i), format!("http://10.0.0.{i}:8080").parse().unwrap())
+}
+
+/// A service with one active version per weight, `v0` the oldest.
+pub(crate) fn split(percents: &[f64]) -> Split {
+    let mut split = Split::new("auth".parse().unwrap(), 7);
+    for i in 0..percents.len() {
+        split = split.apply(&Change::Register(registration(i)), at(1)).unwrap();
+    }
+    split.apply(&set_weights(percents), at(2)).unwrap()
+}
+
+pub(crate) fn set_weights(percents: &[f64]) -> Change {
+    Change::SetWeights(percents.iter().enumerate().map(|(i, p)| (name(i), weight(*p))).collect())
+}
+
+pub(crate) fn set_weight(i: usize, percent: f64) -> Change {
+    Change::SetWeight { version: name(i), weight: weight(percent) }
+}
+
+pub(crate) fn set_active(i: usize, active: bool) -> Change {
+    Change::SetActive { version: name(i), active, force: false }
+}
+
+pub(crate) fn percents(split: &Split) -> Vec<f64> {
+    split.versions().iter().map(|v| v.weight.percent()).collect()
+}
+
+/// A command of a random sequence; `Restore` names an earlier step.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    Do(Change),
+    Restore(usize),
+}
+
+pub(crate) fn steps() -> impl Strategy<Value = Vec<Step>> {
+    prop::collection::vec(step(), 1..60)
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let version = 0usize..6;
+    let weights = (0u16..=10_000).prop_map(|h| Weight::from_hundredths(h).unwrap());
+    prop_oneof![
+        3 => (version.clone(), prop::option::of(weights.clone()), any::<bool>()).prop_map(|(i, weight, active)| {
+            let mut new = registration(i);
+            (new.weight, new.active) = (weight, active);
+            Step::Do(Change::Register(new))
+        }),
+        6 => (version.clone(), weights).prop_map(|(i, w)| Step::Do(Change::SetWeight { version: name(i), weight: w })),
+        2 => prop::collection::vec(0u16..=10_000, 6).prop_map(|cuts| Step::Do(whole(cuts))),
+        2 => version.clone().prop_map(|i| Step::Do(Change::Switch { version: name(i) })),
+        3 => (version.clone(), any::<bool>(), any::<bool>())
+            .prop_map(|(i, active, force)| Step::Do(Change::SetActive { version: name(i), active, force })),
+        1 => (version.clone(), 1u16..9)
+            .prop_map(|(i, port)| Step::Do(Change::SetUrl { version: name(i), backend: format!("http://h:{port}").parse().unwrap() })),
+        1 => version.prop_map(|i| Step::Do(Change::Remove { version: name(i) })),
+        1 => (0usize..60).prop_map(Step::Restore),
+    ]
+}
+
+/// Weights of six versions that total 100.
+fn whole(mut cuts: Vec<u16>) -> Change {
+    cuts[5] = 10_000;
+    cuts.sort_unstable();
+    let mut from = 0;
+    let mut part = |to: u16| Weight::from_hundredths(to - std::mem::replace(&mut from, to)).unwrap();
+    Change::SetWeights(cuts.into_iter().enumerate().map(|(i, cut)| (name(i), part(cut))).collect())
+}
+
+/// Runs `steps` from an empty split and shows each one, with its outcome, to `see`.
+pub(crate) fn run(
+    steps: Vec<Step>,
+    mut see: impl FnMut(&Split, &Change, &Result<Split, ChangeError>),
+) -> Split {
+    let mut split = Split::new("auth".parse().unwrap(), 7);
+    let mut past: Vec<(u64, Vec<Share>)> = Vec::new();
+    for (second, step) in steps.into_iter().enumerate() {
+        let change = match step {
+            Step::Do(change) => change,
+            Step::Restore(back) => match past.len().checked_sub(1 + back % past.len().max(1)) {
+                Some(i) => Change::Restore { generation: past[i].0, shares: past[i].1.clone() },
+                None => continue,
+            },
+        };
+        let outcome = split.apply(&change, at(second as u64));
+        see(&split, &change, &outcome);
+        if let Ok(after) = outcome {
+            if after.generation() != split.generation() {
+                past.push((after.generation(), after.shares()));
+            }
+            split = after;
+        }
+    }
+    split
+}
