@@ -2,7 +2,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, Version, request};
 
@@ -29,32 +28,30 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 ];
 
 /// What backends are told of the gateway and of one connection to it.
-#[derive(Clone, Debug)]
+///
+/// Each connection has copies of its own: values shared by all would be a count that all threads write to.
+#[derive(Debug)]
 pub(crate) struct Hop {
     peer: HeaderValue,
-    via: Via,
+    gateway: Box<str>,
+    via_http1: HeaderValue,
+    via_http2: HeaderValue,
 }
 
-/// The gateway's name in `Via` (RFC 9110, 7.6.3): drawn at start, so that only its own requests look like a loop.
-#[derive(Clone, Debug)]
-pub(crate) struct Via {
-    name: Bytes,
-    http1: HeaderValue,
-    http2: HeaderValue,
-}
-
-impl Via {
-    pub(crate) fn new() -> Self {
-        let name = format!("canary-{:016x}", rand::random::<u64>());
-        let value = |version| value(&[version, name.as_bytes()].concat());
-        Self { http1: value(b"1.1 "), http2: value(b"2 "), name: name.into() }
-    }
+/// A name of the gateway for `Via` (RFC 9110, 7.6.3): drawn at start, so that only its own requests look like a loop.
+pub(crate) fn pseudonym() -> String {
+    format!("canary-{:016x}", rand::random::<u64>())
 }
 
 impl Hop {
-    pub(crate) fn new(peer: SocketAddr, via: &Via) -> Self {
+    pub(crate) fn new(peer: SocketAddr, gateway: &str) -> Self {
         let address: IpAddr = peer.ip().to_canonical();
-        Self { peer: value(address.to_string().as_bytes()), via: via.clone() }
+        Self {
+            peer: value(address.to_string().as_bytes()),
+            gateway: gateway.into(),
+            via_http1: value(format!("1.1 {gateway}").as_bytes()),
+            via_http2: value(format!("2 {gateway}").as_bytes()),
+        }
     }
 
     /// Refuses what could be read in two ways, what is not served, and what has been here before.
@@ -65,7 +62,7 @@ impl Hop {
         if !host_is_clear(head) {
             return Err(Problem::AmbiguousHost);
         }
-        let name = &self.via.name[..];
+        let name = self.gateway.as_bytes();
         let ours = |via: &HeaderValue| via.as_bytes().windows(name.len()).any(|part| part == name);
         if head.headers.get_all(header::VIA).iter().any(ours) { Err(Problem::Loop) } else { Ok(()) }
     }
@@ -102,7 +99,7 @@ impl Hop {
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
         // It would contradict these.
         headers.remove(header::FORWARDED);
-        let via = if head.version == Version::HTTP_2 { &self.via.http2 } else { &self.via.http1 };
+        let via = if head.version == Version::HTTP_2 { &self.via_http2 } else { &self.via_http1 };
         headers.append(header::VIA, via.clone());
     }
 }

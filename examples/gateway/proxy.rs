@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,7 +19,7 @@ use tower_canary::layer::{ResponseBody, WeightedVersion};
 use tower_canary::probe::{GuardedConnector, UrlPolicy};
 use tower_canary::{Backend, RoutingHandle, Target, WeightedVersionLayer};
 
-use crate::headers::{self, Hop, Via};
+use crate::headers::{self, Hop};
 use crate::problem::Problem;
 use crate::upload::Upload;
 
@@ -39,7 +40,7 @@ pub(crate) type AnswerBody = Either<ResponseBody<Incoming>, Full<Bytes>>;
 #[derive(Clone, Debug)]
 pub(crate) struct Proxy {
     backends: WeightedVersion<Client<GuardedConnector, Upload>>,
-    via: Via,
+    name: Arc<str>,
 }
 
 impl Proxy {
@@ -49,7 +50,7 @@ impl Proxy {
         if let Some(fallback) = fallback {
             layer = layer.with_fallback(fallback);
         }
-        Self { backends: layer.layer(client(policy)), via: Via::new() }
+        Self { backends: layer.layer(client(policy)), name: headers::pseudonym().into() }
     }
 
     /// The service of one connection.
@@ -65,9 +66,9 @@ impl Proxy {
     + Send
     + 'static
     + use<> {
-        let (backends, hop) = (self.backends.clone(), Hop::new(peer, &self.via));
+        let (backends, hop) = (self.backends.clone(), Arc::new(Hop::new(peer, &self.name)));
         service_fn(move |request| {
-            let (backends, hop) = (backends.clone(), hop.clone());
+            let (backends, hop) = (backends.clone(), Arc::clone(&hop));
             async move {
                 let answer = forward(backends, &hop, request).await;
                 Ok(answer.unwrap_or_else(|problem| problem.response().map(|text| Either::Right(text.into()))))

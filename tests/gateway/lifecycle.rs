@@ -114,3 +114,19 @@ async fn sigterm_lets_a_slow_request_end_takes_no_new_connection_and_exits_0() {
     let status = gateway.exit(Duration::from_secs(3)).await;
     assert_eq!(status.and_then(|status| status.code()), Some(0));
 }
+
+#[tokio::test]
+async fn a_second_sigterm_ends_the_drain_at_once() {
+    let slow = named("v1", Duration::from_secs(20)).await;
+    let mut gateway = Gateway::start(&["--no-demo"]);
+    gateway.register("auth", "v1", &slow.url).await;
+    let request = Request::get(gateway.url("/auth/slow")).body(empty()).unwrap();
+    let cut_off = tokio::spawn(client().request(request));
+    sleep(Duration::from_millis(300)).await;
+    gateway.terminate();
+    assert_eq!(gateway.exit(Duration::from_millis(500)).await, None, "it drains");
+    gateway.terminate();
+    let status = gateway.exit(Duration::from_secs(3)).await;
+    assert_eq!(status.and_then(|status| status.code()), Some(0));
+    assert!(cut_off.await.unwrap().is_err());
+}

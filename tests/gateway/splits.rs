@@ -32,4 +32,8 @@ async fn an_unknown_service_and_one_without_an_active_version_go_to_the_fallback
     assert!(gateway.get("/legacy/page?x=%2f").await.text.starts_with("GET /legacy/page?x=%2f\n"));
     assert!(gateway.get("/auth/page").await.text.starts_with("auth v1.0 /page"));
     assert!(gateway.get("/").await.text.starts_with("GET /\n"));
+
+    let idle = json!({ "version": "v1", "url": "http://127.0.0.1:9", "active": false });
+    gateway.admin(Method::POST, "/routing/services/idle/versions", idle).await;
+    assert!(gateway.get("/idle/page").await.text.starts_with("GET /idle/page\n"));
 }

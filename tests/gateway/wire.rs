@@ -177,6 +177,17 @@ async fn http2_with_prior_knowledge_is_served() {
 }
 
 #[tokio::test]
+async fn an_http2_request_whose_host_contradicts_its_authority_is_refused() {
+    let backend = echo().await;
+    let gateway = gateway_to(&backend).await;
+    let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http::<AnyBody>();
+    let request = Request::get(gateway.url("/auth/")).header("host", "other.example").body(empty()).unwrap();
+    let answer = crate::harness::read(client.request(request).await.unwrap()).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{answer:?}");
+    assert!(answer.text.contains("ambiguous-host"), "{}", answer.text);
+}
+
+#[tokio::test]
 async fn http_1_0_clients_are_answered() {
     let backend = named("v1", std::time::Duration::ZERO).await;
     let gateway = gateway_to(&backend).await;
