@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use crate::routing::{ChangeError, ServiceName, Version};
 
-/// Why a store did not do what it was asked. Nothing has changed.
+/// Why a store did not do what it was asked. Nothing has changed, but see [`Unavailable`](Self::Unavailable).
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -28,7 +28,8 @@ pub enum StoreError {
     /// What is stored of this service cannot be read.
     #[error("{0}")]
     Broken(super::BrokenSplit),
-    /// The store cannot be reached, or gave up after retries.
+    /// The store cannot be reached, or gave up after retries. Where it was lost in the very moment of a commit, whether
+    /// the change was made is seen by reading the split again.
     #[error("the store is unavailable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

@@ -4,59 +4,59 @@ use std::future::Future;
 
 use proptest::prelude::*;
 use tower_canary::routing::{Change, ChangeError, Registration, Split};
-use tower_canary::store::{Applied, ChangeRequest, RouteStore, StoreError};
+use tower_canary::store::{Applied, ChangeRequest, HistoryEntry, RouteStore, StoreError};
 use tower_canary::{ServiceName, VersionName, Weight};
 
-pub fn auth() -> ServiceName {
+pub(crate) fn auth() -> ServiceName {
     "auth".parse().unwrap()
 }
 
-pub fn version(name: &str) -> VersionName {
+pub(crate) fn version(name: &str) -> VersionName {
     name.parse().unwrap()
 }
 
-pub fn weight(percent: &str) -> Weight {
+pub(crate) fn weight(percent: &str) -> Weight {
     percent.parse().unwrap()
 }
 
-pub fn register(name: &str) -> Change {
+pub(crate) fn register(name: &str) -> Change {
     Change::register(version(name), "http://10.0.0.1:8080/base".parse().unwrap())
 }
 
-pub fn set_weight(name: &str, percent: &str) -> Change {
+pub(crate) fn set_weight(name: &str, percent: &str) -> Change {
     Change::SetWeight { version: version(name), weight: weight(percent) }
 }
 
-pub fn by_alice(change: Change) -> ChangeRequest {
+pub(crate) fn by_alice(change: Change) -> ChangeRequest {
     ChangeRequest::new(change, "alice")
 }
 
-pub async fn apply(store: &dyn RouteStore, change: Change) -> Applied {
+pub(crate) async fn apply(store: &dyn RouteStore, change: Change) -> Applied {
     store.apply(&auth(), &by_alice(change)).await.unwrap()
 }
 
-pub async fn two_versions(store: &dyn RouteStore) -> Split {
+pub(crate) async fn two_versions(store: &dyn RouteStore) -> Split {
     apply(store, register("v1.0")).await;
     apply(store, register("v1.1")).await.after
 }
 
 /// All splits and the history of `auth`, as text that shows every field.
-pub async fn everything(store: &dyn RouteStore) -> String {
+pub(crate) async fn everything(store: &dyn RouteStore) -> String {
     let (all, history) = (store.load(0).await.unwrap(), store.history(&auth(), None, 1_000).await);
     format!("{all:?} {history:?}")
 }
 
-pub fn assert_totals(split: &Split) {
+pub(crate) fn assert_totals(split: &Split) {
     let total: u32 = split.versions().iter().map(|v| u32::from(v.weight.hundredths())).sum();
     assert_eq!(total, 10_000, "{split:?}");
 }
 
-pub async fn an_empty_store_is_at_revision_zero(store: &dyn RouteStore) {
+pub(crate) async fn an_empty_store_is_at_revision_zero(store: &dyn RouteStore) {
     let snapshot = store.load(0).await.unwrap();
     assert_eq!((snapshot.revision, snapshot.splits.len(), snapshot.broken.len()), (0, 0, 0));
 }
 
-pub async fn registering_the_first_version_creates_the_service(store: &dyn RouteStore) {
+pub(crate) async fn registering_the_first_version_creates_the_service(store: &dyn RouteStore) {
     let mut first = Registration::new(version("v1.0"), "http://10.0.0.1".parse().unwrap());
     first.health_path = Some("/healthz".parse().unwrap());
     let applied = apply(store, Change::Register(first)).await;
@@ -66,14 +66,14 @@ pub async fn registering_the_first_version_creates_the_service(store: &dyn Route
     assert_eq!((loaded.revision, loaded.splits), (1, vec![applied.after]));
 }
 
-pub async fn changing_an_unknown_service_is_refused(store: &dyn RouteStore) {
+pub(crate) async fn changing_an_unknown_service_is_refused(store: &dyn RouteStore) {
     let refused = store.apply(&auth(), &by_alice(set_weight("v1.0", "10"))).await;
     assert!(matches!(refused, Err(StoreError::UnknownService(_))));
     let refused = store.history(&auth(), None, 10).await;
     assert!(matches!(refused, Err(StoreError::UnknownService(_))));
 }
 
-pub async fn a_refused_change_leaves_everything_as_it_was(store: &dyn RouteStore) {
+pub(crate) async fn a_refused_change_leaves_everything_as_it_was(store: &dyn RouteStore) {
     two_versions(store).await;
     let before = everything(store).await;
     let refused = store.apply(&auth(), &by_alice(register("v1.0"))).await;
@@ -83,7 +83,7 @@ pub async fn a_refused_change_leaves_everything_as_it_was(store: &dyn RouteStore
     assert_eq!(everything(store).await, before);
 }
 
-pub async fn another_generation_than_expected_is_refused_with_both_numbers(store: &dyn RouteStore) {
+pub(crate) async fn another_generation_than_expected_is_refused_with_both_numbers(store: &dyn RouteStore) {
     two_versions(store).await;
     let before = everything(store).await;
     let mut request = by_alice(set_weight("v1.1", "10"));
@@ -95,7 +95,7 @@ pub async fn another_generation_than_expected_is_refused_with_both_numbers(store
     assert_eq!(store.apply(&auth(), &request).await.unwrap().after.generation(), 3);
 }
 
-pub async fn what_changes_nothing_adds_no_history_and_no_revision(store: &dyn RouteStore) {
+pub(crate) async fn what_changes_nothing_adds_no_history_and_no_revision(store: &dyn RouteStore) {
     two_versions(store).await;
     let before = everything(store).await;
     let applied = apply(store, Change::Switch { version: version("v1.0") }).await;
@@ -103,29 +103,32 @@ pub async fn what_changes_nothing_adds_no_history_and_no_revision(store: &dyn Ro
     assert_eq!(everything(store).await, before);
 }
 
-pub async fn history_is_latest_first_and_read_in_pages(store: &dyn RouteStore) {
+pub(crate) async fn history_is_latest_first_and_read_in_pages(store: &dyn RouteStore) {
+    two_versions(store).await;
+    apply(store, set_weight("v1.1", "10")).await;
+    for (before, limit, expected) in [
+        (None, 2, vec![3, 2]),
+        (Some(2), 2, vec![1]),
+        (Some(1), 2, vec![]),
+        (Some(u64::MAX), 1, vec![3]),
+        (None, 0, vec![]),
+    ] {
+        let page = store.history(&auth(), before, limit).await.unwrap();
+        assert_eq!(page.iter().map(|entry| entry.generation).collect::<Vec<_>>(), expected);
+    }
+}
+
+pub(crate) async fn history_says_who_did_what_when_and_why(store: &dyn RouteStore) {
     two_versions(store).await;
     let mut request = by_alice(set_weight("v1.1", "12.34"));
     request.reason = Some("watch it \u{1f426} 'closely'".into());
     let applied = store.apply(&auth(), &request).await.unwrap();
-
-    let generations = |entries: &[tower_canary::store::HistoryEntry]| {
-        entries.iter().map(|entry| entry.generation).collect::<Vec<_>>()
-    };
-    let latest = store.history(&auth(), None, 2).await.unwrap();
-    assert_eq!(generations(&latest), [3, 2]);
-    assert_eq!(generations(&store.history(&auth(), Some(2), 2).await.unwrap()), [1]);
-    assert_eq!(generations(&store.history(&auth(), Some(1), 2).await.unwrap()), [0_u64; 0]);
-    assert_eq!(generations(&store.history(&auth(), Some(u64::MAX), 1).await.unwrap()), [3]);
-
-    let entry = &latest[0];
-    assert_eq!((entry.actor.as_str(), entry.kind.as_str()), ("alice", "set-weight"));
-    assert_eq!((&entry.reason, &entry.version), (&request.reason, &Some(version("v1.1"))));
-    assert_eq!((&entry.before, &entry.after), (&applied.before.shares(), &applied.after.shares()));
-    assert_eq!(Some(entry.at), applied.after.version("v1.1").map(|v| v.updated_at));
+    let at = applied.after.version("v1.1").unwrap().updated_at;
+    let expected = HistoryEntry::of(&request, &applied.before, &applied.after, at);
+    assert_eq!(store.history(&auth(), None, 1).await.unwrap(), [expected]);
 }
 
-pub async fn only_what_changed_later_is_loaded(store: &dyn RouteStore) {
+pub(crate) async fn only_what_changed_later_is_loaded(store: &dyn RouteStore) {
     for service in ["beta", "alpha", "gamma"] {
         store.apply(&service.parse().unwrap(), &by_alice(register("v1.0"))).await.unwrap();
     }
@@ -138,7 +141,7 @@ pub async fn only_what_changed_later_is_loaded(store: &dyn RouteStore) {
     assert_eq!((ahead.revision, ahead.splits), (3, vec![]));
 }
 
-pub async fn versions_registered_at_once_stay_in_their_order(store: &dyn RouteStore) {
+pub(crate) async fn versions_registered_at_once_stay_in_their_order(store: &dyn RouteStore) {
     let names = ["z", "a", "m", "b", "y"];
     for name in names {
         apply(store, register(name)).await;
@@ -151,7 +154,7 @@ pub async fn versions_registered_at_once_stay_in_their_order(store: &dyn RouteSt
     assert_eq!(order, ["z", "a", "b", "y", "m"]);
 }
 
-pub async fn writers_of_one_service_take_turns(store: &dyn RouteStore) {
+pub(crate) async fn writers_of_one_service_take_turns(store: &dyn RouteStore) {
     two_versions(store).await;
     let write = async |from: u32| {
         for step in 0..25 {
@@ -165,7 +168,7 @@ pub async fn writers_of_one_service_take_turns(store: &dyn RouteStore) {
 }
 
 /// Any sequence of changes has the same splits in the store as by the rules alone.
-pub fn any_changes_end_as_the_rules_say<S: RouteStore, F: Future<Output = S>>(open: impl Fn() -> F) {
+pub(crate) fn any_changes_end_as_the_rules_say<S: RouteStore, F: Future<Output = S>>(open: impl Fn() -> F) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let config = ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
     proptest!(config, |(changes in prop::collection::vec(any_change(), 1..24))| {
@@ -233,6 +236,7 @@ macro_rules! contract {
                 another_generation_than_expected_is_refused_with_both_numbers
                 what_changes_nothing_adds_no_history_and_no_revision
                 history_is_latest_first_and_read_in_pages
+                history_says_who_did_what_when_and_why
                 only_what_changed_later_is_loaded
                 versions_registered_at_once_stay_in_their_order
                 writers_of_one_service_take_turns

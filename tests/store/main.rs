@@ -1,4 +1,9 @@
 //! Stores: what they share, and what is particular to SQL.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test panics when it fails, and is a host"
+)]
 
 mod contract;
 #[cfg(feature = "sqlite")]

@@ -20,7 +20,7 @@ use crate::contract::{
 
 /// A store in a file of its own, which goes with it.
 #[derive(Debug)]
-pub struct InAFile {
+pub(crate) struct InAFile {
     store: SqlStore,
     directory: TempDir,
 }
@@ -66,11 +66,11 @@ impl RouteStore for InAFile {
     }
 }
 
-pub async fn in_memory() -> SqlStore {
+pub(crate) async fn in_memory() -> SqlStore {
     SqlStore::connect("sqlite::memory:").await.unwrap()
 }
 
-pub async fn in_a_file() -> InAFile {
+pub(crate) async fn in_a_file() -> InAFile {
     let directory = tempfile::tempdir().unwrap();
     let store = SqlStore::connect(&url(&directory.path().join("canary.db"))).await.unwrap();
     InAFile { store, directory }
@@ -210,6 +210,17 @@ async fn weights_edited_by_hand_are_scaled_and_the_next_change_stores_them() {
     let db = Database::connect(store.url()).await.unwrap();
     let stored = "SELECT CAST(weight AS TEXT) FROM gateway_service_version ORDER BY version";
     assert_eq!(text(&db, stored).await, "7500 2500 0");
+}
+
+#[tokio::test]
+async fn an_edit_by_hand_is_seen_once_the_revision_is_counted_on() {
+    let store = in_a_file().await;
+    two_versions(&store).await;
+    let edit = "UPDATE gateway_service_version SET url = 'http://10.0.0.9' WHERE version = 'v1.0';
+        UPDATE gateway_revision SET revision = 3; UPDATE gateway_service_config SET revision = 3";
+    store.by_hand(edit).await;
+    let seen = store.load(2).await.unwrap();
+    assert_eq!((seen.revision, seen.splits[0].versions()[0].backend.as_str()), (3, "http://10.0.0.9"));
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use sea_orm::sea_query::{
 };
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, DynIden, EntityName,
-    Statement, TransactionTrait,
+    QueryResult, Statement, TransactionTrait,
 };
 use sea_orm_migration::{MigrationName, MigrationTrait, MigratorTrait, SchemaManager};
 
@@ -23,7 +23,7 @@ use super::write;
 const TABLE: &str = "gateway_migrations";
 
 /// What two processes that start at once agree on to take turns: any number that others hardly use.
-const LOCK: i64 = 0x7463_616e_6172_79;
+const LOCK: i64 = 0x0074_6361_6e61_7279;
 
 /// Who creates the tables and brings them up to date.
 ///
@@ -132,25 +132,30 @@ async fn run_missing(db: &DatabaseConnection) -> Result<(), DbErr> {
 
 /// SQLite needs no more than its transaction, which locks the file.
 async fn lock(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
-    let sql = match transaction.get_database_backend() {
-        DbBackend::Postgres => format!("SELECT pg_advisory_xact_lock({LOCK})"),
-        // Held by the connection: what defines tables ends the transaction.
-        DbBackend::MySql => format!("SELECT GET_LOCK('{TABLE}', 3)"),
-        _ => return Ok(()),
-    };
-    run(transaction, sql).await
-}
-
-async fn unlock(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
     match transaction.get_database_backend() {
-        DbBackend::MySql => run(transaction, format!("SELECT RELEASE_LOCK('{TABLE}')")).await,
+        DbBackend::Postgres => {
+            ask(transaction, format!("SELECT pg_advisory_xact_lock({LOCK})")).await.map(drop)
+        }
+        // Held by the connection, because what defines tables ends the transaction.
+        DbBackend::MySql => {
+            let row = ask(transaction, format!("SELECT GET_LOCK('{TABLE}', 1)")).await?;
+            let got = row.map(|row| row.try_get_by_index::<Option<i64>>(0)).transpose()?.flatten();
+            if got == Some(1) { Ok(()) } else { Err(DbErr::RecordNotUpdated) }
+        }
         _ => Ok(()),
     }
 }
 
-async fn run(transaction: &DatabaseTransaction, sql: String) -> Result<(), DbErr> {
+async fn unlock(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
+    match transaction.get_database_backend() {
+        DbBackend::MySql => ask(transaction, format!("SELECT RELEASE_LOCK('{TABLE}')")).await.map(drop),
+        _ => Ok(()),
+    }
+}
+
+async fn ask(transaction: &DatabaseTransaction, sql: String) -> Result<Option<QueryResult>, DbErr> {
     let statement = Statement::from_string(transaction.get_database_backend(), sql);
-    transaction.query_one_raw(statement).await.map(drop)
+    transaction.query_one_raw(statement).await
 }
 
 /// The store's migrations with a table of their own. Not public, because it could also drop every table there is.
@@ -255,7 +260,7 @@ fn change_table(backend: DbBackend) -> TableCreateStatement {
         .col(ColumnDef::new("actor").text().not_null())
         .col(ColumnDef::new("reason").text())
         .col(ColumnDef::new("kind").string_len(32).not_null())
-        .col(&mut name("version"))
+        .col(name("version"))
         .col(long_text("split_before", backend).not_null())
         .col(long_text("split_after", backend).not_null())
         .col(whole("changed_at"))

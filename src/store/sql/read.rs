@@ -51,8 +51,13 @@ pub(super) async fn one(db: &impl ConnectionTrait, service: &ServiceName) -> Res
 /// How many changes the store has seen.
 pub(super) async fn current_revision(db: &impl ConnectionTrait) -> Result<u64, DbErr> {
     let row = revision::Entity::find_by_id(revision::ONLY).one(db).await?;
-    let row = row.ok_or_else(|| DbErr::RecordNotFound("the row of gateway_revision".into()))?;
+    let row = row.ok_or_else(no_revision)?;
     Ok(unsigned(row.revision))
+}
+
+/// Somebody deleted the row that counts changes.
+pub(super) fn no_revision() -> DbErr {
+    DbErr::RecordNotFound("the row of gateway_revision".into())
 }
 
 /// Services, each with its versions, in one statement, so that no split is torn. The columns are in the order that

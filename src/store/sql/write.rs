@@ -1,6 +1,6 @@
 //! Making a change.
 
-use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{
     ActiveValue, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     EntityTrait, IntoActiveModel, IsolationLevel, QueryFilter, QuerySelect, SqliteTransactionMode,
@@ -10,7 +10,7 @@ use sea_orm::{
 use super::entity::{change, revision, service, version};
 use super::read;
 use super::retry::Failure;
-use super::stored::{Stored, row_of, shares_to_json, signed};
+use super::stored::{Stored, row_of, shares_to_json, signed, unsigned};
 use crate::routing::{Change, ServiceName, Split};
 use crate::store::{Applied, ChangeRequest, HistoryEntry, StoreError, now, to_millis};
 
@@ -99,12 +99,19 @@ async fn write(
 
 /// The row stays locked until the commit, so that revisions are committed in their order.
 async fn next_revision(transaction: &DatabaseTransaction) -> Result<u64, DbErr> {
-    revision::Entity::update_many()
-        .col_expr(revision::Column::Revision, Expr::col(revision::Column::Revision).add(1))
-        .filter(revision::Column::Id.eq(revision::ONLY))
-        .exec(transaction)
-        .await?;
-    read::current_revision(transaction).await
+    let mut count_on = Query::update();
+    count_on
+        .table(revision::Entity)
+        .value(revision::Column::Revision, Expr::col(revision::Column::Revision).add(1))
+        .and_where(revision::Column::Id.eq(revision::ONLY));
+    // MySQL cannot tell what it wrote.
+    if transaction.get_database_backend() == DbBackend::MySql {
+        transaction.execute(&count_on).await?;
+        return read::current_revision(transaction).await;
+    }
+    count_on.returning_col(revision::Column::Revision);
+    let row = transaction.query_one(&count_on).await?.ok_or_else(read::no_revision)?;
+    Ok(unsigned(row.try_get_by_index(0)?))
 }
 
 /// What every change writes of a service.
@@ -161,7 +168,7 @@ async fn write_versions(
     for version in after.versions() {
         let id = version.id.to_string();
         let stored = before.iter().find(|row| row.id == id);
-        let position = stored.map_or(signed(after.generation()), |row| row.position);
+        let position = stored.map_or_else(|| signed(after.generation()), |row| row.position);
         let row = row_of(version, service_id, position);
         match stored {
             Some(stored) if *stored == row => {}
