@@ -22,7 +22,8 @@ const STORY: &str = r#"
 admin() { curl -sS -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' "$@"; echo; }
 hundred() { i=0; while [ $i -lt 100 ]; do curl -sS "$GATEWAY/auth/hello"; i=$((i+1)); done | sort | uniq -c; }
 
-# The versions and their weights.
+# The versions and their weights. v1.1 is registered already and gets no traffic yet; another would be, likewise:
+#   admin -X POST "$ADMIN/routing/services/auth/versions" -d '{"version": "v1.2", "url": "http://127.0.0.1:9003"}'
 admin "$ADMIN/deployment/services/auth/versions"
 
 # 10 % to v1.1, and what 100 requests get.
