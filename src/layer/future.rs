@@ -51,12 +51,13 @@ where
             KindProj::Rejected { rejection, grpc } => Poll::Ready(Ok(rejection.response(*grpc))),
             KindProj::Forwarded { future, companion } => {
                 let answer = ready!(future.poll(cx));
-                let companion = std::mem::take(companion);
-                Poll::Ready(answer.map(|mut response| {
-                    if let Some(choice) = companion.choice {
+                let Companion { in_flight, choice } = std::mem::take(companion);
+                Poll::Ready(answer.map(|response| {
+                    let mut response = response.map(|body| ResponseBody::upstream(body, in_flight));
+                    if let Some(choice) = choice {
                         response.extensions_mut().insert(*choice);
                     }
-                    response.map(|body| ResponseBody::upstream(body, companion.in_flight))
+                    response
                 }))
             }
         }

@@ -1,6 +1,6 @@
 //! The request's URI and Host, pointed at a version.
 
-use http::header::{HOST, HeaderMap};
+use http::header::HOST;
 use http::uri::{PathAndQuery, Uri};
 use http::{HeaderValue, Request, Version};
 
@@ -33,9 +33,7 @@ pub(super) fn rewrite<B>(
     policy: HostPolicy,
 ) -> Result<(), Rejection> {
     let path = joined(upstream.backend.base_path(), request.uri(), cut)?;
-    if let Some(host) = host(request.uri(), request.headers(), upstream, policy)? {
-        request.headers_mut().insert(HOST, host);
-    }
+    set_host(request, upstream, policy)?;
     let mut parts = std::mem::take(request.uri_mut()).into_parts();
     parts.scheme = Some(upstream.backend.scheme().clone());
     parts.authority = Some(upstream.authority.clone());
@@ -44,7 +42,10 @@ pub(super) fn rewrite<B>(
     } else {
         parts.path_and_query.get_or_insert(PathAndQuery::from_static("/"));
     }
-    *request.uri_mut() = Uri::from_parts(parts).map_err(|_| Rejection::UriTooLong)?;
+    match Uri::from_parts(parts) {
+        Ok(uri) => *request.uri_mut() = uri,
+        Err(_) => return Err(Rejection::UriTooLong),
+    }
     // What a client sends is for the client and the backend to agree on, not what the gateway was sent.
     *request.version_mut() = Version::HTTP_11;
     Ok(())
@@ -69,22 +70,29 @@ fn joined(base: &str, uri: &Uri, cut: usize) -> Result<Option<PathAndQuery>, Rej
 }
 
 #[inline]
-fn host(
-    uri: &Uri,
-    headers: &HeaderMap,
-    upstream: &Upstream,
-    policy: HostPolicy,
-) -> Result<Option<HeaderValue>, Rejection> {
+fn set_host<B>(request: &mut Request<B>, upstream: &Upstream, policy: HostPolicy) -> Result<(), Rejection> {
     match policy {
-        HostPolicy::Upstream => Ok(headers.contains_key(HOST).then(|| upstream.host.clone())),
-        HostPolicy::Preserve if headers.get_all(HOST).iter().nth(1).is_some() => {
-            Err(Rejection::AmbiguousHost)
+        HostPolicy::Upstream => {
+            if request.headers().contains_key(HOST) {
+                request.headers_mut().insert(HOST, upstream.host.clone());
+            }
+            Ok(())
         }
-        HostPolicy::Preserve => {
-            let sent_to = uri.authority().map(|authority| HeaderValue::from_str(authority.as_str()));
-            sent_to.transpose().map_err(|_| Rejection::AmbiguousHost)
-        }
+        HostPolicy::Preserve => preserve_host(request),
     }
+}
+
+fn preserve_host<B>(request: &mut Request<B>) -> Result<(), Rejection> {
+    if request.headers().get_all(HOST).iter().nth(1).is_some() {
+        return Err(Rejection::AmbiguousHost);
+    }
+    if let Some(authority) = request.uri().authority() {
+        // User information is for the gateway alone.
+        let host = authority.as_str().rsplit('@').next().unwrap_or_default();
+        let host = HeaderValue::from_str(host).map_err(|_| Rejection::AmbiguousHost)?;
+        request.headers_mut().insert(HOST, host);
+    }
+    Ok(())
 }
 
 #[cfg(test)]
