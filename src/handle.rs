@@ -1,7 +1,7 @@
 //! The seam between those who change routes and those who follow them.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use foldhash::fast::RandomState;
@@ -47,6 +47,8 @@ pub(crate) type Cells = HashMap<ServiceName, Arc<Cell>, RandomState>;
 #[derive(Debug)]
 pub(crate) struct Cell {
     live: ArcSwapOption<LiveRoute>,
+    /// Routes that were replaced and may still be read by requests about to be counted.
+    retired: Mutex<Vec<Weak<LiveRoute>>>,
     points: Points,
 }
 
@@ -117,12 +119,14 @@ impl RoutingHandle {
     }
 
     /// Publishes `route`, unless a later generation is published already: then it answers `false` and keeps that.
+    ///
+    /// A service that was removed and registered anew starts over: its salt tells it from the one before.
     #[must_use = "false: a later generation stays published"]
     pub fn publish(&self, route: impl Into<Arc<Route>>) -> bool {
         let route = route.into();
         let _one_at_a_time = self.shared.publishing.lock().unwrap_or_else(PoisonError::into_inner);
         let cell = self.cell_locked(route.service());
-        let later = |live: &Arc<LiveRoute>| live.route.split().generation() > route.split().generation();
+        let later = |live: &Arc<LiveRoute>| is_later(live.route.split(), route.split());
         if cell.live.load().as_ref().is_some_and(later) {
             return false;
         }
@@ -149,7 +153,10 @@ impl RoutingHandle {
     /// How many requests the version has in flight through layers of this handle, from the choice of the version
     /// until the response's body has ended. `None` when the version is not published.
     ///
-    /// Once a version's weight is 0 and this is 0, its backend may be stopped.
+    /// Once a version's weight is 0 and this is 0, no request of this handle is left at its backend, which may be
+    /// stopped as soon as the same holds for every gateway that follows the store: others follow a change within
+    /// their refresh. A protocol upgrade counts until its `101` response has ended, not until the tunnel closes; after
+    /// [`SetUrl`](crate::routing::Change::SetUrl) the count is that of both URLs.
     ///
     /// ```
     /// # use tower_canary::routing::{Change, Route, Split};
@@ -168,7 +175,9 @@ impl RoutingHandle {
         let live = cell.live.load();
         let live = live.as_ref()?;
         let i = live.route.split().versions().iter().position(|v| v.name.as_str() == version)?;
-        live.lanes.get(i).map(|lane| lane.in_flight.count())
+        // First those about to be counted: once they are gone, they are in the count.
+        let choosing = cell.choosing();
+        live.lanes.get(i).map(|lane| choosing + lane.in_flight.count())
     }
 
     /// The place of the service called `name`, if it was ever published or asked for by [`Self::cell`].
@@ -199,14 +208,26 @@ impl RoutingHandle {
     }
 }
 
+fn is_later(served: &Split, new: &Split) -> bool {
+    served.salt() == new.salt() && served.generation() > new.generation()
+}
+
 impl Cell {
     fn new(draw: Draw, service: &ServiceName) -> Self {
-        Self { live: ArcSwapOption::empty(), points: Points::new(draw, service) }
+        Self { live: ArcSwapOption::empty(), retired: Mutex::default(), points: Points::new(draw, service) }
     }
 
     fn publish(&self, route: Arc<Route>) {
-        let before = self.live.load();
+        let before = self.live.load_full();
         self.live.store(Some(Arc::new(LiveRoute::new(route, before.as_deref()))));
+        let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        retired.retain(|route| route.strong_count() > 0);
+        retired.extend(before.as_ref().map(Arc::downgrade));
+    }
+
+    /// How many requests have read a route that was replaced and are not counted yet.
+    fn choosing(&self) -> usize {
+        self.retired.lock().unwrap_or_else(PoisonError::into_inner).iter().map(Weak::strong_count).sum()
     }
 
     /// Gives a version for a request to `choose`. The route is held only while it runs.

@@ -167,7 +167,8 @@ impl From<StoreError> for Problem {
             StoreError::GenerationConflict { expected, found } => {
                 Self::conflict(Some(expected), Some(found), detail)
             }
-            StoreError::NotCleared(_) => Self::new(Kind::BackendUnhealthy, detail),
+            StoreError::TextRefused { .. } => Self::new(Kind::MalformedBody, detail),
+            StoreError::NotCleared { .. } => Self::new(Kind::BackendUnhealthy, detail),
             StoreError::Broken(_) => {
                 let detail = "what is stored of this service cannot be read: see the gateway's log";
                 Self::internal(Kind::BrokenSplit, detail, &error)

@@ -33,7 +33,9 @@ impl AdminState {
         let mut request = ChangeRequest::new(change, write.principal.subject());
         request.reason = reason.map(|Reason(text)| text);
         request.expected_generation = write.if_match.expected(current)?;
-        request.clearance = if write.force { Clearance::All } else { Clearance::Only(Vec::new()) };
+        if write.force {
+            request = request.forced();
+        }
         let logged = request.clone();
         let applied = self.deployments.apply(service, request).await?;
         log(&logged, &applied);

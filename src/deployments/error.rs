@@ -6,7 +6,7 @@ use super::preflight::{Unhealthy, UrlRefused};
 use crate::routing::VersionName;
 use crate::store::StoreError;
 
-/// Why a change was not made. Nothing has changed then.
+/// Why a change was not made.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DeployError {

@@ -54,6 +54,11 @@ struct Shared {
     followed: Mutex<Followed>,
     /// One refresh at a time, so that a slow one never publishes over a later one.
     refreshing: tokio::sync::Mutex<()>,
+    /// Changes share it while they are stored and published; a refresh that replaces all routes has it alone, so that
+    /// it never replaces an answered change by what it read before.
+    replacing: tokio::sync::RwLock<()>,
+    /// Told when a change may be stored and is not published, because whoever asked for it went away.
+    unpublished: tokio::sync::Notify,
 }
 
 impl Deployments {
@@ -97,8 +102,17 @@ impl Deployments {
     }
 
     fn over(store: Arc<dyn RouteStore>, preflight: Arc<dyn Preflight>, handle: RoutingHandle) -> Self {
-        let (followed, refreshing) = (Mutex::new(Followed::new()), tokio::sync::Mutex::new(()));
-        Self { shared: Arc::new(Shared { store, preflight, handle, followed, refreshing }) }
+        Self {
+            shared: Arc::new(Shared {
+                store,
+                preflight,
+                handle,
+                followed: Mutex::new(Followed::new()),
+                refreshing: tokio::sync::Mutex::default(),
+                replacing: tokio::sync::RwLock::default(),
+                unpublished: tokio::sync::Notify::new(),
+            }),
+        }
     }
 
     /// The routes that requests follow: what layers are made of.
@@ -109,11 +123,14 @@ impl Deployments {
 
     /// Makes a change: preflight, store, publish. Requests that start after it answered follow the new split.
     ///
-    /// A version that would get traffic and has none is probed first, unless the request's [`Clearance`] covers it.
+    /// A version that would get traffic and has none is probed first, unless the request is
+    /// [forced](ChangeRequest::forced). A call that is dropped half-way has made the change or not; if it has,
+    /// [`run`](Self::run) publishes it at once.
     ///
     /// # Errors
     ///
-    /// [`DeployError`] says why; nothing has changed then.
+    /// [`DeployError`] says why the change was not made. Only a store that was lost in the very moment of the commit
+    /// may have made it all the same.
     pub async fn apply(
         &self,
         service: &ServiceName,
@@ -121,13 +138,9 @@ impl Deployments {
     ) -> Result<Applied, DeployError> {
         self.admit(&request.change)?;
         for _ in 0..PROBE_ROUNDS {
-            match self.shared.store.apply(service, &request).await {
-                Ok(applied) => {
-                    self.publish(&applied);
-                    return Ok(applied);
-                }
-                Err(StoreError::NotCleared(versions)) => {
-                    let health_path = self.health_path(service, &request.change);
+            match self.store_and_publish(service, &request).await {
+                Ok(applied) => return Ok(applied),
+                Err(StoreError::NotCleared { versions, health_path }) => {
                     for version in versions {
                         let probed = self.shared.preflight.probe(&version, health_path.as_ref()).await;
                         probed.map_err(|cause| DeployError::Unhealthy {
@@ -141,6 +154,22 @@ impl Deployments {
             }
         }
         Err(DeployError::Unsettled)
+    }
+
+    async fn store_and_publish(
+        &self,
+        service: &ServiceName,
+        request: &ChangeRequest,
+    ) -> Result<Applied, StoreError> {
+        let _not_while_replacing = self.shared.replacing.read().await;
+        let unpublished = Unpublished(&self.shared.unpublished);
+        let applied = self.shared.store.apply(service, request).await;
+        if let Ok(applied) = &applied {
+            // A later generation may be published already, by a change that was answered first.
+            let _ = self.shared.handle.publish(Route::compile(applied.after.clone()));
+        }
+        std::mem::forget(unpublished);
+        applied
     }
 
     /// What the change would do to the split that is served now. Nothing is probed, stored or published.
@@ -224,6 +253,7 @@ impl Deployments {
     }
 
     /// Like [`run`](Self::run), refreshing about every `period`: 20 % sooner or later, so that replicas spread out.
+    /// Periods are held within 10 ms and a day.
     pub async fn run_every(self, period: Duration, shutdown: impl Future<Output = ()> + Send) {
         tokio::select! {
             () = shutdown => {}
@@ -242,23 +272,18 @@ impl Deployments {
         Ok(())
     }
 
-    /// Where the service's versions answer probes once `change` is made.
-    fn health_path(&self, service: &ServiceName, change: &Change) -> Option<crate::routing::HealthPath> {
-        let new = match change {
-            Change::Register(registration) => registration.health_path.clone(),
-            _ => None,
-        };
-        new.or_else(|| self.shared.handle.route(service.as_str())?.split().health_path().cloned())
-    }
-
-    fn publish(&self, applied: &Applied) {
-        // A later generation may be published already, by a change that was answered first.
-        let _ = self.shared.handle.publish(Route::compile(applied.after.clone()));
-    }
-
     fn route(&self, service: &ServiceName) -> Result<Arc<Route>, StoreError> {
         let route = self.shared.handle.route(service.as_str());
         route.ok_or_else(|| StoreError::UnknownService(service.clone()))
+    }
+}
+
+/// Dropped where a change may be stored that nobody published; forgotten where it is settled.
+struct Unpublished<'a>(&'a tokio::sync::Notify);
+
+impl Drop for Unpublished<'_> {
+    fn drop(&mut self) {
+        self.0.notify_one();
     }
 }
 

@@ -12,6 +12,10 @@ use crate::store::{BrokenSplit, Snapshot, StoreError};
 /// The longest pause between two tries while the store is down: fresh again within 5 seconds of its return.
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
+/// A store is not asked more often than this, nor less often than the next.
+const SHORTEST_PERIOD: Duration = Duration::from_millis(10);
+const LONGEST_PERIOD: Duration = Duration::from_hours(24);
+
 /// How fresh the published routes are.
 ///
 /// ```
@@ -93,6 +97,7 @@ impl Deployments {
             self.followed().note(changed, false);
         } else {
             // The start, or a store that went back, as one brought back from a backup.
+            let _alone = self.shared.replacing.write().await;
             let all = self.shared.store.load(0).await?;
             self.replace(&all);
             self.followed().note(all, true);
@@ -119,7 +124,10 @@ impl Deployments {
     pub(super) async fn follow(&self, period: Duration) {
         let mut failures = 0_u32;
         loop {
-            sleep(jittered(pause(period, failures))).await;
+            tokio::select! {
+                () = sleep(jittered(pause(period, failures))) => {}
+                () = self.shared.unpublished.notified() => {}
+            }
             failures = match self.refresh().await {
                 Ok(()) => back(failures),
                 Err(error) => down(failures, &error),
@@ -147,6 +155,7 @@ fn down(failures: u32, error: &StoreError) -> u32 {
 
 /// Doubles with every failure, up to a limit.
 fn pause(period: Duration, failures: u32) -> Duration {
+    let period = period.clamp(SHORTEST_PERIOD, LONGEST_PERIOD);
     period.saturating_mul(1 << failures.min(16)).min(LONGEST_PAUSE.max(period))
 }
 

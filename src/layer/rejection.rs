@@ -42,20 +42,28 @@ macro_rules! problem {
 }
 
 impl Rejection {
-    /// The answer: a problem document (RFC 9457), or a trailers-only gRPC response with status UNAVAILABLE.
+    /// The answer: a problem document (RFC 9457), or a trailers-only gRPC response.
     pub(super) fn response<B>(self, grpc: bool) -> Response<ResponseBody<B>> {
         let (status, kind, problem) = self.parts();
         let mut response = Response::new(ResponseBody::local(if grpc { "" } else { problem }));
         let headers = response.headers_mut();
         if grpc {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-            headers.insert("grpc-status", HeaderValue::from_static("14"));
+            headers.insert("grpc-status", HeaderValue::from_static(self.grpc_status()));
             headers.insert("grpc-message", HeaderValue::from_static(kind));
         } else {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
             *response.status_mut() = status;
         }
         response
+    }
+
+    /// UNAVAILABLE, which clients try again, or INVALID_ARGUMENT, which they do not.
+    const fn grpc_status(self) -> &'static str {
+        match self {
+            Self::UnknownService | Self::NoActiveVersion => "14",
+            Self::UriTooLong | Self::AmbiguousHost => "3",
+        }
     }
 
     const fn parts(self) -> (StatusCode, &'static str, &'static str) {
@@ -96,7 +104,8 @@ impl Rejection {
 
 /// Whether a request with these headers wants a gRPC answer.
 pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+    let rest = headers.get(CONTENT_TYPE).and_then(|value| value.as_bytes().strip_prefix(b"application/grpc"));
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }
 
 impl<B> ResponseBody<B> {

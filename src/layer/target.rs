@@ -197,7 +197,7 @@ impl Source {
             Self::Lookup(handle, lookup) => {
                 let cells = handle.cells();
                 let found = lookup.find(&RequestHead::of(request));
-                let found = found.and_then(|(name, cut)| Some((cells.get(&*name)?, cut)));
+                let found = found.and_then(|(name, cut)| Some((cells.get(name.as_str())?, cut)));
                 match found {
                     Some((cell, cut)) => cell.choose(|choice| choose(request, choice, cut)),
                     None => choose(request, Err(NoChoice::UnknownService), 0),
@@ -208,11 +208,11 @@ impl Source {
 }
 
 impl Lookup {
-    fn find<'a>(&self, head: &RequestHead<'a>) -> Option<(Cow<'a, str>, usize)> {
+    fn find<'a>(&self, head: &RequestHead<'a>) -> Option<(Named<'a>, usize)> {
         let name = match self {
             Self::PathSegment { strip } => {
                 let segment = head.uri.path().strip_prefix('/')?.split('/').next()?;
-                return Some((segment.into(), if *strip { 1 + segment.len() } else { 0 }));
+                return Some((Named::Text(segment.into()), if *strip { 1 + segment.len() } else { 0 }));
             }
             Self::Host => lower(head.host()?),
             Self::Subdomain(suffix) => {
@@ -222,9 +222,24 @@ impl Lookup {
             }
             Self::Header(name) => head.single(name)?.into(),
             Self::Extension => head.extensions.get::<ServiceName>()?.as_str().into(),
-            Self::Function(function) => function(head)?.to_string().into(),
+            Self::Function(function) => return function(head).map(|name| (Named::Service(name), 0)),
         };
-        Some((name, 0))
+        Some((Named::Text(name), 0))
+    }
+}
+
+/// A name as it was found: part of the request, or made by the host.
+enum Named<'a> {
+    Text(Cow<'a, str>),
+    Service(ServiceName),
+}
+
+impl Named<'_> {
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::Service(name) => name.as_str(),
+        }
     }
 }
 

@@ -179,10 +179,16 @@ impl Split {
         if !shares.iter().any(|share| share.active) && self.has_active() {
             return Err(ChangeError::RestoreEmpty { generation });
         }
+        // A history that was edited by hand may hold anything.
+        let serving = shares.iter().filter(|share| share.active);
+        let hundredths = serving.map(|share| u32::from(share.weight.hundredths())).sum();
+        if hundredths != u32::from(PARTS) && shares.iter().any(|share| share.active) {
+            return Err(ChangeError::WrongTotal { hundredths });
+        }
         for version in &mut self.versions {
             let then = shares.iter().find(|share| share.version == version.name);
             version.active = then.map_or(version.active, |share| share.active);
-            version.weight = then.map_or(Weight::ZERO, |share| share.weight);
+            version.weight = then.filter(|share| share.active).map_or(Weight::ZERO, |share| share.weight);
         }
         Ok(())
     }

@@ -67,7 +67,7 @@ impl Split {
     ///
     /// What was edited by hand or imported is not fatal: weights of active versions are relative and scaled to 100
     /// percent by largest remainder; where all are 0 the oldest active version serves; an inactive one has weight 0;
-    /// slots follow the weights.
+    /// slots follow the weights; of two versions of one name the older stays.
     ///
     /// ```
     /// # use tower_canary::routing::*;
@@ -85,6 +85,8 @@ impl Split {
         let SplitParts { service, salt, generation, health_path, versions, slots } = parts;
         let stored = Self { service, salt, generation, health_path, versions, slots };
         let mut split = stored.clone();
+        let mut names = std::collections::BTreeSet::new();
+        split.versions.retain(|version| names.insert(version.name.clone()));
         for version in split.versions.iter_mut().filter(|v| !v.active) {
             version.weight = Weight::ZERO;
         }

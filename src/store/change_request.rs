@@ -5,15 +5,18 @@ use std::time::SystemTime;
 use super::error::StoreError;
 use crate::routing::{Backend, Change, Split, Version, VersionName};
 
+const MOST_OF_ACTOR: usize = 255;
+const MOST_OF_REASON: usize = 1_000;
+
 /// A [`Change`] with who asks for it, why, and under which conditions.
 ///
 /// ```
 /// use tower_canary::routing::Change;
 /// use tower_canary::store::ChangeRequest;
 ///
-/// let mut request = ChangeRequest::new(Change::Switch { version: "v1.0".parse()? }, "alice");
-/// request.reason = Some("v1.1 answers 500".into());
-/// request.expected_generation = Some(41);
+/// let request = ChangeRequest::new(Change::Switch { version: "v1.0".parse()? }, "alice")
+///     .with_reason("v1.1 answers 500")
+///     .with_expected_generation(41);
 /// # Ok::<(), tower_canary::routing::InvalidName>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,32 +45,51 @@ pub enum Clearance {
 }
 
 impl ChangeRequest {
-    /// Asks for `change` on behalf of `actor`, whatever the generation, with all versions cleared.
+    /// Asks for `change` on behalf of `actor`, whatever the generation. Versions that would get traffic and have none
+    /// are to be probed first, as [`Deployments::apply`](crate::Deployments::apply) does.
     #[must_use]
     pub fn new(change: Change, actor: impl Into<String>) -> Self {
-        Self {
-            change,
-            actor: actor.into(),
-            reason: None,
-            expected_generation: None,
-            clearance: Clearance::All,
-        }
+        let clearance = Clearance::Only(Vec::new());
+        Self { change, actor: actor.into(), reason: None, expected_generation: None, clearance }
+    }
+
+    /// Says why.
+    #[must_use]
+    pub fn with_reason(self, reason: impl Into<String>) -> Self {
+        Self { reason: Some(reason.into()), ..self }
+    }
+
+    /// Refuses the change when the split is at another generation.
+    #[must_use]
+    pub fn with_expected_generation(self, generation: u64) -> Self {
+        Self { expected_generation: Some(generation), ..self }
+    }
+
+    /// Clears all versions, healthy or not.
+    #[must_use]
+    pub fn forced(self) -> Self {
+        Self { clearance: Clearance::All, ..self }
     }
 
     /// The split that the request makes of `split`, at the time `at`: what every store asks inside its transaction.
     ///
     /// # Errors
     ///
-    /// [`StoreError::GenerationConflict`], [`StoreError::Refused`] by a rule of the split, or
-    /// [`StoreError::NotCleared`].
+    /// [`StoreError::TextRefused`], [`StoreError::GenerationConflict`], [`StoreError::Refused`] by a rule of the split,
+    /// or [`StoreError::NotCleared`].
     pub fn decide(&self, split: &Split, at: SystemTime) -> Result<Split, StoreError> {
+        text("actor", &self.actor, MOST_OF_ACTOR)?;
+        text("reason", self.reason.as_deref().unwrap_or_default(), MOST_OF_REASON)?;
         if let Some(expected) = self.expected_generation.filter(|expected| *expected != split.generation()) {
             return Err(StoreError::GenerationConflict { expected, found: split.generation() });
         }
         let after = split.apply(&self.change, at)?;
         let unclear: Vec<Version> =
             split.newly_serving(&after).filter(|v| !self.clears(v)).cloned().collect();
-        if unclear.is_empty() { Ok(after) } else { Err(StoreError::NotCleared(unclear)) }
+        if unclear.is_empty() {
+            return Ok(after);
+        }
+        Err(StoreError::NotCleared { versions: unclear, health_path: after.health_path().cloned() })
     }
 
     fn clears(&self, version: &Version) -> bool {
@@ -78,4 +100,10 @@ impl ChangeRequest {
             }
         }
     }
+}
+
+/// Refuses what some database would.
+fn text(field: &'static str, text: &str, most: usize) -> Result<(), StoreError> {
+    let fits = text.chars().count() <= most && !text.contains('\0');
+    if fits { Ok(()) } else { Err(StoreError::TextRefused { field, most }) }
 }

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::routing::{ChangeError, ServiceName, Version};
+use crate::routing::{ChangeError, HealthPath, ServiceName, Version};
 
 /// Why a store did not do what it was asked. Nothing has changed, but see [`Unavailable`](Self::Unavailable).
 #[derive(Debug, Error)]
@@ -23,14 +23,30 @@ pub enum StoreError {
         found: u64,
     },
     /// Versions would get traffic that have none and that the request does not clear.
-    #[error("versions would get traffic that were not probed: {}", names(.0))]
-    NotCleared(Vec<Version>),
+    #[error(
+        "versions would get traffic that were not probed ({}): let Deployments apply it, or force it",
+        names(versions)
+    )]
+    NotCleared {
+        /// Which versions.
+        versions: Vec<Version>,
+        /// Where they answer health probes.
+        health_path: Option<HealthPath>,
+    },
+    /// A text that goes with the request cannot be kept.
+    #[error("the {field} must have at most {most} characters, none of them NUL")]
+    TextRefused {
+        /// Which text.
+        field: &'static str,
+        /// How many characters it may have.
+        most: usize,
+    },
     /// What is stored of this service cannot be read.
     #[error("{0}")]
     Broken(super::BrokenSplit),
     /// The store cannot be reached, or gave up after retries. Where it was lost in the very moment of a commit, whether
     /// the change was made is seen by reading the split again.
-    #[error("the store is unavailable")]
+    #[error("the store is unavailable: what it held is served on; try again")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 

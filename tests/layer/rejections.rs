@@ -95,3 +95,18 @@ async fn the_clients_errors_pass_through_untouched() {
     let mut layered = fixed(&auth(&[("http://h", 100.0)])).layer(failing);
     assert_eq!(layered.ready().await.unwrap().call(get("/")).await.unwrap_err(), "broken pipe");
 }
+
+#[tokio::test]
+async fn grpc_web_gets_a_problem_and_what_no_retry_mends_is_no_unavailable() {
+    let request = |kind: &str| {
+        Request::post("/x")
+            .header("content-type", kind)
+            .header("host", "a")
+            .header("host", "b")
+            .body(())
+            .unwrap()
+    };
+    let layer = || fixed(&auth(&[("http://h", 100.0)])).with_host(HostPolicy::Preserve);
+    assert_eq!(problem(layer(), request("application/grpc-web")).await, (400, "ambiguous-host".into()));
+    assert_eq!(answer(layer(), request("application/grpc")).await.headers()["grpc-status"], "3");
+}

@@ -93,3 +93,10 @@ async fn the_choice_is_told_only_on_request_in_request_and_response() {
     let request = told.into_body().into_inner().unwrap();
     assert_eq!(request.extensions().get::<VersionChoice>(), Some(&choice));
 }
+
+#[tokio::test]
+async fn user_information_in_the_uri_never_becomes_a_host() {
+    let layer = fixed(&auth(&[("http://h", 100.0)])).with_host(HostPolicy::Preserve);
+    let sent = sent(&layer, get("http://me:pw@b.example:81/")).await.unwrap();
+    assert_eq!(sent.headers()["host"], "b.example:81");
+}

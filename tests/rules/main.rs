@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops where it is wrong")]
 
 mod architecture;
+mod deployments;
 mod draws;
 mod names;
 mod slots;

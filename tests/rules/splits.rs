@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use tower_canary::Weight;
-use tower_canary::routing::{Change, ChangeError, PARTS, Split};
+use tower_canary::routing::{Change, ChangeError, PARTS, Share, Split};
 
 use crate::support::*;
 
@@ -249,4 +249,23 @@ fn newly_serving_are_those_that_gain_traffic_or_move_but_not_the_first_version()
     let moved = Change::SetUrl { version: name(0), backend: "http://h".parse().unwrap() };
     assert_eq!(serving(&two, &moved), ["v0"]);
     assert_eq!(serving(&split(&[90.0, 10.0]), &set_weight(1, 20.0)), [""; 0]);
+}
+
+#[test]
+fn a_history_edited_by_hand_cannot_restore_a_split_that_does_not_total_100() {
+    let two = split(&[90.0, 10.0]);
+    let share = |i, percent| Share { version: name(i), weight: weight(percent), active: true };
+    let restore = |shares| Change::Restore { generation: 1, shares };
+    assert_eq!(refused(&two, &restore(vec![share(1, 50.0)])), ChangeError::WrongTotal { hundredths: 5_000 });
+    let twice = refused(&two, &restore(vec![share(0, 100.0), share(1, 100.0)]));
+    assert_eq!(twice, ChangeError::WrongTotal { hundredths: 20_000 });
+}
+
+#[test]
+fn of_two_stored_versions_of_one_name_the_older_stays() {
+    let mut parts = split(&[60.0, 40.0]).into_parts();
+    parts.versions[1].name = name(0);
+    let (repaired, was_repaired) = Split::from_parts(parts);
+    assert!(was_repaired);
+    assert_eq!((percents(&repaired), repaired.slots().to_string().as_str()), (vec![100.0], "v0:10000"));
 }

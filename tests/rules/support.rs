@@ -114,3 +114,11 @@ pub(crate) fn run(
     }
     split
 }
+
+#[expect(clippy::disallowed_methods, reason = "a test, unlike the library, spawns")]
+pub(crate) fn spawn<F>(future: F) -> tokio::task::JoinHandle<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    tokio::spawn(future)
+}

@@ -28,7 +28,7 @@ pub(crate) fn set_weight(name: &str, percent: &str) -> Change {
 }
 
 pub(crate) fn by_alice(change: Change) -> ChangeRequest {
-    ChangeRequest::new(change, "alice")
+    ChangeRequest::new(change, "alice").forced()
 }
 
 pub(crate) async fn apply(store: &dyn RouteStore, change: Change) -> Applied {

@@ -26,8 +26,15 @@ pub(super) async fn open(url: &str) -> Result<DatabaseConnection, ConnectError> 
 
 /// What of the URL may be shown: neither user and password nor options.
 pub(super) fn shown(url: &str) -> String {
-    let place = url.split(['?', '#']).next().unwrap_or_default();
-    place.rsplit('@').next().unwrap_or_default().trim_start_matches("sqlite:").trim_start_matches("//").into()
+    // A password may hold any sign but the '@' that ends it.
+    let place = url.rsplit('@').next().unwrap_or_default();
+    place
+        .split(['?', '#'])
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches("sqlite:")
+        .trim_start_matches("//")
+        .into()
 }
 
 /// The scheme; empty where there is none.

@@ -103,7 +103,9 @@ fn is_transient(code: &str) -> bool {
 
 /// Whether the connection broke, as when the database is started anew.
 fn is_loss(error: &DbErr) -> bool {
-    matches!(driver_error(error), Some(DriverError::Io(_)))
+    // PostgreSQL: shut down by an administrator, crashed, starting up.
+    let stopped = || matches!(database_code(error).as_deref(), Some("57P01" | "57P02" | "57P03"));
+    matches!(driver_error(error), Some(DriverError::Io(_))) || stopped()
 }
 
 fn database_error(error: &DbErr) -> Option<&(dyn DatabaseError + 'static)> {

@@ -115,7 +115,8 @@ impl Stored {
                 .map_err(|error| Flaw::new(SERVICE, self.id, "generation", error))?,
             health_path: health_path.map(|path| parse(SERVICE, self.id, "health_path", path)).transpose()?,
             versions: rows.into_iter().map(version).collect::<Result<_, _>>()?,
-            slots: parse(SERVICE, self.id, "slots", &row.slots)?,
+            // What cannot be read is made anew from the weights.
+            slots: row.slots.parse().unwrap_or_default(),
         })
     }
 }

@@ -22,8 +22,8 @@ pub(super) fn options(backend: DbBackend) -> TransactionOptions {
         DbBackend::Sqlite => {
             TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..none }
         }
-        // By itself it would read what was there before it had the lock.
-        DbBackend::MySql => {
+        // At a higher level it would read what was there before it had the lock, or be refused for it.
+        DbBackend::MySql | DbBackend::Postgres => {
             TransactionOptions { isolation_level: Some(IsolationLevel::ReadCommitted), ..none }
         }
         _ => none,

@@ -1,0 +1,268 @@
+//! Changes through `Deployments`: probed, published before they are answered, and never undone by a refresh.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tower_canary::deployments::{DeployError, Healthy, Preflight, Unhealthy, UrlRefused};
+use tower_canary::routing::{Backend, Change, ChangeError, HealthPath, Route, Version};
+use tower_canary::store::{
+    Applied, ChangeRequest, HistoryEntry, MemoryStore, RouteStore, Snapshot, StoreError,
+};
+use tower_canary::{Deployments, Draw, NoPreflight, RoutingHandle, ServiceName};
+
+use crate::support::*;
+
+fn auth() -> ServiceName {
+    "auth".parse().unwrap()
+}
+
+async fn apply(deployments: &Deployments, change: Change) -> Result<Applied, DeployError> {
+    deployments.apply(&auth(), ChangeRequest::new(change, "alice")).await
+}
+
+fn served(deployments: &Deployments) -> Vec<f64> {
+    percents(deployments.handle().route("auth").unwrap().split())
+}
+
+/// A store that can be down, that can go back to what it held before, and that can be slow to load.
+#[derive(Debug, Default)]
+struct Fickle {
+    inner: MemoryStore,
+    down: AtomicBool,
+    older: Mutex<Option<Snapshot>>,
+    slow: AtomicBool,
+}
+
+#[async_trait]
+impl RouteStore for &'static Fickle {
+    async fn load(&self, after: u64) -> Result<Snapshot, StoreError> {
+        if self.down.load(Ordering::Relaxed) {
+            return Err(StoreError::Unavailable("unplugged".into()));
+        }
+        let older = self.older.lock().unwrap().clone();
+        let snapshot = match older {
+            Some(older) => older,
+            None => self.inner.load(after).await?,
+        };
+        if self.slow.load(Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(snapshot)
+    }
+
+    async fn apply(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
+        if self.down.load(Ordering::Relaxed) {
+            return Err(StoreError::Unavailable("unplugged".into()));
+        }
+        let applied = self.inner.apply(service, request).await;
+        if self.slow.load(Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        applied
+    }
+
+    async fn history(
+        &self,
+        service: &ServiceName,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<HistoryEntry>, StoreError> {
+        self.inner.history(service, before, limit).await
+    }
+}
+
+fn fickle() -> &'static Fickle {
+    Box::leak(Box::default())
+}
+
+async fn two_versions(store: &'static Fickle) -> Deployments {
+    let deployments = Deployments::start(store, NoPreflight).await.unwrap();
+    for i in 0..2 {
+        apply(&deployments, Change::Register(registration(i))).await.unwrap();
+    }
+    deployments
+}
+
+#[tokio::test]
+async fn a_change_is_published_before_it_is_answered() {
+    let deployments = two_versions(fickle()).await;
+    for percent in [10.0, 50.0, 100.0] {
+        apply(&deployments, set_weight(1, percent)).await.unwrap();
+        assert_eq!(served(&deployments)[1], percent);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_change_leaves_what_is_served() {
+    let deployments = two_versions(fickle()).await;
+    let refused = apply(&deployments, Change::Remove { version: name(0) }).await.unwrap_err();
+    assert!(matches!(refused, DeployError::Store(StoreError::Refused(ChangeError::VersionActive(_)))));
+    assert_eq!(served(&deployments), [100.0, 0.0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_the_store_down_routes_stay_changes_fail_and_a_return_is_followed_within_5_seconds() {
+    let store = fickle();
+    let (deployments, other) =
+        (two_versions(store).await, Deployments::start(store, NoPreflight).await.unwrap());
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let running = crate::support::spawn(deployments.clone().run(async { _ = stopped.await }));
+    store.down.store(true, Ordering::Relaxed);
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(served(&deployments), [100.0, 0.0]);
+    assert!(deployments.freshness().age >= Duration::from_secs(590));
+    let failed = apply(&deployments, set_weight(1, 10.0)).await.unwrap_err();
+    assert!(matches!(failed, DeployError::Store(StoreError::Unavailable(_))));
+    store.down.store(false, Ordering::Relaxed);
+    apply(&other, set_weight(1, 10.0)).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(served(&deployments), [90.0, 10.0]);
+    assert!(deployments.freshness().age < Duration::from_secs(2));
+    stop.send(()).unwrap();
+    running.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_of_another_process_is_followed_within_a_refresh() {
+    let store = fickle();
+    let (deployments, other) =
+        (two_versions(store).await, Deployments::start(store, NoPreflight).await.unwrap());
+    crate::support::spawn(deployments.clone().run(std::future::pending()));
+    apply(&other, set_weight(1, 30.0)).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1_250)).await;
+    assert_eq!(served(&deployments), [70.0, 30.0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_went_back_is_followed_and_never_undoes_a_change_answered_meanwhile() {
+    let store = fickle();
+    let deployments = two_versions(store).await;
+    deployments.refresh().await.unwrap();
+    let older = store.inner.load(0).await.unwrap();
+    apply(&deployments, set_weight(1, 40.0)).await.unwrap();
+    deployments.refresh().await.unwrap();
+    *store.older.lock().unwrap() = Some(older);
+    store.slow.store(true, Ordering::Relaxed);
+    let refreshing = crate::support::spawn({
+        let deployments = deployments.clone();
+        async move { deployments.refresh().await.unwrap() }
+    });
+    tokio::time::sleep(Duration::from_millis(75)).await;
+    apply(&deployments, Change::Switch { version: name(1) }).await.unwrap();
+    refreshing.await.unwrap();
+    assert_eq!(served(&deployments), [0.0, 100.0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_whose_caller_went_away_after_the_commit_is_published_at_once() {
+    let store = fickle();
+    let deployments = two_versions(store).await;
+    crate::support::spawn(deployments.clone().run_every(Duration::from_secs(3_600), std::future::pending()));
+    tokio::task::yield_now().await;
+    store.slow.store(true, Ordering::Relaxed);
+    let abandoned =
+        tokio::time::timeout(Duration::from_millis(1), apply(&deployments, set_weight(1, 10.0))).await;
+    assert!(abandoned.is_err());
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(served(&deployments), [90.0, 10.0]);
+}
+
+#[tokio::test]
+async fn any_period_is_fine() {
+    let deployments = Deployments::in_memory(Draw::Exact);
+    for period in [Duration::ZERO, Duration::MAX] {
+        deployments.clone().run_every(period, tokio::time::sleep(Duration::from_millis(30))).await;
+    }
+}
+
+#[test]
+fn a_service_that_was_removed_and_registered_anew_is_served() {
+    let handle = RoutingHandle::new();
+    let old = split(&[90.0, 10.0]);
+    let new = tower_canary::routing::Split::new(auth(), 8)
+        .apply(&Change::Register(registration(5)), at(9))
+        .unwrap();
+    assert!(handle.publish(Route::compile(old.clone())));
+    assert!(handle.publish(Route::compile(new)));
+    assert_eq!(handle.route("auth").unwrap().split().versions()[0].name, name(5));
+    assert!(handle.publish(Route::compile(old)), "another salt is another service");
+}
+
+/// Counts probes and remembers where they went; fails on request.
+#[derive(Debug, Default)]
+struct Scripted {
+    probes: AtomicUsize,
+    paths: Mutex<Vec<Option<String>>>,
+    sick: AtomicBool,
+}
+
+#[async_trait]
+impl Preflight for &'static Scripted {
+    fn admit(&self, backend: &Backend) -> Result<(), UrlRefused> {
+        if backend.authority().host() == "forbidden" { Err(UrlRefused::new("no")) } else { Ok(()) }
+    }
+
+    async fn probe(&self, _: &Version, path: Option<&HealthPath>) -> Result<Option<Healthy>, Unhealthy> {
+        self.probes.fetch_add(1, Ordering::Relaxed);
+        self.paths.lock().unwrap().push(path.map(|path| path.as_str().to_owned()));
+        if self.sick.load(Ordering::Relaxed) { Err(Unhealthy::Status(500)) } else { Ok(None) }
+    }
+}
+
+#[tokio::test]
+async fn a_version_is_probed_once_before_it_gets_traffic_at_the_path_that_the_store_has() {
+    let (store, probe) = (fickle(), &*Box::leak(Box::<Scripted>::default()));
+    let here = Deployments::start(store, probe).await.unwrap();
+    let there = Deployments::start(store, NoPreflight).await.unwrap();
+    apply(&there, Change::Register(registration(0).with_health_path("/healthz".parse().unwrap())))
+        .await
+        .unwrap();
+    apply(&there, Change::Register(registration(1))).await.unwrap();
+    apply(&here, set_weight(1, 10.0)).await.unwrap();
+    apply(&here, set_weight(1, 20.0)).await.unwrap();
+    assert_eq!(*probe.paths.lock().unwrap(), [Some("/healthz".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_sick_version_gets_no_traffic_unless_forced_and_a_forbidden_url_is_not_registered() {
+    let probe = &*Box::leak(Box::<Scripted>::default());
+    let deployments = Deployments::start(MemoryStore::new(), probe).await.unwrap();
+    for i in 0..2 {
+        apply(&deployments, Change::Register(registration(i))).await.unwrap();
+    }
+    assert_eq!(probe.probes.load(Ordering::Relaxed), 0, "nothing was taken from anybody");
+    probe.sick.store(true, Ordering::Relaxed);
+    let refused = apply(&deployments, set_weight(1, 10.0)).await.unwrap_err();
+    assert!(refused.to_string().contains("it answered 500"), "{refused}");
+    assert_eq!(served(&deployments), [100.0, 0.0]);
+    let forced = ChangeRequest::new(set_weight(1, 10.0), "alice").forced();
+    deployments.apply(&auth(), forced).await.unwrap();
+    assert_eq!(served(&deployments), [90.0, 10.0]);
+    let forbidden = Change::register(name(2), "http://forbidden".parse().unwrap());
+    assert!(matches!(apply(&deployments, forbidden).await, Err(DeployError::UrlRefused(_))));
+}
+
+#[tokio::test]
+async fn texts_that_some_database_would_refuse_are_refused_by_all() {
+    let deployments = Deployments::in_memory(Draw::Exact);
+    let register = || ChangeRequest::new(Change::Register(registration(0)), "alice");
+    for request in [register().with_reason("x".repeat(1_001)), register().with_reason("a\0b")] {
+        let refused = deployments.apply(&auth(), request).await.unwrap_err();
+        assert!(refused.to_string().starts_with("the reason must have at most 1000 characters"), "{refused}");
+    }
+    deployments.apply(&auth(), register().with_reason("é".repeat(1_000))).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_earlier_generation_is_restored_and_an_unknown_one_is_refused() {
+    let deployments = two_versions(fickle()).await;
+    apply(&deployments, set_weight(1, 25.0)).await.unwrap();
+    apply(&deployments, Change::Switch { version: name(1) }).await.unwrap();
+    let restore = deployments.restoring(&auth(), 3).await.unwrap();
+    apply(&deployments, restore).await.unwrap();
+    assert_eq!(served(&deployments), [75.0, 25.0]);
+    let unknown = deployments.restoring(&auth(), 99).await.unwrap_err();
+    assert!(matches!(unknown, DeployError::UnknownGeneration { generation: 99 }));
+}
