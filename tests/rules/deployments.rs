@@ -108,7 +108,7 @@ async fn with_the_store_down_routes_stay_changes_fail_and_a_return_is_followed_w
     let (deployments, other) =
         (two_versions(store).await, Deployments::start(store, NoPreflight).await.unwrap());
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let running = crate::support::spawn(deployments.clone().run(async { _ = stopped.await }));
+    let running = spawn(deployments.clone().run(async { _ = stopped.await }));
     store.down.store(true, Ordering::Relaxed);
     tokio::time::sleep(Duration::from_secs(600)).await;
     assert_eq!(served(&deployments), [100.0, 0.0]);
@@ -129,7 +129,7 @@ async fn a_change_of_another_process_is_followed_within_a_refresh() {
     let store = fickle();
     let (deployments, other) =
         (two_versions(store).await, Deployments::start(store, NoPreflight).await.unwrap());
-    crate::support::spawn(deployments.clone().run(std::future::pending()));
+    spawn(deployments.clone().run(std::future::pending()));
     apply(&other, set_weight(1, 30.0)).await.unwrap();
     tokio::time::sleep(Duration::from_millis(1_250)).await;
     assert_eq!(served(&deployments), [70.0, 30.0]);
@@ -145,7 +145,7 @@ async fn a_store_that_went_back_is_followed_and_never_undoes_a_change_answered_m
     deployments.refresh().await.unwrap();
     *store.older.lock().unwrap() = Some(older);
     store.slow.store(true, Ordering::Relaxed);
-    let refreshing = crate::support::spawn({
+    let refreshing = spawn({
         let deployments = deployments.clone();
         async move { deployments.refresh().await.unwrap() }
     });
@@ -159,11 +159,11 @@ async fn a_store_that_went_back_is_followed_and_never_undoes_a_change_answered_m
 async fn a_change_whose_caller_went_away_after_the_commit_is_published_at_once() {
     let store = fickle();
     let deployments = two_versions(store).await;
-    crate::support::spawn(deployments.clone().run_every(Duration::from_secs(3_600), std::future::pending()));
+    spawn(deployments.clone().run_every(Duration::from_secs(3_600), std::future::pending()));
     tokio::task::yield_now().await;
     store.slow.store(true, Ordering::Relaxed);
-    let abandoned =
-        tokio::time::timeout(Duration::from_millis(1), apply(&deployments, set_weight(1, 10.0))).await;
+    let forced = ChangeRequest::new(set_weight(1, 10.0), "alice").forced();
+    let abandoned = tokio::time::timeout(Duration::from_millis(1), deployments.apply(&auth(), forced)).await;
     assert!(abandoned.is_err());
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(served(&deployments), [90.0, 10.0]);
