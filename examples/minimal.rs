@@ -1,6 +1,6 @@
-//! The least there is: a layer in front of hyper-util's client, routes from code. `cargo run --example minimal`
+//! The smallest use: a layer in front of hyper-util's client, routes from code. `cargo run --example minimal`
 //!
-//! Sends ten requests to <http://127.0.0.1:9001> and <http://127.0.0.1:9002>, which the gateway example serves.
+//! Sends ten requests to <http://127.0.0.1:9001> and <http://127.0.0.1:9002>, which the gateway example serves: start that first.
 
 use bytes::Bytes;
 use http_body_util::Empty;

@@ -1,4 +1,4 @@
-//! The seam between those who change routes and those who follow them.
+//! Where routes are published, and where layers read them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -154,8 +154,9 @@ impl RoutingHandle {
     /// until the response's body has ended. `None` when the version is not published.
     ///
     /// Once a version's weight is 0 and this is 0, no request of this handle is left at its backend, which may be
-    /// stopped as soon as the same holds for every gateway that follows the store: others follow a change within
-    /// their refresh. A protocol upgrade counts until its `101` response has ended, not until the tunnel closes; after
+    /// stopped as soon as the same holds for every gateway that follows the store. Another gateway has followed a
+    /// change once the revision of its [freshness](crate::Deployments::freshness) has reached that of the change.
+    /// A protocol upgrade counts until its `101` response has ended, not until the tunnel closes; after
     /// [`SetUrl`](crate::routing::Change::SetUrl) the count is that of both URLs.
     ///
     /// ```

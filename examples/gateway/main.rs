@@ -117,7 +117,7 @@ async fn deployments(options: &Options, policy: UrlPolicy) -> Result<Deployments
     let unusable = |error: &dyn std::error::Error| Failure::new("cannot use the database", error);
     let store = SqlStore::connect(&options.database).await.map_err(|error| unusable(&error))?;
     // One sequence of choices for all threads: of any 1,000 requests a version gets its share to within one. The
-    // default draw has a sequence per thread, which is cheaper still, and within one per thread.
+    // default draw has a sequence per thread, which is cheaper still, and within two per thread.
     let draw = Draw::Seeded(options.seed.unwrap_or_else(rand::random));
     let started = Deployments::start_with(store, HttpProbe::new(policy), RoutingHandle::with_draw(draw));
     started.await.map_err(|error| unusable(&error))

@@ -28,7 +28,8 @@ const MAX_SUBJECT: usize = 255;
 /// use http::request::Parts;
 /// use tower_canary::admin::{AdminAuth, AuthError, Authenticator, Principal, Scope};
 ///
-/// /// Trusts the name that a proxy in front has verified.
+/// /// Trusts the name that a proxy in front has verified. The proxy must strip the header from what clients send, and
+/// /// nobody may reach the gateway around it.
 /// #[derive(Debug)]
 /// struct BehindProxy;
 ///

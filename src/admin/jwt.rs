@@ -20,7 +20,12 @@ const MIN_SECRET: usize = 32;
 ///
 /// The token must have `exp`, `iss`, `aud` and `sub`; `exp` and `nbf` are checked with 30 seconds of leeway, and `sub`
 /// (1 to 255 characters, no control characters) is the actor of changes. Scopes are taken from `scope` and `scp`, each
-/// a text with spaces between (RFC 9068) or a list. The token's own header chooses nothing.
+/// a text with spaces between (RFC 9068) or a list. The token's own header chooses nothing, and there is one key:
+/// no key set is fetched. For the issuer `ops` and the audience `gateway-admin`, a token's claims are
+///
+/// ```json
+/// {"iss": "ops", "aud": "gateway-admin", "sub": "alice", "exp": 1798761600, "scope": "canary:read canary:write"}
+/// ```
 ///
 /// ```
 /// use tower_canary::admin::{AdminAuth, JwtAuth};

@@ -8,20 +8,21 @@
 //! | `POST /deployment/services/{service}/versions/{version}/switch` | all traffic to one version |
 //! | `PUT /deployment/services/{service}/weights` | `{"weights": {"v1.0": 70, "v1.1": 30}}` |
 //! | `POST /routing/services/{service}/versions` | `{"version", "url", "weight"?, "active"?, "healthPath"?}`: registers |
-//! | `PUT /routing/services/{service}/versions/{version}` | `{"active"?, "url"?}` |
+//! | `PUT /routing/services/{service}/versions/{version}` | `{"active"?, "url"?}`, at least one |
 //! | `DELETE /routing/services/{service}/versions/{version}` | forgets an inactive version |
-//! | `GET /deployment/services/{service}/history` | who, when, why, before and after; `?limit=` and `?before=` |
+//! | `GET /deployment/services/{service}/history` | who, when, why, before and after; `?limit=` (1 to 200, by default 50) and `?before=` (a generation) |
 //! | `POST /deployment/services/{service}/restore` | `{"generation": 41}` |
 //! | `POST /deployment/services/{service}/versions/{version}/check` | probes now |
 //! | `GET /openapi.json` | all this for machines |
 //!
 //! **Requests.** Bodies are JSON of at most 16 KiB; unknown fields are refused, and an empty body is read as `{}`. Every
 //! change takes a `reason` (at most 1,000 characters, no control characters), `If-Match: "<generation>"`, and
-//! `?force=true`, which skips the probe of versions that get traffic and takes even the last active version out.
+//! `?force=true`, which skips the probe of versions that get traffic and takes even the last active version out. It never skips the
+//! policy on addresses.
 //! `If-Match: "0"` on a registration asks for a new service.
 //!
-//! **Answers.** Weights are in percent, times in RFC 3339. An answer about one service has `ETag: "<generation>"`. Reads
-//! show what is served at this moment. Errors are problem documents (RFC 9457) with a stable `type`; what went wrong
+//! **Answers.** Weights are in percent, times in RFC 3339. An answer that shows one split has `ETag: "<generation>"`.
+//! Reads show what this gateway serves at this moment; the history is read from the store. Errors are problem documents (RFC 9457) with a stable `type`; what went wrong
 //! inside goes to `tracing` only. Every change that changed something is one `info` event.
 //!
 //! **Who may.** Nothing is answered before [`AdminAuth`] knows who asks, not even whether a path exists. `GET` and `HEAD`

@@ -174,7 +174,7 @@ impl From<StoreError> for Problem {
                 Self::internal(Kind::BrokenSplit, detail, &error)
             }
             StoreError::Unavailable(_) => {
-                let detail = "the store is unavailable: nothing has changed, try again";
+                let detail = "the store is unavailable: requests are served as before; read the service again before you retry";
                 Self::internal(Kind::StoreUnavailable, detail, &error)
             }
         }

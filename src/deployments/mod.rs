@@ -124,13 +124,13 @@ impl Deployments {
     /// Makes a change: preflight, store, publish. Requests that start after it answered follow the new split.
     ///
     /// A version that would get traffic and has none is probed first, unless the request is
-    /// [forced](ChangeRequest::forced). A call that is dropped half-way has made the change or not; if it has,
+    /// [forced](ChangeRequest::forced) or it is the first of its service. A call that is dropped half-way has made the change or not; if it has,
     /// [`run`](Self::run) publishes it at once.
     ///
     /// # Errors
     ///
-    /// [`DeployError`] says why the change was not made. Only a store that was lost in the very moment of the commit
-    /// may have made it all the same.
+    /// [`DeployError`] says why the change was not made. If the store was lost during the commit, the change may still
+    /// have been made: read the split again.
     pub async fn apply(
         &self,
         service: &ServiceName,
@@ -172,18 +172,37 @@ impl Deployments {
         applied
     }
 
-    /// What the change would do to the split that is served now. Nothing is probed, stored or published.
+    /// The split that the change would make of the one that is served now. Nothing is probed, stored or published.
+    ///
+    /// ```
+    /// # use tower_canary::routing::Change;
+    /// # use tower_canary::store::ChangeRequest;
+    /// # use tower_canary::{Deployments, Draw};
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// # let deployments = Deployments::in_memory(Draw::Exact);
+    /// # for (version, url) in [("v1.0", "http://10.0.0.1"), ("v1.1", "http://10.0.0.2")] {
+    /// #     let register = Change::register(version.parse()?, url.parse()?);
+    /// #     deployments.apply(&"auth".parse()?, ChangeRequest::new(register, "alice")).await?;
+    /// # }
+    /// let tenth = Change::SetWeight { version: "v1.1".parse()?, weight: "10".parse()? };
+    /// let after = deployments.preview(&"auth".parse()?, &ChangeRequest::new(tenth, "alice"))?;
+    /// assert_eq!(after.versions()[0].weight.percent(), 90.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// Why the change would be refused.
+    /// Why the change would be refused, but for what a probe would find; [`StoreError::UnknownService`] for a service
+    /// that is not served yet.
     pub fn preview(
         &self,
         service: &ServiceName,
         request: &ChangeRequest,
     ) -> Result<crate::routing::Split, StoreError> {
         let route = self.route(service)?;
-        request.decide(route.split(), crate::store::now())
+        request.clone().forced().decide(route.split(), crate::store::now())
     }
 
     /// The change that brings back what `generation` of the service left.
@@ -245,7 +264,8 @@ impl Deployments {
         self.followed().freshness()
     }
 
-    /// Follows the store until `shutdown`, refreshing about every second. To be spawned or joined by the host.
+    /// Follows the store until `shutdown`, refreshing about every second: so that several gateways that share a store
+    /// follow each other's changes. To be spawned or joined by the host.
     ///
     /// An error is logged, waited out with growing pauses, and never ends it.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {

@@ -53,7 +53,7 @@ impl WeightedVersionLayer {
 
     /// Puts a [`VersionChoice`](super::VersionChoice) into the extensions of the request and of the response.
     ///
-    /// Costs up to two allocations a request; off by default.
+    /// Costs three allocations a request or more; off by default.
     pub fn with_choice(self) -> Self {
         self.set(|settings| settings.tell = true)
     }

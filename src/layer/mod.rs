@@ -5,12 +5,14 @@
 //!
 //! 1. finds the service the request is for ([`Target`]),
 //! 2. chooses a version by weight, from the route published last ([`RoutingHandle`]),
-//! 3. points the URI at the version's base URL, path and query bytes untouched, and sets `Host` ([`HostPolicy`]),
+//! 3. points the URI at the version's base URL, path and query bytes untouched, and sets `Host` ([`HostPolicy`]);
+//!    the HTTP version becomes 1.1, which a client for HTTP/2 raises again,
 //! 4. calls the client, and counts the request as in flight until the response's *body* has ended.
 //!
-//! It adds no allocation, unless the version has a base path or the target strips one (one each), or
-//! [`with_choice`](WeightedVersionLayer::with_choice) is on. Errors are the client's own, untouched. What the layer
-//! answers by itself is a response with a problem document (RFC 9457), or `grpc-status: 14` for gRPC:
+//! It adds no allocation, but one for a path that is joined to a base path or loses a segment, one for a host with
+//! capitals or a `Host` made from the URI, and those of [`with_choice`](WeightedVersionLayer::with_choice). Errors are the
+//! client's own, untouched. What the layer answers by itself is a response with a problem document (RFC 9457); for gRPC,
+//! status 200 with `grpc-status` 14 (unavailable) for the first two rows and 3 (invalid argument) for the others:
 //!
 //! | when | status | `type` |
 //! | --- | --- | --- |

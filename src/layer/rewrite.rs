@@ -17,7 +17,8 @@ use crate::handle::Upstream;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HostPolicy {
-    /// The host of the version's base URL. A request without the header is left so: clients make it from the URI.
+    /// The host of the backend: that of the version's base URL. A request without the header stays without one, since
+    /// clients make it from the URI.
     #[default]
     Upstream,
     /// The host the request was sent to: that of its URI when it has one (HTTP/2 and absolute form), else its header.

@@ -82,7 +82,7 @@ impl GuardedConnector {
         self
     }
 
-    /// Gives up on an address that does not accept a connection within `limit`.
+    /// Gives up after `limit`, which the addresses of a name share evenly. By default there is no limit.
     pub fn with_connect_timeout(mut self, limit: Duration) -> Self {
         self.tcp.set_connect_timeout(Some(limit));
         self

@@ -58,7 +58,7 @@ impl HttpProbe {
 }
 
 impl<C> HttpProbe<C> {
-    /// Probes with `client`: for `https`, or for the client that requests go through too.
+    /// Probes with `client`: for `https`. It is a client for empty bodies, which may share the connector of yours.
     ///
     /// The client must not follow redirects. It should connect through [`UrlPolicy::connector`] below its TLS
     /// ([`GuardedConnector::below_tls`](super::GuardedConnector::below_tls)), since only there is known what a name
@@ -79,7 +79,7 @@ impl<C> HttpProbe<C> {
         Self { policy, client, limit: TIME_LIMIT }
     }
 
-    /// Waits for `limit` instead of 3 seconds.
+    /// Waits for `limit` instead of 3 seconds, for the whole probe.
     pub fn with_timeout(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self

@@ -10,7 +10,7 @@ use crate::sharded::{Shard, Sharded};
 /// The golden ratio in 64 bits: the step of a Weyl sequence whose points are spread as evenly as any can be.
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
-/// How the points of requests without a key are drawn.
+/// How the points of requests are drawn.
 ///
 /// | draw | any 1,000 requests at 90/10 | same choices again | cost |
 /// | --- | --- | --- | --- |

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use super::name::VersionName;
 use super::weight::{PARTS, Weight};
 
-/// The 10,000 slots of a service, each bound to a version: what makes a user who hashes to a slot stay.
+/// The 10,000 slots of a service, each held by one version: kept with the split for stickiness, which no layer offers
+/// yet.
 ///
 /// A version holds exactly as many slots as its weight has hundredths of a percent. When weights change, only
 /// slots of versions that shrink change hands, and only to versions that grow: the fewest possible.

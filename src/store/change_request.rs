@@ -34,7 +34,7 @@ pub struct ChangeRequest {
     pub clearance: Clearance,
 }
 
-/// Which versions may get traffic that have none: those that were found healthy, or all.
+/// Which versions at weight 0 may be given traffic without a probe: those that were found healthy, or all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Clearance {
@@ -65,7 +65,8 @@ impl ChangeRequest {
         Self { expected_generation: Some(generation), ..self }
     }
 
-    /// Clears all versions, healthy or not.
+    /// Skips the probe. It does not take the last active version out: that is `force` of
+    /// [`Change::SetActive`](crate::routing::Change::SetActive).
     #[must_use]
     pub fn forced(self) -> Self {
         Self { clearance: Clearance::All, ..self }

@@ -266,3 +266,27 @@ async fn an_earlier_generation_is_restored_and_an_unknown_one_is_refused() {
     let unknown = deployments.restoring(&auth(), 99).await.unwrap_err();
     assert!(matches!(unknown, DeployError::UnknownGeneration { generation: 99 }));
 }
+
+#[tokio::test]
+async fn a_split_that_cannot_be_read_is_reported_keeps_its_last_good_route_and_holds_up_no_other() {
+    let store = fickle();
+    let deployments = two_versions(store).await;
+    deployments.refresh().await.unwrap();
+    let other = tower_canary::routing::Split::new("orders".parse().unwrap(), 8);
+    let other = other.apply(&Change::Register(registration(0)), at(9)).unwrap();
+    let broken =
+        tower_canary::store::BrokenSplit { service: "auth".into(), reason: "row 1, column url".into() };
+    let revision = deployments.freshness().revision + 1;
+    let snapshot = Snapshot { revision, splits: vec![other], broken: vec![broken.clone()] };
+    *store.older.lock().unwrap() = Some(snapshot);
+    deployments.refresh().await.unwrap();
+    assert_eq!(deployments.freshness().broken, [broken]);
+    assert_eq!(served(&deployments), [100.0, 0.0]);
+    assert!(deployments.handle().route("orders").is_some());
+    let mended = split(&[60.0, 40.0]);
+    *store.older.lock().unwrap() =
+        Some(Snapshot { revision: revision + 1, splits: vec![mended], broken: Vec::new() });
+    deployments.refresh().await.unwrap();
+    assert!(deployments.freshness().broken.is_empty());
+    assert_eq!(served(&deployments), [60.0, 40.0]);
+}

@@ -32,7 +32,7 @@ pub enum ConnectError {
     #[error("the database URL has parts that are not understood: write it as sqlite://canary.db?mode=rwc")]
     BadUrl(#[source] Box<dyn Error + Send + Sync>),
     /// This build has no driver for that kind of database.
-    #[error("this build has no driver for {scheme}: enable its feature, or use a sqlite URL")]
+    #[error("this build has no driver for {scheme}: use a sqlite URL")]
     NoDriver {
         /// What the URL starts with.
         scheme: String,

@@ -17,8 +17,14 @@
 //! | `gateway_migrations` | which migrations of these tables were run |
 //!
 //! Rows may be edited by hand. Weights that do not total 100 percent are scaled when read, and a row that cannot be read
-//! takes only its own service out of what is loaded. So that running gateways see the edit, count `gateway_revision` on
-//! and write its new value to the `revision` of the service.
+//! takes only its own service out of what is loaded. Running gateways see the edit of a service after
+//!
+//! ```sql
+//! UPDATE gateway_revision SET revision = revision + 1;
+//! UPDATE gateway_service_config SET revision = (SELECT revision FROM gateway_revision) WHERE service_name = 'auth';
+//! ```
+//!
+//! A service that is deleted by hand is served until the gateways start again.
 
 mod connect;
 mod entity;
@@ -74,7 +80,7 @@ impl SqlStore {
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] says what to mend, within 3.5 seconds. It never holds a password.
+    /// [`ConnectError`] says what to mend, within about 3 seconds. It never holds a password.
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
         connect::within_limit(async {
             let db = connect::open(url).await?;
