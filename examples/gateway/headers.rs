@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::uri::{Authority, Scheme};
 use http::{Method, Version, request};
 
 use crate::problem::Problem;
@@ -11,6 +12,13 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+/// What backends are sometimes told by a proxy in front: here nobody is believed.
+const CLAIMS: [HeaderName; 4] = [
+    header::FORWARDED,
+    HeaderName::from_static("x-forwarded-port"),
+    HeaderName::from_static("x-forwarded-prefix"),
+    HeaderName::from_static("x-real-ip"),
+];
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// Headers for this connection alone (RFC 9110, 7.6.1), besides those that `Connection` names.
@@ -71,6 +79,7 @@ impl Hop {
     pub(crate) fn to_backend(&self, head: &mut request::Parts) {
         let trailers_wanted = wants_trailers(&head.headers);
         strip_hop_by_hop(&mut head.headers);
+        strip_underscores(&mut head.headers);
         if trailers_wanted {
             head.headers.insert(header::TE, HeaderValue::from_static("trailers"));
         }
@@ -97,8 +106,9 @@ impl Hop {
         };
         headers.insert(X_FORWARDED_FOR, addresses);
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static("http"));
-        // It would contradict these.
-        headers.remove(header::FORWARDED);
+        for claim in CLAIMS {
+            headers.remove(claim);
+        }
         let via = if head.version == Version::HTTP_2 { &self.via_http2 } else { &self.via_http1 };
         headers.append(header::VIA, via.clone());
     }
@@ -110,6 +120,14 @@ pub(crate) fn strip_hop_by_hop(headers: &mut HeaderMap) {
         headers.remove(name);
     }
     for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+/// Removes headers with `_` in their name: backends that read `_` as `-` would take them for others.
+fn strip_underscores(headers: &mut HeaderMap) {
+    let names: Vec<_> = headers.keys().filter(|name| name.as_str().contains('_')).cloned().collect();
+    for name in names {
         headers.remove(name);
     }
 }
@@ -136,18 +154,29 @@ fn wants_trailers(headers: &HeaderMap) -> bool {
     codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
 }
 
-/// Whether the request names one host (RFC 9112, 3.2; RFC 9113, 8.3.1).
+/// Whether the request names one host, by http or https (RFC 9112, 3.2; RFC 9113, 8.3.1). Only HTTP/1.0 may name none.
 fn host_is_clear(head: &request::Parts) -> bool {
-    let mut hosts = head.headers.get_all(header::HOST).iter();
+    let mut hosts = head.headers.get_all(header::HOST).iter().map(HeaderValue::as_bytes);
     let (host, second) = (hosts.next(), hosts.next());
-    match head.version {
-        Version::HTTP_2 => {
-            let authority = head.uri.authority().map(|authority| authority.as_str().as_bytes());
-            second.is_none() && host.is_none_or(|host| authority.is_none_or(|a| a == host.as_bytes()))
-        }
-        Version::HTTP_11 => host.is_some() && second.is_none(),
-        _ => second.is_none(),
-    }
+    let authority = head.uri.authority().map(|authority| authority.as_str().as_bytes());
+    let by_http = head.uri.scheme().is_none_or(|scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS);
+    let agreed = match head.version {
+        Version::HTTP_2 => host.is_none_or(|host| authority.is_none_or(|authority| authority == host)),
+        Version::HTTP_11 => host.is_some(),
+        _ => true,
+    };
+    let named = authority.is_some() || host.is_some() || head.version == Version::HTTP_10;
+    second.is_none()
+        && by_http
+        && agreed
+        && named
+        && host.is_none_or(is_host)
+        && authority.is_none_or(is_host)
+}
+
+/// Whether `text` is a host and perhaps a port: no user information, nothing that a backend would have to escape.
+fn is_host(text: &[u8]) -> bool {
+    !text.contains(&b'@') && Authority::try_from(text).is_ok()
 }
 
 /// HTTP/2 may split cookies over headers, HTTP/1 may not (RFC 9113, 8.2.3).

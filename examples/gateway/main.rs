@@ -6,6 +6,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `options.rs` | flags and environment variables |
+//! | `preflight.rs` | what may be a backend |
 //! | `proxy.rs` | one request from the client to a version and back |
 //! | `headers.rs` | which headers end at the gateway, and which it adds |
 //! | `upload.rs` | time limits that spare a long upload |
@@ -22,6 +23,7 @@ mod failure;
 mod guide;
 mod headers;
 mod options;
+mod preflight;
 mod problem;
 mod proxy;
 mod serve;
@@ -29,7 +31,9 @@ mod shutdown;
 mod upload;
 
 use std::io;
+use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
@@ -40,11 +44,16 @@ use tower_canary::admin::{self, AdminAuth, JwtAuth};
 use tower_canary::probe::{HttpProbe, UrlPolicy};
 use tower_canary::store::sql::SqlStore;
 use tower_canary::{Deployments, Draw, RoutingHandle};
+use tower_http::timeout::RequestBodyDeadlineLayer;
 
 use self::failure::Failure;
 use self::options::Options;
+use self::preflight::NotOurselves;
 use self::proxy::Proxy;
 use self::shutdown::Shutdown;
+
+/// How long a client may take to send the body of a change.
+const ADMIN_BODY_LIMIT: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
     match Options::read().and_then(run) {
@@ -84,7 +93,9 @@ async fn gateway(options: Options) -> Result<(), Failure> {
         Shutdown::on_signals().map_err(|error| Failure::new("cannot listen for signals", &error))?;
     let (data, admin) = (bind(&options.listen).await?, bind(&options.admin).await?);
     let policy = UrlPolicy::new().allow_loopback();
-    let deployments = deployments(&options, policy).await?;
+    let listeners = [address(&data)?, address(&admin)?];
+    let preflight = NotOurselves { probe: HttpProbe::new(policy), listeners };
+    let deployments = deployments(&options, preflight).await?;
     let secret = options.secret();
     let router = admin_router(&deployments, &secret)?;
     if !options.no_demo {
@@ -112,14 +123,18 @@ async fn bind(address: &str) -> Result<TcpListener, Failure> {
     bound.map_err(|error| Failure::new(format!("cannot listen on {address}"), &error))
 }
 
-async fn deployments(options: &Options, policy: UrlPolicy) -> Result<Deployments, Failure> {
+fn address(listener: &TcpListener) -> Result<SocketAddr, Failure> {
+    listener.local_addr().map_err(|error| Failure::new("cannot tell the address listened on", &error))
+}
+
+async fn deployments(options: &Options, preflight: NotOurselves) -> Result<Deployments, Failure> {
     // The errors say which database it is, without its password.
     let unusable = |error: &dyn std::error::Error| Failure::new("cannot use the database", error);
     let store = SqlStore::connect(&options.database).await.map_err(|error| unusable(&error))?;
     // One sequence of choices for all threads: of any 1,000 requests a version gets its share to within one. The
     // default draw has a sequence per thread, which is cheaper still, and within two per thread.
     let draw = Draw::Seeded(options.seed.unwrap_or_else(rand::random));
-    let started = Deployments::start_with(store, HttpProbe::new(policy), RoutingHandle::with_draw(draw));
+    let started = Deployments::start_with(store, preflight, RoutingHandle::with_draw(draw));
     started.await.map_err(|error| unusable(&error))
 }
 
@@ -127,5 +142,9 @@ fn admin_router(deployments: &Deployments, secret: &str) -> Result<Router, Failu
     let jwt = JwtAuth::hs256(secret.as_bytes(), guide::ISSUER, guide::AUDIENCE);
     let jwt = jwt.map_err(|error| Failure::new("cannot use the JWT secret", &error))?;
     let api = admin::router(deployments.clone(), AdminAuth::jwt(jwt));
-    Ok(Router::new().nest("/api/v1/admin", api).route("/healthz", get(|| async { "ok\n" })))
+    let slow_bodies = RequestBodyDeadlineLayer::new(ADMIN_BODY_LIMIT);
+    Ok(Router::new()
+        .nest("/api/v1/admin", api)
+        .route("/healthz", get(|| async { "ok\n" }))
+        .layer(slow_bodies))
 }

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,7 +18,10 @@ pub(crate) struct Upload {
     progress: Progress,
 }
 
-/// When a request last moved: when it came, or when its body did.
+/// What a body must bring to have moved: one that trickles holds a connection of the backend for nothing.
+const STEP: usize = 16 * 1024;
+
+/// When a request last moved: when it came, or when its body did by a step or ended.
 #[derive(Clone, Debug)]
 pub(crate) struct Progress {
     came: Instant,
@@ -30,6 +33,8 @@ pub(crate) struct Progress {
 struct BodyProgress {
     /// Milliseconds from when the request came.
     moved: AtomicU64,
+    /// Bytes since then.
+    bytes: AtomicUsize,
     /// The client broke off, or sent what is no body.
     broken: AtomicBool,
 }
@@ -66,8 +71,15 @@ impl Progress {
         self.came + Duration::from_millis(moved)
     }
 
-    fn note(&self, is_broken: bool) {
+    fn note(&self, frame: Option<&Result<Frame<Bytes>, hyper::Error>>) {
+        let is_broken = matches!(frame, Some(Err(_)));
+        let data = frame.and_then(|frame| frame.as_ref().ok()?.data_ref());
+        let brought = data.map_or(STEP, Bytes::len);
         if let Some(body) = &self.body {
+            if body.bytes.fetch_add(brought, Ordering::Relaxed) + brought < STEP {
+                return;
+            }
+            body.bytes.store(0, Ordering::Relaxed);
             let elapsed = u64::try_from(self.came.elapsed().as_millis()).unwrap_or(u64::MAX);
             body.moved.store(elapsed, Ordering::Relaxed);
             body.broken.store(is_broken, Ordering::Relaxed);
@@ -85,7 +97,7 @@ impl Body for Upload {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         if let Poll::Ready(frame) = &frame {
-            self.progress.note(matches!(frame, Some(Err(_))));
+            self.progress.note(frame.as_ref());
         }
         frame
     }

@@ -138,9 +138,14 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
 }
 
 fn parsed<T: DeserializeOwned>(json: &[u8]) -> Result<Body<T>, Problem> {
-    let parsed = Json::from_bytes(json);
-    let refused = |text: String| Problem::new(Kind::MalformedBody, shortened(&text));
-    parsed.map(|Json(body)| Body(body)).map_err(|error| refused(error.body_text()))
+    let refused = |text: &str| Problem::new(Kind::MalformedBody, shortened(text));
+    let Json(body) = Json::from_bytes(json).map_err(|error| refused(&error.body_text()))?;
+    // serde reads a list as the fields in their order.
+    if json.trim_ascii_start().starts_with(b"{") {
+        Ok(Body(body))
+    } else {
+        Err(refused("the body must be a JSON object"))
+    }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

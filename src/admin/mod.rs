@@ -21,6 +21,12 @@
 //! policy on addresses.
 //! `If-Match: "0"` on a registration asks for a new service.
 //!
+//! A version that would get traffic and has none is probed first; the first version of a service is not, since there is
+//! no traffic yet that it could fail.
+//!
+//! A version that would get traffic and has none is probed first; the first version of a service is not, since there is
+//! no traffic yet that it could fail.
+//!
 //! **Answers.** Weights are in percent, times in RFC 3339. An answer that shows one split has `ETag: "<generation>"`.
 //! Reads show what this gateway serves at this moment; the history is read from the store. Errors are problem documents (RFC 9457) with a stable `type`; what went wrong
 //! inside goes to `tracing` only. Every change that changed something is one `info` event.

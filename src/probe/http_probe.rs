@@ -154,7 +154,8 @@ where
 fn is_healthy(status: StatusCode, health_path: Option<&HealthPath>) -> bool {
     match health_path {
         Some(_) => status.is_success(),
-        None => status.as_u16() < 500,
+        // One that switches protocols unasked answers no request.
+        None => !status.is_informational() && status.as_u16() < 500,
     }
 }
 

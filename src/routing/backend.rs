@@ -105,23 +105,39 @@ fn check_authority(authority: &Authority) -> Result<(), Reason> {
     if authority.as_str().contains('@') {
         return Err(Reason::UserInfo);
     }
-    if authority.host().is_empty() {
-        return Err(Reason::NotAUrl);
+    if !is_host(authority.host()) {
+        return Err(Reason::Host);
     }
-    let has_port = authority.as_str().len() > authority.host().len();
-    if has_port && authority.port_u16().is_none_or(|port| port == 0) {
+    let port = authority.as_str().strip_prefix(authority.host()).and_then(|rest| rest.strip_prefix(':'));
+    let digits = |port: &str| port.bytes().all(|b| b.is_ascii_digit()) && !port.starts_with('0');
+    if port.is_some_and(|port| !digits(port) || port.parse::<u16>().is_err()) {
         return Err(Reason::Port);
     }
     Ok(())
 }
 
 fn base_path(path: &str) -> Result<Arc<str>, Reason> {
-    let dots =
-        |segment: &str| matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
-    if path.split('/').any(dots) {
+    if has_dot_segment(path) {
         return Err(Reason::DotSegment);
     }
     Ok(path.trim_end_matches('/').into())
+}
+
+/// Whether some reader of `path` could find a `.` or `..` in it: encoded, behind an encoded slash, with parameters.
+pub(super) fn has_dot_segment(path: &str) -> bool {
+    let path = path.to_ascii_lowercase().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/");
+    let names = path.split(['/', '\\']).filter_map(|segment| segment.split(';').next());
+    names.into_iter().any(|name| matches!(name, "." | ".."))
+}
+
+/// An IPv6 address in brackets, or labels of letters, digits, `-` and `_` (RFC 1123; `_` is common in container names).
+fn is_host(host: &str) -> bool {
+    let sign = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let is_label = |label: &str| {
+        let ends = label.starts_with('-') || label.ends_with('-');
+        (1..=63).contains(&label.len()) && label.bytes().all(sign) && !ends
+    };
+    host.starts_with('[') || host.strip_suffix('.').unwrap_or(host).split('.').all(is_label)
 }
 
 /// Equal when requests go to the same place, whatever the spelling of an empty path.
@@ -164,6 +180,7 @@ enum Reason {
     TooLong,
     Scheme,
     UserInfo,
+    Host,
     Port,
     QueryOrFragment,
     DotSegment,
@@ -176,6 +193,9 @@ impl fmt::Display for InvalidBackend {
             Reason::NotAUrl => "write it as http://host:port/path",
             Reason::TooLong => "it is over 2,048 bytes",
             Reason::Scheme => "only http and https are served",
+            Reason::Host => {
+                "its host must be labels of letters, digits, '-' and '_' between dots, or an address"
+            }
             Reason::Port => "its port must be 1 to 65535",
             Reason::QueryOrFragment => "leave out '?' and '#'",
             Reason::DotSegment => "leave out '.' and '..' segments",

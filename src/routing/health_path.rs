@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::backend::has_dot_segment;
+
 /// Where the versions of a service answer health probes: a path below the base URL, such as `/healthz`.
 ///
 /// It starts with one `/`, is at most 256 bytes long, and holds no fragment or dot segment.
@@ -30,7 +32,7 @@ impl FromStr for HealthPath {
 
     fn from_str(text: &str) -> Result<Self, InvalidHealthPath> {
         let clean = text.len() <= 256 && text.starts_with('/') && !text.starts_with("//");
-        let dots = || text.split(['/', '?']).any(|s| matches!(s, "." | ".."));
+        let dots = || text.split('?').next().is_some_and(has_dot_segment);
         let parses = || text.parse::<http::uri::PathAndQuery>().is_ok_and(|path| path.as_str() == text);
         if clean && !dots() && parses() { Ok(Self(text.into())) } else { Err(InvalidHealthPath) }
     }

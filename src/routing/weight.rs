@@ -75,9 +75,10 @@ impl TryFrom<f64> for Weight {
     type Error = InvalidWeight;
 
     fn try_from(percent: f64) -> Result<Self, InvalidWeight> {
-        let exact = percent * 100.0;
-        let whole = exact.round();
-        let fits = (0.0..=f64::from(PARTS)).contains(&whole) && (exact - whole).abs() < 1e-6;
+        let whole = (percent * 100.0).round();
+        // A number of two decimals is read as the double nearest to it, which this quotient is too.
+        #[expect(clippy::float_cmp, reason = "both are the same double or the number has more decimals")]
+        let fits = (0.0..=f64::from(PARTS)).contains(&whole) && whole / 100.0 == percent;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,

@@ -146,3 +146,20 @@ async fn huge_and_deep_bodies_are_refused() {
     }
     assert_eq!(api.stored().await, before);
 }
+
+#[tokio::test]
+async fn a_body_that_is_no_object_is_refused() {
+    let api = Api::with_two_versions().await;
+    let before = api.stored().await;
+    for (method, path, body) in [
+        ("PUT", "/deployment/services/auth/versions/v1.1/weight", r#"[10,"reason"]"#),
+        ("PUT", "/deployment/services/auth/weights", r#"[{"v1.0":100},"reason"]"#),
+        ("POST", "/deployment/services/auth/versions/v1.1/switch", r#" ["why"]"#),
+        ("POST", "/deployment/services/auth/restore", "[1,null]"),
+        ("POST", "/routing/services/auth/versions", r#"["v9","http://10.0.0.9",null,false,null,null]"#),
+        ("PUT", "/deployment/services/auth/versions/v1.1/weight", "null"),
+    ] {
+        api.send(api.request(method, path, Body::from(body))).await.is_problem(400, "malformed-body");
+    }
+    assert_eq!(api.stored().await, before);
+}

@@ -33,7 +33,7 @@ pub(crate) struct Gateway {
     output: Option<JoinHandle<String>>,
     /// `127.0.0.1:PORT` of the data plane.
     pub(crate) data: String,
-    admin: String,
+    pub(crate) admin: String,
     token: String,
     client: HttpClient,
     dir: Option<TempDir>,

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::stream;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper_util::client::legacy::Client;
@@ -193,4 +193,50 @@ async fn http_1_0_clients_are_answered() {
     let gateway = gateway_to(&backend).await;
     let answer = raw(&gateway.data, b"GET /auth/old HTTP/1.0\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.0 200") && answer.ends_with("auth v1 /old\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn what_a_client_claims_of_itself_does_not_reach_the_backend() {
+    let backend = echo().await;
+    let gateway = gateway_to(&backend).await;
+    let head = "GET /auth/x HTTP/1.1\r\nhost: shop:81\r\nconnection: close\r\nX_Forwarded_For: 6.6.6.6\r\n\
+                Transfer_Encoding: chunked\r\nx-forwarded-port: 1\r\nx-forwarded-prefix: /evil\r\nx-real-ip: 6.6.6.6\r\n\r\n";
+    let seen = raw(&gateway.data, head.as_bytes()).await.to_ascii_lowercase();
+    for gone in ["6.6.6.6", "transfer_encoding", "x-forwarded-port", "evil"] {
+        assert!(!seen.contains(gone), "{gone}: {seen}");
+    }
+    assert!(seen.contains("x-forwarded-host: shop:81\n"), "{seen}");
+}
+
+#[tokio::test]
+async fn a_host_that_is_none_is_refused() {
+    let backend = echo().await;
+    let gateway = gateway_to(&backend).await;
+    for line in [
+        "GET /auth/ HTTP/1.1\r\nhost: u:p@evil",
+        "GET /auth/ HTTP/1.1\r\nhost: a, b",
+        "GET /auth/ HTTP/1.1\r\nhost: a b",
+        "GET http://u:p@evil/auth/ HTTP/1.1\r\nhost: evil",
+        "GET ftp://evil/auth/ HTTP/1.1\r\nhost: evil",
+    ] {
+        let seen = raw(&gateway.data, format!("{line}\r\nconnection: close\r\n\r\n").as_bytes()).await;
+        assert!(seen.starts_with("HTTP/1.1 400"), "{line}: {seen}");
+    }
+}
+
+#[tokio::test]
+async fn the_gateway_itself_is_no_backend_in_any_spelling() {
+    let gateway = Gateway::start(&["--no-demo"]);
+    let admin: http::Uri = gateway.admin.parse().unwrap();
+    let data = gateway.data.rsplit(':').next().unwrap().parse().ok();
+    for port in [data, admin.port_u16()].map(Option::unwrap) {
+        for host in
+            ["127.0.0.1", "localhost", "LOCALHOST.", "0x7f000001", "127.1", "[::1]", "[::ffff:127.0.0.1]"]
+        {
+            let body = serde_json::json!({"version": "v1", "url": format!("http://{host}:{port}")});
+            let (status, problem) =
+                gateway.try_admin(Method::POST, "/routing/services/self/versions", &body).await.unwrap();
+            assert_eq!((status.as_u16(), &problem["type"]), (422, &"invalid-url".into()), "{host}:{port}");
+        }
+    }
 }

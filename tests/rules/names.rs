@@ -60,7 +60,22 @@ fn weights_are_percentages_with_two_decimals() {
     ] {
         assert_eq!(text.parse::<Weight>().unwrap().hundredths(), hundredths);
     }
-    for text in ["-0.01", "100.01", "0.001", "33.333", "NaN", "inf", "-inf", "", "ten", "1e999", "10%"] {
+    for text in [
+        "-0.01",
+        "100.01",
+        "0.001",
+        "33.333",
+        "NaN",
+        "10.000000001",
+        "100.000000001",
+        "-1e-9",
+        "inf",
+        "-inf",
+        "",
+        "ten",
+        "1e999",
+        "10%",
+    ] {
         assert!(text.parse::<Weight>().is_err(), "{text}");
     }
     assert!(Weight::from_hundredths(10_001).is_err());
@@ -153,4 +168,39 @@ proptest! {
         prop_assert_eq!(weight.to_string().parse::<Weight>(), Ok(weight));
         prop_assert_eq!(Weight::try_from(weight.percent()), Ok(weight));
     }
+}
+
+#[test]
+fn a_base_urls_host_and_port_are_written_as_they_are_sent() {
+    for text in [
+        "http://a_b.c-d.e",
+        "http://a.",
+        "http://[2001:db8::1]:80",
+        "http://127.0.0.1:1",
+        "http://0x7f000001",
+    ] {
+        assert!(text.parse::<Backend>().is_ok(), "{text}");
+    }
+    for text in [
+        "http://a:+80",
+        "http://a:080",
+        "http://.",
+        "http://..",
+        "http://-",
+        "http://a..b",
+        "http://a-",
+        "http://a%41",
+    ] {
+        assert!(text.parse::<Backend>().is_err(), "{text}");
+    }
+    assert!(format!("http://{}", "a".repeat(64)).parse::<Backend>().is_err());
+}
+
+#[test]
+fn no_spelling_of_a_dot_segment_is_a_health_path_or_a_base_path() {
+    for path in ["/%2e%2e/x", "/..%2fx", "/a/..;/b", "/a/%2E/b", "/a%2f..", "/..%5cx"] {
+        assert!(path.parse::<HealthPath>().is_err(), "{path}");
+        assert!(format!("http://a{path}").parse::<Backend>().is_err(), "{path}");
+    }
+    assert!("/a..b/x?y=../z".parse::<HealthPath>().is_ok());
 }
