@@ -7,6 +7,23 @@ use crate::routing::VersionName;
 use crate::store::StoreError;
 
 /// Why a change was not made.
+///
+/// ```
+/// use tower_canary::deployments::DeployError;
+/// use tower_canary::routing::Change;
+/// use tower_canary::store::{ChangeRequest, StoreError};
+/// use tower_canary::{Deployments, Draw};
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let deployments = Deployments::in_memory(Draw::Exact);
+/// let switch = ChangeRequest::new(Change::Switch { version: "v1.1".parse()? }, "alice");
+/// let error = deployments.apply(&"auth".parse()?, switch).await.unwrap_err();
+/// assert!(matches!(&error, DeployError::Store(StoreError::UnknownService(name)) if name.as_str() == "auth"));
+/// assert_eq!(error.to_string(), "service auth is not registered: register a version of it first");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DeployError {

@@ -207,6 +207,29 @@ impl Deployments {
 
     /// The change that brings back what `generation` of the service left.
     ///
+    /// ```
+    /// # use tower_canary::routing::Change;
+    /// # use tower_canary::store::ChangeRequest;
+    /// # use tower_canary::{Deployments, Draw, ServiceName};
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// # let (deployments, auth): (_, ServiceName) = (Deployments::in_memory(Draw::Exact), "auth".parse()?);
+    /// # for (version, url) in [("v1.0", "http://10.0.0.1"), ("v1.1", "http://10.0.0.2")] {
+    /// #     let register = Change::register(version.parse()?, url.parse()?);
+    /// #     deployments.apply(&auth, ChangeRequest::new(register, "alice")).await?;
+    /// # }
+    /// let switch = Change::Switch { version: "v1.1".parse()? };
+    /// deployments.apply(&auth, ChangeRequest::new(switch, "alice")).await?; // generation 3
+    /// let latest = &deployments.history(&auth, None, 1).await?[0];
+    /// assert_eq!((latest.generation, latest.actor.as_str(), latest.kind.as_str()), (3, "alice", "switch"));
+    ///
+    /// let undo = deployments.restoring(&auth, 2).await?;
+    /// let applied = deployments.apply(&auth, ChangeRequest::new(undo, "bob")).await?;
+    /// assert_eq!(applied.after.versions()[0].weight.percent(), 100.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`DeployError::UnknownGeneration`] when the history does not have it.
@@ -218,7 +241,8 @@ impl Deployments {
         }
     }
 
-    /// Up to `limit` changes of `service`, latest first; `before` leaves out that generation and later ones.
+    /// Up to `limit` changes of `service`, latest first; `before` leaves out that generation and later ones. See
+    /// [`restoring`](Self::restoring) for an example.
     ///
     /// # Errors
     ///

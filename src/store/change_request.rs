@@ -35,6 +35,16 @@ pub struct ChangeRequest {
 }
 
 /// Which versions at weight 0 may be given traffic without a probe: those that were found healthy, or all.
+///
+/// ```
+/// use tower_canary::routing::Change;
+/// use tower_canary::store::{ChangeRequest, Clearance};
+///
+/// let request = ChangeRequest::new(Change::Switch { version: "v1.0".parse()? }, "alice");
+/// assert_eq!(request.clearance, Clearance::Only(vec![]));
+/// assert_eq!(request.forced().clearance, Clearance::All);
+/// # Ok::<(), tower_canary::routing::InvalidName>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Clearance {

@@ -5,6 +5,7 @@ use thiserror::Error;
 use crate::routing::{ChangeError, HealthPath, ServiceName, Version};
 
 /// Why a store did not do what it was asked. Nothing has changed, but see [`Unavailable`](Self::Unavailable).
+/// [`DeployError`](crate::deployments::DeployError) has an example.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StoreError {
