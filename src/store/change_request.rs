@@ -76,7 +76,7 @@ impl ChangeRequest {
     }
 
     /// Skips the probe. It does not take the last active version out: that is `force` of
-    /// [`Change::SetActive`](crate::routing::Change::SetActive).
+    /// [`Change::SetActive`].
     #[must_use]
     pub fn forced(self) -> Self {
         Self { clearance: Clearance::All, ..self }

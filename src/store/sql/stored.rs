@@ -63,7 +63,7 @@ struct ServiceRow {
 }
 
 impl Stored {
-    /// The services in rows of [`read::select`](super::read::select).
+    /// The services in the rows of a read.
     pub(super) fn group(rows: &[QueryResult]) -> Result<Vec<Self>, DbErr> {
         let mut services: Vec<Self> = Vec::new();
         for row in rows {
