@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use axum::Json;
 use http::StatusCode;
 use serde_json::Value;
-use utoipa::openapi::schema::Ref;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Ref, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, HeaderBuilder, OpenApi, RefOr, Response, ResponseBuilder};
-use utoipa::{IntoResponses, Modify};
+use utoipa::openapi::{ContentBuilder, HeaderBuilder, OpenApi, RefOr, Required, Response, ResponseBuilder};
+use utoipa::{IntoParams, IntoResponses, Modify};
 
+use super::extract::{OfService, OfVersion, Write};
 use super::problem::{Kind, Problem};
 
 #[derive(utoipa::OpenApi)]
@@ -33,6 +35,41 @@ impl Modify for Bearer {
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("bearer", SecurityScheme::Http(scheme));
     }
+}
+
+impl IntoParams for OfService {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![path("service", "the name of the service")]
+    }
+}
+
+impl IntoParams for OfVersion {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![path("service", "the name of the service"), path("version", "the name of the version")]
+    }
+}
+
+impl IntoParams for Write {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let force = "skip the probe, and take even the last active version out";
+        let expected = "the generation expected, in quotes; \"0\" for a service to be made";
+        vec![
+            parameter("force", ParameterIn::Query, force, Type::Boolean),
+            parameter("If-Match", ParameterIn::Header, expected, Type::String),
+        ]
+    }
+}
+
+fn path(name: &str, what: &str) -> Parameter {
+    parameter(name, ParameterIn::Path, what, Type::String)
+}
+
+/// Those in the path are required, others are not.
+fn parameter(name: &str, place: ParameterIn, what: &str, kind: Type) -> Parameter {
+    let required = if place == ParameterIn::Path { Required::True } else { Required::False };
+    let schema = ObjectBuilder::new().schema_type(SchemaType::Type(kind)).build();
+    let parameter = ParameterBuilder::new().name(name).parameter_in(place).description(Some(what));
+    parameter.required(required).schema(Some(schema)).build()
 }
 
 /// The problems that reading answers.

@@ -28,7 +28,7 @@ pub(super) struct Page {
     path = "/deployment/services/{service}/history",
     tag = "deployment",
     params(
-        ("service" = String, Path, description = "the name of the service"),
+        OfService,
         ("limit" = Option<u32>, Query, description = "how many, 1 to 200; 50 by default"),
         ("before" = Option<u64>, Query, description = "only changes before this generation")
     ),
@@ -57,11 +57,7 @@ pub(super) async fn history(
     post,
     path = "/deployment/services/{service}/restore",
     tag = "deployment",
-    params(
-        ("service" = String, Path, description = "the name of the service"),
-        ("force" = Option<bool>, Query, description = "skip the probe"),
-        ("If-Match" = Option<String>, Header, description = "the generation expected, in quotes")
-    ),
+    params(OfService, Write),
     request_body = Restore,
     security(("bearer" = [])),
     responses(

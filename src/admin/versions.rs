@@ -18,11 +18,7 @@ use crate::routing::{Backend, Change, Registration, VersionName, Weight};
     post,
     path = "/routing/services/{service}/versions",
     tag = "routing",
-    params(
-        ("service" = String, Path, description = "the name of the service"),
-        ("force" = Option<bool>, Query, description = "skip the probe"),
-        ("If-Match" = Option<String>, Header, description = "the generation expected, in quotes; \"0\" for a new service")
-    ),
+    params(OfService, Write),
     request_body = Register,
     security(("bearer" = [])),
     responses(
@@ -57,12 +53,7 @@ pub(super) async fn register(
     put,
     path = "/routing/services/{service}/versions/{version}",
     tag = "routing",
-    params(
-        ("service" = String, Path, description = "the name of the service"),
-        ("version" = String, Path, description = "the name of the version"),
-        ("force" = Option<bool>, Query, description = "skip the probe, and take even the last active version out"),
-        ("If-Match" = Option<String>, Header, description = "the generation expected, in quotes")
-    ),
+    params(OfVersion, Write),
     request_body = Update,
     security(("bearer" = [])),
     responses(
@@ -86,12 +77,7 @@ pub(super) async fn update(
     delete,
     path = "/routing/services/{service}/versions/{version}",
     tag = "routing",
-    params(
-        ("service" = String, Path, description = "the name of the service"),
-        ("version" = String, Path, description = "the name of the version"),
-        ("force" = Option<bool>, Query, description = "has no effect"),
-        ("If-Match" = Option<String>, Header, description = "the generation expected, in quotes")
-    ),
+    params(OfVersion, Write),
     request_body = Option<Why>,
     security(("bearer" = [])),
     responses(
@@ -114,10 +100,7 @@ pub(super) async fn remove(
     post,
     path = "/deployment/services/{service}/versions/{version}/check",
     tag = "deployment",
-    params(
-        ("service" = String, Path, description = "the name of the service"),
-        ("version" = String, Path, description = "the name of the version")
-    ),
+    params(OfVersion),
     security(("bearer" = [])),
     responses((status = OK, description = "it is healthy", body = CheckedDto), WriteProblems)
 )]

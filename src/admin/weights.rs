@@ -18,12 +18,7 @@ use crate::routing::{Change, VersionName, Weight};
     put,
     path = "/deployment/services/{service}/versions/{version}/weight",
     tag = "deployment",
-    params(
-        ("service" = String, Path, description = "the name of the service"),
-        ("version" = String, Path, description = "the name of the version"),
-        ("force" = Option<bool>, Query, description = "skip the probe"),
-        ("If-Match" = Option<String>, Header, description = "the generation expected, in quotes")
-    ),
+    params(OfVersion, Write),
     request_body = SetWeight,
     security(("bearer" = [])),
     responses(
@@ -49,11 +44,7 @@ pub(super) async fn set_weight(
     put,
     path = "/deployment/services/{service}/weights",
     tag = "deployment",
-    params(
-        ("service" = String, Path, description = "the name of the service"),
-        ("force" = Option<bool>, Query, description = "skip the probe"),
-        ("If-Match" = Option<String>, Header, description = "the generation expected, in quotes")
-    ),
+    params(OfService, Write),
     request_body = SetWeights,
     security(("bearer" = [])),
     responses(
@@ -77,12 +68,7 @@ pub(super) async fn set_weights(
     post,
     path = "/deployment/services/{service}/versions/{version}/switch",
     tag = "deployment",
-    params(
-        ("service" = String, Path, description = "the name of the service"),
-        ("version" = String, Path, description = "the name of the version"),
-        ("force" = Option<bool>, Query, description = "skip the probe"),
-        ("If-Match" = Option<String>, Header, description = "the generation expected, in quotes")
-    ),
+    params(OfVersion, Write),
     request_body = Option<Why>,
     security(("bearer" = [])),
     responses(
