@@ -14,11 +14,9 @@ use http::request::Parts;
 use thiserror::Error;
 
 use super::problem::Problem;
+use crate::store::MAX_ACTOR;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// The longest subject, in characters: the history keeps it as the actor of a change.
-const MAX_SUBJECT: usize = 255;
 
 /// How requests to the admin API are authenticated. There is no way to have none.
 ///
@@ -111,7 +109,7 @@ pub enum AuthError {
 
 /// A text that is not the subject of a [`Principal`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a subject has 1 to {MAX_SUBJECT} characters, none of them a control character")]
+#[error("a subject has 1 to {MAX_ACTOR} characters, none of them a control character")]
 #[non_exhaustive]
 pub struct InvalidSubject;
 
@@ -141,8 +139,8 @@ impl Principal {
     /// When `subject` is empty, longer than 255 characters, or has control characters.
     pub fn new(subject: impl Into<String>) -> Result<Self, InvalidSubject> {
         let subject = subject.into();
-        let length = subject.chars().take(MAX_SUBJECT + 1).count();
-        if length == 0 || length > MAX_SUBJECT || subject.contains(char::is_control) {
+        let length = subject.chars().take(MAX_ACTOR + 1).count();
+        if length == 0 || length > MAX_ACTOR || subject.contains(char::is_control) {
             return Err(InvalidSubject);
         }
         Ok(Self { subject, scopes: BTreeSet::new() })

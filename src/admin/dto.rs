@@ -10,10 +10,7 @@ use utoipa::ToSchema;
 
 use crate::deployments::Healthy;
 use crate::routing::{Share, Split, Version, Weight};
-use crate::store::HistoryEntry;
-
-/// The longest reason, in characters.
-const MAX_REASON: usize = 1_000;
+use crate::store::{HistoryEntry, MAX_REASON};
 
 // === Requests ===
 

@@ -17,7 +17,7 @@ pub use self::preflight::{Healthy, NoPreflight, Preflight, Unhealthy, UrlRefused
 use self::refresh::Followed;
 pub use self::refresh::Freshness;
 use crate::handle::RoutingHandle;
-use crate::routing::{Change, Draw, Route, ServiceName, VersionName};
+use crate::routing::{Backend, Change, ChangeError, Draw, Route, ServiceName, Split, VersionName};
 use crate::store::{Applied, ChangeRequest, Clearance, HistoryEntry, MemoryStore, RouteStore, StoreError};
 
 /// How often a change may turn out to serve yet another version that is not probed, because others change the split.
@@ -196,11 +196,7 @@ impl Deployments {
     ///
     /// Why the change would be refused, but for what a probe would find; [`StoreError::UnknownService`] for a service
     /// that is not served yet.
-    pub fn preview(
-        &self,
-        service: &ServiceName,
-        request: &ChangeRequest,
-    ) -> Result<crate::routing::Split, StoreError> {
+    pub fn preview(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Split, StoreError> {
         let route = self.route(service)?;
         request.clone().forced().decide(route.split(), crate::store::now())
     }
@@ -267,7 +263,7 @@ impl Deployments {
         version: &VersionName,
     ) -> Result<Option<Healthy>, DeployError> {
         let route = self.route(service)?;
-        let unknown = || StoreError::Refused(crate::routing::ChangeError::UnknownVersion(version.clone()));
+        let unknown = || StoreError::Refused(ChangeError::UnknownVersion(version.clone()));
         let found = route.split().version(version.as_str()).ok_or_else(unknown)?;
         let probed = self.shared.preflight.probe(found, route.split().health_path()).await;
         probed.map_err(|cause| DeployError::Unhealthy { version: version.clone(), cause })
@@ -331,7 +327,7 @@ impl Drop for Unpublished<'_> {
     }
 }
 
-fn clear(request: &mut ChangeRequest, version: VersionName, backend: crate::routing::Backend) {
+fn clear(request: &mut ChangeRequest, version: VersionName, backend: Backend) {
     if let Clearance::Only(cleared) = &mut request.clearance {
         cleared.push((version, backend));
     }

@@ -5,8 +5,10 @@ use std::time::SystemTime;
 use super::error::StoreError;
 use crate::routing::{Backend, Change, Split, Version, VersionName};
 
-const MOST_OF_ACTOR: usize = 255;
-const MOST_OF_REASON: usize = 1_000;
+/// How many characters the name of who asks has at most.
+pub(crate) const MAX_ACTOR: usize = 255;
+/// How many characters a reason has at most.
+pub(crate) const MAX_REASON: usize = 1_000;
 
 /// A [`Change`] with who asks for it, why, and under which conditions.
 ///
@@ -89,8 +91,8 @@ impl ChangeRequest {
     /// [`StoreError::TextRefused`], [`StoreError::GenerationConflict`], [`StoreError::Refused`] by a rule of the split,
     /// or [`StoreError::NotCleared`].
     pub fn decide(&self, split: &Split, at: SystemTime) -> Result<Split, StoreError> {
-        text("actor", &self.actor, MOST_OF_ACTOR)?;
-        text("reason", self.reason.as_deref().unwrap_or_default(), MOST_OF_REASON)?;
+        text("actor", &self.actor, MAX_ACTOR)?;
+        text("reason", self.reason.as_deref().unwrap_or_default(), MAX_REASON)?;
         if let Some(expected) = self.expected_generation.filter(|expected| *expected != split.generation()) {
             return Err(StoreError::GenerationConflict { expected, found: split.generation() });
         }

@@ -15,6 +15,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 
 pub use self::change_request::{ChangeRequest, Clearance};
+#[cfg(feature = "admin")]
+pub(crate) use self::change_request::{MAX_ACTOR, MAX_REASON};
 pub use self::error::StoreError;
 pub use self::memory::MemoryStore;
 use crate::routing::{ServiceName, Share, Split, VersionName};
