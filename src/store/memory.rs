@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::time::Instant;
 
-use super::{Applied, ChangeRequest, HistoryEntry, RouteStore, Snapshot, StoreError, now};
+use super::{Applied, ChangeRequest, HistoryEntry, Replica, RouteStore, Snapshot, StoreError, now};
 use crate::routing::{Change, ServiceName, Split};
 
 /// How many changes of one service the store in memory remembers.
@@ -23,6 +25,8 @@ pub struct MemoryStore {
 struct State {
     revision: u64,
     services: BTreeMap<ServiceName, Entry>,
+    /// By id, each with when it reported.
+    replicas: BTreeMap<String, (Replica, Instant)>,
 }
 
 #[derive(Clone, Debug)]
@@ -80,6 +84,28 @@ impl RouteStore for MemoryStore {
         let entry = state.services.get(service).ok_or_else(|| StoreError::UnknownService(service.clone()))?;
         let earlier = |change: &&HistoryEntry| before.is_none_or(|before| change.generation < before);
         Ok(entry.history.iter().rev().filter(earlier).take(limit as usize).cloned().collect())
+    }
+
+    async fn report(&self, id: &str, name: &str, revision: u64) -> Result<(), StoreError> {
+        let replica = Replica { id: id.into(), name: name.into(), revision, seen: Duration::ZERO };
+        let mut state = self.state();
+        state.replicas.retain(|_, (_, at)| at.elapsed() < Replica::EXPIRY);
+        state.replicas.insert(id.into(), (replica, Instant::now()));
+        Ok(())
+    }
+
+    async fn withdraw(&self, id: &str) -> Result<(), StoreError> {
+        self.state().replicas.remove(id);
+        Ok(())
+    }
+
+    async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {
+        let state = self.state();
+        let seen =
+            state.replicas.values().map(|(replica, at)| Replica { seen: at.elapsed(), ..replica.clone() });
+        let mut replicas: Vec<_> = seen.filter(|replica| replica.seen < Replica::EXPIRY).collect();
+        replicas.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
+        Ok(replicas)
     }
 }
 

@@ -6,10 +6,12 @@
 mod change_request;
 mod error;
 mod memory;
+mod replica;
 #[cfg(feature = "_sql")]
 pub mod sql;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
@@ -19,6 +21,7 @@ pub use self::change_request::{ChangeRequest, Clearance};
 pub(crate) use self::change_request::{MAX_ACTOR, MAX_REASON};
 pub use self::error::StoreError;
 pub use self::memory::MemoryStore;
+pub use self::replica::{Replica, Signal};
 use crate::routing::{ServiceName, Share, Split, VersionName};
 
 /// Keeps the splits of all services and the history of their changes.
@@ -67,6 +70,79 @@ pub trait RouteStore: fmt::Debug + Send + Sync + 'static {
         before: Option<u64>,
         limit: u32,
     ) -> Result<Vec<HistoryEntry>, StoreError>;
+
+    /// Waits until the store tells that there is something new to load: at once where it can, never where it cannot.
+    /// Whoever follows a store polls it all the same.
+    async fn changed(&self) -> Signal {
+        std::future::pending().await
+    }
+
+    /// Notes that the replica `id`, called `name`, serves what the store had at `revision`. To be repeated, because
+    /// [`replicas`](Self::replicas) leaves out who is silent. A store that does not keep it has nothing to do.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the store cannot be written.
+    async fn report(&self, id: &str, name: &str, revision: u64) -> Result<(), StoreError> {
+        let _ = (id, name, revision);
+        Ok(())
+    }
+
+    /// Forgets the replica `id`, which stops.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the store cannot be written.
+    async fn withdraw(&self, id: &str) -> Result<(), StoreError> {
+        let _ = id;
+        Ok(())
+    }
+
+    /// The replicas that reported within the last [`Replica::EXPIRY`], ordered by name.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the store cannot be read.
+    async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {
+        Ok(Vec::new())
+    }
+}
+
+/// A store that is shared, as by two gateways in one test.
+#[async_trait]
+impl<S: RouteStore + ?Sized> RouteStore for Arc<S> {
+    async fn load(&self, after: u64) -> Result<Snapshot, StoreError> {
+        (**self).load(after).await
+    }
+
+    async fn apply(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
+        (**self).apply(service, request).await
+    }
+
+    async fn history(
+        &self,
+        service: &ServiceName,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<HistoryEntry>, StoreError> {
+        (**self).history(service, before, limit).await
+    }
+
+    async fn changed(&self) -> Signal {
+        (**self).changed().await
+    }
+
+    async fn report(&self, id: &str, name: &str, revision: u64) -> Result<(), StoreError> {
+        (**self).report(id, name, revision).await
+    }
+
+    async fn withdraw(&self, id: &str) -> Result<(), StoreError> {
+        (**self).withdraw(id).await
+    }
+
+    async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {
+        (**self).replicas().await
+    }
 }
 
 /// Splits as they were at one revision of a store.

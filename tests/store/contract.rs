@@ -1,6 +1,9 @@
 //! What every store does, whatever it keeps splits in. One more store is one more line in `main.rs`.
 
 use std::future::Future;
+use std::ops::Deref;
+
+use std::time::Duration;
 
 use proptest::prelude::*;
 use tower_canary::routing::{Change, ChangeError, Registration, Split};
@@ -167,16 +170,39 @@ pub(crate) async fn writers_of_one_service_take_turns(store: &dyn RouteStore) {
     assert_eq!((last.splits[0].generation(), last.revision), (102, 102));
 }
 
+pub(crate) async fn replicas_are_known_by_what_they_reported_last(store: &dyn RouteStore) {
+    let known = async || {
+        let replicas = store.replicas().await.unwrap();
+        assert!(replicas.iter().all(|replica| replica.seen < Duration::from_secs(5)), "{replicas:?}");
+        replicas.into_iter().map(|replica| (replica.name, replica.id, replica.revision)).collect::<Vec<_>>()
+    };
+    let replica = |name: &str, id: &str, revision| (name.to_owned(), id.to_owned(), revision);
+    assert_eq!(known().await, []);
+    store.report("2", "b", 7).await.unwrap();
+    store.report("1", "b", 7).await.unwrap();
+    store.report("3", "a", 8).await.unwrap();
+    store.report("2", "b", 9).await.unwrap();
+    assert_eq!(known().await, [replica("a", "3", 8), replica("b", "1", 7), replica("b", "2", 9)]);
+    store.withdraw("1").await.unwrap();
+    store.withdraw("unknown").await.unwrap();
+    assert_eq!(known().await, [replica("a", "3", 8), replica("b", "2", 9)]);
+}
+
 /// Any sequence of changes has the same splits in the store as by the rules alone.
-pub(crate) fn any_changes_end_as_the_rules_say<S: RouteStore, F: Future<Output = S>>(open: impl Fn() -> F) {
+pub(crate) fn any_changes_end_as_the_rules_say<S, F>(open: impl Fn() -> F)
+where
+    S: Deref<Target: RouteStore + Sized>,
+    F: Future<Output = S>,
+{
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let config = ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
     proptest!(config, |(changes in prop::collection::vec(any_change(), 1..24))| {
         runtime.block_on(async {
-            let store = open().await;
-            let mut model = apply(&store, register("v0")).await.after;
+            let opened = open().await;
+            let store = &*opened;
+            let mut model = apply(store, register("v0")).await.after;
             for change in changes {
-                model = step(&store, model, change).await;
+                model = step(store, model, change).await;
                 assert_eq!(store.load(0).await.unwrap().splits, std::slice::from_ref(&model));
             }
         });
@@ -226,9 +252,9 @@ fn any_change() -> impl Strategy<Value = Change> {
 /// Runs the contract against the stores that `$open` opens, each empty.
 #[macro_export]
 macro_rules! contract {
-    ($store:ident, $open:expr) => {
+    ($store:ident, $available:expr, $open:expr) => {
         mod $store {
-            $crate::contract!(@tests $open;
+            $crate::contract!(@tests $available, $open;
                 an_empty_store_is_at_revision_zero
                 registering_the_first_version_creates_the_service
                 changing_an_unknown_service_is_refused
@@ -240,20 +266,25 @@ macro_rules! contract {
                 only_what_changed_later_is_loaded
                 versions_registered_at_once_stay_in_their_order
                 writers_of_one_service_take_turns
+                replicas_are_known_by_what_they_reported_last
             );
 
             #[test]
             fn any_changes_end_as_the_rules_say() {
-                $crate::contract::any_changes_end_as_the_rules_say($open);
+                if $available {
+                    $crate::contract::any_changes_end_as_the_rules_say($open);
+                }
             }
         }
     };
-    (@tests $open:expr; $($test:ident)*) => {
+    (@tests $available:expr, $open:expr; $($test:ident)*) => {
         $(
             #[tokio::test]
             async fn $test() {
-                let store = ($open)().await;
-                $crate::contract::$test(&store).await;
+                if $available {
+                    let store = ($open)().await;
+                    $crate::contract::$test(&*store).await;
+                }
             }
         )*
     };

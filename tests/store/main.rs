@@ -6,11 +6,23 @@
 )]
 
 mod contract;
+#[cfg(feature = "_sql")]
+mod databases;
+#[cfg(feature = "_sql")]
+mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
-contract!(memory, async || tower_canary::store::MemoryStore::new());
+contract!(memory, true, async || Box::new(tower_canary::store::MemoryStore::new()));
 #[cfg(feature = "sqlite")]
-contract!(sqlite_in_memory, async || crate::sqlite::in_memory().await);
+contract!(sqlite_in_memory, true, async || Box::new(crate::sqlite::in_memory().await));
 #[cfg(feature = "sqlite")]
-contract!(sqlite_file, async || crate::sqlite::in_a_file().await);
+contract!(sqlite_file, true, async || crate::sql::open(crate::databases::Kind::Sqlite).await);
+#[cfg(feature = "postgres")]
+contract!(on_postgres, crate::databases::Kind::Postgres.is_available(), async || {
+    crate::sql::open(crate::databases::Kind::Postgres).await
+});
+#[cfg(feature = "mysql")]
+contract!(on_mysql, crate::databases::Kind::MySql.is_available(), async || {
+    crate::sql::open(crate::databases::Kind::MySql).await
+});

@@ -257,7 +257,7 @@ async fn a_hosts_own_tables_stay_as_they_are() {
         SqlStore::with_connection(db.clone(), Migrations::Auto).await.unwrap();
     }
     assert_eq!(text(&db, "SELECT version FROM seaql_migrations").await, "m1_host m2_host");
-    assert_eq!(text(&db, "SELECT CAST(count(*) AS TEXT) FROM gateway_migrations").await, "6");
+    assert_eq!(text(&db, "SELECT CAST(count(*) AS TEXT) FROM gateway_migrations").await, "7");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -274,7 +274,7 @@ async fn many_that_start_at_once_on_an_empty_file_run_each_migration_once() {
             store.unwrap().unwrap();
         }
         let db = Database::connect(&url).await.unwrap();
-        assert_eq!(text(&db, "SELECT CAST(count(*) AS TEXT) FROM gateway_migrations").await, "6");
+        assert_eq!(text(&db, "SELECT CAST(count(*) AS TEXT) FROM gateway_migrations").await, "7");
         assert_eq!(text(&db, "SELECT CAST(count(*) AS TEXT) FROM gateway_revision").await, "1");
     }
 }

@@ -93,3 +93,23 @@ pub(crate) mod revision {
 
     impl ActiveModelBehavior for ActiveModel {}
 }
+
+pub(crate) mod replica {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "gateway_replica")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) id: String,
+        pub(crate) name: String,
+        pub(crate) revision: i64,
+        /// By the database's clock.
+        pub(crate) seen_at: i64,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}

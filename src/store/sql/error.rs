@@ -5,7 +5,7 @@ use std::error::Error;
 use sea_orm::DbErr;
 use thiserror::Error;
 
-use super::retry::{database_code, is_contention};
+use super::retry::{database_code, is_contention, is_loss};
 
 /// Why a database could not be connected to, and what to do about it. What the driver said is in
 /// [`source`](Error::source).
@@ -17,7 +17,7 @@ use super::retry::{database_code, is_contention};
 /// let error = SqlStore::connect("canary.db").await.unwrap_err();
 /// assert_eq!(
 ///     error.to_string(),
-///     "that is not a database URL: write it as sqlite://canary.db?mode=rwc"
+///     "that is not a database URL: write it as sqlite://canary.db?mode=rwc or postgres://user:password@host/database"
 /// );
 /// # });
 /// # Ok::<(), std::io::Error>(())
@@ -26,13 +26,17 @@ use super::retry::{database_code, is_contention};
 #[non_exhaustive]
 pub enum ConnectError {
     /// The URL does not say which database.
-    #[error("that is not a database URL: write it as sqlite://canary.db?mode=rwc")]
+    #[error(
+        "that is not a database URL: write it as sqlite://canary.db?mode=rwc or postgres://user:password@host/database"
+    )]
     NotAUrl,
     /// The URL has options that the driver does not know.
-    #[error("the database URL has parts that are not understood: write it as sqlite://canary.db?mode=rwc")]
+    #[error(
+        "the database URL has parts that are not understood: write it as sqlite://canary.db?mode=rwc or postgres://user:password@host/database"
+    )]
     BadUrl(#[source] Box<dyn Error + Send + Sync>),
     /// This build has no driver for that kind of database.
-    #[error("this build has no driver for {scheme}: use a sqlite URL")]
+    #[error("this build has no driver for {scheme}: {}", remedy(scheme))]
     NoDriver {
         /// What the URL starts with.
         scheme: String,
@@ -61,7 +65,22 @@ pub enum ConnectError {
     },
 }
 
+fn remedy(scheme: &str) -> &'static str {
+    match scheme {
+        "sqlite" => "build with the feature sqlite",
+        "postgres" | "postgresql" => "build with the feature postgres",
+        "mysql" | "mariadb" => "build with the feature mysql",
+        _ => "use a sqlite, postgres or mysql URL",
+    }
+}
+
 impl ConnectError {
+    /// What `error` of a driver about the database called `shown` means.
+    #[cfg(any(feature = "postgres", feature = "mysql"))]
+    pub(super) fn by_driver(shown: &str, error: sea_orm::sqlx::Error) -> Self {
+        Self::unusable(shown, DbErr::Conn(sea_orm::RuntimeErr::SqlxError(error.into())))
+    }
+
     /// What `error` of the database called `shown` means.
     pub(super) fn unusable(shown: &str, error: DbErr) -> Self {
         let hint = hint(&error);
@@ -81,7 +100,14 @@ fn hint(error: &DbErr) -> &'static str {
             "it cannot be written; check the permissions of the file and its directory, and that the URL does not say mode=ro"
         }
         Some("13") => "the disk is full",
+        Some("28P01" | "28000" | "1045" | "1698") => "check the user and the password",
+        Some("3D000" | "1049") => "create the database first, or name another",
+        Some("42501" | "1044" | "1142") => {
+            "the user may not create or use its tables: grant it, or run the migrations as one who may"
+        }
+        Some("53300" | "1040") => "it has no connection left: raise its limit, or use a pooler",
         _ if is_contention(error) => "another process keeps it locked",
+        _ if is_loss(error) => "check that it runs and can be reached",
         _ => "see the cause",
     }
 }

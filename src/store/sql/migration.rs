@@ -1,26 +1,37 @@
 //! Creating the tables, and bringing them up to date.
 //!
-//! Each migration is one statement, because MySQL commits after every statement that defines something. None says `IF
-//! NOT EXISTS`: a table that is there and was not made here is an error to be looked at, not to be built upon.
+//! Each migration is one statement, because MySQL commits after every statement that defines something: there a process
+//! may end between a table and the note that it was made, so each of them can be made again. None says `IF NOT EXISTS`: a
+//! table that is there and was not made here is an error to be looked at, not to be built upon.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sea_orm::sea_query::{
-    ColumnDef, Expr, ExprTrait, ForeignKey, ForeignKeyAction, Index, IntoIden, Query, Table,
-    TableCreateStatement,
+    ColumnDef, Expr, ExprTrait, ForeignKey, ForeignKeyAction, Index, IntoIden, OnConflict, Query, Table,
+    TableCreateStatement, TableName, TableRef,
 };
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, DynIden, EntityName,
-    QueryResult, Statement, TransactionTrait,
+    TransactionTrait,
 };
 use sea_orm_migration::{MigrationName, MigrationTrait, MigratorTrait, SchemaManager};
 
-use super::entity::{change, revision, service, version};
+use super::connect::within_limit;
+use super::dialect;
+use super::entity::{change, replica, revision, service, version};
 use super::error::ConnectError;
 use super::retry::{is_contention, pause};
-use super::write;
 
 /// Which migrations were run, beside the `seaql_migrations` of a host.
 const TABLE: &str = "gateway_migrations";
+
+/// How long migrating may take, with the wait for another process that does it.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// The index by which a replica finds what changed.
+const REVISION_INDEX: &str = "gateway_service_config_revision";
 
 /// What two processes that start at once agree on to take turns: any number that others hardly use.
 const LOCK: i64 = 0x0074_6361_6e61_7279;
@@ -73,89 +84,89 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(Step { name: "gateway_0004_create_revision", run: Run::Create(revision_table) }),
         Box::new(Step { name: "gateway_0005_insert_revision", run: Run::InsertRevision }),
         Box::new(Step { name: "gateway_0006_index_service_revision", run: Run::IndexRevision }),
+        Box::new(Step { name: "gateway_0007_create_replica", run: Run::Create(replica_table) }),
     ]
 }
 
-/// Why the tables are not as they should be.
-pub(super) enum Unprepared {
-    Missing(String),
-    Database(DbErr),
-}
-
-impl Unprepared {
-    /// As an error about the database called `shown`.
-    pub(super) fn of(self, shown: &str) -> ConnectError {
-        match self {
-            Self::Missing(migration) => ConnectError::MissingMigration { migration },
-            Self::Database(error) => ConnectError::unusable(shown, error),
+/// Sees to the tables of the database called `shown`, before anything is asked of them.
+pub(super) async fn prepare(
+    db: &DatabaseConnection,
+    migrations: Migrations,
+    shown: &str,
+) -> Result<(), ConnectError> {
+    if migrations == Migrations::Manual {
+        return Ok(());
+    }
+    let unusable = |error| ConnectError::unusable(shown, error);
+    // Looks first, so that a start against tables that are up to date takes no lock.
+    let missing = within_limit(async { missing(db).await.map_err(unusable) }).await?;
+    match missing {
+        None => Ok(()),
+        Some(migration) if migrations == Migrations::VerifyOnly => {
+            Err(ConnectError::MissingMigration { migration })
+        }
+        Some(_) => {
+            let migrated = tokio::time::timeout(LIMIT, migrate(db)).await;
+            migrated.map_err(|_| ConnectError::TimedOut(LIMIT))?.map_err(unusable)
         }
     }
 }
 
-impl From<DbErr> for Unprepared {
-    fn from(error: DbErr) -> Self {
-        Self::Database(error)
-    }
-}
-
-pub(super) async fn prepare(db: &DatabaseConnection, migrations: Migrations) -> Result<(), Unprepared> {
-    match migrations {
-        Migrations::Manual => Ok(()),
-        Migrations::VerifyOnly => missing(db).await?.map_or(Ok(()), |name| Err(Unprepared::Missing(name))),
-        Migrations::Auto => loop {
-            match run_missing(db).await {
-                Err(error) if is_contention(&error) => pause().await,
-                done => return Ok(done?),
-            }
-        },
-    }
-}
-
-/// The first migration that was not run.
+/// The first migration that was not run. Those of a later release are no concern of this one: while gateways are
+/// brought up to date one by one, both run on the same tables.
 async fn missing(db: &DatabaseConnection) -> Result<Option<String>, DbErr> {
-    let pending = Own::get_pending_migrations_read_only(db).await?;
-    Ok(pending.first().map(|migration| migration.name().to_owned()))
+    let mut run = BTreeSet::new();
+    if SchemaManager::new(db).has_table(TABLE).await? {
+        let mut select = Query::select();
+        select.column("version").from(TABLE);
+        for row in db.query_all(&select).await? {
+            run.insert(row.try_get_by_index::<String>(0)?);
+        }
+    }
+    let missing = migrations().into_iter().find(|migration| !run.contains(migration.name()));
+    Ok(missing.map(|migration| migration.name().to_owned()))
 }
 
-/// Looks first, so that a start against tables that are up to date takes no lock.
-async fn run_missing(db: &DatabaseConnection) -> Result<(), DbErr> {
-    if missing(db).await?.is_none() {
-        return Ok(());
+/// Runs what is missing, under a lock.
+async fn migrate(db: &DatabaseConnection) -> Result<(), DbErr> {
+    loop {
+        let migrated = match db.get_database_backend() {
+            #[cfg(feature = "mysql")]
+            DbBackend::MySql => migrate_mysql(db).await,
+            _ => migrate_in_transaction(db).await,
+        };
+        match migrated {
+            Err(error) if is_contention(&error) => pause().await,
+            done => return done,
+        }
     }
-    let transaction = db.begin_with_options(write::options(db.get_database_backend())).await?;
-    lock(&transaction).await?;
-    let outcome = Own::up(&transaction, None).await;
-    unlock(&transaction).await?;
-    outcome?;
+}
+
+/// SQLite needs no lock but its transaction, which locks the file.
+async fn migrate_in_transaction(db: &DatabaseConnection) -> Result<(), DbErr> {
+    let backend = db.get_database_backend();
+    let transaction = db.begin_with_options(dialect::transaction(backend)).await?;
+    if backend == DbBackend::Postgres {
+        transaction.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LOCK})")).await?;
+    }
+    up(&transaction).await?;
     transaction.commit().await
 }
 
-/// SQLite needs no more than its transaction, which locks the file.
-async fn lock(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
-    match transaction.get_database_backend() {
-        DbBackend::Postgres => {
-            ask(transaction, format!("SELECT pg_advisory_xact_lock({LOCK})")).await.map(drop)
-        }
-        // Held by the connection, because what defines tables ends the transaction.
-        DbBackend::MySql => {
-            let row = ask(transaction, format!("SELECT GET_LOCK('{TABLE}', 1)")).await?;
-            let got = row.map(|row| row.try_get_by_index::<Option<i64>>(0)).transpose()?.flatten();
-            if got == Some(1) { Ok(()) } else { Err(DbErr::RecordNotUpdated) }
-        }
-        _ => Ok(()),
-    }
+async fn up(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
+    Own::up(transaction, None).await
 }
 
-async fn unlock(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
-    match transaction.get_database_backend() {
-        DbBackend::MySql => ask(transaction, format!("SELECT RELEASE_LOCK('{TABLE}')")).await.map(drop),
-        _ => Ok(()),
-    }
-}
+/// There is no transaction to be had around what defines tables.
+#[cfg(feature = "mysql")]
+async fn migrate_mysql(db: &DatabaseConnection) -> Result<(), DbErr> {
+    use sea_orm::sqlx::Connection;
 
-async fn ask(transaction: &DatabaseTransaction, sql: String) -> Result<Option<QueryResult>, DbErr> {
-    let statement = Statement::from_string(transaction.get_database_backend(), sql);
-    transaction.query_one_raw(statement).await
+    let lock = super::mysql::migration_lock(db).await?.ok_or(DbErr::RecordNotUpdated)?;
+    Own::up(db, None).await?;
+    // It ends either way, and the lock with it.
+    let _ = lock.close().await;
+    Ok(())
 }
 
 /// The store's migrations with a table of their own. Not public, because it could also drop every table there is.
@@ -197,29 +208,50 @@ impl MigrationName for Step {
 impl MigrationTrait for Step {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         match self.run {
-            Run::Create(table) => manager.create_table(table(manager.get_database_backend())).await,
+            Run::Create(table) => {
+                let table = table(manager.get_database_backend());
+                if is_half_done(manager, &table).await? { Ok(()) } else { manager.create_table(table).await }
+            }
             Run::InsertRevision => {
                 let mut insert = Query::insert();
                 insert.into_table(revision::Entity).columns(["id", "revision"]);
                 insert.values_panic([revision::ONLY.into(), 0.into()]);
+                insert.on_conflict(OnConflict::column("id").do_nothing_on(["id"]).to_owned());
                 manager.execute(insert).await
             }
             Run::IndexRevision => {
+                let table = service::Entity.table_name();
+                if is_mysql(manager) && manager.has_index(table, REVISION_INDEX).await? {
+                    return Ok(());
+                }
                 let mut index = Index::create();
-                index.name("gateway_service_config_revision").table(service::Entity).col("revision");
+                index.name(REVISION_INDEX).table(service::Entity).col("revision");
                 manager.create_index(index).await
             }
         }
     }
+}
 
-    /// The row and the note that it is there are written together.
-    fn use_transaction(&self) -> Option<bool> {
-        matches!(self.run, Run::InsertRevision).then_some(true)
+/// Whether an earlier process made this very table and ended before it could note so.
+async fn is_half_done(manager: &SchemaManager<'_>, table: &TableCreateStatement) -> Result<bool, DbErr> {
+    let Some(TableRef::Table(TableName(_, name), _)) = table.get_table_name() else { return Ok(false) };
+    if !is_mysql(manager) || !manager.has_table(name.to_string()).await? {
+        return Ok(false);
     }
+    for column in table.get_columns() {
+        if !manager.has_column(name.to_string(), column.get_column_name()).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn is_mysql(manager: &SchemaManager<'_>) -> bool {
+    manager.get_database_backend() == DbBackend::MySql
 }
 
 fn service_table(backend: DbBackend) -> TableCreateStatement {
-    Table::create()
+    table(backend)
         .table(service::Entity)
         .col(key())
         .col(name("service_name").not_null().unique_key())
@@ -233,11 +265,11 @@ fn service_table(backend: DbBackend) -> TableCreateStatement {
         .take()
 }
 
-fn version_table(_: DbBackend) -> TableCreateStatement {
+fn version_table(backend: DbBackend) -> TableCreateStatement {
     let weight = Expr::col("weight").between(0, i32::from(crate::routing::PARTS));
-    Table::create()
+    table(backend)
         .table(version::Entity)
-        .col(ColumnDef::new("id").char_len(36).not_null().primary_key())
+        .col(ColumnDef::new("id").string_len(36).not_null().primary_key())
         .col(whole("service_id"))
         .col(name("version").not_null())
         .col(ColumnDef::new("url").text().not_null())
@@ -252,7 +284,7 @@ fn version_table(_: DbBackend) -> TableCreateStatement {
 }
 
 fn change_table(backend: DbBackend) -> TableCreateStatement {
-    Table::create()
+    table(backend)
         .table(change::Entity)
         .col(key())
         .col(whole("service_id"))
@@ -275,12 +307,32 @@ fn change_table(backend: DbBackend) -> TableCreateStatement {
         .take()
 }
 
-fn revision_table(_: DbBackend) -> TableCreateStatement {
-    Table::create()
+fn revision_table(backend: DbBackend) -> TableCreateStatement {
+    table(backend)
         .table(revision::Entity)
         .col(ColumnDef::new("id").integer().not_null().primary_key())
         .col(whole("revision"))
         .take()
+}
+
+fn replica_table(backend: DbBackend) -> TableCreateStatement {
+    table(backend)
+        .table(replica::Entity)
+        .col(ColumnDef::new("id").string_len(36).not_null().primary_key())
+        .col(ColumnDef::new("name").text().not_null())
+        .col(whole("revision"))
+        .col(whole("seen_at"))
+        .take()
+}
+
+/// What MySQL would otherwise take from its settings: rows that can be locked, and texts of any letters, compared as
+/// they are.
+fn table(backend: DbBackend) -> TableCreateStatement {
+    let mut table = Table::create();
+    if backend == DbBackend::MySql {
+        table.engine("InnoDB").character_set("utf8mb4").collate("utf8mb4_bin");
+    }
+    table
 }
 
 fn key() -> ColumnDef {

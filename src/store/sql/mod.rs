@@ -27,11 +27,22 @@
 //! A service that is deleted by hand is served until the gateways start again.
 
 mod connect;
+mod dialect;
 mod entity;
 mod error;
 mod history;
+#[cfg(feature = "postgres")]
+mod listener;
+#[cfg(not(feature = "postgres"))]
+#[path = "no_listener.rs"]
+mod listener;
 mod migration;
+#[cfg(feature = "mysql")]
+mod mysql;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod read;
+mod replicas;
 mod retry;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -42,12 +53,13 @@ use std::fmt;
 
 use async_trait::async_trait;
 use sea_orm::{DatabaseConnection, DbBackend};
-use tokio::sync::Mutex;
+use tokio::sync::{OnceCell, Semaphore};
 
 pub use self::error::ConnectError;
+use self::listener::Listener;
 pub use self::migration::{Migrations, migrations};
 use self::retry::Failure;
-use super::{Applied, ChangeRequest, HistoryEntry, RouteStore, Snapshot, StoreError};
+use super::{Applied, ChangeRequest, HistoryEntry, Replica, RouteStore, Signal, Snapshot, StoreError};
 use crate::routing::ServiceName;
 
 /// Keeps splits in a SQL database.
@@ -67,26 +79,44 @@ use crate::routing::ServiceName;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct SqlStore {
-    db: DatabaseConnection,
-    /// SQLite has one writer at a time. Taking turns here is fair and quick; its own way is to ask again and again.
-    turns: Option<Mutex<()>>,
+    /// Where to connect to, once it is needed.
+    url: Option<String>,
+    db: OnceCell<DatabaseConnection>,
+    /// Writers of this process take turns before they meet in the database.
+    turns: Semaphore,
+    listener: Listener,
 }
 
 impl SqlStore {
     /// Opens the database at `url` with connections of its own, and creates the tables or brings them up to date.
     ///
-    /// `sqlite://canary.db?mode=rwc` is a file that is created when missing; `sqlite::memory:` lasts as long as the store.
-    /// A SQLite file is set to write-ahead logging, and every change is on disk when it is answered.
+    /// | URL | database | feature |
+    /// | --- | --- | --- |
+    /// | `sqlite://canary.db?mode=rwc` | a file, created when missing; every change is on disk when it is answered | `sqlite` |
+    /// | `sqlite::memory:` | lasts as long as the store | `sqlite` |
+    /// | `postgres://user:password@host/database` | PostgreSQL 12 or later; TLS with `?sslmode=verify-full` | `postgres` |
+    /// | `mysql://user:password@host/database` | MySQL 8.0.16 or MariaDB 10.6, or later; TLS with `?ssl-mode=VERIFY_IDENTITY` | `mysql` |
+    ///
+    /// TLS needs the feature `tls-rustls` too.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] says what to mend, within about 3 seconds. It never holds a password.
+    /// [`ConnectError`] says what to mend, within about 3 seconds; migrating may take longer. It never holds a password.
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
-        connect::within_limit(async {
-            let db = connect::open(url).await?;
-            Self::prepared(db, Migrations::Auto, &connect::shown(url)).await
-        })
-        .await
+        let store = Self::connect_lazy(url)?;
+        store.db().await?;
+        Ok(store)
+    }
+
+    /// Like [`connect`](Self::connect), but connects when first used, and again and again until it could: for a host
+    /// that starts without its database, from a [cache](crate::deployments::SnapshotCache).
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`], when `url` cannot be that of a database.
+    pub fn connect_lazy(url: &str) -> Result<Self, ConnectError> {
+        let backend = connect::backend(url)?;
+        Ok(Self::new(backend, Some(url.into()), OnceCell::new()))
     }
 
     /// Keeps splits in a database that the host has connected to.
@@ -109,43 +139,43 @@ impl SqlStore {
         db: DatabaseConnection,
         migrations: Migrations,
     ) -> Result<Self, ConnectError> {
-        connect::within_limit(Self::prepared(db, migrations, "given")).await
+        migration::prepare(&db, migrations, "given").await?;
+        Ok(Self::new(db.get_database_backend(), None, OnceCell::new_with(Some(db))))
     }
 
-    async fn prepared(
-        db: DatabaseConnection,
-        migrations: Migrations,
-        shown: &str,
-    ) -> Result<Self, ConnectError> {
-        migration::prepare(&db, migrations).await.map_err(|unprepared| unprepared.of(shown))?;
-        let turns = (db.get_database_backend() == DbBackend::Sqlite).then(|| Mutex::new(()));
-        Ok(Self { db, turns })
+    fn new(backend: DbBackend, url: Option<String>, db: OnceCell<DatabaseConnection>) -> Self {
+        Self { url, db, turns: Semaphore::new(connect::writers(backend)), listener: Listener::default() }
+    }
+
+    async fn db(&self) -> Result<&DatabaseConnection, ConnectError> {
+        self.db.get_or_try_init(|| connect::open_prepared(self.url.as_deref().unwrap_or_default())).await
     }
 
     async fn attempt(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, Failure> {
-        let _turn = match &self.turns {
-            Some(turns) => Some(turns.lock().await),
-            None => None,
-        };
-        write::apply(&self.db, service, request).await
+        let db = self.db().await?;
+        // It is never closed.
+        let _turn = self.turns.acquire().await;
+        write::apply(db, service, request).await
     }
 }
 
 impl fmt::Debug for SqlStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The connection's own form may hold its URL.
-        f.debug_struct("SqlStore").field("backend", &self.db.get_database_backend()).finish_non_exhaustive()
+        let backend = self.db.get().map(DatabaseConnection::get_database_backend);
+        f.debug_struct("SqlStore").field("connected", &backend).finish_non_exhaustive()
     }
 }
 
 #[async_trait]
 impl RouteStore for SqlStore {
     async fn load(&self, after: u64) -> Result<Snapshot, StoreError> {
-        retry::retried(|| read::load(&self.db, after)).await
+        retry::retried(async || read::load(self.db().await?, after).await).await
     }
 
     async fn apply(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
-        retry::retried(|| self.attempt(service, request)).await
+        let applied = retry::retried(|| self.attempt(service, request)).await;
+        applied.map_err(|error| retry::unless_in_the_way(service, error))
     }
 
     async fn history(
@@ -154,6 +184,27 @@ impl RouteStore for SqlStore {
         before: Option<u64>,
         limit: u32,
     ) -> Result<Vec<HistoryEntry>, StoreError> {
-        retry::retried(|| history::read(&self.db, service, before, limit)).await
+        retry::retried(async || history::read(self.db().await?, service, before, limit).await).await
+    }
+
+    async fn changed(&self) -> Signal {
+        self.listener.changed(&self.db).await
+    }
+
+    async fn report(&self, id: &str, name: &str, revision: u64) -> Result<(), StoreError> {
+        retry::retried(async || {
+            let db = self.db().await?;
+            let _turn = self.turns.acquire().await;
+            Ok(replicas::report(db, id, name, revision).await?)
+        })
+        .await
+    }
+
+    async fn withdraw(&self, id: &str) -> Result<(), StoreError> {
+        retry::retried(async || Ok(replicas::withdraw(self.db().await?, id).await?)).await
+    }
+
+    async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {
+        retry::retried(async || Ok(replicas::all(self.db().await?).await?)).await
     }
 }

@@ -1,8 +1,9 @@
 //! Reading splits.
 
-use sea_orm::sea_query::{Expr, ExprTrait, Order, Query, SelectStatement};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, EntityTrait};
+use sea_orm::sea_query::{Expr, ExprTrait, Iden, Query, SelectStatement};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityName, EntityTrait};
 
+use super::dialect;
 use super::entity::{revision, service, version};
 use super::retry::Failure;
 use super::stored::{Stored, signed, unsigned};
@@ -17,11 +18,12 @@ pub(super) async fn load(db: &DatabaseConnection, after: u64) -> Result<Snapshot
     if after > 0 && revision <= after {
         return Ok(Snapshot { revision, ..Snapshot::default() });
     }
-    let mut statement = select();
+    let mut statement = select(db.get_database_backend());
     if after > 0 {
-        statement.and_where(Expr::col((service::Entity, service::Column::Revision)).gt(signed(after)));
+        statement.and_where(Expr::col(service::Column::Revision).gt(signed(after)));
     }
-    let mut stored = Stored::group(&db.query_all(&statement).await?)?;
+    let rows = db.query_all(&statement).await?;
+    let mut stored = rows.iter().map(Stored::of).collect::<Result<Vec<_>, _>>()?;
     stored.sort_by(|a, b| a.name.cmp(&b.name));
     let mut snapshot = Snapshot { revision, ..Snapshot::default() };
     for service in stored {
@@ -43,9 +45,9 @@ fn readable(service: &Stored) -> Result<Split, BrokenSplit> {
 
 /// The rows of one service.
 pub(super) async fn one(db: &impl ConnectionTrait, service: &ServiceName) -> Result<Option<Stored>, DbErr> {
-    let mut statement = select();
-    statement.and_where(Expr::col((service::Entity, service::Column::ServiceName)).eq(service.as_str()));
-    Ok(Stored::group(&db.query_all(&statement).await?)?.pop())
+    let mut statement = select(db.get_database_backend());
+    statement.and_where(Expr::col(service::Column::ServiceName).eq(service.as_str()));
+    db.query_one(&statement).await?.as_ref().map(Stored::of).transpose()
 }
 
 /// How many changes the store has seen.
@@ -61,19 +63,22 @@ pub(super) fn no_revision() -> DbErr {
 }
 
 /// Services, each with its versions, in one statement, so that no split is torn. The columns are in the order that
-/// [`Stored::group`] reads them.
-fn select() -> SelectStatement {
+/// [`Stored::of`] reads them.
+fn select(backend: DbBackend) -> SelectStatement {
     use service::Column as S;
     use version::Column as V;
-    let services = [S::Id, S::ServiceName, S::Generation, S::Salt, S::Slots, S::HealthPath];
     let versions =
         [V::Id, V::Version, V::Url, V::Weight, V::IsActive, V::Position, V::CreatedAt, V::UpdatedAt];
-    let (service_id, of) = ((service::Entity, S::Id), (version::Entity, V::ServiceId));
+    let versions: Vec<_> = versions.iter().map(Iden::unquoted).collect();
     Query::select()
-        .columns(services.map(|column| (service::Entity, column)))
-        .columns(versions.map(|column| (version::Entity, column)))
+        .columns([S::Id, S::ServiceName, S::Generation, S::Salt, S::Slots, S::HealthPath])
+        .expr(dialect::rows_as_text(
+            backend,
+            version::Entity.table_name(),
+            &versions,
+            "service_id",
+            "gateway_service_config.id",
+        ))
         .from(service::Entity)
-        .left_join(version::Entity, Expr::col(of).equals(service_id))
-        .order_by(service_id, Order::Asc)
         .take()
 }

@@ -8,7 +8,9 @@ use rand::RngExt;
 use sea_orm::sqlx::error::{DatabaseError, Error as DriverError};
 use sea_orm::{DbErr, RuntimeErr, SqlErr};
 
-use crate::store::StoreError;
+use super::error::ConnectError;
+use crate::routing::ServiceName;
+use crate::store::{BrokenSplit, StoreError};
 
 /// How long a call may take in all.
 const LIMIT: Duration = Duration::from_millis(2_750);
@@ -35,6 +37,12 @@ impl Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         Self::Decided(error)
+    }
+}
+
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
+        Self::Decided(unavailable(error))
     }
 }
 
@@ -66,6 +74,21 @@ where
     }
 }
 
+/// Two that create one service collide once. What is in the way of every attempt was put there by hand.
+pub(super) fn unless_in_the_way(service: &ServiceName, error: StoreError) -> StoreError {
+    match error {
+        StoreError::Unavailable(cause) if cause.downcast_ref().is_some_and(is_duplicate) => {
+            let reason = format!("a row that was not made by a change is in the way: {cause}");
+            StoreError::Broken(BrokenSplit { service: service.to_string(), reason })
+        }
+        other => other,
+    }
+}
+
+fn is_duplicate(error: &DbErr) -> bool {
+    matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
+}
+
 /// A moment of random length, so that those that collided do not meet again.
 pub(super) async fn pause() {
     let millis = rand::rng().random_range(1..=20);
@@ -75,18 +98,19 @@ pub(super) async fn pause() {
 /// Whether the attempt was undone because of what others did at the same time.
 pub(super) fn is_contention(error: &DbErr) -> bool {
     // A guard found another generation, or two created one service.
-    let overtaken = matches!(error, DbErr::RecordNotUpdated)
-        || matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)));
+    let overtaken = matches!(error, DbErr::RecordNotUpdated) || is_duplicate(error);
     overtaken || database_code(error).is_some_and(|code| is_transient(&code))
 }
 
 /// The code that the database gave an error, as its manual lists it.
 pub(super) fn database_code(error: &DbErr) -> Option<String> {
     let error = database_error(error)?;
-    // MySQL's own number is finer than its code, a SQL state, and stands in front of its message.
-    let shown = error.to_string();
-    let number = shown.split(' ').next().filter(|number| number.parse::<u16>().is_ok());
-    number.map(str::to_owned).or_else(|| error.code().map(Into::into))
+    #[cfg(feature = "mysql")]
+    if let Some(error) = error.try_downcast_ref::<sea_orm::sqlx::mysql::MySqlDatabaseError>() {
+        // Finer than its code, which is a SQL state.
+        return Some(error.number().to_string());
+    }
+    error.code().map(Into::into)
 }
 
 fn is_transient(code: &str) -> bool {
@@ -102,10 +126,14 @@ fn is_transient(code: &str) -> bool {
 }
 
 /// Whether the connection broke, as when the database is started anew.
-fn is_loss(error: &DbErr) -> bool {
-    // PostgreSQL: shut down by an administrator, crashed, starting up.
-    let stopped = || matches!(database_code(error).as_deref(), Some("57P01" | "57P02" | "57P03"));
-    matches!(driver_error(error), Some(DriverError::Io(_))) || stopped()
+pub(super) fn is_loss(error: &DbErr) -> bool {
+    // PostgreSQL: shut down by an administrator, crashed, starting up, idle for too long. MySQL: shutting down, killed;
+    // MariaDB: killed.
+    let stopped = |code: &str| {
+        matches!(code, "57P01" | "57P02" | "57P03" | "25P03" | "1053" | "3169" | "1927" | "1317")
+    };
+    matches!(driver_error(error), Some(DriverError::Io(_)))
+        || database_code(error).as_deref().is_some_and(stopped)
 }
 
 fn database_error(error: &DbErr) -> Option<&(dyn DatabaseError + 'static)> {

@@ -45,7 +45,7 @@ impl fmt::Display for Flaw {
     }
 }
 
-/// A service's rows: those of its versions next to each other, and its own in front of each of them.
+/// A service's row, and those of its versions.
 #[derive(Debug)]
 pub(super) struct Stored {
     pub(super) id: i64,
@@ -63,32 +63,11 @@ struct ServiceRow {
 }
 
 impl Stored {
-    /// The services in the rows of a read.
-    pub(super) fn group(rows: &[QueryResult]) -> Result<Vec<Self>, DbErr> {
-        let mut services: Vec<Self> = Vec::new();
-        for row in rows {
-            let id = row.try_get_by_index(0)?;
-            match services.last_mut() {
-                Some(service) if service.id == id => service.add(row),
-                _ => services.push(Self::begin(id, row)),
-            }
-        }
-        Ok(services)
-    }
-
-    fn begin(id: i64, row: &QueryResult) -> Self {
+    /// The service in a row of a read.
+    pub(super) fn of(row: &QueryResult) -> Result<Self, DbErr> {
+        let id = row.try_get_by_index(0)?;
         let name = row.try_get_by_index(1).unwrap_or_else(|_| format!("number {id}"));
-        let mut service = Self { id, name, service: ServiceRow::of(id, row), versions: Ok(Vec::new()) };
-        service.add(row);
-        service
-    }
-
-    fn add(&mut self, row: &QueryResult) {
-        match (&mut self.versions, version_row(self.id, row)) {
-            (Ok(versions), Ok(version)) => versions.extend(version),
-            (versions, Err(flaw)) => *versions = Err(flaw),
-            (Err(_), Ok(_)) => {}
-        }
+        Ok(Self { id, name, service: ServiceRow::of(id, row), versions: version_rows(id, row) })
     }
 
     /// The rows of its versions as they are, which a repaired split may differ from.
@@ -134,25 +113,63 @@ impl ServiceRow {
     }
 }
 
-/// `None` for a service without versions.
-fn version_row(service_id: i64, row: &QueryResult) -> Result<Option<version::Model>, Flaw> {
-    let id: Option<String> = row.try_get_by_index(6).map_err(|error| Flaw::new(VERSION, "?", "id", error))?;
-    let Some(id) = id else { return Ok(None) };
-    let flaw = |column| {
-        let id = &id;
-        move |error: DbErr| Flaw::new(VERSION, id, column, error)
-    };
-    Ok(Some(version::Model {
+/// The columns of a version as text, or none where there is nothing in it.
+type Texts = (
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+    Option<String>,
+);
+
+fn version_rows(service_id: i64, row: &QueryResult) -> Result<Vec<version::Model>, Flaw> {
+    let flaw =
+        |cause: &dyn fmt::Display| Flaw::new(VERSION, format!("of service {service_id}"), "any", cause);
+    // Nothing is what some databases make of no rows.
+    let text: Option<String> = row.try_get_by_index(6).map_err(|error| flaw(&error))?;
+    let rows: Vec<Texts> =
+        serde_json::from_str(text.as_deref().unwrap_or("[]")).map_err(|error| flaw(&error))?;
+    rows.into_iter().map(|texts| version_row(service_id, texts)).collect()
+}
+
+fn version_row(service_id: i64, texts: Texts) -> Result<version::Model, Flaw> {
+    let (id, version, url, weight, is_active, position, created_at, updated_at) = texts;
+    let id = id.unwrap_or_default();
+    let row = Row { id: &id };
+    Ok(version::Model {
         service_id,
-        version: row.try_get_by_index(7).map_err(flaw("version"))?,
-        url: row.try_get_by_index(8).map_err(flaw("url"))?,
-        weight: row.try_get_by_index(9).map_err(flaw("weight"))?,
-        is_active: row.try_get_by_index(10).map_err(flaw("is_active"))?,
-        position: row.try_get_by_index(11).map_err(flaw("position"))?,
-        created_at: row.try_get_by_index(12).map_err(flaw("created_at"))?,
-        updated_at: row.try_get_by_index(13).map_err(flaw("updated_at"))?,
+        version: row.some("version", version)?,
+        url: row.some("url", url)?,
+        weight: row.number("weight", weight)?,
+        is_active: matches!(row.some("is_active", is_active)?.as_str(), "1" | "true" | "t"),
+        position: row.number("position", position)?,
+        created_at: row.number("created_at", created_at)?,
+        updated_at: row.number("updated_at", updated_at)?,
         id,
-    }))
+    })
+}
+
+/// A row of a version while it is read.
+struct Row<'a> {
+    id: &'a str,
+}
+
+impl Row<'_> {
+    fn some(&self, column: &'static str, text: Option<String>) -> Result<String, Flaw> {
+        text.ok_or_else(|| Flaw::new(VERSION, self.id, column, "there is nothing in it"))
+    }
+
+    fn number<T: FromStr<Err: fmt::Display>>(
+        &self,
+        column: &'static str,
+        text: Option<String>,
+    ) -> Result<T, Flaw> {
+        let text = self.some(column, text)?;
+        text.parse().map_err(|error| Flaw::new(VERSION, self.id, column, format!("{text:?}: {error}")))
+    }
 }
 
 fn version(row: &version::Model) -> Result<Version, Flaw> {

@@ -3,10 +3,10 @@
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{
     ActiveValue, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    EntityTrait, IntoActiveModel, IsolationLevel, QueryFilter, QuerySelect, SqliteTransactionMode,
-    TransactionOptions, TransactionTrait,
+    EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, Statement, TransactionTrait,
 };
 
+use super::dialect;
 use super::entity::{change, revision, service, version};
 use super::read;
 use super::retry::Failure;
@@ -14,29 +14,13 @@ use super::stored::{Stored, row_of, shares_to_json, signed, unsigned};
 use crate::routing::{Change, ServiceName, Split};
 use crate::store::{Applied, ChangeRequest, HistoryEntry, StoreError, now, to_millis};
 
-/// How a transaction that writes begins.
-pub(super) fn options(backend: DbBackend) -> TransactionOptions {
-    let none = TransactionOptions::default();
-    match backend {
-        // Takes the lock for writing at once: one that read first would be refused it.
-        DbBackend::Sqlite => {
-            TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..none }
-        }
-        // At a higher level it would read what was there before it had the lock, or be refused for it.
-        DbBackend::MySql | DbBackend::Postgres => {
-            TransactionOptions { isolation_level: Some(IsolationLevel::ReadCommitted), ..none }
-        }
-        _ => none,
-    }
-}
-
 /// One attempt to make a change, whole or not at all.
 pub(super) async fn apply(
     db: &DatabaseConnection,
     service: &ServiceName,
     request: &ChangeRequest,
 ) -> Result<Applied, Failure> {
-    let transaction = db.begin_with_options(options(db.get_database_backend())).await?;
+    let transaction = db.begin_with_options(dialect::transaction(db.get_database_backend())).await?;
     match change(&transaction, service, request).await {
         Ok(applied) => transaction.commit().await.map_err(Failure::of_commit).map(|()| applied),
         Err(failure) => {
@@ -52,6 +36,9 @@ async fn change(
     service: &ServiceName,
     request: &ChangeRequest,
 ) -> Result<Applied, Failure> {
+    if let Some(guard) = dialect::guard(transaction.get_database_backend()) {
+        transaction.execute_unprepared(guard).await?;
+    }
     lock(transaction, service).await?;
     let stored = read::one(transaction, service).await?;
     let before = match (&stored, &request.change) {
@@ -94,7 +81,18 @@ async fn write(
     };
     write_versions(transaction, id, stored.map_or(&[], Stored::version_rows), after).await?;
     write_history(transaction, id, entry).await?;
+    tell(transaction, revision).await?;
     Ok(revision)
+}
+
+/// Tells those that listen, once it is committed. The others poll.
+async fn tell(transaction: &DatabaseTransaction, revision: u64) -> Result<(), DbErr> {
+    if transaction.get_database_backend() != DbBackend::Postgres {
+        return Ok(());
+    }
+    let values = [dialect::CHANNEL.into(), revision.to_string().into()];
+    let notify = Statement::from_sql_and_values(DbBackend::Postgres, "SELECT pg_notify($1, $2)", values);
+    transaction.query_one_raw(notify).await.map(drop)
 }
 
 /// The row stays locked until the commit, so that revisions are committed in their order.

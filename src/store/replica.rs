@@ -1,0 +1,45 @@
+//! The gateways that share a store.
+
+use std::time::Duration;
+
+/// One gateway process among those that share a store, as it reported itself.
+///
+/// ```
+/// use tower_canary::store::{MemoryStore, Replica, RouteStore};
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let store = MemoryStore::new();
+/// store.report("7f3a", "gateway-1", 42).await?;
+/// let replicas: Vec<Replica> = store.replicas().await?;
+/// assert_eq!((replicas[0].name.as_str(), replicas[0].revision), ("gateway-1", 42));
+/// # Ok::<(), tower_canary::store::StoreError>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a store of a host's own builds it")]
+pub struct Replica {
+    /// Which process: two of one name are told apart by it.
+    pub id: String,
+    /// What the host called it.
+    pub name: String,
+    /// It serves what the store had at this revision, or later.
+    pub revision: u64,
+    /// How long ago it reported.
+    pub seen: Duration,
+}
+
+impl Replica {
+    /// A replica that has not reported for so long counts as gone.
+    pub const EXPIRY: Duration = Duration::from_secs(15);
+}
+
+/// What a store tells those that follow it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Signal {
+    /// Something changed.
+    Changed,
+    /// The store was lost for a while, and may have come back as another: load everything.
+    Lost,
+}
