@@ -134,7 +134,7 @@ async fn deployments(options: &Options, preflight: NotOurselves) -> Result<Deplo
     // One sequence of choices for all threads: of any 1,000 requests a version gets its share to within one. The
     // default draw has a sequence per thread, which is cheaper still, and within two per thread.
     let draw = Draw::Seeded(options.seed.unwrap_or_else(rand::random));
-    let started = Deployments::start_with(store, preflight, RoutingHandle::with_draw(draw));
+    let started = Deployments::builder(store, preflight).with_handle(RoutingHandle::with_draw(draw)).start();
     started.await.map_err(|error| unusable(&error))
 }
 

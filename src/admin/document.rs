@@ -53,8 +53,12 @@ impl IntoParams for Write {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let force = "skip the probe, and take even the last active version out";
         let expected = "the generation expected, in quotes; \"0\" for a service to be made";
+        let wait = "'converged': answer once all replicas serve the change, 202 where some do not in time";
+        let timeout = "how long to wait, at most 60s; 5s by default";
         vec![
             parameter("force", ParameterIn::Query, force, Type::Boolean),
+            parameter("wait", ParameterIn::Query, wait, Type::String),
+            parameter("timeout", ParameterIn::Query, timeout, Type::String),
             parameter("If-Match", ParameterIn::Header, expected, Type::String),
         ]
     }
@@ -78,6 +82,9 @@ pub(super) struct ReadProblems;
 /// The problems that a change answers.
 pub(super) struct WriteProblems;
 
+/// What a change answers beside the split after it.
+pub(super) struct ChangeAnswers;
+
 impl IntoResponses for ReadProblems {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         problems(|status| matches!(status.as_u16(), 400 | 401 | 403 | 404 | 422 | 500 | 503))
@@ -87,6 +94,17 @@ impl IntoResponses for ReadProblems {
 impl IntoResponses for WriteProblems {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         problems(|status| status != StatusCode::METHOD_NOT_ALLOWED)
+    }
+}
+
+impl IntoResponses for ChangeAnswers {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let body = ContentBuilder::new().schema(Some(Ref::from_schema_name("ChangedDto"))).build();
+        let lagging = "made; the replicas that 'convergence' names do not serve it yet";
+        let lagging = ResponseBuilder::new().description(lagging).content("application/json", body).build();
+        let mut answers = WriteProblems::responses();
+        answers.insert("202".into(), lagging.into());
+        answers
     }
 }
 

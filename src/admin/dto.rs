@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
 
-use crate::deployments::Healthy;
+use crate::deployments::{Convergence, Freshness, Healthy};
 use crate::routing::{Share, Split, Version, Weight};
-use crate::store::{HistoryEntry, MAX_REASON};
+use crate::store::{BrokenSplit, HistoryEntry, MAX_REASON, Replica, StoreError};
 
 // === Requests ===
 
@@ -196,8 +196,70 @@ pub(super) struct ChangedDto {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "v1.1")]
     pub(super) switched_to: Option<String>,
+    /// After `?wait=converged`: which replicas serve the change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) convergence: Option<ConvergenceDto>,
     #[serde(flatten)]
     pub(super) split: SplitDto,
+}
+
+/// Which replicas serve a change, by name.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ConvergenceDto {
+    /// Whether all do that are known.
+    pub(super) converged: bool,
+    #[schema(example = json!(["gateway-1"]))]
+    serving: Vec<String>,
+    /// Those that do not yet; `null` where the store could not be asked for them.
+    #[schema(example = json!(["gateway-2"]))]
+    waiting: Option<Vec<String>>,
+}
+
+/// What this replica serves.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct StatusDto {
+    /// The store's revision that is served, or something later.
+    revision: u64,
+    /// How long ago that was known to be what the store has.
+    age_ms: u64,
+    /// Whether the store was not read since the start: what was served before it is served.
+    from_cache: bool,
+    /// Stored splits that cannot be read: their last good routes are served.
+    broken: Vec<BrokenDto>,
+}
+
+/// A stored split that cannot be read.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct BrokenDto {
+    service: String,
+    reason: String,
+}
+
+/// The replicas that share the store.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ReplicasDto {
+    /// The latest revision that one of them serves.
+    revision: u64,
+    /// Whether all serve it.
+    converged: bool,
+    /// Ordered by name.
+    replicas: Vec<ReplicaDto>,
+}
+
+/// One gateway among those that share the store.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ReplicaDto {
+    id: String,
+    #[schema(example = "gateway-1")]
+    name: String,
+    /// It serves what the store had at this revision, or later.
+    revision: u64,
+    /// How long ago it reported.
+    seen_ms: u64,
+    /// Whether it is the one that answers.
+    is_this: bool,
 }
 
 /// What a probe saw.
@@ -282,7 +344,47 @@ impl From<&Version> for VersionDto {
 
 impl From<&Split> for ChangedDto {
     fn from(split: &Split) -> Self {
-        Self { success: true, weight: None, switched_to: None, split: split.into() }
+        Self { success: true, weight: None, switched_to: None, convergence: None, split: split.into() }
+    }
+}
+
+impl From<Result<Convergence, StoreError>> for ConvergenceDto {
+    fn from(seen: Result<Convergence, StoreError>) -> Self {
+        let names = |replicas: Vec<Replica>| replicas.into_iter().map(|replica| replica.name).collect();
+        match seen {
+            Ok(Convergence { serving, waiting, .. }) => {
+                Self { converged: waiting.is_empty(), serving: names(serving), waiting: Some(names(waiting)) }
+            }
+            Err(_) => Self { converged: false, serving: Vec::new(), waiting: None },
+        }
+    }
+}
+
+impl From<Freshness> for StatusDto {
+    fn from(freshness: Freshness) -> Self {
+        let broken = |BrokenSplit { service, reason }| BrokenDto { service, reason };
+        Self {
+            revision: freshness.revision,
+            age_ms: millis(freshness.age),
+            from_cache: freshness.from_cache,
+            broken: freshness.broken.into_iter().map(broken).collect(),
+        }
+    }
+}
+
+impl ReplicasDto {
+    /// As seen by the replica `this`.
+    pub(super) fn new(replicas: Vec<Replica>, this: Option<&str>) -> Self {
+        let revision = replicas.iter().map(|replica| replica.revision).max().unwrap_or(0);
+        let converged = replicas.iter().all(|replica| replica.revision == revision);
+        let replica = |replica: Replica| ReplicaDto {
+            is_this: Some(replica.id.as_str()) == this,
+            id: replica.id,
+            name: replica.name,
+            revision: replica.revision,
+            seen_ms: millis(replica.seen),
+        };
+        Self { revision, converged, replicas: replicas.into_iter().map(replica).collect() }
     }
 }
 
@@ -291,7 +393,7 @@ impl From<Option<Healthy>> for CheckedDto {
         Self {
             healthy: seen.map(|_| true),
             status: seen.map(|seen| seen.status),
-            latency_ms: seen.map(|seen| u64::try_from(seen.took.as_millis()).unwrap_or(u64::MAX)),
+            latency_ms: seen.map(|seen| millis(seen.took)),
         }
     }
 }
@@ -314,6 +416,10 @@ impl From<HistoryEntry> for EntryDto {
 fn shares(shares: &[Share]) -> BTreeMap<String, ShareDto> {
     let share = |share: &Share| ShareDto { weight: Percent(share.weight), is_active: share.active };
     shares.iter().map(|of| (of.version.to_string(), share(of))).collect()
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn rfc3339(at: SystemTime) -> String {

@@ -1,5 +1,7 @@
 //! What handlers take out of a request: names in its path, conditions of a write, its body.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
@@ -16,6 +18,10 @@ use crate::routing::{ServiceName, VersionName};
 /// The most characters of a detail that repeats what a client sent.
 const MAX_DETAIL: usize = 300;
 
+/// How long an answer waits for the other replicas, where it is asked to and no time is given; and at most.
+const DEFAULT_WAIT: Duration = Duration::from_secs(5);
+const MAX_WAIT: Duration = Duration::from_secs(60);
+
 /// The service that the path names.
 #[derive(Debug)]
 pub(super) struct OfService(pub(super) ServiceName);
@@ -31,6 +37,8 @@ pub(super) struct Write {
     pub(super) if_match: IfMatch,
     /// Skip the probe, and take even the last active version out.
     pub(super) force: bool,
+    /// How long to wait for the other replicas to serve it, if at all.
+    pub(super) wait: Option<Duration>,
 }
 
 /// A condition on the generation of the split (RFC 9110, section 13.1.1).
@@ -68,6 +76,15 @@ struct VersionInPath {
 struct WriteQuery {
     #[serde(default)]
     force: bool,
+    wait: Option<WaitFor>,
+    timeout: Option<String>,
+}
+
+/// What an answer may wait for.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum WaitFor {
+    Converged,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for OfService {
@@ -102,8 +119,24 @@ impl<S: Send + Sync> FromRequestParts<S> for Write {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let principal = parts.extensions.get().cloned().ok_or_else(|| Problem::unauthorized("Bearer"))?;
-        let Strict(WriteQuery { force }) = Strict::from_request_parts(parts, state).await?;
-        Ok(Self { principal, if_match: IfMatch::of(&parts.headers)?, force })
+        let Strict(query) = Strict::<WriteQuery>::from_request_parts(parts, state).await?;
+        let (force, wait) = (query.force, query.wait()?);
+        Ok(Self { principal, if_match: IfMatch::of(&parts.headers)?, force, wait })
+    }
+}
+
+impl WriteQuery {
+    fn wait(&self) -> Result<Option<Duration>, Problem> {
+        let refused = |detail| Err(Problem::new(Kind::MalformedQuery, detail));
+        match (&self.wait, &self.timeout) {
+            (None, None) => Ok(None),
+            (None, Some(_)) => refused("timeout goes with wait=converged"),
+            (Some(WaitFor::Converged), None) => Ok(Some(DEFAULT_WAIT)),
+            (Some(WaitFor::Converged), Some(text)) => match humantime::parse_duration(text) {
+                Ok(limit) if limit <= MAX_WAIT => Ok(Some(limit)),
+                _ => refused("timeout must be a time of at most 60s, such as 5s or 500ms"),
+            },
+        }
     }
 }
 

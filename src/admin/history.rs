@@ -6,11 +6,11 @@ use axum::response::Response;
 use http::StatusCode;
 use serde::Deserialize;
 
-use super::document::{ReadProblems, WriteProblems};
+use super::document::{ChangeAnswers, ReadProblems};
 use super::dto::{ChangedDto, EntryDto, HistoryDto, Restore};
 use super::extract::{Body, OfService, Strict, Write};
 use super::problem::{Kind, Problem};
-use super::state::{AdminState, tagged};
+use super::state::AdminState;
 
 const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 200;
@@ -62,7 +62,7 @@ pub(super) async fn history(
     security(("bearer" = [])),
     responses(
         (status = OK, description = "the split after", body = ChangedDto, headers(("ETag" = String, description = "the generation in quotes"))),
-        WriteProblems
+        ChangeAnswers
     )
 )]
 pub(super) async fn restore(
@@ -72,6 +72,7 @@ pub(super) async fn restore(
     Body(body): Body<Restore>,
 ) -> Result<Response, Problem> {
     let change = state.deployments.restoring(&service, body.generation).await?;
-    let split = state.apply(&service, change, write, body.reason).await?;
-    Ok(tagged(StatusCode::OK, &split, ChangedDto::from(&split)))
+    let changed = state.apply(&service, change, write, body.reason).await?;
+    let answer = changed.dto();
+    Ok(changed.answer(StatusCode::OK, answer))
 }

@@ -13,16 +13,16 @@
 //! | `GET /deployment/services/{service}/history` | who, when, why, before and after; `?limit=` (1 to 200, by default 50) and `?before=` (a generation) |
 //! | `POST /deployment/services/{service}/restore` | `{"generation": 41}` |
 //! | `POST /deployment/services/{service}/versions/{version}/check` | probes now |
+//! | `GET /deployment/status` | how fresh the routes of this gateway are; answered without the store |
+//! | `GET /deployment/replicas` | the gateways that share the store, and how far each has followed it |
 //! | `GET /openapi.json` | all this for machines |
 //!
 //! **Requests.** Bodies are JSON of at most 16 KiB; unknown fields are refused, and an empty body is read as `{}`. Every
 //! change takes a `reason` (at most 1,000 characters, no control characters), `If-Match: "<generation>"`, and
 //! `?force=true`, which skips the probe of versions that get traffic and takes even the last active version out. It never skips the
-//! policy on addresses.
-//! `If-Match: "0"` on a registration asks for a new service.
-//!
-//! A version that would get traffic and has none is probed first; the first version of a service is not, since there is
-//! no traffic yet that it could fail.
+//! policy on addresses. `If-Match: "0"` on a registration asks for a new service. With `?wait=converged&timeout=5s` the
+//! answer waits until all [replicas](crate::deployments::Builder::as_replica) serve the change, at most 60 s: its
+//! `convergence` names those that do, and 202 instead of 200 says that some do not yet.
 //!
 //! A version that would get traffic and has none is probed first; the first version of a service is not, since there is
 //! no traffic yet that it could fail.
@@ -69,10 +69,13 @@ mod history;
 #[cfg(feature = "jwt")]
 mod jwt;
 mod problem;
+mod replicas;
 mod services;
 mod state;
 mod versions;
 mod weights;
+
+use std::any::Any;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -80,6 +83,7 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, StatusCode};
+use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -112,6 +116,7 @@ pub fn router(deployments: Deployments, auth: AdminAuth) -> Router {
     Router::new()
         .fallback_service(routes)
         .layer(from_fn_with_state(auth, auth::guard))
+        .layer(CatchPanicLayer::custom(panicked))
         .layer(always(CACHE_CONTROL, "no-store"))
         .layer(always(X_CONTENT_TYPE_OPTIONS, "nosniff"))
 }
@@ -123,6 +128,8 @@ fn documented() -> OpenApiRouter<AdminState> {
         .routes(routes!(services::list_services))
         .routes(routes!(services::list_versions))
         .routes(routes!(history::history))
+        .routes(routes!(replicas::status))
+        .routes(routes!(replicas::replicas))
         .merge(changes())
 }
 
@@ -139,6 +146,12 @@ fn changes() -> OpenApiRouter<AdminState> {
 
 fn always(name: http::HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
     SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value))
+}
+
+/// A store, a preflight or an authenticator of the host's panicked. What it said is in the host's own log of panics.
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    let detail = "the gateway has a fault; read the split to see whether the change was made";
+    Problem::new(Kind::InternalError, detail).into_response()
 }
 
 async fn not_found() -> Problem {

@@ -57,6 +57,7 @@ kinds! {
     InvalidUrl = UNPROCESSABLE_ENTITY "invalid-url" "Invalid URL";
     InvalidHealthPath = UNPROCESSABLE_ENTITY "invalid-health-path" "Invalid health path";
     BrokenSplit = INTERNAL_SERVER_ERROR "broken-split" "Broken split";
+    InternalError = INTERNAL_SERVER_ERROR "internal-error" "Internal error";
     StoreUnavailable = SERVICE_UNAVAILABLE "store-unavailable" "Store unavailable";
 }
 

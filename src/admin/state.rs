@@ -6,7 +6,7 @@ use http::header::ETAG;
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
-use super::dto::Reason;
+use super::dto::{ChangedDto, ConvergenceDto, Reason};
 use super::extract::Write;
 use super::problem::Problem;
 use crate::deployments::Deployments;
@@ -20,14 +20,14 @@ pub(super) struct AdminState {
 }
 
 impl AdminState {
-    /// Makes a change and logs it.
+    /// Makes a change, logs it, and waits for the other replicas if that is asked for.
     pub(super) async fn apply(
         &self,
         service: &ServiceName,
         change: Change,
         write: Write,
         reason: Option<Reason>,
-    ) -> Result<Split, Problem> {
+    ) -> Result<Changed, Problem> {
         let served = self.deployments.handle().route(service.as_str());
         let current = served.map(|route| route.split().generation());
         let mut request = ChangeRequest::new(change, write.principal.subject());
@@ -39,7 +39,32 @@ impl AdminState {
         let logged = request.clone();
         let applied = self.deployments.apply(service, request).await?;
         log(&logged, &applied);
-        Ok(applied.after)
+        let convergence = match write.wait {
+            Some(limit) => Some(self.deployments.converged(applied.revision, limit).await.into()),
+            None => None,
+        };
+        Ok(Changed { split: applied.after, convergence })
+    }
+}
+
+/// A change that was made.
+#[derive(Debug)]
+pub(super) struct Changed {
+    split: Split,
+    convergence: Option<ConvergenceDto>,
+}
+
+impl Changed {
+    /// What to answer.
+    pub(super) fn dto(&self) -> ChangedDto {
+        ChangedDto::from(&self.split)
+    }
+
+    /// Answers `body` with `status`, or with 202 where some replica does not serve it yet.
+    pub(super) fn answer(self, status: StatusCode, body: ChangedDto) -> Response {
+        let lags = self.convergence.as_ref().is_some_and(|convergence| !convergence.converged);
+        let status = if lags { StatusCode::ACCEPTED } else { status };
+        tagged(status, &self.split, ChangedDto { convergence: self.convergence, ..body })
     }
 }
 

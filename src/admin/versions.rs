@@ -6,11 +6,11 @@ use axum::response::Response;
 use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
 
-use super::document::WriteProblems;
+use super::document::{ChangeAnswers, WriteProblems};
 use super::dto::{ChangedDto, CheckedDto, Register, Update, Why};
 use super::extract::{Body, OfService, OfVersion, Write};
 use super::problem::{Kind, Problem};
-use super::state::{AdminState, tagged};
+use super::state::AdminState;
 use crate::routing::{Backend, Change, Registration, VersionName, Weight};
 
 /// Registers a version, and its service with the first one. Moves no traffic unless given a weight.
@@ -28,7 +28,7 @@ use crate::routing::{Backend, Change, Registration, VersionName, Weight};
             body = ChangedDto,
             headers(("ETag" = String, description = "the generation in quotes"), ("Location" = String, description = "the path of the version"))
         ),
-        WriteProblems
+        ChangeAnswers
     )
 )]
 pub(super) async fn register(
@@ -40,8 +40,9 @@ pub(super) async fn register(
 ) -> Result<Response, Problem> {
     let registration = registration(&body)?;
     let location = format!("{}/{}", uri.path(), registration.version);
-    let split = state.apply(&service, Change::Register(registration), write, body.reason).await?;
-    let mut answer = tagged(StatusCode::CREATED, &split, ChangedDto::from(&split));
+    let changed = state.apply(&service, Change::Register(registration), write, body.reason).await?;
+    let answer = changed.dto();
+    let mut answer = changed.answer(StatusCode::CREATED, answer);
     if let Ok(location) = HeaderValue::try_from(location) {
         answer.headers_mut().insert(LOCATION, location);
     }
@@ -58,7 +59,7 @@ pub(super) async fn register(
     security(("bearer" = [])),
     responses(
         (status = OK, description = "the split after", body = ChangedDto, headers(("ETag" = String, description = "the generation in quotes"))),
-        WriteProblems
+        ChangeAnswers
     )
 )]
 pub(super) async fn update(
@@ -68,8 +69,9 @@ pub(super) async fn update(
     Body(body): Body<Update>,
 ) -> Result<Response, Problem> {
     let change = change(version, &body, write.force)?;
-    let split = state.apply(&service, change, write, body.reason).await?;
-    Ok(tagged(StatusCode::OK, &split, ChangedDto::from(&split)))
+    let changed = state.apply(&service, change, write, body.reason).await?;
+    let answer = changed.dto();
+    Ok(changed.answer(StatusCode::OK, answer))
 }
 
 /// Forgets an inactive version.
@@ -82,7 +84,7 @@ pub(super) async fn update(
     security(("bearer" = [])),
     responses(
         (status = OK, description = "the split after", body = ChangedDto, headers(("ETag" = String, description = "the generation in quotes"))),
-        WriteProblems
+        ChangeAnswers
     )
 )]
 pub(super) async fn remove(
@@ -91,8 +93,9 @@ pub(super) async fn remove(
     write: Write,
     Body(body): Body<Why>,
 ) -> Result<Response, Problem> {
-    let split = state.apply(&service, Change::Remove { version }, write, body.reason).await?;
-    Ok(tagged(StatusCode::OK, &split, ChangedDto::from(&split)))
+    let changed = state.apply(&service, Change::Remove { version }, write, body.reason).await?;
+    let answer = changed.dto();
+    Ok(changed.answer(StatusCode::OK, answer))
 }
 
 /// Probes a version now, as before it gets traffic.

@@ -6,11 +6,11 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 
-use super::document::WriteProblems;
+use super::document::ChangeAnswers;
 use super::dto::{ChangedDto, Percent, SetWeight, SetWeights, Why};
 use super::extract::{Body, OfService, OfVersion, Write};
 use super::problem::Problem;
-use super::state::{AdminState, tagged};
+use super::state::AdminState;
 use crate::routing::{Change, VersionName, Weight};
 
 /// Gives a version a weight. The other active versions share the rest in proportion to what they have.
@@ -23,7 +23,7 @@ use crate::routing::{Change, VersionName, Weight};
     security(("bearer" = [])),
     responses(
         (status = OK, description = "the split after", body = ChangedDto, headers(("ETag" = String, description = "the generation in quotes"))),
-        WriteProblems
+        ChangeAnswers
     )
 )]
 pub(super) async fn set_weight(
@@ -34,9 +34,9 @@ pub(super) async fn set_weight(
 ) -> Result<Response, Problem> {
     let weight = Weight::try_from(body.weight)?;
     let change = Change::SetWeight { version, weight };
-    let split = state.apply(&service, change, write, body.reason).await?;
-    let answer = ChangedDto { weight: Some(Percent(weight)), ..ChangedDto::from(&split) };
-    Ok(tagged(StatusCode::OK, &split, answer))
+    let changed = state.apply(&service, change, write, body.reason).await?;
+    let answer = ChangedDto { weight: Some(Percent(weight)), ..changed.dto() };
+    Ok(changed.answer(StatusCode::OK, answer))
 }
 
 /// Sets the weights of the whole split. They total 100; active versions left out get 0.
@@ -49,7 +49,7 @@ pub(super) async fn set_weight(
     security(("bearer" = [])),
     responses(
         (status = OK, description = "the split after", body = ChangedDto, headers(("ETag" = String, description = "the generation in quotes"))),
-        WriteProblems
+        ChangeAnswers
     )
 )]
 pub(super) async fn set_weights(
@@ -59,8 +59,9 @@ pub(super) async fn set_weights(
     Body(body): Body<SetWeights>,
 ) -> Result<Response, Problem> {
     let change = Change::SetWeights(parsed(&body.weights)?);
-    let split = state.apply(&service, change, write, body.reason).await?;
-    Ok(tagged(StatusCode::OK, &split, ChangedDto::from(&split)))
+    let changed = state.apply(&service, change, write, body.reason).await?;
+    let answer = changed.dto();
+    Ok(changed.answer(StatusCode::OK, answer))
 }
 
 /// Gives a version all traffic, and activates it if it is not active. Also the way back.
@@ -73,7 +74,7 @@ pub(super) async fn set_weights(
     security(("bearer" = [])),
     responses(
         (status = OK, description = "the split after", body = ChangedDto, headers(("ETag" = String, description = "the generation in quotes"))),
-        WriteProblems
+        ChangeAnswers
     )
 )]
 pub(super) async fn switch(
@@ -83,9 +84,9 @@ pub(super) async fn switch(
     Body(body): Body<Why>,
 ) -> Result<Response, Problem> {
     let switched_to = Some(version.to_string());
-    let split = state.apply(&service, Change::Switch { version }, write, body.reason).await?;
-    let answer = ChangedDto { switched_to, ..ChangedDto::from(&split) };
-    Ok(tagged(StatusCode::OK, &split, answer))
+    let changed = state.apply(&service, Change::Switch { version }, write, body.reason).await?;
+    let answer = ChangedDto { switched_to, ..changed.dto() };
+    Ok(changed.answer(StatusCode::OK, answer))
 }
 
 fn parsed(weights: &BTreeMap<String, f64>) -> Result<BTreeMap<VersionName, Weight>, Problem> {

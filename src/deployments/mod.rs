@@ -4,7 +4,11 @@
 //! published it when it answers; [`run`](Deployments::run) follows the changes that other processes make to the same
 //! store. When the store fails, the routes published last stay.
 
+mod builder;
+mod cache;
+mod converge;
 mod error;
+mod follow;
 mod preflight;
 mod refresh;
 
@@ -12,6 +16,10 @@ use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+pub use self::builder::Builder;
+pub use self::cache::SnapshotCache;
+pub use self::converge::Convergence;
+use self::converge::Identity;
 pub use self::error::DeployError;
 pub use self::preflight::{Healthy, NoPreflight, Preflight, Unhealthy, UrlRefused};
 use self::refresh::Followed;
@@ -51,6 +59,8 @@ struct Shared {
     store: Arc<dyn RouteStore>,
     preflight: Arc<dyn Preflight>,
     handle: RoutingHandle,
+    identity: Option<Identity>,
+    cache: Option<Arc<dyn SnapshotCache>>,
     followed: Mutex<Followed>,
     /// One refresh at a time, so that a slow one never publishes over a later one.
     refreshing: tokio::sync::Mutex<()>,
@@ -70,22 +80,27 @@ impl Deployments {
     ///
     /// When the store cannot be read. A single split that cannot be read is left out and [reported](Self::freshness).
     pub async fn start(store: impl RouteStore, preflight: impl Preflight) -> Result<Self, StoreError> {
-        Self::start_with(store, preflight, RoutingHandle::new()).await
+        Self::builder(store, preflight).start().await
     }
 
-    /// Like [`start`](Self::start), publishing to `handle`: the place to choose a [`Draw`].
+    /// What there is to choose before the start.
     ///
-    /// # Errors
+    /// ```
+    /// use tower_canary::store::MemoryStore;
+    /// use tower_canary::{Deployments, Draw, NoPreflight, RoutingHandle};
     ///
-    /// When the store cannot be read.
-    pub async fn start_with(
-        store: impl RouteStore,
-        preflight: impl Preflight,
-        handle: RoutingHandle,
-    ) -> Result<Self, StoreError> {
-        let deployments = Self::over(Arc::new(store), Arc::new(preflight), handle);
-        deployments.refresh().await?;
-        Ok(deployments)
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// let deployments = Deployments::builder(MemoryStore::new(), NoPreflight)
+    ///     .with_handle(RoutingHandle::with_draw(Draw::Seeded(7)))
+    ///     .as_replica("gateway-1")
+    ///     .start()
+    ///     .await?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn builder(store: impl RouteStore, preflight: impl Preflight) -> Builder {
+        Builder::new(Arc::new(store), Arc::new(preflight))
     }
 
     /// An empty store in memory, no preflight: for tests, with the draw `Draw::Seeded` for choices that repeat.
@@ -98,21 +113,8 @@ impl Deployments {
     /// ```
     #[must_use]
     pub fn in_memory(draw: Draw) -> Self {
-        Self::over(Arc::new(MemoryStore::new()), Arc::new(NoPreflight), RoutingHandle::with_draw(draw))
-    }
-
-    fn over(store: Arc<dyn RouteStore>, preflight: Arc<dyn Preflight>, handle: RoutingHandle) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                store,
-                preflight,
-                handle,
-                followed: Mutex::new(Followed::new()),
-                refreshing: tokio::sync::Mutex::default(),
-                replacing: tokio::sync::RwLock::default(),
-                unpublished: tokio::sync::Notify::new(),
-            }),
-        }
+        let builder = Self::builder(MemoryStore::new(), NoPreflight);
+        builder.with_handle(RoutingHandle::with_draw(draw)).build()
     }
 
     /// The routes that requests follow: what layers are made of.
@@ -269,25 +271,17 @@ impl Deployments {
         probed.map_err(|cause| DeployError::Unhealthy { version: version.clone(), cause })
     }
 
-    /// Loads what changed in the store since the last time and publishes it. [`run`](Self::run) does it every second.
-    ///
-    /// # Errors
-    ///
-    /// When the store cannot be read; the routes published last stay.
-    pub async fn refresh(&self) -> Result<(), StoreError> {
-        self.refresh_once().await
-    }
-
     /// How fresh the routes are.
     #[must_use]
     pub fn freshness(&self) -> Freshness {
         self.followed().freshness()
     }
 
-    /// Follows the store until `shutdown`, refreshing about every second: so that several gateways that share a store
-    /// follow each other's changes. To be spawned or joined by the host.
+    /// Follows the store until `shutdown`, refreshing about every second, and at once where the store tells of changes
+    /// (PostgreSQL): so that several gateways that share a store follow each other. To be spawned or joined by the host.
     ///
-    /// An error is logged, waited out with growing pauses, and never ends it.
+    /// It also [reports](Builder::as_replica) what is served, and [keeps](Builder::with_cache) it. An error is logged,
+    /// waited out with growing pauses, and never ends it; nor does a panic of the store.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
         self.run_every(Duration::from_secs(1), shutdown).await;
     }
@@ -295,10 +289,7 @@ impl Deployments {
     /// Like [`run`](Self::run), refreshing about every `period`: 20 % sooner or later, so that replicas spread out.
     /// Periods are held within 10 ms and a day.
     pub async fn run_every(self, period: Duration, shutdown: impl Future<Output = ()> + Send) {
-        tokio::select! {
-            () = shutdown => {}
-            () = self.follow(period) => {}
-        }
+        follow::until(&self, period, shutdown).await;
     }
 
     fn admit(&self, change: &Change) -> Result<(), DeployError> {

@@ -1,20 +1,13 @@
-//! Following the store.
+//! Bringing the routes up to date with the store.
 
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::Deployments;
 use crate::routing::{Route, RoutingTable, Split};
 use crate::store::{BrokenSplit, Snapshot, StoreError};
-
-/// The longest pause between two tries while the store is down: fresh again within 5 seconds of its return.
-const LONGEST_PAUSE: Duration = Duration::from_secs(4);
-
-/// A store is not asked more often than this, nor less often than the next.
-const SHORTEST_PERIOD: Duration = Duration::from_millis(10);
-const LONGEST_PERIOD: Duration = Duration::from_hours(24);
 
 /// How fresh the published routes are.
 ///
@@ -23,55 +16,84 @@ const LONGEST_PERIOD: Duration = Duration::from_hours(24);
 ///
 /// let freshness = Deployments::in_memory(Draw::Exact).freshness();
 /// assert_eq!(freshness.revision, 0);
-/// assert!(freshness.broken.is_empty());
+/// assert!(freshness.broken.is_empty() && !freshness.from_cache);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Freshness {
-    /// The store's revision at the last refresh that succeeded.
+    /// The store's revision that is served, or something later.
     pub revision: u64,
-    /// How long ago that was.
+    /// How long ago that was known to be what the store has.
     pub age: Duration,
     /// Stored splits that cannot be read: their last good routes are served.
     pub broken: Vec<BrokenSplit>,
+    /// Whether the store was not read since the start, so that the routes of the
+    /// [cache](super::Builder::with_cache) are served.
+    pub from_cache: bool,
 }
 
 /// What was seen of the store.
 #[derive(Debug)]
 pub(super) struct Followed {
-    /// `None` until the store was read.
-    revision: Option<u64>,
+    served: Freshness,
     at: Instant,
-    broken: Vec<BrokenSplit>,
+    /// Whether the next load must be of everything: at the start, and when the store may be another than before.
+    whole: bool,
 }
 
 impl Followed {
     pub(super) fn new() -> Self {
-        Self { revision: None, at: Instant::now(), broken: Vec::new() }
+        let served = Freshness { revision: 0, age: Duration::ZERO, broken: Vec::new(), from_cache: false };
+        Self { served, at: Instant::now(), whole: true }
     }
 
     pub(super) fn freshness(&self) -> Freshness {
-        Freshness {
-            revision: self.revision.unwrap_or(0),
-            age: self.at.elapsed(),
-            broken: self.broken.clone(),
-        }
+        Freshness { age: self.served.age.saturating_add(self.at.elapsed()), ..self.served.clone() }
+    }
+
+    pub(super) fn revision(&self) -> u64 {
+        self.served.revision
+    }
+
+    pub(super) fn load_whole(&mut self) {
+        self.whole = true;
     }
 
     /// Notes `snapshot`, which holds what changed since the last one; what is broken stays so until it is read.
-    fn note(&mut self, snapshot: Snapshot, whole: bool) {
-        let mended = |broken: &BrokenSplit| {
-            let again = |name: &str| name == broken.service;
-            whole
-                || snapshot.splits.iter().any(|split| again(split.service().as_str()))
-                || snapshot.broken.iter().any(|other| again(&other.service))
+    fn note_changed(&mut self, snapshot: Snapshot) {
+        let again = |broken: &BrokenSplit| {
+            snapshot.splits.iter().any(|split| split.service().as_str() == broken.service)
+                || snapshot.broken.iter().any(|other| other.service == broken.service)
         };
-        self.broken.retain(|broken| !mended(broken));
+        self.served.broken.retain(|broken| !again(broken));
+        self.note(snapshot);
+    }
+
+    /// Notes `snapshot`, which holds everything.
+    fn note_whole(&mut self, snapshot: Snapshot) {
+        self.served.broken.clear();
+        self.whole = false;
+        self.note(snapshot);
+    }
+
+    fn note(&mut self, snapshot: Snapshot) {
         for broken in snapshot.broken {
             tracing::error!(service = ?broken.service, reason = %broken.reason, "stored split cannot be read; its last good route stays");
-            self.broken.push(broken);
+            self.served.broken.push(broken);
         }
-        self.revision = Some(snapshot.revision);
+        self.served = Freshness {
+            revision: snapshot.revision,
+            age: Duration::ZERO,
+            from_cache: false,
+            broken: std::mem::take(&mut self.served.broken),
+        };
+        self.at = Instant::now();
+    }
+
+    /// Notes `snapshot`, which was kept `age` ago.
+    pub(super) fn note_cached(&mut self, snapshot: Snapshot, age: Duration) {
+        self.served =
+            Freshness { revision: snapshot.revision, age, broken: snapshot.broken, from_cache: true };
         self.at = Instant::now();
     }
 }
@@ -81,84 +103,56 @@ impl Deployments {
         self.shared.followed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) async fn refresh_once(&self) -> Result<(), StoreError> {
+    /// Loads what changed in the store since the last time and publishes it. [`run`](Self::run) does it every second.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read; the routes published last stay.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
         let _one_at_a_time = self.shared.refreshing.lock().await;
-        let known = self.followed().revision;
-        let changed = match known {
-            Some(known) => {
-                Some(self.shared.store.load(known).await?).filter(|changed| changed.revision >= known)
+        match self.load_changed().await? {
+            Some(changed) => {
+                for split in &changed.splits {
+                    self.publish_changed(split);
+                }
+                self.followed().note_changed(changed);
             }
-            None => None,
-        };
-        if let Some(changed) = changed {
-            for split in &changed.splits {
-                self.follow_split(split);
+            None => {
+                let _alone = self.shared.replacing.write().await;
+                let all = self.shared.store.load(0).await?;
+                self.publish_whole(&all);
+                self.followed().note_whole(all);
             }
-            self.followed().note(changed, false);
-        } else {
-            // The start, or a store that went back, as one brought back from a backup.
-            let _alone = self.shared.replacing.write().await;
-            let all = self.shared.store.load(0).await?;
-            self.replace(&all);
-            self.followed().note(all, true);
         }
         Ok(())
     }
 
+    /// What changed since the last time; `None` where everything is to be loaded, as from a store that went back because
+    /// it was brought back from a backup.
+    async fn load_changed(&self) -> Result<Option<Snapshot>, StoreError> {
+        let (known, whole) = {
+            let followed = self.followed();
+            (followed.revision(), followed.whole)
+        };
+        if whole || known == 0 {
+            return Ok(None);
+        }
+        Ok(Some(self.shared.store.load(known).await?).filter(|changed| changed.revision >= known))
+    }
+
     /// Publishes all of `snapshot`, and of what is broken in it the routes that are served already.
-    fn replace(&self, snapshot: &Snapshot) {
+    pub(super) fn publish_whole(&self, snapshot: &Snapshot) {
         let served = |broken: &BrokenSplit| self.shared.handle.route(&broken.service);
         let kept = snapshot.broken.iter().filter_map(served);
         let read = snapshot.splits.iter().map(|split| Route::compile(split.clone()).into());
         self.shared.handle.replace(&read.chain(kept).collect::<RoutingTable>());
     }
 
-    fn follow_split(&self, split: &Split) {
+    fn publish_changed(&self, split: &Split) {
         let served = self.shared.handle.route(split.service().as_str());
         if served.is_none_or(|route| route.split() != split) {
             // A change answered here in the meantime may have published a later generation.
             let _ = self.shared.handle.publish(Route::compile(split.clone()));
         }
     }
-
-    pub(super) async fn follow(&self, period: Duration) {
-        let mut failures = 0_u32;
-        loop {
-            tokio::select! {
-                () = sleep(jittered(pause(period, failures))) => {}
-                () = self.shared.unpublished.notified() => {}
-            }
-            failures = match self.refresh().await {
-                Ok(()) => back(failures),
-                Err(error) => down(failures, &error),
-            };
-        }
-    }
-}
-
-/// The count of failures in a row after a success.
-fn back(failures: u32) -> u32 {
-    if failures > 0 {
-        tracing::info!(failures, "the store is back; routes are fresh");
-    }
-    0
-}
-
-/// The count of failures in a row after another one. Only the first is worth a line.
-fn down(failures: u32, error: &StoreError) -> u32 {
-    if failures == 0 {
-        let error: &dyn std::error::Error = error;
-        tracing::warn!(error, "the store cannot be read; the last good routes stay");
-    }
-    failures.saturating_add(1)
-}
-
-/// Doubles with every failure, up to a limit.
-fn pause(period: Duration, failures: u32) -> Duration {
-    let period = period.clamp(SHORTEST_PERIOD, LONGEST_PERIOD);
-    period.saturating_mul(1 << failures.min(16)).min(LONGEST_PAUSE.max(period))
-}
-
-fn jittered(pause: Duration) -> Duration {
-    pause.mul_f64(rand::random_range(0.8..1.2))
 }

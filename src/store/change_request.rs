@@ -116,7 +116,7 @@ impl ChangeRequest {
 }
 
 /// Refuses what some database would.
-fn text(field: &'static str, text: &str, most: usize) -> Result<(), StoreError> {
+pub(crate) fn text(field: &'static str, text: &str, most: usize) -> Result<(), StoreError> {
     let fits = text.chars().count() <= most && !text.contains('\0');
     if fits { Ok(()) } else { Err(StoreError::TextRefused { field, most }) }
 }

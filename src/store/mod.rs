@@ -5,6 +5,8 @@
 
 mod change_request;
 mod error;
+#[cfg(feature = "_sql")]
+mod json;
 mod memory;
 mod replica;
 #[cfg(feature = "_sql")]
@@ -16,10 +18,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 
+pub(crate) use self::change_request::text;
 pub use self::change_request::{ChangeRequest, Clearance};
 #[cfg(feature = "admin")]
 pub(crate) use self::change_request::{MAX_ACTOR, MAX_REASON};
 pub use self::error::StoreError;
+#[cfg(feature = "_sql")]
+pub use self::json::LastGoodError;
 pub use self::memory::MemoryStore;
 pub use self::replica::{Replica, Signal};
 use crate::routing::{ServiceName, Share, Split, VersionName};
@@ -155,6 +160,17 @@ pub struct Snapshot {
     pub splits: Vec<Split>,
     /// What is stored and cannot be read. Others are not held up by it.
     pub broken: Vec<BrokenSplit>,
+}
+
+/// What was served at some time, to start with when the store cannot be read.
+/// [`SnapshotCache`](crate::deployments::SnapshotCache) has an example.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "a cache of a host's own builds it")]
+pub struct LastGood {
+    /// The splits, and the revision they were at.
+    pub snapshot: Snapshot,
+    /// When they were served.
+    pub at: SystemTime,
 }
 
 /// A stored split that cannot be read, such as one whose URL was edited by hand into none.

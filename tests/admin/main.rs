@@ -11,4 +11,5 @@ mod auth;
 mod hostile;
 mod probing;
 mod problems;
+mod replicas;
 mod support;

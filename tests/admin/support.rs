@@ -19,7 +19,7 @@ use tower_canary::deployments::{Healthy, Preflight, Unhealthy, UrlRefused};
 use tower_canary::probe::UrlPolicy;
 use tower_canary::routing::{Backend, HealthPath, ServiceName, Version};
 use tower_canary::store::{
-    Applied, ChangeRequest, HistoryEntry, MemoryStore, RouteStore, Snapshot, StoreError,
+    Applied, ChangeRequest, HistoryEntry, MemoryStore, Replica, RouteStore, Snapshot, StoreError,
 };
 
 pub(crate) const MOUNT: &str = "/api/v1/admin";
@@ -32,10 +32,12 @@ pub(crate) const AUDIENCE: &str = "canary-admin";
 pub(crate) struct Store {
     memory: Arc<MemoryStore>,
     down: Arc<AtomicBool>,
+    pub(crate) panics: Arc<AtomicBool>,
 }
 
 impl Store {
     fn up(&self) -> Result<(), StoreError> {
+        assert!(!self.panics.load(Ordering::SeqCst), "the store's own fault, with password=hunter2");
         if self.down.load(Ordering::SeqCst) {
             return Err(StoreError::Unavailable("password=hunter2 at 10.9.8.7".into()));
         }
@@ -63,6 +65,16 @@ impl RouteStore for Store {
     ) -> Result<Vec<HistoryEntry>, StoreError> {
         self.up()?;
         self.memory.history(service, before, limit).await
+    }
+
+    async fn report(&self, id: &str, name: &str, revision: u64) -> Result<(), StoreError> {
+        self.up()?;
+        self.memory.report(id, name, revision).await
+    }
+
+    async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {
+        self.up()?;
+        self.memory.replicas().await
     }
 }
 
@@ -108,7 +120,8 @@ impl Api {
 
     pub(crate) async fn with(auth: AdminAuth) -> Self {
         let (store, preflight) = (Store::default(), Scripted::default());
-        let deployments = Deployments::start(store.clone(), preflight.clone()).await.unwrap();
+        let deployments =
+            Deployments::builder(store.clone(), preflight.clone()).as_replica("this").start().await.unwrap();
         let app = Router::new().nest(MOUNT, admin::router(deployments, auth));
         Self { app, store, preflight }
     }

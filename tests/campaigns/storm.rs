@@ -63,7 +63,7 @@ fn split_at(step: u64) -> [u16; 3] {
 
 async fn deployments(store: impl RouteStore, backends: &[Backend]) -> Deployments {
     let handle = RoutingHandle::with_draw(Draw::Exact);
-    let deployments = Deployments::start_with(store, NoPreflight, handle).await.unwrap();
+    let deployments = Deployments::builder(store, NoPreflight).with_handle(handle).start().await.unwrap();
     for (name, backend) in VERSIONS.iter().zip(backends) {
         let registration = Registration::new(name.parse().unwrap(), backend.url.parse().unwrap());
         let request = ChangeRequest::new(Change::Register(registration), "campaign");

@@ -1,10 +1,11 @@
-//! The pure rules: names, splits, slots, draws, and who may use whom in the source.
+//! The rules: names, splits, slots, draws, deployments on a store of any kind, and who may use whom in the source.
 #![expect(clippy::unwrap_used, reason = "a test stops where it is wrong")]
 
 mod architecture;
 mod deployments;
 mod draws;
 mod names;
+mod replicas;
 mod slots;
 mod splits;
 mod support;

@@ -171,21 +171,23 @@ pub(crate) async fn writers_of_one_service_take_turns(store: &dyn RouteStore) {
 }
 
 pub(crate) async fn replicas_are_known_by_what_they_reported_last(store: &dyn RouteStore) {
-    let known = async || {
-        let replicas = store.replicas().await.unwrap();
-        assert!(replicas.iter().all(|replica| replica.seen < Duration::from_secs(5)), "{replicas:?}");
-        replicas.into_iter().map(|replica| (replica.name, replica.id, replica.revision)).collect::<Vec<_>>()
-    };
-    let replica = |name: &str, id: &str, revision| (name.to_owned(), id.to_owned(), revision);
-    assert_eq!(known().await, []);
-    store.report("2", "b", 7).await.unwrap();
-    store.report("1", "b", 7).await.unwrap();
-    store.report("3", "a", 8).await.unwrap();
-    store.report("2", "b", 9).await.unwrap();
-    assert_eq!(known().await, [replica("a", "3", 8), replica("b", "1", 7), replica("b", "2", 9)]);
+    assert_eq!(known(store).await, "");
+    for (id, name, revision) in [("2", "b", 7), ("1", "b", 7), ("3", "a", 8), ("2", "b", 9)] {
+        store.report(id, name, revision).await.unwrap();
+    }
+    assert_eq!(known(store).await, "3 a 8, 1 b 7, 2 b 9");
     store.withdraw("1").await.unwrap();
     store.withdraw("unknown").await.unwrap();
-    assert_eq!(known().await, [replica("a", "3", 8), replica("b", "2", 9)]);
+    assert_eq!(known(store).await, "3 a 8, 2 b 9");
+}
+
+/// The replicas, each by id, name and revision.
+async fn known(store: &dyn RouteStore) -> String {
+    let replicas = store.replicas().await.unwrap();
+    assert!(replicas.iter().all(|replica| replica.seen < Duration::from_secs(5)), "{replicas:?}");
+    let shown =
+        replicas.iter().map(|replica| format!("{} {} {}", replica.id, replica.name, replica.revision));
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 /// Any sequence of changes has the same splits in the store as by the rules alone.

@@ -50,7 +50,7 @@ impl TestDatabase {
             let url = format!("sqlite://{}/canary.db?mode=rwc", directory.path().display());
             return Self { kind, url, name: String::new(), directory: Some(directory) };
         }
-        let server = kind.server().expect("a server to test on");
+        let server = kind.server().unwrap();
         let name = format!("canary_test_{:016x}", rand::random::<u64>());
         let db = Database::connect(&server).await.unwrap();
         db.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();

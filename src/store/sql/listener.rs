@@ -33,28 +33,23 @@ impl Listener {
     pub(super) async fn changed(&self, db: &OnceCell<DatabaseConnection>) -> Signal {
         let mut state = self.state.lock().await;
         loop {
-            match db.get() {
-                Some(db) if db.get_database_backend() != DbBackend::Postgres => std::future::pending().await,
-                Some(db) => match state.next(db).await {
-                    Ok(Some(signal)) => return signal,
-                    Ok(None) => {}
-                    Err(error) => {
-                        tracing::debug!(
-                            error = &error as &dyn std::error::Error,
-                            "cannot listen for changes"
-                        );
-                        sleep(PAUSE).await;
-                    }
-                },
-                None => sleep(PAUSE).await,
+            match state.next(db.get()).await {
+                Ok(Some(signal)) => return signal,
+                Ok(None) => {}
+                Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "cannot listen"),
             }
+            sleep(PAUSE).await;
         }
     }
 }
 
 impl State {
-    /// `None` when the connection was lost.
-    async fn next(&mut self, db: &DatabaseConnection) -> Result<Option<Signal>, Error> {
+    /// `None` where there is no connection, or no longer.
+    async fn next(&mut self, db: Option<&DatabaseConnection>) -> Result<Option<Signal>, Error> {
+        let Some(db) = db else { return Ok(None) };
+        if db.get_database_backend() != DbBackend::Postgres {
+            return std::future::pending().await;
+        }
         let Some(listening) = &mut self.listening else {
             self.listening = Some(listen(db).await?);
             let lost = std::mem::replace(&mut self.lost, true);

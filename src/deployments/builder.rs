@@ -1,0 +1,78 @@
+//! What there is to choose before the start.
+
+use std::sync::{Arc, Mutex};
+
+use super::cache::SnapshotCache;
+use super::converge::Identity;
+use super::preflight::Preflight;
+use super::refresh::Followed;
+use super::{Deployments, Shared};
+use crate::handle::RoutingHandle;
+use crate::store::{RouteStore, StoreError};
+
+/// Starts [`Deployments`]; made by [`Deployments::builder`], which has an example.
+#[derive(Debug)]
+#[must_use = "it does nothing until it is started"]
+pub struct Builder {
+    store: Arc<dyn RouteStore>,
+    preflight: Arc<dyn Preflight>,
+    handle: RoutingHandle,
+    identity: Option<Identity>,
+    cache: Option<Arc<dyn SnapshotCache>>,
+}
+
+impl Builder {
+    pub(super) fn new(store: Arc<dyn RouteStore>, preflight: Arc<dyn Preflight>) -> Self {
+        Self { store, preflight, handle: RoutingHandle::new(), identity: None, cache: None }
+    }
+
+    /// Publishes to `handle`: the place to choose a [`Draw`](crate::Draw).
+    pub fn with_handle(self, handle: RoutingHandle) -> Self {
+        Self { handle, ..self }
+    }
+
+    /// Reports to the store what this process serves, under `name`, at most 255 characters: so that
+    /// [`replicas`](Deployments::replicas) shows it and [`converged`](Deployments::converged) waits for it. Two of one
+    /// name are told apart. It costs a small write every 5 seconds and after each change.
+    pub fn as_replica(self, name: impl Into<String>) -> Self {
+        Self { identity: Some(Identity::new(name.into())), ..self }
+    }
+
+    /// Keeps the routes served last in `cache`, and starts with them when the store cannot be read.
+    pub fn with_cache(self, cache: impl SnapshotCache) -> Self {
+        Self { cache: Some(Arc::new(cache)), ..self }
+    }
+
+    /// Loads all routes and publishes them.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read and no [cache](Self::with_cache) helps; [`StoreError::TextRefused`] for a name
+    /// that is too long. A single split that cannot be read is left out and [reported](Deployments::freshness).
+    pub async fn start(self) -> Result<Deployments, StoreError> {
+        self.identity.as_ref().map_or(Ok(()), Identity::check)?;
+        let deployments = self.build();
+        if let Err(error) = deployments.refresh().await {
+            deployments.start_from_cache(error).await?;
+        }
+        Ok(deployments)
+    }
+
+    /// Without looking at the store.
+    pub(super) fn build(self) -> Deployments {
+        let Self { store, preflight, handle, identity, cache } = self;
+        Deployments {
+            shared: Arc::new(Shared {
+                store,
+                preflight,
+                handle,
+                identity,
+                cache,
+                followed: Mutex::new(Followed::new()),
+                refreshing: tokio::sync::Mutex::default(),
+                replacing: tokio::sync::RwLock::default(),
+                unpublished: tokio::sync::Notify::new(),
+            }),
+        }
+    }
+}

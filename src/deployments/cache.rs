@@ -1,0 +1,84 @@
+//! Starting without the store, from what was served last.
+
+use std::error::Error;
+use std::fmt;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+
+use super::Deployments;
+use crate::store::{LastGood, Snapshot, StoreError};
+
+/// Keeps the routes that were served last, somewhere that is there when the store is not: a file, as in
+/// `examples/gateway`. See [`LastGood::to_json`] for a form to keep them in.
+///
+/// ```
+/// use std::error::Error;
+/// use std::sync::Mutex;
+/// use tower_canary::deployments::SnapshotCache;
+/// use tower_canary::store::LastGood;
+///
+/// #[derive(Debug, Default)]
+/// struct InMemory(Mutex<Option<LastGood>>);
+///
+/// #[async_trait::async_trait]
+/// impl SnapshotCache for InMemory {
+///     async fn keep(&self, last_good: &LastGood) -> Result<(), Box<dyn Error + Send + Sync>> {
+///         *self.0.lock().map_err(|error| error.to_string())? = Some(last_good.clone());
+///         Ok(())
+///     }
+///
+///     async fn last_good(&self) -> Result<Option<LastGood>, Box<dyn Error + Send + Sync>> {
+///         Ok(self.0.lock().map_err(|error| error.to_string())?.clone())
+///     }
+/// }
+/// ```
+#[async_trait]
+pub trait SnapshotCache: fmt::Debug + Send + Sync + 'static {
+    /// Keeps `last_good` in place of what was kept before: whole, or that stays.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot; it is logged, and tried again after the next change.
+    async fn keep(&self, last_good: &LastGood) -> Result<(), Box<dyn Error + Send + Sync>>;
+
+    /// What was kept last, if anything was.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be read; it is logged, and the start fails for want of the store.
+    async fn last_good(&self) -> Result<Option<LastGood>, Box<dyn Error + Send + Sync>>;
+}
+
+impl Deployments {
+    /// Publishes what the cache has. Without it the `error` of the store stands.
+    pub(super) async fn start_from_cache(&self, error: StoreError) -> Result<(), StoreError> {
+        let Some(cache) = &self.shared.cache else { return Err(error) };
+        let cached = cache.last_good().await.unwrap_or_else(|error| {
+            tracing::error!(error = &*error as &dyn Error, "the routes kept last cannot be read");
+            None
+        });
+        let Some(LastGood { snapshot, at }) = cached else { return Err(error) };
+        tracing::warn!(
+            error = &error as &dyn Error,
+            revision = snapshot.revision,
+            "the store cannot be read; starting with the routes kept last"
+        );
+        self.publish_whole(&snapshot);
+        self.followed().note_cached(snapshot, at.elapsed().unwrap_or_default());
+        Ok(())
+    }
+
+    /// Keeps what is served now.
+    pub(super) async fn keep(&self, cache: &dyn SnapshotCache) {
+        let revision = self.followed().revision();
+        let splits = self.handle().table().routes().iter().map(|route| route.split().clone()).collect();
+        let snapshot = Snapshot { revision, splits, broken: Vec::new() };
+        if let Err(error) = cache.keep(&LastGood { snapshot, at: SystemTime::now() }).await {
+            tracing::warn!(
+                error = &*error as &dyn Error,
+                "the routes cannot be kept for a start without the store"
+            );
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! How far the gateways are that share a store.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use serde_json::{Value, json};
+use tower_canary::store::RouteStore;
+
+use crate::support::Api;
+
+const WEIGHT: &str = "/deployment/services/auth/versions/v1.1/weight";
+
+fn waiting(query: &str) -> String {
+    format!("{WEIGHT}?{query}")
+}
+
+#[tokio::test]
+async fn a_change_that_all_replicas_serve_is_200_and_names_them() {
+    let api = Api::with_two_versions().await;
+    api.store.report("1", "other", 3).await.unwrap();
+    let answer = api.put(&waiting("wait=converged&timeout=5s"), json!({"weight": 10})).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.json["convergence"], json!({"converged": true, "serving": ["other"], "waiting": []}));
+    assert_eq!(answer.json["weight"], 10);
+}
+
+#[tokio::test]
+async fn a_change_that_some_replica_does_not_serve_in_time_is_202_and_names_it() {
+    let api = Api::with_two_versions().await;
+    api.store.report("1", "ahead", 9).await.unwrap();
+    api.store.report("2", "behind", 2).await.unwrap();
+    let start = Instant::now();
+    let answer = api.put(&waiting("wait=converged&timeout=200ms"), json!({"weight": 10})).await;
+    assert!(start.elapsed() >= Duration::from_millis(200));
+    assert_eq!(answer.status, 202);
+    let expected = json!({"converged": false, "serving": ["ahead"], "waiting": ["behind"]});
+    assert_eq!(answer.json["convergence"], expected);
+    assert_eq!((&answer.json["generation"], &answer.headers["etag"]), (&json!(3), &"\"3\"".parse().unwrap()));
+    let registered = "/routing/services/auth/versions?wait=converged&timeout=0s";
+    let answer = api.post(registered, json!({"version": "v1.2", "url": "http://10.0.0.3"})).await;
+    assert_eq!(answer.status, 202);
+    assert!(answer.headers.contains_key("location"));
+}
+
+#[tokio::test]
+async fn without_wait_nobody_is_waited_for_and_nothing_is_said_of_replicas() {
+    let api = Api::with_two_versions().await;
+    api.store.report("2", "behind", 2).await.unwrap();
+    let answer = api.put(WEIGHT, json!({"weight": 10})).await;
+    assert_eq!((answer.status.as_u16(), answer.json.get("convergence")), (200, None));
+}
+
+#[tokio::test]
+async fn a_wait_that_is_not_understood_changes_nothing_and_says_what_to_write() {
+    let api = Api::with_two_versions().await;
+    for query in [
+        "wait=drained",
+        "timeout=5s",
+        "wait=converged&timeout=61s",
+        "wait=converged&timeout=soon",
+        "wait=converged&timeout=",
+    ] {
+        let answer = api.put(&waiting(query), json!({"weight": 10})).await;
+        answer.is_problem(400, "malformed-query");
+        assert!(answer.text.contains("converged") || answer.text.contains("60s"), "{}", answer.text);
+    }
+    assert_eq!(api.stored().await.revision, 2);
+}
+
+#[tokio::test]
+async fn replicas_are_listed_with_how_far_each_is() {
+    let api = Api::with_two_versions().await;
+    api.store.report("2", "behind", 1).await.unwrap();
+    api.store.report("1", "ahead", 2).await.unwrap();
+    let answer = api.get("/deployment/replicas").await;
+    assert_eq!((&answer.json["revision"], &answer.json["converged"]), (&json!(2), &json!(false)));
+    let replicas = answer.json["replicas"].as_array().unwrap();
+    let shown: Vec<_> = replicas.iter().map(|r| (&r["name"], &r["revision"], &r["isThis"])).collect();
+    let (no, one, two) = (json!(false), json!(1), json!(2));
+    assert_eq!(shown, [(&json!("ahead"), &two, &no), (&json!("behind"), &one, &no)]);
+    assert!(replicas[0]["seenMs"].as_u64().unwrap() < 5_000);
+}
+
+#[tokio::test]
+async fn the_status_is_told_without_the_store_and_the_replicas_are_not() {
+    let api = Api::with_two_versions().await;
+    api.take_store_down();
+    api.get("/deployment/replicas").await.is_problem(503, "store-unavailable");
+    let status = api.get("/deployment/status").await;
+    assert_eq!(status.status, 200);
+    assert_eq!((&status.json["fromCache"], &status.json["broken"]), (&json!(false), &json!([])));
+    assert!(status.json["ageMs"].is_u64() && status.json["revision"].is_u64());
+}
+
+#[tokio::test]
+async fn a_store_that_panics_is_500_without_a_word_of_it_and_the_next_request_is_answered() {
+    let api = Api::with_two_versions().await;
+    api.store.panics.store(true, Ordering::SeqCst);
+    for answer in [api.put(WEIGHT, json!({"weight": 10})).await, api.get("/deployment/replicas").await] {
+        answer.is_problem(500, "internal-error");
+        assert!(!answer.text.contains("hunter2"), "{}", answer.text);
+    }
+    api.store.panics.store(false, Ordering::SeqCst);
+    assert_eq!(api.put(WEIGHT, json!({"weight": 10})).await.status, 200);
+}
+
+#[tokio::test]
+async fn replicas_and_status_are_for_readers_alone() {
+    let api = Api::new().await;
+    for path in ["/deployment/replicas", "/deployment/status"] {
+        let mut anonymous = api.request("GET", path, Body::empty());
+        anonymous.headers_mut().remove("authorization");
+        assert_eq!(api.send(anonymous).await.status, 401);
+        assert_eq!(api.post(path, Value::Null).await.status, 405);
+    }
+}

@@ -1,0 +1,362 @@
+//! Several gateways on one store: they follow each other, tell how far they are, and start without it.
+
+use std::error::Error;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::broadcast;
+use tokio::time::{Instant, sleep};
+use tower_canary::deployments::SnapshotCache;
+use tower_canary::routing::Change;
+use tower_canary::store::{
+    Applied, ChangeRequest, HistoryEntry, LastGood, MemoryStore, Replica, RouteStore, Signal, Snapshot,
+    StoreError,
+};
+use tower_canary::{Deployments, NoPreflight, ServiceName};
+
+use crate::support::*;
+
+fn auth() -> ServiceName {
+    "auth".parse().unwrap()
+}
+
+/// A store that tells of changes, can be down, can lose its reports, and can panic.
+#[derive(Debug)]
+struct Shared {
+    inner: MemoryStore,
+    signals: broadcast::Sender<Signal>,
+    down: AtomicBool,
+    panics: AtomicBool,
+    read_only: AtomicBool,
+    loads: Mutex<Vec<u64>>,
+}
+
+impl Shared {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            inner: MemoryStore::new(),
+            signals: broadcast::channel(64).0,
+            down: AtomicBool::new(false),
+            panics: AtomicBool::new(false),
+            read_only: AtomicBool::new(false),
+            loads: Mutex::default(),
+        })
+    }
+
+    fn reached(&self) -> Result<(), StoreError> {
+        assert!(!self.panics.load(Ordering::Relaxed), "the store's own fault");
+        if self.down.load(Ordering::Relaxed) {
+            Err(StoreError::Unavailable("unplugged".into()))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn writable(&self) -> Result<(), StoreError> {
+        self.reached()?;
+        if self.read_only.load(Ordering::Relaxed) {
+            Err(StoreError::Unavailable("full".into()))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Of which revisions it was asked for changes since the last time.
+    fn loads(&self) -> Vec<u64> {
+        std::mem::take(&mut self.loads.lock().unwrap())
+    }
+}
+
+#[async_trait]
+impl RouteStore for Shared {
+    async fn load(&self, after: u64) -> Result<Snapshot, StoreError> {
+        self.reached()?;
+        self.loads.lock().unwrap().push(after);
+        self.inner.load(after).await
+    }
+
+    async fn apply(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
+        self.writable()?;
+        let applied = self.inner.apply(service, request).await;
+        let _ = self.signals.send(Signal::Changed);
+        applied
+    }
+
+    async fn history(
+        &self,
+        service: &ServiceName,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<HistoryEntry>, StoreError> {
+        self.inner.history(service, before, limit).await
+    }
+
+    async fn changed(&self) -> Signal {
+        self.signals.subscribe().recv().await.unwrap()
+    }
+
+    async fn report(&self, id: &str, name: &str, revision: u64) -> Result<(), StoreError> {
+        self.writable()?;
+        self.inner.report(id, name, revision).await
+    }
+
+    async fn withdraw(&self, id: &str) -> Result<(), StoreError> {
+        self.writable()?;
+        self.inner.withdraw(id).await
+    }
+
+    async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {
+        self.reached()?;
+        self.inner.replicas().await
+    }
+}
+
+async fn replica(store: &Arc<Shared>, name: &str) -> Deployments {
+    Deployments::builder(Arc::clone(store), NoPreflight).as_replica(name).start().await.unwrap()
+}
+
+/// Starts a replica and lets it follow; whoever sends or drops the sender stops it.
+async fn running(store: &Arc<Shared>, name: &str) -> (Deployments, tokio::sync::oneshot::Sender<()>) {
+    let deployments = replica(store, name).await;
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    spawn(deployments.clone().run(async {
+        let _ = stopped.await;
+    }));
+    sleep(Duration::from_millis(1_300)).await;
+    (deployments, stop)
+}
+
+async fn apply(deployments: &Deployments, change: Change) -> Applied {
+    deployments.apply(&auth(), ChangeRequest::new(change, "alice").forced()).await.unwrap()
+}
+
+async fn two_versions(deployments: &Deployments) {
+    for i in 0..2 {
+        apply(deployments, Change::Register(registration(i))).await;
+    }
+}
+
+fn served(deployments: &Deployments) -> Vec<f64> {
+    percents(deployments.handle().route("auth").unwrap().split())
+}
+
+fn names(replicas: &[Replica]) -> Vec<&str> {
+    replicas.iter().map(|replica| replica.name.as_str()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signal_is_followed_within_20_milliseconds_and_a_burst_of_them_by_few_loads() {
+    let store = Shared::new();
+    let (here, _stop) = running(&store, "a").await;
+    let (there, _stop_there) = running(&store, "b").await;
+    two_versions(&here).await;
+    sleep(Duration::from_millis(25)).await;
+    store.loads();
+    for percent in 1..=50 {
+        apply(&here, set_weight(1, f64::from(percent))).await;
+    }
+    sleep(Duration::from_millis(25)).await;
+    assert_eq!(served(&there), [50.0, 50.0]);
+    assert!(store.loads().len() <= 6, "two replicas, each at most a few times");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_lost_connection_everything_is_loaded_anew() {
+    let store = Shared::new();
+    let (here, _stop) = running(&store, "a").await;
+    two_versions(&here).await;
+    sleep(Duration::from_secs(3)).await;
+    store.loads();
+    store.signals.send(Signal::Lost).unwrap();
+    sleep(Duration::from_millis(25)).await;
+    assert_eq!(store.loads(), [0]);
+    sleep(Duration::from_millis(1_200)).await;
+    assert_eq!(store.loads(), [2], "once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_an_outage_everything_is_loaded_anew() {
+    let store = Shared::new();
+    let (here, _stop) = running(&store, "a").await;
+    two_versions(&here).await;
+    sleep(Duration::from_secs(3)).await;
+    store.down.store(true, Ordering::Relaxed);
+    sleep(Duration::from_secs(60)).await;
+    store.loads();
+    store.down.store(false, Ordering::Relaxed);
+    let start = Instant::now();
+    while store.loads.lock().unwrap().is_empty() {
+        sleep(Duration::from_millis(10)).await;
+    }
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    assert_eq!(store.loads(), [0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn replicas_tell_what_they_serve_and_those_that_stop_or_fall_silent_are_gone() {
+    let store = Shared::new();
+    let (here, _stop) = running(&store, "a").await;
+    let (there, stop_there) = running(&store, "b").await;
+    two_versions(&here).await;
+    sleep(Duration::from_secs(2)).await;
+    let replicas = here.replicas().await.unwrap();
+    assert_eq!(names(&replicas), ["a", "b"]);
+    assert!(replicas.iter().all(|replica| replica.revision == 2), "{replicas:?}");
+    assert_eq!(Some(replicas[0].id.as_str()), here.replica_id());
+    stop_there.send(()).unwrap();
+    sleep(Duration::from_millis(10)).await;
+    assert_eq!(names(&there.replicas().await.unwrap()), ["a"]);
+
+    let silent = replica(&store, "c").await;
+    let following = spawn(silent.run(std::future::pending()));
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(names(&here.replicas().await.unwrap()), ["a", "c"], "it reports again and again");
+    following.abort();
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(names(&here.replicas().await.unwrap()), ["a", "c"]);
+    sleep(Replica::EXPIRY).await;
+    assert_eq!(names(&here.replicas().await.unwrap()), ["a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn convergence_is_waited_for_and_those_that_lag_are_named() {
+    let store = Shared::new();
+    let (here, _stop) = running(&store, "a").await;
+    let (_there, _stop_there) = running(&store, "b").await;
+    two_versions(&here).await;
+    let applied = apply(&here, set_weight(1, 10.0)).await;
+    let start = Instant::now();
+    let convergence = here.converged(applied.revision, Duration::from_secs(5)).await.unwrap();
+    assert_eq!((names(&convergence.serving), names(&convergence.waiting)), (vec!["a", "b"], vec![]));
+    assert!(start.elapsed() < Duration::from_millis(150), "{:?}", start.elapsed());
+
+    store.inner.report("7", "stuck", applied.revision).await.unwrap();
+    let applied = apply(&here, set_weight(1, 20.0)).await;
+    let start = Instant::now();
+    let convergence = here.converged(applied.revision, Duration::from_secs(5)).await.unwrap();
+    assert_eq!((names(&convergence.serving), names(&convergence.waiting)), (vec!["a", "b"], vec!["stuck"]));
+    assert_eq!(start.elapsed(), Duration::from_secs(5));
+
+    store.down.store(true, Ordering::Relaxed);
+    assert!(here.converged(applied.revision, Duration::from_secs(1)).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_cannot_be_written_is_followed_as_quickly_as_before() {
+    let store = Shared::new();
+    let (here, _stop) = running(&store, "a").await;
+    two_versions(&here).await;
+    store.read_only.store(true, Ordering::Relaxed);
+    sleep(Duration::from_secs(30)).await;
+    store.inner.apply(&auth(), &ChangeRequest::new(set_weight(1, 10.0), "bob").forced()).await.unwrap();
+    sleep(Duration::from_millis(1_250)).await;
+    assert_eq!(served(&here), [90.0, 10.0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_panics_is_followed_again_within_5_seconds_of_its_recovery() {
+    let store = Shared::new();
+    let (here, stop) = running(&store, "a").await;
+    two_versions(&here).await;
+    store.panics.store(true, Ordering::Relaxed);
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(served(&here), [100.0, 0.0]);
+    store.panics.store(false, Ordering::Relaxed);
+    store.inner.apply(&auth(), &ChangeRequest::new(set_weight(1, 10.0), "bob").forced()).await.unwrap();
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(served(&here), [90.0, 10.0]);
+    stop.send(()).unwrap();
+}
+
+#[tokio::test]
+async fn a_name_that_is_too_long_is_refused_at_the_start() {
+    let store = Shared::new();
+    let start = async |name: String| {
+        Deployments::builder(Arc::clone(&store), NoPreflight).as_replica(name).start().await
+    };
+    let refused = start("x".repeat(256)).await.unwrap_err();
+    assert!(
+        refused.to_string().starts_with("the replica name must have at most 255 characters"),
+        "{refused}"
+    );
+    start("é".repeat(255)).await.unwrap();
+}
+
+/// A cache in memory that counts how often it is written.
+#[derive(Clone, Debug, Default)]
+struct Cache(Arc<Mutex<(Option<LastGood>, usize)>>);
+
+#[async_trait]
+impl SnapshotCache for Cache {
+    async fn keep(&self, last_good: &LastGood) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let mut kept = self.0.lock().unwrap();
+        *kept = (Some(last_good.clone()), kept.1 + 1);
+        Ok(())
+    }
+
+    async fn last_good(&self) -> Result<Option<LastGood>, Box<dyn Error + Send + Sync>> {
+        Ok(self.0.lock().unwrap().0.clone())
+    }
+}
+
+async fn with_cache(store: &Arc<Shared>, cache: &Cache) -> Result<Deployments, StoreError> {
+    Deployments::builder(Arc::clone(store), NoPreflight).with_cache(cache.clone()).start().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_store_a_gateway_starts_with_what_was_served_last_and_follows_the_store_once_it_is_back()
+{
+    let (store, cache) = (Shared::new(), Cache::default());
+    let before = with_cache(&store, &cache).await.unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let following = spawn(before.clone().run(async { _ = stopped.await }));
+    two_versions(&before).await;
+    apply(&before, set_weight(1, 10.0)).await;
+    stop.send(()).unwrap();
+    following.await.unwrap();
+
+    store.down.store(true, Ordering::Relaxed);
+    let after = with_cache(&store, &cache).await.unwrap();
+    assert_eq!(served(&after), [90.0, 10.0]);
+    let freshness = after.freshness();
+    assert!(freshness.from_cache);
+    assert_eq!(freshness.revision, 3);
+    let refused = after.apply(&auth(), ChangeRequest::new(set_weight(1, 20.0), "alice").forced()).await;
+    assert!(refused.is_err());
+
+    spawn(after.clone().run(std::future::pending()));
+    sleep(Duration::from_secs(60)).await;
+    assert!(after.freshness().from_cache && after.freshness().age >= Duration::from_secs(60));
+    store.down.store(false, Ordering::Relaxed);
+    store.inner.apply(&auth(), &ChangeRequest::new(set_weight(1, 30.0), "bob").forced()).await.unwrap();
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(served(&after), [70.0, 30.0]);
+    assert!(!after.freshness().from_cache);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_store_and_with_nothing_kept_the_start_fails_with_the_error_of_the_store() {
+    let (store, cache) = (Shared::new(), Cache::default());
+    store.down.store(true, Ordering::Relaxed);
+    let refused = with_cache(&store, &cache).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Unavailable(_)), "{refused}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn routes_that_change_all_the_time_are_kept_every_5_seconds_and_those_that_do_not_once() {
+    let (store, cache) = (Shared::new(), Cache::default());
+    let deployments = with_cache(&store, &cache).await.unwrap();
+    two_versions(&deployments).await;
+    spawn(deployments.clone().run(std::future::pending()));
+    for step in 0..60 {
+        apply(&deployments, set_weight(1, f64::from(step + 1))).await;
+        sleep(Duration::from_secs(1)).await;
+    }
+    let kept = cache.0.lock().unwrap().1;
+    assert!((10..=13).contains(&kept), "{kept}");
+    sleep(Duration::from_secs(600)).await;
+    assert!(cache.0.lock().unwrap().1 <= kept + 1);
+    assert_eq!(cache.0.lock().unwrap().0.as_ref().unwrap().snapshot.revision, 62);
+}
