@@ -73,7 +73,7 @@ fn text(
     Ok(format!(
         "# requests   http://{data}/{service}/…  goes to a version of the service {service}\n\
          # admin API  http://{admin}/api/v1/admin\n\
-         # health     http://{admin}/healthz\n\
+         # health     http://{admin}/healthz, http://{admin}/readyz\n\
          export GATEWAY=http://{data}\n\
          export ADMIN=http://{admin}/api/v1/admin\n\
          export TOKEN={token}\n{story}\n",

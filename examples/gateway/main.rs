@@ -11,6 +11,7 @@
 //! | `headers.rs` | which headers end at the gateway, and which it adds |
 //! | `upload.rs` | time limits that spare a long upload |
 //! | `problem.rs` | what the gateway answers by itself |
+//! | `snapshot.rs` | the routes served last, to start without the database |
 //! | `serve.rs`, `shutdown.rs` | connections, and their end |
 //! | `demo.rs`, `guide.rs` | the demo backends, and what is printed |
 //!
@@ -28,6 +29,7 @@ mod problem;
 mod proxy;
 mod serve;
 mod shutdown;
+mod snapshot;
 mod upload;
 
 use std::io;
@@ -41,6 +43,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tower_canary::admin::{self, AdminAuth, JwtAuth};
+use tower_canary::deployments::Freshness;
 use tower_canary::probe::{HttpProbe, UrlPolicy};
 use tower_canary::store::sql::SqlStore;
 use tower_canary::{Deployments, Draw, RoutingHandle};
@@ -51,9 +54,13 @@ use self::options::Options;
 use self::preflight::NotOurselves;
 use self::proxy::Proxy;
 use self::shutdown::Shutdown;
+use self::snapshot::SnapshotFile;
 
 /// How long a client may take to send the body of a change.
 const ADMIN_BODY_LIMIT: Duration = Duration::from_secs(10);
+
+/// Routes of so long ago say that the database is down.
+const STALE: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
     match Options::read().and_then(run) {
@@ -95,7 +102,8 @@ async fn gateway(options: Options) -> Result<(), Failure> {
     let policy = UrlPolicy::new().allow_loopback();
     let listeners = [address(&data)?, address(&admin)?];
     let preflight = NotOurselves { probe: HttpProbe::new(policy), listeners };
-    let deployments = deployments(&options, preflight).await?;
+    let name = options.name.clone().unwrap_or_else(|| listeners[0].to_string());
+    let deployments = deployments(&options, preflight, name).await?;
     let secret = options.secret();
     let router = admin_router(&deployments, &secret)?;
     if !options.no_demo {
@@ -127,15 +135,42 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, Failure> {
     listener.local_addr().map_err(|error| Failure::new("cannot tell the address listened on", &error))
 }
 
-async fn deployments(options: &Options, preflight: NotOurselves) -> Result<Deployments, Failure> {
+async fn deployments(
+    options: &Options,
+    preflight: NotOurselves,
+    name: String,
+) -> Result<Deployments, Failure> {
     // The errors say which database it is, without its password.
     let unusable = |error: &dyn std::error::Error| Failure::new("cannot use the database", error);
-    let store = SqlStore::connect(&options.database).await.map_err(|error| unusable(&error))?;
     // One sequence of choices for all threads: of any 1,000 requests a version gets its share to within one. The
     // default draw has a sequence per thread, which is cheaper still, and within two per thread.
     let draw = Draw::Seeded(options.seed.unwrap_or_else(rand::random));
-    let started = Deployments::builder(store, preflight).with_handle(RoutingHandle::with_draw(draw)).start();
-    started.await.map_err(|error| unusable(&error))
+    let store = match &options.snapshot {
+        // There may be something to start with, database or not.
+        Some(_) => SqlStore::connect_lazy(&options.database),
+        None => SqlStore::connect(&options.database).await,
+    };
+    let store = store.map_err(|error| unusable(&error))?;
+    let mut builder = Deployments::builder(store, preflight).with_handle(RoutingHandle::with_draw(draw));
+    builder = builder.as_replica(name);
+    if let Some(file) = &options.snapshot {
+        builder = builder.with_cache(SnapshotFile(file.clone()));
+    }
+    builder.start().await.map_err(|error| unusable(&error))
+}
+
+/// Routes are served whatever their age: whoever asks is told, and none is turned away.
+fn readiness(freshness: &Freshness) -> String {
+    let age = freshness.age.as_secs();
+    if freshness.from_cache {
+        format!(
+            "degraded: the database cannot be reached; serving the routes of {age} seconds ago, from the snapshot\n"
+        )
+    } else if freshness.age > STALE {
+        format!("degraded: the database cannot be reached; serving the routes of {age} seconds ago\n")
+    } else {
+        "ok\n".into()
+    }
 }
 
 fn admin_router(deployments: &Deployments, secret: &str) -> Result<Router, Failure> {
@@ -143,8 +178,10 @@ fn admin_router(deployments: &Deployments, secret: &str) -> Result<Router, Failu
     let jwt = jwt.map_err(|error| Failure::new("cannot use the JWT secret", &error))?;
     let api = admin::router(deployments.clone(), AdminAuth::jwt(jwt));
     let slow_bodies = RequestBodyDeadlineLayer::new(ADMIN_BODY_LIMIT);
+    let deployments = deployments.clone();
     Ok(Router::new()
         .nest("/api/v1/admin", api)
         .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(|| async move { readiness(&deployments.freshness()) }))
         .layer(slow_bodies))
 }

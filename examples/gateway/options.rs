@@ -1,5 +1,7 @@
 //! Flags and environment variables.
 
+use std::path::PathBuf;
+
 use clap::Parser;
 use tower_canary::Backend;
 
@@ -18,7 +20,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     pub(crate) admin: String,
 
-    /// The database that keeps the versions and their weights
+    /// The database that keeps the versions and their weights: sqlite://FILE, and postgres:// or mysql:// where built
+    /// with these features
     #[arg(
         long,
         value_name = "URL",
@@ -27,6 +30,14 @@ pub(crate) struct Options {
         default_value = "sqlite://canary.db?mode=rwc"
     )]
     pub(crate) database: String,
+
+    /// The file that keeps the routes served last, to start with when the database cannot be reached
+    #[arg(long, value_name = "FILE", env = "CANARY_SNAPSHOT")]
+    pub(crate) snapshot: Option<PathBuf>,
+
+    /// What this gateway is called among those that share the database; the address it listens on when absent
+    #[arg(long, value_name = "NAME", env = "CANARY_NAME")]
+    pub(crate) name: Option<String>,
 
     /// The secret that admin tokens are signed with (HS256), 32 bytes or more; random when absent
     #[arg(long, value_name = "SECRET", env = "CANARY_JWT_SECRET", hide_env_values = true)]

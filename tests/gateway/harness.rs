@@ -232,7 +232,7 @@ impl Drop for Gateway {
 pub(crate) fn command(dir: &Path) -> Command {
     let mut command = Command::new(program());
     command.args(["--database", &format!("sqlite://{}/canary.db?mode=rwc", dir.display())]);
-    for name in ["DATABASE_URL", "CANARY_JWT_SECRET", "MONOLITH_URL"] {
+    for name in ["DATABASE_URL", "CANARY_JWT_SECRET", "CANARY_NAME", "CANARY_SNAPSHOT", "MONOLITH_URL"] {
         command.env_remove(name);
     }
     command

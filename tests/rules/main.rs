@@ -6,6 +6,7 @@ mod deployments;
 mod draws;
 mod names;
 mod replicas;
+mod scale;
 mod slots;
 mod splits;
 mod support;

@@ -1,0 +1,202 @@
+//! 1,000 gateways on one store, simulated: the code that runs in each of them, under a clock that jumps from event to
+//! event. It prints its figures; `--nocapture` shows them.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::broadcast;
+use tokio::time::{Instant, sleep};
+use tower_canary::routing::Change;
+use tower_canary::store::{
+    Applied, ChangeRequest, HistoryEntry, MemoryStore, Replica, RouteStore, Signal, Snapshot, StoreError,
+};
+use tower_canary::{Deployments, NoPreflight, ServiceName};
+
+use crate::support::*;
+
+const REPLICAS: usize = 1_000;
+
+/// How many changes are followed to the last gateway, and how exactly.
+const CHANGES: u32 = 6;
+const STEP: Duration = Duration::from_millis(2);
+
+/// How long the database takes to answer.
+const LATENCY: Range<f64> = 0.000_5..0.005;
+
+/// A database that takes its time, notes when it was asked, tells of changes if it `tells`, and can be down.
+#[derive(Debug)]
+struct Central {
+    inner: MemoryStore,
+    signals: broadcast::Sender<Signal>,
+    tells: bool,
+    down: AtomicBool,
+    reads: Mutex<Vec<Instant>>,
+    reports: Mutex<Vec<Instant>>,
+}
+
+impl Central {
+    fn new(tells: bool) -> Arc<Self> {
+        Arc::new(Self {
+            inner: MemoryStore::new(),
+            signals: broadcast::channel(16).0,
+            tells,
+            down: AtomicBool::new(false),
+            reads: Mutex::default(),
+            reports: Mutex::default(),
+        })
+    }
+
+    async fn asked(&self, log: &Mutex<Vec<Instant>>) -> Result<(), StoreError> {
+        log.lock().unwrap().push(Instant::now());
+        sleep(Duration::from_secs_f64(rand::random_range(LATENCY))).await;
+        if self.down.load(Ordering::Relaxed) { Err(StoreError::Unavailable("down".into())) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl RouteStore for Central {
+    async fn load(&self, after: u64) -> Result<Snapshot, StoreError> {
+        self.asked(&self.reads).await?;
+        self.inner.load(after).await
+    }
+
+    async fn apply(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
+        let applied = self.inner.apply(service, request).await;
+        let _ = self.signals.send(Signal::Changed);
+        applied
+    }
+
+    async fn history(
+        &self,
+        service: &ServiceName,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<HistoryEntry>, StoreError> {
+        self.inner.history(service, before, limit).await
+    }
+
+    async fn changed(&self) -> Signal {
+        if self.tells {
+            return self.signals.subscribe().recv().await.unwrap_or(Signal::Changed);
+        }
+        std::future::pending().await
+    }
+
+    async fn report(&self, id: &str, name: &str, revision: u64) -> Result<(), StoreError> {
+        self.asked(&self.reports).await?;
+        self.inner.report(id, name, revision).await
+    }
+
+    async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {
+        self.inner.replicas().await
+    }
+}
+
+/// The gateways, all started within a second.
+async fn replicas(central: &Arc<Central>) -> Vec<Deployments> {
+    let writer = Deployments::start(Arc::clone(central), NoPreflight).await.unwrap();
+    for i in 0..2 {
+        apply(&writer, Change::Register(registration(i))).await;
+    }
+    let mut all = Vec::new();
+    for i in 0..REPLICAS {
+        let builder =
+            Deployments::builder(Arc::clone(central), NoPreflight).as_replica(format!("gateway-{i}"));
+        let deployments = builder.start().await.unwrap();
+        spawn(deployments.clone().run(std::future::pending()));
+        all.push(deployments);
+    }
+    sleep(Duration::from_secs(5)).await;
+    all
+}
+
+async fn apply(deployments: &Deployments, change: Change) -> Applied {
+    let service = "auth".parse().unwrap();
+    deployments.apply(&service, ChangeRequest::new(change, "simulation").forced()).await.unwrap()
+}
+
+/// When each of the gateways but the first served the changes that the first made, in order.
+async fn convergence(all: &[Deployments], changes: u32) -> Vec<Duration> {
+    let mut took = Vec::new();
+    for change in 1..=changes {
+        let applied = apply(&all[0], set_weight(1, f64::from(change))).await;
+        let (start, mut lagging) = (Instant::now(), all[1..].iter().collect::<Vec<_>>());
+        while !lagging.is_empty() {
+            sleep(STEP).await;
+            lagging.retain(|replica| {
+                let serves = replica.handle().route("auth").unwrap().split().generation();
+                let lags = serves < applied.after.generation();
+                took.extend((!lags).then(|| start.elapsed()));
+                lags
+            });
+        }
+        sleep(Duration::from_secs_f64(rand::random_range(0.5..1.5))).await;
+    }
+    took.sort_unstable();
+    took
+}
+
+fn show(what: &str, took: &[Duration]) -> Duration {
+    let at = |part: f64| took[((took.len() - 1) as f64 * part) as usize];
+    println!("{what}: median {:?}, p99 {:?}, all {:?}", at(0.5), at(0.99), at(1.0));
+    at(1.0)
+}
+
+/// How many a second there were since `since`: on average, and in the fullest tenth of a second.
+fn rate(what: &str, log: &Mutex<Vec<Instant>>, since: Instant) -> (f64, f64) {
+    let times: Vec<_> = log.lock().unwrap().iter().copied().filter(|at| *at >= since).collect();
+    let tenths = since.elapsed().as_secs_f64() * 10.0;
+    let mut counts = vec![0_u32; tenths as usize + 1];
+    for at in &times {
+        counts[((*at - since).as_secs_f64() * 10.0) as usize] += 1;
+    }
+    let (mean, peak) = (times.len() as f64 / tenths * 10.0, f64::from(*counts.iter().max().unwrap()) * 10.0);
+    println!("{what}: {mean:.0} a second, {peak:.0} in the fullest tenth");
+    (mean, peak)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_that_poll_ask_evenly_and_all_serve_a_change_within_a_poll_and_a_fifth() {
+    let central = Central::new(false);
+    let all = replicas(&central).await;
+    let start = Instant::now();
+    sleep(Duration::from_secs(30)).await;
+    let (mean, peak) = rate("polls", &central.reads, start);
+    assert!((950.0..1_050.0).contains(&mean) && peak < 2.0 * mean, "{mean} {peak}");
+    let (mean, _) = rate("reports", &central.reports, start);
+    assert!(mean < 1_000.0 / 5.0 * 1.05, "{mean}");
+    assert!(show("polling", &convergence(&all, CHANGES).await) < Duration::from_millis(1_225));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_that_are_told_serve_a_change_within_30_milliseconds() {
+    let central = Central::new(true);
+    let all = replicas(&central).await;
+    let start = Instant::now();
+    assert!(show("told", &convergence(&all, CHANGES).await) < Duration::from_millis(30));
+    rate("reads of those told", &central.reads, start);
+    let waited = all[0].converged(u64::from(CHANGES) + 2, Duration::from_secs(1)).await.unwrap();
+    assert_eq!((waited.serving.len(), waited.waiting.len()), (REPLICAS, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_an_outage_a_thousand_are_fresh_within_5_seconds_and_do_not_all_ask_at_once() {
+    let central = Central::new(false);
+    let all = replicas(&central).await;
+    central.down.store(true, Ordering::Relaxed);
+    let start = Instant::now();
+    sleep(Duration::from_secs(60)).await;
+    let (mean, _) = rate("polls while down", &central.reads, start);
+    assert!(mean < 400.0, "{mean}");
+    central.down.store(false, Ordering::Relaxed);
+    let back = Instant::now();
+    sleep(Duration::from_secs(5)).await;
+    let stalest = all.iter().map(|replica| replica.freshness().age).max().unwrap();
+    assert!(stalest < Duration::from_secs(5), "{stalest:?}");
+    let (_, peak) = rate("polls after the return", &central.reads, back);
+    assert!(peak < 2_000.0, "{peak}");
+}
