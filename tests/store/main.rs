@@ -9,6 +9,8 @@ mod contract;
 #[cfg(feature = "_sql")]
 mod databases;
 #[cfg(feature = "_sql")]
+mod last_good;
+#[cfg(feature = "_sql")]
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;

@@ -1,4 +1,4 @@
-//! The store in a SQL database.
+//! The store in a SQL database: SQLite, PostgreSQL, MySQL or MariaDB.
 //!
 //! [`SqlStore::connect`] opens a database of its own, [`SqlStore::with_connection`] uses the pool of a host. Both see to
 //! the tables, which live beside those of the host, with a migration table of their own.
@@ -6,7 +6,14 @@
 //! Every change is one transaction: lock the service, read its split, let the rules decide, write the rows that differ
 //! and the history, count the service's generation and the store's revision on, commit. Writers of one service take
 //! turns by that lock; a reader sees a split before a change or after it. What collides is tried again, up to five
-//! times. No call takes longer than three seconds, whatever state the database is in.
+//! times. No call takes longer than three seconds, whatever state the database is in. Many gateways may share one
+//! database: [`at_scale`].
+//!
+//! | | a writer takes its turn by | others learn of a change by |
+//! | --- | --- | --- |
+//! | SQLite | `BEGIN IMMEDIATE`, one writer at a time; on a local disk only | the poll |
+//! | PostgreSQL | `SELECT … FOR UPDATE` at READ COMMITTED | `LISTEN`, and the poll |
+//! | MySQL, MariaDB | the same; InnoDB | the poll |
 //!
 //! | table | holds |
 //! | --- | --- |
@@ -14,7 +21,11 @@
 //! | `gateway_service_version` | a version: its URL, its weight in hundredths of a percent, whether it is active |
 //! | `gateway_split_change` | the history: who changed what, why, and the weights before and after |
 //! | `gateway_revision` | how many changes the whole store has seen, in one row |
+//! | `gateway_replica` | the gateways that share the database, what each serves and when it said so |
 //! | `gateway_migrations` | which migrations of these tables were run |
+//!
+//! Migrations run under a lock, so any number of gateways may start at once. A gateway of this release runs on tables
+//! that a later one has brought up to date, so gateways may be updated one by one.
 //!
 //! Rows may be edited by hand. Weights that do not total 100 percent are scaled when read, and a row that cannot be read
 //! takes only its own service out of what is loaded. Running gateways see the edit of a service after
@@ -24,8 +35,9 @@
 //! UPDATE gateway_service_config SET revision = (SELECT revision FROM gateway_revision) WHERE service_name = 'auth';
 //! ```
 //!
-//! A service that is deleted by hand is served until the gateways start again.
+//! A service that is deleted by hand is served until the gateways start again or lose the database for a moment.
 
+pub mod at_scale;
 mod connect;
 mod dialect;
 mod entity;
@@ -84,7 +96,7 @@ pub struct SqlStore {
     db: OnceCell<DatabaseConnection>,
     /// Writers of this process take turns before they meet in the database.
     turns: Semaphore,
-    listener: Listener,
+    listener: Option<Listener>,
 }
 
 impl SqlStore {
@@ -143,8 +155,25 @@ impl SqlStore {
         Ok(Self::new(db.get_database_backend(), None, OnceCell::new_with(Some(db))))
     }
 
+    /// Does not listen for changes on PostgreSQL, so that only the poll finds those of others: behind a pooler that
+    /// shares connections between transactions, which nobody can listen through. See [`at_scale`].
+    ///
+    /// ```
+    /// # use tower_canary::store::sql::SqlStore;
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// let store = SqlStore::connect("sqlite::memory:").await?.poll_only();
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn poll_only(self) -> Self {
+        Self { listener: None, ..self }
+    }
+
     fn new(backend: DbBackend, url: Option<String>, db: OnceCell<DatabaseConnection>) -> Self {
-        Self { url, db, turns: Semaphore::new(connect::writers(backend)), listener: Listener::default() }
+        let turns = Semaphore::new(connect::writers(backend));
+        Self { url, db, turns, listener: Some(Listener::default()) }
     }
 
     async fn db(&self) -> Result<&DatabaseConnection, ConnectError> {
@@ -188,7 +217,10 @@ impl RouteStore for SqlStore {
     }
 
     async fn changed(&self) -> Signal {
-        self.listener.changed(&self.db).await
+        match &self.listener {
+            Some(listener) => listener.changed(&self.db).await,
+            None => std::future::pending().await,
+        }
     }
 
     async fn report(&self, id: &str, name: &str, revision: u64) -> Result<(), StoreError> {
