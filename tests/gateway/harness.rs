@@ -269,6 +269,11 @@ pub(crate) fn client() -> HttpClient {
     Client::builder(TokioExecutor::new()).build(connector)
 }
 
+/// Without a token.
+pub(crate) async fn read_url(url: &str) -> Answer {
+    read(client().request(Request::get(url).body(empty()).unwrap()).await.unwrap()).await
+}
+
 pub(crate) fn empty() -> AnyBody {
     full(Bytes::new())
 }

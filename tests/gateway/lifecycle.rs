@@ -62,8 +62,18 @@ fn help_exits_0_and_shows_no_secret() {
     let output = command(dir.path()).env("CANARY_JWT_SECRET", "hunter2").arg("--help").output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     let text = String::from_utf8_lossy(&output.stdout);
-    for option in ["listen", "admin", "database", "jwt-secret", "fallback-url", "seed", "no-demo", "threads"]
-    {
+    for option in [
+        "listen",
+        "admin",
+        "database",
+        "snapshot",
+        "name",
+        "jwt-secret",
+        "fallback-url",
+        "seed",
+        "no-demo",
+        "threads",
+    ] {
         assert!(text.contains(&format!("--{option}")), "{text}");
     }
     assert!(!text.contains("hunter2"));

@@ -10,6 +10,7 @@ mod harness;
 mod lifecycle;
 mod limits;
 mod refusals;
+mod replicas;
 mod smuggling;
 mod splits;
 mod story;

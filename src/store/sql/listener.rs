@@ -30,6 +30,10 @@ struct State {
 }
 
 impl Listener {
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+
     pub(super) async fn changed(&self, db: &OnceCell<DatabaseConnection>) -> Signal {
         let mut state = self.state.lock().await;
         loop {

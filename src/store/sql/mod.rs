@@ -173,7 +173,7 @@ impl SqlStore {
 
     fn new(backend: DbBackend, url: Option<String>, db: OnceCell<DatabaseConnection>) -> Self {
         let turns = Semaphore::new(connect::writers(backend));
-        Self { url, db, turns, listener: Some(Listener::default()) }
+        Self { url, db, turns, listener: Some(Listener::new()) }
     }
 
     async fn db(&self) -> Result<&DatabaseConnection, ConnectError> {

@@ -5,11 +5,14 @@ use tokio::sync::OnceCell;
 
 use crate::store::Signal;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Listener;
 
 impl Listener {
-    #[expect(clippy::unused_self, reason = "as the one that listens")]
+    pub(super) const fn new() -> Self {
+        Self
+    }
+
     pub(super) async fn changed(&self, _: &OnceCell<DatabaseConnection>) -> Signal {
         std::future::pending().await
     }
