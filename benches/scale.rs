@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tower_canary::routing::Change;
 use tower_canary::store::sql::SqlStore;
 use tower_canary::store::{ChangeRequest, RouteStore};
-use tower_canary::{Deployments, NoPreflight, ServiceName};
+use tower_canary::{Deployments, NoPreflight, ServiceName, Weight};
 
 use self::databases::{Kind, TestDatabase};
 
@@ -20,8 +20,14 @@ const SERVICES: usize = 10_000;
 const VERSIONS: usize = 3;
 const TURNS: u32 = 9;
 
+/// Set for a process that only starts a gateway, on the database that it names, and prints how long that took.
+const BOOT: &str = "CANARY_BENCH_BOOT";
+
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    if let Some(url) = std::env::var_os(BOOT) {
+        return println!("{}", runtime.block_on(boot_at(url.to_str().unwrap())).as_micros());
+    }
     println!("{SERVICES} services of {VERSIONS} versions, medians of {TURNS}");
     for kind in Kind::available() {
         runtime.block_on(measure(kind));
@@ -38,8 +44,9 @@ async fn measure(kind: Kind) {
     println!("  memory of a gateway: {} KiB, {:.1} KiB a service", resident() - before, per_service(before));
     let there = boot(&database).await;
 
-    show("boot: connect, load, compile, publish", async || drop(boot(&database).await)).await;
-    show("load of all", async || drop(store.load(0).await.unwrap())).await;
+    let boots = (0..TURNS).map(|_| booted(&database.url)).collect();
+    println!("  boot of a new process, connect, load, compile, publish: {:.2?}", median(boots));
+    show("load of all", async || store.load(0).await.unwrap()).await;
     let mut step = 0_u64;
     show("a change, stored and published", async || {
         step += 1;
@@ -66,9 +73,10 @@ async fn boot(database: &TestDatabase) -> Deployments {
 }
 
 async fn change(deployments: &Deployments, step: u64) {
-    let weight = u16::try_from(step % 9_999 + 1).unwrap();
-    let weight = tower_canary::Weight::from_hundredths(weight).unwrap();
-    let change = Change::SetWeight { version: "v1".parse().unwrap(), weight };
+    let part = u16::try_from(step % 9_999 + 1).unwrap();
+    let weights = [("v1", 10_000 - part), ("v2", part)];
+    let weights = weights.map(|(v, part)| (v.parse().unwrap(), Weight::from_hundredths(part).unwrap()));
+    let change = Change::SetWeights(weights.into());
     deployments.apply(&service(1), ChangeRequest::new(change, "bench").forced()).await.unwrap();
 }
 
@@ -76,16 +84,37 @@ fn service(i: usize) -> ServiceName {
     format!("service-{i}").parse().unwrap()
 }
 
-async fn show(what: &str, mut work: impl AsyncFnMut()) {
+/// What the work leaves is dropped outside of its time.
+async fn show<T>(what: &str, mut work: impl AsyncFnMut() -> T) {
     let mut took = Vec::new();
     for _ in 0..TURNS {
         let start = Instant::now();
-        work().await;
+        let left = work().await;
         took.push(start.elapsed());
+        drop(left);
     }
+    println!("  {what}: {:.2?}", median(took));
+}
+
+fn median(mut took: Vec<Duration>) -> Duration {
     took.sort_unstable();
-    let median = took.get(took.len() / 2).copied().unwrap_or(Duration::ZERO);
-    println!("  {what}: {median:.2?}");
+    took.get(took.len() / 2).copied().unwrap_or_default()
+}
+
+/// How long a process of its own took, which has freed no memory yet.
+fn booted(url: &str) -> Duration {
+    let program = std::env::current_exe().unwrap();
+    let output = std::process::Command::new(program).env(BOOT, url).output().unwrap();
+    Duration::from_micros(String::from_utf8(output.stdout).unwrap().trim().parse().unwrap())
+}
+
+async fn boot_at(url: &str) -> Duration {
+    let start = Instant::now();
+    let store = SqlStore::connect(url).await.unwrap();
+    let deployments = Deployments::start(store, NoPreflight).await.unwrap();
+    let took = start.elapsed();
+    assert_eq!(deployments.handle().table().len(), SERVICES);
+    took
 }
 
 /// As 10,000 registrations would leave it, but quicker.

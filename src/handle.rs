@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use foldhash::fast::RandomState;
 use http::HeaderValue;
-use http::uri::Authority;
+use http::uri::{Authority, Scheme};
 
 use crate::routing::{Backend, Draw, Points, Route, RoutingTable, ServiceName, Split, Version};
 use crate::sharded::{Shard, Sharded};
@@ -70,9 +70,10 @@ struct Lanes {
 /// fight for its count: with two threads that alone was as dear as all the rest.
 #[derive(Clone, Debug)]
 pub(crate) struct Upstream {
-    pub(crate) backend: Backend,
+    pub(crate) scheme: Scheme,
     pub(crate) authority: Authority,
     pub(crate) host: HeaderValue,
+    pub(crate) base_path: Arc<str>,
 }
 
 /// What a request was given: held by reference to the route, used up before the request is sent.
@@ -248,7 +249,7 @@ impl LiveRoute {
         let lanes = route.split().versions().iter().map(|version| {
             let counted = before.and_then(|before| before.in_flight(version));
             let in_flight = counted.unwrap_or_else(|| Arc::new(InFlight::new()));
-            Lanes { upstreams: Sharded::new(|_, _| Upstream::new(&version.backend)), in_flight }
+            Lanes { upstreams: Sharded::new(|shard, _| Upstream::new(&version.backend, shard)), in_flight }
         });
         let lanes = lanes.collect();
         Self { route, lanes }
@@ -268,10 +269,12 @@ impl LiveRoute {
 }
 
 impl Upstream {
-    pub(crate) fn new(backend: &Backend) -> Self {
-        let authority = backend.authority().as_str().parse().unwrap_or_else(|_| backend.authority().clone());
-        let host = HeaderValue::from_bytes(backend.host_header().as_bytes());
-        let host = host.unwrap_or_else(|_| backend.host_header().clone());
-        Self { backend: backend.clone(), authority, host }
+    pub(crate) fn new(backend: &Backend, shard: usize) -> Self {
+        let (mut authority, mut host) = (backend.authority().clone(), backend.host_header().clone());
+        if shard > 0 {
+            authority = authority.as_str().parse().unwrap_or(authority);
+            host = HeaderValue::from_bytes(host.as_bytes()).unwrap_or(host);
+        }
+        Self { scheme: backend.scheme().clone(), authority, host, base_path: backend.shared_base_path() }
     }
 }

@@ -39,21 +39,28 @@ impl Shard {
         MINE.set(mine);
         Self(mine)
     }
+
+    /// Its own of the values that [`per_shard`] made.
+    #[inline]
+    pub(crate) fn of<T>(self, values: &[T]) -> &T {
+        // The count is a power of two.
+        &values[self.0 & (values.len() - 1)]
+    }
+}
+
+/// What is only read, or keeps lines apart by itself: `make` is given the number of a shard and how many there are.
+pub(crate) fn per_shard<T>(make: impl Fn(usize, usize) -> T) -> Box<[T]> {
+    (0..*COUNT).map(|i| make(i, *COUNT)).collect()
 }
 
 impl<T> Sharded<T> {
     /// `make` is given the number of a shard and how many there are.
     pub(crate) fn new(make: impl Fn(usize, usize) -> T) -> Self {
-        Self((0..*COUNT).map(|i| Padded(make(i, *COUNT))).collect())
+        Self(per_shard(|i, count| Padded(make(i, count))))
     }
 
     #[inline]
     pub(crate) fn at(&self, shard: Shard) -> &T {
-        // The count is a power of two.
-        &self.0[shard.0 & (self.0.len() - 1)].0
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.0.iter().map(|padded| &padded.0)
+        &shard.of(&self.0).0
     }
 }

@@ -64,8 +64,8 @@ impl Deployments {
             revision = snapshot.revision,
             "the store cannot be read; starting with the routes kept last"
         );
-        self.publish_whole(&snapshot);
-        self.followed().note_cached(snapshot, at.elapsed().unwrap_or_default());
+        let Snapshot { revision, .. } = self.publish_whole(snapshot);
+        self.followed().note_cached(revision, at.elapsed().unwrap_or_default());
         Ok(())
     }
 

@@ -66,23 +66,23 @@ impl Followed {
                 || snapshot.broken.iter().any(|other| other.service == broken.service)
         };
         self.served.broken.retain(|broken| !again(broken));
-        self.note(snapshot);
+        self.note(snapshot.revision, snapshot.broken);
     }
 
-    /// Notes `snapshot`, which holds everything.
-    fn note_whole(&mut self, snapshot: Snapshot) {
+    /// Notes that everything was loaded.
+    fn note_whole(&mut self, revision: u64, broken: Vec<BrokenSplit>) {
         self.served.broken.clear();
         self.whole = false;
-        self.note(snapshot);
+        self.note(revision, broken);
     }
 
-    fn note(&mut self, snapshot: Snapshot) {
-        for broken in snapshot.broken {
+    fn note(&mut self, revision: u64, broken: Vec<BrokenSplit>) {
+        for broken in broken {
             tracing::error!(service = ?broken.service, reason = %broken.reason, "stored split cannot be read; its last good route stays");
             self.served.broken.push(broken);
         }
         self.served = Freshness {
-            revision: snapshot.revision,
+            revision,
             age: Duration::ZERO,
             from_cache: false,
             broken: std::mem::take(&mut self.served.broken),
@@ -90,10 +90,9 @@ impl Followed {
         self.at = Instant::now();
     }
 
-    /// Notes `snapshot`, which was kept `age` ago.
-    pub(super) fn note_cached(&mut self, snapshot: Snapshot, age: Duration) {
-        self.served =
-            Freshness { revision: snapshot.revision, age, broken: snapshot.broken, from_cache: true };
+    /// Notes that what was served at `revision`, `age` ago, is served again.
+    pub(super) fn note_cached(&mut self, revision: u64, age: Duration) {
+        self.served = Freshness { revision, age, broken: Vec::new(), from_cache: true };
         self.at = Instant::now();
     }
 }
@@ -112,16 +111,14 @@ impl Deployments {
         let _one_at_a_time = self.shared.refreshing.lock().await;
         match self.load_changed().await? {
             Some(changed) => {
-                for split in &changed.splits {
-                    self.publish_changed(split);
-                }
+                changed.splits.iter().for_each(|split| self.publish_changed(split));
                 self.followed().note_changed(changed);
             }
             None => {
                 let _alone = self.shared.replacing.write().await;
                 let all = self.shared.store.load(0).await?;
-                self.publish_whole(&all);
-                self.followed().note_whole(all);
+                let Snapshot { revision, broken, .. } = self.publish_whole(all);
+                self.followed().note_whole(revision, broken);
             }
         }
         Ok(())
@@ -140,12 +137,13 @@ impl Deployments {
         Ok(Some(self.shared.store.load(known).await?).filter(|changed| changed.revision >= known))
     }
 
-    /// Publishes all of `snapshot`, and of what is broken in it the routes that are served already.
-    pub(super) fn publish_whole(&self, snapshot: &Snapshot) {
+    /// Publishes all of `snapshot`, and of what is broken in it the routes that are served already. Gives back the rest.
+    pub(super) fn publish_whole(&self, mut snapshot: Snapshot) -> Snapshot {
         let served = |broken: &BrokenSplit| self.shared.handle.route(&broken.service);
         let kept = snapshot.broken.iter().filter_map(served);
-        let read = snapshot.splits.iter().map(|split| Route::compile(split.clone()).into());
+        let read = std::mem::take(&mut snapshot.splits).into_iter().map(|split| Route::compile(split).into());
         self.shared.handle.replace(&read.chain(kept).collect::<RoutingTable>());
+        snapshot
     }
 
     fn publish_changed(&self, split: &Split) {

@@ -43,7 +43,9 @@ impl WeightedVersionLayer {
     ///
     /// They arrive there as they came: a path segment that names a service is not stripped.
     pub fn with_fallback(self, backend: &Backend) -> Self {
-        self.set(|settings| settings.fallback = Some(Arc::new(Sharded::new(|_, _| Upstream::new(backend)))))
+        self.set(|settings| {
+            settings.fallback = Some(Arc::new(Sharded::new(|shard, _| Upstream::new(backend, shard))))
+        })
     }
 
     /// What the backend sees as `Host`. Default: [`HostPolicy::Upstream`].

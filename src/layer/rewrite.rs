@@ -35,10 +35,10 @@ pub(super) fn rewrite<B>(
 ) -> Result<(), Rejection> {
     set_host(request, upstream, policy)?;
     let mut parts = std::mem::take(request.uri_mut()).into_parts();
-    parts.scheme = Some(upstream.backend.scheme().clone());
+    parts.scheme = Some(upstream.scheme.clone());
     parts.authority = Some(upstream.authority.clone());
-    if !upstream.backend.base_path().is_empty() || cut > 0 || parts.path_and_query.is_none() {
-        join(upstream.backend.base_path(), &mut parts.path_and_query, cut)?;
+    if !upstream.base_path.is_empty() || cut > 0 || parts.path_and_query.is_none() {
+        join(&upstream.base_path, &mut parts.path_and_query, cut)?;
     }
     match Uri::from_parts(parts) {
         Ok(uri) => *request.uri_mut() = uri,

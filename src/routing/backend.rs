@@ -58,6 +58,11 @@ impl Backend {
         &self.base_path
     }
 
+    /// [`base_path`](Self::base_path), to be kept without a copy.
+    pub(crate) fn shared_base_path(&self) -> Arc<str> {
+        Arc::clone(&self.base_path)
+    }
+
     /// The URL as it was given.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -125,6 +130,9 @@ fn base_path(path: &str) -> Result<Arc<str>, Reason> {
 
 /// Whether some reader of `path` could find a `.` or `..` in it: encoded, behind an encoded slash, with parameters.
 pub(super) fn has_dot_segment(path: &str) -> bool {
+    if !path.contains(['.', '%']) {
+        return false;
+    }
     let path = path.to_ascii_lowercase().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/");
     let names = path.split(['/', '\\']).filter_map(|segment| segment.split(';').next());
     names.into_iter().any(|name| matches!(name, "." | ".."))

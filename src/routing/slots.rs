@@ -83,6 +83,16 @@ impl SlotMap {
         runs.finish()
     }
 
+    /// Whether each version holds as many slots as its weight says, and none is left of the `total`.
+    pub(super) fn is_for<'a>(
+        &self,
+        total: u32,
+        mut weights: impl Iterator<Item = (&'a VersionName, Weight)>,
+    ) -> bool {
+        let all: u32 = self.runs.iter().map(|(_, len)| u32::from(*len)).sum();
+        all == total && weights.all(|(version, weight)| self.held(version) == weight.hundredths())
+    }
+
     fn held(&self, version: &VersionName) -> u16 {
         self.runs.iter().filter(|(owner, _)| owner == version).map(|(_, len)| len).sum()
     }

@@ -83,8 +83,11 @@ impl Split {
     #[must_use]
     pub fn from_parts(parts: SplitParts) -> (Self, bool) {
         let SplitParts { service, salt, generation, health_path, versions, slots } = parts;
-        let stored = Self { service, salt, generation, health_path, versions, slots };
-        let mut split = stored.clone();
+        let mut split = Self { service, salt, generation, health_path, versions, slots };
+        if split.is_sound() {
+            return (split, false);
+        }
+        let stored = split.clone();
         let mut names = std::collections::BTreeSet::new();
         split.versions.retain(|version| names.insert(version.name.clone()));
         for version in split.versions.iter_mut().filter(|v| !v.active) {
@@ -94,6 +97,19 @@ impl Split {
         split.settle_slots();
         let repaired = split != stored;
         (split, repaired)
+    }
+
+    /// Whether there is nothing to repair: no name twice, only active versions with a weight, 100 percent in all or no
+    /// active version, and as many slots as weight. What a change stored is so; telling is quicker than repairing.
+    fn is_sound(&self) -> bool {
+        let twice =
+            |(i, version): (usize, &Version)| self.versions[..i].iter().any(|v| v.name == version.name);
+        let total: u32 = self.versions.iter().map(|v| u32::from(v.weight.hundredths())).sum();
+        let full = if self.versions.iter().any(|v| v.active) { u32::from(PARTS) } else { 0 };
+        total == full
+            && self.versions.iter().all(|v| v.active || v.weight == Weight::ZERO)
+            && !self.versions.iter().enumerate().any(twice)
+            && self.slots.is_for(total, self.versions.iter().map(|v| (&v.name, v.weight)))
     }
 
     /// The split as parts to store.

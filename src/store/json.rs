@@ -13,6 +13,13 @@ use crate::routing::{Split, SplitParts, Version, Weight};
 const FORMAT: u32 = 1;
 
 /// Why a text is not that of a [`LastGood`].
+///
+/// ```
+/// use tower_canary::store::LastGood;
+///
+/// let refused = LastGood::from_json(r#"{"format": 9, "at": 0, "revision": 0, "services": []}"#).unwrap_err();
+/// assert_eq!(refused.to_string(), "it is of format 9, not 1");
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum LastGoodError {

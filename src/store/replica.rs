@@ -34,7 +34,21 @@ impl Replica {
     pub const EXPIRY: Duration = Duration::from_secs(15);
 }
 
-/// What a store tells those that follow it.
+/// What a store tells those that follow it, in [`changed`](super::RouteStore::changed).
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_canary::store::{MemoryStore, RouteStore, Signal};
+///
+/// /// `None` where the store has not told anything in time, and is to be polled.
+/// async fn told(store: &dyn RouteStore) -> Option<Signal> {
+///     tokio::time::timeout(Duration::from_millis(10), store.changed()).await.ok()
+/// }
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+/// assert_eq!(told(&MemoryStore::new()).await, None);
+/// # });
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Signal {

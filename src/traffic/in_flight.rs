@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::sharded::{Shard, Sharded};
+use crate::sharded::{Shard, per_shard};
 
 /// The requests in flight of one version: from the choice until the response's body has ended.
 #[derive(Debug)]
 pub(crate) struct InFlight {
-    shards: Sharded<Arc<Token>>,
+    shards: Box<[Arc<Token>]>,
 }
 
 /// One request in flight, until it is dropped.
@@ -24,12 +24,12 @@ struct Token;
 
 impl InFlight {
     pub(crate) fn new() -> Self {
-        Self { shards: Sharded::new(|_, _| Arc::new(Token)) }
+        Self { shards: per_shard(|_, _| Arc::new(Token)) }
     }
 
     #[inline]
     pub(crate) fn enter(&self, shard: Shard) -> InFlightGuard {
-        InFlightGuard { _token: Arc::clone(self.shards.at(shard)) }
+        InFlightGuard { _token: Arc::clone(shard.of(&self.shards)) }
     }
 
     pub(crate) fn count(&self) -> usize {

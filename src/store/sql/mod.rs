@@ -109,7 +109,7 @@ impl SqlStore {
     /// | `postgres://user:password@host/database` | PostgreSQL 12 or later; TLS with `?sslmode=verify-full` | `postgres` |
     /// | `mysql://user:password@host/database` | MySQL 8.0.16 or MariaDB 10.6, or later; TLS with `?ssl-mode=VERIFY_IDENTITY` | `mysql` |
     ///
-    /// TLS needs the feature `tls-rustls` too.
+    /// TLS needs the feature `tls-rustls` too. MySQL's `caching_sha2_password`, its default, needs TLS or a socket.
     ///
     /// # Errors
     ///

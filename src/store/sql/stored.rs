@@ -1,5 +1,6 @@
 //! Rows and what they mean.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -113,16 +114,17 @@ impl ServiceRow {
     }
 }
 
-/// The columns of a version as text, or none where there is nothing in it.
-type Texts = (
-    Option<String>,
-    Option<String>,
-    Option<String>,
-    Option<String>,
-    Option<String>,
-    Option<String>,
-    Option<String>,
-    Option<String>,
+/// The columns of a version as text.
+#[derive(Deserialize)]
+struct Texts<'a>(
+    #[serde(borrow)] Cow<'a, str>,
+    #[serde(borrow)] Cow<'a, str>,
+    #[serde(borrow)] Cow<'a, str>,
+    #[serde(borrow)] Cow<'a, str>,
+    #[serde(borrow)] Cow<'a, str>,
+    #[serde(borrow)] Cow<'a, str>,
+    #[serde(borrow)] Cow<'a, str>,
+    #[serde(borrow)] Cow<'a, str>,
 );
 
 fn version_rows(service_id: i64, row: &QueryResult) -> Result<Vec<version::Model>, Flaw> {
@@ -130,46 +132,28 @@ fn version_rows(service_id: i64, row: &QueryResult) -> Result<Vec<version::Model
         |cause: &dyn fmt::Display| Flaw::new(VERSION, format!("of service {service_id}"), "any", cause);
     // Nothing is what some databases make of no rows.
     let text: Option<String> = row.try_get_by_index(6).map_err(|error| flaw(&error))?;
-    let rows: Vec<Texts> =
+    let rows: Vec<Texts<'_>> =
         serde_json::from_str(text.as_deref().unwrap_or("[]")).map_err(|error| flaw(&error))?;
     rows.into_iter().map(|texts| version_row(service_id, texts)).collect()
 }
 
-fn version_row(service_id: i64, texts: Texts) -> Result<version::Model, Flaw> {
-    let (id, version, url, weight, is_active, position, created_at, updated_at) = texts;
-    let id = id.unwrap_or_default();
-    let row = Row { id: &id };
+fn version_row(service_id: i64, texts: Texts<'_>) -> Result<version::Model, Flaw> {
+    let Texts(id, version, url, weight, is_active, position, created_at, updated_at) = texts;
     Ok(version::Model {
         service_id,
-        version: row.some("version", version)?,
-        url: row.some("url", url)?,
-        weight: row.number("weight", weight)?,
-        is_active: matches!(row.some("is_active", is_active)?.as_str(), "1" | "true" | "t"),
-        position: row.number("position", position)?,
-        created_at: row.number("created_at", created_at)?,
-        updated_at: row.number("updated_at", updated_at)?,
-        id,
+        weight: number(&id, "weight", &weight)?,
+        is_active: matches!(&*is_active, "1" | "true"),
+        position: number(&id, "position", &position)?,
+        created_at: number(&id, "created_at", &created_at)?,
+        updated_at: number(&id, "updated_at", &updated_at)?,
+        id: id.into_owned(),
+        version: version.into_owned(),
+        url: url.into_owned(),
     })
 }
 
-/// A row of a version while it is read.
-struct Row<'a> {
-    id: &'a str,
-}
-
-impl Row<'_> {
-    fn some(&self, column: &'static str, text: Option<String>) -> Result<String, Flaw> {
-        text.ok_or_else(|| Flaw::new(VERSION, self.id, column, "there is nothing in it"))
-    }
-
-    fn number<T: FromStr<Err: fmt::Display>>(
-        &self,
-        column: &'static str,
-        text: Option<String>,
-    ) -> Result<T, Flaw> {
-        let text = self.some(column, text)?;
-        text.parse().map_err(|error| Flaw::new(VERSION, self.id, column, format!("{text:?}: {error}")))
-    }
+fn number<T: FromStr<Err: fmt::Display>>(id: &str, column: &'static str, text: &str) -> Result<T, Flaw> {
+    text.parse().map_err(|error| Flaw::new(VERSION, id, column, format!("{text:?}: {error}")))
 }
 
 fn version(row: &version::Model) -> Result<Version, Flaw> {
@@ -228,7 +212,7 @@ pub(super) fn unsigned(count: i64) -> u64 {
 /// A share as the history keeps it; the weight in hundredths of a percent.
 #[derive(Serialize, Deserialize)]
 struct StoredShare<'a> {
-    version: std::borrow::Cow<'a, str>,
+    version: Cow<'a, str>,
     weight: u16,
     active: bool,
 }
