@@ -214,7 +214,7 @@ async fn replicas_tell_what_they_serve_and_those_that_stop_or_fall_silent_are_go
     sleep(Duration::from_secs(60)).await;
     assert_eq!(names(&here.replicas().await.unwrap()), ["a", "c"], "it reports again and again");
     following.abort();
-    sleep(Duration::from_secs(10)).await;
+    sleep(Duration::from_secs(5)).await;
     assert_eq!(names(&here.replicas().await.unwrap()), ["a", "c"]);
     sleep(Replica::EXPIRY).await;
     assert_eq!(names(&here.replicas().await.unwrap()), ["a"]);
