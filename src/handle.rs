@@ -8,9 +8,11 @@ use foldhash::fast::RandomState;
 use http::HeaderValue;
 use http::uri::{Authority, Scheme};
 
-use crate::routing::{Backend, Draw, Points, Route, RoutingTable, ServiceName, Split, Version};
+use crate::routing::{
+    Backend, Draw, Point, Points, Reason, Route, RoutingTable, ServiceName, Split, Version,
+};
 use crate::sharded::{Shard, Sharded};
-use crate::traffic::{InFlight, InFlightGuard};
+use crate::traffic::{InFlightGuard, Tally};
 
 /// The routes that requests follow right now: published by one side, read by the layer without a lock.
 ///
@@ -63,7 +65,7 @@ struct LiveRoute {
 #[derive(Debug)]
 struct Lanes {
     upstreams: Sharded<Upstream>,
-    in_flight: Arc<InFlight>,
+    tally: Arc<Tally>,
 }
 
 /// Where to send a request. Its counted parts are copied per shard, since two threads that clone one authority
@@ -83,6 +85,7 @@ pub(crate) struct Choice<'a> {
     /// By its position in the split.
     pub(crate) version: usize,
     pub(crate) upstream: &'a Upstream,
+    pub(crate) reason: Reason,
     pub(crate) in_flight: InFlightGuard,
 }
 
@@ -174,12 +177,28 @@ impl RoutingHandle {
     #[must_use]
     pub fn in_flight(&self, service: &str, version: &str) -> Option<usize> {
         let cell = self.find(service)?;
-        let live = cell.live.load();
-        let live = live.as_ref()?;
-        let i = live.route.split().versions().iter().position(|v| v.name.as_str() == version)?;
         // First those about to be counted: once they are gone, they are in the count.
         let choosing = cell.choosing();
-        live.lanes.get(i).map(|lane| choosing + lane.in_flight.count())
+        cell.tally(version).map(|tally| choosing + tally.in_flight())
+    }
+
+    /// How many requests the version was given for `reason` through layers of this handle, since it was published first.
+    /// `None` when the version is not published.
+    ///
+    /// ```
+    /// # use tower_canary::routing::{Change, Reason, Route, Split};
+    /// # use tower_canary::RoutingHandle;
+    /// # let handle = RoutingHandle::new();
+    /// # let split = Split::new("auth".parse()?, 7)
+    /// #     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), std::time::SystemTime::now())?;
+    /// # assert!(handle.publish(Route::compile(split)));
+    /// let without_a_key = handle.picks("auth", "v1.0", Reason::Draw);
+    /// assert_eq!(without_a_key, Some(0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn picks(&self, service: &str, version: &str, reason: Reason) -> Option<u64> {
+        self.find(service)?.tally(version).map(|tally| tally.picks(reason))
     }
 
     /// The place of the service called `name`, if it was ever published or asked for by [`Self::cell`].
@@ -232,14 +251,32 @@ impl Cell {
         self.retired.lock().unwrap_or_else(PoisonError::into_inner).iter().map(Weak::strong_count).sum()
     }
 
-    /// Gives a version for a request to `choose`. The route is held only while it runs.
-    #[inline]
-    pub(crate) fn choose<T>(&self, choose: impl FnOnce(Result<Choice<'_>, NoChoice>) -> T) -> T {
+    /// The tally of the version called `name`, if it is published.
+    fn tally(&self, name: &str) -> Option<Arc<Tally>> {
         let live = self.live.load();
-        let Some(live) = live.as_ref() else { return choose(Err(NoChoice::UnknownService)) };
+        let live = live.as_ref()?;
+        let i = live.route.split().versions().iter().position(|v| v.name.as_str() == name)?;
+        live.lanes.get(i).map(|lane| Arc::clone(&lane.tally))
+    }
+
+    /// Gives a version for `request` to `choose`: that of its `slot`, which is asked for with the salt of the service,
+    /// or that of the next draw. The route is held only while it runs.
+    #[inline]
+    pub(crate) fn choose<R, T>(
+        &self,
+        request: &mut R,
+        slot: impl FnOnce(&R, u64) -> Option<Point>,
+        choose: impl FnOnce(&mut R, Result<Choice<'_>, NoChoice>) -> T,
+    ) -> T {
+        let live = self.live.load();
+        let Some(live) = live.as_ref() else { return choose(request, Err(NoChoice::UnknownService)) };
         let shard = Shard::current();
-        let chosen = live.route.index_at(self.points.next(shard)).and_then(|i| live.choice(i, shard));
-        choose(chosen.ok_or(NoChoice::NoActiveVersion))
+        let (version, reason) = match slot(request, live.route.split().salt()) {
+            Some(slot) => (live.route.index_of_slot(slot), Reason::Key),
+            None => (live.route.index_at(self.points.next(shard)), Reason::Draw),
+        };
+        let chosen = version.and_then(|i| live.choice(i, shard, reason));
+        choose(request, chosen.ok_or(NoChoice::NoActiveVersion))
     }
 }
 
@@ -247,24 +284,24 @@ impl LiveRoute {
     /// Counts of versions that `before` had go on.
     fn new(route: Arc<Route>, before: Option<&Self>) -> Self {
         let lanes = route.split().versions().iter().map(|version| {
-            let counted = before.and_then(|before| before.in_flight(version));
-            let in_flight = counted.unwrap_or_else(|| Arc::new(InFlight::new()));
-            Lanes { upstreams: Sharded::new(|shard, _| Upstream::new(&version.backend, shard)), in_flight }
+            let counted = before.and_then(|before| before.tally(version));
+            let tally = counted.unwrap_or_else(|| Arc::new(Tally::new()));
+            Lanes { upstreams: Sharded::new(|shard, _| Upstream::new(&version.backend, shard)), tally }
         });
         let lanes = lanes.collect();
         Self { route, lanes }
     }
 
-    fn in_flight(&self, version: &Version) -> Option<Arc<InFlight>> {
+    fn tally(&self, version: &Version) -> Option<Arc<Tally>> {
         let i = self.route.split().versions().iter().position(|v| v.id == version.id)?;
-        self.lanes.get(i).map(|lane| Arc::clone(&lane.in_flight))
+        self.lanes.get(i).map(|lane| Arc::clone(&lane.tally))
     }
 
     #[inline]
-    fn choice(&self, i: usize, shard: Shard) -> Option<Choice<'_>> {
+    fn choice(&self, i: usize, shard: Shard, reason: Reason) -> Option<Choice<'_>> {
         let lane = self.lanes.get(i)?;
-        let (upstream, in_flight) = (lane.upstreams.at(shard), lane.in_flight.enter(shard));
-        Some(Choice { split: self.route.split(), version: i, upstream, in_flight })
+        let (upstream, in_flight) = (lane.upstreams.at(shard), lane.tally.enter(shard, reason));
+        Some(Choice { split: self.route.split(), version: i, upstream, reason, in_flight })
     }
 }
 

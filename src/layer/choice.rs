@@ -1,7 +1,7 @@
 //! What was chosen for a request, for those who want to know.
 
 use crate::handle::Choice;
-use crate::routing::{ServiceName, VersionName};
+use crate::routing::{Reason, ServiceName, VersionName};
 
 /// Which version a request was given: in the request's and the response's extensions when the layer is told so by
 /// [`with_choice`](super::WeightedVersionLayer::with_choice).
@@ -39,20 +39,12 @@ pub struct VersionChoice {
     pub generation: u64,
 }
 
-/// Which rule chose a version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Reason {
-    /// The weights alone: the next point of the service's draw.
-    Draw,
-}
-
 impl VersionChoice {
     pub(super) fn of(choice: &Choice<'_>) -> Self {
         Self {
             service: choice.split.service().clone(),
             version: choice.split.versions()[choice.version].name.clone(),
-            reason: Reason::Draw,
+            reason: choice.reason,
             generation: choice.split.generation(),
         }
     }

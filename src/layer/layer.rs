@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use tower_layer::Layer;
 
+use super::affinity::Affinity;
 use super::rewrite::HostPolicy;
 use super::service::{Settings, WeightedVersion};
 use super::target::Target;
@@ -34,9 +35,16 @@ impl WeightedVersionLayer {
     /// The service need not exist yet: until it is published, requests for it are answered 404.
     pub fn new(handle: &RoutingHandle, target: Target) -> Self {
         let source = target.on(handle);
-        Self {
-            settings: Arc::new(Settings { source, host: HostPolicy::default(), fallback: None, tell: false }),
-        }
+        let host = HostPolicy::default();
+        let settings = Settings { source, affinity: None, host, fallback: None, tell: false };
+        Self { settings: Arc::new(settings) }
+    }
+
+    /// Keeps each user with one version, known by the key that `affinity` finds. Requests without a key are drawn.
+    ///
+    /// Costs the search for the key and its hash.
+    pub fn with_affinity(self, affinity: Affinity) -> Self {
+        self.set(|settings| settings.affinity = Some(affinity))
     }
 
     /// Sends requests for an unknown service, or for one without an active version, to `backend`.

@@ -4,7 +4,8 @@
 //! `service_fn`. For each request it
 //!
 //! 1. finds the service the request is for ([`Target`]),
-//! 2. chooses a version by weight, from the route published last ([`RoutingHandle`]),
+//! 2. chooses a version by weight, from the route published last ([`RoutingHandle`]): the one that its user is kept with
+//!    ([`Affinity`]), or the next of the draw,
 //! 3. points the URI at the version's base URL, path and query bytes untouched, and sets `Host` ([`HostPolicy`]);
 //!    the HTTP version becomes 1.1, which a client for HTTP/2 raises again,
 //! 4. calls the client, and counts the request as in flight until the response's *body* has ended.
@@ -66,6 +67,7 @@
 //!
 //! [`RoutingHandle`]: crate::RoutingHandle
 
+mod affinity;
 mod body;
 mod choice;
 mod future;
@@ -79,8 +81,9 @@ mod rewrite;
 mod service;
 mod target;
 
+pub use self::affinity::{Affinity, ClientAddress};
 pub use self::body::ResponseBody;
-pub use self::choice::{Reason, VersionChoice};
+pub use self::choice::VersionChoice;
 pub use self::future::ResponseFuture;
 pub use self::layer::WeightedVersionLayer;
 pub use self::rewrite::HostPolicy;

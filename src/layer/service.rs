@@ -4,6 +4,7 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tower_service::Service;
 
+use super::affinity::Affinity;
 use super::body::ResponseBody;
 use super::choice::VersionChoice;
 use super::future::ResponseFuture;
@@ -27,6 +28,7 @@ pub struct WeightedVersion<S> {
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) source: Source,
+    pub(super) affinity: Option<Affinity>,
     pub(super) host: HostPolicy,
     pub(super) fallback: Option<Arc<Sharded<Upstream>>>,
     pub(super) tell: bool,
@@ -84,7 +86,8 @@ where
 impl Settings {
     /// Points `request` at the version chosen for it, or at the fallback.
     fn direct<B>(&self, request: &mut Request<B>) -> Result<Companion, Rejection> {
-        self.source.choose(request, |request, choice, cut| match choice {
+        let affinity = self.affinity.as_ref();
+        self.source.choose(request, affinity, |request, choice, cut| match choice {
             Ok(choice) => {
                 rewrite(request, choice.upstream, cut, self.host)?;
                 let told = self.tell.then(|| Self::tell(request, &choice));

@@ -5,8 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::header::{HOST, HeaderMap, HeaderName};
-use http::{Extensions, Method, Request, Uri};
+use http::{Extensions, HeaderValue, Method, Request, Uri};
 
+use super::affinity::Affinity;
 use crate::handle::{Cell, Choice, NoChoice, RoutingHandle};
 use crate::routing::ServiceName;
 
@@ -171,9 +172,13 @@ impl<'a> RequestHead<'a> {
     }
 
     fn single(&self, name: &HeaderName) -> Option<&'a str> {
+        self.only(name)?.to_str().ok()
+    }
+
+    /// The header `name`, where there are not several.
+    pub(super) fn only(&self, name: &HeaderName) -> Option<&'a HeaderValue> {
         let mut values = self.headers.get_all(name).iter();
-        let only = values.next()?;
-        if values.next().is_some() { None } else { only.to_str().ok() }
+        values.next().filter(|_| values.next().is_none())
     }
 }
 
@@ -190,16 +195,20 @@ impl Source {
     pub(super) fn choose<B, T>(
         &self,
         request: &mut Request<B>,
+        affinity: Option<&Affinity>,
         choose: impl FnOnce(&mut Request<B>, Result<Choice<'_>, NoChoice>, usize) -> T,
     ) -> T {
+        let slot = |request: &Request<B>, salt| affinity?.slot(&RequestHead::of(request), salt);
         match self {
-            Self::Fixed(cell) => cell.choose(|choice| choose(request, choice, 0)),
+            Self::Fixed(cell) => cell.choose(request, slot, |request, choice| choose(request, choice, 0)),
             Self::Lookup(handle, lookup) => {
                 let cells = handle.cells();
                 let found = lookup.find(&RequestHead::of(request));
                 let found = found.and_then(|(name, cut)| Some((cells.get(name.as_str())?, cut)));
                 match found {
-                    Some((cell, cut)) => cell.choose(|choice| choose(request, choice, cut)),
+                    Some((cell, cut)) => {
+                        cell.choose(request, slot, |request, choice| choose(request, choice, cut))
+                    }
                     None => choose(request, Err(NoChoice::UnknownService), 0),
                 }
             }

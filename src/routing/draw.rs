@@ -65,7 +65,7 @@ impl Point {
 
     /// The part of the whole that `state` is of 2^64.
     #[expect(clippy::cast_possible_truncation, reason = "the high half of a product below 10,000 * 2^64")]
-    const fn of(state: u64) -> Self {
+    pub(super) const fn of(state: u64) -> Self {
         Self(((state as u128 * PARTS as u128) >> 64) as u16)
     }
 }

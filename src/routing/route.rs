@@ -75,6 +75,11 @@ impl Route {
     }
 
     #[inline]
+    pub(crate) fn index_of_slot(&self, slot: Point) -> Option<usize> {
+        find(&self.slots, slot)
+    }
+
+    #[inline]
     pub(crate) fn index_at(&self, point: Point) -> Option<usize> {
         find(&self.points, point)
     }

@@ -6,8 +6,8 @@ use std::str::FromStr;
 use super::name::VersionName;
 use super::weight::{PARTS, Weight};
 
-/// The 10,000 slots of a service, each held by one version: kept with the split for stickiness, which no layer offers
-/// yet.
+/// The 10,000 slots of a service, each held by one version: kept with the split, so that a user whose key falls into a
+/// slot stays with its version.
 ///
 /// A version holds exactly as many slots as its weight has hundredths of a percent. When weights change, only
 /// slots of versions that shrink change hands, and only to versions that grow: the fewest possible.
@@ -57,7 +57,25 @@ impl SlotMap {
     /// ```
     #[must_use]
     pub fn moved(&self, other: &Self) -> usize {
-        (0..PARTS).filter(|slot| self.version_at(*slot) != other.version_at(*slot)).count()
+        self.overlaps(other).filter(|(from, to, _)| from != to).map(|(.., len)| usize::from(len)).sum()
+    }
+
+    /// The slots in runs in which neither map changes hands: whose they are in each, and how many.
+    pub(super) fn overlaps<'a>(
+        &'a self,
+        other: &'a Self,
+    ) -> impl Iterator<Item = (Option<&'a VersionName>, Option<&'a VersionName>, u16)> {
+        let (mut here, mut there) = (Ends::of(self), Ends::of(other));
+        let mut begin = 0;
+        std::iter::from_fn(move || {
+            let end = here.end().min(there.end());
+            let run = (here.owner(), there.owner(), end - begin);
+            let more = begin < PARTS;
+            begin = end;
+            here.pass(end);
+            there.pass(end);
+            more.then_some(run)
+        })
     }
 
     /// The map for `weights`, which total 10,000 or are all 0, with the fewest slots moved.
@@ -102,6 +120,37 @@ impl SlotMap {
         owners.sort();
         owners.dedup();
         owners
+    }
+}
+
+/// A walk over the runs of a map, with nobody behind the last one.
+struct Ends<'a> {
+    runs: &'a [(VersionName, u16)],
+    /// Where the first of the runs begins.
+    begin: u16,
+}
+
+impl<'a> Ends<'a> {
+    fn of(map: &'a SlotMap) -> Self {
+        Self { runs: &map.runs, begin: 0 }
+    }
+
+    fn owner(&self) -> Option<&'a VersionName> {
+        self.runs.first().map(|(owner, _)| owner)
+    }
+
+    fn end(&self) -> u16 {
+        self.runs.first().map_or(PARTS, |(_, len)| (self.begin + len).min(PARTS))
+    }
+
+    /// Leaves behind what ends at `end`.
+    fn pass(&mut self, end: u16) {
+        while let [(_, len), rest @ ..] = self.runs
+            && self.begin + len <= end
+        {
+            self.begin += len;
+            self.runs = rest;
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! What each version is doing: written by the layer, read by whoever asks.
 
-mod in_flight;
+mod tally;
 
-pub(crate) use self::in_flight::{InFlight, InFlightGuard};
+pub(crate) use self::tally::{InFlightGuard, Tally};

@@ -1,6 +1,7 @@
 //! The layer as a host uses it: over mocks that watch readiness, over real clients and real sockets.
 #![expect(clippy::unwrap_used, reason = "a test stops where it is wrong")]
 
+mod affinity;
 mod allocations;
 mod clients;
 mod composition;

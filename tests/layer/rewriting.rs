@@ -1,7 +1,8 @@
 //! What the backend is sent.
 
 use http::{Request, Version};
-use tower_canary::layer::{HostPolicy, Reason, VersionChoice};
+use tower_canary::layer::{HostPolicy, VersionChoice};
+use tower_canary::routing::Reason;
 
 use crate::support::*;
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 fn may_use() -> BTreeMap<&'static str, &'static [&'static str]> {
     BTreeMap::from([
         ("routing", &[][..]),
-        ("traffic", &[]),
+        ("traffic", &["routing"]),
         ("handle", &["routing", "traffic"]),
         ("layer", &["routing", "traffic", "handle"]),
         ("store", &["routing"]),

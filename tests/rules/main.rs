@@ -4,6 +4,7 @@
 mod architecture;
 mod deployments;
 mod draws;
+mod keys;
 mod names;
 mod replicas;
 mod scale;

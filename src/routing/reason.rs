@@ -1,0 +1,40 @@
+//! Why a request was given its version.
+
+/// Which rule chose a version.
+///
+/// ```
+/// use tower_canary::routing::{Change, Reason, Route, Split};
+///
+/// # let at = std::time::SystemTime::now();
+/// # let split = Split::new("auth".parse()?, 7)
+/// #     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), at)?;
+/// let route = Route::compile(split);
+/// assert_eq!(route.explain(b"alice").reason, Reason::Key);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The weights alone: the next point of the service's draw.
+    Draw,
+    /// The slot of the request's key, which stays with a version for as long as that does not shrink.
+    Key,
+}
+
+impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Draw, Self::Key];
+
+    /// As it is written in answers and figures: `draw`, `key`.
+    ///
+    /// ```
+    /// assert_eq!(tower_canary::routing::Reason::Key.as_str(), "key");
+    /// ```
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Draw => "draw",
+            Self::Key => "key",
+        }
+    }
+}
