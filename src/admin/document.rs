@@ -53,10 +53,12 @@ impl IntoParams for Write {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let force = "skip the probe, and take even the last active version out";
         let expected = "the generation expected, in quotes; \"0\" for a service to be made";
+        let dry_run = "only tell what would happen: the split after, and which users would move";
         let wait = "'converged': answer once all replicas serve the change, 202 where some do not in time";
         let timeout = "how long to wait, at most 60s; 5s by default";
         vec![
             parameter("force", ParameterIn::Query, force, Type::Boolean),
+            parameter("dryRun", ParameterIn::Query, dry_run, Type::Boolean),
             parameter("wait", ParameterIn::Query, wait, Type::String),
             parameter("timeout", ParameterIn::Query, timeout, Type::String),
             parameter("If-Match", ParameterIn::Header, expected, Type::String),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::deployments::{Convergence, Freshness, Healthy};
-use crate::routing::{Share, Split, Version, Weight};
+use crate::routing::{Move, Route, Share, Split, Version, VersionName, Weight};
 use crate::store::{BrokenSplit, HistoryEntry, MAX_REASON, Replica, StoreError};
 
 // === Requests ===
@@ -196,11 +196,51 @@ pub(super) struct ChangedDto {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "v1.1")]
     pub(super) switched_to: Option<String>,
+    /// `true` after `?dryRun=true`: the change was not made.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) dry_run: bool,
+    /// With `dryRun`: which users, known by a key, would get another version; most first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) moves: Option<Vec<MoveDto>>,
     /// After `?wait=converged`: which replicas serve the change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) convergence: Option<ConvergenceDto>,
     #[serde(flatten)]
     pub(super) split: SplitDto,
+}
+
+/// Users who would get another version.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct MoveDto {
+    /// The version they have; `null` where none is active.
+    #[schema(example = "v1.0")]
+    from: Option<String>,
+    /// The version they would get; `null` where none would be active.
+    #[schema(example = "v1.1")]
+    to: Option<String>,
+    /// How many, in percent of all users.
+    users: Percent,
+}
+
+/// Which version a key gets, and why.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ExplainedDto {
+    #[schema(example = "auth")]
+    pub(super) service: String,
+    /// The generation of the split that it is told of.
+    pub(super) generation: u64,
+    #[schema(example = "alice")]
+    pub(super) key: String,
+    /// The slot that the key falls into, 0 to 9,999.
+    slot: u16,
+    /// The version that holds it; `null` when none is active.
+    #[schema(example = "v1.0")]
+    version: Option<String>,
+    /// That version's weight.
+    weight: Option<Percent>,
+    /// Which rule chooses it.
+    #[schema(example = "key")]
+    reason: &'static str,
 }
 
 /// Which replicas serve a change, by name.
@@ -344,7 +384,38 @@ impl From<&Version> for VersionDto {
 
 impl From<&Split> for ChangedDto {
     fn from(split: &Split) -> Self {
-        Self { success: true, weight: None, switched_to: None, convergence: None, split: split.into() }
+        Self {
+            success: true,
+            weight: None,
+            switched_to: None,
+            dry_run: false,
+            moves: None,
+            convergence: None,
+            split: split.into(),
+        }
+    }
+}
+
+impl From<&Move> for MoveDto {
+    fn from(of: &Move) -> Self {
+        let name = |version: &Option<VersionName>| version.as_ref().map(ToString::to_string);
+        let users = Weight::from_hundredths(of.slots).unwrap_or(Weight::FULL);
+        Self { from: name(&of.from), to: name(&of.to), users: Percent(users) }
+    }
+}
+
+impl ExplainedDto {
+    pub(super) fn new(route: &Route, key: String) -> Self {
+        let explanation = route.explain(key.as_bytes());
+        Self {
+            service: route.service().to_string(),
+            generation: route.split().generation(),
+            slot: explanation.slot.get(),
+            version: explanation.version.map(|version| version.name.to_string()),
+            weight: explanation.version.map(|version| Percent(version.weight)),
+            reason: explanation.reason.as_str(),
+            key,
+        }
     }
 }
 

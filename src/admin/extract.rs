@@ -37,6 +37,8 @@ pub(super) struct Write {
     pub(super) if_match: IfMatch,
     /// Skip the probe, and take even the last active version out.
     pub(super) force: bool,
+    /// Only tell what would happen.
+    pub(super) dry_run: bool,
     /// How long to wait for the other replicas to serve it, if at all.
     pub(super) wait: Option<Duration>,
 }
@@ -72,10 +74,12 @@ struct VersionInPath {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct WriteQuery {
     #[serde(default)]
     force: bool,
+    #[serde(default)]
+    dry_run: bool,
     wait: Option<WaitFor>,
     timeout: Option<String>,
 }
@@ -120,8 +124,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Write {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let principal = parts.extensions.get().cloned().ok_or_else(|| Problem::unauthorized("Bearer"))?;
         let Strict(query) = Strict::<WriteQuery>::from_request_parts(parts, state).await?;
-        let (force, wait) = (query.force, query.wait()?);
-        Ok(Self { principal, if_match: IfMatch::of(&parts.headers)?, force, wait })
+        let (wait, WriteQuery { force, dry_run, .. }) = (query.wait()?, query);
+        Ok(Self { principal, if_match: IfMatch::of(&parts.headers)?, force, dry_run, wait })
     }
 }
 

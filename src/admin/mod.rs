@@ -13,6 +13,7 @@
 //! | `GET /deployment/services/{service}/history` | who, when, why, before and after; `?limit=` (1 to 200, by default 50) and `?before=` (a generation) |
 //! | `POST /deployment/services/{service}/restore` | `{"generation": 41}` |
 //! | `POST /deployment/services/{service}/versions/{version}/check` | probes now |
+//! | `GET /deployment/services/{service}/explain?key=alice` | which version a key gets, and why |
 //! | `GET /deployment/status` | how fresh the routes of this gateway are; answered without the store |
 //! | `GET /deployment/replicas` | the gateways that share the store, and how far each has followed it |
 //! | `GET /openapi.json` | all this for machines |
@@ -20,7 +21,8 @@
 //! **Requests.** Bodies are JSON of at most 16 KiB; unknown fields are refused, and an empty body is read as `{}`. Every
 //! change takes a `reason` (at most 1,000 characters, no control characters), `If-Match: "<generation>"`, and
 //! `?force=true`, which skips the probe of versions that get traffic and takes even the last active version out. It never skips the
-//! policy on addresses. `If-Match: "0"` on a registration asks for a new service. With `?wait=converged&timeout=5s` the
+//! policy on addresses. With `?dryRun=true` a change is only told: the split after it, and which users would move; nothing
+//! is probed or stored. `If-Match: "0"` on a registration asks for a new service. With `?wait=converged&timeout=5s` the
 //! answer waits until all [replicas](crate::deployments::Builder::as_replica) serve the change, at most 60 s: its
 //! `convergence` names those that do, and 202 instead of 200 says that some do not yet.
 //!
@@ -127,6 +129,7 @@ fn documented() -> OpenApiRouter<AdminState> {
         .routes(routes!(document::openapi))
         .routes(routes!(services::list_services))
         .routes(routes!(services::list_versions))
+        .routes(routes!(services::explain))
         .routes(routes!(history::history))
         .routes(routes!(replicas::status))
         .routes(routes!(replicas::replicas))

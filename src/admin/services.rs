@@ -4,11 +4,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
+use serde::Deserialize;
 
 use super::document::ReadProblems;
-use super::dto::{ServicesDto, SplitDto};
-use super::extract::OfService;
-use super::problem::Problem;
+use super::dto::{ExplainedDto, ServicesDto, SplitDto};
+use super::extract::{OfService, Strict};
+use super::problem::{Kind, Problem};
 use super::state::{AdminState, tagged};
 use crate::store::StoreError;
 
@@ -45,4 +46,33 @@ pub(super) async fn list_versions(
     let route = state.deployments.handle().route(service.as_str());
     let route = route.ok_or_else(|| StoreError::UnknownService(service))?;
     Ok(tagged(StatusCode::OK, route.split(), SplitDto::from(route.split())))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    #[serde(default)]
+    key: String,
+}
+
+/// Which version the user of a key gets, and why: the same as for a request with that key.
+#[utoipa::path(
+    get,
+    path = "/deployment/services/{service}/explain",
+    tag = "deployment",
+    params(OfService, ("key" = String, Query, description = "the key, as the gateway finds it in a request")),
+    security(("bearer" = [])),
+    responses((status = OK, description = "the version", body = ExplainedDto), ReadProblems)
+)]
+pub(super) async fn explain(
+    State(state): State<AdminState>,
+    OfService(service): OfService,
+    Strict(asked): Strict<Asked>,
+) -> Result<Json<ExplainedDto>, Problem> {
+    if asked.key.is_empty() {
+        return Err(Problem::new(Kind::MalformedQuery, "give the user's key, as in ?key=alice"));
+    }
+    let route = state.deployments.handle().route(service.as_str());
+    let route = route.ok_or_else(|| StoreError::UnknownService(service))?;
+    Ok(Json(ExplainedDto::new(&route, asked.key)))
 }

@@ -6,11 +6,11 @@ use http::header::ETAG;
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
-use super::dto::{ChangedDto, ConvergenceDto, Reason};
+use super::dto::{ChangedDto, ConvergenceDto, MoveDto, Reason};
 use super::extract::Write;
 use super::problem::Problem;
 use crate::deployments::Deployments;
-use crate::routing::{Change, ServiceName, Split};
+use crate::routing::{Change, Move, Preview, ServiceName, Split};
 use crate::store::{Applied, ChangeRequest, Clearance};
 
 /// What handlers share.
@@ -36,6 +36,10 @@ impl AdminState {
         if write.force {
             request = request.forced();
         }
+        if write.dry_run {
+            let Preview { after, moves, .. } = self.deployments.preview(service, &request)?;
+            return Ok(Changed { split: after, moves: Some(moves), convergence: None });
+        }
         let logged = request.clone();
         let applied = self.deployments.apply(service, request).await?;
         log(&logged, &applied);
@@ -43,25 +47,34 @@ impl AdminState {
             Some(limit) => Some(self.deployments.converged(applied.revision, limit).await.into()),
             None => None,
         };
-        Ok(Changed { split: applied.after, convergence })
+        Ok(Changed { split: applied.after, moves: None, convergence })
     }
 }
 
-/// A change that was made.
+/// A change that was made, or would be.
 #[derive(Debug)]
 pub(super) struct Changed {
     split: Split,
+    /// Which users would move: of a change that was not made.
+    moves: Option<Vec<Move>>,
     convergence: Option<ConvergenceDto>,
 }
 
 impl Changed {
     /// What to answer.
     pub(super) fn dto(&self) -> ChangedDto {
-        ChangedDto::from(&self.split)
+        ChangedDto {
+            dry_run: self.moves.is_some(),
+            moves: self.moves.as_ref().map(|moves| moves.iter().map(MoveDto::from).collect()),
+            ..ChangedDto::from(&self.split)
+        }
     }
 
-    /// Answers `body` with `status`, or with 202 where some replica does not serve it yet.
+    /// Answers `body` with `status`, or with 202 where some replica does not serve it yet. What was not made has no tag.
     pub(super) fn answer(self, status: StatusCode, body: ChangedDto) -> Response {
+        if self.moves.is_some() {
+            return Json(body).into_response();
+        }
         let lags = self.convergence.as_ref().is_some_and(|convergence| !convergence.converged);
         let status = if lags { StatusCode::ACCEPTED } else { status };
         tagged(status, &self.split, ChangedDto { convergence: self.convergence, ..body })

@@ -43,7 +43,9 @@ pub(super) async fn register(
     let changed = state.apply(&service, Change::Register(registration), write, body.reason).await?;
     let answer = changed.dto();
     let mut answer = changed.answer(StatusCode::CREATED, answer);
-    if let Ok(location) = HeaderValue::try_from(location) {
+    if answer.status() != StatusCode::OK
+        && let Ok(location) = HeaderValue::try_from(location)
+    {
         answer.headers_mut().insert(LOCATION, location);
     }
     Ok(answer)

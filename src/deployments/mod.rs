@@ -25,7 +25,7 @@ pub use self::preflight::{Healthy, NoPreflight, Preflight, Unhealthy, UrlRefused
 use self::refresh::Followed;
 pub use self::refresh::Freshness;
 use crate::handle::RoutingHandle;
-use crate::routing::{Backend, Change, ChangeError, Draw, Route, ServiceName, Split, VersionName};
+use crate::routing::{Backend, Change, ChangeError, Draw, Preview, Route, ServiceName, Split, VersionName};
 use crate::store::{Applied, ChangeRequest, Clearance, HistoryEntry, MemoryStore, RouteStore, StoreError};
 
 /// How often a change may turn out to serve yet another version that is not probed, because others change the split.
@@ -174,7 +174,7 @@ impl Deployments {
         applied
     }
 
-    /// The split that the change would make of the one that is served now. Nothing is probed, stored or published.
+    /// What the change would do to the split that is served now. Nothing is probed, stored or published.
     ///
     /// ```
     /// # use tower_canary::routing::Change;
@@ -187,8 +187,9 @@ impl Deployments {
     /// #     deployments.apply(&"auth".parse()?, ChangeRequest::new(register, "alice")).await?;
     /// # }
     /// let tenth = Change::SetWeight { version: "v1.1".parse()?, weight: "10".parse()? };
-    /// let after = deployments.preview(&"auth".parse()?, &ChangeRequest::new(tenth, "alice"))?;
-    /// assert_eq!(after.versions()[0].weight.percent(), 90.0);
+    /// let preview = deployments.preview(&"auth".parse()?, &ChangeRequest::new(tenth, "alice"))?;
+    /// assert_eq!(preview.after.versions()[0].weight.percent(), 90.0);
+    /// assert_eq!(preview.moves[0].slots, 1_000); // of the users with a key, 10 % move
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # })?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -196,11 +197,16 @@ impl Deployments {
     ///
     /// # Errors
     ///
-    /// Why the change would be refused, but for what a probe would find; [`StoreError::UnknownService`] for a service
-    /// that is not served yet.
-    pub fn preview(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Split, StoreError> {
-        let route = self.route(service)?;
-        request.clone().forced().decide(route.split(), crate::store::now())
+    /// Why the change would be refused, but for what a probe would find.
+    pub fn preview(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Preview, DeployError> {
+        self.admit(&request.change)?;
+        let before = match self.shared.handle.route(service.as_str()) {
+            Some(route) => route.split().clone(),
+            None if matches!(request.change, Change::Register(_)) => Split::new(service.clone(), 0),
+            None => return Err(StoreError::UnknownService(service.clone()).into()),
+        };
+        let after = request.clone().forced().decide(&before, crate::store::now())?;
+        Ok(Preview { moves: before.moves(&after), after })
     }
 
     /// The change that brings back what `generation` of the service left.

@@ -9,6 +9,7 @@
 mod api;
 mod auth;
 mod hostile;
+mod previews;
 mod probing;
 mod problems;
 mod replicas;
