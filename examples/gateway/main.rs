@@ -109,7 +109,7 @@ async fn gateway(options: Options) -> Result<(), Failure> {
     if !options.no_demo {
         demo::start(&deployments).await?;
     }
-    let proxy = Proxy::new(deployments.handle(), policy, options.fallback_url.as_ref());
+    let proxy = Proxy::new(deployments.handle(), policy, &options);
     guide::print(&data, &admin, &secret, !options.no_demo)?;
 
     let serving = async {

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Parser;
+use http::HeaderName;
 use tower_canary::Backend;
+use tower_canary::layer::Affinity;
 
 use crate::failure::Failure;
 
@@ -47,6 +49,14 @@ pub(crate) struct Options {
     #[arg(long, value_name = "URL", env = "MONOLITH_URL")]
     pub(crate) fallback_url: Option<Backend>,
 
+    /// The header that tells users apart: each stays with one version
+    #[arg(long, value_name = "NAME", env = "CANARY_AFFINITY_HEADER")]
+    affinity_header: Option<HeaderName>,
+
+    /// The cookie that does, where that header is missing
+    #[arg(long, value_name = "NAME", env = "CANARY_AFFINITY_COOKIE")]
+    affinity_cookie: Option<String>,
+
     /// Makes choices repeatable: the same requests in the same order get the same versions
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
@@ -69,6 +79,13 @@ impl Options {
             }
             Failure::of(first_paragraph(&error.to_string()))
         })
+    }
+
+    /// By what users are kept with a version.
+    pub(crate) fn affinity(&self) -> Option<Affinity> {
+        let header = self.affinity_header.clone().map(Affinity::header);
+        let cookie = self.affinity_cookie.as_deref().map(Affinity::cookie);
+        header.into_iter().chain(cookie).reduce(Affinity::or)
     }
 
     pub(crate) fn secret(&self) -> String {

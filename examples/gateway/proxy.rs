@@ -17,9 +17,10 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower::{Layer, ServiceExt};
 use tower_canary::layer::{ResponseBody, WeightedVersion};
 use tower_canary::probe::{GuardedConnector, UrlPolicy};
-use tower_canary::{Backend, RoutingHandle, Target, WeightedVersionLayer};
+use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
 
 use crate::headers::{self, Hop};
+use crate::options::Options;
 use crate::problem::Problem;
 use crate::upload::Upload;
 
@@ -45,10 +46,13 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     /// A proxy that follows the routes of `handle`.
-    pub(crate) fn new(handle: &RoutingHandle, policy: UrlPolicy, fallback: Option<&Backend>) -> Self {
+    pub(crate) fn new(handle: &RoutingHandle, policy: UrlPolicy, options: &Options) -> Self {
         let mut layer = WeightedVersionLayer::new(handle, Target::path_segment());
-        if let Some(fallback) = fallback {
+        if let Some(fallback) = &options.fallback_url {
             layer = layer.with_fallback(fallback);
+        }
+        if let Some(affinity) = options.affinity() {
+            layer = layer.with_affinity(affinity);
         }
         Self { backends: layer.layer(client(policy)), name: headers::pseudonym().into() }
     }

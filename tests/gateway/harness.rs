@@ -232,7 +232,15 @@ impl Drop for Gateway {
 pub(crate) fn command(dir: &Path) -> Command {
     let mut command = Command::new(program());
     command.args(["--database", &format!("sqlite://{}/canary.db?mode=rwc", dir.display())]);
-    for name in ["DATABASE_URL", "CANARY_JWT_SECRET", "CANARY_NAME", "CANARY_SNAPSHOT", "MONOLITH_URL"] {
+    for name in [
+        "CANARY_AFFINITY_COOKIE",
+        "CANARY_AFFINITY_HEADER",
+        "DATABASE_URL",
+        "CANARY_JWT_SECRET",
+        "CANARY_NAME",
+        "CANARY_SNAPSHOT",
+        "MONOLITH_URL",
+    ] {
         command.env_remove(name);
     }
     command

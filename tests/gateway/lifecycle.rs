@@ -68,6 +68,8 @@ fn help_exits_0_and_shows_no_secret() {
         "database",
         "snapshot",
         "name",
+        "affinity-header",
+        "affinity-cookie",
         "jwt-secret",
         "fallback-url",
         "seed",

@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests spawn")]
 #![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
+mod affinity;
 mod backends;
 mod drain;
 mod harness;
