@@ -8,9 +8,7 @@ use foldhash::fast::RandomState;
 use http::HeaderValue;
 use http::uri::{Authority, Scheme};
 
-use crate::routing::{
-    Backend, Draw, Point, Points, Reason, Route, RoutingTable, ServiceName, Split, Version,
-};
+use crate::routing::{Backend, Draw, Points, Reason, Route, RoutingTable, ServiceName, Split, Version};
 use crate::sharded::{Shard, Sharded};
 use crate::traffic::{InFlightGuard, Tally};
 
@@ -259,22 +257,20 @@ impl Cell {
         live.lanes.get(i).map(|lane| Arc::clone(&lane.tally))
     }
 
-    /// Gives a version for `request` to `choose`: that of its `slot`, which is asked for with the salt of the service,
-    /// or that of the next draw. The route is held only while it runs.
+    /// Gives a version for `request` to `choose`: the one that `pick` says, by its position in the split, or that of the
+    /// next draw. The route is held only while it runs.
     #[inline]
     pub(crate) fn choose<R, T>(
         &self,
         request: &mut R,
-        slot: impl FnOnce(&R, u64) -> Option<Point>,
+        pick: impl FnOnce(&R, &Route) -> Option<(Option<usize>, Reason)>,
         choose: impl FnOnce(&mut R, Result<Choice<'_>, NoChoice>) -> T,
     ) -> T {
         let live = self.live.load();
         let Some(live) = live.as_ref() else { return choose(request, Err(NoChoice::UnknownService)) };
         let shard = Shard::current();
-        let (version, reason) = match slot(request, live.route.split().salt()) {
-            Some(slot) => (live.route.index_of_slot(slot), Reason::Key),
-            None => (live.route.index_at(self.points.next(shard)), Reason::Draw),
-        };
+        let drawn = || (live.route.index_at(self.points.next(shard)), Reason::Draw);
+        let (version, reason) = pick(request, &live.route).unwrap_or_else(drawn);
         let chosen = version.and_then(|i| live.choice(i, shard, reason));
         choose(request, chosen.ok_or(NoChoice::NoActiveVersion))
     }

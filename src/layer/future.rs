@@ -9,6 +9,7 @@ use http::header::HeaderMap;
 use pin_project_lite::pin_project;
 
 use super::body::ResponseBody;
+use super::overriding::Refused;
 use super::rejection::{Rejection, is_grpc};
 use super::service::Companion;
 
@@ -18,6 +19,7 @@ pin_project! {
     pub struct ResponseFuture<F> {
         #[pin]
         kind: Kind<F>,
+        refused: Option<Refused>,
     }
 }
 
@@ -31,12 +33,12 @@ pin_project! {
 }
 
 impl<F> ResponseFuture<F> {
-    pub(super) const fn forwarded(future: F, companion: Companion) -> Self {
-        Self { kind: Kind::Forwarded { future, companion } }
+    pub(super) const fn forwarded(future: F, companion: Companion, refused: Option<Refused>) -> Self {
+        Self { kind: Kind::Forwarded { future, companion }, refused }
     }
 
-    pub(super) fn rejected(rejection: Rejection, headers: &HeaderMap) -> Self {
-        Self { kind: Kind::Rejected { rejection, grpc: is_grpc(headers) } }
+    pub(super) fn rejected(rejection: Rejection, headers: &HeaderMap, refused: Option<Refused>) -> Self {
+        Self { kind: Kind::Rejected { rejection, grpc: is_grpc(headers) }, refused }
     }
 }
 
@@ -47,19 +49,22 @@ where
     type Output = Result<Response<ResponseBody<R>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project().kind.project() {
-            KindProj::Rejected { rejection, grpc } => Poll::Ready(Ok(rejection.response(*grpc))),
+        let this = self.project();
+        let mut response = match this.kind.project() {
+            KindProj::Rejected { rejection, grpc } => rejection.response(*grpc),
             KindProj::Forwarded { future, companion } => {
-                let answer = ready!(future.poll(cx));
+                let response = ready!(future.poll(cx))?;
                 let Companion { in_flight, choice } = std::mem::take(companion);
-                Poll::Ready(answer.map(|response| {
-                    let mut response = response.map(|body| ResponseBody::upstream(body, in_flight));
-                    if let Some(choice) = choice {
-                        response.extensions_mut().insert(*choice);
-                    }
-                    response
-                }))
+                let mut response = response.map(|body| ResponseBody::upstream(body, in_flight));
+                if let Some(choice) = choice {
+                    response.extensions_mut().insert(*choice);
+                }
+                response
             }
+        };
+        if let Some(refused) = this.refused {
+            refused.note(response.headers_mut());
         }
+        Poll::Ready(Ok(response))
     }
 }

@@ -3,7 +3,9 @@ use std::sync::Arc;
 use tower_layer::Layer;
 
 use super::affinity::Affinity;
+use super::overriding::Override;
 use super::rewrite::HostPolicy;
+use super::rules::Rules;
 use super::service::{Settings, WeightedVersion};
 use super::target::Target;
 use crate::handle::{RoutingHandle, Upstream};
@@ -36,7 +38,7 @@ impl WeightedVersionLayer {
     pub fn new(handle: &RoutingHandle, target: Target) -> Self {
         let source = target.on(handle);
         let host = HostPolicy::default();
-        let settings = Settings { source, affinity: None, host, fallback: None, tell: false };
+        let settings = Settings { source, rules: Rules::default(), host, fallback: None, tell: false };
         Self { settings: Arc::new(settings) }
     }
 
@@ -44,7 +46,12 @@ impl WeightedVersionLayer {
     ///
     /// Costs the search for the key and its hash.
     pub fn with_affinity(self, affinity: Affinity) -> Self {
-        self.set(|settings| settings.affinity = Some(affinity))
+        self.set(|settings| settings.rules.affinity = Some(affinity))
+    }
+
+    /// Lets those whom the host trusts ask for a version, even one at weight 0. It comes before every other rule.
+    pub fn with_override(self, overriding: Override) -> Self {
+        self.set(|settings| settings.rules.overriding = Some(overriding))
     }
 
     /// Sends requests for an unknown service, or for one without an active version, to `backend`.

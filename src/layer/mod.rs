@@ -4,8 +4,8 @@
 //! `service_fn`. For each request it
 //!
 //! 1. finds the service the request is for ([`Target`]),
-//! 2. chooses a version by weight, from the route published last ([`RoutingHandle`]): the one that its user is kept with
-//!    ([`Affinity`]), or the next of the draw,
+//! 2. chooses a version by weight, from the route published last ([`RoutingHandle`]): the one that a tester asks for
+//!    ([`Override`]), else the one that its user is kept with ([`Affinity`]), else the next of the draw,
 //! 3. points the URI at the version's base URL, path and query bytes untouched, and sets `Host` ([`HostPolicy`]);
 //!    the HTTP version becomes 1.1, which a client for HTTP/2 raises again,
 //! 4. calls the client, and counts the request as in flight until the response's *body* has ended.
@@ -76,8 +76,10 @@ mod future;
     reason = "the parts of a middleware are named layer, service, future and body"
 )]
 mod layer;
+mod overriding;
 mod rejection;
 mod rewrite;
+mod rules;
 mod service;
 mod target;
 
@@ -86,6 +88,7 @@ pub use self::body::ResponseBody;
 pub use self::choice::VersionChoice;
 pub use self::future::ResponseFuture;
 pub use self::layer::WeightedVersionLayer;
+pub use self::overriding::Override;
 pub use self::rewrite::HostPolicy;
 pub use self::service::WeightedVersion;
 pub use self::target::{RequestHead, Target};

@@ -4,14 +4,16 @@ use std::task::{Context, Poll};
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::affinity::Affinity;
 use super::body::ResponseBody;
 use super::choice::VersionChoice;
 use super::future::ResponseFuture;
+use super::overriding::Refused;
 use super::rejection::Rejection;
 use super::rewrite::{HostPolicy, rewrite};
+use super::rules::Rules;
 use super::target::Source;
 use crate::handle::{Choice, Upstream};
+use crate::routing::Route;
 use crate::sharded::{Shard, Sharded};
 use crate::traffic::InFlightGuard;
 
@@ -28,7 +30,7 @@ pub struct WeightedVersion<S> {
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) source: Source,
-    pub(super) affinity: Option<Affinity>,
+    pub(super) rules: Rules,
     pub(super) host: HostPolicy,
     pub(super) fallback: Option<Arc<Sharded<Upstream>>>,
     pub(super) tell: bool,
@@ -76,18 +78,25 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        match self.settings.direct(&mut request) {
-            Ok(companion) => ResponseFuture::forwarded(self.inner.call(request), companion),
-            Err(rejection) => ResponseFuture::rejected(rejection, request.headers()),
+        let mut refused = None;
+        match self.settings.direct(&mut request, &mut refused) {
+            Ok(companion) => ResponseFuture::forwarded(self.inner.call(request), companion, refused),
+            Err(rejection) => ResponseFuture::rejected(rejection, request.headers(), refused),
         }
     }
 }
 
 impl Settings {
-    /// Points `request` at the version chosen for it, or at the fallback.
-    fn direct<B>(&self, request: &mut Request<B>) -> Result<Companion, Rejection> {
-        let affinity = self.affinity.as_ref();
-        self.source.choose(request, affinity, |request, choice, cut| match choice {
+    /// Points `request` at the version chosen for it, or at the fallback. Notes in `refused` why not at the version that
+    /// it asked for.
+    fn direct<B>(
+        &self,
+        request: &mut Request<B>,
+        refused: &mut Option<Refused>,
+    ) -> Result<Companion, Rejection> {
+        let asked = self.rules.take(request);
+        let pick = |request: &Request<B>, route: &Route| self.rules.pick(request, asked, route, refused);
+        self.source.choose(request, pick, |request, choice, cut| match choice {
             Ok(choice) => {
                 rewrite(request, choice.upstream, cut, self.host)?;
                 let told = self.tell.then(|| Self::tell(request, &choice));

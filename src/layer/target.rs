@@ -7,9 +7,9 @@ use std::sync::Arc;
 use http::header::{HOST, HeaderMap, HeaderName};
 use http::{Extensions, HeaderValue, Method, Request, Uri};
 
-use super::affinity::Affinity;
+use super::rules::Picked;
 use crate::handle::{Cell, Choice, NoChoice, RoutingHandle};
-use crate::routing::ServiceName;
+use crate::routing::{Route, ServiceName};
 
 /// How a layer finds the service that a request is for.
 ///
@@ -190,24 +190,24 @@ pub(super) enum Source {
 }
 
 impl Source {
-    /// Gives `choose` the request, a version for it, and how many bytes of its path named the service.
+    /// Gives `choose` the request, the version that `pick` or the draw chose, and how many bytes of its path named the
+    /// service.
     #[inline]
     pub(super) fn choose<B, T>(
         &self,
         request: &mut Request<B>,
-        affinity: Option<&Affinity>,
+        pick: impl FnOnce(&Request<B>, &Route) -> Option<Picked>,
         choose: impl FnOnce(&mut Request<B>, Result<Choice<'_>, NoChoice>, usize) -> T,
     ) -> T {
-        let slot = |request: &Request<B>, salt| affinity?.slot(&RequestHead::of(request), salt);
         match self {
-            Self::Fixed(cell) => cell.choose(request, slot, |request, choice| choose(request, choice, 0)),
+            Self::Fixed(cell) => cell.choose(request, pick, |request, choice| choose(request, choice, 0)),
             Self::Lookup(handle, lookup) => {
                 let cells = handle.cells();
                 let found = lookup.find(&RequestHead::of(request));
                 let found = found.and_then(|(name, cut)| Some((cells.get(name.as_str())?, cut)));
                 match found {
                     Some((cell, cut)) => {
-                        cell.choose(request, slot, |request, choice| choose(request, choice, cut))
+                        cell.choose(request, pick, |request, choice| choose(request, choice, cut))
                     }
                     None => choose(request, Err(NoChoice::UnknownService), 0),
                 }

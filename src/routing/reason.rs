@@ -15,6 +15,8 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
+    /// The request asked for the version, and the host trusts it to.
+    Override,
     /// The weights alone: the next point of the service's draw.
     Draw,
     /// The slot of the request's key, which stays with a version for as long as that does not shrink.
@@ -22,10 +24,10 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Draw, Self::Key];
+    /// All of them, in the order in which they are asked.
+    pub const ALL: [Self; 3] = [Self::Override, Self::Key, Self::Draw];
 
-    /// As it is written in answers and figures: `draw`, `key`.
+    /// As it is written in answers and figures: `override`, `key`, `draw`.
     ///
     /// ```
     /// assert_eq!(tower_canary::routing::Reason::Key.as_str(), "key");
@@ -33,6 +35,7 @@ impl Reason {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Override => "override",
             Self::Draw => "draw",
             Self::Key => "key",
         }
