@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::deployments::{Convergence, Freshness, Healthy};
 use crate::routing::{Move, Route, Share, Split, Version, VersionName, Weight};
-use crate::store::{BrokenSplit, HistoryEntry, MAX_REASON, Replica, StoreError};
+use crate::store::{HistoryEntry, MAX_REASON, Replica, StoreError};
 
 // === Requests ===
 
@@ -265,15 +265,8 @@ pub(super) struct StatusDto {
     age_ms: u64,
     /// Whether the store was not read since the start: what was served before it is served.
     from_cache: bool,
-    /// Stored splits that cannot be read: their last good routes are served.
-    broken: Vec<BrokenDto>,
-}
-
-/// A stored split that cannot be read.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct BrokenDto {
-    service: String,
-    reason: String,
+    /// Services whose stored splits cannot be read: their last good routes are served. The gateway's log says why.
+    broken: Vec<String>,
 }
 
 /// The replicas that share the store.
@@ -426,19 +419,24 @@ impl From<Result<Convergence, StoreError>> for ConvergenceDto {
             Ok(Convergence { serving, waiting, .. }) => {
                 Self { converged: waiting.is_empty(), serving: names(serving), waiting: Some(names(waiting)) }
             }
-            Err(_) => Self { converged: false, serving: Vec::new(), waiting: None },
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "cannot tell which replicas serve a change"
+                );
+                Self { converged: false, serving: Vec::new(), waiting: None }
+            }
         }
     }
 }
 
 impl From<Freshness> for StatusDto {
     fn from(freshness: Freshness) -> Self {
-        let broken = |BrokenSplit { service, reason }| BrokenDto { service, reason };
         Self {
             revision: freshness.revision,
             age_ms: millis(freshness.age),
             from_cache: freshness.from_cache,
-            broken: freshness.broken.into_iter().map(broken).collect(),
+            broken: freshness.broken.into_iter().map(|broken| broken.service).collect(),
         }
     }
 }

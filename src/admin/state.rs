@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::dto::{ChangedDto, ConvergenceDto, MoveDto, Reason};
 use super::extract::Write;
-use super::problem::Problem;
+use super::problem::{Kind, Problem};
 use crate::deployments::Deployments;
 use crate::routing::{Change, Move, Preview, ServiceName, Split};
 use crate::store::{Applied, ChangeRequest, Clearance};
@@ -28,6 +28,10 @@ impl AdminState {
         write: Write,
         reason: Option<Reason>,
     ) -> Result<Changed, Problem> {
+        if write.wait.is_some() && self.deployments.replica_id().is_none() {
+            let detail = "this gateway does not report what it serves, so there is no waiting for it";
+            return Err(Problem::new(Kind::MalformedQuery, detail));
+        }
         let served = self.deployments.handle().route(service.as_str());
         let current = served.map(|route| route.split().generation());
         let mut request = ChangeRequest::new(change, write.principal.subject());

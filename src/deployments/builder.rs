@@ -1,5 +1,6 @@
 //! What there is to choose before the start.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use super::cache::SnapshotCache;
@@ -52,6 +53,8 @@ impl Builder {
     pub async fn start(self) -> Result<Deployments, StoreError> {
         self.identity.as_ref().map_or(Ok(()), Identity::check)?;
         let deployments = self.build();
+        // Before the routes are read: who waits for a change that is made meanwhile waits for this one too.
+        deployments.report_start().await;
         if let Err(error) = deployments.refresh().await {
             deployments.start_from_cache(error).await?;
         }
@@ -70,7 +73,8 @@ impl Builder {
                 cache,
                 followed: Mutex::new(Followed::new()),
                 refreshing: tokio::sync::Mutex::default(),
-                replacing: tokio::sync::RwLock::default(),
+                answered: Mutex::default(),
+                published: AtomicU64::new(0),
                 unpublished: tokio::sync::Notify::new(),
             }),
         }

@@ -10,7 +10,7 @@ use super::Deployments;
 use crate::store::{LastGood, Snapshot, StoreError};
 
 /// Keeps the routes that were served last, somewhere that is there when the store is not: a file, as in
-/// `examples/gateway`. See [`LastGood::to_json`] for a form to keep them in.
+/// `examples/gateway`. With a SQL feature [`LastGood`] has a form to keep them in, `to_json` and `from_json`.
 ///
 /// ```
 /// use std::error::Error;
@@ -70,15 +70,10 @@ impl Deployments {
     }
 
     /// Keeps what is served now.
-    pub(super) async fn keep(&self, cache: &dyn SnapshotCache) {
+    pub(super) async fn keep(&self, cache: &dyn SnapshotCache) -> Result<(), Box<dyn Error + Send + Sync>> {
         let revision = self.followed().revision();
         let splits = self.handle().table().routes().iter().map(|route| route.split().clone()).collect();
         let snapshot = Snapshot { revision, splits, broken: Vec::new() };
-        if let Err(error) = cache.keep(&LastGood { snapshot, at: SystemTime::now() }).await {
-            tracing::warn!(
-                error = &*error as &dyn Error,
-                "the routes cannot be kept for a start without the store"
-            );
-        }
+        cache.keep(&LastGood { snapshot, at: SystemTime::now() }).await
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{sleep, timeout};
 
 use super::Deployments;
 use crate::store::{Replica, StoreError};
@@ -70,7 +70,8 @@ impl Deployments {
     /// Waits until all replicas serve what the store had at `revision`, but not longer than `limit`. That of a change is
     /// in its [`Applied`](crate::store::Applied).
     ///
-    /// A replica that cannot reach the store serves what it has, and is not counted once its last report has expired.
+    /// Only those count that report: this one does if it was [told to](super::Builder::as_replica). A replica that cannot
+    /// reach the store serves what it has, and is not counted once its last report has expired.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -92,15 +93,20 @@ impl Deployments {
     ///
     /// [`StoreError::Unavailable`] when the store could not be read to the end of the time.
     pub async fn converged(&self, revision: u64, limit: Duration) -> Result<Convergence, StoreError> {
-        let start = Instant::now();
-        loop {
-            let seen = self.convergence(revision).await;
-            let done = seen.as_ref().is_ok_and(|convergence| convergence.waiting.is_empty());
-            if done || start.elapsed() >= limit {
-                return seen;
+        let mut seen =
+            Err(StoreError::Unavailable("the store did not say in time which replicas there are".into()));
+        let asking = async {
+            loop {
+                seen = self.convergence(revision).await;
+                if seen.as_ref().is_ok_and(|convergence| convergence.waiting.is_empty()) {
+                    return;
+                }
+                sleep(ASK_EVERY).await;
             }
-            sleep(ASK_EVERY.min(limit.saturating_sub(start.elapsed()))).await;
-        }
+        };
+        // Where it ends there, what was seen last is the answer.
+        let _ = timeout(limit, asking).await;
+        seen
     }
 
     async fn convergence(&self, revision: u64) -> Result<Convergence, StoreError> {
@@ -108,5 +114,14 @@ impl Deployments {
             self.refresh().await?;
         }
         Ok(Convergence::at(revision, self.replicas().await?))
+    }
+
+    /// Lets it be known that there is one more, which does not serve anything yet.
+    pub(super) async fn report_start(&self) {
+        if let Some(Identity { id, name }) = &self.shared.identity
+            && let Err(error) = self.shared.store.report(id, name, 0).await
+        {
+            tracing::debug!(error = &error as &dyn std::error::Error, "cannot report the start");
+        }
     }
 }

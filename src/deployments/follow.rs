@@ -1,16 +1,17 @@
 //! Following the store for as long as the process runs.
 
+use std::error::Error;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
-use thiserror::Error;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Deployments;
-use crate::store::{Signal, StoreError};
+use crate::store::Signal;
 
 /// The longest pause between two tries while the store is down: fresh again within 5 seconds of its return.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
@@ -29,6 +30,13 @@ const REPORT_EVERY: Duration = Duration::from_secs(5);
 /// How often routes that change all the time are kept.
 const KEEP_EVERY: Duration = Duration::from_secs(5);
 
+/// How long reporting and keeping may hold up what follows.
+const SIDELINE: Duration = Duration::from_secs(3);
+
+/// How often everything is loaded without need: a store may have been replaced by another, as in a fail-over, without a
+/// connection that fails.
+const WHOLE_EVERY: Duration = Duration::from_secs(600);
+
 /// How long the end may take to tell the store of it.
 const FAREWELL: Duration = Duration::from_millis(500);
 
@@ -37,88 +45,128 @@ pub(super) async fn until(
     period: Duration,
     shutdown: impl Future<Output = ()> + Send,
 ) {
-    let mut follower = Follower { deployments, failures: 0, reported: None, kept: None };
+    let now = Instant::now();
+    let mut follower = Follower {
+        deployments,
+        period: period.clamp(SHORTEST_PERIOD, LONGEST_PERIOD),
+        failures: 0,
+        refreshed: now,
+        loaded_whole: now,
+        reported: None,
+        kept: (0, None),
+    };
     tokio::select! {
         () = shutdown => {}
-        () = follower.follow(period) => {}
+        () = follower.follow() => {}
     }
-    let _ = timeout(FAREWELL, unwound(follower.end())).await;
+    follower.end().await;
 }
 
 struct Follower<'a> {
     deployments: &'a Deployments,
+    period: Duration,
     /// Refreshes that failed, in a row.
     failures: u32,
+    /// When it was last tried to refresh.
+    refreshed: Instant,
+    /// When everything was last marked to be loaded, need or not.
+    loaded_whole: Instant,
     /// Which revision was reported last, and when.
     reported: Option<(u64, Instant)>,
-    /// Which revision was kept last, and when.
-    kept: Option<(u64, Instant)>,
+    /// How much was published when routes were kept last, and when.
+    kept: (u64, Option<Instant>),
 }
 
 impl Follower<'_> {
-    async fn follow(&mut self, period: Duration) {
-        let deployments = self.deployments;
-        let mut signal = pin!(signal(deployments));
+    async fn follow(&mut self) {
+        let mut signal = pin!(signal(self.deployments));
+        self.settle().await;
         loop {
             tokio::select! {
-                () = sleep(jittered(pause(period, self.failures))) => {}
-                () = deployments.shared.unpublished.notified() => {}
+                () = self.idle() => {}
                 told = signal.as_mut() => {
-                    signal.set(self::signal(deployments));
-                    if told == Signal::Lost {
-                        deployments.followed().load_whole();
-                    }
-                    sleep(SPREAD.mul_f64(rand::random())).await;
+                    signal.set(self::signal(self.deployments));
+                    self.told(told).await;
                 }
             }
-            match unwound(self.turn()).await {
-                Ok(Ok(())) => self.succeeded(),
-                Ok(Err(error)) => self.failed(&error),
-                Err(panicked) => self.failed(&panicked),
+            self.refresh().await;
+            self.settle().await;
+        }
+    }
+
+    /// Until it is time to refresh, or a change made here waits to be published. Reports in the meantime.
+    async fn idle(&mut self) {
+        let due = self.refreshed + jittered(pause(self.period, self.failures));
+        loop {
+            tokio::select! {
+                () = sleep_until(due) => return,
+                () = self.deployments.shared.unpublished.notified() => return,
+                () = sleep(REPORT_EVERY) => self.settle().await,
             }
         }
     }
 
-    async fn turn(&mut self) -> Result<(), StoreError> {
-        self.deployments.refresh().await?;
-        self.keep(KEEP_EVERY).await;
-        self.report().await;
-        Ok(())
+    async fn told(&self, signal: Signal) {
+        if signal == Signal::Lost {
+            self.deployments.followed().load_whole();
+        }
+        sleep(SPREAD.mul_f64(rand::random())).await;
     }
 
-    /// A store that can be read and not written is followed all the same.
+    async fn refresh(&mut self) {
+        if self.loaded_whole.elapsed() >= WHOLE_EVERY {
+            self.loaded_whole = Instant::now();
+            self.deployments.followed().load_whole();
+        }
+        match unwound(self.deployments.refresh()).await {
+            Ok(Ok(())) => self.succeeded(),
+            Ok(Err(error)) => self.failed(&error),
+            Err(panicked) => self.failed(&panicked),
+        }
+        self.refreshed = Instant::now();
+    }
+
+    /// Keeps and reports what is served. Whatever comes of it, the store is followed.
+    async fn settle(&mut self) {
+        self.keep(KEEP_EVERY).await;
+        self.report().await;
+    }
+
     async fn report(&mut self) {
         let Some(identity) = &self.deployments.shared.identity else { return };
         let revision = self.deployments.followed().revision();
-        let current = |(reported, at): (u64, Instant)| reported == revision && at.elapsed() < REPORT_EVERY;
-        if !self.reported.is_some_and(current) {
-            let reported = self.deployments.shared.store.report(&identity.id, &identity.name, revision).await;
-            if let Err(error) = reported {
-                tracing::warn!(error = &error as &dyn std::error::Error, "cannot report what is served");
-            }
+        let is_current = |(reported, at): (u64, Instant)| reported == revision && at.elapsed() < REPORT_EVERY;
+        if self.reported.is_some_and(is_current) {
+            return;
+        }
+        let report = self.deployments.shared.store.report(&identity.id, &identity.name, revision);
+        if within(SIDELINE, "report what is served", report).await {
             self.reported = Some((revision, Instant::now()));
         }
     }
 
-    /// Keeps what changed, unless that was done less than `every` ago.
+    /// Keeps what was published since the last time, unless that was less than `every` ago.
     async fn keep(&mut self, every: Duration) {
         let Some(cache) = &self.deployments.shared.cache else { return };
-        let revision = self.deployments.followed().revision();
-        let soon_enough = |(kept, at): (u64, Instant)| kept == revision || at.elapsed() < every;
-        if !self.kept.is_some_and(soon_enough) {
-            self.deployments.keep(&**cache).await;
-            self.kept = Some((revision, Instant::now()));
+        let published = self.deployments.shared.published.load(Ordering::Relaxed);
+        let (kept, at) = self.kept;
+        if kept != published && at.is_none_or(|at| at.elapsed() >= every) {
+            within(
+                SIDELINE,
+                "keep the routes for a start without the store",
+                self.deployments.keep(&**cache),
+            )
+            .await;
+            self.kept = (published, Some(Instant::now()));
         }
     }
 
     async fn end(&mut self) {
-        // What was changed here a moment ago is to be kept as well.
-        if self.deployments.refresh().await.is_ok() {
-            self.keep(Duration::ZERO).await;
-        }
+        self.keep(Duration::ZERO).await;
         if let Some(identity) = &self.deployments.shared.identity {
             // It expires by itself where this fails.
-            let _ = self.deployments.shared.store.withdraw(&identity.id).await;
+            let farewell = self.deployments.shared.store.withdraw(&identity.id);
+            let _ = timeout(FAREWELL, unwound(farewell)).await;
         }
     }
 
@@ -130,13 +178,28 @@ impl Follower<'_> {
     }
 
     /// Only the first failure in a row is worth a line. What comes back may be another store than what was lost.
-    fn failed(&mut self, error: &(dyn std::error::Error + 'static)) {
+    fn failed(&mut self, error: &(dyn Error + 'static)) {
         if self.failures == 0 {
             tracing::warn!(error, "the store cannot be read; the last good routes stay");
         }
         self.deployments.followed().load_whole();
         self.failures = self.failures.saturating_add(1);
     }
+}
+
+/// Whether `work` was done, within `limit`. That it was not is worth a line and no more.
+async fn within<E>(limit: Duration, what: &str, work: impl Future<Output = Result<(), E>>) -> bool
+where
+    E: Into<Box<dyn Error + Send + Sync>>,
+{
+    let error: Box<dyn Error + Send + Sync> = match timeout(limit, unwound(work)).await {
+        Ok(Ok(Ok(()))) => return true,
+        Ok(Ok(Err(error))) => error.into(),
+        Ok(Err(panicked)) => panicked.into(),
+        Err(elapsed) => elapsed.into(),
+    };
+    tracing::warn!(error = &*error as &dyn Error, "cannot {what}");
+    false
 }
 
 /// What the store tells next. One that panics at it is not asked for a while.
@@ -150,7 +213,7 @@ async fn signal(deployments: &Deployments) -> Signal {
 }
 
 /// A panic of a store or a cache of the host's.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 #[error("it panicked: {0}")]
 struct Panicked(String);
 
@@ -171,7 +234,6 @@ async fn unwound<F: Future>(future: F) -> Result<F::Output, Panicked> {
 
 /// Doubles with every failure, up to a limit.
 fn pause(period: Duration, failures: u32) -> Duration {
-    let period = period.clamp(SHORTEST_PERIOD, LONGEST_PERIOD);
     period.saturating_mul(1 << failures.min(16)).min(LONGEST_PAUSE.max(period))
 }
 

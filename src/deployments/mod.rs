@@ -12,7 +12,9 @@ mod follow;
 mod preflight;
 mod refresh;
 
+use std::collections::BTreeSet;
 use std::future::Future;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -64,9 +66,10 @@ struct Shared {
     followed: Mutex<Followed>,
     /// One refresh at a time, so that a slow one never publishes over a later one.
     refreshing: tokio::sync::Mutex<()>,
-    /// Changes share it while they are stored and published; a refresh that replaces all routes has it alone, so that
-    /// it never replaces an answered change by what it read before.
-    replacing: tokio::sync::RwLock<()>,
+    /// The services whose changes were answered while the store is read: what is read of them may be older.
+    answered: Mutex<BTreeSet<ServiceName>>,
+    /// Counts what was published, so that it is kept once.
+    published: AtomicU64,
     /// Told when a change may be stored and is not published, because whoever asked for it went away.
     unpublished: tokio::sync::Notify,
 }
@@ -163,12 +166,17 @@ impl Deployments {
         service: &ServiceName,
         request: &ChangeRequest,
     ) -> Result<Applied, StoreError> {
-        let _not_while_replacing = self.shared.replacing.read().await;
+        if self.freshness().from_cache {
+            // What was kept may be ahead of what the store has, and would be taken for the later.
+            self.refresh().await?;
+        }
         let unpublished = Unpublished(&self.shared.unpublished);
         let applied = self.shared.store.apply(service, request).await;
-        if let Ok(applied) = &applied {
-            // A later generation may be published already, by a change that was answered first.
-            let _ = self.shared.handle.publish(Route::compile(applied.after.clone()));
+        if let Ok(applied) = &applied
+            && !self.publish_answered(&applied.after)
+        {
+            // A change that was answered first, or a store that went back: it knows.
+            let _ = self.refresh().await;
         }
         std::mem::forget(unpublished);
         applied

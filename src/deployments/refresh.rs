@@ -1,12 +1,14 @@
 //! Bringing the routes up to date with the store.
 
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::Deployments;
-use crate::routing::{Route, RoutingTable, Split};
+use crate::routing::{Route, RoutingTable, ServiceName, Split};
 use crate::store::{BrokenSplit, Snapshot, StoreError};
 
 /// How fresh the published routes are.
@@ -109,48 +111,79 @@ impl Deployments {
     /// When the store cannot be read; the routes published last stay.
     pub async fn refresh(&self) -> Result<(), StoreError> {
         let _one_at_a_time = self.shared.refreshing.lock().await;
-        match self.load_changed().await? {
-            Some(changed) => {
-                changed.splits.iter().for_each(|split| self.publish_changed(split));
-                self.followed().note_changed(changed);
-            }
-            None => {
-                let _alone = self.shared.replacing.write().await;
-                let all = self.shared.store.load(0).await?;
-                let Snapshot { revision, broken, .. } = self.publish_whole(all);
-                self.followed().note_whole(revision, broken);
-            }
-        }
-        Ok(())
-    }
-
-    /// What changed since the last time; `None` where everything is to be loaded, as from a store that went back because
-    /// it was brought back from a backup.
-    async fn load_changed(&self) -> Result<Option<Snapshot>, StoreError> {
+        self.answered().clear();
         let (known, whole) = {
             let followed = self.followed();
             (followed.revision(), followed.whole)
         };
-        if whole || known == 0 {
-            return Ok(None);
+        // What changed is soon read, everything may take its time.
+        let went_back = known > 0 && !self.refresh_changed(known).await?;
+        if whole || went_back || known == 0 {
+            self.refresh_whole().await?;
         }
-        Ok(Some(self.shared.store.load(known).await?).filter(|changed| changed.revision >= known))
+        Ok(())
     }
 
-    /// Publishes all of `snapshot`, and of what is broken in it the routes that are served already. Gives back the rest.
+    /// `false` where the store went back, as one that was brought back from a backup.
+    async fn refresh_changed(&self, known: u64) -> Result<bool, StoreError> {
+        let changed = self.shared.store.load(known).await?;
+        if changed.revision < known {
+            return Ok(false);
+        }
+        let mut in_step = true;
+        for split in &changed.splits {
+            in_step &= self.publish_changed(split);
+        }
+        let mut followed = self.followed();
+        followed.whole |= !in_step;
+        followed.note_changed(changed);
+        Ok(true)
+    }
+
+    async fn refresh_whole(&self) -> Result<(), StoreError> {
+        let all = self.shared.store.load(0).await?;
+        let Snapshot { revision, broken, .. } = self.publish_whole(all);
+        self.followed().note_whole(revision, broken);
+        Ok(())
+    }
+
+    /// Publishes all of `snapshot`; of what is broken in it, and of what was answered while it was read, the routes that
+    /// are served already. Gives back the rest.
     pub(super) fn publish_whole(&self, mut snapshot: Snapshot) -> Snapshot {
-        let served = |broken: &BrokenSplit| self.shared.handle.route(&broken.service);
-        let kept = snapshot.broken.iter().filter_map(served);
+        let answered = self.answered();
+        let served = |name: &str| self.shared.handle.route(name);
+        let broken = snapshot.broken.iter().filter_map(|broken| served(&broken.service));
+        let kept = broken.chain(answered.iter().filter_map(|service| served(service.as_str())));
         let read = std::mem::take(&mut snapshot.splits).into_iter().map(|split| Route::compile(split).into());
         self.shared.handle.replace(&read.chain(kept).collect::<RoutingTable>());
+        self.count_published();
         snapshot
     }
 
-    fn publish_changed(&self, split: &Split) {
+    /// Whether what is served then is no later than `split`, or a change that was answered meanwhile.
+    fn publish_changed(&self, split: &Split) -> bool {
         let served = self.shared.handle.route(split.service().as_str());
-        if served.is_none_or(|route| route.split() != split) {
-            // A change answered here in the meantime may have published a later generation.
-            let _ = self.shared.handle.publish(Route::compile(split.clone()));
+        if served.is_some_and(|route| route.split() == split) {
+            return true;
         }
+        let answered = self.answered();
+        self.count_published();
+        answered.contains(split.service()) || self.shared.handle.publish(Route::compile(split.clone()))
+    }
+
+    /// Publishes what an answer is about to say; `false` where something later is served.
+    pub(super) fn publish_answered(&self, split: &Split) -> bool {
+        let mut answered = self.answered();
+        answered.insert(split.service().clone());
+        self.count_published();
+        self.shared.handle.publish(Route::compile(split.clone()))
+    }
+
+    fn answered(&self) -> MutexGuard<'_, BTreeSet<ServiceName>> {
+        self.shared.answered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count_published(&self) {
+        self.shared.published.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -101,14 +101,16 @@ impl SlotMap {
         runs.finish()
     }
 
-    /// Whether each version holds as many slots as its weight says, and none is left of the `total`.
+    /// Whether each version holds as many slots as its weight says, none is left of the `total`, and the runs are as few
+    /// as a change leaves them.
     pub(super) fn is_for<'a>(
         &self,
         total: u32,
         mut weights: impl Iterator<Item = (&'a VersionName, Weight)>,
     ) -> bool {
         let all: u32 = self.runs.iter().map(|(_, len)| u32::from(*len)).sum();
-        all == total && weights.all(|(version, weight)| self.held(version) == weight.hundredths())
+        let plain = self.runs.iter().all(|(_, len)| *len > 0) && self.runs.is_sorted_by(|a, b| a.0 != b.0);
+        all == total && plain && weights.all(|(version, weight)| self.held(version) == weight.hundredths())
     }
 
     fn held(&self, version: &VersionName) -> u16 {

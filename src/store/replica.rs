@@ -23,7 +23,7 @@ pub struct Replica {
     pub id: String,
     /// What the host called it.
     pub name: String,
-    /// It serves what the store had at this revision, or later.
+    /// It serves what the store had at this revision, or later, but for splits that it cannot read.
     pub revision: u64,
     /// How long ago it reported.
     pub seen: Duration,

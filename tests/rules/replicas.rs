@@ -171,7 +171,7 @@ async fn after_a_lost_connection_everything_is_loaded_anew() {
     store.loads();
     store.signals.send(Signal::Lost).unwrap();
     sleep(Duration::from_millis(25)).await;
-    assert_eq!(store.loads(), [0]);
+    assert_eq!(store.loads(), [2, 0], "first what changed, then everything");
     sleep(Duration::from_millis(1_200)).await;
     assert_eq!(store.loads(), [2], "once");
 }
@@ -191,7 +191,7 @@ async fn after_an_outage_everything_is_loaded_anew() {
         sleep(Duration::from_millis(10)).await;
     }
     assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
-    assert_eq!(store.loads(), [0]);
+    assert_eq!(store.loads(), [2, 0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -313,16 +313,17 @@ async fn without_the_store_a_gateway_starts_with_what_was_served_last_and_follow
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let following = spawn(before.clone().run(async { _ = stopped.await }));
     two_versions(&before).await;
+    sleep(Duration::from_secs(2)).await;
     apply(&before, set_weight(1, 10.0)).await;
+    store.down.store(true, Ordering::Relaxed);
     stop.send(()).unwrap();
     following.await.unwrap();
 
-    store.down.store(true, Ordering::Relaxed);
     let after = with_cache(&store, &cache).await.unwrap();
     assert_eq!(served(&after), [90.0, 10.0]);
     let freshness = after.freshness();
     assert!(freshness.from_cache);
-    assert_eq!(freshness.revision, 3);
+    assert_eq!(freshness.revision, 2, "or something later");
     let refused = after.apply(&auth(), ChangeRequest::new(set_weight(1, 20.0), "alice").forced()).await;
     assert!(refused.is_err());
 
