@@ -95,18 +95,17 @@ async fn two_thousand_changes_that_are_given_up_are_made_or_not_and_leave_nothin
 
 async fn a_change_may_be_given_up_at_every_moment_it_waits(kind: Kind) {
     let lent = Lent::new(kind).await;
-    let (service, mut waits) = (auth(), 0);
-    loop {
-        let backend = format!("http://10.0.0.1/{waits}").parse().unwrap();
+    let (service, mut given_up) = (auth(), 0);
+    // It waits some ten times, fewer when an answer is there before it is waited for; so each moment is tried often.
+    for attempt in 0..60 {
+        let waits = attempt % 12 + 1;
+        let backend = format!("http://10.0.0.1/{attempt}").parse().unwrap();
         let request = by_alice(Change::SetUrl { version: version("v1.0"), backend });
-        waits += 1;
         let done = until_it_waited(waits, lent.store.apply(&service, &request)).await;
+        given_up += u32::from(!done);
         lent.assert_whole().await;
-        if done {
-            break;
-        }
     }
-    assert!(waits > 5, "{waits}");
+    assert!(given_up > 0);
 }
 
 /// Gives `work` up when it waits for the time that `waits` counts; whether it was done before.
