@@ -196,7 +196,7 @@ where
     S: Deref<Target: RouteStore + Sized>,
     F: Future<Output = S>,
 {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let config = ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
     proptest!(config, |(changes in prop::collection::vec(any_change(), 1..24))| {
         runtime.block_on(async {

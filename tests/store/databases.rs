@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectionTrait, Database, DatabaseConnection};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Statement};
 use tempfile::TempDir;
+use url::Url;
 
 /// What a database runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,23 +15,38 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Those that this build has drivers for and the environment has servers for.
-    pub(crate) fn available() -> Vec<Self> {
-        [Self::Sqlite, Self::Postgres, Self::MySql].into_iter().filter(|kind| kind.is_available()).collect()
-    }
-
+    /// Whether this build has a driver for it and the environment a server.
     pub(crate) fn is_available(self) -> bool {
-        self == Self::Sqlite || self.server().is_some()
+        match self {
+            Self::Sqlite => cfg!(feature = "sqlite"),
+            Self::Postgres | Self::MySql => self.server().is_some(),
+        }
     }
 
-    /// The URL of the server, with a user who may create databases.
-    fn server(self) -> Option<String> {
+    /// The URL of the server, with a user who may create databases and users.
+    pub(crate) fn server(self) -> Option<String> {
         match self {
-            Self::Sqlite => None,
             Self::Postgres if cfg!(feature = "postgres") => std::env::var("CANARY_TEST_POSTGRES_URL").ok(),
             Self::MySql if cfg!(feature = "mysql") => std::env::var("CANARY_TEST_MYSQL_URL").ok(),
-            Self::Postgres | Self::MySql => None,
+            _ => None,
         }
+    }
+
+    async fn tell(self, sql: &str) {
+        let db = Database::connect(self.server().unwrap()).await.unwrap();
+        db.execute_unprepared(sql).await.unwrap();
+        db.close().await.unwrap();
+    }
+
+    /// Tells the server while something is dropped: there may be a runtime already, in which nothing can be waited for.
+    fn tell_at_the_end(self, sql: String) {
+        let left_over = sql.clone();
+        let telling = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let limit = Duration::from_secs(20);
+            runtime.block_on(async { tokio::time::timeout(limit, self.tell(&sql)).await.unwrap() });
+        });
+        assert!(telling.join().is_ok() || std::thread::panicking(), "not done: {left_over}");
     }
 }
 
@@ -39,8 +55,8 @@ impl Kind {
 pub(crate) struct TestDatabase {
     pub(crate) kind: Kind,
     pub(crate) url: String,
-    name: String,
-    directory: Option<TempDir>,
+    pub(crate) name: String,
+    _directory: Option<TempDir>,
 }
 
 impl TestDatabase {
@@ -48,24 +64,28 @@ impl TestDatabase {
         if kind == Kind::Sqlite {
             let directory = tempfile::tempdir().unwrap();
             let url = format!("sqlite://{}/canary.db?mode=rwc", directory.path().display());
-            return Self { kind, url, name: String::new(), directory: Some(directory) };
+            return Self { kind, url, name: String::new(), _directory: Some(directory) };
         }
-        let server = kind.server().unwrap();
-        let name = format!("canary_test_{:016x}", rand::random::<u64>());
-        let db = Database::connect(&server).await.unwrap();
-        db.execute_unprepared(&format!("CREATE DATABASE {name}")).await.unwrap();
-        db.close().await.unwrap();
-        let (server, options) = server.split_once('?').unwrap_or((&server, ""));
-        let (host, _) =
-            server.rsplit_once('/').filter(|(host, _)| !host.ends_with('/')).unwrap_or((server, ""));
-        Self { kind, url: format!("{host}/{name}?{options}"), name, directory: None }
+        let name = a_name();
+        kind.tell(&format!("CREATE DATABASE {name}")).await;
+        let mut url = Url::parse(&kind.server().unwrap()).unwrap();
+        url.set_path(&name);
+        Self { kind, url: url.into(), name, _directory: None }
     }
 
     /// A connection beside the store's, as somebody who edits by hand has.
     pub(crate) async fn connect(&self) -> DatabaseConnection {
-        Database::connect(&self.url).await.unwrap()
+        self.connect_many(1).await
     }
 
+    /// A pool as a host has it.
+    pub(crate) async fn connect_many(&self, connections: u32) -> DatabaseConnection {
+        let mut options = ConnectOptions::new(&self.url);
+        options.max_connections(connections).sqlx_logging(false);
+        Database::connect(options).await.unwrap()
+    }
+
+    /// Runs statements that are parted by semicolons.
     pub(crate) async fn by_hand(&self, sql: &str) {
         let db = self.connect().await;
         if self.kind == Kind::Sqlite {
@@ -76,23 +96,129 @@ impl TestDatabase {
         }
         db.close().await.unwrap();
     }
+
+    /// Lets weights be stored by hand that the table refuses. On SQLite that is always so.
+    pub(crate) async fn drop_checks(&self) {
+        match self.kind {
+            Kind::Sqlite => {}
+            Kind::Postgres => {
+                let check = "gateway_service_version_weight_check";
+                self.by_hand(&format!("ALTER TABLE gateway_service_version DROP CONSTRAINT {check}")).await;
+            }
+            // MariaDB keeps the check with the column, MySQL beside it.
+            Kind::MySql => {
+                let also = "/*!80016 , DROP CHECK gateway_service_version_chk_1 */";
+                let alter = "ALTER TABLE gateway_service_version MODIFY weight INTEGER NOT NULL";
+                self.by_hand(&format!("{alter} {also}")).await;
+            }
+        }
+    }
+
+    /// The first column of what is selected, which is text, parted by spaces.
+    pub(crate) async fn text(&self, select: &str) -> String {
+        let db = self.connect().await;
+        let found = text(&db, select).await;
+        db.close().await.unwrap();
+        found
+    }
+
+    pub(crate) async fn count(&self, from: &str) -> u64 {
+        self.text(&format!("SELECT CAST(count(*) AS CHAR(20)) FROM {from}")).await.parse().unwrap()
+    }
+
+    pub(crate) async fn tables(&self) -> String {
+        let select = match self.kind {
+            Kind::Sqlite => "SELECT name FROM sqlite_master WHERE type = 'table'",
+            Kind::Postgres => "SELECT CAST(tablename AS TEXT) FROM pg_tables WHERE schemaname = 'public'",
+            Kind::MySql => "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()",
+        };
+        self.text(select).await
+    }
+
+    /// How many transactions wait for what their clients do next.
+    pub(crate) async fn open_transactions(&self) -> u64 {
+        self.count(match self.kind {
+            Kind::Sqlite => unreachable!("SQLite does not tell"),
+            Kind::Postgres => {
+                "pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'"
+            }
+            Kind::MySql => {
+                "information_schema.innodb_trx JOIN information_schema.processlist ON id = trx_mysql_thread_id WHERE db = DATABASE()"
+            }
+        })
+        .await
+    }
+
+    /// Ends all connections to the database but this one's.
+    pub(crate) async fn kill_connections(&self, db: &DatabaseConnection) {
+        if self.kind == Kind::Postgres {
+            let kill = "SELECT CAST(pg_terminate_backend(pid) AS TEXT) FROM pg_stat_activity
+                WHERE datname = current_database() AND pid <> pg_backend_pid()";
+            text(db, kill).await;
+            return;
+        }
+        let others = "SELECT CAST(id AS CHAR(20)) FROM information_schema.processlist
+            WHERE db = DATABASE() AND id <> CONNECTION_ID()";
+        for id in text(db, others).await.split_whitespace() {
+            // It may have ended by itself.
+            let _ = db.execute_unprepared(&format!("KILL {id}")).await;
+        }
+    }
 }
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        let Some(server) = self.kind.server() else { return };
-        let force = if self.kind == Kind::Postgres { " WITH (FORCE)" } else { "" };
-        let drop = format!("DROP DATABASE IF EXISTS {}{force}", self.name);
-        // There may be a runtime here already, in which nothing can be waited for.
-        let dropping = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            let dropped = async {
-                let db = Database::connect(server).await.unwrap();
-                db.execute_unprepared(&drop).await.unwrap();
-                db.close().await.unwrap();
-            };
-            runtime.block_on(async { tokio::time::timeout(Duration::from_secs(20), dropped).await.unwrap() });
-        });
-        assert!(dropping.join().is_ok() || std::thread::panicking(), "{} is left over", self.name);
+        if self.kind != Kind::Sqlite {
+            let force = if self.kind == Kind::Postgres { " WITH (FORCE)" } else { "" };
+            self.kind.tell_at_the_end(format!("DROP DATABASE IF EXISTS {}{force}", self.name));
+        }
     }
+}
+
+/// A user of the server who may nothing yet, gone when dropped: after the databases that grant it something.
+#[derive(Debug)]
+pub(crate) struct TestUser {
+    kind: Kind,
+    /// As the statement that grants names it.
+    pub(crate) name: String,
+}
+
+impl TestUser {
+    pub(crate) const PASSWORD: &str = "s3cret";
+
+    pub(crate) async fn new(kind: Kind) -> Self {
+        let name = a_name();
+        let create = match kind {
+            Kind::Postgres => format!("CREATE ROLE {name} LOGIN PASSWORD '{}'", Self::PASSWORD),
+            _ => format!("CREATE USER {name} IDENTIFIED BY '{}'", Self::PASSWORD),
+        };
+        kind.tell(&create).await;
+        Self { kind, name }
+    }
+
+    /// The URL of `database` for this user.
+    pub(crate) fn url_of(&self, database: &TestDatabase, password: &str) -> String {
+        let mut url = Url::parse(&database.url).unwrap();
+        url.set_username(&self.name).unwrap();
+        url.set_password(Some(password)).unwrap();
+        url.into()
+    }
+}
+
+impl Drop for TestUser {
+    fn drop(&mut self) {
+        let kind = if self.kind == Kind::Postgres { "ROLE" } else { "USER" };
+        self.kind.tell_at_the_end(format!("DROP {kind} IF EXISTS {}", self.name));
+    }
+}
+
+fn a_name() -> String {
+    format!("canary_test_{:016x}", rand::random::<u64>())
+}
+
+/// The first column of what is selected, which is text, parted by spaces.
+pub(crate) async fn text(db: &DatabaseConnection, select: &str) -> String {
+    let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), select)).await.unwrap();
+    let texts = rows.iter().map(|row| row.try_get_by_index::<String>(0).unwrap().trim().to_owned());
+    texts.collect::<Vec<_>>().join(" ")
 }

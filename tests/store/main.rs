@@ -5,11 +5,25 @@
     reason = "a test panics when it fails, and is a host"
 )]
 
+#[cfg(feature = "_sql")]
+mod cancelling;
+#[cfg(feature = "_sql")]
+mod connecting;
 mod contract;
 #[cfg(feature = "_sql")]
 mod databases;
 #[cfg(feature = "_sql")]
+mod edits;
+#[cfg(feature = "_sql")]
+mod failing;
+#[cfg(feature = "_sql")]
 mod last_good;
+#[cfg(feature = "_sql")]
+mod listening;
+#[cfg(feature = "_sql")]
+mod migrating;
+#[cfg(feature = "_sql")]
+mod replicas;
 #[cfg(feature = "_sql")]
 mod sql;
 #[cfg(feature = "sqlite")]

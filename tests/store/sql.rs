@@ -1,9 +1,13 @@
 //! What the SQL store does on every database.
 
 use std::ops::Deref;
+use std::time::Duration;
 
+use tower_canary::routing::Change;
+use tower_canary::store::RouteStore;
 use tower_canary::store::sql::SqlStore;
 
+use crate::contract::{apply, assert_totals, auth, by_alice, everything, set_weight, two_versions, version};
 use crate::databases::{Kind, TestDatabase};
 
 /// A store on a database of its own.
@@ -11,6 +15,13 @@ use crate::databases::{Kind, TestDatabase};
 pub(crate) struct Opened {
     store: SqlStore,
     pub(crate) database: TestDatabase,
+}
+
+impl Opened {
+    /// The store of another gateway on the same database.
+    pub(crate) async fn another(&self) -> SqlStore {
+        SqlStore::connect(&self.database.url).await.unwrap()
+    }
 }
 
 impl Deref for Opened {
@@ -24,4 +35,142 @@ impl Deref for Opened {
 pub(crate) async fn open(kind: Kind) -> Opened {
     let database = TestDatabase::new(kind).await;
     Opened { store: SqlStore::connect(&database.url).await.unwrap(), database }
+}
+
+/// A store at generation 2, with all the traffic on `v1.0`.
+pub(crate) async fn open_with_two_versions(kind: Kind) -> Opened {
+    let opened = open(kind).await;
+    two_versions(&*opened).await;
+    opened
+}
+
+/// Runs each test on every kind of database, so that a failure names it, and those behind `servers` on every server.
+#[macro_export]
+macro_rules! on_every_database {
+    ($($test:ident)* $(; servers: $($on_server:ident)*)?) => {
+        $crate::on_database!(sqlite, Sqlite: $($test)*);
+        $crate::on_every_server!($($test)* $($($on_server)*)?);
+    };
+}
+
+/// Runs each test on every kind of database that is a server.
+#[macro_export]
+macro_rules! on_every_server {
+    ($($test:ident)*) => {
+        $crate::on_database!(postgres, Postgres: $($test)*);
+        $crate::on_database!(mysql, MySql: $($test)*);
+    };
+}
+
+/// Runs each test on one kind of database, where there is one.
+#[macro_export]
+macro_rules! on_database {
+    ($module:ident, $kind:ident: $($test:ident)*) => {
+        mod $module {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $test() {
+                    let kind = $crate::databases::Kind::$kind;
+                    if kind.is_available() {
+                        super::$test(kind).await;
+                    }
+                }
+            )*
+        }
+    };
+}
+
+crate::on_every_database! {
+    what_is_stored_outlives_the_store
+    two_stores_on_one_database_lose_no_change
+    every_change_of_two_stores_is_counted
+    a_split_of_many_versions_with_long_urls_is_loaded_whole
+    texts_of_any_letters_come_back_as_they_were
+}
+
+async fn what_is_stored_outlives_the_store(kind: Kind) {
+    let store = open_with_two_versions(kind).await;
+    apply(&*store, set_weight("v1.1", "12.34")).await;
+    let before = everything(&*store).await;
+    assert_eq!(everything(&store.another().await).await, before);
+}
+
+async fn two_stores_on_one_database_lose_no_change(kind: Kind) {
+    let store = open_with_two_versions(kind).await;
+    let other = store.another().await;
+    let writers = [&*store, &other, &*store, &other].map(|store| async move {
+        for step in 0..250_u32 {
+            let percent = (step % 100).to_string();
+            let name = if step % 2 == 0 { "v1.0" } else { "v1.1" };
+            assert_totals(&apply(store, set_weight(name, &percent)).await.after);
+        }
+    });
+    let changed = async {
+        futures_util::future::join_all(writers).await;
+    };
+    let watched = async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            store.load(0).await.unwrap().splits.iter().for_each(assert_totals);
+        }
+    };
+    tokio::select! { () = changed => {}, () = watched => {} }
+    let last = store.load(0).await.unwrap();
+    let history = store.history(&auth(), None, 10_000).await.unwrap();
+    assert_eq!(last.revision, last.splits[0].generation());
+    assert_eq!(history.len() as u64, last.revision);
+    assert!(last.revision > 2);
+}
+
+async fn every_change_of_two_stores_is_counted(kind: Kind) {
+    let store = open_with_two_versions(kind).await;
+    let other = store.another().await;
+    // No two changes that follow each other may be equal, or one of them would change nothing.
+    let write = async |to: &SqlStore, by: &str| {
+        for step in 0..250 {
+            let backend = format!("http://10.0.0.1/{by}/{step}").parse().unwrap();
+            apply(to, Change::SetUrl { version: version("v1.0"), backend }).await;
+        }
+    };
+    futures_util::join!(write(&store, "a"), write(&other, "b"), write(&store, "c"), write(&other, "d"));
+    let last = other.load(0).await.unwrap();
+    assert_eq!((last.revision, last.splits[0].generation()), (1_002, 1_002));
+}
+
+async fn a_split_of_many_versions_with_long_urls_is_loaded_whole(kind: Kind) {
+    let store = open(kind).await;
+    let url = format!("http://10.0.0.1:8080/{}", "p".repeat(2_000 - "http://10.0.0.1:8080/".len()));
+    apply(&*store, Change::register(version("v0"), url.parse().unwrap())).await;
+    let row = |number| {
+        format!("('00000000-0000-8000-8000-{number:012}', 1, 'v{number}', '{url}', 0, TRUE, 1, {number}, 0)")
+    };
+    let insert = "INSERT INTO gateway_service_version
+        (id, service_id, version, url, weight, is_active, position, created_at, updated_at) VALUES";
+    let rows: Vec<_> = (1..599).map(row).collect();
+    store.database.by_hand(&format!("{insert} {}", rows.join(","))).await;
+    let split = apply(&*store, Change::register(version("last"), url.parse().unwrap())).await.after;
+    assert_eq!(split.versions().len(), 600);
+    assert!(split.versions().iter().all(|version| version.backend.as_str() == url));
+    let loaded = store.load(0).await.unwrap();
+    assert_eq!((loaded.broken, loaded.splits), (vec![], vec![split]));
+}
+
+async fn texts_of_any_letters_come_back_as_they_were(kind: Kind) {
+    let store = open_with_two_versions(kind).await;
+    let texts =
+        ["\u{1f426} 'a' \"b\" `c` \\ \\' -- ; %_ $1 ? :x \r\n\t\u{7f}", "e\u{301} \u{202e} \u{10ffff}", " "];
+    for (generation, text) in (3..).zip(texts) {
+        let mut request = by_alice(set_weight("v1.1", &generation.to_string())).with_reason(text);
+        request.actor = text.chars().rev().collect();
+        store.apply(&auth(), &request).await.unwrap();
+        let entry = store.history(&auth(), None, 1).await.unwrap().remove(0);
+        assert_eq!((entry.actor, entry.reason.as_deref()), (request.actor, Some(text)));
+        store.report(&generation.to_string(), text, 1).await.unwrap();
+        assert!(store.replicas().await.unwrap().iter().any(|replica| replica.name == text));
+    }
+    let mut longest = by_alice(set_weight("v1.1", "50")).with_reason("\u{1f426}".repeat(1_000));
+    longest.actor = "\u{1f426}".repeat(255);
+    store.apply(&auth(), &longest).await.unwrap();
+    let entry = store.history(&auth(), None, 1).await.unwrap().remove(0);
+    assert_eq!((entry.actor, entry.reason), (longest.actor, longest.reason));
 }

@@ -61,9 +61,12 @@ async fn open(url: &str) -> Result<DatabaseConnection, ConnectError> {
 
 /// What of the URL may be shown: neither user and password nor options.
 pub(super) fn shown(url: &str) -> String {
-    // A password may hold any sign but the '@' that ends it.
-    let place = url.rsplit('@').next().unwrap_or_default();
-    let place = place.split(['?', '#']).next().unwrap_or_default();
+    let (place, options) = url.split_once(['?', '#']).unwrap_or((url, ""));
+    // A password may hold any sign but the '@' that ends it, and may also be an option.
+    if options.contains('@') {
+        return "of that URL".into();
+    }
+    let place = place.rsplit('@').next().unwrap_or_default();
     let behind_scheme = place.split_once("://").map_or(place, |(_, behind)| behind);
     behind_scheme.trim_start_matches("sqlite:").into()
 }

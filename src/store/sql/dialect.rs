@@ -23,11 +23,32 @@ pub(super) fn transaction(backend: DbBackend) -> TransactionOptions {
     }
 }
 
-/// What a transaction that writes says first: the database gives up before the call does, and lets go of the locks of a
-/// gateway that vanished. In the transaction, because a connection may be the host's, or shared through a pooler.
-pub(super) fn guard(backend: DbBackend) -> Option<&'static str> {
-    let postgres = "SET LOCAL statement_timeout = 2500; SET LOCAL idle_in_transaction_session_timeout = 5000";
-    (backend == DbBackend::Postgres).then_some(postgres)
+/// What a transaction that writes says first, and last where the connection has to be as it was.
+#[derive(Default)]
+pub(super) struct Guard {
+    pub(super) first: Option<&'static str>,
+    pub(super) last: Option<&'static str>,
+}
+
+/// The database gives up before the call does, and lets go of the locks of a gateway that vanished. Said in the
+/// transaction, because a connection may be `lent` by the host, or shared through a pooler. MySQL cannot say it of a
+/// transaction alone; connections of the store's own have it said already.
+pub(super) fn guard(backend: DbBackend, lent: bool) -> Guard {
+    match backend {
+        DbBackend::Postgres => Guard {
+            first: Some(
+                "SET LOCAL statement_timeout = 2500; SET LOCAL idle_in_transaction_session_timeout = 5000",
+            ),
+            last: None,
+        },
+        DbBackend::MySql if lent => Guard {
+            first: Some(
+                "SET @gateway_lock_wait = @@innodb_lock_wait_timeout, SESSION innodb_lock_wait_timeout = 2",
+            ),
+            last: Some("SET SESSION innodb_lock_wait_timeout = @gateway_lock_wait"),
+        },
+        _ => Guard::default(),
+    }
 }
 
 /// The database's clock in milliseconds since 1970: those of the gateways may differ.

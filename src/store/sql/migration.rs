@@ -12,11 +12,10 @@ use sea_orm::sea_query::{
     ColumnDef, Expr, ExprTrait, ForeignKey, ForeignKeyAction, Index, IntoIden, OnConflict, Query, Table,
     TableCreateStatement, TableName, TableRef,
 };
-use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, DynIden, EntityName,
-    TransactionTrait,
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, DynIden, EntityName, TransactionTrait};
+use sea_orm_migration::{
+    IntoSchemaManagerConnection, MigrationName, MigrationTrait, MigratorTrait, SchemaManager,
 };
-use sea_orm_migration::{MigrationName, MigrationTrait, MigratorTrait, SchemaManager};
 
 use super::connect::within_limit;
 use super::dialect;
@@ -114,7 +113,11 @@ pub(super) async fn prepare(
 
 /// The first migration that was not run. Those of a later release are no concern of this one: while gateways are
 /// brought up to date one by one, both run on the same tables.
-async fn missing(db: &DatabaseConnection) -> Result<Option<String>, DbErr> {
+async fn missing<'c, C>(db: &'c C) -> Result<Option<String>, DbErr>
+where
+    C: ConnectionTrait,
+    &'c C: IntoSchemaManagerConnection<'c>,
+{
     let mut run = BTreeSet::new();
     if SchemaManager::new(db).has_table(TABLE).await? {
         let mut select = Query::select();
@@ -153,8 +156,17 @@ async fn migrate_in_transaction(db: &DatabaseConnection) -> Result<(), DbErr> {
     transaction.commit().await
 }
 
-async fn up(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
-    Own::up(transaction, None).await
+/// Runs what is missing still, now that nobody else does. Whoever had the lock before may be of a later release, whose
+/// migrations the migrator would stumble over.
+async fn up<'c, C>(db: &'c C) -> Result<(), DbErr>
+where
+    C: ConnectionTrait,
+    &'c C: IntoSchemaManagerConnection<'c>,
+{
+    match missing(db).await? {
+        Some(_) => Own::up(db, None).await,
+        None => Ok(()),
+    }
 }
 
 /// There is no transaction to be had around what defines tables.
@@ -163,7 +175,7 @@ async fn migrate_mysql(db: &DatabaseConnection) -> Result<(), DbErr> {
     use sea_orm::sqlx::Connection;
 
     let lock = super::mysql::migration_lock(db).await?.ok_or(DbErr::RecordNotUpdated)?;
-    Own::up(db, None).await?;
+    up(db).await?;
     // It ends either way, and the lock with it.
     let _ = lock.close().await;
     Ok(())

@@ -59,18 +59,21 @@ mod retry;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod stored;
+mod unbroken;
 mod write;
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use sea_orm::{DatabaseConnection, DbBackend};
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 pub use self::error::ConnectError;
 use self::listener::Listener;
 pub use self::migration::{Migrations, migrations};
 use self::retry::Failure;
+use self::unbroken::unbroken;
 use super::{Applied, ChangeRequest, HistoryEntry, Replica, RouteStore, Signal, Snapshot, StoreError};
 use crate::routing::ServiceName;
 
@@ -95,7 +98,7 @@ pub struct SqlStore {
     url: Option<String>,
     db: OnceCell<DatabaseConnection>,
     /// Writers of this process take turns before they meet in the database.
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
     listener: Option<Listener>,
 }
 
@@ -131,7 +134,8 @@ impl SqlStore {
         Ok(Self::new(backend, Some(url.into()), OnceCell::new()))
     }
 
-    /// Keeps splits in a database that the host has connected to.
+    /// Keeps splits in a database that the host has connected to. On MariaDB, what the connections have as
+    /// `group_concat_max_len` bounds how long the versions of one service may be in all: by default a megabyte.
     ///
     /// ```
     /// use tower_canary::store::sql::{Migrations, SqlStore};
@@ -172,7 +176,7 @@ impl SqlStore {
     }
 
     fn new(backend: DbBackend, url: Option<String>, db: OnceCell<DatabaseConnection>) -> Self {
-        let turns = Semaphore::new(connect::writers(backend));
+        let turns = Arc::new(Semaphore::new(connect::writers(backend)));
         Self { url, db, turns, listener: Some(Listener::new()) }
     }
 
@@ -181,10 +185,21 @@ impl SqlStore {
     }
 
     async fn attempt(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, Failure> {
-        let db = self.db().await?;
+        let (turn, db) = self.in_turn().await?;
+        let (service, request, lent) = (service.clone(), request.clone(), self.url.is_none());
+        unbroken(async move |given_up| {
+            let _turn = turn;
+            write::apply(&db, lent, &service, &request, &given_up).await
+        })
+        .await
+    }
+
+    /// The database, for work that writes. Whoever gives up keeps the turn until the connection is free again, so that
+    /// one is always left to read.
+    async fn in_turn(&self) -> Result<(Option<OwnedSemaphorePermit>, DatabaseConnection), ConnectError> {
+        let db = self.db().await?.clone();
         // It is never closed.
-        let _turn = self.turns.acquire().await;
-        write::apply(db, service, request).await
+        Ok((self.turns.clone().acquire_owned().await.ok(), db))
     }
 }
 
@@ -199,7 +214,11 @@ impl fmt::Debug for SqlStore {
 #[async_trait]
 impl RouteStore for SqlStore {
     async fn load(&self, after: u64) -> Result<Snapshot, StoreError> {
-        retry::retried(async || read::load(self.db().await?, after).await).await
+        retry::retried(async || {
+            let db = self.db().await?.clone();
+            unbroken(async move |_| read::load(&db, after).await).await
+        })
+        .await
     }
 
     async fn apply(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
@@ -213,7 +232,11 @@ impl RouteStore for SqlStore {
         before: Option<u64>,
         limit: u32,
     ) -> Result<Vec<HistoryEntry>, StoreError> {
-        retry::retried(async || history::read(self.db().await?, service, before, limit).await).await
+        retry::retried(async || {
+            let (db, service) = (self.db().await?.clone(), service.clone());
+            unbroken(async move |_| history::read(&db, &service, before, limit).await).await
+        })
+        .await
     }
 
     async fn changed(&self) -> Signal {
@@ -225,18 +248,35 @@ impl RouteStore for SqlStore {
 
     async fn report(&self, id: &str, name: &str, revision: u64) -> Result<(), StoreError> {
         retry::retried(async || {
-            let db = self.db().await?;
-            let _turn = self.turns.acquire().await;
-            Ok(replicas::report(db, id, name, revision).await?)
+            let (turn, db) = self.in_turn().await?;
+            let (id, name) = (id.to_owned(), name.to_owned());
+            unbroken(async move |_| {
+                let _turn = turn;
+                replicas::report(&db, &id, &name, revision).await.map_err(Failure::from)
+            })
+            .await
         })
         .await
     }
 
     async fn withdraw(&self, id: &str) -> Result<(), StoreError> {
-        retry::retried(async || Ok(replicas::withdraw(self.db().await?, id).await?)).await
+        retry::retried(async || {
+            let (turn, db) = self.in_turn().await?;
+            let id = id.to_owned();
+            unbroken(async move |_| {
+                let _turn = turn;
+                replicas::withdraw(&db, &id).await.map_err(Failure::from)
+            })
+            .await
+        })
+        .await
     }
 
     async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {
-        retry::retried(async || Ok(replicas::all(self.db().await?).await?)).await
+        retry::retried(async || {
+            let db = self.db().await?.clone();
+            unbroken(async move |_| replicas::all(&db).await.map_err(Failure::from)).await
+        })
+        .await
     }
 }

@@ -8,8 +8,10 @@ use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, SqlxMySqlConnector};
 use super::connect::{CONNECTIONS, LIMIT, shown};
 use super::error::ConnectError;
 
-/// The database gives up before the call does; MariaDB also lets go of the locks of a gateway that vanished.
-const SESSION: &str = "SET SESSION innodb_lock_wait_timeout = 2 /*M! , idle_transaction_timeout = 5 */";
+/// The database gives up before the call does; MariaDB also lets go of the locks of a gateway that vanished, and does not
+/// cut off the versions of a service, read as one text, at the megabyte that it allows by default.
+const SESSION: &str = "SET SESSION innodb_lock_wait_timeout = 2, group_concat_max_len = 16777216
+    /*M! , idle_transaction_timeout = 5 */";
 
 /// Other databases of one server migrate by themselves; the name of a lock has at most 64 characters.
 const LOCK: &str = "SELECT GET_LOCK(MD5(CONCAT(DATABASE(), '.gateway_migrations')), 10)";

@@ -11,17 +11,25 @@ use super::entity::{change, revision, service, version};
 use super::read;
 use super::retry::Failure;
 use super::stored::{Stored, row_of, shares_to_json, signed, unsigned};
+use super::unbroken::GivenUp;
 use crate::routing::{Change, ServiceName, Split};
 use crate::store::{Applied, ChangeRequest, HistoryEntry, StoreError, now, to_millis};
 
-/// One attempt to make a change, whole or not at all.
+/// One attempt to make a change, whole or not at all; not if it was given up before it could be committed. The
+/// connection may be `lent` by a host, which gets it back as it was.
 pub(super) async fn apply(
     db: &DatabaseConnection,
+    lent: bool,
     service: &ServiceName,
     request: &ChangeRequest,
+    given_up: &GivenUp,
 ) -> Result<Applied, Failure> {
     let transaction = db.begin_with_options(dialect::transaction(db.get_database_backend())).await?;
-    match change(&transaction, service, request).await {
+    let changed = match guarded(&transaction, lent, service, request).await {
+        Ok(_) if given_up.is_true() => Err(DbErr::Custom("given up".into()).into()),
+        changed => changed,
+    };
+    match changed {
         Ok(applied) => transaction.commit().await.map_err(Failure::of_commit).map(|()| applied),
         Err(failure) => {
             // What failed says more than a rollback that fails too; the database undoes what is not committed.
@@ -31,14 +39,31 @@ pub(super) async fn apply(
     }
 }
 
+async fn guarded(
+    transaction: &DatabaseTransaction,
+    lent: bool,
+    service: &ServiceName,
+    request: &ChangeRequest,
+) -> Result<Applied, Failure> {
+    let guard = dialect::guard(transaction.get_database_backend(), lent);
+    say(transaction, guard.first).await?;
+    let changed = change(transaction, service, request).await;
+    let restored = say(transaction, guard.last).await;
+    changed.and_then(|applied| Ok(restored.map(|()| applied)?))
+}
+
+async fn say(transaction: &DatabaseTransaction, statement: Option<&str>) -> Result<(), DbErr> {
+    match statement {
+        Some(statement) => transaction.execute_unprepared(statement).await.map(drop),
+        None => Ok(()),
+    }
+}
+
 async fn change(
     transaction: &DatabaseTransaction,
     service: &ServiceName,
     request: &ChangeRequest,
 ) -> Result<Applied, Failure> {
-    if let Some(guard) = dialect::guard(transaction.get_database_backend()) {
-        transaction.execute_unprepared(guard).await?;
-    }
     lock(transaction, service).await?;
     let stored = read::one(transaction, service).await?;
     let before = match (&stored, &request.change) {

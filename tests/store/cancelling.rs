@@ -1,0 +1,188 @@
+//! Calls that are given up at any moment.
+
+use std::task::Poll;
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, DatabaseConnection, TransactionTrait};
+use tower_canary::routing::Change;
+use tower_canary::store::RouteStore;
+use tower_canary::store::sql::{Migrations, SqlStore};
+
+use crate::contract::{apply, assert_totals, auth, by_alice, set_weight, two_versions, version};
+use crate::databases::{Kind, TestDatabase, text};
+use crate::failing::lock_auth;
+use crate::sql::open_with_two_versions;
+
+crate::on_every_database! {
+    a_change_that_is_given_up_leaves_no_transaction_open;
+    servers:
+    a_change_may_be_given_up_at_every_moment_it_waits
+    two_thousand_changes_that_are_given_up_are_made_or_not_and_leave_nothing_behind
+    reads_and_reports_that_are_given_up_leave_the_connections_usable
+    a_change_that_is_given_up_while_it_waits_is_not_made_later
+    a_hosts_connections_are_set_as_they_were
+}
+
+async fn a_change_that_is_given_up_leaves_no_transaction_open(kind: Kind) {
+    let store = open_with_two_versions(kind).await;
+    let (service, request) = (auth(), by_alice(set_weight("v1.1", "10")));
+    for micros in (0..3_000).step_by(50) {
+        let change = store.apply(&service, &request);
+        let _ = tokio::time::timeout(Duration::from_micros(micros), change).await;
+        apply(&*store, Change::Switch { version: version("v1.0") }).await;
+    }
+    let last = store.load(0).await.unwrap();
+    assert_eq!(last.revision, last.splits[0].generation());
+    assert_eq!(store.history(&service, None, 1_000).await.unwrap().len() as u64, last.revision);
+}
+
+/// A store on a pool of a host, which has a table of its own.
+struct Lent {
+    database: TestDatabase,
+    pool: DatabaseConnection,
+    store: SqlStore,
+}
+
+/// How many connections the pool has.
+const CONNECTIONS: u32 = 4;
+
+impl Lent {
+    async fn new(kind: Kind) -> Self {
+        let database = TestDatabase::new(kind).await;
+        database.by_hand("CREATE TABLE host (x INTEGER)").await;
+        let pool = database.connect_many(CONNECTIONS).await;
+        let store = SqlStore::with_connection(pool.clone(), Migrations::Auto).await.unwrap();
+        two_versions(&store).await;
+        Self { database, pool, store }
+    }
+
+    /// No transaction is left open, the pool gives all it has, and what the host writes with it is committed.
+    async fn assert_whole(&self) {
+        let settled = async {
+            while self.database.open_transactions().await > 0 {
+                // InnoDB tells what it told before to who asks again within a tenth of a second.
+                tokio::time::sleep(Duration::from_millis(150)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(2), settled).await.unwrap();
+        let taken = futures_util::future::join_all((0..CONNECTIONS).map(|_| self.pool.begin()));
+        for transaction in tokio::time::timeout(Duration::from_secs(3), taken).await.unwrap() {
+            transaction.unwrap().rollback().await.unwrap();
+        }
+        let before = self.database.count("host").await;
+        let insert = (0..20).map(|_| self.pool.execute_unprepared("INSERT INTO host VALUES (1)"));
+        for inserted in futures_util::future::join_all(insert).await {
+            inserted.unwrap();
+        }
+        assert_eq!(self.database.count("host").await, before + 20);
+    }
+}
+
+async fn two_thousand_changes_that_are_given_up_are_made_or_not_and_leave_nothing_behind(kind: Kind) {
+    let lent = Lent::new(kind).await;
+    let store = &lent.store;
+    for round in 0..20 {
+        let give_up = (0..4).map(|writer| give_up_changes(store, round * 4 + writer));
+        futures_util::future::join_all(give_up).await;
+        lent.assert_whole().await;
+    }
+    let last = store.load(0).await.unwrap();
+    let history = store.history(&auth(), None, 10_000).await.unwrap();
+    assert_eq!((last.revision, history.len() as u64), (last.splits[0].generation(), last.revision));
+    assert_totals(&last.splits[0]);
+    assert_eq!(apply(store, set_weight("v1.1", "10")).await.revision, last.revision + 1);
+}
+
+async fn a_change_may_be_given_up_at_every_moment_it_waits(kind: Kind) {
+    let lent = Lent::new(kind).await;
+    let (service, mut given_up) = (auth(), 0);
+    // It waits some ten times, fewer when an answer is there before it is waited for; so each moment is tried often.
+    for attempt in 0..60 {
+        let waits = attempt % 12 + 1;
+        let backend = format!("http://10.0.0.1/{attempt}").parse().unwrap();
+        let request = by_alice(Change::SetUrl { version: version("v1.0"), backend });
+        let done = until_it_waited(waits, lent.store.apply(&service, &request)).await;
+        given_up += u32::from(!done);
+        lent.assert_whole().await;
+    }
+    assert!(given_up > 0);
+}
+
+/// Gives `work` up when it waits for the time that `waits` counts; whether it was done before.
+async fn until_it_waited(waits: u32, work: impl Future) -> bool {
+    let (mut work, mut waited) = (std::pin::pin!(work), 0);
+    std::future::poll_fn(|context| {
+        let polled = work.as_mut().poll(context);
+        waited += 1;
+        if polled.is_pending() && waited < waits { Poll::Pending } else { Poll::Ready(polled.is_ready()) }
+    })
+    .await
+}
+
+/// 25 changes by `writer`, no two of which are equal.
+async fn give_up_changes(store: &SqlStore, writer: u32) {
+    for step in 0..25 {
+        let backend = format!("http://10.0.0.1/{writer}/{step}").parse().unwrap();
+        let request = by_alice(Change::SetUrl { version: version("v1.0"), backend });
+        let moment = Duration::from_micros(rand::random_range(0..3_000));
+        let _ = tokio::time::timeout(moment, store.apply(&auth(), &request)).await;
+    }
+}
+
+async fn reads_and_reports_that_are_given_up_leave_the_connections_usable(kind: Kind) {
+    let lent = Lent::new(kind).await;
+    for _ in 0..20 {
+        let give_up = (0..4).map(|_| give_up_reads(&lent.store));
+        futures_util::future::join_all(give_up).await;
+        lent.assert_whole().await;
+    }
+    assert_eq!(lent.store.load(0).await.unwrap().revision, 2);
+}
+
+async fn give_up_reads(store: &SqlStore) {
+    for _ in 0..25 {
+        let read = async {
+            store.load(0).await.unwrap();
+            store.history(&auth(), None, 9).await.unwrap();
+            store.report("a", "a", 1).await.unwrap();
+            store.replicas().await.unwrap();
+            store.withdraw("a").await.unwrap();
+        };
+        let moment = Duration::from_micros(rand::random_range(0..1_500));
+        let _ = tokio::time::timeout(moment, read).await;
+    }
+}
+
+async fn a_change_that_is_given_up_while_it_waits_is_not_made_later(kind: Kind) {
+    let store = open_with_two_versions(kind).await;
+    let other = lock_auth(&store).await;
+    let (service, request) = (auth(), by_alice(set_weight("v1.1", "10")));
+    for _ in 0..3 {
+        let change = store.apply(&service, &request);
+        assert!(tokio::time::timeout(Duration::from_millis(200), change).await.is_err());
+    }
+    other.rollback().await.unwrap();
+    let next = apply(&*store, set_weight("v1.1", "20")).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!((next.after.generation(), store.load(0).await.unwrap().revision), (3, 3));
+}
+
+async fn a_hosts_connections_are_set_as_they_were(kind: Kind) {
+    let lent = Lent::new(kind).await;
+    let show = match kind {
+        Kind::Postgres => {
+            "SELECT concat(current_setting('statement_timeout'), ' ', current_setting('idle_in_transaction_session_timeout'))"
+        }
+        _ => "SELECT concat(@@innodb_lock_wait_timeout, '')",
+    };
+    let expected = lent.database.text(show).await;
+    let refused = by_alice(set_weight("v9", "10"));
+    for percent in 1..=5 {
+        apply(&lent.store, set_weight("v1.1", &percent.to_string())).await;
+        lent.store.apply(&auth(), &refused).await.unwrap_err();
+        let shown = (0..CONNECTIONS).map(|_| text(&lent.pool, show));
+        for found in futures_util::future::join_all(shown).await {
+            assert_eq!(found, expected);
+        }
+    }
+}

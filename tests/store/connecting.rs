@@ -1,0 +1,221 @@
+//! Servers that cannot be connected to, and those that come later.
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use tokio::net::{TcpListener, TcpStream};
+use tower_canary::store::sql::{ConnectError, SqlStore};
+use tower_canary::store::{RouteStore, StoreError};
+use url::Url;
+
+use crate::contract::{apply, auth, by_alice, everything, register, set_weight};
+use crate::databases::{Kind, TestDatabase, TestUser};
+use crate::sql::open_with_two_versions;
+
+crate::on_every_server! {
+    a_wrong_password_is_named_and_not_shown
+    an_unknown_user_is_named_as_the_reason
+    a_missing_database_is_named
+    a_port_that_refuses_is_told_at_once
+    a_host_that_never_answers_is_given_up
+    options_that_are_not_understood_are_refused_without_the_password
+    a_password_among_the_options_is_not_shown
+    a_store_that_connects_lazily_works_once_the_server_is_there
+    a_server_that_never_answers_makes_each_call_unavailable_in_time
+    a_store_outlives_an_outage_of_its_server
+}
+
+/// Where nothing listens.
+async fn a_dead_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+}
+
+/// The URL of `database` as if its server were at `address`, with a password.
+fn moved(database: &TestDatabase, address: SocketAddr) -> String {
+    let mut url = Url::parse(&database.url).unwrap();
+    url.set_ip_host(address.ip()).unwrap();
+    url.set_port(Some(address.port())).unwrap();
+    url.into()
+}
+
+fn with_password(url: &str) -> String {
+    let mut url = Url::parse(url).unwrap();
+    url.set_password(Some(TestUser::PASSWORD)).unwrap();
+    url.into()
+}
+
+/// Forwards to the server of `database` as long as it lives.
+struct Forwarder {
+    address: SocketAddr,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Forwarder {
+    async fn start(at: SocketAddr, database: &TestDatabase) -> Self {
+        let server = Url::parse(&database.url).unwrap();
+        let port = server.port().unwrap_or(if database.kind == Kind::Postgres { 5432 } else { 3306 });
+        let server = (server.host_str().unwrap().to_owned(), port);
+        let listener = TcpListener::bind(at).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let task = tokio::spawn(async move {
+            let mut connections = tokio::task::JoinSet::new();
+            loop {
+                let (mut here, _) = listener.accept().await.unwrap();
+                let server = server.clone();
+                connections.spawn(async move {
+                    let mut there = TcpStream::connect(server).await.unwrap();
+                    let _ = tokio::io::copy_bidirectional(&mut here, &mut there).await;
+                });
+            }
+        });
+        Self { address, task }
+    }
+
+    /// Ends all connections and takes no more.
+    async fn stop(self) {
+        self.task.abort();
+        let _ = self.task.await;
+    }
+}
+
+/// Why the connection is refused, and that neither the message nor what is logged of it tells the password.
+async fn refused(url: &str, within: Duration) -> String {
+    let start = Instant::now();
+    let error = SqlStore::connect(url).await.unwrap_err();
+    assert!(start.elapsed() < within, "{:?}", start.elapsed());
+    let mut told = format!("{error} {error:?}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        told.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    assert!(!told.contains(TestUser::PASSWORD), "{told}");
+    error.to_string()
+}
+
+const AT_ONCE: Duration = Duration::from_millis(500);
+
+async fn a_wrong_password_is_named_and_not_shown(kind: Kind) {
+    let user = TestUser::new(kind).await;
+    let database = TestDatabase::new(kind).await;
+    let url = user.url_of(&database, "s3cret-but-wrong");
+    // A server may be set up to trust every password.
+    if sea_orm::Database::connect(&url).await.is_ok() {
+        return;
+    }
+    let said = refused(&url, AT_ONCE).await;
+    assert!(said.contains("check the user and the password"), "{said}");
+}
+
+async fn an_unknown_user_is_named_as_the_reason(kind: Kind) {
+    let database = TestDatabase::new(kind).await;
+    let mut url = Url::parse(&database.url).unwrap();
+    url.set_username("canary_nobody").unwrap();
+    let said = refused(&with_password(url.as_str()), AT_ONCE).await;
+    assert!(said.contains("check the user and the password"), "{said}");
+    assert!(said.contains(url.path()), "{said}");
+}
+
+async fn a_missing_database_is_named(kind: Kind) {
+    let mut url = Url::parse(&kind.server().unwrap()).unwrap();
+    url.set_path("canary_test_missing");
+    let said = refused(url.as_str(), AT_ONCE).await;
+    assert!(said.contains("/canary_test_missing: create the database first"), "{said}");
+}
+
+async fn a_port_that_refuses_is_told_at_once(kind: Kind) {
+    let database = TestDatabase::new(kind).await;
+    let address = a_dead_address().await;
+    let said = refused(&with_password(&moved(&database, address)), AT_ONCE).await;
+    assert!(said.contains("check that it runs and can be reached"), "{said}");
+    assert!(said.contains(&address.to_string()), "{said}");
+}
+
+async fn a_host_that_never_answers_is_given_up(kind: Kind) {
+    let database = TestDatabase::new(kind).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = with_password(&moved(&database, listener.local_addr().unwrap()));
+    let said = refused(&url, Duration::from_millis(3_500)).await;
+    assert!(said.contains("did not answer within 3 seconds: check that it runs"), "{said}");
+}
+
+async fn options_that_are_not_understood_are_refused_without_the_password(kind: Kind) {
+    let database = TestDatabase::new(kind).await;
+    let (tls, port) = match kind {
+        Kind::Postgres => ("sslmode=s3cret", "postgres://me:s3cret@127.0.0.1:s3cret/db"),
+        _ => ("ssl-mode=s3cret", "mysql://me:s3cret@127.0.0.1:s3cret/db"),
+    };
+    let mut url = Url::parse(&database.url).unwrap();
+    url.set_query(Some(tls));
+    for url in [url.as_str(), port] {
+        let error = SqlStore::connect(url).await.unwrap_err();
+        assert!(matches!(error, ConnectError::BadUrl(_)), "{error:?}");
+        assert!(error.to_string().contains("not understood"), "{error}");
+    }
+}
+
+async fn a_password_among_the_options_is_not_shown(kind: Kind) {
+    let address = a_dead_address().await;
+    let scheme = if kind == Kind::Postgres { "postgres" } else { "mysql" };
+    for password in ["s3cret", "x@s3cret", "x#@s3cret", "x?@s3cret"] {
+        let error =
+            SqlStore::connect(&format!("{scheme}://{address}/db?password={password}")).await.unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
+    }
+}
+
+async fn a_store_that_connects_lazily_works_once_the_server_is_there(kind: Kind) {
+    let database = TestDatabase::new(kind).await;
+    let address = a_dead_address().await;
+    let store = SqlStore::connect_lazy(&moved(&database, address)).unwrap();
+    unavailable_in_time(&store).await;
+    let forwarder = Forwarder::start(address, &database).await;
+    apply(&store, register("v1.0")).await;
+    assert_eq!(store.load(0).await.unwrap().revision, 1);
+    forwarder.stop().await;
+}
+
+async fn a_server_that_never_answers_makes_each_call_unavailable_in_time(kind: Kind) {
+    let database = TestDatabase::new(kind).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let store = SqlStore::connect_lazy(&moved(&database, address)).unwrap();
+    unavailable_in_time(&store).await;
+    drop(listener);
+    let forwarder = Forwarder::start(address, &database).await;
+    apply(&store, register("v1.0")).await;
+    forwarder.stop().await;
+}
+
+/// All calls at once, none of which takes longer than they may.
+async fn unavailable_in_time(store: &SqlStore) {
+    let start = Instant::now();
+    let (service, request) = (auth(), by_alice(register("v1.0")));
+    let (loaded, applied, history, reported, replicas) = futures_util::join!(
+        store.load(0),
+        store.apply(&service, &request),
+        store.history(&service, None, 1),
+        store.report("a", "a", 1),
+        store.replicas()
+    );
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    let errors = [loaded.err(), applied.err(), history.err(), reported.err(), replicas.err()];
+    for error in errors {
+        assert!(matches!(error, Some(StoreError::Unavailable(_))), "{error:?}");
+    }
+}
+
+async fn a_store_outlives_an_outage_of_its_server(kind: Kind) {
+    let opened = open_with_two_versions(kind).await;
+    let forwarder = Forwarder::start("127.0.0.1:0".parse().unwrap(), &opened.database).await;
+    let address = forwarder.address;
+    let store = SqlStore::connect(&moved(&opened.database, address)).await.unwrap();
+    let before = everything(&store).await;
+    forwarder.stop().await;
+    unavailable_in_time(&store).await;
+    let forwarder = Forwarder::start(address, &opened.database).await;
+    assert_eq!(everything(&store).await, before);
+    apply(&store, set_weight("v1.1", "10")).await;
+    forwarder.stop().await;
+}

@@ -1,0 +1,178 @@
+//! Locks of others, connections that break, deadlocks.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use sea_orm::{ConnectionTrait, DatabaseTransaction, TransactionTrait};
+use tower_canary::routing::Change;
+use tower_canary::store::sql::{Migrations, SqlStore};
+use tower_canary::store::{ChangeRequest, RouteStore, StoreError};
+
+use crate::contract::{apply, auth, by_alice, everything, register, set_weight, version};
+use crate::databases::Kind;
+use crate::sql::{Opened, open_with_two_versions};
+
+crate::on_every_server! {
+    while_another_session_locks_a_service_its_changes_are_unavailable_and_others_go_on
+    while_many_wait_for_a_lock_splits_are_read
+    while_many_wait_for_a_lock_splits_are_read_by_a_pool_of_the_host
+    connections_that_were_ended_between_calls_are_not_noticed
+    connections_that_are_ended_during_calls_fail_no_read_and_lose_no_change
+    a_change_that_was_undone_for_a_deadlock_is_made_again
+}
+
+/// A session that keeps the row of `auth` locked.
+pub(crate) async fn lock_auth(store: &Opened) -> DatabaseTransaction {
+    let other = store.database.connect().await.begin().await.unwrap();
+    let lock = "SELECT id FROM gateway_service_config WHERE service_name = 'auth' FOR UPDATE";
+    other.execute_unprepared(lock).await.unwrap();
+    other
+}
+
+async fn unavailable_in_time(store: &SqlStore) {
+    let start = Instant::now();
+    let refused = store.apply(&auth(), &by_alice(set_weight("v1.1", "10"))).await;
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+}
+
+async fn while_another_session_locks_a_service_its_changes_are_unavailable_and_others_go_on(kind: Kind) {
+    let store = open_with_two_versions(kind).await;
+    let other = lock_auth(&store).await;
+    let waited = AtomicBool::new(false);
+    let orders = "orders".parse().unwrap();
+    let others_changes = async {
+        let mut changes = 0_u64;
+        while !waited.load(Ordering::Relaxed) {
+            let register = by_alice(register(&format!("v{changes}")));
+            let start = Instant::now();
+            store.apply(&orders, &register).await.unwrap();
+            assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+            changes += 1;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        changes
+    };
+    let blocked = async {
+        unavailable_in_time(&store).await;
+        unavailable_in_time(&store).await;
+        waited.store(true, Ordering::Relaxed);
+    };
+    let (changes, ()) = futures_util::join!(others_changes, blocked);
+    assert!(changes > 20, "{changes}");
+    other.rollback().await.unwrap();
+    assert_eq!(apply(&*store, set_weight("v1.1", "10")).await.after.generation(), 3);
+}
+
+async fn while_many_wait_for_a_lock_splits_are_read(kind: Kind) {
+    let store = open_with_two_versions(kind).await;
+    while_many_wait_splits_are_read(&store, &store).await;
+}
+
+async fn while_many_wait_for_a_lock_splits_are_read_by_a_pool_of_the_host(kind: Kind) {
+    let store = open_with_two_versions(kind).await;
+    let pool = store.database.connect_many(4).await;
+    let lent = SqlStore::with_connection(pool, Migrations::Auto).await.unwrap();
+    while_many_wait_splits_are_read(&store, &lent).await;
+}
+
+async fn while_many_wait_splits_are_read(opened: &Opened, store: &SqlStore) {
+    let other = lock_auth(opened).await;
+    let waited = AtomicBool::new(false);
+    let reads = async {
+        while !waited.load(Ordering::Relaxed) {
+            let start = Instant::now();
+            assert_eq!(store.load(0).await.unwrap().revision, 2);
+            assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let blocked = async {
+        for _ in 0..3 {
+            futures_util::future::join_all((0..8).map(|_| unavailable_in_time(store))).await;
+        }
+        waited.store(true, Ordering::Relaxed);
+    };
+    futures_util::join!(reads, blocked);
+    let orders = async {
+        while store.apply(&"orders".parse().unwrap(), &by_alice(register("v1.0"))).await.is_err() {}
+    };
+    tokio::time::timeout(Duration::from_secs(4), orders).await.unwrap();
+    other.rollback().await.unwrap();
+    assert_eq!(apply(store, set_weight("v1.1", "10")).await.after.generation(), 3);
+}
+
+async fn connections_that_were_ended_between_calls_are_not_noticed(kind: Kind) {
+    let store = open_with_two_versions(kind).await;
+    let killer = store.database.connect().await;
+    for generation in 3..=22 {
+        let fill_the_pool = (0..8).map(|_| store.load(0));
+        futures_util::future::join_all(fill_the_pool).await;
+        store.database.kill_connections(&killer).await;
+        let changed = apply(&*store, set_weight("v1.1", &generation.to_string())).await;
+        assert_eq!(changed.after.generation(), generation);
+        store.database.kill_connections(&killer).await;
+        assert_eq!(store.load(0).await.unwrap().revision, generation);
+    }
+}
+
+async fn connections_that_are_ended_during_calls_fail_no_read_and_lose_no_change(kind: Kind) {
+    let store = open_with_two_versions(kind).await;
+    let done = AtomicBool::new(false);
+    let kill = async {
+        let killer = store.database.connect().await;
+        while !done.load(Ordering::Relaxed) {
+            store.database.kill_connections(&killer).await;
+            tokio::time::sleep(Duration::from_millis(rand::random_range(20..120))).await;
+        }
+    };
+    let read = async {
+        while !done.load(Ordering::Relaxed) {
+            everything(&*store).await;
+        }
+    };
+    let change = async {
+        let (mut answered, mut unavailable) = (0_u64, 0_u64);
+        for step in 0..200 {
+            match store.apply(&auth(), &to_another_url(step)).await {
+                Ok(_) => answered += 1,
+                Err(StoreError::Unavailable(_)) => unavailable += 1,
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+        (answered, unavailable)
+    };
+    let ((), (), (answered, unavailable)) = futures_util::join!(kill, read, change);
+    let last = store.load(0).await.unwrap();
+    let made = last.splits[0].generation() - 2;
+    // What was lost in the moment of its commit may have been made.
+    assert!((answered..=answered + unavailable).contains(&made), "{made}, {answered}, {unavailable}");
+    assert!(answered > unavailable, "{answered}, {unavailable}");
+    assert_eq!(last.revision, made + 2);
+    assert_eq!(store.history(&auth(), None, 1_000).await.unwrap().len() as u64, made + 2);
+}
+
+fn to_another_url(step: u32) -> ChangeRequest {
+    let backend = format!("http://10.0.0.1/{step}").parse().unwrap();
+    by_alice(Change::SetUrl { version: version("v1.0"), backend })
+}
+
+async fn a_change_that_was_undone_for_a_deadlock_is_made_again(kind: Kind) {
+    let store = open_with_two_versions(kind).await;
+    store.database.by_hand("CREATE TABLE host (x INTEGER)").await;
+    let other = store.database.connect().await.begin().await.unwrap();
+    // MySQL undoes the one that has written less.
+    let much = format!("INSERT INTO host VALUES {}", ["(1)"; 500].join(","));
+    for statement in [&*much, "UPDATE gateway_revision SET revision = revision"] {
+        other.execute_unprepared(statement).await.unwrap();
+    }
+    let both_wait = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        other.execute_unprepared("SELECT id FROM gateway_service_config FOR UPDATE").await.unwrap();
+        other.commit().await.unwrap();
+    };
+    let (changed, ()) = futures_util::join!(apply(&*store, set_weight("v1.1", "10")), both_wait);
+    assert_eq!(changed.after.generation(), 3);
+    assert_eq!(store.database.count("host").await, 500);
+}

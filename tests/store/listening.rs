@@ -1,0 +1,107 @@
+//! Being told of changes.
+
+use std::time::{Duration, Instant};
+
+use tower_canary::store::sql::SqlStore;
+use tower_canary::store::{RouteStore, Signal};
+
+use crate::contract::{apply, set_weight};
+use crate::databases::Kind;
+use crate::sql::open_with_two_versions;
+
+crate::on_database! { postgres, Postgres:
+    a_change_of_another_store_is_told_at_once
+    many_changes_are_told_once
+    a_lost_connection_is_told_and_made_anew
+    a_wait_that_is_given_up_misses_nothing
+}
+
+crate::on_database! { sqlite, Sqlite: a_database_that_does_not_tell_leaves_it_to_the_poll }
+crate::on_database! { mysql, MySql: a_database_that_does_not_tell_leaves_it_to_the_poll }
+
+/// The next signal; none within `wait`.
+async fn told(store: &SqlStore, wait: Duration) -> Option<Signal> {
+    tokio::time::timeout(wait, store.changed()).await.ok()
+}
+
+const SOON: Duration = Duration::from_millis(100);
+const LATE: Duration = Duration::from_secs(3);
+
+/// A store that listens, and has told that something may have happened before it did.
+async fn listening(store: &SqlStore) {
+    assert_eq!(told(store, LATE).await, Some(Signal::Changed));
+    assert_eq!(told(store, SOON).await, None);
+}
+
+async fn a_change_of_another_store_is_told_at_once(kind: Kind) {
+    let store = open_with_two_versions(kind).await;
+    let other = store.another().await;
+    listening(&store).await;
+    for percent in 1..=20 {
+        let waiting = async {
+            let signal = told(&store, LATE).await;
+            (signal, Instant::now())
+        };
+        let change = async {
+            apply(&other, set_weight("v1.1", &percent.to_string())).await;
+            Instant::now()
+        };
+        let ((signal, at), changed_at) = futures_util::join!(waiting, change);
+        assert_eq!(signal, Some(Signal::Changed));
+        let after = at.saturating_duration_since(changed_at);
+        assert!(after < SOON, "{after:?}");
+        assert_eq!(store.load(0).await.unwrap().revision, 2 + percent);
+    }
+}
+
+async fn many_changes_are_told_once(kind: Kind) {
+    let store = open_with_two_versions(kind).await;
+    let other = store.another().await;
+    listening(&store).await;
+    for percent in 1..=50 {
+        apply(&other, set_weight("v1.1", &percent.to_string())).await;
+    }
+    // The last of them is on its way.
+    tokio::time::sleep(SOON).await;
+    assert_eq!(told(&store, SOON).await, Some(Signal::Changed));
+    assert_eq!(told(&store, SOON).await, None);
+}
+
+async fn a_lost_connection_is_told_and_made_anew(kind: Kind) {
+    let store = open_with_two_versions(kind).await;
+    let other = store.another().await;
+    listening(&store).await;
+    let killer = store.database.connect().await;
+    let mut signals = Vec::new();
+    for percent in 1..=3 {
+        store.database.kill_connections(&killer).await;
+        signals.extend([told(&store, LATE).await, told(&store, SOON).await]);
+        apply(&other, set_weight("v1.1", &percent.to_string())).await;
+        signals.push(told(&store, SOON).await);
+    }
+    assert_eq!(signals, [Some(Signal::Lost), None, Some(Signal::Changed)].repeat(3));
+}
+
+async fn a_wait_that_is_given_up_misses_nothing(kind: Kind) {
+    let store = open_with_two_versions(kind).await;
+    let other = store.another().await;
+    listening(&store).await;
+    for percent in 1..=50 {
+        let briefly = Duration::from_micros(rand::random_range(0..2_000));
+        let (early, _) = futures_util::join!(
+            told(&store, briefly),
+            apply(&other, set_weight("v1.1", &percent.to_string()))
+        );
+        if early.is_none() {
+            assert_eq!(told(&store, SOON).await, Some(Signal::Changed));
+        }
+    }
+}
+
+async fn a_database_that_does_not_tell_leaves_it_to_the_poll(kind: Kind) {
+    let store = open_with_two_versions(kind).await;
+    let other = store.another().await;
+    let change = apply(&other, set_weight("v1.1", "10"));
+    let (signal, _) = futures_util::join!(told(&store, 5 * SOON), change);
+    assert_eq!(signal, None);
+}

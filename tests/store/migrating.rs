@@ -1,0 +1,226 @@
+//! Creating the tables: by many at once, after others, and by those who may not.
+
+use std::error::Error;
+use std::time::{Duration, Instant};
+
+use sea_orm::ConnectionTrait;
+use sea_orm_migration::MigratorTrait;
+use tower_canary::store::RouteStore;
+use tower_canary::store::sql::{Migrations, SqlStore, migrations};
+
+use crate::contract::two_versions;
+use crate::databases::{Kind, TestDatabase, TestUser};
+
+crate::on_every_database! {
+    a_hosts_own_tables_stay_as_they_are
+    many_that_start_at_once_run_each_migration_once
+    missing_migrations_are_named_and_not_run
+    a_host_runs_the_migrations_among_its_own
+    a_table_that_was_not_made_here_is_not_built_upon
+    migrations_of_a_later_release_are_no_concern
+    one_that_waited_for_a_later_release_to_migrate_starts
+    a_start_that_is_given_up_leaves_no_lock_behind;
+    servers:
+    a_user_who_may_not_create_tables_is_told_and_starts_once_they_are_there
+}
+
+/// How many there are.
+const ALL: u64 = 7;
+
+async fn a_hosts_own_tables_stay_as_they_are(kind: Kind) {
+    let database = TestDatabase::new(kind).await;
+    let host = "CREATE TABLE seaql_migrations (version VARCHAR(63) PRIMARY KEY, applied_at BIGINT);
+        INSERT INTO seaql_migrations VALUES ('m1_host', 1), ('m2_host', 2)";
+    database.by_hand(host).await;
+    let db = database.connect().await;
+    for _ in 0..2 {
+        SqlStore::connect(&database.url).await.unwrap();
+        SqlStore::with_connection(db.clone(), Migrations::Auto).await.unwrap();
+    }
+    let hosts = database.text("SELECT version FROM seaql_migrations ORDER BY version").await;
+    assert_eq!(hosts, "m1_host m2_host");
+    assert_eq!(database.count("gateway_migrations").await, ALL);
+}
+
+async fn many_that_start_at_once_run_each_migration_once(kind: Kind) {
+    for _ in 0..5 {
+        let database = TestDatabase::new(kind).await;
+        let starts = (0..8).map(|_| {
+            let url = database.url.clone();
+            tokio::spawn(async move { SqlStore::connect(&url).await })
+        });
+        let stores: Vec<_> = futures_util::future::join_all(starts).await;
+        for store in stores {
+            store.unwrap().unwrap();
+        }
+        assert_eq!(database.count("gateway_migrations").await, ALL);
+        assert_eq!(database.count("gateway_revision").await, 1);
+    }
+}
+
+async fn missing_migrations_are_named_and_not_run(kind: Kind) {
+    let database = TestDatabase::new(kind).await;
+    let db = database.connect().await;
+    let error = SqlStore::with_connection(db.clone(), Migrations::VerifyOnly).await.unwrap_err();
+    assert!(error.to_string().contains("gateway_0001_create_service_config"), "{error}");
+    assert_eq!(database.tables().await, "");
+    SqlStore::with_connection(db.clone(), Migrations::Auto).await.unwrap();
+    SqlStore::with_connection(db.clone(), Migrations::VerifyOnly).await.unwrap();
+    let last = "DELETE FROM gateway_migrations WHERE version LIKE 'gateway_0007%'";
+    database.by_hand(last).await;
+    let error = SqlStore::with_connection(db, Migrations::VerifyOnly).await.unwrap_err();
+    assert!(error.to_string().contains("gateway_0007_create_replica"), "{error}");
+}
+
+async fn a_host_runs_the_migrations_among_its_own(kind: Kind) {
+    struct Host;
+    impl MigratorTrait for Host {
+        fn migrations() -> Vec<Box<dyn sea_orm_migration::MigrationTrait>> {
+            migrations()
+        }
+    }
+    let database = TestDatabase::new(kind).await;
+    let db = database.connect().await;
+    Host::up(&db, None).await.unwrap();
+    let store = SqlStore::with_connection(db, Migrations::Manual).await.unwrap();
+    two_versions(&store).await;
+}
+
+async fn a_table_that_was_not_made_here_is_not_built_upon(kind: Kind) {
+    let database = TestDatabase::new(kind).await;
+    database
+        .by_hand("CREATE TABLE gateway_revision (x CHAR(1)); INSERT INTO gateway_revision VALUES ('y')")
+        .await;
+    let error = SqlStore::connect(&database.url).await.unwrap_err();
+    assert!(error.source().unwrap().to_string().contains("already exists"), "{error:?}");
+    assert_eq!(database.text("SELECT x FROM gateway_revision").await, "y");
+    // MySQL commits each table as it is made.
+    if kind != Kind::MySql {
+        assert_eq!(database.tables().await, "gateway_revision");
+    }
+}
+
+async fn migrations_of_a_later_release_are_no_concern(kind: Kind) {
+    let database = TestDatabase::new(kind).await;
+    SqlStore::connect(&database.url).await.unwrap();
+    database.by_hand(LATER).await;
+    let db = database.connect().await;
+    for migrations in [Migrations::Auto, Migrations::VerifyOnly, Migrations::Manual] {
+        let store = SqlStore::with_connection(db.clone(), migrations).await.unwrap();
+        assert_eq!(store.load(0).await.unwrap().revision, 0);
+    }
+    SqlStore::connect(&database.url).await.unwrap();
+    assert_eq!(database.count("gateway_migrations").await, ALL + 1);
+}
+
+/// A later release runs a migration that this one does not know.
+const LATER: &str = "INSERT INTO gateway_migrations VALUES ('gateway_9999_later', 1)";
+
+async fn one_that_waited_for_a_later_release_to_migrate_starts(kind: Kind) {
+    let database = TestDatabase::new(kind).await;
+    SqlStore::connect(&database.url).await.unwrap();
+    database
+        .by_hand("CREATE TABLE noted AS SELECT * FROM gateway_migrations; DELETE FROM gateway_migrations")
+        .await;
+    let later = database.connect().await;
+    let (lock, unlock) = match kind {
+        Kind::Sqlite => ("BEGIN IMMEDIATE", "COMMIT"),
+        Kind::Postgres => ("SELECT pg_advisory_lock(32760367413293689)", "SELECT pg_advisory_unlock_all()"),
+        Kind::MySql => (
+            "DO GET_LOCK(MD5(CONCAT(DATABASE(), '.gateway_migrations')), 10)",
+            "DO RELEASE_LOCK(MD5(CONCAT(DATABASE(), '.gateway_migrations')))",
+        ),
+    };
+    later.execute_unprepared(lock).await.unwrap();
+    let url = database.url.clone();
+    let starting = tokio::spawn(async move { SqlStore::connect(&url).await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!starting.is_finished());
+    for statement in ["INSERT INTO gateway_migrations SELECT * FROM noted", LATER, unlock] {
+        later.execute_unprepared(statement).await.unwrap();
+    }
+    starting.await.unwrap().unwrap();
+}
+
+async fn a_start_that_is_given_up_leaves_no_lock_behind(kind: Kind) {
+    let database = TestDatabase::new(kind).await;
+    for round in 1..=60 {
+        let micros = rand::random_range(0..40_000);
+        let start = SqlStore::connect(&database.url);
+        let _ = tokio::time::timeout(Duration::from_micros(micros), start).await;
+        if round % 5 > 0 {
+            continue;
+        }
+        let start = Instant::now();
+        SqlStore::connect(&database.url).await.unwrap();
+        assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+        assert_eq!(database.count("gateway_migrations").await, ALL);
+        database.by_hand(DROP_ALL).await;
+    }
+}
+
+/// In an order that the foreign keys allow.
+const DROP_ALL: &str =
+    "DROP TABLE gateway_replica; DROP TABLE gateway_revision; DROP TABLE gateway_split_change;
+    DROP TABLE gateway_service_version; DROP TABLE gateway_service_config; DROP TABLE gateway_migrations";
+
+async fn a_user_who_may_not_create_tables_is_told_and_starts_once_they_are_there(kind: Kind) {
+    let user = TestUser::new(kind).await;
+    let database = TestDatabase::new(kind).await;
+    let url = user.url_of(&database, TestUser::PASSWORD);
+    grant(&database, &user).await;
+    let told = SqlStore::connect(&url).await.unwrap_err().to_string();
+    assert!(told.contains("run the migrations as one who may"), "{told}");
+    SqlStore::connect(&database.url).await.unwrap();
+    grant(&database, &user).await;
+    let store = SqlStore::connect(&url).await.unwrap();
+    crate::contract::registering_the_first_version_creates_the_service(&store).await;
+    crate::contract::replicas_are_known_by_what_they_reported_last(&store).await;
+}
+
+/// Lets `user` do with the tables that there are what the store has to.
+async fn grant(database: &TestDatabase, user: &TestUser) {
+    let (name, right) = (&user.name, "GRANT SELECT, INSERT, UPDATE, DELETE ON");
+    let grant = match database.kind {
+        // None may create tables there by default since PostgreSQL 15.
+        Kind::Postgres => format!(
+            "REVOKE CREATE ON SCHEMA public FROM PUBLIC; {right} ALL TABLES IN SCHEMA public TO {name};
+            GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {name}"
+        ),
+        _ => format!("{right} {}.* TO {name}", database.name),
+    };
+    database.by_hand(&grant).await;
+}
+
+#[tokio::test]
+async fn mysql_starts_after_one_that_ended_between_a_table_and_its_note() {
+    if !Kind::MySql.is_available() {
+        return;
+    }
+    let database = TestDatabase::new(Kind::MySql).await;
+    let store = SqlStore::connect(&database.url).await.unwrap();
+    let before = two_versions(&store).await;
+    for from in 1..=ALL {
+        let forget = format!("DELETE FROM gateway_migrations WHERE version >= 'gateway_000{from}'");
+        database.by_hand(&forget).await;
+        let again = SqlStore::connect(&database.url).await.unwrap();
+        assert_eq!(again.load(0).await.unwrap().splits, std::slice::from_ref(&before));
+        assert_eq!(database.count("gateway_migrations").await, ALL);
+    }
+}
+
+#[tokio::test]
+async fn mysql_does_not_take_a_table_with_other_columns_for_its_own() {
+    if !Kind::MySql.is_available() {
+        return;
+    }
+    let database = TestDatabase::new(Kind::MySql).await;
+    SqlStore::connect(&database.url).await.unwrap();
+    let other =
+        "DROP TABLE gateway_replica; CREATE TABLE gateway_replica (id VARCHAR(36) PRIMARY KEY, name TEXT);
+        DELETE FROM gateway_migrations WHERE version >= 'gateway_0007'";
+    database.by_hand(other).await;
+    let error = SqlStore::connect(&database.url).await.unwrap_err();
+    assert!(error.source().unwrap().to_string().contains("already exists"), "{error:?}");
+    assert_eq!(database.count("gateway_migrations").await, ALL - 1);
+}
