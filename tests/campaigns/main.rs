@@ -8,15 +8,23 @@
 //! ```
 #![expect(clippy::disallowed_methods, reason = "tests spawn and read the environment")]
 #![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+#![allow(clippy::expect_used, reason = "what tests share says what they lack")]
 #![allow(dead_code, reason = "the tests of the gateway use what these do not")]
 
 #[path = "../gateway/backends.rs"]
 mod backends;
+mod books;
+mod boots;
+#[path = "../store/databases.rs"]
+mod databases;
 #[path = "../gateway/harness.rs"]
 mod harness;
 mod kills;
 mod patience;
+mod replication;
 mod storm;
+mod support;
+mod writers;
 
 /// A figure that the environment may change.
 fn figure(name: &str, default: u64) -> u64 {

@@ -39,10 +39,7 @@ impl Listener {
                     Ok(Some(signal)) => return signal,
                     Ok(None) => {}
                     Err(error) => {
-                        tracing::debug!(
-                            error = &error as &dyn std::error::Error,
-                            "cannot listen for changes"
-                        );
+                        note(&error);
                         sleep(PAUSE).await;
                     }
                 },
@@ -72,6 +69,10 @@ impl State {
             }
         }
     }
+}
+
+fn note(error: &Error) {
+    tracing::debug!(error = error as &dyn std::error::Error, "cannot listen for changes");
 }
 
 /// What `future` gives without waiting.
