@@ -15,11 +15,13 @@
 mod backends;
 mod books;
 mod boots;
+mod cluster;
 #[path = "../store/databases.rs"]
 mod databases;
 #[path = "../gateway/harness.rs"]
 mod harness;
 mod kills;
+mod outage;
 mod patience;
 mod replication;
 mod storm;
