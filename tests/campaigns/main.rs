@@ -15,6 +15,7 @@
 mod backends;
 mod books;
 mod boots;
+mod cancellations;
 mod cluster;
 #[path = "../store/databases.rs"]
 mod databases;
@@ -22,6 +23,7 @@ mod databases;
 mod harness;
 mod kills;
 mod outage;
+mod panics;
 mod patience;
 mod replication;
 mod storm;
