@@ -8,20 +8,24 @@ use crate::databases::{Kind, TestDatabase};
 /// and the database finds nothing wrong with its own files.
 pub(crate) async fn assert_balanced(database: &TestDatabase) {
     let db = database.connect().await;
+    assert_balanced_in(&db, database.kind).await;
+    db.close().await.unwrap();
+}
+
+pub(crate) async fn assert_balanced_in(db: &DatabaseConnection, kind: Kind) {
     let mut changes = 0;
-    for service in rows(&db, "SELECT id, generation FROM gateway_service_config").await {
+    for service in rows(db, "SELECT id, generation FROM gateway_service_config").await {
         let (id, generation): (i64, i64) = (number(&service, 0), number(&service, 1));
-        assert_split(&db, id).await;
+        assert_split(db, id).await;
         let history =
             format!("SELECT generation FROM gateway_split_change WHERE service_id = {id} ORDER BY 1");
-        let history: Vec<_> = rows(&db, &history).await.iter().map(|row| number(row, 0)).collect();
+        let history: Vec<_> = rows(db, &history).await.iter().map(|row| number(row, 0)).collect();
         assert_eq!(history, (1..=generation).collect::<Vec<_>>(), "the history of service {id}");
         changes += generation;
     }
-    let revision = rows(&db, "SELECT revision FROM gateway_revision").await;
+    let revision = rows(db, "SELECT revision FROM gateway_revision").await;
     assert_eq!(revision.iter().map(|row| number(row, 0)).collect::<Vec<_>>(), [changes]);
-    assert_sound(&db, database.kind).await;
-    db.close().await.unwrap();
+    assert_sound(db, kind).await;
 }
 
 async fn assert_split(db: &DatabaseConnection, service: i64) {
