@@ -30,6 +30,7 @@ mod serve;
 mod shutdown;
 mod upload;
 
+use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -129,13 +130,14 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, Failure> {
 
 async fn deployments(options: &Options, preflight: NotOurselves) -> Result<Deployments, Failure> {
     // The errors say which database it is, without its password.
-    let unusable = |error: &dyn std::error::Error| Failure::new("cannot use the database", error);
+    let unusable = |error: &dyn Error| Failure::new("cannot use the database", error);
     let store = SqlStore::connect(&options.database).await.map_err(|error| unusable(&error))?;
     // One sequence of choices for all threads: of any 1,000 requests a version gets its share to within one. The
     // default draw has a sequence per thread, which is cheaper still, and within two per thread.
     let draw = Draw::Seeded(options.seed.unwrap_or_else(rand::random));
     let started = Deployments::start_with(store, preflight, RoutingHandle::with_draw(draw));
-    started.await.map_err(|error| unusable(&error))
+    // Nothing is served yet that could be served on: the cause says what to do.
+    started.await.map_err(|error| unusable(error.source().unwrap_or(&error)))
 }
 
 fn admin_router(deployments: &Deployments, secret: &str) -> Result<Router, Failure> {

@@ -7,8 +7,9 @@ use std::time::Duration;
 use rand::RngExt;
 use sea_orm::sqlx::error::{DatabaseError, Error as DriverError};
 use sea_orm::{DbErr, RuntimeErr, SqlErr};
+use thiserror::Error;
 
-use super::error::ConnectError;
+use super::error::{ConnectError, remedy_of};
 use crate::routing::ServiceName;
 use crate::store::{BrokenSplit, StoreError};
 
@@ -30,7 +31,7 @@ pub(super) enum Failure {
 impl Failure {
     /// What failed to be committed may have been: only what the database says it undid is tried again.
     pub(super) fn of_commit(error: DbErr) -> Self {
-        if is_contention(&error) { Self::Database(error) } else { Self::Decided(unavailable(error)) }
+        if is_contention(&error) { Self::Database(error) } else { Self::Decided(failed(error)) }
     }
 }
 
@@ -69,7 +70,7 @@ where
     match tokio::time::timeout(LIMIT, attempts).await {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(Failure::Decided(error))) => Err(error),
-        Ok(Err(Failure::Database(error))) => Err(unavailable(error)),
+        Ok(Err(Failure::Database(error))) => Err(failed(error)),
         Err(_) => Err(unavailable(TimedOut(LIMIT))),
     }
 }
@@ -149,9 +150,26 @@ fn driver_error(error: &DbErr) -> Option<&DriverError> {
     }
 }
 
+/// The store cannot be used, because of what the database said.
+fn failed(error: DbErr) -> StoreError {
+    match remedy_of(&error) {
+        Some(remedy) => unavailable(Remediable { remedy, cause: error }),
+        None => unavailable(error),
+    }
+}
+
 /// The store cannot be reached, because of `cause`.
 pub(super) fn unavailable(cause: impl std::error::Error + Send + Sync + 'static) -> StoreError {
     StoreError::Unavailable(Box::new(cause))
+}
+
+/// An error that somebody has to do something about.
+#[derive(Debug, Error)]
+#[error("{remedy}")]
+struct Remediable {
+    remedy: &'static str,
+    #[source]
+    cause: DbErr,
 }
 
 /// The database did not answer in time.
