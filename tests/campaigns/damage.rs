@@ -9,6 +9,8 @@ use http::{Method, StatusCode};
 use sea_orm::{ConnectionTrait, Database};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
+use tower_canary::store::RouteStore;
+use tower_canary::store::sql::SqlStore;
 
 use crate::backends::{Backend, named};
 use crate::databases::{Kind, TestDatabase};
@@ -41,6 +43,8 @@ pub(crate) async fn change(gateway: &Gateway, service: &str, weight: u32) -> Sta
     match (status.as_u16(), answer["type"].as_str()) {
         (200, None) => assert_whole(&answer),
         (503, Some("store-unavailable")) | (500, Some("broken-split")) => {}
+        // A log that was cut off is one of earlier changes.
+        (404, Some("unknown-service" | "unknown-version")) => {}
         _ => panic!("{status} {answer}"),
     }
     status
@@ -100,13 +104,41 @@ async fn administrate(gateway: &Gateway, what: &str) -> bool {
     listed(gateway, "auth").await;
     let path = "/deployment/services/auth/history";
     let (history, _) = gateway.try_admin(Method::GET, path, &Value::Null).await.unwrap();
-    assert!([200, 500, 503].contains(&history.as_u16()), "{what}: {history}");
+    assert!([200, 404, 500, 503].contains(&history.as_u16()), "{what}: {history}");
     first == StatusCode::OK && second == StatusCode::OK
 }
 
-/// One file under a running gateway, and under one that starts: how many requests there were, whether changes could
-/// be made, whether it started.
-async fn damaged_once(backend: &Backend) -> (u64, bool, bool) {
+/// Once it looked at the file again, a gateway serves what it did, but for what the file does not hold any more.
+/// How many that were.
+async fn assert_served_or_gone(gateway: &Gateway, disk: &Disk, what: &str) -> u64 {
+    sleep(Duration::from_millis(1_300)).await;
+    let mut gone = 0;
+    for service in ["auth", "orders"] {
+        let status = gateway.get(&format!("/{service}/")).await.status;
+        if status != StatusCode::OK {
+            let held = SqlStore::connect(&disk.url()).await.unwrap().load(0).await.unwrap();
+            let known = held.splits.iter().any(|split| split.service().as_str() == service);
+            assert!(!known && held.broken.is_empty(), "{what}: {service} is {status} with {held:?}");
+            gone += 1;
+        }
+    }
+    gone
+}
+
+/// What became of damaged files, and of the gateways on them.
+#[derive(Debug, Default)]
+struct Outcomes {
+    requests: u64,
+    /// Files on which changes could not be made any more.
+    refused: u64,
+    /// Services that their file did not hold any more, without being damaged where it was read.
+    gone: u64,
+    /// Files that a gateway could be started on.
+    started: u64,
+}
+
+/// One file under a running gateway, and under one that starts.
+async fn damage_one(backend: &Backend, outcomes: &mut Outcomes) {
     let disk = Disk::new();
     let gateway = gateway_on(&disk.url());
     register(&gateway, &["auth", "orders"], backend).await;
@@ -115,25 +147,24 @@ async fn damaged_once(backend: &Backend) -> (u64, bool, bool) {
     }
     let load = Load::start(&gateway, "/auth/", 1);
     let what = [disk.file(), disk.log()].map(|file| damage(&file)).join("; ");
-    let changes = administrate(&gateway, &what).await;
-    gateway.answers("/orders/", 50, 2).await;
-    let requests = 50 + load.end().await;
+    outcomes.refused += u64::from(!administrate(&gateway, &what).await);
+    outcomes.requests += load.end().await;
+    outcomes.gone += assert_served_or_gone(&gateway, &disk, &what).await;
     drop(gateway);
-    (requests, changes, start_on(&disk, &what).await)
+    outcomes.started += u64::from(start_on(&disk, &what).await);
 }
 
 async fn damaged(files: u64) {
     let backend = named("v", Duration::ZERO).await;
-    let (mut requests, mut refused, mut started) = (0, 0, 0);
+    let mut outcomes = Outcomes::default();
     for _ in 0..files {
-        let (more, changes, starts) = damaged_once(&backend).await;
-        requests += more;
-        refused += u64::from(!changes);
-        started += u64::from(starts);
+        damage_one(&backend, &mut outcomes).await;
     }
+    let Outcomes { requests, refused, gone, started } = outcomes;
     println!(
-        "damage: {files} files, {requests} requests, none failed; changes refused on {refused}; {started} could be \
-         started on, the others said so"
+        "damage: {files} files, {requests} requests, none failed; changes refused on {refused}; {gone} services of {} \
+         followed out of files that no longer had them; {started} files could be started on, the others said so",
+        2 * files
     );
 }
 
@@ -178,7 +209,7 @@ async fn edited() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_damaged_file_fails_no_request_and_the_next_start_says_so() {
-    damaged(8).await;
+    damaged(4).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -188,6 +219,6 @@ async fn rows_edited_into_nonsense_take_only_their_own_service_out() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
-async fn hundreds_of_damaged_files_fail_no_request_and_the_next_start_says_so() {
-    damaged(figure("CANARY_CAMPAIGN_FILES", 200)).await;
+async fn many_damaged_files_fail_no_request_and_the_next_start_says_so() {
+    damaged(figure("CANARY_CAMPAIGN_FILES", 100)).await;
 }

@@ -15,7 +15,7 @@
 //! CANARY_CAMPAIGN_DOWN_SECONDS=30 campaign outage
 //! CANARY_CAMPAIGN_PANICS=10000 campaign panics
 //! CANARY_CAMPAIGN_CANCELLATIONS=10000 campaign cancellations
-//! CANARY_CAMPAIGN_FILES=200 campaign damage
+//! CANARY_CAMPAIGN_FILES=100 campaign damage
 //! ```
 //!
 //! They run on SQLite, and on the servers that `CANARY_TEST_POSTGRES_URL` and `CANARY_TEST_MYSQL_URL` name, in databases
