@@ -61,11 +61,13 @@ fn cleaned(options: SqlitePoolOptions) -> SqlitePoolOptions {
 /// Leaves no transaction on a connection that was given back. Where SQLite undoes one by itself, as on a full disk, the
 /// driver counts on: all that followed would be answered as made, within a transaction that nobody commits.
 async fn clean(connection: &mut SqliteConnection) -> Result<bool, Error> {
-    // Refused where there is none, as is usual.
-    let _ = connection.execute("ROLLBACK").await;
+    // Behind what is undone because it was dropped.
+    connection.ping().await?;
     if connection.is_in_transaction() {
-        // It begins no second one, and as it fails it undoes what it takes for the first.
+        // Refused where there is none.
+        let _ = connection.execute("ROLLBACK").await;
         connection.execute("BEGIN").await?;
+        // It begins no second one, and as it fails it undoes the first, for SQLite and for the driver.
         let _ = connection.begin_with("BEGIN").await;
         connection.ping().await?;
     }
