@@ -6,10 +6,9 @@ use tokio::sync::OnceCell;
 use crate::store::Signal;
 
 #[derive(Debug, Default)]
-pub(super) struct Listener;
+pub(super) struct Listener {}
 
 impl Listener {
-    #[expect(clippy::unused_self, reason = "as the one that listens")]
     pub(super) async fn changed(&self, _: &OnceCell<DatabaseConnection>) -> Signal {
         std::future::pending().await
     }
