@@ -39,6 +39,7 @@ mod disks;
 #[path = "../gateway/harness.rs"]
 mod harness;
 mod kills;
+#[cfg(feature = "postgres")]
 mod outage;
 mod panics;
 mod patience;

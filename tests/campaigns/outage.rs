@@ -124,7 +124,6 @@ fn assert_refused_soon(scheme: &str) {
     }
 }
 
-#[cfg(feature = "postgres")]
 #[test]
 fn a_gateway_does_not_start_without_its_postgres_and_says_so_soon() {
     assert_refused_soon("postgres");
@@ -136,19 +135,16 @@ fn a_gateway_does_not_start_without_its_mysql_and_says_so_soon() {
     assert_refused_soon("mysql");
 }
 
-#[cfg(feature = "postgres")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_request_fails_while_postgres_is_away_for_a_moment() {
     campaign("immediate", Duration::from_secs(3)).await;
 }
 
-#[cfg(feature = "postgres")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_postgres_that_comes_back_from_a_backup_is_followed() {
     assert_backup_is_followed().await;
 }
 
-#[cfg(feature = "postgres")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
 async fn no_request_fails_while_postgres_is_away() {
