@@ -32,6 +32,7 @@ mod shutdown;
 mod snapshot;
 mod upload;
 
+use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -141,7 +142,7 @@ async fn deployments(
     name: String,
 ) -> Result<Deployments, Failure> {
     // The errors say which database it is, without its password.
-    let unusable = |error: &dyn std::error::Error| Failure::new("cannot use the database", error);
+    let unusable = |error: &dyn Error| Failure::new("cannot use the database", error);
     // One sequence of choices for all threads: of any 1,000 requests a version gets its share to within one. The
     // default draw has a sequence per thread, which is cheaper still, and within two per thread.
     let draw = Draw::Seeded(options.seed.unwrap_or_else(rand::random));
@@ -156,7 +157,8 @@ async fn deployments(
     if let Some(file) = &options.snapshot {
         builder = builder.with_cache(SnapshotFile(file.clone()));
     }
-    builder.start().await.map_err(|error| unusable(&error))
+    // Nothing is served yet that could be served on: the cause says what to do.
+    builder.start().await.map_err(|error| unusable(error.source().unwrap_or(&error)))
 }
 
 /// Routes are served whatever their age: whoever asks is told, and none is turned away.

@@ -1,22 +1,52 @@
-//! Long campaigns, each with figures. They are ignored unless asked for:
+//! Long campaigns, each with figures on one line, and short forms of them that run with all other tests.
+//!
+//! The long ones are ignored unless asked for. What each of them does is in its file; how much of it, the environment
+//! says:
 //!
 //! ```sh
-//! cargo build --release --example gateway
-//! cargo nextest run --release --test campaigns --run-ignored only --no-capture
-//! CANARY_CAMPAIGN_SECONDS=60 cargo nextest run --release --test campaigns --run-ignored only --no-capture storm
-//! CANARY_CAMPAIGN_KILLS=100 cargo nextest run --release --test campaigns --run-ignored only --no-capture killed
+//! cargo build --release --all-features --example gateway
+//! campaign() { cargo nextest run --release --all-features --test campaigns --run-ignored only --no-capture "$@"; }
+//! campaign                                         # all of them, with their defaults
+//! CANARY_CAMPAIGN_SECONDS=60 campaign storm
+//! CANARY_CAMPAIGN_KILLS=200 campaign killed
+//! CANARY_CAMPAIGN_CHANGES=1000 campaign writers    # of each of four
+//! CANARY_CAMPAIGN_BOOTS=50 campaign boots          # of four gateways each
+//! CANARY_CAMPAIGN_FOLLOWED=100 campaign replication
+//! CANARY_CAMPAIGN_DOWN_SECONDS=30 campaign outage
+//! CANARY_CAMPAIGN_PANICS=10000 campaign panics
+//! CANARY_CAMPAIGN_CANCELLATIONS=10000 campaign cancellations
+//! CANARY_CAMPAIGN_FILES=100 campaign damage
 //! ```
+//!
+//! They run on SQLite, and on the servers that `CANARY_TEST_POSTGRES_URL` and `CANARY_TEST_MYSQL_URL` name, in databases
+//! that they make and drop. `outage` runs a PostgreSQL of its own where one is installed, and some of `disks` need root,
+//! to mount a small disk; where something is missing they pass without a figure.
 #![expect(clippy::disallowed_methods, reason = "tests spawn and read the environment")]
 #![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+#![allow(clippy::expect_used, reason = "what tests share says what they lack")]
 #![allow(dead_code, reason = "the tests of the gateway use what these do not")]
 
 #[path = "../gateway/backends.rs"]
 mod backends;
+mod books;
+mod boots;
+mod cancellations;
+mod cluster;
+mod damage;
+#[path = "../store/databases.rs"]
+mod databases;
+mod disks;
 #[path = "../gateway/harness.rs"]
 mod harness;
 mod kills;
+#[cfg(feature = "postgres")]
+mod outage;
+mod panics;
 mod patience;
+mod replication;
 mod storm;
+mod support;
+mod writers;
 
 /// A figure that the environment may change.
 fn figure(name: &str, default: u64) -> u64 {

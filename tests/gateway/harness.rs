@@ -140,7 +140,21 @@ impl Gateway {
         path: &str,
         body: &Value,
     ) -> Option<(StatusCode, Value)> {
-        let request = Request::builder().method(method).uri(format!("{}{path}", self.admin));
+        self.try_admin_if(None, method, path, body).await
+    }
+
+    /// Calls the admin API with `If-Match: "generation"`; `None` when the gateway is gone.
+    pub(crate) async fn try_admin_if(
+        &self,
+        generation: Option<u64>,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> Option<(StatusCode, Value)> {
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.admin));
+        if let Some(generation) = generation {
+            request = request.header("if-match", format!("\"{generation}\""));
+        }
         let request = request.header("authorization", format!("Bearer {}", self.token));
         let request = request.header("content-type", "application/json");
         let text = if body.is_null() { String::new() } else { body.to_string() };

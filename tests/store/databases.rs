@@ -15,6 +15,12 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// Those that this build has drivers for and the environment has servers for.
+    #[allow(dead_code, reason = "not every test goes through them all")]
+    pub(crate) fn available() -> Vec<Self> {
+        [Self::Sqlite, Self::Postgres, Self::MySql].into_iter().filter(|kind| kind.is_available()).collect()
+    }
+
     /// Whether this build has a driver for it and the environment a server.
     pub(crate) fn is_available(self) -> bool {
         match self {

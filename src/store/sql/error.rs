@@ -89,7 +89,17 @@ impl ConnectError {
 }
 
 fn hint(error: &DbErr) -> &'static str {
-    match database_code(error).as_deref() {
+    match remedy_of(error) {
+        Some(remedy) => remedy,
+        None if is_contention(error) => "another process keeps it locked",
+        None if is_loss(error) => "check that it runs and can be reached",
+        None => "see the cause",
+    }
+}
+
+/// What to do about an error that does not pass by itself, where the database says what it is.
+pub(super) fn remedy_of(error: &DbErr) -> Option<&'static str> {
+    Some(match database_code(error).as_deref() {
         Some("26" | "11" | "267" | "523" | "779") => {
             "the file is damaged or is no SQLite database; restore it, or name another file"
         }
@@ -106,8 +116,6 @@ fn hint(error: &DbErr) -> &'static str {
             "the user may not create or use its tables: grant it, or run the migrations as one who may"
         }
         Some("53300" | "1040") => "it has no connection left: raise its limit, or use a pooler",
-        _ if is_contention(error) => "another process keeps it locked",
-        _ if is_loss(error) => "check that it runs and can be reached",
-        _ => "see the cause",
-    }
+        _ => return None,
+    })
 }

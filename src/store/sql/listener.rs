@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use sea_orm::sqlx::Error;
 use sea_orm::sqlx::postgres::{PgListener, PgPoolOptions};
+use sea_orm::sqlx::{Error, Executor};
 use sea_orm::{DatabaseConnection, DbBackend};
 use tokio::sync::{Mutex, OnceCell};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::connect::LIMIT;
 use super::dialect::CHANNEL;
@@ -15,6 +15,9 @@ use crate::store::Signal;
 /// How long after a failure it is tried to listen again. Until then, and where a pooler lets nobody listen, the poll
 /// finds what changed.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// After so long without a word it is asked whether the connection is alive.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// Listens on a connection of its own, made when first asked.
 #[derive(Debug, Default)]
@@ -59,16 +62,37 @@ impl State {
             let lost = std::mem::replace(&mut self.lost, true);
             return Ok(Some(if lost { Signal::Lost } else { Signal::Changed }));
         };
-        match listening.try_recv().await {
-            Ok(Some(_)) => {
+        match timeout(SILENCE, listening.try_recv()).await {
+            Ok(Ok(Some(_))) => {
                 // What is told of already is loaded with it.
-                while let Some(Ok(Some(_))) = at_once(listening.try_recv()).await {}
-                Ok(Some(Signal::Changed))
+                loop {
+                    match at_once(listening.try_recv()).await {
+                        Some(Ok(Some(_))) => {}
+                        Some(_) => return self.lose(),
+                        None => return Ok(Some(Signal::Changed)),
+                    }
+                }
             }
-            Ok(None) | Err(_) => {
-                self.listening = None;
-                Ok(None)
-            }
+            // Nothing was told for a while: a connection that is dead does not tell either.
+            Err(_silent) => match timeout(LIMIT, listening.execute("SELECT 1")).await {
+                Ok(Ok(_)) => Ok(None),
+                _ => self.lose(),
+            },
+            Ok(_) => self.lose(),
+        }
+    }
+
+    fn lose(&mut self) -> Result<Option<Signal>, Error> {
+        self.listening = None;
+        Ok(None)
+    }
+}
+
+/// The driver ends its connection with a task of its own, for which there must be a runtime.
+impl Drop for State {
+    fn drop(&mut self) {
+        if tokio::runtime::Handle::try_current().is_err() {
+            std::mem::forget(self.listening.take());
         }
     }
 }

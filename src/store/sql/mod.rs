@@ -6,7 +6,7 @@
 //! Every change is one transaction: lock the service, read its split, let the rules decide, write the rows that differ
 //! and the history, count the service's generation and the store's revision on, commit. Writers of one service take
 //! turns by that lock; a reader sees a split before a change or after it. What collides is tried again, up to five
-//! times. No call takes longer than three seconds, whatever state the database is in. Many gateways may share one
+//! times. No call takes longer than three seconds, whatever state the database is in, but to load everything. Many gateways may share one
 //! database: [`at_scale`].
 //!
 //! | | a writer takes its turn by | others learn of a change by |
@@ -31,12 +31,15 @@
 //! takes only its own service out of what is loaded. Running gateways see the edit of a service after
 //!
 //! ```sql
+//! BEGIN;
 //! UPDATE gateway_revision SET revision = revision + 1;
 //! UPDATE gateway_service_config SET revision = (SELECT revision FROM gateway_revision) WHERE service_name = 'auth';
+//! COMMIT;
 //! ```
 //!
-//! A service that is deleted by hand is served until the gateways start again or lose the database for a moment.
+//! A service that is deleted by hand is served until everything is loaded anew: at least every ten minutes.
 
+mod abandoned;
 pub mod at_scale;
 mod connect;
 mod dialect;
@@ -59,21 +62,21 @@ mod retry;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod stored;
-mod unbroken;
 mod write;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sea_orm::{DatabaseConnection, DbBackend};
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OnceCell, Semaphore};
 
+use self::abandoned::{Abandoned, GivenUp};
 pub use self::error::ConnectError;
 use self::listener::Listener;
 pub use self::migration::{Migrations, migrations};
 use self::retry::Failure;
-use self::unbroken::unbroken;
 use super::{Applied, ChangeRequest, HistoryEntry, Replica, RouteStore, Signal, Snapshot, StoreError};
 use crate::routing::ServiceName;
 
@@ -99,6 +102,7 @@ pub struct SqlStore {
     db: OnceCell<DatabaseConnection>,
     /// Writers of this process take turns before they meet in the database.
     turns: Arc<Semaphore>,
+    abandoned: Abandoned,
     listener: Option<Listener>,
 }
 
@@ -112,6 +116,7 @@ impl SqlStore {
     /// | `postgres://user:password@host/database` | PostgreSQL 12 or later; TLS with `?sslmode=verify-full` | `postgres` |
     /// | `mysql://user:password@host/database` | MySQL 8.0.16 or MariaDB 10.6, or later; TLS with `?ssl-mode=VERIFY_IDENTITY` | `mysql` |
     ///
+    /// What a PostgreSQL URL leaves out, the driver takes from the environment variables and the password file of libpq.
     /// TLS needs the feature `tls-rustls` too. MySQL's `caching_sha2_password`, its default, needs TLS or a socket.
     ///
     /// # Errors
@@ -177,29 +182,58 @@ impl SqlStore {
 
     fn new(backend: DbBackend, url: Option<String>, db: OnceCell<DatabaseConnection>) -> Self {
         let turns = Arc::new(Semaphore::new(connect::writers(backend)));
-        Self { url, db, turns, listener: Some(Listener::new()) }
+        Self { url, db, turns, abandoned: Abandoned::default(), listener: Some(Listener::new()) }
     }
 
     async fn db(&self) -> Result<&DatabaseConnection, ConnectError> {
-        self.db.get_or_try_init(|| connect::open_prepared(self.url.as_deref().unwrap_or_default())).await
+        if let Some(db) = self.db.get() {
+            return Ok(db);
+        }
+        let open = || connect::open_prepared(self.url.as_deref().unwrap_or_default());
+        Box::pin(self.db.get_or_try_init(open)).await
     }
 
-    async fn attempt(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, Failure> {
-        let (turn, db) = self.in_turn().await?;
-        let (service, request, lent) = (service.clone(), request.clone(), self.url.is_none());
-        unbroken(async move |given_up| {
-            let _turn = turn;
-            write::apply(&db, lent, &service, &request, &given_up).await
-        })
-        .await
+    /// Does `work` on the database, again where it collides, within `limit` in all.
+    async fn call<T, F>(
+        &self,
+        limit: Duration,
+        work: impl Fn(DatabaseConnection, GivenUp) -> F,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Failure>> + Send + 'static,
+    {
+        let attempts = retry::retried(limit, async || {
+            let db = self.db().await?.clone();
+            self.abandoned.unbroken(|given_up| work(db, given_up)).await
+        });
+        self.abandoned.going_on_while(attempts).await
     }
 
-    /// The database, for work that writes. Whoever gives up keeps the turn until the connection is free again, so that
-    /// one is always left to read.
-    async fn in_turn(&self) -> Result<(Option<OwnedSemaphorePermit>, DatabaseConnection), ConnectError> {
-        let db = self.db().await?.clone();
-        // It is never closed.
-        Ok((self.turns.clone().acquire_owned().await.ok(), db))
+    /// The same for work that writes, when it is its turn. What is given up keeps the turn until its connection is free,
+    /// so that one is always left to read.
+    async fn call_in_turn<T, F>(
+        &self,
+        work: impl Fn(DatabaseConnection, GivenUp) -> F,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Failure>> + Send + 'static,
+    {
+        let attempts = retry::retried(retry::LIMIT, async || {
+            let db = self.db().await?.clone();
+            // It is never closed.
+            let turn = Arc::clone(&self.turns).acquire_owned().await.ok();
+            let in_turn = |given_up| {
+                let work = work(db, given_up);
+                async move {
+                    let _turn = turn;
+                    work.await
+                }
+            };
+            self.abandoned.unbroken(in_turn).await
+        });
+        self.abandoned.going_on_while(attempts).await
     }
 }
 
@@ -214,16 +248,19 @@ impl fmt::Debug for SqlStore {
 #[async_trait]
 impl RouteStore for SqlStore {
     async fn load(&self, after: u64) -> Result<Snapshot, StoreError> {
-        retry::retried(async || {
-            let db = self.db().await?.clone();
-            unbroken(async move |_| read::load(&db, after).await).await
-        })
-        .await
+        // A store that connects late may have to migrate first, which takes its own time.
+        self.db().await.map_err(retry::unavailable)?;
+        let limit = if after == 0 { retry::WHOLE_LIMIT } else { retry::LIMIT };
+        self.call(limit, move |db, _| async move { read::load(&db, after).await }).await
     }
 
     async fn apply(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
-        let applied = retry::retried(|| self.attempt(service, request)).await;
-        applied.map_err(|error| retry::unless_in_the_way(service, error))
+        let lent = self.url.is_none();
+        let applied = self.call_in_turn(|db, given_up| {
+            let (service, request) = (service.clone(), request.clone());
+            async move { write::apply(&db, lent, &service, &request, &given_up).await }
+        });
+        applied.await.map_err(|error| retry::unless_in_the_way(service, error))
     }
 
     async fn history(
@@ -232,51 +269,40 @@ impl RouteStore for SqlStore {
         before: Option<u64>,
         limit: u32,
     ) -> Result<Vec<HistoryEntry>, StoreError> {
-        retry::retried(async || {
-            let (db, service) = (self.db().await?.clone(), service.clone());
-            unbroken(async move |_| history::read(&db, &service, before, limit).await).await
-        })
-        .await
+        let entries = self.call(retry::LIMIT, |db, _| {
+            let service = service.clone();
+            async move { history::read(&db, &service, before, limit).await }
+        });
+        entries.await
     }
 
     async fn changed(&self) -> Signal {
-        match &self.listener {
-            Some(listener) => listener.changed(&self.db).await,
-            None => std::future::pending().await,
-        }
+        let signal = async {
+            match &self.listener {
+                Some(listener) => Box::pin(listener.changed(&self.db)).await,
+                None => std::future::pending().await,
+            }
+        };
+        self.abandoned.going_on_while(signal).await
     }
 
     async fn report(&self, id: &str, name: &str, revision: u64) -> Result<(), StoreError> {
-        retry::retried(async || {
-            let (turn, db) = self.in_turn().await?;
+        let reported = self.call_in_turn(|db, _| {
             let (id, name) = (id.to_owned(), name.to_owned());
-            unbroken(async move |_| {
-                let _turn = turn;
-                replicas::report(&db, &id, &name, revision).await.map_err(Failure::from)
-            })
-            .await
-        })
-        .await
+            async move { Ok(replicas::report(&db, &id, &name, revision).await?) }
+        });
+        reported.await
     }
 
     async fn withdraw(&self, id: &str) -> Result<(), StoreError> {
-        retry::retried(async || {
-            let (turn, db) = self.in_turn().await?;
+        let withdrawn = self.call_in_turn(|db, _| {
             let id = id.to_owned();
-            unbroken(async move |_| {
-                let _turn = turn;
-                replicas::withdraw(&db, &id).await.map_err(Failure::from)
-            })
-            .await
-        })
-        .await
+            async move { Ok(replicas::withdraw(&db, &id).await?) }
+        });
+        withdrawn.await
     }
 
     async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {
-        retry::retried(async || {
-            let db = self.db().await?.clone();
-            unbroken(async move |_| replicas::all(&db).await.map_err(Failure::from)).await
-        })
-        .await
+        self.call(retry::LIMIT, |db, _| async move { Ok(replicas::all(&db).await?) }).await
     }
 }

@@ -1,8 +1,7 @@
 //! MySQL and MariaDB: connections, and the lock that migrations are run under.
 
-use sea_orm::sqlx::Error;
 use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPoolOptions};
-use sea_orm::sqlx::{ConnectOptions, Connection, Executor, query_scalar};
+use sea_orm::sqlx::{ConnectOptions, Connection, Error, Executor, query_scalar};
 use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, SqlxMySqlConnector};
 
 use super::connect::{CONNECTIONS, LIMIT, shown};
@@ -10,7 +9,8 @@ use super::error::ConnectError;
 
 /// The database gives up before the call does; MariaDB also lets go of the locks of a gateway that vanished, and does not
 /// cut off the versions of a service, read as one text, at the megabyte that it allows by default.
-const SESSION: &str = "SET SESSION innodb_lock_wait_timeout = 2, group_concat_max_len = 16777216
+const SESSION: &str =
+    "SET SESSION innodb_lock_wait_timeout = 2, group_concat_max_len = 16777216, wait_timeout = 120
     /*M! , idle_transaction_timeout = 5 */";
 
 /// Other databases of one server migrate by themselves; the name of a lock has at most 64 characters.
@@ -18,6 +18,9 @@ const LOCK: &str = "SELECT GET_LOCK(MD5(CONCAT(DATABASE(), '.gateway_migrations'
 
 pub(super) async fn open(url: &str) -> Result<DatabaseConnection, ConnectError> {
     let options: MySqlConnectOptions = url.parse().map_err(|error| ConnectError::BadUrl(Box::new(error)))?;
+    if options.get_database().is_none() {
+        return Err(ConnectError::NotAUrl);
+    }
     let options = options.disable_statement_logging();
     // A pool that is refused asks on and on; whoever starts a gateway wants to know at once.
     let first = options.connect().await.map_err(|error| ConnectError::by_driver(&shown(url), error))?;

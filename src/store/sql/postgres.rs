@@ -9,7 +9,8 @@ use super::error::ConnectError;
 
 pub(super) async fn open(url: &str) -> Result<DatabaseConnection, ConnectError> {
     let mut options: PgConnectOptions = url.parse().map_err(|error| ConnectError::BadUrl(Box::new(error)))?;
-    options = options.disable_statement_logging();
+    // Poolers refuse that setting, and no column here is of the kind that it concerns.
+    options = options.disable_statement_logging().extra_float_digits(None);
     if options.get_application_name().is_none() {
         options = options.application_name("tower-canary");
     }

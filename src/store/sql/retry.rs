@@ -7,13 +7,17 @@ use std::time::Duration;
 use rand::RngExt;
 use sea_orm::sqlx::error::{DatabaseError, Error as DriverError};
 use sea_orm::{DbErr, RuntimeErr, SqlErr};
+use thiserror::Error;
 
-use super::error::ConnectError;
+use super::error::{ConnectError, remedy_of};
 use crate::routing::ServiceName;
 use crate::store::{BrokenSplit, StoreError};
 
 /// How long a call may take in all.
-const LIMIT: Duration = Duration::from_millis(2_750);
+pub(super) const LIMIT: Duration = Duration::from_millis(2_750);
+
+/// How long it may take to load everything.
+pub(super) const WHOLE_LIMIT: Duration = Duration::from_secs(30);
 
 /// How often an attempt that collided is made again.
 const RETRIES: usize = 5;
@@ -30,7 +34,7 @@ pub(super) enum Failure {
 impl Failure {
     /// What failed to be committed may have been: only what the database says it undid is tried again.
     pub(super) fn of_commit(error: DbErr) -> Self {
-        if is_contention(&error) { Self::Database(error) } else { Self::Decided(unavailable(error)) }
+        if is_contention(&error) { Self::Database(error) } else { Self::Decided(failed(error)) }
     }
 }
 
@@ -52,8 +56,8 @@ impl From<DbErr> for Failure {
     }
 }
 
-/// Makes `attempt`, and again if it collides with others, within the limit of a call.
-pub(super) async fn retried<T, F>(attempt: impl Fn() -> F) -> Result<T, StoreError>
+/// Makes `attempt`, and again if it collides with others, within `limit`.
+pub(super) async fn retried<T, F>(limit: Duration, attempt: impl Fn() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, Failure>>,
 {
@@ -66,11 +70,11 @@ where
         }
         attempt().await
     };
-    match tokio::time::timeout(LIMIT, attempts).await {
+    match tokio::time::timeout(limit, attempts).await {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(Failure::Decided(error))) => Err(error),
-        Ok(Err(Failure::Database(error))) => Err(unavailable(error)),
-        Err(_) => Err(unavailable(TimedOut(LIMIT))),
+        Ok(Err(Failure::Database(error))) => Err(failed(error)),
+        Err(_) => Err(unavailable(TimedOut(limit))),
     }
 }
 
@@ -119,8 +123,8 @@ fn is_transient(code: &str) -> bool {
         "5" | "261" | "517" | "773" | "6" | "262" | "518" => true,
         // PostgreSQL: serialization failure, deadlock.
         "40001" | "40P01" => true,
-        // MySQL and MariaDB: deadlock, lock wait timeout, record changed since it was read.
-        "1213" | "1205" | "1020" => true,
+        // MySQL and MariaDB: deadlock, lock wait timeout, record changed since it was read, undone by the group.
+        "1213" | "1205" | "1020" | "3101" => true,
         _ => false,
     }
 }
@@ -149,9 +153,26 @@ fn driver_error(error: &DbErr) -> Option<&DriverError> {
     }
 }
 
+/// The store cannot be used, because of what the database said.
+fn failed(error: DbErr) -> StoreError {
+    match remedy_of(&error) {
+        Some(remedy) => unavailable(Remediable { remedy, cause: error }),
+        None => unavailable(error),
+    }
+}
+
 /// The store cannot be reached, because of `cause`.
 pub(super) fn unavailable(cause: impl std::error::Error + Send + Sync + 'static) -> StoreError {
     StoreError::Unavailable(Box::new(cause))
+}
+
+/// An error that somebody has to do something about.
+#[derive(Debug, Error)]
+#[error("{remedy}")]
+struct Remediable {
+    remedy: &'static str,
+    #[source]
+    cause: DbErr,
 }
 
 /// The database did not answer in time.

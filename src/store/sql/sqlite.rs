@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sea_orm::sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+};
+use sea_orm::sqlx::{Connection, Error, Executor};
 use sea_orm::{ConnectOptions, DatabaseConnection, SqlxSqliteConnector};
 
 use super::connect::{LIMIT, shown};
@@ -46,8 +49,29 @@ fn options(url: &str) -> Result<ConnectOptions, ConnectError> {
         .connect_timeout(LIMIT)
         .acquire_timeout(LIMIT)
         .sqlx_logging(false)
-        .map_sqlx_sqlite_opts(tuned);
+        .map_sqlx_sqlite_opts(tuned)
+        .map_sqlx_sqlite_pool_opts(cleaned);
     Ok(options)
+}
+
+fn cleaned(options: SqlitePoolOptions) -> SqlitePoolOptions {
+    options.after_release(|connection, _| Box::pin(clean(connection)))
+}
+
+/// Leaves no transaction on a connection that was given back. Where SQLite undoes one by itself, as on a full disk, the
+/// driver counts on: all that followed would be answered as made, within a transaction that nobody commits.
+async fn clean(connection: &mut SqliteConnection) -> Result<bool, Error> {
+    // Behind what is undone because it was dropped.
+    connection.ping().await?;
+    if connection.is_in_transaction() {
+        // Refused where there is none.
+        let _ = connection.execute("ROLLBACK").await;
+        connection.execute("BEGIN").await?;
+        // It begins no second one, and as it fails it undoes the first, for SQLite and for the driver.
+        let _ = connection.begin_with("BEGIN").await;
+        connection.ping().await?;
+    }
+    Ok(!connection.is_in_transaction())
 }
 
 fn tuned(options: SqliteConnectOptions) -> SqliteConnectOptions {

@@ -142,7 +142,7 @@ fn version_row(service_id: i64, texts: Texts<'_>) -> Result<version::Model, Flaw
     Ok(version::Model {
         service_id,
         weight: number(&id, "weight", &weight)?,
-        is_active: matches!(&*is_active, "1" | "true"),
+        is_active: flag(&id, "is_active", &is_active)?,
         position: number(&id, "position", &position)?,
         created_at: number(&id, "created_at", &created_at)?,
         updated_at: number(&id, "updated_at", &updated_at)?,
@@ -154,6 +154,15 @@ fn version_row(service_id: i64, texts: Texts<'_>) -> Result<version::Model, Flaw
 
 fn number<T: FromStr<Err: fmt::Display>>(id: &str, column: &'static str, text: &str) -> Result<T, Flaw> {
     text.parse().map_err(|error| Flaw::new(VERSION, id, column, format!("{text:?}: {error}")))
+}
+
+/// Databases write it either way.
+fn flag(id: &str, column: &'static str, text: &str) -> Result<bool, Flaw> {
+    match text {
+        "1" | "true" => Ok(true),
+        "0" | "false" => Ok(false),
+        _ => Err(Flaw::new(VERSION, id, column, format!("{text:?} is neither 0 nor 1"))),
+    }
 }
 
 fn version(row: &version::Model) -> Result<Version, Flaw> {

@@ -6,12 +6,13 @@ use sea_orm::{
     EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, Statement, TransactionTrait,
 };
 
+use super::abandoned::GivenUp;
 use super::dialect;
 use super::entity::{change, revision, service, version};
 use super::read;
 use super::retry::Failure;
 use super::stored::{Stored, row_of, shares_to_json, signed, unsigned};
-use super::unbroken::GivenUp;
+
 use crate::routing::{Change, ServiceName, Split};
 use crate::store::{Applied, ChangeRequest, HistoryEntry, StoreError, now, to_millis};
 

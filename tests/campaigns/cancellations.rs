@@ -1,0 +1,183 @@
+//! Callers that go away: requests and changes dropped wherever they wait.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use http_body_util::channel::Channel;
+use tokio::task::{JoinSet, yield_now};
+use tokio::time::timeout;
+use tower::{Layer, ServiceExt};
+use tower_canary::routing::Change;
+use tower_canary::store::sql::SqlStore;
+use tower_canary::store::{ChangeRequest, MemoryStore, RouteStore};
+use tower_canary::{Deployments, NoPreflight, ServiceName, Target, WeightedVersionLayer};
+
+use crate::books::{self, rows};
+use crate::databases::{Kind, TestDatabase};
+use crate::figure;
+use crate::support::until;
+
+/// How often the client of a request waits, and each frame of its body.
+const WAITS: u32 = 4;
+const FRAMES: u32 = 3;
+
+fn auth() -> ServiceName {
+    "auth".parse().unwrap()
+}
+
+async fn two_versions(store: impl RouteStore) -> Deployments {
+    let deployments = Deployments::start(store, NoPreflight).await.unwrap();
+    for version in ["v1", "v2"] {
+        let register = Change::register(version.parse().unwrap(), "http://backend".parse().unwrap());
+        deployments.apply(&auth(), ChangeRequest::new(register, "campaign")).await.unwrap();
+    }
+    deployments
+}
+
+async fn waits(count: u32) {
+    for _ in 0..count {
+        yield_now().await;
+    }
+}
+
+async fn answer(_: Request<()>) -> Result<Response<Channel<Bytes, Infallible>>, Infallible> {
+    waits(WAITS).await;
+    let (mut sender, body) = Channel::new(1);
+    tokio::spawn(async move {
+        for _ in 0..FRAMES {
+            waits(1).await;
+            if sender.send_data(Bytes::from("frame")).await.is_err() {
+                return;
+            }
+        }
+    });
+    Ok(Response::new(body))
+}
+
+/// Drops a request after it waited some times, or after some frames of its body.
+async fn abandon_request(deployments: Deployments) {
+    let layer = WeightedVersionLayer::new(deployments.handle(), Target::service(auth()));
+    let response = layer.layer(tower::service_fn(answer)).oneshot(Request::get("/").body(()).unwrap());
+    let patience = rand::random_range(0..=WAITS + 2);
+    let response = tokio::select! {
+        biased;
+        response = response => response.unwrap(),
+        () = waits(patience) => return,
+    };
+    let mut body = response.into_body();
+    for _ in 0..rand::random_range(0..=FRAMES + 1) {
+        body.frame().await;
+    }
+}
+
+async fn abandoned_requests(count: u64) {
+    let deployments = two_versions(MemoryStore::new()).await;
+    let mut tasks = JoinSet::new();
+    for _ in 0..count {
+        tasks.spawn(abandon_request(deployments.clone()));
+        if tasks.len() >= 64 {
+            tasks.join_next().await.unwrap().unwrap();
+        }
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended.unwrap();
+    }
+    for version in ["v1", "v2"] {
+        assert_eq!(deployments.handle().in_flight("auth", version), Some(0), "{version}");
+    }
+    println!("requests: {count} abandoned wherever they wait, none is left in flight");
+}
+
+/// How long a change takes here, roughly: it is to be dropped within.
+async fn usual(deployments: &Deployments) -> Duration {
+    let start = Instant::now();
+    for step in 0..10 {
+        deployments.apply(&auth(), set_weight(step)).await.unwrap();
+    }
+    start.elapsed() / 10
+}
+
+fn set_weight(step: u64) -> ChangeRequest {
+    let (version, weight) = ("v2".parse().unwrap(), f64::from((step % 100) as u32).try_into().unwrap());
+    ChangeRequest::new(Change::SetWeight { version, weight }, "campaign").forced()
+}
+
+/// Drops changes at any moment; each was made or not, and what is served is what is stored.
+async fn abandoned_changes(kind: Kind, count: u64) {
+    let database = TestDatabase::new(kind).await;
+    let store = Arc::new(SqlStore::connect(&database.url).await.unwrap());
+    let deployments = two_versions(Arc::clone(&store)).await;
+    let running = tokio::spawn(deployments.clone().run(std::future::pending()));
+    let usual = usual(&deployments).await;
+    let mut answered = 0;
+    for step in 0..count {
+        let patience = usual.mul_f64(rand::random_range(0.0..1.3));
+        let made = timeout(patience, deployments.apply(&auth(), set_weight(step))).await;
+        answered += u64::from(made.is_ok_and(|made| made.is_ok()));
+    }
+    let served = async || {
+        let stored = store.load(0).await.unwrap().splits;
+        *deployments.handle().route("auth").unwrap().split() == stored[0]
+    };
+    until(Duration::from_secs(3), "what is stored is served", served).await;
+    assert_no_transaction_open(&database).await;
+    timeout(Duration::from_secs(1), deployments.apply(&auth(), set_weight(41))).await.unwrap().unwrap();
+    books::assert_balanced(&database).await;
+    running.abort();
+    println!(
+        "{kind:?}: {count} changes, {answered} answered before they were dropped; no transaction is left open"
+    );
+}
+
+async fn assert_no_transaction_open(database: &TestDatabase) {
+    let open = match database.kind {
+        // The next change waits for it.
+        Kind::Sqlite => return,
+        Kind::Postgres => {
+            "SELECT COUNT(*) FROM pg_stat_activity \
+             WHERE datname = current_database() AND state LIKE 'idle in transaction%'"
+        }
+        Kind::MySql => {
+            "SELECT COUNT(*) FROM information_schema.innodb_trx t \
+             JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id WHERE p.db = DATABASE()"
+        }
+    };
+    let db = database.connect().await;
+    let none = async || rows(&db, open).await[0].try_get_by_index::<i64>(0).unwrap() == 0;
+    until(Duration::from_secs(2), "no transaction is left open", none).await;
+    db.close().await.unwrap();
+}
+
+fn many() -> u64 {
+    figure("CANARY_CAMPAIGN_CANCELLATIONS", 10_000)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_abandoned_wherever_they_wait_are_no_longer_in_flight() {
+    abandoned_requests(500).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_abandoned_at_any_moment_are_made_or_not() {
+    for kind in Kind::available() {
+        abandoned_changes(kind, 50).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a campaign"]
+async fn thousands_of_requests_abandoned_wherever_they_wait_are_no_longer_in_flight() {
+    abandoned_requests(many()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a campaign"]
+async fn thousands_of_changes_abandoned_at_any_moment_are_made_or_not() {
+    for kind in Kind::available() {
+        abandoned_changes(kind, many()).await;
+    }
+}

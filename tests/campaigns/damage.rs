@@ -1,0 +1,224 @@
+//! SQLite files that are damaged or edited by hand.
+
+use std::fs::OpenOptions;
+use std::io::{Seek, SeekFrom, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use http::{Method, StatusCode};
+use sea_orm::{ConnectionTrait, Database};
+use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
+use tower_canary::store::RouteStore;
+use tower_canary::store::sql::SqlStore;
+
+use crate::backends::{Backend, named};
+use crate::databases::{Kind, TestDatabase};
+use crate::disks::{BOOTED, Disk};
+use crate::figure;
+use crate::harness::Gateway;
+use crate::support::{Load, assert_whole, boot, gateway_on, listed};
+
+const PAGE: u64 = 4_096;
+
+/// Within which the admin API answers, whatever the file is like: 3 seconds, and what measuring takes.
+const ANSWERED: Duration = Duration::from_millis(3_200);
+/// Two versions of each of `services`, the first at 100.
+pub(crate) async fn register(gateway: &Gateway, services: &[&str], backend: &Backend) {
+    for service in services {
+        for version in ["v1", "v2"] {
+            gateway.register(service, version, &backend.url).await;
+        }
+    }
+}
+
+/// Tries to change `service`: it is made or it is a typed problem, never late and never half; the status.
+pub(crate) async fn change(gateway: &Gateway, service: &str, weight: u32) -> StatusCode {
+    let path = format!("/deployment/services/{service}/versions/v2/weight");
+    // It takes room.
+    let reason = "x".repeat(1_000);
+    let body = json!({ "weight": weight, "reason": reason });
+    let answer = timeout(ANSWERED, gateway.try_admin(Method::PUT, &path, &body)).await;
+    let (status, answer) = answer.unwrap_or_else(|_| panic!("no answer within {ANSWERED:?}")).unwrap();
+    match (status.as_u16(), answer["type"].as_str()) {
+        (200, None) => assert_whole(&answer),
+        (503, Some("store-unavailable")) | (500, Some("broken-split")) => {}
+        // A log that was cut off is one of earlier changes.
+        (404, Some("unknown-service" | "unknown-version")) => {}
+        _ => panic!("{status} {answer}"),
+    }
+    status
+}
+
+/// Overwrites random pages of the file, or cuts it off somewhere.
+fn damage(file: &Path) -> String {
+    let Ok(mut damaged) = OpenOptions::new().write(true).open(file) else { return "nothing".into() };
+    let length = damaged.metadata().unwrap().len();
+    let name = file.file_name().unwrap().display().to_string();
+    if length == 0 {
+        return "nothing".into();
+    }
+    if rand::random() {
+        let kept = rand::random_range(0..length);
+        damaged.set_len(kept).unwrap();
+        return format!("{name} cut to {kept} of {length}");
+    }
+    let pages = rand::random_range(1..=3);
+    for _ in 0..pages {
+        let page = rand::random_range(0..length.div_ceil(PAGE));
+        damaged.seek(SeekFrom::Start(page * PAGE)).unwrap();
+        damaged.write_all(&rand::random_iter::<u8>().take(4_096).collect::<Vec<_>>()).unwrap();
+    }
+    format!("{name}: {pages} pages of {length} bytes overwritten")
+}
+
+/// Starts a gateway on what is left: it says what to do, or serves what can be read.
+async fn start_on(disk: &Disk, what: &str) -> bool {
+    let url = disk.url();
+    let start = Instant::now();
+    match tokio::task::block_in_place(|| boot(&url)) {
+        Ok(gateway) => {
+            let all = gateway.admin(Method::GET, "/deployment/services", Value::Null).await;
+            all["services"].as_array().unwrap().iter().for_each(assert_whole);
+            true
+        }
+        Err(refusal) => {
+            assert!(start.elapsed() < BOOTED, "{what}: {:?}", refusal.took);
+            assert!(refusal.line.contains("restore it, or name another file"), "{what}: {}", refusal.line);
+            false
+        }
+    }
+}
+
+/// Puts what was written from the log into the file, as happens every now and then.
+async fn empty_log(disk: &Disk) {
+    let db = Database::connect(disk.url()).await.unwrap();
+    db.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await.unwrap();
+    db.close().await.unwrap();
+}
+
+/// The admin API of a gateway on a damaged file; whether a change can still be made.
+async fn administrate(gateway: &Gateway, what: &str) -> bool {
+    let first = change(gateway, "auth", 10).await;
+    let second = change(gateway, "orders", 20).await;
+    listed(gateway, "auth").await;
+    let path = "/deployment/services/auth/history";
+    let (history, _) = gateway.try_admin(Method::GET, path, &Value::Null).await.unwrap();
+    assert!([200, 404, 500, 503].contains(&history.as_u16()), "{what}: {history}");
+    first == StatusCode::OK && second == StatusCode::OK
+}
+
+/// Once it looked at the file again, a gateway serves what it did, but for what the file does not hold any more.
+/// How many that were.
+async fn assert_served_or_gone(gateway: &Gateway, disk: &Disk, what: &str) -> u64 {
+    sleep(Duration::from_millis(1_300)).await;
+    let mut gone = 0;
+    for service in ["auth", "orders"] {
+        let status = gateway.get(&format!("/{service}/")).await.status;
+        if status != StatusCode::OK {
+            let held = SqlStore::connect(&disk.url()).await.unwrap().load(0).await.unwrap();
+            let known = held.splits.iter().any(|split| split.service().as_str() == service);
+            assert!(!known && held.broken.is_empty(), "{what}: {service} is {status} with {held:?}");
+            gone += 1;
+        }
+    }
+    gone
+}
+
+/// What became of damaged files, and of the gateways on them.
+#[derive(Debug, Default)]
+struct Outcomes {
+    requests: u64,
+    /// Files on which changes could not be made any more.
+    refused: u64,
+    /// Services that their file did not hold any more, without being damaged where it was read.
+    gone: u64,
+    /// Files that a gateway could be started on.
+    started: u64,
+}
+
+/// One file under a running gateway, and under one that starts.
+async fn damage_one(backend: &Backend, outcomes: &mut Outcomes) {
+    let disk = Disk::new();
+    let gateway = gateway_on(&disk.url());
+    register(&gateway, &["auth", "orders"], backend).await;
+    if rand::random() {
+        empty_log(&disk).await;
+    }
+    let load = Load::start(&gateway, "/auth/", 1);
+    let what = [disk.file(), disk.log()].map(|file| damage(&file)).join("; ");
+    outcomes.refused += u64::from(!administrate(&gateway, &what).await);
+    outcomes.requests += load.end().await;
+    outcomes.gone += assert_served_or_gone(&gateway, &disk, &what).await;
+    drop(gateway);
+    outcomes.started += u64::from(start_on(&disk, &what).await);
+}
+
+async fn damaged(files: u64) {
+    let backend = named("v", Duration::ZERO).await;
+    let mut outcomes = Outcomes::default();
+    for _ in 0..files {
+        damage_one(&backend, &mut outcomes).await;
+    }
+    let Outcomes { requests, refused, gone, started } = outcomes;
+    println!(
+        "damage: {files} files, {requests} requests, none failed; changes refused on {refused}; {gone} services of {} \
+         followed out of files that no longer had them; {started} files could be started on, the others said so",
+        2 * files
+    );
+}
+
+/// What somebody may write by hand and no gateway would; seen by those that run.
+const NONSENSE: &str = "
+    UPDATE gateway_service_version SET weight = -5 WHERE version = 'v1' AND service_id =
+        (SELECT id FROM gateway_service_config WHERE service_name = 'auth');
+    UPDATE gateway_service_version SET url = 'javascript:' WHERE version = 'v1' AND service_id =
+        (SELECT id FROM gateway_service_config WHERE service_name = 'orders');
+    UPDATE gateway_revision SET revision = revision + 1;
+    UPDATE gateway_service_config SET revision = (SELECT revision FROM gateway_revision)";
+
+async fn assert_answers(gateway: &Gateway, expected: [(&str, u16); 3]) {
+    for (service, status) in expected {
+        assert_eq!(gateway.get(&format!("/{service}/")).await.status, status, "{service}");
+    }
+}
+
+async fn assert_changes(gateway: &Gateway, expected: [(&str, u16); 3]) {
+    for (service, status) in expected {
+        assert_eq!(change(gateway, service, 30).await, status, "{service}");
+    }
+}
+
+/// Only the services of such rows suffer: their last good routes stay, and a start leaves them out.
+async fn edited() {
+    let database = TestDatabase::new(Kind::Sqlite).await;
+    let backend = named("v", Duration::ZERO).await;
+    let gateway = gateway_on(&database.url);
+    register(&gateway, &["auth", "orders", "sound"], &backend).await;
+    let load = Load::start(&gateway, "/auth/", 1);
+    database.by_hand(NONSENSE).await;
+    assert_changes(&gateway, [("auth", 500), ("orders", 500), ("sound", 200)]).await;
+    // By now it has read them.
+    sleep(Duration::from_millis(1_300)).await;
+    assert_answers(&gateway, [("auth", 200), ("orders", 200), ("sound", 200)]).await;
+    println!("edited: {} requests, none failed", load.end().await);
+    let again = gateway_on(&database.url);
+    assert_eq!(again.weights("sound").await["v2"], 30.0);
+    assert_answers(&again, [("auth", 404), ("orders", 404), ("sound", 200)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_file_fails_no_request_and_the_next_start_says_so() {
+    damaged(4).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_edited_into_nonsense_take_only_their_own_service_out() {
+    edited().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a campaign"]
+async fn many_damaged_files_fail_no_request_and_the_next_start_says_so() {
+    damaged(figure("CANARY_CAMPAIGN_FILES", 100)).await;
+}

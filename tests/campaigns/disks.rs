@@ -1,0 +1,207 @@
+//! SQLite files on disks that cannot be written or have no room left.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use sea_orm::{ConnectionTrait, Database};
+use tempfile::TempDir;
+use tokio::task::block_in_place;
+use tower_canary::ServiceName;
+use tower_canary::routing::Change;
+use tower_canary::store::sql::{Migrations, SqlStore};
+use tower_canary::store::{ChangeRequest, RouteStore, StoreError};
+
+use crate::backends::named;
+use crate::books;
+use crate::cluster::is_root;
+use crate::damage::{change, register};
+use crate::databases::Kind;
+use crate::harness::Gateway;
+use crate::support::{Load, boot, gateway_on, listed};
+
+/// Within which a gateway starts on a file or says why it does not.
+pub(crate) const BOOTED: Duration = Duration::from_millis(3_500);
+
+/// How long changes are tried on a full disk.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A directory with a database in it, on a file system of its own where there is one.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    dir: TempDir,
+    mounted: bool,
+}
+
+impl Disk {
+    pub(crate) fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), mounted: false }
+    }
+
+    /// A disk of `megabytes`; `None` where this process may not mount one.
+    fn small(megabytes: u32) -> Option<Self> {
+        let mut disk = Self::new();
+        let size = format!("size={megabytes}m");
+        disk.mounted = disk.mount(&["-t", "tmpfs", "-o", &size, "tmpfs"]);
+        disk.mounted.then_some(disk)
+    }
+
+    fn mount(&self, options: &[&str]) -> bool {
+        is_root() && Command::new("mount").args(options).arg(self.path()).status().is_ok_and(|s| s.success())
+    }
+
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn file(&self) -> PathBuf {
+        self.path().join("canary.db")
+    }
+
+    /// Where SQLite writes before it writes to the file.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.path().join("canary.db-wal")
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("sqlite://{}?mode=rwc", self.file().display())
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        if self.mounted {
+            let _ = Command::new("umount").arg("-l").arg(self.path()).status();
+        }
+    }
+}
+
+/// A file that was written once, on a disk that nobody may write any more, and a disk without a file.
+async fn read_only() {
+    let (Some(disk), Some(empty)) = (Disk::small(8), Disk::small(8)) else { return };
+    let backend = named("v", Duration::ZERO).await;
+    let gateway = gateway_on(&disk.url());
+    register(&gateway, &["auth"], &backend).await;
+    drop(gateway);
+    for disk in [&disk, &empty] {
+        assert!(disk.mount(&["-o", "remount,ro"]));
+    }
+    match block_in_place(|| boot(&disk.url())) {
+        Ok(gateway) => assert_readable(&gateway).await,
+        Err(refusal) => assert!(refusal.line.contains("cannot be written"), "{}", refusal.line),
+    }
+    let refusal = block_in_place(|| boot(&empty.url())).unwrap_err();
+    assert!(refusal.line.contains("check that its directory exists and can be written"), "{}", refusal.line);
+    assert!(refusal.took < BOOTED);
+}
+
+async fn assert_readable(gateway: &Gateway) {
+    assert_eq!(change(gateway, "auth", 10).await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(gateway.weights("auth").await["v2"], 0.0);
+    gateway.answers("/auth/", 20, 2).await;
+    println!("read-only: serves what it can read, changes are 503");
+}
+
+/// Leaves no byte for others.
+fn fill_up(disk: &Disk) -> PathBuf {
+    let ballast = disk.path().join("ballast");
+    let filled = std::io::copy(&mut std::io::repeat(0), &mut File::create(&ballast).unwrap());
+    assert!(filled.is_err(), "the disk is full");
+    ballast
+}
+
+/// A disk without room: no change is half-made, and all goes on once there is room.
+async fn full() {
+    let Some(disk) = Disk::small(8) else { return };
+    let backend = named("v", Duration::ZERO).await;
+    let gateway = gateway_on(&disk.url());
+    register(&gateway, &["auth"], &backend).await;
+    let load = Load::start(&gateway, "/auth/", 1);
+    let ballast = fill_up(&disk);
+    let (made, refused) = change_without_room(&gateway).await;
+    let boots = block_in_place(|| boot(&disk.url())).map(drop).map_err(|refusal| refusal.line);
+    std::fs::remove_file(&ballast).unwrap();
+    assert_eq!(change(&gateway, "auth", 55).await, StatusCode::OK);
+    assert_stored(&disk, &gateway).await;
+    println!(
+        "full: {} requests, none failed; {made} changes fitted, {refused} were refused whole; a start then: {boots:?}",
+        load.end().await
+    );
+}
+
+/// What was answered is in the file, for others to read.
+async fn assert_stored(disk: &Disk, gateway: &Gateway) {
+    assert_eq!(listed(&gateway_on(&disk.url()), "auth").await, listed(gateway, "auth").await);
+    let database = Database::connect(disk.url()).await.unwrap();
+    books::assert_balanced_in(&database, Kind::Sqlite).await;
+    database.close().await.unwrap();
+}
+
+/// Changes for a while: a refused one changes nothing. How many were made, and how many refused.
+async fn change_without_room(gateway: &Gateway) -> (u32, u32) {
+    let (mut made, mut refused, start) = (0, 0, Instant::now());
+    let mut before = listed(gateway, "auth").await;
+    // What is allocated already takes some.
+    while refused < 20 && start.elapsed() < PATIENCE {
+        let status = change(gateway, "auth", 1 + made % 99).await;
+        let after = listed(gateway, "auth").await;
+        if status == StatusCode::OK {
+            made += 1;
+        } else {
+            refused += 1;
+            assert_eq!(after, before);
+        }
+        before = after;
+    }
+    assert!(refused > 0, "{made} changes were made on a full disk");
+    (made, refused)
+}
+
+/// It soon needs another page.
+fn long_registration(i: u32) -> ChangeRequest {
+    let url = format!("http://backend:8080/{}", "x".repeat(900)).parse().unwrap();
+    ChangeRequest::new(Change::register(format!("v{i}").parse().unwrap(), url), "campaign")
+}
+
+/// Registers until there is no room; how many there were.
+async fn fill(store: &SqlStore, service: &ServiceName) -> u32 {
+    for i in 0.. {
+        match store.apply(service, &long_registration(i)).await {
+            Ok(_) => {}
+            Err(StoreError::Unavailable(_)) => return i,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    0
+}
+
+/// No page more for the file, on any machine.
+async fn without_a_page_more() {
+    let db = Database::connect("sqlite::memory:").await.unwrap();
+    let store = SqlStore::with_connection(db.clone(), Migrations::Auto).await.unwrap();
+    let auth = "auth".parse().unwrap();
+    db.execute_unprepared("PRAGMA max_page_count = 40").await.unwrap();
+    let made = fill(&store, &auth).await;
+    let split = store.load(0).await.unwrap().splits.remove(0);
+    assert_eq!((split.generation(), split.versions().len()), (u64::from(made), made as usize));
+    books::assert_balanced_in(&db, Kind::Sqlite).await;
+    db.execute_unprepared("PRAGMA max_page_count = 100000").await.unwrap();
+    store.apply(&auth, &long_registration(made)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_read_only_disk_what_can_be_read_is_served_and_a_start_without_a_file_is_refused() {
+    read_only().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_fails_no_request_and_leaves_no_half_change() {
+    full().await;
+}
+
+#[tokio::test]
+async fn a_file_that_may_not_grow_keeps_what_it_has() {
+    without_a_page_more().await;
+}

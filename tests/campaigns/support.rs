@@ -1,0 +1,174 @@
+//! What campaigns share: gateways on a database, load without a pause, and figures.
+
+use std::fs::File;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use http::{Method, Request, StatusCode};
+use serde_json::Value;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use crate::harness::{Gateway, HttpClient, client, command, empty, read};
+
+/// How long a gateway may take to start or to say why it does not.
+const BOOT: Duration = Duration::from_secs(20);
+
+/// No request may take longer than this.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A gateway on the database at `url`.
+pub(crate) fn gateway_on(url: &str) -> Gateway {
+    Gateway::start(&["--no-demo", "--database", url])
+}
+
+/// What a gateway gave up with, in one line.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) line: String,
+    pub(crate) took: Duration,
+}
+
+/// A gateway on the database at `url`, or why it does not start. It must do one of both soon.
+pub(crate) fn boot(url: &str) -> Result<Gateway, Refusal> {
+    let dir = tempfile::tempdir().unwrap();
+    let [out, err] = ["out", "err"].map(|name| dir.path().join(name));
+    let mut command = command(dir.path());
+    command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--no-demo", "--database", url]);
+    command.stdout(Stdio::from(File::create(&out).unwrap()));
+    let mut child = command.stderr(Stdio::from(File::create(&err).unwrap())).spawn().unwrap();
+    let start = Instant::now();
+    let mut exit = None;
+    while exit.is_none() && !std::fs::read_to_string(&out).unwrap().contains("export TOKEN=") {
+        let late = start.elapsed() > BOOT;
+        if late {
+            child.kill().unwrap();
+        }
+        assert!(!late, "{url}: neither started nor refused within {BOOT:?}");
+        std::thread::sleep(Duration::from_millis(5));
+        exit = child.try_wait().unwrap();
+    }
+    let Some(exit) = exit else {
+        child.kill().unwrap();
+        child.wait().unwrap();
+        return Ok(gateway_on(url));
+    };
+    let (took, line) = (start.elapsed(), std::fs::read_to_string(&err).unwrap());
+    assert_eq!((exit.code(), line.lines().count()), (Some(1), 1), "{line}");
+    Err(Refusal { line: line.trim().into(), took })
+}
+
+/// Requests one after the other over several connections, until it is ended.
+#[derive(Debug)]
+pub(crate) struct Load {
+    over: Arc<AtomicBool>,
+    connections: Vec<JoinHandle<(u64, Vec<String>)>>,
+}
+
+impl Load {
+    pub(crate) fn start(gateway: &Gateway, path: &str, connections: usize) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let one = |_| tokio::spawn(requests(client(), gateway.url(path), Arc::clone(&over)));
+        Self { connections: (0..connections).map(one).collect(), over }
+    }
+
+    /// How many there were. None may have failed.
+    pub(crate) async fn end(self) -> u64 {
+        self.over.store(true, Ordering::Relaxed);
+        let (mut count, mut failures) = (0, Vec::new());
+        for connection in self.connections {
+            let (more, failed) = connection.await.unwrap();
+            count += more;
+            failures.extend(failed);
+        }
+        assert!(failures.is_empty(), "{} of {count} failed: {:?}", failures.len(), failures.first());
+        count
+    }
+}
+
+async fn requests(client: HttpClient, url: String, over: Arc<AtomicBool>) -> (u64, Vec<String>) {
+    let (mut count, mut failures) = (0, Vec::new());
+    while !over.load(Ordering::Relaxed) {
+        count += 1;
+        if let Err(failure) = request(&client, &url).await {
+            failures.push(failure);
+        }
+    }
+    (count, failures)
+}
+
+async fn request(client: &HttpClient, url: &str) -> Result<(), String> {
+    let request = Request::get(url).body(empty()).unwrap();
+    let answer = timeout(PATIENCE, async { Ok(read(client.request(request).await?).await) }).await;
+    match answer {
+        Ok(Ok(answer)) if answer.status == StatusCode::OK => Ok(()),
+        Ok(Ok(answer)) => Err(format!("{} {}", answer.status, answer.text)),
+        Ok(Err(error)) => {
+            let error: hyper_util::client::legacy::Error = error;
+            Err(format!("{error:?}"))
+        }
+        Err(_) => Err(format!("no answer within {PATIENCE:?}")),
+    }
+}
+
+/// What `gateway` serves of `service`.
+pub(crate) async fn listed(gateway: &Gateway, service: &str) -> Value {
+    let listed =
+        gateway.admin(Method::GET, &format!("/deployment/services/{service}/versions"), Value::Null).await;
+    assert_whole(&listed);
+    listed
+}
+
+/// Every change of `service`, latest first.
+pub(crate) async fn history(gateway: &Gateway, service: &str) -> Vec<Value> {
+    let (mut all, mut before) = (Vec::new(), String::new());
+    loop {
+        let path = format!("/deployment/services/{service}/history?limit=200{before}");
+        let mut page = gateway.admin(Method::GET, &path, Value::Null).await;
+        all.append(page["history"].as_array_mut().unwrap());
+        match page["nextBefore"].as_u64() {
+            Some(next) => before = format!("&before={next}"),
+            None => return all,
+        }
+    }
+}
+
+/// The active versions of `split` total 100, or there is none.
+pub(crate) fn assert_whole(split: &Value) {
+    assert_total(split["versions"].as_array().unwrap().iter(), split);
+}
+
+/// So does what a change left, by the history.
+pub(crate) fn assert_whole_entry(entry: &Value) {
+    assert_total(entry["after"].as_object().unwrap().values(), entry);
+}
+
+fn assert_total<'a>(shares: impl Iterator<Item = &'a Value>, seen: &Value) {
+    let (mut total, mut active) = (0.0, false);
+    for share in shares {
+        let weight = share["weight"].as_f64().unwrap();
+        assert!(weight == 0.0 || share["isActive"] == true, "{seen}");
+        total += weight;
+        active |= share["isActive"] == true;
+    }
+    let expected = if active { 100.0 } else { 0.0 };
+    assert!((total - expected).abs() < 1e-9, "the weights total {total}: {seen}");
+}
+
+/// Waits until `condition` holds, for at most `limit`; how long it took.
+pub(crate) async fn until(limit: Duration, what: &str, condition: impl AsyncFn() -> bool) -> Duration {
+    let start = Instant::now();
+    while !condition().await {
+        assert!(start.elapsed() < limit, "not within {limit:?}: {what}");
+        sleep(Duration::from_millis(2)).await;
+    }
+    start.elapsed()
+}
+
+/// The median, the 99th percentile and the longest.
+pub(crate) fn spread(mut times: Vec<Duration>) -> (Duration, Duration, Duration) {
+    times.sort_unstable();
+    (times[times.len() / 2], times[times.len() * 99 / 100], times[times.len() - 1])
+}
