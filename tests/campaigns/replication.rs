@@ -8,11 +8,11 @@ use crate::figure;
 use crate::harness::Gateway;
 use crate::support::{gateway_on, spread, until};
 
-/// Within which a gateway serves what another answered.
-const BOUNDS: [(Kind, Duration); 3] = [
-    (Kind::Sqlite, Duration::from_millis(1_500)),
-    (Kind::Postgres, Duration::from_millis(1_500)),
-    (Kind::MySql, Duration::from_millis(1_500)),
+/// Within which a gateway serves what another answered: mostly, and always. A poll and a fifth, but where it is told.
+const BOUNDS: [(Kind, Duration, Duration); 3] = [
+    (Kind::Sqlite, Duration::from_millis(1_200), Duration::from_millis(1_500)),
+    (Kind::Postgres, Duration::from_millis(100), Duration::from_millis(1_500)),
+    (Kind::MySql, Duration::from_millis(1_200), Duration::from_millis(1_500)),
 ];
 
 /// Whether a request through `gateway` goes to `version`.
@@ -20,7 +20,7 @@ async fn serves(gateway: &Gateway, version: &str) -> bool {
     gateway.get("/auth/").await.text.starts_with(&format!("auth {version} "))
 }
 
-async fn campaign(kind: Kind, bound: Duration, changes: u64) {
+async fn campaign(kind: Kind, mostly: Duration, bound: Duration, changes: u64) {
     let database = TestDatabase::new(kind).await;
     let [one, other] = [(); 2].map(|()| gateway_on(&database.url));
     let backends = [named("v1", Duration::ZERO).await, named("v2", Duration::ZERO).await];
@@ -39,12 +39,13 @@ async fn campaign(kind: Kind, bound: Duration, changes: u64) {
         "{kind:?}: {changes} changes, served by the other gateway after median {median:.1?}, p99 {p99:.1?}, slowest \
          {slowest:.1?}"
     );
+    assert!(median <= mostly, "{median:?}");
 }
 
 async fn on_each(changes: u64) {
-    for (kind, bound) in BOUNDS {
+    for (kind, mostly, bound) in BOUNDS {
         if kind.is_available() {
-            campaign(kind, bound, changes).await;
+            campaign(kind, mostly, bound, changes).await;
         }
     }
 }

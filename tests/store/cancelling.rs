@@ -56,8 +56,21 @@ impl Lent {
         Self { database, pool, store }
     }
 
-    /// No transaction is left open, the pool gives all it has, and what the host writes with it is committed.
+    /// While the store is followed, as by a gateway that runs: no transaction is left open, the pool gives all it has, and
+    /// what the host writes with it is committed.
     async fn assert_whole(&self) {
+        let followed = async {
+            loop {
+                self.store.changed().await;
+            }
+        };
+        tokio::select! {
+            () = followed => {}
+            () = self.assert_whole_while_followed() => {}
+        }
+    }
+
+    async fn assert_whole_while_followed(&self) {
         let settled = async {
             while self.database.open_transactions().await > 0 {
                 // InnoDB tells what it told before to who asks again within a tenth of a second.

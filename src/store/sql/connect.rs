@@ -8,7 +8,7 @@ use super::error::ConnectError;
 use super::migration::{self, Migrations};
 
 /// How long connecting may take in all: short enough for a gateway to say at once what is wrong.
-pub(super) const LIMIT: Duration = Duration::from_secs(3);
+pub(super) const LIMIT: Duration = Duration::from_millis(2_750);
 
 /// How many connections a store of its own has at most, beside the one that listens.
 #[cfg(any(feature = "postgres", feature = "mysql"))]

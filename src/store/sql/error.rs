@@ -53,7 +53,7 @@ pub enum ConnectError {
         source: Box<dyn Error + Send + Sync>,
     },
     /// The database did not answer in time.
-    #[error("the database did not answer within {} seconds: check that it runs and can be reached", .0.as_secs())]
+    #[error("the database did not answer within {0:?}: check that it runs and can be reached")]
     TimedOut(std::time::Duration),
     /// A migration was not run, and may not be run here.
     #[error(
