@@ -6,10 +6,11 @@ use axum::response::Response;
 use http::StatusCode;
 use serde::Deserialize;
 
+use super::answers::{ChangedDto, EntryDto, HistoryDto};
 use super::document::{ChangeAnswers, ReadProblems};
-use super::dto::{ChangedDto, EntryDto, HistoryDto, Restore};
 use super::extract::{Body, OfService, Strict, Write};
 use super::problem::{Kind, Problem};
+use super::requests::Restore;
 use super::state::AdminState;
 
 const DEFAULT_LIMIT: u32 = 50;

@@ -63,15 +63,16 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod answers;
 mod auth;
 mod document;
-mod dto;
 mod extract;
 mod history;
 #[cfg(feature = "jwt")]
 mod jwt;
 mod problem;
 mod replicas;
+mod requests;
 mod services;
 mod state;
 mod versions;

@@ -3,8 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 
+use super::answers::{ReplicasDto, StatusDto};
 use super::document::ReadProblems;
-use super::dto::{ReplicasDto, StatusDto};
 use super::problem::Problem;
 use super::state::AdminState;
 

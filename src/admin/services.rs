@@ -6,8 +6,8 @@ use axum::response::Response;
 use http::StatusCode;
 use serde::Deserialize;
 
+use super::answers::{ExplainedDto, ServicesDto, SplitDto};
 use super::document::ReadProblems;
-use super::dto::{ExplainedDto, ServicesDto, SplitDto};
 use super::extract::{OfService, Strict};
 use super::problem::{Kind, Problem};
 use super::state::{AdminState, tagged};

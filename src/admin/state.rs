@@ -6,9 +6,10 @@ use http::header::ETAG;
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
-use super::dto::{ChangedDto, ConvergenceDto, MoveDto, Reason};
+use super::answers::{ChangedDto, ConvergenceDto, MoveDto};
 use super::extract::Write;
 use super::problem::{Kind, Problem};
+use super::requests::Reason;
 use crate::deployments::Deployments;
 use crate::routing::{Change, Move, Preview, ServiceName, Split};
 use crate::store::{Applied, ChangeRequest, Clearance};

@@ -6,10 +6,11 @@ use axum::response::Response;
 use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
 
+use super::answers::{ChangedDto, CheckedDto};
 use super::document::{ChangeAnswers, WriteProblems};
-use super::dto::{ChangedDto, CheckedDto, Register, Update, Why};
 use super::extract::{Body, OfService, OfVersion, Write};
 use super::problem::{Kind, Problem};
+use super::requests::{Register, Update, Why};
 use super::state::AdminState;
 use crate::routing::{Backend, Change, Registration, VersionName, Weight};
 

@@ -6,10 +6,11 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 
+use super::answers::{ChangedDto, Percent};
 use super::document::ChangeAnswers;
-use super::dto::{ChangedDto, Percent, SetWeight, SetWeights, Why};
 use super::extract::{Body, OfService, OfVersion, Write};
 use super::problem::Problem;
+use super::requests::{SetWeight, SetWeights, Why};
 use super::state::AdminState;
 use crate::routing::{Change, VersionName, Weight};
 

@@ -53,7 +53,9 @@ pub(super) async fn until(
         refreshed: now,
         loaded_whole: now,
         reported: None,
+        unreported: false,
         kept: (0, None),
+        unkept: false,
     };
     tokio::select! {
         () = shutdown => {}
@@ -73,8 +75,12 @@ struct Follower<'a> {
     loaded_whole: Instant,
     /// Which revision was reported last, and when.
     reported: Option<(u64, Instant)>,
+    /// Whether the last report failed.
+    unreported: bool,
     /// How much was published when routes were kept last, and when.
     kept: (u64, Option<Instant>),
+    /// Whether they could not be.
+    unkept: bool,
 }
 
 impl Follower<'_> {
@@ -139,10 +145,12 @@ impl Follower<'_> {
         if self.reported.is_some_and(is_current) {
             return;
         }
-        let report = self.deployments.shared.store.report(&identity.id, &identity.name, revision);
-        if within(SIDELINE, "report what is served", report).await {
+        let report =
+            within_time(self.deployments.shared.store.report(&identity.id, &identity.name, revision)).await;
+        if report.is_ok() {
             self.reported = Some((revision, Instant::now()));
         }
+        note(&mut self.unreported, report, "cannot report what is served");
     }
 
     /// Keeps what was published since the last time, unless that was less than `every` ago.
@@ -151,12 +159,8 @@ impl Follower<'_> {
         let published = self.deployments.shared.published.load(Ordering::Relaxed);
         let (kept, at) = self.kept;
         if kept != published && at.is_none_or(|at| at.elapsed() >= every) {
-            within(
-                SIDELINE,
-                "keep the routes for a start without the store",
-                self.deployments.keep(&**cache),
-            )
-            .await;
+            let keep = within_time(self.deployments.keep(&**cache)).await;
+            note(&mut self.unkept, keep, "cannot keep the routes for a start without the store");
             self.kept = (published, Some(Instant::now()));
         }
     }
@@ -187,19 +191,20 @@ impl Follower<'_> {
     }
 }
 
-/// Whether `work` was done, within `limit`. That it was not is worth a line and no more.
-async fn within<E>(limit: Duration, what: &str, work: impl Future<Output = Result<(), E>>) -> bool
-where
-    E: Into<Box<dyn Error + Send + Sync>>,
-{
-    let error: Box<dyn Error + Send + Sync> = match timeout(limit, unwound(work)).await {
-        Ok(Ok(Ok(()))) => return true,
-        Ok(Ok(Err(error))) => error.into(),
-        Ok(Err(panicked)) => panicked.into(),
-        Err(elapsed) => elapsed.into(),
-    };
-    tracing::warn!(error = &*error as &dyn Error, "cannot {what}");
-    false
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// What came of `work`, which may neither hold up what follows nor end it.
+async fn within_time<E: Into<BoxError>>(work: impl Future<Output = Result<(), E>>) -> Result<(), BoxError> {
+    timeout(SIDELINE, unwound(work)).await??.map_err(Into::into)
+}
+
+/// Only the first failure in a row is worth a line.
+fn note(failing: &mut bool, outcome: Result<(), BoxError>, what: &str) {
+    let failed_before = std::mem::replace(failing, outcome.is_err());
+    match outcome {
+        Err(error) if !failed_before => tracing::warn!(error = &*error as &dyn Error, "{what}"),
+        _ => {}
+    }
 }
 
 /// What the store tells next. One that panics at it is not asked for a while.

@@ -118,3 +118,13 @@ async fn replicas_and_status_are_for_readers_alone() {
         assert_eq!(api.post(path, Value::Null).await.status, 405);
     }
 }
+
+#[tokio::test]
+async fn a_gateway_that_does_not_report_refuses_to_wait_and_changes_nothing() {
+    let deployments = tower_canary::Deployments::in_memory(tower_canary::Draw::Exact);
+    let api = Api::over(deployments.clone());
+    let body = json!({"version": "v1", "url": "http://10.0.0.1"});
+    let answer = api.post("/routing/services/auth/versions?wait=converged", body).await;
+    answer.is_problem(400, "malformed-query");
+    assert!(deployments.handle().table().is_empty());
+}

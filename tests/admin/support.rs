@@ -126,6 +126,13 @@ impl Api {
         Self { app, store, preflight }
     }
 
+    /// Of the host's own `deployments`.
+    pub(crate) fn over(deployments: Deployments) -> Self {
+        let auth = AdminAuth::jwt(JwtAuth::hs256(SECRET, ISSUER, AUDIENCE).unwrap());
+        let app = Router::new().nest(MOUNT, admin::router(deployments, auth));
+        Self { app, store: Store::default(), preflight: Scripted::default() }
+    }
+
     /// `auth` with v1.0 at 100 and v1.1 at 0: generation 2.
     pub(crate) async fn with_two_versions() -> Self {
         let api = Self::new().await;

@@ -6,6 +6,7 @@ mod allocations;
 mod clients;
 mod composition;
 mod in_flight;
+mod overriding;
 mod rejections;
 mod rewriting;
 mod support;

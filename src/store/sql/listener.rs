@@ -62,30 +62,36 @@ impl State {
             let lost = std::mem::replace(&mut self.lost, true);
             return Ok(Some(if lost { Signal::Lost } else { Signal::Changed }));
         };
-        match timeout(SILENCE, listening.try_recv()).await {
-            Ok(Ok(Some(_))) => {
-                // What is told of already is loaded with it.
-                loop {
-                    match at_once(listening.try_recv()).await {
-                        Some(Ok(Some(_))) => {}
-                        Some(_) => return self.lose(),
-                        None => return Ok(Some(Signal::Changed)),
-                    }
-                }
-            }
-            // Nothing was told for a while: a connection that is dead does not tell either.
-            Err(_silent) => match timeout(LIMIT, listening.execute("SELECT 1")).await {
-                Ok(Ok(_)) => Ok(None),
-                _ => self.lose(),
-            },
-            Ok(_) => self.lose(),
+        if is_told(listening).await {
+            return Ok(Some(Signal::Changed));
         }
-    }
-
-    fn lose(&mut self) -> Result<Option<Signal>, Error> {
         self.listening = None;
         Ok(None)
     }
+}
+
+/// Whether there is something new; `false` when the connection was lost. What is told of already is loaded with it.
+async fn is_told(listening: &mut PgListener) -> bool {
+    loop {
+        match timeout(SILENCE, listening.try_recv()).await {
+            Ok(Ok(Some(_))) => break,
+            Ok(_lost) => return false,
+            // A connection that is dead does not tell either.
+            Err(_silent) if is_alive(listening).await => {}
+            Err(_silent) => return false,
+        }
+    }
+    loop {
+        match at_once(listening.try_recv()).await {
+            Some(Ok(Some(_))) => {}
+            Some(_lost) => return false,
+            None => return true,
+        }
+    }
+}
+
+async fn is_alive(listening: &mut PgListener) -> bool {
+    matches!(timeout(LIMIT, listening.execute("SELECT 1")).await, Ok(Ok(_)))
 }
 
 /// The driver ends its connection with a task of its own, for which there must be a runtime.
