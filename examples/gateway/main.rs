@@ -110,7 +110,7 @@ async fn gateway(options: Options) -> Result<(), Failure> {
     if !options.no_demo {
         demo::start(&deployments).await?;
     }
-    let proxy = Proxy::new(deployments.handle(), policy, &options);
+    let proxy = Proxy::new(deployments.handle(), policy, &options, options.pin(&secret)?);
     guide::print(&data, &admin, &secret, !options.no_demo)?;
 
     let serving = async {
@@ -143,7 +143,7 @@ async fn deployments(
 ) -> Result<Deployments, Failure> {
     // The errors say which database it is, without its password.
     let unusable = |error: &dyn Error| Failure::new("cannot use the database", error);
-    // One sequence of choices for all threads: of any 1,000 requests a version gets its share to within one. The
+    // One sequence of choices for all threads: of any 1,000 requests a version gets its share to within three. The
     // default draw has a sequence per thread, which is cheaper still, and within two per thread.
     let draw = Draw::Seeded(options.seed.unwrap_or_else(rand::random));
     let store = match &options.snapshot {

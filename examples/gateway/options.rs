@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Parser;
 use http::HeaderName;
 use tower_canary::Backend;
-use tower_canary::layer::Affinity;
+use tower_canary::layer::{Affinity, Override, Pin};
 
 use crate::failure::Failure;
 
@@ -57,6 +57,18 @@ pub(crate) struct Options {
     #[arg(long, value_name = "NAME", env = "CANARY_AFFINITY_COOKIE")]
     affinity_cookie: Option<String>,
 
+    /// Keeps users without such a key with their version by a cookie called NAME_SERVICE, signed with the JWT secret
+    #[arg(long, value_name = "NAME", env = "CANARY_PIN_COOKIE")]
+    pin_cookie: Option<String>,
+
+    /// The header by which testers ask for a version; it is always taken out
+    #[arg(long, value_name = "NAME", env = "CANARY_OVERRIDE_HEADER")]
+    override_header: Option<HeaderName>,
+
+    /// Trusts whoever sends that header: only where none but testers reach the gateway
+    #[arg(long, requires = "override_header")]
+    trust_override: bool,
+
     /// Makes choices repeatable: the same requests in the same order get the same versions
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
@@ -86,6 +98,21 @@ impl Options {
         let header = self.affinity_header.clone().map(Affinity::header);
         let cookie = self.affinity_cookie.as_deref().map(Affinity::cookie);
         header.into_iter().chain(cookie).reduce(Affinity::or)
+    }
+
+    /// How users without a key are kept with a version; `secret` is that of this run.
+    pub(crate) fn pin(&self, secret: &str) -> Result<Option<Pin>, Failure> {
+        let Some(name) = &self.pin_cookie else { return Ok(None) };
+        let pin =
+            Pin::signed_with(secret.as_bytes()).map_err(|error| Failure::new("cannot sign pins", &error))?;
+        // The example serves without TLS, over which browsers send no cookie that is for TLS alone.
+        Ok(Some(pin.with_prefix(name).insecure()))
+    }
+
+    /// How testers ask for a version.
+    pub(crate) fn overriding(&self) -> Option<Override> {
+        let trusted = self.trust_override;
+        Some(Override::header(self.override_header.clone()?, move |_| trusted))
     }
 
     pub(crate) fn secret(&self) -> String {

@@ -15,7 +15,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower::{Layer, ServiceExt};
-use tower_canary::layer::{ResponseBody, WeightedVersion};
+use tower_canary::layer::{Pin, ResponseBody, WeightedVersion};
 use tower_canary::probe::{GuardedConnector, UrlPolicy};
 use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
 
@@ -46,13 +46,24 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     /// A proxy that follows the routes of `handle`.
-    pub(crate) fn new(handle: &RoutingHandle, policy: UrlPolicy, options: &Options) -> Self {
+    pub(crate) fn new(
+        handle: &RoutingHandle,
+        policy: UrlPolicy,
+        options: &Options,
+        pin: Option<Pin>,
+    ) -> Self {
         let mut layer = WeightedVersionLayer::new(handle, Target::path_segment());
         if let Some(fallback) = &options.fallback_url {
             layer = layer.with_fallback(fallback);
         }
         if let Some(affinity) = options.affinity() {
             layer = layer.with_affinity(affinity);
+        }
+        if let Some(pin) = pin {
+            layer = layer.with_pin(pin);
+        }
+        if let Some(overriding) = options.overriding() {
+            layer = layer.with_override(overriding);
         }
         Self { backends: layer.layer(client(policy)), name: headers::pseudonym().into() }
     }

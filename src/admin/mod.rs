@@ -12,6 +12,7 @@
 //! | `DELETE /routing/services/{service}/versions/{version}` | forgets an inactive version |
 //! | `GET /deployment/services/{service}/history` | who, when, why, before and after; `?limit=` (1 to 200, by default 50) and `?before=` (a generation) |
 //! | `POST /deployment/services/{service}/restore` | `{"generation": 41}` |
+//! | `POST /deployment/services/{service}/redraw` | draws users who are pinned to a version anew, once |
 //! | `POST /deployment/services/{service}/versions/{version}/check` | probes now |
 //! | `GET /deployment/services/{service}/explain?key=alice` | which version a key gets, and why |
 //! | `GET /deployment/status` | how fresh the routes of this gateway are; answered without the store |
@@ -142,6 +143,7 @@ fn changes() -> OpenApiRouter<AdminState> {
         .routes(routes!(weights::set_weight))
         .routes(routes!(weights::set_weights))
         .routes(routes!(weights::switch))
+        .routes(routes!(weights::redraw))
         .routes(routes!(versions::register))
         .routes(routes!(versions::update, versions::remove))
         .routes(routes!(versions::check))

@@ -90,6 +90,30 @@ pub(super) async fn switch(
     Ok(changed.answer(StatusCode::OK, answer))
 }
 
+/// Lets everyone who is pinned to a version of the service be drawn anew, once.
+#[utoipa::path(
+    post,
+    path = "/deployment/services/{service}/redraw",
+    tag = "deployment",
+    params(OfService, Write),
+    request_body = Option<Why>,
+    security(("bearer" = [])),
+    responses(
+        (status = OK, description = "the split after", body = ChangedDto, headers(("ETag" = String, description = "the generation in quotes"))),
+        ChangeAnswers
+    )
+)]
+pub(super) async fn redraw(
+    State(state): State<AdminState>,
+    OfService(service): OfService,
+    write: Write,
+    Body(body): Body<Why>,
+) -> Result<Response, Problem> {
+    let changed = state.apply(&service, Change::Redraw, write, body.reason).await?;
+    let answer = changed.dto();
+    Ok(changed.answer(StatusCode::OK, answer))
+}
+
 fn parsed(weights: &BTreeMap<String, f64>) -> Result<BTreeMap<VersionName, Weight>, Problem> {
     weights.iter().map(|(version, weight)| Ok((version.parse()?, Weight::try_from(*weight)?))).collect()
 }

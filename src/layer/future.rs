@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use http::Response;
-use http::header::HeaderMap;
+use http::header::{HeaderMap, SET_COOKIE};
 use pin_project_lite::pin_project;
 
 use super::body::ResponseBody;
@@ -54,10 +54,13 @@ where
             KindProj::Rejected { rejection, grpc } => rejection.response(*grpc),
             KindProj::Forwarded { future, companion } => {
                 let response = ready!(future.poll(cx))?;
-                let Companion { in_flight, choice } = std::mem::take(companion);
+                let Companion { in_flight, choice, pin } = std::mem::take(companion);
                 let mut response = response.map(|body| ResponseBody::upstream(body, in_flight));
                 if let Some(choice) = choice {
                     response.extensions_mut().insert(*choice);
+                }
+                if let Some(pin) = pin {
+                    response.headers_mut().append(SET_COOKIE, *pin);
                 }
                 response
             }

@@ -5,6 +5,8 @@ use tower_layer::Layer;
 use super::affinity::Affinity;
 use super::overriding::Override;
 use super::rewrite::HostPolicy;
+#[cfg(feature = "pin")]
+use super::rules::Pinning;
 use super::rules::Rules;
 use super::service::{Settings, WeightedVersion};
 use super::target::Target;
@@ -73,6 +75,11 @@ impl WeightedVersionLayer {
     /// Costs three allocations a request or more; off by default.
     pub fn with_choice(self) -> Self {
         self.set(|settings| settings.tell = true)
+    }
+
+    #[cfg(feature = "pin")]
+    pub(super) fn with_pinning(self, pinning: impl Pinning + 'static) -> Self {
+        self.set(|settings| settings.rules.pinning = Some(Arc::new(pinning)))
     }
 
     fn set(mut self, set: impl FnOnce(&mut Settings)) -> Self {

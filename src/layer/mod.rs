@@ -5,7 +5,8 @@
 //!
 //! 1. finds the service the request is for ([`Target`]),
 //! 2. chooses a version by weight, from the route published last ([`RoutingHandle`]): the one that a tester asks for
-//!    ([`Override`]), else the one that its user is kept with ([`Affinity`]), else the next of the draw,
+//!    ([`Override`]), else the one that its user is kept with, by a cookie (`Pin`) or by a key ([`Affinity`]), else the
+//!    next of the draw,
 //! 3. points the URI at the version's base URL, path and query bytes untouched, and sets `Host` ([`HostPolicy`]);
 //!    the HTTP version becomes 1.1, which a client for HTTP/2 raises again,
 //! 4. calls the client, and counts the request as in flight until the response's *body* has ended.
@@ -77,6 +78,8 @@ mod future;
 )]
 mod layer;
 mod overriding;
+#[cfg(feature = "pin")]
+mod pin;
 mod rejection;
 mod rewrite;
 mod rules;
@@ -89,6 +92,8 @@ pub use self::choice::VersionChoice;
 pub use self::future::ResponseFuture;
 pub use self::layer::WeightedVersionLayer;
 pub use self::overriding::Override;
+#[cfg(feature = "pin")]
+pub use self::pin::{InvalidPinSecret, Pin};
 pub use self::rewrite::HostPolicy;
 pub use self::service::WeightedVersion;
 pub use self::target::{RequestHead, Target};

@@ -1,17 +1,31 @@
-//! Which rule chooses the version of a request: an override, else its key, else the draw.
+//! Which rule chooses the version of a request: an override, else a pin, else its key, else the draw.
 
-use http::Request;
+use std::fmt;
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, Request};
 
 use super::affinity::Affinity;
 use super::overriding::{Asked, Override, Refused};
 use super::target::RequestHead;
-use crate::routing::{Reason, Route};
+use crate::handle::Choice;
+use crate::routing::{Reason, Route, Split, Version};
 
 /// The rules that a layer was given. Without any, each request is drawn.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rules {
     pub(super) overriding: Option<Override>,
+    pub(super) pinning: Option<Arc<dyn Pinning>>,
     pub(super) affinity: Option<Affinity>,
+}
+
+/// Keeps users with the version they were given, by what the layer told them.
+pub(super) trait Pinning: fmt::Debug + Send + Sync {
+    /// The position of the version that the request's user was given, if that still counts.
+    fn pinned(&self, headers: &HeaderMap, split: &Split) -> Option<usize>;
+
+    /// The cookie that pins a user to `version`.
+    fn cookie(&self, split: &Split, version: &Version) -> Option<HeaderValue>;
 }
 
 /// The version that a rule chooses, by its position in the split: none where it is that of no version.
@@ -38,7 +52,19 @@ impl Rules {
                 Err(why) => *refused = Some(why),
             }
         }
+        if let Some(version) =
+            self.pinning.as_ref().and_then(|pin| pin.pinned(request.headers(), route.split()))
+        {
+            return Some((Some(version), Reason::Pin));
+        }
         let slot = self.affinity.as_ref()?.slot(&RequestHead::of(request), route.split().salt())?;
         Some((route.index_of_slot(slot), Reason::Key))
+    }
+
+    /// The cookie that keeps a user with the version that was drawn.
+    pub(super) fn pin(&self, choice: &Choice<'_>) -> Option<Box<HeaderValue>> {
+        let pinning = self.pinning.as_ref().filter(|_| choice.reason == Reason::Draw)?;
+        let version = choice.split.versions().get(choice.version)?;
+        pinning.cookie(choice.split, version).map(Box::new)
     }
 }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use tower_service::Service;
 
 use super::body::ResponseBody;
@@ -42,6 +42,8 @@ pub(super) struct Companion {
     pub(super) in_flight: Option<InFlightGuard>,
     /// Boxed, so that those who do not ask for it do not carry its size.
     pub(super) choice: Option<Box<VersionChoice>>,
+    /// A cookie to be set.
+    pub(super) pin: Option<Box<HeaderValue>>,
 }
 
 impl<S> WeightedVersion<S> {
@@ -100,7 +102,8 @@ impl Settings {
             Ok(choice) => {
                 rewrite(request, choice.upstream, cut, self.host)?;
                 let told = self.tell.then(|| Self::tell(request, &choice));
-                Ok(Companion { in_flight: Some(choice.in_flight), choice: told })
+                let pin = self.rules.pin(&choice);
+                Ok(Companion { in_flight: Some(choice.in_flight), choice: told, pin })
             }
             Err(none) => {
                 let fallback = self.fallback.as_ref().ok_or(none)?;

@@ -36,6 +36,7 @@ impl Split {
             }
             Change::Remove { version } => after.remove(version)?,
             Change::Restore { generation, shares } => after.restore(*generation, shares)?,
+            Change::Redraw => after.epoch += 1,
         }
         if after == *self {
             return Ok(after);

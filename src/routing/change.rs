@@ -75,6 +75,8 @@ pub enum Change {
         /// What it left, from the history.
         shares: Vec<Share>,
     },
+    /// Lets everyone who is pinned to a version be drawn anew, once. Weights and keys stay as they are.
+    Redraw,
 }
 
 /// A version to add to a service.
@@ -150,6 +152,7 @@ impl Change {
             Self::Update { .. } => "update",
             Self::Remove { .. } => "remove",
             Self::Restore { .. } => "restore",
+            Self::Redraw => "redraw",
         }
     }
 
@@ -164,7 +167,7 @@ impl Change {
             | Self::SetUrl { version, .. }
             | Self::Update { version, .. }
             | Self::Remove { version } => Some(version),
-            Self::SetWeights(_) | Self::Restore { .. } => None,
+            Self::SetWeights(_) | Self::Restore { .. } | Self::Redraw => None,
         }
     }
 }

@@ -17,6 +17,8 @@
 pub enum Reason {
     /// The request asked for the version, and the host trusts it to.
     Override,
+    /// A cookie of the layer's own keeps the user with the version it was given first.
+    Pin,
     /// The weights alone: the next point of the service's draw.
     Draw,
     /// The slot of the request's key, which stays with a version for as long as that does not shrink.
@@ -25,9 +27,9 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in the order in which they are asked.
-    pub const ALL: [Self; 3] = [Self::Override, Self::Key, Self::Draw];
+    pub const ALL: [Self; 4] = [Self::Override, Self::Pin, Self::Key, Self::Draw];
 
-    /// As it is written in answers and figures: `override`, `key`, `draw`.
+    /// As it is written in answers and figures: `override`, `pin`, `key`, `draw`.
     ///
     /// ```
     /// assert_eq!(tower_canary::routing::Reason::Key.as_str(), "key");
@@ -36,6 +38,7 @@ impl Reason {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Override => "override",
+            Self::Pin => "pin",
             Self::Draw => "draw",
             Self::Key => "key",
         }

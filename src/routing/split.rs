@@ -32,6 +32,7 @@ pub struct Split {
     pub(super) service: ServiceName,
     pub(super) salt: u64,
     pub(super) generation: u64,
+    pub(super) epoch: u64,
     pub(super) health_path: Option<HealthPath>,
     pub(super) versions: Vec<Version>,
     pub(super) slots: SlotMap,
@@ -47,6 +48,8 @@ pub struct SplitParts {
     pub salt: u64,
     /// How many changes it has seen.
     pub generation: u64,
+    /// How often all pins were given up.
+    pub epoch: u64,
     /// Where its versions answer health probes.
     pub health_path: Option<HealthPath>,
     /// The versions, oldest first.
@@ -60,7 +63,7 @@ impl Split {
     #[must_use]
     pub const fn new(service: ServiceName, salt: u64) -> Self {
         let slots = SlotMap::EMPTY;
-        Self { service, salt, generation: 0, health_path: None, versions: Vec::new(), slots }
+        Self { service, salt, generation: 0, epoch: 0, health_path: None, versions: Vec::new(), slots }
     }
 
     /// The split of stored `parts`, and whether it had to be repaired.
@@ -82,8 +85,8 @@ impl Split {
     /// ```
     #[must_use]
     pub fn from_parts(parts: SplitParts) -> (Self, bool) {
-        let SplitParts { service, salt, generation, health_path, versions, slots } = parts;
-        let mut split = Self { service, salt, generation, health_path, versions, slots };
+        let SplitParts { service, salt, generation, epoch, health_path, versions, slots } = parts;
+        let mut split = Self { service, salt, generation, epoch, health_path, versions, slots };
         if split.is_sound() {
             return (split, false);
         }
@@ -115,8 +118,8 @@ impl Split {
     /// The split as parts to store.
     #[must_use]
     pub fn into_parts(self) -> SplitParts {
-        let Self { service, salt, generation, health_path, versions, slots } = self;
-        SplitParts { service, salt, generation, health_path, versions, slots }
+        let Self { service, salt, generation, epoch, health_path, versions, slots } = self;
+        SplitParts { service, salt, generation, epoch, health_path, versions, slots }
     }
 
     /// Whose split it is.
@@ -135,6 +138,12 @@ impl Split {
     #[must_use]
     pub const fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// How often all pins were given up: a pin of an earlier epoch is drawn anew.
+    #[must_use]
+    pub const fn epoch(&self) -> u64 {
+        self.epoch
     }
 
     /// The path below a version's base URL that answers health probes.

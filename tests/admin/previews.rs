@@ -36,6 +36,7 @@ async fn every_write_has_a_dry_run() {
         ("PUT", format!("{auth}/weights"), json!({"weights": {"v1.0": 30, "v1.1": 70}})),
         ("POST", format!("{auth}/versions/v1.1/switch"), json!({})),
         ("POST", format!("{auth}/restore"), json!({"generation": 2})),
+        ("POST", format!("{auth}/redraw"), json!({})),
         (
             "POST",
             "/routing/services/auth/versions".into(),
@@ -119,4 +120,19 @@ async fn what_cannot_be_explained_is_said_with_what_to_give() {
     api.send(api.request("PUT", gone, Body::from(json!({"active": false}).to_string()))).await;
     let answer = api.get("/deployment/services/auth/explain?key=alice").await;
     assert_eq!((&answer.is_ok()["version"], &answer.json["weight"]), (&Value::Null, &Value::Null));
+}
+
+#[tokio::test]
+async fn a_redraw_counts_as_a_change_and_moves_no_weight_and_no_user_with_a_key() {
+    let api = Api::with_two_versions().await;
+    let before = api.stored().await.splits.remove(0);
+    let dry = api.post("/deployment/services/auth/redraw?dryRun=true", json!({})).await;
+    assert_eq!(dry.json["moves"], json!([]));
+    let answer =
+        api.post("/deployment/services/auth/redraw", json!({"reason": "sessions are shared now"})).await;
+    assert_eq!((answer.status.as_u16(), &answer.json["generation"]), (200, &json!(3)));
+    let after = api.stored().await.splits.remove(0);
+    assert_eq!((after.epoch(), after.shares(), after.slots()), (1, before.shares(), before.slots()));
+    let history = api.get("/deployment/services/auth/history").await;
+    assert_eq!(history.json["history"][0]["change"], "redraw");
 }

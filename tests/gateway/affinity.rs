@@ -82,3 +82,48 @@ async fn a_rollback_takes_every_user_along() {
         assert_eq!(version(&gateway, "x-user-id", &format!("user-{i}")).await, "v1");
     }
 }
+
+#[tokio::test]
+async fn a_user_without_a_key_is_kept_by_the_gateways_cookie_until_a_redraw() {
+    let gateway = Gateway::start(&["--no-demo", "--pin-cookie", "pin"]);
+    let mut backends = Vec::new();
+    for name in ["v1", "v2"] {
+        let backend = named(name, Duration::ZERO).await;
+        gateway.register("auth", name, &backend.url).await;
+        backends.push(backend);
+    }
+    gateway.set_weight("auth", "v2", 50.0).await;
+    for _ in 0..10 {
+        let first = gateway.get("/auth/").await;
+        let set = first.headers["set-cookie"].to_str().unwrap();
+        assert!(set.starts_with("pin_auth="), "{set}");
+        let cookie = set.split(';').next().unwrap();
+        for _ in 0..5 {
+            let request = Request::get(gateway.url("/auth/")).header("cookie", cookie).body(empty()).unwrap();
+            let again = gateway.send(request).await;
+            assert_eq!(again.text, first.text);
+            assert!(!again.headers.contains_key("set-cookie"));
+        }
+    }
+    let cookie = gateway.get("/auth/").await.headers["set-cookie"].to_str().unwrap().to_owned();
+    gateway.admin(Method::POST, "/deployment/services/auth/redraw", Value::Null).await;
+    let request = Request::get(gateway.url("/auth/")).header("cookie", cookie.split(';').next().unwrap());
+    assert!(gateway.send(request.body(empty()).unwrap()).await.headers.contains_key("set-cookie"));
+}
+
+#[tokio::test]
+async fn testers_ask_for_a_version_at_weight_0_only_where_the_gateway_trusts_the_header() {
+    for (trusted, version, refused) in [(true, "v2", None), (false, "v1", Some("not-trusted"))] {
+        let mut options = vec!["--no-demo", "--override-header", "x-version"];
+        options.extend(trusted.then_some("--trust-override"));
+        let gateway = Gateway::start(&options);
+        let (one, two) = (named("v1", Duration::ZERO).await, named("v2", Duration::ZERO).await);
+        gateway.register("auth", "v1", &one.url).await;
+        gateway.register("auth", "v2", &two.url).await;
+        let request = Request::get(gateway.url("/auth/")).header("x-version", "v2").body(empty()).unwrap();
+        let answer = gateway.send(request).await;
+        assert_eq!(answer.text, format!("auth {version} /\n"));
+        let why = answer.headers.get("canary-override-refused").map(|why| why.to_str().unwrap());
+        assert_eq!(why, refused);
+    }
+}

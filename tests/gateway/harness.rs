@@ -249,6 +249,8 @@ pub(crate) fn command(dir: &Path) -> Command {
     for name in [
         "CANARY_AFFINITY_COOKIE",
         "CANARY_AFFINITY_HEADER",
+        "CANARY_OVERRIDE_HEADER",
+        "CANARY_PIN_COOKIE",
         "DATABASE_URL",
         "CANARY_JWT_SECRET",
         "CANARY_NAME",

@@ -70,6 +70,9 @@ fn help_exits_0_and_shows_no_secret() {
         "name",
         "affinity-header",
         "affinity-cookie",
+        "pin-cookie",
+        "override-header",
+        "trust-override",
         "jwt-secret",
         "fallback-url",
         "seed",
@@ -91,7 +94,8 @@ async fn a_gateway_that_was_killed_finds_the_weights_as_they_were() {
     let again = Gateway::start_in(dir.path(), &[]);
     assert_eq!(again.weights("auth").await, before);
     let counts = again.answers("/auth/hello", 400, 4).await;
-    assert!(counts["v1.1"].abs_diff(149) <= 1, "{counts:?}");
+    // From wherever the sequence starts, 400 points are within two of any share.
+    assert!(counts["v1.1"].abs_diff(149) <= 2, "{counts:?}");
 }
 
 #[tokio::test]

@@ -7,6 +7,8 @@ mod clients;
 mod composition;
 mod in_flight;
 mod overriding;
+#[cfg(feature = "pin")]
+mod pins;
 mod rejections;
 mod rewriting;
 mod support;

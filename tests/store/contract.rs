@@ -248,6 +248,7 @@ fn any_change() -> impl Strategy<Value = Change> {
             .prop_map(|(version, active, force)| Change::SetActive { version, active, force }),
         1 => (name.clone(), url).prop_map(|(version, backend)| Change::SetUrl { version, backend }),
         2 => name.prop_map(|version| Change::Remove { version }),
+        1 => Just(Change::Redraw),
     ]
 }
 

@@ -12,6 +12,7 @@ async fn last_good() -> LastGood {
     two_versions(&store).await;
     apply(&store, set_weight("v1.1", "12.34")).await;
     apply(&store, register("v1.2")).await;
+    apply(&store, Change::Redraw).await;
     apply(&store, Change::SetActive { version: version("v1.2"), active: false, force: false }).await;
     let probed = Registration::new(version("a"), "https://[::1]:8443/base".parse().unwrap());
     let probed = Change::Register(probed.with_health_path("/up".parse().unwrap()));

@@ -16,6 +16,7 @@ pub(crate) mod service {
         pub(crate) revision: i64,
         pub(crate) created_at: i64,
         pub(crate) updated_at: i64,
+        pub(crate) epoch: i64,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

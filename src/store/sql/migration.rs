@@ -274,6 +274,7 @@ fn service_table(backend: DbBackend) -> TableCreateStatement {
         .col(count("revision"))
         .col(whole("created_at"))
         .col(whole("updated_at"))
+        .col(count("epoch"))
         .take()
 }
 

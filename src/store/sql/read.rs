@@ -71,7 +71,7 @@ fn select(backend: DbBackend) -> SelectStatement {
         [V::Id, V::Version, V::Url, V::Weight, V::IsActive, V::Position, V::CreatedAt, V::UpdatedAt];
     let versions: Vec<_> = versions.iter().map(Iden::unquoted).collect();
     Query::select()
-        .columns([S::Id, S::ServiceName, S::Generation, S::Salt, S::Slots, S::HealthPath])
+        .columns([S::Id, S::ServiceName, S::Generation, S::Salt, S::Slots, S::HealthPath, S::Epoch])
         .expr(dialect::rows_as_text(
             backend,
             version::Entity.table_name(),

@@ -61,6 +61,7 @@ struct ServiceRow {
     salt: i64,
     slots: String,
     health_path: Option<String>,
+    epoch: i64,
 }
 
 impl Stored {
@@ -91,13 +92,19 @@ impl Stored {
         Ok(SplitParts {
             service: parse(SERVICE, self.id, "service_name", &self.name)?,
             salt: row.salt.cast_unsigned(),
-            generation: u64::try_from(row.generation)
-                .map_err(|error| Flaw::new(SERVICE, self.id, "generation", error))?,
+            generation: self.count("generation", row.generation)?,
+            epoch: self.count("epoch", row.epoch)?,
             health_path: health_path.map(|path| parse(SERVICE, self.id, "health_path", path)).transpose()?,
             versions: rows.into_iter().map(version).collect::<Result<_, _>>()?,
             // What cannot be read is made anew from the weights.
             slots: row.slots.parse().unwrap_or_default(),
         })
+    }
+}
+
+impl Stored {
+    fn count(&self, column: &'static str, count: i64) -> Result<u64, Flaw> {
+        u64::try_from(count).map_err(|error| Flaw::new(SERVICE, self.id, column, error))
     }
 }
 
@@ -110,6 +117,7 @@ impl ServiceRow {
             salt: row.try_get_by_index(3).map_err(flaw("salt"))?,
             slots: row.try_get_by_index(4).map_err(flaw("slots"))?,
             health_path: row.try_get_by_index(5).map_err(flaw("health_path"))?,
+            epoch: row.try_get_by_index(6).map_err(flaw("epoch"))?,
         })
     }
 }
@@ -131,7 +139,7 @@ fn version_rows(service_id: i64, row: &QueryResult) -> Result<Vec<version::Model
     let flaw =
         |cause: &dyn fmt::Display| Flaw::new(VERSION, format!("of service {service_id}"), "any", cause);
     // Nothing is what some databases make of no rows.
-    let text: Option<String> = row.try_get_by_index(6).map_err(|error| flaw(&error))?;
+    let text: Option<String> = row.try_get_by_index(7).map_err(|error| flaw(&error))?;
     let rows: Vec<Texts<'_>> =
         serde_json::from_str(text.as_deref().unwrap_or("[]")).map_err(|error| flaw(&error))?;
     rows.into_iter().map(|texts| version_row(service_id, texts)).collect()

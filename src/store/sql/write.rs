@@ -145,6 +145,7 @@ fn service_row(after: &Split, revision: u64, at: i64) -> service::ActiveModel {
         generation: ActiveValue::Set(signed(after.generation())),
         salt: ActiveValue::Set(after.salt().cast_signed()),
         slots: ActiveValue::Set(after.slots().to_string()),
+        epoch: ActiveValue::Set(signed(after.epoch())),
         health_path: ActiveValue::Set(after.health_path().map(|path| path.as_str().into())),
         revision: ActiveValue::Set(signed(revision)),
         updated_at: ActiveValue::Set(at),

@@ -1,0 +1,246 @@
+//! Users without a key who are kept with the version they were given first.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use http::Request;
+use http::header::{COOKIE, HeaderName, SET_COOKIE};
+use proptest::prelude::*;
+use tower::{Layer, ServiceExt};
+use tower_canary::layer::{Affinity, Pin, VersionChoice};
+use tower_canary::routing::{Change, Reason, Route};
+use tower_canary::{RoutingHandle, WeightedVersionLayer};
+
+use crate::support::*;
+
+const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
+const TENTH: [(&str, f64); 2] = [("http://10.0.0.1", 90.0), ("http://10.0.0.2", 10.0)];
+const HALVES: [(&str, f64); 2] = [("http://10.0.0.1", 50.0), ("http://10.0.0.2", 50.0)];
+
+fn pinning(handle: &RoutingHandle) -> WeightedVersionLayer {
+    fixed(handle).with_pin(Pin::signed_with(SECRET).unwrap()).with_choice()
+}
+
+/// A user with what their browser keeps.
+#[derive(Clone, Debug, Default)]
+struct Browser {
+    cookies: BTreeMap<String, String>,
+}
+
+impl Browser {
+    /// The version that answers, by which rule, and the attributes of a cookie that is set.
+    async fn visit(&mut self, layer: &WeightedVersionLayer) -> (String, Reason, Option<String>) {
+        let mut request = get("/");
+        if !self.cookies.is_empty() {
+            let pairs: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            request.headers_mut().insert(COOKIE, pairs.join("; ").parse().unwrap());
+        }
+        let response = layer.layer(Echo).oneshot(request).await.unwrap();
+        let set = response.headers().get(SET_COOKIE).map(|value| value.to_str().unwrap().to_owned());
+        if let Some(set) = &set {
+            let (name, rest) = set.split_once('=').unwrap();
+            self.cookies.insert(name.into(), rest.split(';').next().unwrap().into());
+        }
+        let choice = response.extensions().get::<VersionChoice>().unwrap().clone();
+        (choice.version.to_string(), choice.reason, set)
+    }
+}
+
+fn publish(handle: &RoutingHandle, change: &Change) {
+    let split = handle.route("auth").unwrap().split().apply(change, SystemTime::UNIX_EPOCH).unwrap();
+    assert!(handle.publish(Route::compile(split)));
+}
+
+fn set_weight(version: &str, percent: &str) -> Change {
+    Change::SetWeight { version: version.parse().unwrap(), weight: percent.parse().unwrap() }
+}
+
+#[tokio::test]
+async fn a_user_is_drawn_once_and_stays_and_the_cookie_is_for_the_browser_alone() {
+    let layer = pinning(&auth(&HALVES));
+    for _ in 0..20 {
+        let mut user = Browser::default();
+        let (first, reason, set) = user.visit(&layer).await;
+        assert_eq!(reason, Reason::Draw);
+        let set = set.unwrap();
+        assert!(set.starts_with("canary_auth="), "{set}");
+        for attribute in ["HttpOnly", "SameSite=Lax", "Secure", "Path=/", "Max-Age=2592000"] {
+            assert!(set.split("; ").any(|part| part == attribute), "{attribute} of {set}");
+        }
+        for _ in 0..5 {
+            assert_eq!(user.visit(&layer).await, (first.clone(), Reason::Pin, None));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_canary_of_10_percent_stays_10_percent_of_10_000_users_after_50_requests_each() {
+    let handle = auth(&TENTH);
+    let layer = pinning(&handle);
+    let mut users = vec![Browser::default(); 10_000];
+    let mut canary = 0;
+    for user in &mut users {
+        let (version, ..) = user.visit(&layer).await;
+        canary += u32::from(version == "v1");
+    }
+    println!("first requests: {canary} of 10,000 users");
+    assert!(canary.abs_diff(1_000) <= 2, "{canary}");
+    // The rest of the 50 requests need not be made by each: one says which version a user has by then.
+    let mut now = 0;
+    for (i, user) in users.iter_mut().enumerate() {
+        for _ in 0..if i % 100 == 0 { 49 } else { 1 } {
+            let (version, reason, _) = user.visit(&layer).await;
+            assert_eq!(reason, Reason::Pin);
+            now += u32::from(version == "v1" && i % 100 != 0);
+        }
+    }
+    let others = u32::try_from(users.len() / 100).unwrap();
+    assert!(now.abs_diff(canary) <= others, "{now} of {canary}");
+}
+
+#[tokio::test]
+async fn a_pin_holds_at_weight_0_and_not_when_the_version_is_out_of_service() {
+    let handle = auth(&HALVES);
+    let layer = pinning(&handle);
+    let mut users = vec![Browser::default(); 40];
+    let mut pinned = Vec::new();
+    for user in &mut users {
+        pinned.push(user.visit(&layer).await.0);
+    }
+    publish(&handle, &set_weight("v1", "0"));
+    for (user, version) in users.iter_mut().zip(&pinned) {
+        assert_eq!(user.visit(&layer).await, (version.clone(), Reason::Pin, None), "draining");
+        assert_eq!(Browser::default().visit(&layer).await.0, "v0");
+    }
+    let version = "v1".parse().unwrap();
+    publish(&handle, &Change::SetActive { version, active: false, force: false });
+    for (user, version) in users.iter_mut().zip(&pinned) {
+        let (now, reason, set) = user.visit(&layer).await;
+        assert_eq!((&*now, set.is_some()), ("v0", reason == Reason::Draw));
+        assert_eq!(reason == Reason::Pin, version == "v0");
+        assert_eq!(user.visit(&layer).await.1, Reason::Pin, "pinned anew");
+    }
+}
+
+#[tokio::test]
+async fn a_redraw_draws_every_pinned_user_once_more() {
+    let handle = auth(&HALVES);
+    let layer = pinning(&handle);
+    let mut user = Browser::default();
+    user.visit(&layer).await;
+    publish(&handle, &Change::Redraw);
+    assert_eq!(user.visit(&layer).await.1, Reason::Draw);
+    assert_eq!(user.visit(&layer).await.1, Reason::Pin);
+}
+
+#[tokio::test]
+async fn a_name_taken_again_is_another_version() {
+    let handle = auth(&[("http://10.0.0.1", 0.0), ("http://10.0.0.2", 100.0)]);
+    let layer = pinning(&handle);
+    let mut user = Browser::default();
+    assert_eq!(user.visit(&layer).await.0, "v1");
+    let version = || "v1".parse().unwrap();
+    publish(&handle, &Change::SetActive { version: version(), active: false, force: false });
+    publish(&handle, &Change::Remove { version: version() });
+    publish(&handle, &Change::register(version(), "http://10.0.0.3".parse().unwrap()));
+    assert_eq!(user.visit(&layer).await.0, "v0");
+}
+
+#[tokio::test]
+async fn another_services_pin_another_secrets_and_an_old_one_count_for_nothing() {
+    let handle = handle(&[split("auth", &HALVES), split("orders", &HALVES)]);
+    let layer = pinning(&handle);
+    let orders = WeightedVersionLayer::new(&handle, tower_canary::Target::service("orders".parse().unwrap()));
+    let orders = orders.with_pin(Pin::signed_with(SECRET).unwrap()).with_choice();
+    let mut user = Browser::default();
+    user.visit(&orders).await;
+    let stolen = user.cookies["canary_orders"].clone();
+    user.cookies.insert("canary_auth".into(), stolen);
+    assert_eq!(user.visit(&layer).await.1, Reason::Draw, "of another service");
+    assert_eq!(
+        (user.visit(&layer).await.1, user.visit(&orders).await.1),
+        (Reason::Pin, Reason::Pin),
+        "both are kept"
+    );
+
+    let other = fixed(&handle).with_pin(Pin::signed_with(&[7; 32]).unwrap()).with_choice();
+    assert_eq!(user.visit(&other).await.1, Reason::Draw, "of another secret");
+
+    let brief = Pin::signed_with(SECRET).unwrap().with_lifetime(Duration::ZERO);
+    let brief = fixed(&handle).with_pin(brief).with_choice();
+    let mut user = Browser::default();
+    assert!(user.visit(&brief).await.2.unwrap().contains("Max-Age=0"));
+    assert_eq!(user.visit(&layer).await.1, Reason::Draw, "expired");
+}
+
+#[tokio::test]
+async fn a_pin_comes_before_a_key_and_who_has_a_key_gets_none() {
+    let handle = auth(&HALVES);
+    let layer = pinning(&handle).with_affinity(Affinity::cookie("session"));
+    let mut user = Browser::default();
+    user.cookies.insert("session".into(), "alice".into());
+    let (_, reason, set) = user.visit(&layer).await;
+    assert_eq!((reason, set), (Reason::Key, None));
+
+    let route = handle.route("auth").unwrap();
+    let kept = |name: &str| route.explain(name.as_bytes()).version.unwrap().name.to_string();
+    let mut visitor = Browser::default();
+    let (version, ..) = visitor.visit(&layer).await;
+    let name = (0..).map(|i| format!("user-{i}")).find(|name| kept(name) != version).unwrap();
+    visitor.cookies.insert("session".into(), name);
+    assert_eq!(
+        visitor.visit(&layer).await,
+        (version, Reason::Pin, None),
+        "who logs in stays where they were"
+    );
+}
+
+#[tokio::test]
+async fn a_pin_is_called_and_secured_as_the_host_says() {
+    let handle = auth(&HALVES);
+    let pin = Pin::signed_with(SECRET).unwrap().with_prefix("v").insecure();
+    let (_, _, set) = Browser::default().visit(&fixed(&handle).with_pin(pin.clone()).with_choice()).await;
+    let set = set.unwrap();
+    assert!(set.starts_with("v_auth=") && !set.contains("Secure"), "{set}");
+    assert!(!format!("{pin:?}").contains("0123"), "the secret is not shown");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever stands in the cookie, it chooses no version that is out of service, and fails no request.
+    #[test]
+    fn a_tampered_pin_is_drawn_anew(cut in 0..200_usize, at in 0..200_usize, sign in "[ -~]{0,3}", copies in 1..3_usize) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let handle = auth(&[("http://10.0.0.1", 50.0), ("http://10.0.0.2", 50.0), ("http://10.0.0.3", 0.0)]);
+            publish(&handle, &Change::SetActive { version: "v2".parse().unwrap(), active: false, force: false });
+            let layer = pinning(&handle);
+            let mut user = Browser::default();
+            user.visit(&layer).await;
+            let good = user.cookies["canary_auth"].clone();
+            let mut value = good.clone();
+            value.truncate(cut);
+            let at = at.min(value.len());
+            value.insert_str(at, &sign);
+            let request = Request::get("/").header(COOKIE, vec![format!("canary_auth={value}"); copies].join("; "));
+            let Ok(request) = request.body(()) else { return };
+            let response = layer.layer(Echo).oneshot(request).await.unwrap();
+            let choice = response.extensions().get::<VersionChoice>().unwrap();
+            assert!(choice.version.as_str() != "v2" && response.status() == 200);
+            assert_eq!(choice.reason == Reason::Pin, value.trim() == good || value.starts_with(&format!("{good};")), "{value}");
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_header_that_is_no_text_fails_nothing() {
+    let layer = pinning(&auth(&HALVES));
+    let bytes = http::HeaderValue::from_bytes(b"canary_auth=\xff\xfe").unwrap();
+    let request =
+        Request::get("/").header(COOKIE, bytes).header(HeaderName::from_static("x"), "y").body(()).unwrap();
+    let choice = sent(&layer.with_choice(), request).await;
+    assert!(
+        choice.is_err_and(|response| response.status() == 200 && response.headers().contains_key(SET_COOKIE))
+    );
+}
