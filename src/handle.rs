@@ -1,7 +1,7 @@
 //! Where routes are published, and where layers read them.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use foldhash::fast::RandomState;
@@ -56,7 +56,8 @@ pub(crate) struct Cell {
 #[derive(Debug)]
 struct LiveRoute {
     route: Arc<Route>,
-    lanes: Box<[Lanes]>,
+    /// Made for the first request: of many services, most are idle.
+    lanes: OnceLock<Box<[Lanes]>>,
 }
 
 /// A version as requests see it.
@@ -136,7 +137,8 @@ impl RoutingHandle {
         true
     }
 
-    /// Publishes `table` whatever was published before. Services that it lacks become unknown.
+    /// Publishes `table` whatever was published before. Services that it lacks become unknown, and those whose split is
+    /// published already are left alone.
     pub fn replace(&self, table: &RoutingTable) {
         let _one_at_a_time = self.shared.publishing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut cells = Cells::clone(&self.shared.cells.load());
@@ -145,9 +147,12 @@ impl RoutingHandle {
                 cell.live.store(None);
             }
         }
-        for route in table.routes() {
+        for route in table.iter() {
             let new = || Arc::new(Cell::new(self.shared.draw, route.service()));
-            cells.entry(route.service().clone()).or_insert_with(new).publish(Arc::clone(route));
+            let cell = cells.entry(route.service().clone()).or_insert_with(new);
+            if cell.live.load().as_ref().is_none_or(|live| live.route.split() != route.split()) {
+                cell.publish(Arc::clone(route));
+            }
         }
         self.shared.cells.store(Arc::new(cells));
     }
@@ -254,7 +259,7 @@ impl Cell {
         let live = self.live.load();
         let live = live.as_ref()?;
         let i = live.route.split().versions().iter().position(|v| v.name.as_str() == name)?;
-        live.lanes.get(i).map(|lane| Arc::clone(&lane.tally))
+        live.lanes().get(i).map(|lane| Arc::clone(&lane.tally))
     }
 
     /// Gives a version for `request` to `choose`: the one that `pick` says, by its position in the split, or that of the
@@ -277,28 +282,38 @@ impl Cell {
 }
 
 impl LiveRoute {
-    /// Counts of versions that `before` had go on.
+    /// Counts of versions that `before` had go on, also those that it is yet to make.
     fn new(route: Arc<Route>, before: Option<&Self>) -> Self {
-        let lanes = route.split().versions().iter().map(|version| {
-            let counted = before.and_then(|before| before.tally(version));
-            let tally = counted.unwrap_or_else(|| Arc::new(Tally::new()));
-            Lanes { upstreams: Sharded::new(|shard, _| Upstream::new(&version.backend, shard)), tally }
-        });
-        let lanes = lanes.collect();
+        let lanes =
+            before.map_or_else(OnceLock::new, |before| lanes(&route, |version| before.tally(version)).into());
         Self { route, lanes }
+    }
+
+    #[inline]
+    fn lanes(&self) -> &[Lanes] {
+        self.lanes.get_or_init(|| lanes(&self.route, |_| None))
     }
 
     fn tally(&self, version: &Version) -> Option<Arc<Tally>> {
         let i = self.route.split().versions().iter().position(|v| v.id == version.id)?;
-        self.lanes.get(i).map(|lane| Arc::clone(&lane.tally))
+        self.lanes().get(i).map(|lane| Arc::clone(&lane.tally))
     }
 
     #[inline]
     fn choice(&self, i: usize, shard: Shard, reason: Reason) -> Option<Choice<'_>> {
-        let lane = self.lanes.get(i)?;
+        let lane = self.lanes().get(i)?;
         let (upstream, in_flight) = (lane.upstreams.at(shard), lane.tally.enter(shard, reason));
         Some(Choice { split: self.route.split(), version: i, upstream, reason, in_flight })
     }
+}
+
+/// Those of the versions of `route`, with the tallies that were `kept`.
+fn lanes(route: &Route, kept: impl Fn(&Version) -> Option<Arc<Tally>>) -> Box<[Lanes]> {
+    let lanes = route.split().versions().iter().map(|version| Lanes {
+        upstreams: Sharded::new(|shard, _| Upstream::new(&version.backend, shard)),
+        tally: kept(version).unwrap_or_else(|| Arc::new(Tally::new())),
+    });
+    lanes.collect()
 }
 
 impl Upstream {

@@ -29,6 +29,11 @@ impl RoutingTable {
         self.routes.get(name)
     }
 
+    /// All routes, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Route>> {
+        self.routes.values()
+    }
+
     /// All routes, ordered by service name.
     #[must_use]
     pub fn routes(&self) -> Vec<&Arc<Route>> {

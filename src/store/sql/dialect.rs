@@ -62,13 +62,7 @@ pub(super) fn now(backend: DbBackend) -> SimpleExpr {
 
 /// All rows of `table` whose `of` is `is`, as one text: a JSON array of arrays, of `columns` as strings. One text is read
 /// several times faster than its rows are.
-pub(super) fn rows_as_text(
-    backend: DbBackend,
-    table: &str,
-    columns: &[&str],
-    of: &str,
-    is: &str,
-) -> SimpleExpr {
+pub(super) fn rows_as_text(backend: DbBackend, table: &str, columns: &[&str], of: &str, is: &str) -> String {
     let (rows, row, text) = match backend {
         DbBackend::Postgres => ("json_agg", "json_build_array", "TEXT"),
         DbBackend::MySql => ("JSON_ARRAYAGG", "JSON_ARRAY", "CHAR"),
@@ -76,5 +70,14 @@ pub(super) fn rows_as_text(
     };
     let columns: Vec<_> = columns.iter().map(|column| format!("CAST({column} AS {text})")).collect();
     let columns = columns.join(", ");
-    Expr::cust(format!("(SELECT CAST({rows}({row}({columns})) AS {text}) FROM {table} WHERE {of} = {is})"))
+    format!("(SELECT CAST({rows}({row}({columns})) AS {text}) FROM {table} WHERE {of} = {is})")
+}
+
+/// `rows` as texts of many, where that is quicker yet: SQLite's driver hands over one row at a time, from thread to thread.
+/// Each is a JSON array of arrays: of `columns` as strings, and of what `last` gives.
+pub(super) fn many_as_text(backend: DbBackend, columns: &[&str], last: &str) -> Option<SimpleExpr> {
+    let columns: Vec<_> = columns.iter().map(|column| format!("CAST({column} AS TEXT)")).collect();
+    let columns = columns.join(", ");
+    let many = || Expr::cust(format!("json_group_array(json_array({columns}, json({last})))"));
+    (backend == DbBackend::Sqlite).then(many)
 }

@@ -18,12 +18,10 @@ pub(super) async fn load(db: &DatabaseConnection, after: u64) -> Result<Snapshot
     if after > 0 && revision <= after {
         return Ok(Snapshot { revision, ..Snapshot::default() });
     }
-    let mut statement = select(db.get_database_backend());
-    if after > 0 {
-        statement.and_where(Expr::col(service::Column::Revision).gt(signed(after)));
-    }
-    let rows = db.query_all(&statement).await?;
-    let mut stored = rows.iter().map(Stored::of).collect::<Result<Vec<_>, _>>()?;
+    let mut stored = match after {
+        0 => all(db).await?,
+        _ => changed(db, after).await?,
+    };
     stored.sort_by(|a, b| a.name.cmp(&b.name));
     let mut snapshot = Snapshot { revision, ..Snapshot::default() };
     for service in stored {
@@ -62,23 +60,49 @@ pub(super) fn no_revision() -> DbErr {
     DbErr::RecordNotFound("the row of gateway_revision".into())
 }
 
-/// Services, each with its versions, in one statement, so that no split is torn. The columns are in the order that
-/// [`Stored::of`] reads them.
-fn select(backend: DbBackend) -> SelectStatement {
+/// All services. What cannot be read many at once is read one by one, to find out what is wrong with which.
+async fn all(db: &DatabaseConnection) -> Result<Vec<Stored>, DbErr> {
+    if let Some(many) = many(db.get_database_backend()) {
+        let rows = db.query_all(&many).await?;
+        let stored: Option<Vec<_>> = rows.iter().map(Stored::many_of).collect();
+        if let Some(stored) = stored {
+            return Ok(stored.into_iter().flatten().collect());
+        }
+    }
+    changed(db, 0).await
+}
+
+async fn changed(db: &DatabaseConnection, after: u64) -> Result<Vec<Stored>, DbErr> {
+    let mut statement = select(db.get_database_backend());
+    if after > 0 {
+        statement.and_where(Expr::col(service::Column::Revision).gt(signed(after)));
+    }
+    db.query_all(&statement).await?.iter().map(Stored::of).collect()
+}
+
+/// What is read of a service, in the order of [`Stored::of`] and [`Stored::many_of`]; its versions come last.
+const SERVICE: [service::Column; 7] = {
     use service::Column as S;
+    [S::Id, S::ServiceName, S::Generation, S::Salt, S::Slots, S::HealthPath, S::Epoch]
+};
+
+/// Services, each with its versions, in one statement, so that no split is torn.
+fn select(backend: DbBackend) -> SelectStatement {
+    Query::select().columns(SERVICE).expr(Expr::cust(versions(backend))).from(service::Entity).take()
+}
+
+/// The same, many to a row.
+fn many(backend: DbBackend) -> Option<SelectStatement> {
+    let columns: Vec<_> = SERVICE.iter().map(Iden::unquoted).collect();
+    let many = dialect::many_as_text(backend, &columns, &versions(backend))?;
+    Some(Query::select().expr(many).from(service::Entity).add_group_by([Expr::cust("id / 64")]).take())
+}
+
+fn versions(backend: DbBackend) -> String {
     use version::Column as V;
-    let versions =
+    let columns =
         [V::Id, V::Version, V::Url, V::Weight, V::IsActive, V::Position, V::CreatedAt, V::UpdatedAt];
-    let versions: Vec<_> = versions.iter().map(Iden::unquoted).collect();
-    Query::select()
-        .columns([S::Id, S::ServiceName, S::Generation, S::Salt, S::Slots, S::HealthPath, S::Epoch])
-        .expr(dialect::rows_as_text(
-            backend,
-            version::Entity.table_name(),
-            &versions,
-            "service_id",
-            "gateway_service_config.id",
-        ))
-        .from(service::Entity)
-        .take()
+    let columns: Vec<_> = columns.iter().map(Iden::unquoted).collect();
+    let table = version::Entity.table_name();
+    dialect::rows_as_text(backend, table, &columns, "service_id", "gateway_service_config.id")
 }

@@ -72,6 +72,27 @@ impl Stored {
         Ok(Self { id, name, service: ServiceRow::of(id, row), versions: version_rows(id, row) })
     }
 
+    /// The services in a row of many; `None` where one of them cannot be read so.
+    pub(super) fn many_of(row: &QueryResult) -> Option<Vec<Self>> {
+        let text: String = row.try_get_by_index(0).ok()?;
+        let services: Vec<ServiceTexts<'_>> = serde_json::from_str(&text).ok()?;
+        services.into_iter().map(Self::of_texts).collect()
+    }
+
+    fn of_texts(texts: ServiceTexts<'_>) -> Option<Self> {
+        let ServiceTexts(id, name, generation, salt, slots, health_path, epoch, versions) = texts;
+        let id = id.parse().ok()?;
+        let service = ServiceRow {
+            generation: generation.parse().ok()?,
+            salt: salt.parse().ok()?,
+            slots: slots.into_owned(),
+            health_path,
+            epoch: epoch.parse().ok()?,
+        };
+        let versions = versions.into_iter().map(|texts| version_row(id, texts)).collect();
+        Some(Self { id, name: name.into_owned(), service: Ok(service), versions })
+    }
+
     /// The rows of its versions as they are, which a repaired split may differ from.
     pub(super) fn version_rows(&self) -> &[version::Model] {
         self.versions.as_deref().unwrap_or_default()
@@ -133,6 +154,19 @@ struct Texts<'a>(
     #[serde(borrow)] Cow<'a, str>,
     #[serde(borrow)] Cow<'a, str>,
     #[serde(borrow)] Cow<'a, str>,
+);
+
+/// The columns of a service as text, and its versions.
+#[derive(Deserialize)]
+struct ServiceTexts<'a>(
+    #[serde(borrow)] Cow<'a, str>,
+    #[serde(borrow)] Cow<'a, str>,
+    #[serde(borrow)] Cow<'a, str>,
+    #[serde(borrow)] Cow<'a, str>,
+    #[serde(borrow)] Cow<'a, str>,
+    Option<String>,
+    #[serde(borrow)] Cow<'a, str>,
+    #[serde(borrow)] Vec<Texts<'a>>,
 );
 
 fn version_rows(service_id: i64, row: &QueryResult) -> Result<Vec<version::Model>, Flaw> {
