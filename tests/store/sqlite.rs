@@ -10,7 +10,7 @@ use tower_canary::store::{RouteStore, StoreError};
 
 use crate::contract::{apply, assert_totals, auth, by_alice, set_weight, two_versions};
 use crate::databases::Kind;
-use crate::sql::open_with_two_versions;
+use crate::sql::{open, open_with_two_versions};
 
 pub(crate) async fn in_memory() -> SqlStore {
     SqlStore::connect("sqlite::memory:").await.unwrap()
@@ -129,6 +129,36 @@ async fn a_locked_file_is_unavailable_within_three_seconds_and_still_read() {
 
     other.execute_unprepared("ROLLBACK").await.unwrap();
     assert_eq!(apply(&*store, set_weight("v1.1", "10")).await.after.generation(), 3);
+}
+
+/// What is read many at once is what is read one by one.
+#[tokio::test]
+async fn thousands_of_services_are_all_loaded_whatever_their_ids_and_a_broken_one_takes_no_other_along() {
+    let store = open(Kind::Sqlite).await;
+    let many = "WITH RECURSIVE n(i) AS (SELECT -1500 UNION ALL SELECT i + 1 FROM n WHERE i < 1499)
+        INSERT INTO gateway_service_config (id, service_name, generation, salt, slots, revision, created_at, updated_at)
+        SELECT i * 3, 's' || (i + 1500), 1, i, 'v1:10000', 1, 0, 0 FROM n WHERE i % 7 <> 0;
+        INSERT INTO gateway_service_version (id, service_id, version, url, weight, is_active, position, created_at, updated_at)
+        SELECT printf('%08x-0000-8000-8000-000000000000', id & 4294967295), id, 'v1', 'http://10.0.0.1', 10000, 1, 1, 0, 0
+        FROM gateway_service_config; UPDATE gateway_revision SET revision = 1";
+    store.database.by_hand(many).await;
+    let count = usize::try_from(store.database.count("gateway_service_config").await).unwrap();
+    assert!(count > 2_000, "{count}");
+    let all = store.load(0).await.unwrap();
+    assert_eq!((all.splits.len(), all.broken), (count, vec![]));
+    for (edit, said) in [
+        ("UPDATE gateway_service_version SET url = 'javascript:' WHERE service_id = 600", "column url"),
+        ("UPDATE gateway_service_config SET salt = 'much' WHERE id = 600", "column salt"),
+        (
+            "UPDATE gateway_service_config SET service_name = CAST(x'ff' AS TEXT) WHERE id = 600",
+            "service_name",
+        ),
+    ] {
+        store.database.by_hand(edit).await;
+        let loaded = store.load(0).await.unwrap();
+        assert_eq!((loaded.splits.len(), loaded.broken.len()), (count - 1, 1), "{edit}");
+        assert!(loaded.broken[0].reason.contains(said), "{edit}: {:?}", loaded.broken);
+    }
 }
 
 /// Prints how many changes a second one writer makes, and how long reading many services takes.

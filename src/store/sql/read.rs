@@ -1,6 +1,6 @@
 //! Reading splits.
 
-use sea_orm::sea_query::{Expr, ExprTrait, Iden, Query, SelectStatement};
+use sea_orm::sea_query::{Expr, ExprTrait, Iden, Order, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityName, EntityTrait};
 
 use super::dialect;
@@ -62,14 +62,29 @@ pub(super) fn no_revision() -> DbErr {
 
 /// All services. What cannot be read many at once is read one by one, to find out what is wrong with which.
 async fn all(db: &DatabaseConnection) -> Result<Vec<Stored>, DbErr> {
-    if let Some(many) = many(db.get_database_backend()) {
-        let rows = db.query_all(&many).await?;
-        let stored: Option<Vec<_>> = rows.iter().map(Stored::many_of).collect();
-        if let Some(stored) = stored {
-            return Ok(stored.into_iter().flatten().collect());
-        }
+    match many(db).await? {
+        Some(stored) => Ok(stored),
+        None => changed(db, 0).await,
     }
-    changed(db, 0).await
+}
+
+/// All services, page by page: the database works at the next while one is taken apart. `None` where the database is
+/// quicker otherwise, or one of them cannot be read so.
+async fn many(db: &DatabaseConnection) -> Result<Option<Vec<Stored>>, DbErr> {
+    let (mut stored, mut from) = (Vec::new(), i64::MIN);
+    let Some(first) = page(db.get_database_backend(), from) else { return Ok(None) };
+    let mut rows = db.query_all(&first).await?;
+    while let Some(last) = rows.last() {
+        from = (last.try_get_by_index::<i64>(1)? + 1) * PER_ROW;
+        let Some(next) = page(db.get_database_backend(), from) else { return Ok(None) };
+        let taken_apart = async move { rows.iter().map(Stored::many_of).collect::<Option<Vec<_>>>() };
+        // Asks before it takes apart.
+        let (next, taken_apart) = tokio::join!(db.query_all(&next), taken_apart);
+        let Some(services) = taken_apart else { return Ok(None) };
+        stored.extend(services.into_iter().flatten());
+        rows = next?;
+    }
+    Ok(Some(stored))
 }
 
 async fn changed(db: &DatabaseConnection, after: u64) -> Result<Vec<Stored>, DbErr> {
@@ -91,11 +106,19 @@ fn select(backend: DbBackend) -> SelectStatement {
     Query::select().columns(SERVICE).expr(Expr::cust(versions(backend))).from(service::Entity).take()
 }
 
-/// The same, many to a row.
-fn many(backend: DbBackend) -> Option<SelectStatement> {
+/// How many services are in a row, at most: 2 to the sixth. And how many rows are in a page.
+const PER_ROW: i64 = 64;
+const PER_PAGE: u64 = 16;
+
+/// The same from the id `from` on, many to a row, each with its number.
+fn page(backend: DbBackend, from: i64) -> Option<SelectStatement> {
     let columns: Vec<_> = SERVICE.iter().map(Iden::unquoted).collect();
     let many = dialect::many_as_text(backend, &columns, &versions(backend))?;
-    Some(Query::select().expr(many).from(service::Entity).add_group_by([Expr::cust("id / 64")]).take())
+    let number = Expr::cust("id >> 6");
+    let mut select = Query::select();
+    select.expr(many).expr(number.clone()).from(service::Entity);
+    select.and_where(Expr::col(service::Column::Id).gte(from)).add_group_by([number.clone()]);
+    Some(select.order_by_expr(number, Order::Asc).limit(PER_PAGE).take())
 }
 
 fn versions(backend: DbBackend) -> String {
