@@ -8,7 +8,9 @@ use foldhash::fast::RandomState;
 use http::HeaderValue;
 use http::uri::{Authority, Scheme};
 
-use crate::routing::{Backend, Draw, Points, Reason, Route, RoutingTable, ServiceName, Split, Version};
+use crate::routing::{
+    Backend, Draw, Point, Points, Reason, Route, RoutingTable, ServiceName, Split, Version,
+};
 use crate::sharded::{Shard, Sharded};
 use crate::traffic::{InFlightGuard, Tally};
 
@@ -86,6 +88,14 @@ pub(crate) struct Choice<'a> {
     pub(crate) upstream: &'a Upstream,
     pub(crate) reason: Reason,
     pub(crate) in_flight: InFlightGuard,
+}
+
+/// The point that the next draw of a service gives, should a rule leave it to that.
+#[derive(Debug)]
+pub(crate) struct NextDraw<'a> {
+    cell: &'a Cell,
+    live: &'a LiveRoute,
+    shard: Shard,
 }
 
 /// Why a request was given no version.
@@ -262,22 +272,35 @@ impl Cell {
         live.lanes().get(i).map(|lane| Arc::clone(&lane.tally))
     }
 
-    /// Gives a version for `request` to `choose`: the one that `pick` says, by its position in the split, or that of the
-    /// next draw. The route is held only while it runs.
+    /// Gives the version that `pick` says, by its position in the split, for `request` to `choose`. The route is held only
+    /// while it runs.
     #[inline]
     pub(crate) fn choose<R, T>(
         &self,
         request: &mut R,
-        pick: impl FnOnce(&R, &Route) -> Option<(Option<usize>, Reason)>,
+        pick: impl FnOnce(&R, &Route, NextDraw<'_>) -> (Option<usize>, Reason),
         choose: impl FnOnce(&mut R, Result<Choice<'_>, NoChoice>) -> T,
     ) -> T {
         let live = self.live.load();
         let Some(live) = live.as_ref() else { return choose(request, Err(NoChoice::UnknownService)) };
         let shard = Shard::current();
-        let drawn = || (live.route.index_at(self.points.next(shard)), Reason::Draw);
-        let (version, reason) = pick(request, &live.route).unwrap_or_else(drawn);
+        let (version, reason) = pick(request, &live.route, NextDraw { cell: self, live, shard });
         let chosen = version.and_then(|i| live.choice(i, shard, reason));
         choose(request, chosen.ok_or(NoChoice::NoActiveVersion))
+    }
+}
+
+impl NextDraw<'_> {
+    #[inline]
+    pub(crate) fn point(self) -> Point {
+        self.cell.points.next(self.shard)
+    }
+
+    /// A point for an attempt after the first. It takes none from the others, whose evenness would suffer.
+    #[cold]
+    pub(crate) fn apart(self) -> Point {
+        let failovers = self.live.lanes().iter().map(|lane| lane.tally.picks(Reason::Failover)).sum();
+        Point::nth(self.live.route.split().salt(), failovers)
     }
 }
 

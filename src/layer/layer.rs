@@ -82,6 +82,11 @@ impl WeightedVersionLayer {
         self.set(|settings| settings.rules.pinning = Some(Arc::new(pinning)))
     }
 
+    #[cfg(feature = "failover")]
+    pub(super) fn with_tried(self) -> Self {
+        self.set(|settings| settings.rules.failover = true)
+    }
+
     fn set(mut self, set: impl FnOnce(&mut Settings)) -> Self {
         set(Arc::make_mut(&mut self.settings));
         self

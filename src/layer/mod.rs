@@ -28,7 +28,7 @@
 //! # Place in a stack
 //!
 //! Outermost first: trace, authentication, retry, **this layer**, a time limit per attempt, the client. A retry
-//! outside draws again for each attempt. Do not let a client follow redirects below the layer: it would leave the
+//! outside draws again for each attempt, unless it is that of `failover`, which sends what could not be connected to elsewhere. Do not let a client follow redirects below the layer: it would leave the
 //! version that was chosen.
 //!
 //! # Example
@@ -71,6 +71,8 @@
 mod affinity;
 mod body;
 mod choice;
+#[cfg(feature = "failover")]
+pub mod failover;
 mod future;
 #[expect(
     clippy::module_inception,
@@ -85,6 +87,7 @@ mod rewrite;
 mod rules;
 mod service;
 mod target;
+mod tried;
 
 pub use self::affinity::{Affinity, ClientAddress};
 pub use self::body::ResponseBody;

@@ -8,7 +8,8 @@ use http::{HeaderMap, HeaderValue, Request};
 use super::affinity::Affinity;
 use super::overriding::{Asked, Override, Refused};
 use super::target::RequestHead;
-use crate::handle::Choice;
+use super::tried::Tried;
+use crate::handle::{Choice, NextDraw};
 use crate::routing::{Reason, Route, Split, Version};
 
 /// The rules that a layer was given. Without any, each request is drawn.
@@ -17,6 +18,8 @@ pub(super) struct Rules {
     pub(super) overriding: Option<Override>,
     pub(super) pinning: Option<Arc<dyn Pinning>>,
     pub(super) affinity: Option<Affinity>,
+    /// Whether what earlier attempts of a request came to counts.
+    pub(super) failover: bool,
 }
 
 /// Keeps users with the version they were given, by what the layer told them.
@@ -37,9 +40,35 @@ impl Rules {
         self.overriding.as_ref()?.take(request)
     }
 
-    /// What the rules make of a request that `asked` for a version; `None` leaves it to the draw. Notes in `refused` why
-    /// it does not get what it asked for.
+    /// What the rules make of a request that `asked` for a version. Notes in `refused` why it does not get what it asked
+    /// for.
     pub(super) fn pick<B>(
+        &self,
+        request: &Request<B>,
+        asked: Option<Asked>,
+        route: &Route,
+        next: NextDraw<'_>,
+        refused: &mut Option<Refused>,
+    ) -> Picked {
+        let tried = self.tried(request);
+        if let Some(tried) = tried.filter(|tried| tried.failed()) {
+            return (tried.another(route.split(), next.apart()), Reason::Failover);
+        }
+        let ruled = self.ruled(request, asked, route, refused);
+        let picked = ruled.unwrap_or_else(|| (route.index_at(next.point()), Reason::Draw));
+        if let (Some(tried), (Some(version), _)) = (tried, picked) {
+            tried.note(route.split(), version);
+        }
+        picked
+    }
+
+    /// What is known of earlier attempts, where it is asked for.
+    fn tried<'a, B>(&self, request: &'a Request<B>) -> Option<&'a Tried> {
+        if self.failover { request.extensions().get() } else { None }
+    }
+
+    /// `None` leaves it to the draw.
+    fn ruled<B>(
         &self,
         request: &Request<B>,
         asked: Option<Asked>,

@@ -12,7 +12,7 @@ use super::rejection::Rejection;
 use super::rewrite::{HostPolicy, rewrite};
 use super::rules::Rules;
 use super::target::Source;
-use crate::handle::{Choice, Upstream};
+use crate::handle::{Choice, NextDraw, Upstream};
 use crate::routing::Route;
 use crate::sharded::{Shard, Sharded};
 use crate::traffic::InFlightGuard;
@@ -97,7 +97,9 @@ impl Settings {
         refused: &mut Option<Refused>,
     ) -> Result<Companion, Rejection> {
         let asked = self.rules.take(request);
-        let pick = |request: &Request<B>, route: &Route| self.rules.pick(request, asked, route, refused);
+        let pick = |request: &Request<B>, route: &Route, next: NextDraw<'_>| {
+            self.rules.pick(request, asked, route, next, refused)
+        };
         self.source.choose(request, pick, |request, choice, cut| match choice {
             Ok(choice) => {
                 rewrite(request, choice.upstream, cut, self.host)?;

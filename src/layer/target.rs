@@ -8,7 +8,7 @@ use http::header::{HOST, HeaderMap, HeaderName};
 use http::{Extensions, HeaderValue, Method, Request, Uri};
 
 use super::rules::Picked;
-use crate::handle::{Cell, Choice, NoChoice, RoutingHandle};
+use crate::handle::{Cell, Choice, NextDraw, NoChoice, RoutingHandle};
 use crate::routing::{Route, ServiceName};
 
 /// How a layer finds the service that a request is for.
@@ -190,13 +190,12 @@ pub(super) enum Source {
 }
 
 impl Source {
-    /// Gives `choose` the request, the version that `pick` or the draw chose, and how many bytes of its path named the
-    /// service.
+    /// Gives `choose` the request, the version that `pick` chose, and how many bytes of its path named the service.
     #[inline]
     pub(super) fn choose<B, T>(
         &self,
         request: &mut Request<B>,
-        pick: impl FnOnce(&Request<B>, &Route) -> Option<Picked>,
+        pick: impl FnOnce(&Request<B>, &Route, NextDraw<'_>) -> Picked,
         choose: impl FnOnce(&mut Request<B>, Result<Choice<'_>, NoChoice>, usize) -> T,
     ) -> T {
         match self {

@@ -63,6 +63,11 @@ impl Point {
         self.0
     }
 
+    /// The point `n` of the even sequence that starts from `seed`.
+    pub(crate) const fn nth(seed: u64, n: u64) -> Self {
+        Self::of(seed.wrapping_add(n.wrapping_mul(GOLDEN)))
+    }
+
     /// The part of the whole that `state` is of 2^64.
     #[expect(clippy::cast_possible_truncation, reason = "the high half of a product below 10,000 * 2^64")]
     pub(super) const fn of(state: u64) -> Self {

@@ -15,6 +15,8 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
+    /// Another version could not be connected to.
+    Failover,
     /// The request asked for the version, and the host trusts it to.
     Override,
     /// A cookie of the layer's own keeps the user with the version it was given first.
@@ -27,9 +29,9 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in the order in which they are asked.
-    pub const ALL: [Self; 4] = [Self::Override, Self::Pin, Self::Key, Self::Draw];
+    pub const ALL: [Self; 5] = [Self::Failover, Self::Override, Self::Pin, Self::Key, Self::Draw];
 
-    /// As it is written in answers and figures: `override`, `pin`, `key`, `draw`.
+    /// As it is written in answers and figures: `failover`, `override`, `pin`, `key`, `draw`.
     ///
     /// ```
     /// assert_eq!(tower_canary::routing::Reason::Key.as_str(), "key");
@@ -37,6 +39,7 @@ impl Reason {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Failover => "failover",
             Self::Override => "override",
             Self::Pin => "pin",
             Self::Draw => "draw",

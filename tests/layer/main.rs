@@ -5,6 +5,8 @@ mod affinity;
 mod allocations;
 mod clients;
 mod composition;
+#[cfg(feature = "failover")]
+mod failover;
 mod in_flight;
 mod overriding;
 #[cfg(feature = "pin")]

@@ -65,6 +65,44 @@ fn of_100_000_users_the_fewest_move_and_nobody_leaves_a_version_that_grows() {
 }
 
 #[test]
+fn in_1_000_random_sequences_of_up_to_6_versions_each_re_weight_moves_the_minimum_and_throws_nobody_out() {
+    let mut random = 11_u64;
+    let mut next = |below: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % below
+    };
+    let (mut re_weights, mut most_runs) = (0, 0);
+    for sequence in 0..1_000_u64 {
+        let versions = 2 + usize::try_from(sequence % 5).unwrap();
+        let mut whole = vec![0.0; versions];
+        whole[0] = 100.0;
+        let mut before = split(&whole);
+        for _ in 0..20 {
+            let mut cuts: Vec<u64> = (1..versions).map(|_| next(10_001)).chain([0, 10_000]).collect();
+            cuts.sort_unstable();
+            let parts: Vec<f64> = cuts.windows(2).map(|w| (w[1] - w[0]) as f64 / 100.0).collect();
+            let after = before.apply(&set_weights(&parts), at(3)).unwrap();
+            let weight = |split: &Split, i: usize| split.versions()[i].weight.hundredths();
+            let shrunk: u16 =
+                (0..versions).map(|i| weight(&before, i).saturating_sub(weight(&after, i))).sum();
+            let moves = before.moves(&after);
+            assert_eq!(moves.iter().map(|m| m.slots).sum::<u16>(), shrunk, "the minimum");
+            for m in &moves {
+                let i = (0..versions).find(|i| Some(name(*i)) == m.from).unwrap();
+                assert!(
+                    weight(&after, i) < weight(&before, i),
+                    "thrown out of a version that does not shrink"
+                );
+            }
+            most_runs = most_runs.max(after.slots().runs().count());
+            re_weights += 1;
+            before = after;
+        }
+    }
+    println!("{re_weights} re-weights, at most {most_runs} runs");
+}
+
+#[test]
 fn the_same_users_are_not_everyones_first() {
     let canary =
         |salt| (0..KEYS).filter(move |i| Point::of_key(salt, format!("user-{i}").as_bytes()).get() < 1_000);

@@ -1,0 +1,67 @@
+//! Which versions a request was sent to in vain.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::routing::{Point, Split, VersionId};
+
+/// Which versions a request was sent to, shared by its attempts through its extensions.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tried {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    versions: Vec<VersionId>,
+    /// Whether the last attempt could not be made, so that the next is to go elsewhere.
+    failed: bool,
+    /// Whether there was another version with a weight when the last one was chosen.
+    more: bool,
+}
+
+impl Tried {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the next attempt is to go elsewhere.
+    pub(super) fn failed(&self) -> bool {
+        self.state().failed
+    }
+
+    /// Notes that the last attempt could not be made. `false` where there is nobody else to try.
+    #[cfg(feature = "failover")]
+    pub(super) fn fail(&self) -> bool {
+        let mut state = self.state();
+        state.failed = true;
+        state.more
+    }
+
+    /// Notes that the request goes to the `version` of `split`.
+    pub(super) fn note(&self, split: &Split, version: usize) {
+        let mut state = self.state();
+        state.versions.extend(split.versions().get(version).map(|version| version.id));
+        state.more = split.versions().iter().any(|v| !v.weight.is_zero() && !state.versions.contains(&v.id));
+    }
+
+    /// One of the versions that were not tried yet, by their weights among each other.
+    pub(super) fn another(&self, split: &Split, point: Point) -> Option<usize> {
+        let left = |i: usize| {
+            let version = &split.versions()[i];
+            if self.state().versions.contains(&version.id) {
+                0
+            } else {
+                u32::from(version.weight.hundredths())
+            }
+        };
+        let weights: Vec<u32> = (0..split.versions().len()).map(left).collect();
+        let mut at = u32::from(point.get()) * weights.iter().sum::<u32>() / u32::from(crate::routing::PARTS);
+        let chosen = weights.iter().position(|weight| {
+            let is_here = at < *weight;
+            at = at.saturating_sub(*weight);
+            is_here
+        })?;
+        self.note(split, chosen);
+        Some(chosen)
+    }
+}

@@ -1,0 +1,174 @@
+//! Another version, where one cannot be connected to.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper_util::client::legacy::{self, Client};
+use hyper_util::rt::TokioExecutor;
+use tokio::net::TcpListener;
+use tower::retry::RetryLayer;
+use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
+use tower_canary::RoutingHandle;
+use tower_canary::layer::failover::{Failover, Unsent, prepare};
+use tower_canary::routing::Reason;
+
+use crate::support::*;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    Refused,
+    Reset,
+}
+
+type Log = Arc<Mutex<Vec<(String, String)>>>;
+
+/// A client that answers with the host it was sent to, or fails as `fault` says of the host. It notes hosts and bodies.
+async fn exchange(
+    request: Request<Unsent<Full<Bytes>>>,
+    log: Log,
+    fault: Option<Fault>,
+) -> Result<Response<String>, Fault> {
+    let host = request.uri().host().unwrap().to_owned();
+    let body = match fault {
+        Some(Fault::Refused) => String::new(),
+        _ => String::from_utf8(request.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap(),
+    };
+    log.lock().unwrap().push((host.clone(), body));
+    fault.map_or(Ok(Response::new(host)), Err)
+}
+
+/// Sends one request per entry of the result, over a client where `faults` names what goes wrong with which host.
+async fn answers(
+    handle: &RoutingHandle,
+    faults: &[(&'static str, Fault)],
+    count: usize,
+) -> (Vec<Result<String, Fault>>, Vec<(String, String)>) {
+    let log = Log::default();
+    let (faults, noted): (BTreeMap<_, _>, _) = (faults.iter().copied().collect(), Arc::clone(&log));
+    let client = service_fn(move |request: Request<Unsent<Full<Bytes>>>| {
+        let fault = faults.get(request.uri().host().unwrap()).copied();
+        exchange(request, Arc::clone(&noted), fault)
+    });
+    let policy = Failover::new(|error: &Fault| *error == Fault::Refused);
+    let layers = ServiceBuilder::new().map_request(prepare).layer(RetryLayer::new(policy));
+    let service = layers.layer(fixed(handle).with_failover()).service(client);
+    let mut answers = Vec::new();
+    for i in 0..count {
+        let request = Request::post("/").body(Full::from(format!("body {i}"))).unwrap();
+        let answer = service.clone().oneshot(request).await;
+        answers.push(answer.map(|response| response.into_body().into_inner().unwrap()));
+    }
+    let log = log.lock().unwrap().clone();
+    (answers, log)
+}
+
+fn hosts(log: &[(String, String)]) -> BTreeMap<&str, usize> {
+    let mut hosts = BTreeMap::new();
+    for (host, _) in log {
+        *hosts.entry(host.as_str()).or_default() += 1;
+    }
+    hosts
+}
+
+const THREE: [(&str, f64); 3] =
+    [("http://10.0.0.1", 50.0), ("http://10.0.0.2", 30.0), ("http://10.0.0.3", 20.0)];
+
+#[tokio::test]
+async fn what_cannot_be_connected_to_is_sent_elsewhere_by_the_weights_of_the_others_and_counted_apart() {
+    let handle = auth(&THREE);
+    let (answers, log) = answers(&handle, &[("10.0.0.1", Fault::Refused)], 1_000).await;
+    assert!(answers.iter().all(Result::is_ok));
+    let hosts = hosts(&log);
+    assert!(hosts["10.0.0.1"].abs_diff(500) <= 2, "each is tried where it belongs first: {hosts:?}");
+    assert!(hosts["10.0.0.2"].abs_diff(600) <= 5, "{hosts:?}");
+    assert!(log.iter().filter(|(host, _)| host != "10.0.0.1").all(|(_, body)| body.starts_with("body ")));
+    let apart: u64 = ["v1", "v2"].iter().filter_map(|v| handle.picks("auth", v, Reason::Failover)).sum();
+    assert_eq!(Some(apart), handle.picks("auth", "v0", Reason::Draw));
+}
+
+#[tokio::test]
+async fn each_version_is_tried_once_and_the_last_error_is_the_answer() {
+    let handle = auth(&THREE);
+    let all = ["10.0.0.1", "10.0.0.2", "10.0.0.3"].map(|host| (host, Fault::Refused));
+    let (answers, log) = answers(&handle, &all, 100).await;
+    assert!(answers.iter().all(|answer| *answer == Err(Fault::Refused)));
+    assert_eq!(hosts(&log), all.iter().map(|(host, _)| (*host, 100)).collect());
+}
+
+#[tokio::test]
+async fn what_was_connected_to_is_never_asked_again() {
+    let (answers, log) = answers(&auth(&THREE), &[("10.0.0.1", Fault::Reset)], 100).await;
+    assert_eq!(log.len(), 100);
+    let reset = answers.iter().filter(|answer| **answer == Err(Fault::Reset)).count();
+    assert!(reset.abs_diff(50) <= 2, "{reset}");
+}
+
+#[tokio::test]
+async fn a_version_without_weight_takes_nobody_in() {
+    let handle = auth(&[("http://10.0.0.1", 100.0), ("http://10.0.0.2", 0.0)]);
+    let (answers, log) = answers(&handle, &[("10.0.0.1", Fault::Refused)], 20).await;
+    assert!(answers.iter().all(Result::is_err));
+    assert_eq!(hosts(&log), [("10.0.0.1", 20)].into());
+}
+
+#[tokio::test]
+async fn without_being_switched_on_a_broken_version_shows() {
+    let handle = auth(&THREE);
+    let client = service_fn(|request: Request<Unsent<Full<Bytes>>>| async move {
+        if request.uri().host() == Some("10.0.0.1") { Err(Fault::Refused) } else { Ok(Response::new(())) }
+    });
+    let policy = Failover::new(|error: &Fault| *error == Fault::Refused);
+    let retry = ServiceBuilder::new().map_request(prepare).layer(RetryLayer::new(policy));
+    let service = retry.layer(fixed(&handle)).service(client);
+    let mut failed = 0;
+    for _ in 0..100 {
+        failed += usize::from(service.clone().oneshot(Request::new(Full::default())).await.is_err());
+    }
+    assert!(failed.abs_diff(50_usize) <= 2, "{failed}");
+}
+
+#[tokio::test]
+async fn a_body_that_was_begun_is_not_sent_again_whatever_the_error_says() {
+    let handle = auth(&THREE);
+    let tries = Arc::new(Mutex::new(0));
+    let counted = Arc::clone(&tries);
+    let client = service_fn(move |request: Request<Unsent<Full<Bytes>>>| {
+        *counted.lock().unwrap() += 1;
+        async move {
+            let _begun = request.into_body().collect().await;
+            Err::<Response<()>, _>(Fault::Refused)
+        }
+    });
+    let policy = Failover::new(|error: &Fault| *error == Fault::Refused);
+    let retry = ServiceBuilder::new().map_request(prepare).layer(RetryLayer::new(policy));
+    let mut service = retry.layer(fixed(&handle).with_failover()).service(client);
+    assert!(service.ready().await.unwrap().call(Request::new(Full::from("x"))).await.is_err());
+    assert_eq!(*tries.lock().unwrap(), 1);
+}
+
+#[tokio::test]
+async fn over_real_sockets_a_streamed_body_arrives_whole_at_the_version_that_answers() {
+    let dead = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let alive = backend("alive").await;
+    let handle = auth(&[(&*format!("http://{dead}"), 50.0), (&*format!("http://{alive}"), 50.0)]);
+    type Streamed = StreamBody<
+        futures_util::stream::Iter<
+            std::vec::IntoIter<Result<http_body::Frame<Bytes>, std::convert::Infallible>>,
+        >,
+    >;
+    let client = Client::builder(TokioExecutor::new()).build_http::<Unsent<Streamed>>();
+    let policy = Failover::new(legacy::Error::is_connect);
+    let retry = ServiceBuilder::new().map_request(prepare).layer(RetryLayer::new(policy));
+    let service = retry.service(fixed(&handle).with_failover().layer(client));
+    for _ in 0..20 {
+        let frames: Vec<_> =
+            (0..50).map(|_| Ok(http_body::Frame::data(Bytes::from_static(b"0123456789")))).collect();
+        let body = StreamBody::new(futures_util::stream::iter(frames));
+        let response = service.clone().oneshot(Request::post("/").body(body).unwrap()).await.unwrap();
+        assert_eq!(response.status(), 200);
+    }
+    assert_eq!(handle.picks("auth", "v1", Reason::Failover), handle.picks("auth", "v0", Reason::Draw));
+}
