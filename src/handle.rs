@@ -173,7 +173,7 @@ impl RoutingHandle {
     /// Once a version's weight is 0 and this is 0, no request of this handle is left at its backend, which may be
     /// stopped as soon as the same holds for every gateway that follows the store. Another gateway has followed a
     /// change once the revision of its [freshness](crate::Deployments::freshness) has reached that of the change.
-    /// A protocol upgrade counts until its `101` response has ended, not until the tunnel closes; after
+    /// A protocol upgrade counts until its [`Tunnel`](crate::layer::Tunnel) is dropped; after
     /// [`SetUrl`](crate::routing::Change::SetUrl) the count is that of both URLs.
     ///
     /// ```

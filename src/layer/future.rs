@@ -4,14 +4,33 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use http::Response;
 use http::header::{HeaderMap, SET_COOKIE};
+use http::{Response, StatusCode};
 use pin_project_lite::pin_project;
 
 use super::body::ResponseBody;
 use super::overriding::Refused;
 use super::rejection::{Rejection, is_grpc};
 use super::service::Companion;
+use crate::traffic::InFlightGuard;
+
+/// In the extensions of a response that switches protocols (101), as for a WebSocket: the request counts as in flight for
+/// as long as it is kept. Whoever bridges the tunnel takes it along, so that it shows when a version is idle.
+///
+/// ```
+/// use http::{Response, StatusCode};
+/// use tower_canary::layer::Tunnel;
+///
+/// async fn bridge<B>(mut response: Response<B>) {
+///     let tunnel = response.extensions_mut().remove::<Tunnel>();
+///     // ... copy bytes both ways until one side closes ...
+///     drop(tunnel);
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Tunnel {
+    _in_flight: InFlightGuard,
+}
 
 pin_project! {
     /// The response to come of [`WeightedVersion`](super::WeightedVersion). Not boxed.
@@ -55,9 +74,14 @@ where
             KindProj::Forwarded { future, companion } => {
                 let response = ready!(future.poll(cx))?;
                 let Companion { in_flight, choice, pin } = std::mem::take(companion);
+                let tunnel =
+                    in_flight.clone().filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS);
                 let mut response = response.map(|body| ResponseBody::upstream(body, in_flight));
                 if let Some(choice) = choice {
                     response.extensions_mut().insert(*choice);
+                }
+                if let Some(tunnel) = tunnel {
+                    response.extensions_mut().insert(Tunnel { _in_flight: tunnel });
                 }
                 if let Some(pin) = pin {
                     response.headers_mut().append(SET_COOKIE, *pin);

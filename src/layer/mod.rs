@@ -92,7 +92,7 @@ mod tried;
 pub use self::affinity::{Affinity, ClientAddress};
 pub use self::body::ResponseBody;
 pub use self::choice::VersionChoice;
-pub use self::future::ResponseFuture;
+pub use self::future::{ResponseFuture, Tunnel};
 pub use self::layer::WeightedVersionLayer;
 pub use self::overriding::Override;
 #[cfg(feature = "pin")]

@@ -96,3 +96,25 @@ async fn a_rejection_is_never_in_flight() {
     assert_eq!(count(&handle), 0);
     drop(held);
 }
+
+#[tokio::test]
+async fn a_tunnel_is_in_flight_until_whoever_bridges_it_lets_go_through_a_replaced_route_too() {
+    let handle = auth(&[("http://h", 100.0)]);
+    let switching = tower::service_fn(|_: Request<()>| async {
+        Response::builder().status(101).body(Empty::<Bytes>::new()).map_err(std::io::Error::other)
+    });
+    let mut response = fixed(&handle).layer(switching).oneshot(get("/")).await.unwrap();
+    let tunnel = response.extensions_mut().remove::<tower_canary::layer::Tunnel>();
+    assert!(tunnel.is_some());
+    drop(response);
+    assert_eq!(count(&handle), 1);
+    let split = handle.route("auth").unwrap().split().clone();
+    let moved = Change::SetUrl { version: "v0".parse().unwrap(), backend: "http://other".parse().unwrap() };
+    assert!(handle.publish(Route::compile(split.apply(&moved, std::time::SystemTime::UNIX_EPOCH).unwrap())));
+    assert_eq!(count(&handle), 1);
+    drop(tunnel);
+    assert_eq!(count(&handle), 0);
+
+    let response = fixed(&handle).layer(answering(Full::from("no tunnel"))).oneshot(get("/")).await.unwrap();
+    assert!(response.extensions().get::<tower_canary::layer::Tunnel>().is_none());
+}
