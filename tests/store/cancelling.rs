@@ -77,7 +77,8 @@ impl Lent {
                 tokio::time::sleep(Duration::from_millis(150)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(2), settled).await.unwrap();
+        // Before the database would end them by itself, and long enough for a disk that is busy.
+        tokio::time::timeout(Duration::from_secs(4), settled).await.unwrap();
         let taken = futures_util::future::join_all((0..CONNECTIONS).map(|_| self.pool.begin()));
         for transaction in tokio::time::timeout(Duration::from_secs(3), taken).await.unwrap() {
             transaction.unwrap().rollback().await.unwrap();
