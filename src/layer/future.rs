@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use super::body::ResponseBody;
 use super::overriding::Refused;
 use super::rejection::{Rejection, is_grpc};
-use super::service::Companion;
+use super::service::{Companion, Extras};
 use crate::traffic::InFlightGuard;
 
 /// In the extensions of a response that switches protocols (101), as for a WebSocket: the request counts as in flight for
@@ -38,7 +38,6 @@ pin_project! {
     pub struct ResponseFuture<F> {
         #[pin]
         kind: Kind<F>,
-        refused: Option<Refused>,
     }
 }
 
@@ -47,17 +46,17 @@ pin_project! {
     #[derive(Debug)]
     enum Kind<F> {
         Forwarded { #[pin] future: F, companion: Companion },
-        Rejected { rejection: Rejection, grpc: bool },
+        Rejected { rejection: Rejection, grpc: bool, refused: Option<Refused> },
     }
 }
 
 impl<F> ResponseFuture<F> {
-    pub(super) const fn forwarded(future: F, companion: Companion, refused: Option<Refused>) -> Self {
-        Self { kind: Kind::Forwarded { future, companion }, refused }
+    pub(super) const fn forwarded(future: F, companion: Companion) -> Self {
+        Self { kind: Kind::Forwarded { future, companion } }
     }
 
     pub(super) fn rejected(rejection: Rejection, headers: &HeaderMap, refused: Option<Refused>) -> Self {
-        Self { kind: Kind::Rejected { rejection, grpc: is_grpc(headers) }, refused }
+        Self { kind: Kind::Rejected { rejection, grpc: is_grpc(headers), refused } }
     }
 }
 
@@ -68,30 +67,45 @@ where
     type Output = Result<Response<ResponseBody<R>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let mut response = match this.kind.project() {
-            KindProj::Rejected { rejection, grpc } => rejection.response(*grpc),
-            KindProj::Forwarded { future, companion } => {
-                let response = ready!(future.poll(cx))?;
-                let Companion { in_flight, choice, pin } = std::mem::take(companion);
-                let tunnel =
-                    in_flight.clone().filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS);
-                let mut response = response.map(|body| ResponseBody::upstream(body, in_flight));
-                if let Some(choice) = choice {
-                    response.extensions_mut().insert(*choice);
+        match self.project().kind.project() {
+            KindProj::Rejected { rejection, grpc, refused } => {
+                let mut response = rejection.response(*grpc);
+                if let Some(refused) = refused {
+                    refused.note(response.headers_mut());
                 }
-                if let Some(tunnel) = tunnel {
-                    response.extensions_mut().insert(Tunnel { _in_flight: tunnel });
-                }
-                if let Some(pin) = pin {
-                    response.headers_mut().append(SET_COOKIE, *pin);
-                }
-                response
+                Poll::Ready(Ok(response))
             }
-        };
-        if let Some(refused) = this.refused {
+            KindProj::Forwarded { future, companion } => {
+                let answer = ready!(future.poll(cx));
+                let Companion { in_flight, extras } = std::mem::take(companion);
+                Poll::Ready(answer.map(|mut response| {
+                    if response.status() == StatusCode::SWITCHING_PROTOCOLS
+                        && let Some(in_flight) = &in_flight
+                    {
+                        response.extensions_mut().insert(Tunnel { _in_flight: in_flight.clone() });
+                    }
+                    if let Some(extras) = extras {
+                        (*extras).give(&mut response);
+                    }
+                    response.map(|body| ResponseBody::upstream(body, in_flight))
+                }))
+            }
+        }
+    }
+}
+
+impl Extras {
+    #[cold]
+    fn give<B>(self, response: &mut Response<B>) {
+        let Self { choice, pin, refused } = self;
+        if let Some(choice) = choice {
+            response.extensions_mut().insert(choice);
+        }
+        if let Some(pin) = pin {
+            response.headers_mut().append(SET_COOKIE, pin);
+        }
+        if let Some(refused) = refused {
             refused.note(response.headers_mut());
         }
-        Poll::Ready(Ok(response))
     }
 }

@@ -7,7 +7,6 @@ use super::overriding::Override;
 use super::rewrite::HostPolicy;
 #[cfg(feature = "pin")]
 use super::rules::Pinning;
-use super::rules::Rules;
 use super::service::{Settings, WeightedVersion};
 use super::target::Target;
 use crate::handle::{RoutingHandle, Upstream};
@@ -40,7 +39,7 @@ impl WeightedVersionLayer {
     pub fn new(handle: &RoutingHandle, target: Target) -> Self {
         let source = target.on(handle);
         let host = HostPolicy::default();
-        let settings = Settings { source, rules: Rules::default(), host, fallback: None, tell: false };
+        let settings = Settings { source, rules: None, host, fallback: None, tell: false };
         Self { settings: Arc::new(settings) }
     }
 
@@ -48,12 +47,12 @@ impl WeightedVersionLayer {
     ///
     /// Costs the search for the key and its hash.
     pub fn with_affinity(self, affinity: Affinity) -> Self {
-        self.set(|settings| settings.rules.affinity = Some(affinity))
+        self.set(|settings| settings.rules.get_or_insert_default().affinity = Some(affinity))
     }
 
     /// Lets those whom the host trusts ask for a version, even one at weight 0. It comes before every other rule.
     pub fn with_override(self, overriding: Override) -> Self {
-        self.set(|settings| settings.rules.overriding = Some(overriding))
+        self.set(|settings| settings.rules.get_or_insert_default().overriding = Some(overriding))
     }
 
     /// Sends requests for an unknown service, or for one without an active version, to `backend`.
@@ -79,12 +78,12 @@ impl WeightedVersionLayer {
 
     #[cfg(feature = "pin")]
     pub(super) fn with_pinning(self, pinning: impl Pinning + 'static) -> Self {
-        self.set(|settings| settings.rules.pinning = Some(Arc::new(pinning)))
+        self.set(|settings| settings.rules.get_or_insert_default().pinning = Some(Arc::new(pinning)))
     }
 
     #[cfg(feature = "failover")]
     pub(super) fn with_tried(self) -> Self {
-        self.set(|settings| settings.rules.failover = true)
+        self.set(|settings| settings.rules.get_or_insert_default().failover = true)
     }
 
     fn set(mut self, set: impl FnOnce(&mut Settings)) -> Self {

@@ -91,9 +91,9 @@ impl Rules {
     }
 
     /// The cookie that keeps a user with the version that was drawn.
-    pub(super) fn pin(&self, choice: &Choice<'_>) -> Option<Box<HeaderValue>> {
+    pub(super) fn pin(&self, choice: &Choice<'_>) -> Option<HeaderValue> {
         let pinning = self.pinning.as_ref().filter(|_| choice.reason == Reason::Draw)?;
         let version = choice.split.versions().get(choice.version)?;
-        pinning.cookie(choice.split, version).map(Box::new)
+        pinning.cookie(choice.split, version)
     }
 }

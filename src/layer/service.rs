@@ -12,8 +12,8 @@ use super::rejection::Rejection;
 use super::rewrite::{HostPolicy, rewrite};
 use super::rules::Rules;
 use super::target::Source;
-use crate::handle::{Choice, NextDraw, Upstream};
-use crate::routing::Route;
+use crate::handle::{Choice, NextDraw, NoChoice, Upstream};
+use crate::routing::{Reason, Route};
 use crate::sharded::{Shard, Sharded};
 use crate::traffic::InFlightGuard;
 
@@ -30,7 +30,8 @@ pub struct WeightedVersion<S> {
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) source: Source,
-    pub(super) rules: Rules,
+    /// `None` where each request is drawn, which is the quickest.
+    pub(super) rules: Option<Box<Rules>>,
     pub(super) host: HostPolicy,
     pub(super) fallback: Option<Arc<Sharded<Upstream>>>,
     pub(super) tell: bool,
@@ -41,9 +42,16 @@ pub(super) struct Settings {
 pub(super) struct Companion {
     pub(super) in_flight: Option<InFlightGuard>,
     /// Boxed, so that those who do not ask for it do not carry its size.
-    pub(super) choice: Option<Box<VersionChoice>>,
+    pub(super) extras: Option<Box<Extras>>,
+}
+
+/// What a response is given beside its body.
+#[derive(Debug, Default)]
+pub(super) struct Extras {
+    pub(super) choice: Option<VersionChoice>,
     /// A cookie to be set.
-    pub(super) pin: Option<Box<HeaderValue>>,
+    pub(super) pin: Option<HeaderValue>,
+    pub(super) refused: Option<Refused>,
 }
 
 impl<S> WeightedVersion<S> {
@@ -80,45 +88,73 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let mut refused = None;
-        match self.settings.direct(&mut request, &mut refused) {
-            Ok(companion) => ResponseFuture::forwarded(self.inner.call(request), companion, refused),
-            Err(rejection) => ResponseFuture::rejected(rejection, request.headers(), refused),
+        match self.settings.direct(&mut request) {
+            Ok(companion) => ResponseFuture::forwarded(self.inner.call(request), companion),
+            Err((rejection, refused)) => ResponseFuture::rejected(rejection, request.headers(), refused),
         }
     }
 }
 
 impl Settings {
-    /// Points `request` at the version chosen for it, or at the fallback. Notes in `refused` why not at the version that
-    /// it asked for.
-    fn direct<B>(
+    /// Points `request` at the version chosen for it, or at the fallback.
+    fn direct<B>(&self, request: &mut Request<B>) -> Result<Companion, (Rejection, Option<Refused>)> {
+        if let Some(rules) = &self.rules {
+            return self.direct_by(rules, request);
+        }
+        let drawn =
+            |_: &Request<B>, route: &Route, next: NextDraw<'_>| (route.index_at(next.point()), Reason::Draw);
+        let directed =
+            self.source.choose(request, drawn, |request, choice, cut| self.forward(request, choice, cut));
+        directed.map_err(|rejection| (rejection, None))
+    }
+
+    #[inline(never)]
+    fn direct_by<B>(
+        &self,
+        rules: &Rules,
+        request: &mut Request<B>,
+    ) -> Result<Companion, (Rejection, Option<Refused>)> {
+        let (asked, mut refused, mut pin) = (rules.take(request), None, None);
+        let pick = |request: &Request<B>, route: &Route, next: NextDraw<'_>| {
+            rules.pick(request, asked, route, next, &mut refused)
+        };
+        let directed = self.source.choose(request, pick, |request, choice, cut| {
+            pin = choice.as_ref().ok().and_then(|choice| rules.pin(choice));
+            self.forward(request, choice, cut)
+        });
+        let mut companion = directed.map_err(|rejection| (rejection, refused))?;
+        if pin.is_some() || refused.is_some() {
+            let extras = companion.extras.get_or_insert_default();
+            (extras.pin, extras.refused) = (pin, refused);
+        }
+        Ok(companion)
+    }
+
+    #[inline]
+    fn forward<B>(
         &self,
         request: &mut Request<B>,
-        refused: &mut Option<Refused>,
+        choice: Result<Choice<'_>, NoChoice>,
+        cut: usize,
     ) -> Result<Companion, Rejection> {
-        let asked = self.rules.take(request);
-        let pick = |request: &Request<B>, route: &Route, next: NextDraw<'_>| {
-            self.rules.pick(request, asked, route, next, refused)
-        };
-        self.source.choose(request, pick, |request, choice, cut| match choice {
+        match choice {
             Ok(choice) => {
                 rewrite(request, choice.upstream, cut, self.host)?;
-                let told = self.tell.then(|| Self::tell(request, &choice));
-                let pin = self.rules.pin(&choice);
-                Ok(Companion { in_flight: Some(choice.in_flight), choice: told, pin })
+                let extras = self.tell.then(|| Self::tell(request, &choice));
+                Ok(Companion { in_flight: Some(choice.in_flight), extras })
             }
             Err(none) => {
                 let fallback = self.fallback.as_ref().ok_or(none)?;
                 rewrite(request, fallback.at(Shard::current()), 0, self.host)?;
                 Ok(Companion::default())
             }
-        })
+        }
     }
 
     #[cold]
-    fn tell<B>(request: &mut Request<B>, choice: &Choice<'_>) -> Box<VersionChoice> {
-        let choice = Box::new(VersionChoice::of(choice));
-        request.extensions_mut().insert(VersionChoice::clone(&choice));
-        choice
+    fn tell<B>(request: &mut Request<B>, choice: &Choice<'_>) -> Box<Extras> {
+        let choice = VersionChoice::of(choice);
+        request.extensions_mut().insert(choice.clone());
+        Box::new(Extras { choice: Some(choice), ..Extras::default() })
     }
 }
