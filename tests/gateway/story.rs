@@ -64,7 +64,8 @@ fn the_printed_lines_run_in_a_shell_as_they_are() {
     let expected = [(90, "v1.0"), (10, "v1.1"), (50, "v1.0"), (50, "v1.1"), (100, "v1.1"), (100, "v1.0")];
     assert_eq!(counted.len(), expected.len(), "{output}");
     for ((count, version), (near, expected)) in counted.into_iter().zip(expected) {
-        assert!(version == expected && usize::abs_diff(count, near) <= 1, "{output}");
+        // From wherever the sequence starts, 100 points are within two of any share.
+        assert!(version == expected && usize::abs_diff(count, near) <= 2, "{output}");
     }
 }
 
