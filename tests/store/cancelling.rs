@@ -73,8 +73,8 @@ impl Lent {
     async fn assert_whole_while_followed(&self) {
         let settled = async {
             while self.database.open_transactions().await > 0 {
-                // InnoDB tells what it told before to who asks again within a tenth of a second.
-                tokio::time::sleep(Duration::from_millis(150)).await;
+                // InnoDB tells what it told before where anybody asks again within a tenth of a second.
+                tokio::time::sleep(Duration::from_millis(rand::random_range(150..600))).await;
             }
         };
         // Before the database would end them by itself, and long enough for a disk that is busy.
