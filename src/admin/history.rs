@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use http::StatusCode;
 use serde::Deserialize;
 
 use super::answers::{ChangedDto, EntryDto, HistoryDto};
@@ -73,7 +72,5 @@ pub(super) async fn restore(
     Body(body): Body<Restore>,
 ) -> Result<Response, Problem> {
     let change = state.deployments.restoring(&service, body.generation).await?;
-    let changed = state.apply(&service, change, write, body.reason).await?;
-    let answer = changed.dto();
-    Ok(changed.answer(StatusCode::OK, answer))
+    Ok(state.apply(&service, change, write, body.reason).await?.ok())
 }

@@ -75,6 +75,12 @@ impl Changed {
         }
     }
 
+    /// Answers with the split.
+    pub(super) fn ok(self) -> Response {
+        let body = self.dto();
+        self.answer(StatusCode::OK, body)
+    }
+
     /// Answers `body` with `status`, or with 202 where some replica does not serve it yet. What was not made has no tag.
     pub(super) fn answer(self, status: StatusCode, body: ChangedDto) -> Response {
         if self.moves.is_some() {

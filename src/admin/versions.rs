@@ -72,9 +72,7 @@ pub(super) async fn update(
     Body(body): Body<Update>,
 ) -> Result<Response, Problem> {
     let change = change(version, &body, write.force)?;
-    let changed = state.apply(&service, change, write, body.reason).await?;
-    let answer = changed.dto();
-    Ok(changed.answer(StatusCode::OK, answer))
+    Ok(state.apply(&service, change, write, body.reason).await?.ok())
 }
 
 /// Forgets an inactive version.
@@ -96,9 +94,7 @@ pub(super) async fn remove(
     write: Write,
     Body(body): Body<Why>,
 ) -> Result<Response, Problem> {
-    let changed = state.apply(&service, Change::Remove { version }, write, body.reason).await?;
-    let answer = changed.dto();
-    Ok(changed.answer(StatusCode::OK, answer))
+    Ok(state.apply(&service, Change::Remove { version }, write, body.reason).await?.ok())
 }
 
 /// Probes a version now, as before it gets traffic.

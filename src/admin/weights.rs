@@ -60,9 +60,7 @@ pub(super) async fn set_weights(
     Body(body): Body<SetWeights>,
 ) -> Result<Response, Problem> {
     let change = Change::SetWeights(parsed(&body.weights)?);
-    let changed = state.apply(&service, change, write, body.reason).await?;
-    let answer = changed.dto();
-    Ok(changed.answer(StatusCode::OK, answer))
+    Ok(state.apply(&service, change, write, body.reason).await?.ok())
 }
 
 /// Gives a version all traffic, and activates it if it is not active. Also the way back.
@@ -109,9 +107,7 @@ pub(super) async fn redraw(
     write: Write,
     Body(body): Body<Why>,
 ) -> Result<Response, Problem> {
-    let changed = state.apply(&service, Change::Redraw, write, body.reason).await?;
-    let answer = changed.dto();
-    Ok(changed.answer(StatusCode::OK, answer))
+    Ok(state.apply(&service, Change::Redraw, write, body.reason).await?.ok())
 }
 
 fn parsed(weights: &BTreeMap<String, f64>) -> Result<BTreeMap<VersionName, Weight>, Problem> {

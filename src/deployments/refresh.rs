@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -150,12 +150,14 @@ impl Deployments {
     /// Publishes all of `snapshot`; of what is broken in it, and of what was answered while it was read, the routes that
     /// are served already. Gives back the rest.
     pub(super) fn publish_whole(&self, mut snapshot: Snapshot) -> Snapshot {
+        let read =
+            std::mem::take(&mut snapshot.splits).into_iter().map(|split| Arc::new(Route::compile(split)));
+        let read: Vec<_> = read.collect();
         let answered = self.answered();
         let served = |name: &str| self.shared.handle.route(name);
         let broken = snapshot.broken.iter().filter_map(|broken| served(&broken.service));
         let kept = broken.chain(answered.iter().filter_map(|service| served(service.as_str())));
-        let read = std::mem::take(&mut snapshot.splits).into_iter().map(|split| Route::compile(split).into());
-        self.shared.handle.replace(&read.chain(kept).collect::<RoutingTable>());
+        self.shared.handle.replace(&read.into_iter().chain(kept).collect::<RoutingTable>());
         self.count_published();
         snapshot
     }

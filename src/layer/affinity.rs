@@ -5,9 +5,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::HeaderMap;
-use http::header::{COOKIE, HeaderName};
+use http::header::HeaderName;
 
+use super::cookies;
 use super::target::RequestHead;
 use crate::routing::Point;
 
@@ -151,7 +151,10 @@ impl Source {
     fn key<'a>(&self, head: &RequestHead<'a>) -> Option<Cow<'a, [u8]>> {
         match self {
             Self::Header(name) => Some(head.only(name)?.as_bytes().into()),
-            Self::Cookie(name) => Some(cookie(head.headers, name)?.into()),
+            Self::Cookie(name) => {
+                let first = cookies::pairs(head.headers).find_map(|pair| cookies::value(pair, name))?;
+                Some(first.into())
+            }
             Self::ClientAddress => {
                 let ClientAddress(address) = head.extensions.get()?;
                 Some(address.to_canonical().to_string().into_bytes().into())
@@ -159,11 +162,4 @@ impl Source {
             Self::Function(function) => function(head),
         }
     }
-}
-
-/// The value of the first cookie called `name` (RFC 6265, section 4.2.1).
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a [u8]> {
-    let pairs =
-        headers.get_all(COOKIE).iter().flat_map(|header| header.as_bytes().split(|byte| *byte == b';'));
-    pairs.map(<[u8]>::trim_ascii).find_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
 }

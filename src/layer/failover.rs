@@ -112,7 +112,7 @@ where
 impl WeightedVersionLayer {
     /// Sends a request elsewhere whose version could not be connected to, as [`Failover`] says.
     pub fn with_failover(self) -> Self {
-        self.with_tried()
+        self.rule(|rules| rules.failover = true)
     }
 }
 

@@ -5,8 +5,7 @@ use tower_layer::Layer;
 use super::affinity::Affinity;
 use super::overriding::Override;
 use super::rewrite::HostPolicy;
-#[cfg(feature = "pin")]
-use super::rules::Pinning;
+use super::rules::Rules;
 use super::service::{Settings, WeightedVersion};
 use super::target::Target;
 use crate::handle::{RoutingHandle, Upstream};
@@ -47,12 +46,12 @@ impl WeightedVersionLayer {
     ///
     /// Costs the search for the key and its hash.
     pub fn with_affinity(self, affinity: Affinity) -> Self {
-        self.set(|settings| settings.rules.get_or_insert_default().affinity = Some(affinity))
+        self.rule(|rules| rules.affinity = Some(affinity))
     }
 
     /// Lets those whom the host trusts ask for a version, even one at weight 0. It comes before every other rule.
     pub fn with_override(self, overriding: Override) -> Self {
-        self.set(|settings| settings.rules.get_or_insert_default().overriding = Some(overriding))
+        self.rule(|rules| rules.overriding = Some(overriding))
     }
 
     /// Sends requests for an unknown service, or for one without an active version, to `backend`.
@@ -76,14 +75,8 @@ impl WeightedVersionLayer {
         self.set(|settings| settings.tell = true)
     }
 
-    #[cfg(feature = "pin")]
-    pub(super) fn with_pinning(self, pinning: impl Pinning + 'static) -> Self {
-        self.set(|settings| settings.rules.get_or_insert_default().pinning = Some(Arc::new(pinning)))
-    }
-
-    #[cfg(feature = "failover")]
-    pub(super) fn with_tried(self) -> Self {
-        self.set(|settings| settings.rules.get_or_insert_default().failover = true)
+    pub(super) fn rule(self, rule: impl FnOnce(&mut Rules)) -> Self {
+        self.set(|settings| rule(settings.rules.get_or_insert_default()))
     }
 
     fn set(mut self, set: impl FnOnce(&mut Settings)) -> Self {

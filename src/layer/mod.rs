@@ -71,6 +71,7 @@
 mod affinity;
 mod body;
 mod choice;
+mod cookies;
 #[cfg(feature = "failover")]
 pub mod failover;
 mod future;

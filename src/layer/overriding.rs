@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::header::{COOKIE, HeaderName, HeaderValue};
 use http::{HeaderMap, Request};
 
+use super::cookies;
 use super::target::RequestHead;
 use crate::routing::Split;
 
@@ -103,10 +104,10 @@ impl fmt::Debug for Override {
 
 impl Place {
     fn is_used(&self, headers: &HeaderMap) -> bool {
-        headers.contains_key(match self {
-            Self::Header(name) => name,
-            Self::Cookie(_) => &COOKIE,
-        })
+        match self {
+            Self::Header(name) => headers.contains_key(name),
+            Self::Cookie(name) => cookies::pairs(headers).any(|pair| cookies::value(pair, name).is_some()),
+        }
     }
 
     fn take(&self, headers: &mut HeaderMap) -> Option<Result<HeaderValue, Refused>> {
@@ -123,18 +124,18 @@ impl Place {
 
 /// Takes every cookie called `name` out of the headers, and leaves the others as they are.
 fn take_cookie(headers: &mut HeaderMap, name: &str) -> Option<Result<HeaderValue, Refused>> {
-    let value = |pair: &[u8]| -> Option<Vec<u8>> {
-        Some(pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=")?.to_vec())
+    let asked: Vec<_> = cookies::pairs(headers).filter_map(|pair| cookies::value(pair, name)).collect();
+    let value = match asked[..] {
+        [] => return None,
+        [only] => HeaderValue::from_bytes(only).map_err(|_| Refused::UnknownVersion),
+        _ => Err(Refused::Ambiguous),
     };
-    let mut asked: Vec<Vec<u8>> = Vec::new();
     let mut kept = Vec::new();
     for header in headers.get_all(COOKIE) {
         let pairs = header.as_bytes().split(|byte| *byte == b';');
-        let (ours, others): (Vec<&[u8]>, Vec<&[u8]>) = pairs.partition(|pair| value(pair).is_some());
-        asked.extend(ours.into_iter().filter_map(value));
+        let others: Vec<_> = pairs.filter(|pair| cookies::value(pair, name).is_none()).collect();
         kept.push(others.join(&b';'));
     }
-    let last = asked.pop()?;
     headers.remove(COOKIE);
     for others in kept.iter().map(|others| others.trim_ascii()).filter(|others| !others.is_empty()) {
         // It is made of what was a header value.
@@ -142,8 +143,7 @@ fn take_cookie(headers: &mut HeaderMap, name: &str) -> Option<Result<HeaderValue
             headers.append(COOKIE, others);
         }
     }
-    let value = HeaderValue::from_bytes(&last).map_err(|_| Refused::UnknownVersion);
-    Some(if asked.is_empty() { value } else { Err(Refused::Ambiguous) })
+    Some(value)
 }
 
 impl Asked {

@@ -1,6 +1,7 @@
 //! A cookie of the layer's own that keeps a user with a version.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cookie::{Cookie, CookieJar, Key, SameSite};
@@ -97,7 +98,7 @@ impl WeightedVersionLayer {
     /// Keeps users without a key with their version by a cookie. It comes before the key: who was pinned stays, and who
     /// has a key from the start needs no pin.
     pub fn with_pin(self, pin: Pin) -> Self {
-        self.with_pinning(pin)
+        self.rule(|rules| rules.pinning = Some(Arc::new(pin)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::routing::{Point, Split, VersionId};
+use crate::routing::{PARTS, Point, Split, Version, VersionId};
 
 /// Which versions a request was sent to, shared by its attempts through its extensions.
 #[derive(Clone, Debug, Default)]
@@ -46,16 +46,10 @@ impl Tried {
 
     /// One of the versions that were not tried yet, by their weights among each other.
     pub(super) fn another(&self, split: &Split, point: Point) -> Option<usize> {
-        let left = |i: usize| {
-            let version = &split.versions()[i];
-            if self.state().versions.contains(&version.id) {
-                0
-            } else {
-                u32::from(version.weight.hundredths())
-            }
-        };
-        let weights: Vec<u32> = (0..split.versions().len()).map(left).collect();
-        let mut at = u32::from(point.get()) * weights.iter().sum::<u32>() / u32::from(crate::routing::PARTS);
+        let tried = self.state().versions.clone();
+        let left = |v: &Version| if tried.contains(&v.id) { 0 } else { u32::from(v.weight.hundredths()) };
+        let weights: Vec<u32> = split.versions().iter().map(left).collect();
+        let mut at = u32::from(point.get()) * weights.iter().sum::<u32>() / u32::from(PARTS);
         let chosen = weights.iter().position(|weight| {
             let is_here = at < *weight;
             at = at.saturating_sub(*weight);

@@ -21,10 +21,10 @@ pub enum Reason {
     Override,
     /// A cookie of the layer's own keeps the user with the version it was given first.
     Pin,
-    /// The weights alone: the next point of the service's draw.
-    Draw,
     /// The slot of the request's key, which stays with a version for as long as that does not shrink.
     Key,
+    /// The weights alone: the next point of the service's draw.
+    Draw,
 }
 
 impl Reason {
@@ -42,8 +42,8 @@ impl Reason {
             Self::Failover => "failover",
             Self::Override => "override",
             Self::Pin => "pin",
-            Self::Draw => "draw",
             Self::Key => "key",
+            Self::Draw => "draw",
         }
     }
 }

@@ -59,6 +59,18 @@ async fn open(url: &str) -> Result<DatabaseConnection, ConnectError> {
     }
 }
 
+/// Connects once. A pool that is refused asks on and on; whoever starts a gateway wants to know at once.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+pub(super) async fn reach<O>(options: &O, url: &str) -> Result<(), ConnectError>
+where
+    O: sea_orm::sqlx::ConnectOptions<Connection: Sized>,
+{
+    let connection = options.connect().await.map_err(|error| ConnectError::by_driver(&shown(url), error))?;
+    // It goes either way.
+    let _ = sea_orm::sqlx::Connection::close(connection).await;
+    Ok(())
+}
+
 /// What of the URL may be shown: neither user and password nor options.
 pub(super) fn shown(url: &str) -> String {
     let (place, options) = url.split_once(['?', '#']).unwrap_or((url, ""));

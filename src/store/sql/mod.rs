@@ -193,10 +193,12 @@ impl SqlStore {
         Box::pin(self.db.get_or_try_init(open)).await
     }
 
-    /// Does `work` on the database, again where it collides, within `limit` in all.
+    /// Does `work` on the database, again where it collides, within `limit` in all, and in its turn if there are `turns`.
+    /// What is given up keeps its turn until its connection is free, so that one is always left to read.
     async fn call<T, F>(
         &self,
         limit: Duration,
+        turns: Option<&Arc<Semaphore>>,
         work: impl Fn(DatabaseConnection, GivenUp) -> F,
     ) -> Result<T, StoreError>
     where
@@ -205,25 +207,11 @@ impl SqlStore {
     {
         let attempts = retry::retried(limit, async || {
             let db = self.db().await?.clone();
-            self.abandoned.unbroken(|given_up| work(db, given_up)).await
-        });
-        self.abandoned.going_on_while(attempts).await
-    }
-
-    /// The same for work that writes, when it is its turn. What is given up keeps the turn until its connection is free,
-    /// so that one is always left to read.
-    async fn call_in_turn<T, F>(
-        &self,
-        work: impl Fn(DatabaseConnection, GivenUp) -> F,
-    ) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T, Failure>> + Send + 'static,
-    {
-        let attempts = retry::retried(retry::LIMIT, async || {
-            let db = self.db().await?.clone();
-            // It is never closed.
-            let turn = Arc::clone(&self.turns).acquire_owned().await.ok();
+            let turn = match turns {
+                // It is never closed.
+                Some(turns) => Arc::clone(turns).acquire_owned().await.ok(),
+                None => None,
+            };
             let in_turn = |given_up| {
                 let work = work(db, given_up);
                 async move {
@@ -234,6 +222,14 @@ impl SqlStore {
             self.abandoned.unbroken(in_turn).await
         });
         self.abandoned.going_on_while(attempts).await
+    }
+
+    async fn write<T, F>(&self, work: impl Fn(DatabaseConnection, GivenUp) -> F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Failure>> + Send + 'static,
+    {
+        self.call(retry::LIMIT, Some(&self.turns), work).await
     }
 }
 
@@ -251,12 +247,12 @@ impl RouteStore for SqlStore {
         // A store that connects late may have to migrate first, which takes its own time.
         self.db().await.map_err(retry::unavailable)?;
         let limit = if after == 0 { retry::WHOLE_LIMIT } else { retry::LIMIT };
-        self.call(limit, move |db, _| async move { read::load(&db, after).await }).await
+        self.call(limit, None, move |db, _| async move { read::load(&db, after).await }).await
     }
 
     async fn apply(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
         let lent = self.url.is_none();
-        let applied = self.call_in_turn(|db, given_up| {
+        let applied = self.write(|db, given_up| {
             let (service, request) = (service.clone(), request.clone());
             async move { write::apply(&db, lent, &service, &request, &given_up).await }
         });
@@ -269,7 +265,7 @@ impl RouteStore for SqlStore {
         before: Option<u64>,
         limit: u32,
     ) -> Result<Vec<HistoryEntry>, StoreError> {
-        let entries = self.call(retry::LIMIT, |db, _| {
+        let entries = self.call(retry::LIMIT, None, |db, _| {
             let service = service.clone();
             async move { history::read(&db, &service, before, limit).await }
         });
@@ -287,7 +283,7 @@ impl RouteStore for SqlStore {
     }
 
     async fn report(&self, id: &str, name: &str, revision: u64) -> Result<(), StoreError> {
-        let reported = self.call_in_turn(|db, _| {
+        let reported = self.write(|db, _| {
             let (id, name) = (id.to_owned(), name.to_owned());
             async move { Ok(replicas::report(&db, &id, &name, revision).await?) }
         });
@@ -295,7 +291,7 @@ impl RouteStore for SqlStore {
     }
 
     async fn withdraw(&self, id: &str) -> Result<(), StoreError> {
-        let withdrawn = self.call_in_turn(|db, _| {
+        let withdrawn = self.write(|db, _| {
             let id = id.to_owned();
             async move { Ok(replicas::withdraw(&db, &id).await?) }
         });
@@ -303,6 +299,6 @@ impl RouteStore for SqlStore {
     }
 
     async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {
-        self.call(retry::LIMIT, |db, _| async move { Ok(replicas::all(&db).await?) }).await
+        self.call(retry::LIMIT, None, |db, _| async move { Ok(replicas::all(&db).await?) }).await
     }
 }

@@ -1,10 +1,10 @@
 //! MySQL and MariaDB: connections, and the lock that migrations are run under.
 
 use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPoolOptions};
-use sea_orm::sqlx::{ConnectOptions, Connection, Error, Executor, query_scalar};
+use sea_orm::sqlx::{ConnectOptions, Error, Executor, query_scalar};
 use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, SqlxMySqlConnector};
 
-use super::connect::{CONNECTIONS, LIMIT, shown};
+use super::connect::{CONNECTIONS, LIMIT, reach};
 use super::error::ConnectError;
 
 /// The database gives up before the call does; MariaDB also lets go of the locks of a gateway that vanished, and does not
@@ -22,10 +22,7 @@ pub(super) async fn open(url: &str) -> Result<DatabaseConnection, ConnectError> 
         return Err(ConnectError::NotAUrl);
     }
     let options = options.disable_statement_logging();
-    // A pool that is refused asks on and on; whoever starts a gateway wants to know at once.
-    let first = options.connect().await.map_err(|error| ConnectError::by_driver(&shown(url), error))?;
-    // It goes either way.
-    let _ = first.close().await;
+    reach(&options, url).await?;
     let pool = MySqlPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(LIMIT);
     let pool = pool
         .after_connect(|connection, _| Box::pin(async move { connection.execute(SESSION).await.map(drop) }));

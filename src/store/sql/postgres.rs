@@ -1,10 +1,10 @@
 //! PostgreSQL: its connections.
 
+use sea_orm::sqlx::ConnectOptions;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sea_orm::sqlx::{ConnectOptions, Connection};
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector};
 
-use super::connect::{CONNECTIONS, LIMIT, shown};
+use super::connect::{CONNECTIONS, LIMIT, reach};
 use super::error::ConnectError;
 
 pub(super) async fn open(url: &str) -> Result<DatabaseConnection, ConnectError> {
@@ -14,10 +14,7 @@ pub(super) async fn open(url: &str) -> Result<DatabaseConnection, ConnectError> 
     if options.get_application_name().is_none() {
         options = options.application_name("tower-canary");
     }
-    // A pool that is refused asks on and on; whoever starts a gateway wants to know at once.
-    let first = options.connect().await.map_err(|error| ConnectError::by_driver(&shown(url), error))?;
-    // It goes either way.
-    let _ = first.close().await;
+    reach(&options, url).await?;
     let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(LIMIT);
     Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool.connect_lazy_with(options)))
 }

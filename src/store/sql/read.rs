@@ -75,7 +75,7 @@ async fn many(db: &DatabaseConnection) -> Result<Option<Vec<Stored>>, DbErr> {
     let Some(first) = page(db.get_database_backend(), from) else { return Ok(None) };
     let mut rows = db.query_all(&first).await?;
     while let Some(last) = rows.last() {
-        from = (last.try_get_by_index::<i64>(1)? + 1) * PER_ROW;
+        from = (last.try_get_by_index::<i64>(1)? + 1) << BITS;
         let Some(next) = page(db.get_database_backend(), from) else { return Ok(None) };
         let taken_apart = async move { rows.iter().map(Stored::many_of).collect::<Option<Vec<_>>>() };
         // Asks before it takes apart.
@@ -106,15 +106,15 @@ fn select(backend: DbBackend) -> SelectStatement {
     Query::select().columns(SERVICE).expr(Expr::cust(versions(backend))).from(service::Entity).take()
 }
 
-/// How many services are in a row, at most: 2 to the sixth. And how many rows are in a page.
-const PER_ROW: i64 = 64;
+/// A row has the services whose ids are alike but for so many bits. And how many rows are in a page.
+const BITS: u32 = 6;
 const PER_PAGE: u64 = 16;
 
 /// The same from the id `from` on, many to a row, each with its number.
 fn page(backend: DbBackend, from: i64) -> Option<SelectStatement> {
     let columns: Vec<_> = SERVICE.iter().map(Iden::unquoted).collect();
     let many = dialect::many_as_text(backend, &columns, &versions(backend))?;
-    let number = Expr::cust("id >> 6");
+    let number = Expr::cust(format!("id >> {BITS}"));
     let mut select = Query::select();
     select.expr(many).expr(number.clone()).from(service::Entity);
     select.and_where(Expr::col(service::Column::Id).gte(from)).add_group_by([number.clone()]);

@@ -121,9 +121,7 @@ impl Stored {
             slots: row.slots.parse().unwrap_or_default(),
         })
     }
-}
 
-impl Stored {
     fn count(&self, column: &'static str, count: i64) -> Result<u64, Flaw> {
         u64::try_from(count).map_err(|error| Flaw::new(SERVICE, self.id, column, error))
     }
