@@ -14,9 +14,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group};
 use http::{Request, Response, Uri};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use tower::{Layer, Service};
 use tower_canary::routing::{Change, Point, Route, RoutingTable, Split};
-use tower_canary::{Draw, RoutingHandle, Target, WeightedVersionLayer};
+use tower_canary::{Draw, RoutingHandle, Target, Weight, WeightedVersionLayer};
 
 fn split(service: &str, weights: &[(&str, f64)]) -> Split {
     let name = |i: usize| format!("v{i}").parse().unwrap();
@@ -48,9 +50,9 @@ fn fixed(handle: &RoutingHandle) -> WeightedVersionLayer {
 struct Null;
 
 impl Service<Request<()>> for Null {
-    type Response = Response<()>;
+    type Response = Response<String>;
     type Error = Infallible;
-    type Future = Ready<Result<Response<()>, Infallible>>;
+    type Future = Ready<Result<Response<String>, Infallible>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
@@ -58,7 +60,7 @@ impl Service<Request<()>> for Null {
 
     fn call(&mut self, request: Request<()>) -> Self::Future {
         black_box(request.uri());
-        ready(Ok(Response::new(())))
+        ready(Ok(Response::new(String::new())))
     }
 }
 
@@ -114,6 +116,51 @@ fn choose(c: &mut Criterion) {
                 state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
                 route.at(black_box(Point::new((state >> 51) as u16).unwrap()))
             });
+        });
+    }
+}
+
+/// A split as it is after 1,000 random re-weights, whose slots lie in many runs.
+fn re_weighted(versions: u64) -> Split {
+    let urls: Vec<String> = (0..versions).map(|i| format!("http://h{i}")).collect();
+    let first = |i: usize| if i == 0 { 100.0 } else { 0.0 };
+    let whole: Vec<(&str, f64)> = urls.iter().enumerate().map(|(i, url)| (url.as_str(), first(i))).collect();
+    let (mut split, mut random) = (split("auth", &whole), StdRng::seed_from_u64(versions));
+    for _ in 0..1_000 {
+        let mut cuts: Vec<u16> = (1..versions).map(|_| random.random_range(0..=10_000)).collect();
+        cuts.extend([0, 10_000]);
+        cuts.sort_unstable();
+        let weights = cuts.windows(2).map(|cut| Weight::from_hundredths(cut[1] - cut[0]).unwrap());
+        let names = split.versions().iter().map(|version| version.name.clone());
+        let change = Change::SetWeights(names.zip(weights).collect());
+        split = split.apply(&change, SystemTime::UNIX_EPOCH).unwrap();
+    }
+    split
+}
+
+fn keys(c: &mut Criterion) {
+    let mut group = c.benchmark_group("key");
+    let names: Vec<String> = (0..4_096).map(|i| format!("user-{i}")).collect();
+    for versions in [2, 3, 6] {
+        let split = re_weighted(versions);
+        let of = format!("{versions} versions in {} runs", split.slots().runs().count());
+        let slots: Vec<Point> = names.iter().map(|name| Point::of_key(7, name.as_bytes())).collect();
+        let route = Route::compile(split.clone());
+        let mut i = 0;
+        group.bench_function(BenchmarkId::new("holder of a slot", &of), |b| {
+            b.iter(|| {
+                i = (i + 1) % slots.len();
+                route.holder(black_box(slots[i]))
+            });
+        });
+        group.bench_function(BenchmarkId::new("version of a key", &of), |b| {
+            b.iter(|| {
+                i = (i + 1) % names.len();
+                route.explain(black_box(names[i].as_bytes()))
+            });
+        });
+        group.bench_function(BenchmarkId::new("compile", &of), |b| {
+            b.iter_batched(|| split.clone(), |split| black_box(Route::compile(split)), BatchSize::SmallInput)
         });
     }
 }
@@ -274,7 +321,7 @@ fn canary_drawn(handle: &RoutingHandle) -> bool {
     let seen = std::cell::Cell::new(false);
     let client = tower::service_fn(|request: Request<()>| {
         seen.set(request.uri().host() == Some("10.0.0.2"));
-        ready(Ok::<_, Infallible>(Response::new(())))
+        ready(Ok::<_, Infallible>(Response::new(String::new())))
     });
     drive(&mut fixed(handle).layer(client), request());
     seen.get()
@@ -297,7 +344,7 @@ fn two_threads_exactness() -> i64 {
 criterion_group! {
     name = track;
     config = Criterion::default().sample_size(40).measurement_time(Duration::from_secs(2)).warm_up_time(Duration::from_millis(500));
-    targets = choose, layer, publish
+    targets = choose, keys, layer, publish
 }
 
 /// For instruction counts: the difference of two runs under `valgrind --tool=callgrind` with other counts of turns,
@@ -305,10 +352,12 @@ criterion_group! {
 fn turns(which: &str, count: u64) {
     let handle = handle(Draw::Exact, canary());
     let (mut layered, naive) = (fixed(&handle).layer(Null), Naive::new());
+    let mut untimed = fixed(&handle).without_latencies().layer(Null);
     for _ in 0..count {
         let mut request = request();
         match which {
             "layer" => drive(&mut layered, request),
+            "untimed" => drive(&mut untimed, request),
             "clone" => drive(&mut layered.clone(), request),
             "naive" => {
                 naive.rewrite(&mut request);

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::traffic::InFlightGuard;
+use crate::traffic::Flight;
 
 pin_project! {
     /// The body of a response: the client's own, frame by frame with its trailers, or an answer of the layer.
@@ -24,26 +24,53 @@ pin_project! {
     #[project = KindProj]
     #[derive(Debug)]
     enum Kind<B> {
-        Upstream { #[pin] body: B, in_flight: Option<InFlightGuard> },
+        Upstream { #[pin] body: B, flight: Option<Flight> },
         Local { bytes: Bytes },
     }
 }
 
 impl<B> ResponseBody<B> {
-    pub(super) const fn upstream(body: B, in_flight: Option<InFlightGuard>) -> Self {
-        Self { kind: Kind::Upstream { body, in_flight } }
+    pub(crate) const fn upstream(body: B, flight: Option<Flight>) -> Self {
+        Self { kind: Kind::Upstream { body, flight } }
     }
 
     pub(super) const fn of_bytes(bytes: Bytes) -> Self {
         Self { kind: Kind::Local { bytes } }
     }
 
-    /// The client's body, which is then no longer counted as in flight; `None` for an answer of the layer.
+    /// The client's body, which is then no longer counted as in flight, and counts as cancelled unless it has ended; `None`
+    /// for an answer of the layer.
     #[must_use]
     pub fn into_inner(self) -> Option<B> {
         match self.kind {
             Kind::Upstream { body, .. } => Some(body),
             Kind::Local { .. } => None,
+        }
+    }
+}
+
+/// Notes how the request goes on by what came of its answer.
+///
+/// A server does not ask for more once trailers came, or as many bytes as were announced.
+#[inline]
+fn note<B: Body>(flight: &mut Option<Flight>, frame: Option<&Result<Frame<B::Data>, B::Error>>, rest: &B) {
+    let Some(noted) = flight else { return };
+    match frame {
+        Some(Ok(frame)) => match frame.trailers_ref() {
+            Some(trailers) => {
+                noted.trailers(trailers);
+                noted.completed();
+            }
+            None if rest.is_end_stream() || rest.size_hint().exact() == Some(0) => noted.completed(),
+            None => {}
+        },
+        Some(Err(_)) => {
+            noted.failed();
+            *flight = None;
+        }
+        None => {
+            noted.completed();
+            *flight = None;
         }
     }
 }
@@ -68,11 +95,9 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         match self.project().kind.project() {
-            KindProj::Upstream { body, in_flight } => {
-                let frame = ready!(body.poll_frame(cx));
-                if !matches!(frame, Some(Ok(_))) {
-                    *in_flight = None;
-                }
+            KindProj::Upstream { mut body, flight } => {
+                let frame = ready!(body.as_mut().poll_frame(cx));
+                note(flight, frame.as_ref(), &*body);
                 Poll::Ready(frame)
             }
             KindProj::Local { bytes } if bytes.is_empty() => Poll::Ready(None),

@@ -17,7 +17,7 @@ use crate::routing::{Reason, ServiceName, VersionName};
 /// # let split = Split::new("auth".parse()?, 7)
 /// #     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), std::time::SystemTime::now())?;
 /// # assert!(handle.publish(Route::compile(split)));
-/// # let client = service_fn(|_: Request<()>| async { Ok::<_, std::convert::Infallible>(Response::new(())) });
+/// # let client = service_fn(|_: Request<()>| async { Ok::<_, std::convert::Infallible>(Response::new(String::new())) });
 /// let layer = WeightedVersionLayer::new(&handle, Target::service("auth".parse()?)).with_choice();
 /// let response = layer.layer(client).oneshot(Request::new(())).await?;
 /// let choice = response.extensions().get::<VersionChoice>().ok_or("not chosen")?;

@@ -8,7 +8,9 @@ pub(super) fn pairs(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     headers.get_all(COOKIE).iter().flat_map(|header| header.as_bytes().split(|byte| *byte == b';'))
 }
 
-/// The value in `pair`, if the cookie is called `name`.
+/// The value in `pair`, if the cookie is called `name`. Space around the name is no part of it: backends read `name =value`
+/// as they read `name=value`.
 pub(super) fn value<'a>(pair: &'a [u8], name: &str) -> Option<&'a [u8]> {
-    pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=")
+    let (before, value) = pair.split_at_checked(pair.iter().position(|byte| *byte == b'=')?)?;
+    (before.trim_ascii() == name.as_bytes()).then(|| value[1..].trim_ascii_end())
 }

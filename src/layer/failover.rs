@@ -23,7 +23,7 @@
 //! # assert!(handle.publish(Route::compile(split)));
 //! // A client that cannot connect to v1.1. With hyper-util it is `|error| error.is_connect()`.
 //! let client = service_fn(|request: Request<Unsent<String>>| async move {
-//!     if request.uri().host() == Some("10.0.0.2") { Err("connection refused") } else { Ok(Response::new(())) }
+//!     if request.uri().host() == Some("10.0.0.2") { Err("connection refused") } else { Ok(Response::new(String::new())) }
 //! });
 //! let layer = WeightedVersionLayer::new(&handle, Target::service("auth".parse()?)).with_failover();
 //! let mut gateway = ServiceBuilder::new()
@@ -43,7 +43,8 @@
 //! ```
 //!
 //! Requests that fail over count as [`Reason::Failover`](crate::routing::Reason), apart from the others. A user whose pin
-//! or key is for the version that failed keeps both, and goes back to it.
+//! or key is for the version that failed keeps both, and goes back to it. Who was given the version that they asked for by
+//! an [`Override`](super::Override) gets its error: another version would answer a question that nobody asked.
 
 use std::fmt;
 use std::future::{Ready, ready};

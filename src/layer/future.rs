@@ -2,17 +2,20 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use http::header::{HeaderMap, SET_COOKIE};
 use http::{Response, StatusCode};
+use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::body::ResponseBody;
 use super::overriding::Refused;
-use super::rejection::{Rejection, is_grpc};
+use super::problem::is_grpc;
+use super::rejection::Rejection;
 use super::service::{Companion, Extras};
-use crate::traffic::InFlightGuard;
+use crate::traffic::Flight;
 
 /// In the extensions of a response that switches protocols (101), as for a WebSocket: the request counts as in flight for
 /// as long as it is kept. Whoever bridges the tunnel takes it along, so that it shows when a version is idle.
@@ -29,7 +32,7 @@ use crate::traffic::InFlightGuard;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Tunnel {
-    _in_flight: InFlightGuard,
+    _flight: Arc<Flight>,
 }
 
 pin_project! {
@@ -63,6 +66,7 @@ impl<F> ResponseFuture<F> {
 impl<F, R, E> Future for ResponseFuture<F>
 where
     F: Future<Output = Result<Response<R>, E>>,
+    R: Body,
 {
     type Output = Result<Response<ResponseBody<R>>, E>;
 
@@ -77,21 +81,44 @@ where
             }
             KindProj::Forwarded { future, companion } => {
                 let answer = ready!(future.poll(cx));
-                let Companion { in_flight, extras } = std::mem::take(companion);
-                Poll::Ready(answer.map(|mut response| {
-                    if response.status() == StatusCode::SWITCHING_PROTOCOLS
-                        && let Some(in_flight) = &in_flight
-                    {
-                        response.extensions_mut().insert(Tunnel { _in_flight: in_flight.clone() });
+                let Companion { flight, extras } = std::mem::take(companion);
+                match answer {
+                    Ok(response) => Poll::Ready(Ok(answered(response, flight, extras))),
+                    Err(error) => {
+                        if let Some(mut flight) = flight {
+                            flight.failed();
+                        }
+                        Poll::Ready(Err(error))
                     }
-                    if let Some(extras) = extras {
-                        (*extras).give(&mut response);
-                    }
-                    response.map(|body| ResponseBody::upstream(body, in_flight))
-                }))
+                }
             }
         }
     }
+}
+
+#[inline]
+fn answered<R: Body>(
+    mut response: Response<R>,
+    mut flight: Option<Flight>,
+    extras: Option<Box<Extras>>,
+) -> Response<ResponseBody<R>> {
+    if let Some(flight) = &mut flight {
+        flight.answered(response.status());
+        if response.body().is_end_stream() {
+            // The headers of an answer without a body are its last.
+            flight.trailers(response.headers());
+            flight.completed();
+        }
+    }
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS
+        && let Some(flight) = flight.take()
+    {
+        response.extensions_mut().insert(Tunnel { _flight: Arc::new(flight) });
+    }
+    if let Some(extras) = extras {
+        (*extras).give(&mut response);
+    }
+    response.map(|body| ResponseBody::upstream(body, flight))
 }
 
 impl Extras {

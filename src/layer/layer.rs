@@ -29,6 +29,7 @@ use crate::sharded::Sharded;
 #[must_use]
 pub struct WeightedVersionLayer {
     settings: Arc<Settings>,
+    handle: RoutingHandle,
 }
 
 impl WeightedVersionLayer {
@@ -38,8 +39,9 @@ impl WeightedVersionLayer {
     pub fn new(handle: &RoutingHandle, target: Target) -> Self {
         let source = target.on(handle);
         let host = HostPolicy::default();
-        let settings = Settings { source, rules: None, host, fallback: None, tell: false };
-        Self { settings: Arc::new(settings) }
+        let settings =
+            Settings { source, rules: None, host, fallback: None, tell: false, timed: true, traced: false };
+        Self { settings: Arc::new(settings), handle: handle.clone() }
     }
 
     /// Keeps each user with one version, known by the key that `affinity` finds. Requests without a key are drawn.
@@ -51,7 +53,7 @@ impl WeightedVersionLayer {
 
     /// Lets those whom the host trusts ask for a version, even one at weight 0. It comes before every other rule.
     pub fn with_override(self, overriding: Override) -> Self {
-        self.rule(|rules| rules.overriding = Some(overriding))
+        self.keeping(|rules| rules.overriding = Some(overriding))
     }
 
     /// Sends requests for an unknown service, or for one without an active version, to `backend`.
@@ -73,6 +75,38 @@ impl WeightedVersionLayer {
     /// Costs three allocations a request or more; off by default.
     pub fn with_choice(self) -> Self {
         self.set(|settings| settings.tell = true)
+    }
+
+    /// Writes `canary.service`, `canary.version` and `canary.reason` into the span that the request is in, as far as it has
+    /// such fields: the host's, such as that of tower-http's `TraceLayer`. Off by default.
+    ///
+    /// ```
+    /// use http::Request;
+    /// use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
+    /// use tower_http::trace::TraceLayer;
+    /// use tracing::field::Empty;
+    ///
+    /// let trace = TraceLayer::new_for_http().make_span_with(|request: &Request<String>| {
+    ///     tracing::info_span!("request", method = %request.method(), canary.version = Empty, canary.reason = Empty)
+    /// });
+    /// let layer = WeightedVersionLayer::new(&RoutingHandle::new(), Target::path_segment()).with_span_fields();
+    /// let stack = tower::ServiceBuilder::new().layer(trace).layer(layer);
+    /// ```
+    pub fn with_span_fields(self) -> Self {
+        self.set(|settings| settings.traced = true)
+    }
+
+    /// Does without noting how long requests take, which costs two readings of the clock a request.
+    ///
+    /// Requests are still counted, by reason and by outcome: see [`traffic`](crate::traffic).
+    pub fn without_latencies(self) -> Self {
+        self.set(|settings| settings.timed = false)
+    }
+
+    /// A rule that may choose active versions at weight 0.
+    pub(super) fn keeping(self, rule: impl FnOnce(&mut Rules)) -> Self {
+        self.handle.note_kept();
+        self.rule(rule)
     }
 
     pub(super) fn rule(self, rule: impl FnOnce(&mut Rules)) -> Self {

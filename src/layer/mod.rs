@@ -83,6 +83,7 @@ mod layer;
 mod overriding;
 #[cfg(feature = "pin")]
 mod pin;
+mod problem;
 mod rejection;
 mod rewrite;
 mod rules;
@@ -97,7 +98,10 @@ pub use self::future::{ResponseFuture, Tunnel};
 pub use self::layer::WeightedVersionLayer;
 pub use self::overriding::Override;
 #[cfg(feature = "pin")]
-pub use self::pin::{InvalidPinSecret, Pin};
+pub use self::pin::{InvalidPinPrefix, InvalidPinSecret, Pin};
+pub(crate) use self::problem::Problem;
+#[cfg(feature = "proxy")]
+pub(crate) use self::problem::{is_grpc, problem};
 pub use self::rewrite::HostPolicy;
 pub use self::service::WeightedVersion;
 pub use self::target::{RequestHead, Target};

@@ -5,16 +5,20 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cookie::{Cookie, CookieJar, Key, SameSite};
-use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 use thiserror::Error;
 
+use super::cookies;
 use super::layer::WeightedVersionLayer;
 use super::rules::Pinning;
 use crate::routing::{Split, Version};
 
 /// The fewest bytes of a secret: as many as the signature's hash has.
 const MIN_SECRET: usize = 32;
+
+/// How many pins of one name are looked at. Browsers send one, or one for each path and domain that it was set for; a head
+/// full of forged ones would cost thousands of signatures.
+const MOST_COPIES: usize = 8;
 
 /// How long a pin is good, unless the host says otherwise.
 const LIFETIME: Duration = Duration::from_hours(30 * 24);
@@ -28,7 +32,10 @@ const LIFETIME: Duration = Duration::from_hours(30 * 24);
 ///
 /// The cookie is called by the prefix and the service, as `canary_auth`. It is signed (HMAC-SHA256), bound to the service,
 /// `HttpOnly`, `SameSite=Lax`, `Secure` and for the path `/`. All gateways need the same secret. Who drops the cookie is
-/// drawn anew, so this is no access control. A response that sets it is one user's, and not for a shared cache.
+/// drawn anew, so this is no access control. So is who sends several requests before the first answer: the last one's pin
+/// stays. A response that sets it is one user's, and not for a shared cache.
+///
+/// Pinned users come to a version at weight 0 for as long as it is active. To stop it, put it out of service first.
 ///
 /// ```
 /// use std::time::Duration;
@@ -60,6 +67,20 @@ pub struct InvalidPinSecret {
     len: usize,
 }
 
+/// A prefix that cannot begin the name of a cookie.
+///
+/// ```
+/// # let pin = tower_canary::layer::Pin::signed_with(&[7; 32])?;
+/// let refused = pin.with_prefix("a;b").unwrap_err();
+/// assert_eq!(refused.to_string(), "\"a;b\" cannot begin the name of a cookie: use letters, digits, '-' and '_'");
+/// # Ok::<(), tower_canary::layer::InvalidPinSecret>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{prefix:?} cannot begin the name of a cookie: use letters, digits, '-' and '_'")]
+pub struct InvalidPinPrefix {
+    prefix: String,
+}
+
 impl Pin {
     /// Pins signed with `secret`, of 32 random bytes or more, that are good for 30 days.
     ///
@@ -75,8 +96,18 @@ impl Pin {
     }
 
     /// Calls the cookies `PREFIX_SERVICE`. Default: `canary`.
-    pub fn with_prefix(self, prefix: &str) -> Self {
-        Self { prefix: prefix.into(), ..self }
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidPinPrefix`] when it cannot begin the name of a cookie: users would be drawn for every request.
+    pub fn with_prefix(self, prefix: &str) -> Result<Self, InvalidPinPrefix> {
+        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        let prefix = prefix.to_owned();
+        if prefix.bytes().all(is_token) {
+            Ok(Self { prefix, ..self })
+        } else {
+            Err(InvalidPinPrefix { prefix })
+        }
     }
 
     /// How long a pin is good, in whole seconds. Default: 30 days.
@@ -98,7 +129,7 @@ impl WeightedVersionLayer {
     /// Keeps users without a key with their version by a cookie. It comes before the key: who was pinned stays, and who
     /// has a key from the start needs no pin.
     pub fn with_pin(self, pin: Pin) -> Self {
-        self.rule(|rules| rules.pinning = Some(Arc::new(pin)))
+        self.keeping(|rules| rules.pinning = Some(Arc::new(pin)))
     }
 }
 
@@ -115,15 +146,12 @@ impl fmt::Debug for Pin {
 
 impl Pinning for Pin {
     fn pinned(&self, headers: &HeaderMap, split: &Split) -> Option<usize> {
-        let name = self.name(split);
-        let texts = headers.get_all(COOKIE).iter().filter_map(|header| header.to_str().ok());
-        let ours =
-            texts.flat_map(Cookie::split_parse).filter_map(Result::ok).filter(|cookie| cookie.name() == name);
-        ours.into_iter().find_map(|cookie| {
-            let jar = CookieJar::new();
-            let signed =
-                jar.signed(&self.key).verify(Cookie::new(name.clone(), cookie.value().to_owned()))?;
-            Pinned::parse(signed.value())?.version(split, now())
+        let (name, jar, now) = (self.name(split), CookieJar::new(), now());
+        let ours = cookies::pairs(headers).filter_map(|pair| cookies::value(pair, &name)).take(MOST_COPIES);
+        ours.filter_map(|value| std::str::from_utf8(value).ok()).find_map(|value| {
+            let cookie = Cookie::new(name.clone(), value.to_owned());
+            let signed = jar.signed(&self.key).verify(cookie)?;
+            Pinned::parse(signed.value())?.version(split, now)
         })
     }
 
@@ -167,9 +195,10 @@ impl<'a> Pinned<'a> {
         parts.next().is_none().then_some(pinned)
     }
 
-    /// The position of the version, if the pin is good at the second `now`.
+    /// The position of the version, if the pin is good at the second `now`. One of a later epoch is another gateway's that
+    /// knows of a redraw already: its user was drawn anew there.
     fn version(&self, split: &Split, now: u64) -> Option<usize> {
-        if self.service != split.service().as_str() || self.epoch != split.epoch() || self.expires <= now {
+        if self.service != split.service().as_str() || self.epoch < split.epoch() || self.expires <= now {
             return None;
         }
         split.versions().iter().position(|version| version.active && version.id.to_string() == self.id)

@@ -50,13 +50,18 @@ impl Rules {
         next: NextDraw<'_>,
         refused: &mut Option<Refused>,
     ) -> Picked {
-        let tried = self.tried(request);
-        if let Some(tried) = tried.filter(|tried| tried.failed()) {
+        match asked.map(|asked| asked.version(route.split())) {
+            // Who asks for a version is not sent to another, so it is not noted for the next attempt.
+            Some(Ok(version)) => return (Some(version), Reason::Override),
+            Some(Err(why)) => *refused = Some(why),
+            None => {}
+        }
+        let Some(tried) = self.tried(request) else { return self.first(request, route, next) };
+        if tried.leads_elsewhere(route.split()) {
             return (tried.another(route.split(), next.apart()), Reason::Failover);
         }
-        let ruled = self.ruled(request, asked, route, refused);
-        let picked = ruled.unwrap_or_else(|| (route.index_at(next.point()), Reason::Draw));
-        if let (Some(tried), (Some(version), _)) = (tried, picked) {
+        let picked = self.first(request, route, next);
+        if let (Some(version), _) = picked {
             tried.note(route.split(), version);
         }
         picked
@@ -67,20 +72,13 @@ impl Rules {
         if self.failover { request.extensions().get() } else { None }
     }
 
-    /// `None` leaves it to the draw.
-    fn ruled<B>(
-        &self,
-        request: &Request<B>,
-        asked: Option<Asked>,
-        route: &Route,
-        refused: &mut Option<Refused>,
-    ) -> Option<Picked> {
-        if let Some(asked) = asked {
-            match asked.version(route.split()) {
-                Ok(version) => return Some((Some(version), Reason::Override)),
-                Err(why) => *refused = Some(why),
-            }
-        }
+    /// The version that a request is for before anything has failed: its user's, else the next of the draw.
+    fn first<B>(&self, request: &Request<B>, route: &Route, next: NextDraw<'_>) -> Picked {
+        self.kept(request, route).unwrap_or_else(|| (route.index_at(next.point()), Reason::Draw))
+    }
+
+    /// The version that the request's user is kept with; `None` leaves it to the draw.
+    fn kept<B>(&self, request: &Request<B>, route: &Route) -> Option<Picked> {
         if let Some(version) =
             self.pinning.as_ref().and_then(|pin| pin.pinned(request.headers(), route.split()))
         {

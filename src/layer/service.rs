@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{HeaderValue, Request, Response};
+use http_body::Body;
 use tower_service::Service;
 
 use super::body::ResponseBody;
@@ -15,7 +16,7 @@ use super::target::Source;
 use crate::handle::{Choice, NextDraw, NoChoice, Upstream};
 use crate::routing::{Reason, Route};
 use crate::sharded::{Shard, Sharded};
-use crate::traffic::InFlightGuard;
+use crate::traffic::{Flight, Verdict};
 
 /// The service that [`WeightedVersionLayer`](super::WeightedVersionLayer) makes. See the [module docs](super).
 ///
@@ -35,12 +36,16 @@ pub(super) struct Settings {
     pub(super) host: HostPolicy,
     pub(super) fallback: Option<Arc<Sharded<Upstream>>>,
     pub(super) tell: bool,
+    /// Whether it is noted how long requests take.
+    pub(super) timed: bool,
+    /// Whether the choice is written into the host's span.
+    pub(super) traced: bool,
 }
 
 /// What goes along with a forwarded request.
 #[derive(Debug, Default)]
 pub(super) struct Companion {
-    pub(super) in_flight: Option<InFlightGuard>,
+    pub(super) flight: Option<Flight>,
     /// Boxed, so that those who do not ask for it do not carry its size.
     pub(super) extras: Option<Box<Extras>>,
 }
@@ -78,6 +83,7 @@ impl<S> WeightedVersion<S> {
 impl<S, B, R> Service<Request<B>> for WeightedVersion<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
+    R: Body,
 {
     type Response = Response<ResponseBody<R>>;
     type Error = S::Error;
@@ -138,10 +144,19 @@ impl Settings {
         cut: usize,
     ) -> Result<Companion, Rejection> {
         match choice {
-            Ok(choice) => {
-                rewrite(request, choice.upstream, cut, self.host)?;
+            Ok(mut choice) => {
+                rewrite(request, choice.upstream, cut, self.host).inspect_err(|_| choice.flight.refused())?;
+                if let Some(verdict) = request.extensions().get::<Verdict>() {
+                    choice.flight.judged_by(verdict.clone());
+                }
                 let extras = self.tell.then(|| Self::tell(request, &choice));
-                Ok(Companion { in_flight: Some(choice.in_flight), extras })
+                if self.traced {
+                    trace(&choice);
+                }
+                if self.timed {
+                    choice.flight.time();
+                }
+                Ok(Companion { flight: Some(choice.flight), extras })
             }
             Err(none) => {
                 let fallback = self.fallback.as_ref().ok_or(none)?;
@@ -157,4 +172,12 @@ impl Settings {
         request.extensions_mut().insert(choice.clone());
         Box::new(Extras { choice: Some(choice), ..Extras::default() })
     }
+}
+
+#[cold]
+fn trace(choice: &Choice<'_>) {
+    let (span, version) = (tracing::Span::current(), &choice.split.versions()[choice.version].name);
+    span.record("canary.service", choice.split.service().as_str());
+    span.record("canary.version", version.as_str());
+    span.record("canary.reason", choice.reason.as_str());
 }

@@ -208,7 +208,10 @@ impl Source {
                     Some((cell, cut)) => {
                         cell.choose(request, pick, |request, choice| choose(request, choice, cut))
                     }
-                    None => choose(request, Err(NoChoice::UnknownService), 0),
+                    None => {
+                        handle.note_unknown();
+                        choose(request, Err(NoChoice::UnknownService), 0)
+                    }
                 }
             }
         }

@@ -24,9 +24,10 @@ impl Tried {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the next attempt is to go elsewhere.
-    pub(super) fn failed(&self) -> bool {
-        self.state().failed
+    /// Whether the next attempt is to go elsewhere, and can: `split` may be another than that of the last one.
+    pub(super) fn leads_elsewhere(&self, split: &Split) -> bool {
+        let state = self.state();
+        state.failed && state.leaves_any(split)
     }
 
     /// Notes that the last attempt could not be made. `false` where there is nobody else to try.
@@ -41,7 +42,7 @@ impl Tried {
     pub(super) fn note(&self, split: &Split, version: usize) {
         let mut state = self.state();
         state.versions.extend(split.versions().get(version).map(|version| version.id));
-        state.more = split.versions().iter().any(|v| !v.weight.is_zero() && !state.versions.contains(&v.id));
+        state.more = state.leaves_any(split);
     }
 
     /// One of the versions that were not tried yet, by their weights among each other.
@@ -57,5 +58,12 @@ impl Tried {
         })?;
         self.note(split, chosen);
         Some(chosen)
+    }
+}
+
+impl State {
+    /// Whether a version with a weight was not tried yet.
+    fn leaves_any(&self, split: &Split) -> bool {
+        split.versions().iter().any(|v| !v.weight.is_zero() && !self.versions.contains(&v.id))
     }
 }

@@ -1,6 +1,7 @@
 //! What can be done to a split.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::backend::Backend;
 use super::health_path::HealthPath;
@@ -14,7 +15,7 @@ use super::weight::Weight;
 /// use tower_canary::routing::Change;
 ///
 /// let change = Change::Switch { version: "v1.1".parse()? };
-/// assert_eq!(change.kind(), "switch");
+/// assert_eq!((change.kind(), change.to_string()), ("switch", "switch to v1.1".to_owned()));
 /// # Ok::<(), tower_canary::routing::InvalidName>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,5 +170,45 @@ impl Change {
             | Self::Remove { version } => Some(version),
             Self::SetWeights(_) | Self::Restore { .. } | Self::Redraw => None,
         }
+    }
+}
+
+/// What is asked for, in words.
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.kind();
+        match self {
+            Self::Register(registration) => write!(f, "{kind} {registration}"),
+            Self::SetWeight { version, weight } => write!(f, "{kind} {version} to {weight} %"),
+            Self::SetWeights(weights) => {
+                let weights: Vec<_> =
+                    weights.iter().map(|(version, weight)| format!("{version} {weight} %")).collect();
+                write!(f, "{kind} {}", weights.join(", "))
+            }
+            Self::Switch { version } => write!(f, "{kind} to {version}"),
+            Self::SetActive { version, force, .. } => write!(f, "{kind} {version}{}", forced(*force)),
+            Self::SetUrl { version, backend } => write!(f, "{kind} {version} to {backend}"),
+            Self::Update { version, backend, active, force } => {
+                let active = if *active { "active" } else { "inactive" };
+                write!(f, "{kind} {version} to {backend}, {active}{}", forced(*force))
+            }
+            Self::Remove { version } => write!(f, "{kind} {version}"),
+            Self::Restore { generation, .. } => write!(f, "{kind} generation {generation}"),
+            Self::Redraw => f.write_str(kind),
+        }
+    }
+}
+
+const fn forced(force: bool) -> &'static str {
+    if force { ", even the last" } else { "" }
+}
+
+impl fmt::Display for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", self.version, self.backend)?;
+        if let Some(weight) = self.weight {
+            write!(f, " with {weight} %")?;
+        }
+        f.write_str(if self.active { "" } else { ", inactive" })
     }
 }

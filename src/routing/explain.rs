@@ -46,7 +46,7 @@ pub struct Move {
 }
 
 impl Route {
-    /// Which version the key gets, and why: the same as for a request with that key.
+    /// Which version the key gets, and why: the same as for a request with that key. A layer takes an empty one for none.
     ///
     /// ```
     /// use tower_canary::routing::{Change, Route, Split};

@@ -29,7 +29,7 @@ pub enum Reason {
 
 impl Reason {
     /// All of them, in the order in which they are asked.
-    pub const ALL: [Self; 5] = [Self::Failover, Self::Override, Self::Pin, Self::Key, Self::Draw];
+    pub const ALL: &'static [Self] = &[Self::Failover, Self::Override, Self::Pin, Self::Key, Self::Draw];
 
     /// As it is written in answers and figures: `failover`, `override`, `pin`, `key`, `draw`.
     ///

@@ -59,6 +59,15 @@ pub struct Share {
     pub active: bool,
 }
 
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.active {
+            true => write!(f, "{} {} %", self.version, self.weight),
+            false => write!(f, "{} inactive", self.version),
+        }
+    }
+}
+
 /// The identity of a version, written as a UUID.
 ///
 /// ```

@@ -16,7 +16,7 @@ use crate::support::*;
 fn allocations(layer: &WeightedVersionLayer, request: impl Fn() -> Request<()>) -> u64 {
     let null = tower::service_fn(|request: Request<()>| {
         drop(request);
-        std::future::ready(Ok::<_, std::convert::Infallible>(http::Response::new(())))
+        std::future::ready(Ok::<_, std::convert::Infallible>(http::Response::new(String::new())))
     });
     let mut layered = layer.layer(null);
     let mut call = |request: Request<()>| {

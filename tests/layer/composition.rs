@@ -136,7 +136,7 @@ async fn a_retry_outside_draws_again_from_the_request_as_it_came() {
 async fn it_is_ready_exactly_when_its_client_is() {
     let handle = auth(&[("http://h", 100.0)]);
     let (mut layered, mut client) =
-        mock::spawn_with(|client: mock::Mock<Request<()>, Response<()>>| fixed(&handle).layer(client));
+        mock::spawn_with(|client: mock::Mock<Request<()>, Response<String>>| fixed(&handle).layer(client));
     client.allow(0);
     tokio_test::assert_pending!(layered.poll_ready());
     client.allow(1);
@@ -145,7 +145,7 @@ async fn it_is_ready_exactly_when_its_client_is() {
     let (sent, reply) = client.next_request().await.unwrap();
     assert_eq!(sent.uri(), "http://h/");
     tokio_test::assert_pending!(layered.poll_ready());
-    reply.send_response(Response::new(()));
+    reply.send_response(Response::new(String::new()));
     assert_eq!(answer.await.unwrap().status(), 200);
 }
 
@@ -153,7 +153,7 @@ async fn it_is_ready_exactly_when_its_client_is() {
 async fn a_client_that_fails_to_become_ready_fails_the_layer() {
     let handle = auth(&[("http://h", 100.0)]);
     let (mut layered, mut client) =
-        mock::spawn_with(|client: mock::Mock<Request<()>, Response<()>>| fixed(&handle).layer(client));
+        mock::spawn_with(|client: mock::Mock<Request<()>, Response<String>>| fixed(&handle).layer(client));
     client.send_error("gone");
     assert!(tokio_test::assert_ready!(layered.poll_ready()).is_err());
 }

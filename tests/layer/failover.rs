@@ -12,8 +12,9 @@ use tokio::net::TcpListener;
 use tower::retry::RetryLayer;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_canary::RoutingHandle;
+use tower_canary::layer::Override;
 use tower_canary::layer::failover::{Failover, Unsent, prepare};
-use tower_canary::routing::Reason;
+use tower_canary::routing::{Change, Reason, Route};
 
 use crate::support::*;
 
@@ -118,7 +119,11 @@ async fn a_version_without_weight_takes_nobody_in() {
 async fn without_being_switched_on_a_broken_version_shows() {
     let handle = auth(&THREE);
     let client = service_fn(|request: Request<Unsent<Full<Bytes>>>| async move {
-        if request.uri().host() == Some("10.0.0.1") { Err(Fault::Refused) } else { Ok(Response::new(())) }
+        if request.uri().host() == Some("10.0.0.1") {
+            Err(Fault::Refused)
+        } else {
+            Ok(Response::new(String::new()))
+        }
     });
     let policy = Failover::new(|error: &Fault| *error == Fault::Refused);
     let retry = ServiceBuilder::new().map_request(prepare).layer(RetryLayer::new(policy));
@@ -139,7 +144,7 @@ async fn a_body_that_was_begun_is_not_sent_again_whatever_the_error_says() {
         *counted.lock().unwrap() += 1;
         async move {
             let _begun = request.into_body().collect().await;
-            Err::<Response<()>, _>(Fault::Refused)
+            Err::<Response<String>, _>(Fault::Refused)
         }
     });
     let policy = Failover::new(|error: &Fault| *error == Fault::Refused);
@@ -171,4 +176,56 @@ async fn over_real_sockets_a_streamed_body_arrives_whole_at_the_version_that_ans
         assert_eq!(response.status(), 200);
     }
     assert_eq!(handle.picks("auth", "v1", Reason::Failover), handle.picks("auth", "v0", Reason::Draw));
+}
+
+#[tokio::test]
+async fn who_asked_for_a_version_gets_its_error_and_who_may_not_ask_is_told_so_by_the_version_that_answers() {
+    let handle = auth(&THREE);
+    let client = service_fn(|request: Request<Unsent<Full<Bytes>>>| async move {
+        if request.uri().host() == Some("10.0.0.1") {
+            Err(Fault::Refused)
+        } else {
+            Ok(Response::new(String::new()))
+        }
+    });
+    let ask = http::header::HeaderName::from_static("x-version");
+    let testers = Override::header(ask, |head| head.method == http::Method::PUT);
+    let retry = ServiceBuilder::new()
+        .map_request(prepare)
+        .layer(RetryLayer::new(Failover::new(|error: &Fault| *error == Fault::Refused)));
+    let service = retry.layer(fixed(&handle).with_failover().with_override(testers)).service(client);
+    let ask = |method: &str| {
+        let request = Request::builder().method(method).header("x-version", "v0");
+        service.clone().oneshot(request.body(Full::default()).unwrap())
+    };
+    for _ in 0..20 {
+        assert_eq!(ask("PUT").await.unwrap_err(), Fault::Refused);
+        assert_eq!(ask("GET").await.unwrap().headers()["canary-override-refused"], "not-trusted");
+    }
+    assert!(handle.picks("auth", "v1", Reason::Failover) > Some(0));
+}
+
+#[tokio::test]
+async fn where_the_others_went_out_of_service_meanwhile_the_error_is_the_answer_and_no_503_of_the_gateways_own()
+ {
+    let handle = auth(&[("http://10.0.0.1", 100.0), ("http://10.0.0.2", 0.0)]);
+    let publish = |change: &Change| {
+        let split = handle.route("auth").unwrap().split().apply(change, std::time::UNIX_EPOCH).unwrap();
+        assert!(handle.publish(Route::compile(split)));
+    };
+    let version = || "v1".parse().unwrap();
+    publish(&Change::SetWeight { version: version(), weight: "1".parse().unwrap() });
+    let client = service_fn(|request: Request<Unsent<Full<Bytes>>>| {
+        assert_eq!(request.uri().host(), Some("10.0.0.1"), "no other is in service");
+        if handle.route("auth").unwrap().split().versions()[1].active {
+            publish(&Change::SetActive { version: version(), active: false, force: false });
+        }
+        std::future::ready(Err::<Response<String>, _>(Fault::Refused))
+    });
+    let retry = ServiceBuilder::new()
+        .map_request(prepare)
+        .layer(RetryLayer::new(Failover::new(|error: &Fault| *error == Fault::Refused)));
+    let service = retry.layer(fixed(&handle).with_failover()).service(client);
+    let answer = service.oneshot(Request::new(Full::default())).await;
+    assert_eq!(answer.unwrap_err(), Fault::Refused);
 }

@@ -15,3 +15,4 @@ mod rejections;
 mod rewriting;
 mod support;
 mod targets;
+mod traffic;

@@ -134,6 +134,23 @@ async fn a_redraw_draws_every_pinned_user_once_more() {
 }
 
 #[tokio::test]
+async fn a_redraw_is_one_also_for_who_goes_to_and_fro_between_two_gateways_one_of_which_has_not_heard_of_it()
+{
+    let [ahead, behind] = [auth(&HALVES), auth(&HALVES)];
+    let layers = [pinning(&ahead), pinning(&behind)];
+    let mut user = Browser::default();
+    user.visit(&layers[0]).await;
+    publish(&ahead, &Change::Redraw);
+    let (version, reason, _) = user.visit(&layers[0]).await;
+    assert_eq!(reason, Reason::Draw);
+    for layer in layers.iter().rev().cycle().take(10) {
+        assert_eq!(user.visit(layer).await, (version.clone(), Reason::Pin, None));
+    }
+    publish(&behind, &Change::Redraw);
+    assert_eq!(user.visit(&layers[1]).await, (version, Reason::Pin, None));
+}
+
+#[tokio::test]
 async fn a_name_taken_again_is_another_version() {
     let handle = auth(&[("http://10.0.0.1", 0.0), ("http://10.0.0.2", 100.0)]);
     let layer = pinning(&handle);
@@ -198,11 +215,14 @@ async fn a_pin_comes_before_a_key_and_who_has_a_key_gets_none() {
 #[tokio::test]
 async fn a_pin_is_called_and_secured_as_the_host_says() {
     let handle = auth(&HALVES);
-    let pin = Pin::signed_with(SECRET).unwrap().with_prefix("v").insecure();
+    let pin = Pin::signed_with(SECRET).unwrap().with_prefix("v").unwrap().insecure();
     let (_, _, set) = Browser::default().visit(&fixed(&handle).with_pin(pin.clone()).with_choice()).await;
     let set = set.unwrap();
     assert!(set.starts_with("v_auth=") && !set.contains("Secure"), "{set}");
     assert!(!format!("{pin:?}").contains("0123"), "the secret is not shown");
+    for prefix in ["a;b", "a=b", "a b", "a\r\nset-cookie: x", "\u{e9}", "\"a\"", "a,b"] {
+        assert!(pin.clone().with_prefix(prefix).is_err(), "{prefix:?} would pin nobody, or somebody else");
+    }
 }
 
 proptest! {
@@ -243,4 +263,34 @@ async fn a_header_that_is_no_text_fails_nothing() {
     assert!(
         choice.is_err_and(|response| response.status() == 200 && response.headers().contains_key(SET_COOKIE))
     );
+}
+
+#[tokio::test]
+async fn a_pin_counts_beside_another_cookie_that_is_no_text() {
+    let layer = pinning(&auth(&HALVES));
+    let mut user = Browser::default();
+    let (version, ..) = user.visit(&layer).await;
+    let pin = format!("canary_auth={}", user.cookies["canary_auth"]);
+    for others in [&b"city=M\xc3\xbcnchen"[..], b"city=M\xfcnchen", b"canary_auth=\xff"] {
+        let cookies = [others, b"; ", pin.as_bytes()].concat();
+        let cookies = http::HeaderValue::from_bytes(&cookies).unwrap();
+        let sent = sent(&layer, Request::get("/").header(COOKIE, cookies).body(()).unwrap()).await.unwrap();
+        let choice = sent.extensions().get::<VersionChoice>().unwrap();
+        assert_eq!((choice.reason, choice.version.to_string()), (Reason::Pin, version.clone()));
+    }
+}
+
+#[tokio::test]
+async fn a_pin_counts_behind_a_few_others_of_its_name_and_not_behind_a_head_full_of_forged_ones() {
+    let layer = pinning(&auth(&HALVES));
+    let mut user = Browser::default();
+    user.visit(&layer).await;
+    let good = user.cookies["canary_auth"].clone();
+    let forged = format!("canary_auth={}; ", "x".repeat(good.len()));
+    for (copies, reason) in [(7, Reason::Pin), (1_000, Reason::Draw)] {
+        let cookies = format!("{}canary_auth={good}", forged.repeat(copies));
+        let request = Request::get("/").header(COOKIE, cookies).body(()).unwrap();
+        let response = layer.layer(Echo).oneshot(request).await.unwrap();
+        assert_eq!(response.extensions().get::<VersionChoice>().unwrap().reason, reason);
+    }
 }

@@ -91,7 +91,7 @@ async fn with_a_fallback_both_go_there_as_they_came() {
 
 #[tokio::test]
 async fn the_clients_errors_pass_through_untouched() {
-    let failing = tower::service_fn(|_: Request<()>| async { Err::<Response<()>, _>("broken pipe") });
+    let failing = tower::service_fn(|_: Request<()>| async { Err::<Response<String>, _>("broken pipe") });
     let mut layered = fixed(&auth(&[("http://h", 100.0)])).layer(failing);
     assert_eq!(layered.ready().await.unwrap().call(get("/")).await.unwrap_err(), "broken pipe");
 }

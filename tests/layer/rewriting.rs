@@ -92,7 +92,7 @@ async fn the_choice_is_told_only_on_request_in_request_and_response() {
     assert_eq!((choice.service.as_str(), choice.version.as_str()), ("auth", "v0"));
     assert_eq!((choice.reason, choice.generation), (Reason::Draw, 1));
     let request = told.into_body().into_inner().unwrap();
-    assert_eq!(request.extensions().get::<VersionChoice>(), Some(&choice));
+    assert_eq!(request.0.extensions().get::<VersionChoice>(), Some(&choice));
 }
 
 #[tokio::test]

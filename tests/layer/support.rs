@@ -46,12 +46,32 @@ pub(crate) fn fixed(handle: &RoutingHandle) -> WeightedVersionLayer {
     WeightedVersionLayer::new(handle, Target::service("auth".parse().unwrap()))
 }
 
+/// An answer's body: empty, with the request that it answers.
+#[derive(Debug)]
+pub(crate) struct Echoed(pub(crate) Request<()>);
+
+impl http_body::Body for Echoed {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        std::task::Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        true
+    }
+}
+
 /// A client that answers with the request it was sent, without its body.
 #[derive(Clone, Debug)]
 pub(crate) struct Echo;
 
 impl<B> Service<Request<B>> for Echo {
-    type Response = Response<Request<()>>;
+    type Response = Response<Echoed>;
     type Error = Infallible;
     type Future = Ready<Result<Self::Response, Infallible>>;
 
@@ -60,7 +80,7 @@ impl<B> Service<Request<B>> for Echo {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        ready(Ok(Response::new(request.map(|_| ()))))
+        ready(Ok(Response::new(Echoed(request.map(|_| ())))))
     }
 }
 
@@ -68,10 +88,10 @@ impl<B> Service<Request<B>> for Echo {
 pub(crate) async fn sent(
     layer: &WeightedVersionLayer,
     request: Request<()>,
-) -> Result<Request<()>, Response<ResponseBody<Request<()>>>> {
+) -> Result<Request<()>, Response<ResponseBody<Echoed>>> {
     let response = layer.layer(Echo).oneshot(request).await.unwrap();
     match response.status().is_success() && response.headers().is_empty() {
-        true => Ok(response.into_body().into_inner().unwrap()),
+        true => Ok(response.into_body().into_inner().unwrap().0),
         false => Err(response),
     }
 }

@@ -1,0 +1,63 @@
+//! The share of a service's requests that a version got.
+
+/// The share of a service's requests that a version got, in percent, with the interval that its true share is in with
+/// 95 % confidence.
+///
+/// The interval is Wilson's score interval for independent requests
+/// ([Wilson 1927](https://doi.org/10.1080/01621459.1927.10502953)). The exact draw keeps much closer to the weight than it
+/// allows for. A share outside of it has another reason: users kept by key or pin, overrides, a change in between.
+///
+/// ```
+/// let share = tower_canary::traffic::Share::of(10, 100).ok_or("no requests")?;
+/// assert_eq!(share.observed, 10.0);
+/// assert_eq!((share.low.round(), share.high.round()), (6.0, 17.0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Share {
+    /// What was observed, in percent.
+    pub observed: f64,
+    /// The lower end of the interval, in percent.
+    pub low: f64,
+    /// The upper end of the interval, in percent.
+    pub high: f64,
+    /// Of how many requests.
+    pub of: u64,
+}
+
+/// 95 % of a normal distribution are within so many standard deviations.
+const Z: f64 = 1.959_963_984_540_054;
+
+impl Share {
+    /// Of `of` requests, `part` are the version's; `None` where there are none.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts of requests are far below 2^53")]
+    pub fn of(part: u64, of: u64) -> Option<Self> {
+        if of == 0 {
+            return None;
+        }
+        let (n, p) = (of as f64, part.min(of) as f64 / of as f64);
+        let spread = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
+        let (middle, scale) = (p + Z * Z / (2.0 * n), 1.0 + Z * Z / n);
+        let end = |end: f64| (100.0 * end / scale).clamp(0.0, 100.0);
+        Some(Self { observed: 100.0 * p, low: end(middle - spread), high: end(middle + spread), of })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_interval_is_that_of_published_examples() {
+        // Newcombe 1998, table I: 81 of 263, 15 of 148, 0 of 20, 1 of 29.
+        for (part, of, low, high) in
+            [(81, 263, 25.53, 36.62), (15, 148, 6.24, 16.05), (0, 20, 0.0, 16.11), (1, 29, 0.61, 17.18)]
+        {
+            let share = Share::of(part, of).unwrap();
+            assert!((share.low - low).abs() < 0.006 && (share.high - high).abs() < 0.006, "{share:?}");
+        }
+        assert_eq!(Share::of(0, 0), None);
+    }
+}

@@ -1,0 +1,493 @@
+//! What versions are seen to do: counts by outcome, latencies, and what was done of late.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body::Frame;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Empty, Full, StreamBody};
+use proptest::prelude::*;
+use tokio::time::{Instant, advance, sleep};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_canary::RoutingHandle;
+use tower_canary::routing::{Change, Reason, Route};
+use tower_canary::traffic::{Outcome, VersionTraffic};
+
+use crate::support::*;
+
+type Answer = Result<Response<UnsyncBoxBody<Bytes, io::Error>>, io::Error>;
+
+fn version(handle: &RoutingHandle, i: usize) -> VersionTraffic {
+    handle.traffic("auth").unwrap().versions[i].clone()
+}
+
+fn body(frames: Vec<Result<Frame<Bytes>, io::Error>>) -> UnsyncBoxBody<Bytes, io::Error> {
+    StreamBody::new(futures_util::stream::iter(frames)).boxed_unsync()
+}
+
+fn data() -> Result<Frame<Bytes>, io::Error> {
+    Ok(Frame::data(Bytes::from("data")))
+}
+
+fn trailers(grpc_status: &'static str) -> Frame<Bytes> {
+    Frame::trailers(HeaderMap::from_iter([(
+        http::HeaderName::from_static("grpc-status"),
+        HeaderValue::from_static(grpc_status),
+    )]))
+}
+
+/// Reads the answer to its end, or to its error, and gives how it was counted.
+async fn outcome(answer: impl FnOnce() -> Answer) -> Outcome {
+    let handle = auth(&[("http://h", 100.0)]);
+    let answer = std::sync::Mutex::new(Some(answer));
+    let client = service_fn(|_: Request<()>| std::future::ready((answer.lock().unwrap().take().unwrap())()));
+    if let Ok(response) = fixed(&handle).layer(client).oneshot(get("/")).await {
+        assert_eq!(version(&handle, 0).in_flight, 1);
+        drop(response.into_body().collect().await);
+    }
+    only(&version(&handle, 0))
+}
+
+/// How the only request ended.
+fn only(version: &VersionTraffic) -> Outcome {
+    assert_eq!((version.total.requests(), version.total.ended(), version.in_flight), (1, 1, 0));
+    *Outcome::ALL.iter().find(|outcome| version.total.outcome(**outcome) == 1).unwrap()
+}
+
+fn answering(status: u16, frames: Vec<Result<Frame<Bytes>, io::Error>>) -> impl FnOnce() -> Answer {
+    move || Response::builder().status(status).body(body(frames)).map_err(io::Error::other)
+}
+
+#[tokio::test]
+async fn each_request_ends_in_one_outcome() {
+    for (status, expected) in [
+        (200, Outcome::Success),
+        (304, Outcome::Redirection),
+        (404, Outcome::ClientError),
+        (503, Outcome::ServerError),
+        (999, Outcome::ServerError),
+    ] {
+        assert_eq!(outcome(answering(status, vec![data(), data()])).await, expected);
+        assert_eq!(outcome(answering(status, vec![])).await, expected);
+    }
+    assert_eq!(outcome(|| Err(io::Error::other("refused"))).await, Outcome::Error);
+    let cut = answering(200, vec![data(), Err(io::Error::other("cut"))]);
+    assert_eq!(outcome(cut).await, Outcome::Error);
+}
+
+#[tokio::test]
+async fn a_grpc_call_counts_by_the_status_in_its_trailers_or_in_the_headers_of_an_answer_without_a_body() {
+    for (status, expected) in [
+        ("0", Outcome::Success),
+        ("5", Outcome::ClientError),
+        ("14", Outcome::ServerError),
+        ("what", Outcome::ServerError),
+    ] {
+        let frames = vec![data(), Ok(trailers(status))];
+        assert_eq!(outcome(answering(200, frames)).await, expected);
+        let at_once = || {
+            let response = Response::builder().header("grpc-status", status);
+            let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
+            response.body(body).map_err(io::Error::other)
+        };
+        assert_eq!(outcome(at_once).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn what_is_given_up_before_its_end_counts_as_cancelled_and_what_has_ended_does_not() {
+    let handle = auth(&[("http://h", 100.0)]);
+    let never = service_fn(|_: Request<()>| std::future::pending::<Answer>());
+    let mut layered = fixed(&handle).layer(never);
+    drop(tower::Service::call(&mut layered, get("/")));
+    assert_eq!(only(&version(&handle, 0)), Outcome::Cancelled);
+
+    let half_read = |read: usize, body: Vec<_>| async move {
+        let handle = auth(&[("http://h", 100.0)]);
+        let answer = std::sync::Mutex::new(Some(answering(200, body)));
+        let client =
+            service_fn(|_: Request<()>| std::future::ready((answer.lock().unwrap().take().unwrap())()));
+        let mut body = fixed(&handle).layer(client).oneshot(get("/")).await.unwrap().into_body();
+        for _ in 0..read {
+            assert!(body.frame().await.unwrap().is_ok());
+        }
+        drop(body);
+        only(&version(&handle, 0))
+    };
+    assert_eq!(half_read(0, vec![data(), data()]).await, Outcome::Cancelled);
+    assert_eq!(half_read(1, vec![data(), data()]).await, Outcome::Cancelled);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_known_to_have_ended_is_not_cancelled_though_nobody_asks_for_more() {
+    let handle = auth(&[("http://h", 100.0)]);
+    let client = service_fn(|_: Request<()>| {
+        std::future::ready(Ok::<_, io::Error>(Response::new(Full::<Bytes>::from("all"))))
+    });
+    let mut body = fixed(&handle).layer(client).oneshot(get("/")).await.unwrap().into_body();
+    assert!(body.frame().await.unwrap().is_ok());
+    drop(body);
+    assert_eq!(only(&version(&handle, 0)), Outcome::Success);
+
+    let handle = auth(&[("http://h", 100.0)]);
+    drop(fixed(&handle).layer(Echo).oneshot(get("/")).await.unwrap());
+    assert_eq!(only(&version(&handle, 0)), Outcome::Success);
+}
+
+#[tokio::test]
+async fn a_tunnel_counts_as_1xx_once_it_closes() {
+    let handle = auth(&[("http://h", 100.0)]);
+    let switching =
+        service_fn(|_: Request<()>| async { Response::builder().status(101).body(Empty::<Bytes>::new()) });
+    let response = fixed(&handle).layer(switching).oneshot(get("/")).await.unwrap();
+    assert_eq!((version(&handle, 0).in_flight, version(&handle, 0).total.ended()), (1, 0));
+    drop(response);
+    assert_eq!(only(&version(&handle, 0)), Outcome::Informational);
+}
+
+/// Sends `count` requests that are answered after `time` each.
+async fn send(handle: &RoutingHandle, count: usize, time: Duration) {
+    let slow = service_fn(|_: Request<()>| async move {
+        sleep(time).await;
+        Ok::<_, io::Error>(Response::new(Full::<Bytes>::from("hello")))
+    });
+    let all = (0..count).map(|_| async {
+        let response = fixed(handle).layer(slow).oneshot(get("/")).await.unwrap();
+        response.into_body().collect().await.unwrap()
+    });
+    futures_util::future::join_all(all).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn percentiles_are_within_a_thirtieth_of_the_times_that_requests_took() {
+    let handle = auth(&[("http://h", 100.0)]);
+    for millis in 1..=1000 {
+        send(&handle, 1, Duration::from_millis(millis)).await;
+    }
+    let latencies = version(&handle, 0).total.latencies;
+    assert_eq!(latencies.count(), 1000);
+    for (q, millis) in [(0.0, 1.0), (0.5, 500.0), (0.9, 900.0), (0.99, 990.0), (0.999, 999.0), (1.0, 1000.0)]
+    {
+        let told = latencies.quantile(q).unwrap().as_secs_f64() * 1e3;
+        assert!((told / millis - 1.0_f64).abs() < 1.0 / 30.0, "{told} ms for {millis} ms");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_layer_without_latencies_counts_all_the_same() {
+    let handle = auth(&[("http://h", 100.0)]);
+    let layer = fixed(&handle).without_latencies();
+    drop(layer.layer(Echo).oneshot(get("/")).await.unwrap());
+    let total = version(&handle, 0).total;
+    assert_eq!((total.outcome(Outcome::Success), total.latencies.count()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn windows_tell_what_was_done_of_late_and_the_shares_of_the_versions() {
+    let handle = auth(&[("http://h", 90.0), ("http://i", 10.0)]);
+    // Two minutes with 10 requests a second, then one and a half without.
+    for _ in 0..1200 {
+        advance(Duration::from_millis(100)).await;
+        send(&handle, 1, Duration::ZERO).await;
+        handle.sample_traffic();
+    }
+    let windows = version(&handle, 1).windows;
+    let [ten, minute, five] = &windows[..] else { panic!("{windows:?}") };
+    assert!((0.9..=1.1).contains(&ten.per_second()) && (0.9..=1.1).contains(&minute.per_second()));
+    assert!(
+        (ten.length.as_secs_f64() - 10.0).abs() <= 2.1 && (minute.length.as_secs_f64() - 60.0).abs() <= 2.1
+    );
+    // It began two minutes ago.
+    assert!((119.0..=121.0).contains(&five.length.as_secs_f64()));
+    assert_eq!(five.activity.requests(), version(&handle, 1).total.requests());
+    let share = five.share.unwrap();
+    assert_eq!((share.observed, share.of), (10.0, 1200));
+
+    for _ in 0..45 {
+        advance(Duration::from_secs(2)).await;
+        handle.sample_traffic();
+    }
+    let windows = version(&handle, 1).windows;
+    let [ten, minute, five] = &windows[..] else { panic!("{windows:?}") };
+    assert_eq!((ten.activity.requests(), ten.share, minute.activity.requests()), (0, None, 0));
+    assert_eq!(five.activity.requests(), 120);
+    for _ in 0..200 {
+        advance(Duration::from_secs(2)).await;
+        handle.sample_traffic();
+    }
+    assert_eq!(version(&handle, 1).windows[2].activity.requests(), 0);
+    assert_eq!(version(&handle, 1).total.requests(), 120);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_is_idle_since_its_last_request_ended_within_a_sample() {
+    let handle = auth(&[("http://h", 100.0)]);
+    assert_eq!(version(&handle, 0).idle_for, None);
+    let layered = fixed(&handle).layer(service_fn(|_: Request<()>| async {
+        sleep(Duration::from_secs(100)).await;
+        Ok::<_, io::Error>(Response::new(Full::<Bytes>::from("hello")))
+    }));
+    let request = spawn(layered.oneshot(get("/")));
+    for _ in 0..49 {
+        sleep(Duration::from_secs(2)).await;
+        handle.sample_traffic();
+        assert_eq!(version(&handle, 0).idle_for, None);
+    }
+    drop(request.await.unwrap().unwrap());
+    let ended = Instant::now();
+    for _ in 0..100 {
+        sleep(Duration::from_secs(2)).await;
+        handle.sample_traffic();
+    }
+    let idle = version(&handle, 0).idle_for.unwrap();
+    assert!(ended.elapsed() - idle <= Duration::from_secs(2), "{idle:?} of {:?}", ended.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_done_is_kept_over_a_hundred_republished_tables_and_a_changed_url() {
+    let before = split("auth", &[("http://h", 50.0), ("http://i", 50.0)]);
+    let handle = handle(std::slice::from_ref(&before));
+    let mut split = before;
+    for i in 0..100 {
+        send(&handle, 2, Duration::from_millis(10)).await;
+        let change = match i % 3 {
+            0 => Change::SetWeight { version: "v0".parse().unwrap(), weight: "30".parse().unwrap() },
+            1 => Change::SetWeight { version: "v0".parse().unwrap(), weight: "50".parse().unwrap() },
+            _ => Change::SetUrl {
+                version: "v0".parse().unwrap(),
+                backend: format!("http://h{i}").parse().unwrap(),
+            },
+        };
+        split = split.apply(&change, std::time::SystemTime::UNIX_EPOCH).unwrap();
+        let table = std::iter::once(Route::compile(split.clone())).collect();
+        handle.replace(&table);
+    }
+    let traffic = handle.traffic("auth").unwrap();
+    let sum = |of: fn(&VersionTraffic) -> u64| traffic.versions.iter().map(of).sum::<u64>();
+    assert_eq!(sum(|v| v.total.outcome(Outcome::Success)), 200);
+    assert_eq!(sum(|v| v.total.latencies.count()), 200);
+    assert_eq!(sum(|v| v.windows[2].activity.picks(Reason::Draw)), 200);
+}
+
+#[tokio::test]
+async fn requests_for_which_there_is_no_version_are_counted_apart() {
+    let handle = auth(&[("http://h", 100.0)]);
+    let layer = tower_canary::WeightedVersionLayer::new(&handle, tower_canary::Target::path_segment());
+    sent(&layer, get("/nobody/x")).await.unwrap_err();
+    assert_eq!((handle.unknown(), handle.traffic("auth").unwrap().unserved), (1, 0));
+    let gone = Change::SetActive { version: "v0".parse().unwrap(), active: false, force: true };
+    let split =
+        handle.route("auth").unwrap().split().apply(&gone, std::time::SystemTime::UNIX_EPOCH).unwrap();
+    assert!(handle.publish(Route::compile(split)));
+    sent(&layer, get("/auth/x")).await.unwrap_err();
+    assert_eq!((handle.unknown(), handle.traffic("auth").unwrap().unserved), (1, 1));
+    assert!(handle.traffic("auth").unwrap().versions[0].is_drained());
+    assert_eq!(handle.traffic("nobody"), None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn counts_are_exact_whatever_threads_send_at_once(threads in 1..4_usize, each in 1..200_usize) {
+        let handle = auth(&[("http://h", 70.0), ("http://i", 30.0)]);
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+                    runtime.block_on(send(&handle, each, Duration::ZERO));
+                });
+            }
+        });
+        let traffic = handle.traffic("auth").unwrap();
+        let total = u64::try_from(threads * each).unwrap();
+        prop_assert_eq!(traffic.versions.iter().map(|v| v.total.outcome(Outcome::Success)).sum::<u64>(), total);
+        prop_assert_eq!(traffic.versions.iter().map(|v| v.total.latencies.count()).sum::<u64>(), total);
+        prop_assert_eq!(traffic.versions.iter().map(|v| v.windows[0].activity.requests()).sum::<u64>(), total);
+    }
+}
+
+/// The log of what `send` does, as text.
+async fn logged(send: impl Future<Output = ()>) -> String {
+    use tracing::instrument::WithSubscriber;
+
+    let written = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let writer = std::sync::Arc::clone(&written);
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_ansi(false)
+        .with_writer(move || Written(std::sync::Arc::clone(&writer)))
+        .finish();
+    send.with_subscriber(subscriber).await;
+    let bytes = written.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
+}
+
+struct Written(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl io::Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_choice_is_in_the_hosts_span_on_request_and_nothing_is_logged_without() {
+    let handle = auth(&[("http://h", 100.0)]);
+    let send = |layer: tower_canary::WeightedVersionLayer| async move {
+        let span = tracing::info_span!(
+            "request",
+            canary.service = tracing::field::Empty,
+            canary.version = tracing::field::Empty
+        );
+        let client = service_fn(|_: Request<()>| async {
+            tracing::info!("answering");
+            Ok::<_, io::Error>(Response::new(String::new()))
+        });
+        let _entered = span.entered();
+        drop(futures_util::FutureExt::now_or_never(layer.layer(client).oneshot(get("/"))).unwrap().unwrap());
+    };
+    let silent = logged(send(fixed(&handle))).await;
+    assert!(silent.contains("request: ") && silent.lines().count() == 1, "{silent}");
+    let told = logged(send(fixed(&handle).with_span_fields())).await;
+    assert!(told.contains(r#"request{canary.service="auth" canary.version="v0"}"#), "{told}");
+}
+
+/// A body as hyper's of HTTP/1 is: it does not know that it has ended before it is asked again.
+struct Chunked(Vec<Frame<Bytes>>, Option<u64>);
+
+impl http_body::Body for Chunked {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        let frame = (!self.0.is_empty()).then(|| self.0.remove(0));
+        let brought = frame.as_ref().and_then(Frame::data_ref).map_or(0, Bytes::len);
+        self.1 = self.1.map(|left| left - u64::try_from(brought).unwrap());
+        std::task::Poll::Ready(frame.map(Ok))
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.1.map_or_else(http_body::SizeHint::default, http_body::SizeHint::with_exact)
+    }
+}
+
+#[tokio::test]
+async fn an_answer_has_ended_with_its_trailers_or_its_last_byte_as_servers_have_it() {
+    let read = |body: fn() -> Chunked, frames: usize| async move {
+        let handle = auth(&[("http://h", 100.0)]);
+        let client =
+            service_fn(move |_: Request<()>| std::future::ready(Ok::<_, io::Error>(Response::new(body()))));
+        let mut body = fixed(&handle).layer(client).oneshot(get("/")).await.unwrap().into_body();
+        for _ in 0..frames {
+            assert!(body.frame().await.unwrap().is_ok());
+        }
+        drop(body);
+        only(&version(&handle, 0))
+    };
+    let with_trailers = || Chunked(vec![data().unwrap(), trailers("0")], None);
+    assert_eq!(read(with_trailers, 2).await, Outcome::Success);
+    assert_eq!(read(with_trailers, 1).await, Outcome::Cancelled);
+    assert_eq!(read(|| Chunked(vec![data().unwrap()], Some(4)), 1).await, Outcome::Success);
+    assert_eq!(read(|| Chunked(vec![data().unwrap()], Some(8)), 1).await, Outcome::Cancelled);
+}
+
+#[tokio::test]
+async fn requests_of_a_version_that_was_removed_or_of_a_table_that_went_away_are_still_in_flight() {
+    let before = split("auth", &[("http://h", 0.0), ("http://i", 100.0)]);
+    let handle = handle(std::slice::from_ref(&before));
+    let answer = service_fn(|_: Request<()>| {
+        std::future::ready(Ok::<_, io::Error>(Response::new(Full::<Bytes>::from("hello"))))
+    });
+    let held = fixed(&handle).layer(answer).oneshot(get("/")).await.unwrap();
+
+    // The table lacks the service for a while.
+    handle.replace(&tower_canary::routing::RoutingTable::default());
+    assert_eq!(handle.traffic("auth"), None);
+    handle.replace(&std::iter::once(Route::compile(before.clone())).collect());
+    assert_eq!((version(&handle, 1).in_flight, version(&handle, 1).total.requests()), (1, 1));
+
+    // The version is removed, and another registered under its name.
+    let at = std::time::SystemTime::UNIX_EPOCH;
+    let v1 = || "v1".parse().unwrap();
+    let split = before
+        .apply(&Change::Switch { version: "v0".parse().unwrap() }, at)
+        .and_then(|split| split.apply(&Change::SetActive { version: v1(), active: false, force: false }, at))
+        .and_then(|split| split.apply(&Change::Remove { version: v1() }, at))
+        .unwrap();
+    assert!(handle.publish(Route::compile(split.clone())));
+    assert_eq!(handle.in_flight("auth", "v1"), None);
+    let again = split.apply(&Change::register(v1(), "http://i".parse().unwrap()), at).unwrap();
+    assert!(handle.publish(Route::compile(again)));
+    let told = version(&handle, 1);
+    assert_eq!((told.in_flight, told.is_drained(), told.total.requests()), (1, false, 0));
+    assert_eq!(handle.in_flight("auth", "v1"), Some(1));
+    drop(held);
+    assert!(version(&handle, 1).is_drained());
+}
+
+#[cfg(feature = "pin")]
+#[tokio::test]
+async fn a_version_that_pinned_users_come_back_to_is_drained_only_once_it_is_inactive() {
+    let handle = auth(&[("http://h", 0.0), ("http://i", 100.0)]);
+    assert!(version(&handle, 0).is_drained());
+    let pin = tower_canary::layer::Pin::signed_with(b"a secret of at least 32 bytes ...").unwrap();
+    let _layer = fixed(&handle).with_pin(pin);
+    assert!(!version(&handle, 0).is_drained());
+    let inactive = Change::SetActive { version: "v0".parse().unwrap(), active: false, force: false };
+    let split =
+        handle.route("auth").unwrap().split().apply(&inactive, std::time::SystemTime::UNIX_EPOCH).unwrap();
+    assert!(handle.publish(Route::compile(split)));
+    assert!(version(&handle, 0).is_drained());
+}
+
+#[test]
+fn a_version_is_never_seen_drained_while_a_request_is_on_its_way_to_it() {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+    let splits = [[("http://h", 100.0), ("http://i", 0.0)], [("http://h", 0.0), ("http://i", 100.0)]];
+    let first = split("auth", &splits[0]);
+    let handle = handle(std::slice::from_ref(&first));
+    let (stop, sent) = (AtomicBool::new(false), [AtomicUsize::new(0), AtomicUsize::new(0)]);
+    std::thread::scope(|scope| {
+        // The client says of each version how many requests are with it.
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let client = service_fn(|request: Request<()>| {
+                    let version = usize::from(request.uri().host() == Some("i"));
+                    sent[version].fetch_add(1, Ordering::SeqCst);
+                    sent[version].fetch_sub(1, Ordering::SeqCst);
+                    std::future::ready(Ok::<_, io::Error>(Response::new(Empty::<Bytes>::new())))
+                });
+                let layered = fixed(&handle).layer(client);
+                while !stop.load(Ordering::Relaxed) {
+                    let answer = futures_util::FutureExt::now_or_never(layered.clone().oneshot(get("/")));
+                    drop(answer.unwrap().unwrap());
+                }
+            });
+        }
+        let mut split = first;
+        for turn in 0..1_000 {
+            let next = format!("v{}", (turn + 1) % 2);
+            let switch = Change::Switch { version: next.parse().unwrap() };
+            split = split.apply(&switch, std::time::SystemTime::UNIX_EPOCH).unwrap();
+            assert!(handle.publish(Route::compile(split.clone())));
+            let old = turn % 2;
+            while !handle.traffic("auth").unwrap().versions[old].is_drained() {
+                std::hint::spin_loop();
+            }
+            assert_eq!(sent[old].load(Ordering::SeqCst), 0, "after {turn} switches");
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+}
