@@ -1,14 +1,13 @@
 //! What the API answers.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use crate::deployments::{Convergence, Freshness, Healthy};
-use crate::routing::{Move, Route, Share, Split, Version, VersionName, Weight};
-use crate::store::{HistoryEntry, Replica, StoreError};
+use crate::routing::{Move, Route, Split, Version, VersionName, Weight};
+use crate::store::{Replica, StoreError};
 
 /// A weight in percent: whole ones without a decimal point.
 #[derive(Clone, Copy, Debug, ToSchema)]
@@ -189,48 +188,6 @@ pub(super) struct CheckedDto {
     latency_ms: Option<u64>,
 }
 
-/// Changes of one service, latest first.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct HistoryDto {
-    #[schema(example = "auth")]
-    pub(super) service: String,
-    pub(super) history: Vec<EntryDto>,
-    /// `?before=` for the page after this one; `null` on the last.
-    pub(super) next_before: Option<u64>,
-}
-
-/// One change.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct EntryDto {
-    /// The generation it made.
-    generation: u64,
-    /// Who made it.
-    #[schema(example = "alice")]
-    actor: String,
-    reason: Option<String>,
-    /// The kind of change.
-    #[schema(example = "set-weight")]
-    change: String,
-    /// The version it named.
-    version: Option<String>,
-    /// The split before, by version.
-    before: BTreeMap<String, ShareDto>,
-    /// The split after, by version.
-    after: BTreeMap<String, ShareDto>,
-    #[schema(format = "date-time")]
-    at: String,
-}
-
-/// What a version had.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct ShareDto {
-    weight: Percent,
-    is_active: bool,
-}
-
 impl From<&Split> for SplitDto {
     fn from(split: &Split) -> Self {
         Self {
@@ -348,30 +305,10 @@ impl From<Option<Healthy>> for CheckedDto {
     }
 }
 
-impl From<HistoryEntry> for EntryDto {
-    fn from(entry: HistoryEntry) -> Self {
-        Self {
-            generation: entry.generation,
-            actor: entry.actor,
-            reason: entry.reason,
-            change: entry.kind,
-            version: entry.version.map(|version| version.to_string()),
-            before: shares(&entry.before),
-            after: shares(&entry.after),
-            at: rfc3339(entry.at),
-        }
-    }
-}
-
-fn shares(shares: &[Share]) -> BTreeMap<String, ShareDto> {
-    let share = |share: &Share| ShareDto { weight: Percent(share.weight), is_active: share.active };
-    shares.iter().map(|of| (of.version.to_string(), share(of))).collect()
-}
-
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn rfc3339(at: SystemTime) -> String {
+pub(super) fn rfc3339(at: SystemTime) -> String {
     humantime::format_rfc3339_millis(at).to_string()
 }

@@ -218,6 +218,10 @@ pub(super) async fn guard(
     })?;
     let needed = Scope::needed_for(&parts.method);
     if !principal.may(needed) {
+        if needed == Scope::Write {
+            let (subject, path) = (principal.subject(), parts.uri.path());
+            tracing::warn!(?subject, method = ?parts.method, ?path, "a write by somebody who may not");
+        }
         return Err(Problem::insufficient_scope(needed.as_str()));
     }
     parts.extensions.insert(principal);

@@ -136,12 +136,18 @@ impl WriteQuery {
             (None, None) => Ok(None),
             (None, Some(_)) => refused("timeout goes with wait=converged"),
             (Some(WaitFor::Converged), None) => Ok(Some(DEFAULT_WAIT)),
-            (Some(WaitFor::Converged), Some(text)) => match humantime::parse_duration(text) {
-                Ok(limit) if limit <= MAX_WAIT => Ok(Some(limit)),
-                _ => refused("timeout must be a time of at most 60s, such as 5s or 500ms"),
-            },
+            (Some(WaitFor::Converged), Some(text)) => limit(text, MAX_WAIT).map(Some),
         }
     }
+}
+
+/// A time to wait, not longer than `longest`.
+pub(super) fn limit(text: &str, longest: Duration) -> Result<Duration, Problem> {
+    let limit = humantime::parse_duration(text).ok().filter(|limit| *limit <= longest);
+    limit.ok_or_else(|| {
+        let detail = format!("timeout must be a time of at most {}s, such as 5s or 500ms", longest.as_secs());
+        Problem::new(Kind::MalformedQuery, detail)
+    })
 }
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Strict<T> {

@@ -1,19 +1,23 @@
-//! What was changed, by whom and why; and the way back.
+//! What was changed, by whom and why; what was refused; and the way back.
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::answers::{ChangedDto, EntryDto, HistoryDto};
+use super::answers::ChangedDto;
 use super::document::{ChangeAnswers, ReadProblems};
 use super::extract::{Body, OfService, Strict, Write};
 use super::problem::{Kind, Problem};
+use super::record::{EntryDto, HistoryDto, RefusalDto};
 use super::requests::Restore;
 use super::state::AdminState;
 
 const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 200;
+
+/// How many refused changes the first page has.
+const REFUSED: u32 = 50;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,7 +26,8 @@ pub(super) struct Page {
     before: Option<u64>,
 }
 
-/// The changes of one service, latest first.
+/// The changes of one service, latest first. The first page, which is without 'before', also has the last 50 that were
+/// refused.
 #[utoipa::path(
     get,
     path = "/deployment/services/{service}/history",
@@ -49,7 +54,12 @@ pub(super) async fn history(
     let full = found.len() == limit as usize;
     let next_before = found.last().map(|entry| entry.generation).filter(|oldest| full && *oldest > 1);
     let history = found.into_iter().map(EntryDto::from).collect();
-    Ok(Json(HistoryDto { service: service.to_string(), history, next_before }))
+    let refused = match page.before {
+        None => Some(state.deployments.refusals(&service, REFUSED).await?),
+        Some(_) => None,
+    };
+    let refused = refused.map(|refused| refused.into_iter().map(RefusalDto::from).collect());
+    Ok(Json(HistoryDto { service: service.to_string(), history, next_before, refused }))
 }
 
 /// Brings back the weights and active flags that an earlier generation left.

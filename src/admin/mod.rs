@@ -10,11 +10,12 @@
 //! | `POST /routing/services/{service}/versions` | `{"version", "url", "weight"?, "active"?, "healthPath"?}`: registers |
 //! | `PUT /routing/services/{service}/versions/{version}` | `{"active"?, "url"?}`, at least one |
 //! | `DELETE /routing/services/{service}/versions/{version}` | forgets an inactive version |
-//! | `GET /deployment/services/{service}/history` | who, when, why, before and after; `?limit=` (1 to 200, by default 50) and `?before=` (a generation) |
+//! | `GET /deployment/services/{service}/history` | who, when, why, before and after, and on the first page what was refused lately, and why; `?limit=` (1 to 200, by default 50) and `?before=` (a generation) |
 //! | `POST /deployment/services/{service}/restore` | `{"generation": 41}` |
 //! | `POST /deployment/services/{service}/redraw` | draws users who are pinned to a version anew, once |
 //! | `POST /deployment/services/{service}/versions/{version}/check` | probes now |
 //! | `GET /deployment/services/{service}/explain?key=alice` | which version a key gets, and why |
+//! | `GET /deployment/services/{service}/traffic` | what each version does at this gateway; `?version=v1.0&wait=drained&timeout=30s` answers once it may be stopped: drained here, and at the other gateways that report; `Accept: text/event-stream` tells every two seconds |
 //! | `GET /deployment/status` | how fresh the routes of this gateway are; answered without the store |
 //! | `GET /deployment/replicas` | the gateways that share the store, and how far each has followed it |
 //! | `GET /openapi.json` | all this for machines |
@@ -32,7 +33,8 @@
 //!
 //! **Answers.** Weights are in percent, times in RFC 3339. An answer that shows one split has `ETag: "<generation>"`.
 //! Reads show what this gateway serves at this moment; the history is read from the store. Errors are problem documents (RFC 9457) with a stable `type`; what went wrong
-//! inside goes to `tracing` only. Every change that changed something is one `info` event.
+//! inside goes to `tracing` only. Every change that changed something is one `info` event, every one that was refused one `warn` event, and so is
+//! a write by somebody without the scope for it.
 //!
 //! **Who may.** Nothing is answered before [`AdminAuth`] knows who asks, not even whether a path exists. `GET` and `HEAD`
 //! need [`Scope::Read`], every other method [`Scope::Write`]. No CORS headers are sent. Time limits and rate limits are
@@ -68,14 +70,17 @@ mod answers;
 mod auth;
 mod document;
 mod extract;
+mod figures;
 mod history;
 #[cfg(feature = "jwt")]
 mod jwt;
 mod problem;
+mod record;
 mod replicas;
 mod requests;
 mod services;
 mod state;
+mod traffic;
 mod versions;
 mod weights;
 
@@ -132,6 +137,7 @@ fn documented() -> OpenApiRouter<AdminState> {
         .routes(routes!(services::list_services))
         .routes(routes!(services::list_versions))
         .routes(routes!(services::explain))
+        .routes(routes!(traffic::traffic))
         .routes(routes!(history::history))
         .routes(routes!(replicas::status))
         .routes(routes!(replicas::replicas))

@@ -12,7 +12,7 @@ use super::problem::{Kind, Problem};
 use super::requests::Reason;
 use crate::deployments::Deployments;
 use crate::routing::{Change, Move, Preview, ServiceName, Split};
-use crate::store::{Applied, ChangeRequest, Clearance};
+use crate::store::ChangeRequest;
 
 /// What handlers share.
 #[derive(Clone, Debug)]
@@ -21,7 +21,7 @@ pub(super) struct AdminState {
 }
 
 impl AdminState {
-    /// Makes a change, logs it, and waits for the other replicas if that is asked for.
+    /// Makes a change, and waits for the other replicas if that is asked for.
     pub(super) async fn apply(
         &self,
         service: &ServiceName,
@@ -45,9 +45,7 @@ impl AdminState {
             let Preview { after, moves, .. } = self.deployments.preview(service, &request)?;
             return Ok(Changed { split: after, moves: Some(moves), convergence: None });
         }
-        let logged = request.clone();
         let applied = self.deployments.apply(service, request).await?;
-        log(&logged, &applied);
         let convergence = match write.wait {
             Some(limit) => Some(self.deployments.converged(applied.revision, limit).await.into()),
             None => None,
@@ -90,25 +88,6 @@ impl Changed {
         let status = if lags { StatusCode::ACCEPTED } else { status };
         tagged(status, &self.split, ChangedDto { convergence: self.convergence, ..body })
     }
-}
-
-/// Texts that somebody chose are logged as Rust would write them, so that none looks like another line.
-fn log(request: &ChangeRequest, applied: &Applied) {
-    let (before, after) = (applied.before.generation(), applied.after.generation());
-    if before == after {
-        return;
-    }
-    tracing::info!(
-        service = %applied.after.service(),
-        version = request.change.version().map(tracing::field::display),
-        actor = ?request.actor,
-        reason = request.reason.as_ref().map(tracing::field::debug),
-        kind = request.change.kind(),
-        forced = request.clearance == Clearance::All,
-        before,
-        after,
-        "split changed"
-    );
 }
 
 /// An answer about one split, tagged with its generation.

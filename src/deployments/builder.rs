@@ -34,7 +34,7 @@ impl Builder {
 
     /// Reports to the store what this process serves, under `name`, at most 255 characters: so that
     /// [`replicas`](Deployments::replicas) shows it and [`converged`](Deployments::converged) waits for it. Two of one
-    /// name are told apart. It costs a small write every 5 seconds and after each change.
+    /// name are told apart. It costs a small write every 5 seconds, after each change, and when a version is drained.
     pub fn as_replica(self, name: impl Into<String>) -> Self {
         Self { identity: Some(Identity::new(name.into())), ..self }
     }
@@ -72,10 +72,14 @@ impl Builder {
                 identity,
                 cache,
                 followed: Mutex::new(Followed::new()),
+                stored: Mutex::default(),
                 refreshing: tokio::sync::Mutex::default(),
                 answered: Mutex::default(),
                 published: AtomicU64::new(0),
                 unpublished: tokio::sync::Notify::new(),
+                #[cfg(feature = "metrics")]
+                meter: super::meter::Meter::default(),
+                running: tokio::sync::watch::Sender::new(None),
             }),
         }
     }

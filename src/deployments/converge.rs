@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use super::Deployments;
-use crate::store::{Replica, StoreError};
+use crate::store::{Replica, Report, StoreError};
 
 /// How often the replicas are asked for while they converge.
 const ASK_EVERY: Duration = Duration::from_millis(50);
@@ -67,6 +67,12 @@ impl Deployments {
         self.shared.identity.as_ref().map(|identity| identity.id.as_str())
     }
 
+    /// The name under which this process reports, if it does.
+    #[must_use]
+    pub fn replica_name(&self) -> Option<&str> {
+        self.shared.identity.as_ref().map(|identity| identity.name.as_str())
+    }
+
     /// Waits until all replicas serve what the store had at `revision`, but not longer than `limit`. That of a change is
     /// in its [`Applied`](crate::store::Applied).
     ///
@@ -119,7 +125,7 @@ impl Deployments {
     /// Lets it be known that there is one more, which does not serve anything yet.
     pub(super) async fn report_start(&self) {
         if let Some(Identity { id, name }) = &self.shared.identity
-            && let Err(error) = self.shared.store.report(id, name, 0).await
+            && let Err(error) = self.shared.store.report(&Report::new(id, name, 0)).await
         {
             tracing::debug!(error = &error as &dyn std::error::Error, "cannot report the start");
         }

@@ -43,7 +43,7 @@ pub enum DeployError {
         cause: Unhealthy,
     },
     /// The history has no such generation.
-    #[error("the history has no generation {generation}: read it for those it has")]
+    #[error("the history has no generation {generation}, or no longer: read it for those it has")]
     UnknownGeneration {
         /// The generation asked for.
         generation: u64,

@@ -8,10 +8,12 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Deployments;
-use crate::store::Signal;
+use crate::store::{Report, Signal};
+use crate::traffic::SAMPLE_EVERY;
 
 /// The longest pause between two tries while the store is down: fresh again within 5 seconds of its return.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
@@ -26,6 +28,9 @@ const SPREAD: Duration = Duration::from_millis(20);
 
 /// How often a replica reports when nothing changes: three times before it counts as gone.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
+
+/// How soon it reports that a version is drained.
+const REPORT_DRAINED: Duration = Duration::from_millis(200);
 
 /// How often routes that change all the time are kept.
 const KEEP_EVERY: Duration = Duration::from_secs(5);
@@ -45,6 +50,7 @@ pub(super) async fn until(
     period: Duration,
     shutdown: impl Future<Output = ()> + Send,
 ) {
+    let running = Running::new(&deployments.shared.running);
     let now = Instant::now();
     let mut follower = Follower {
         deployments,
@@ -60,8 +66,34 @@ pub(super) async fn until(
     tokio::select! {
         () = shutdown => {}
         () = follower.follow() => {}
+        () = sample(deployments) => {}
     }
+    // What would go on for long ends as soon as this is to.
+    drop(running);
     follower.end().await;
+}
+
+async fn sample(deployments: &Deployments) {
+    loop {
+        sleep(SAMPLE_EVERY).await;
+        deployments.shared.handle.sample_traffic();
+    }
+}
+
+/// Counts who follows the store, also where one is dropped.
+struct Running<'a>(&'a watch::Sender<Option<usize>>);
+
+impl<'a> Running<'a> {
+    fn new(count: &'a watch::Sender<Option<usize>>) -> Self {
+        count.send_modify(|count| *count = Some(count.unwrap_or(0) + 1));
+        Self(count)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count = count.map(|count| count.saturating_sub(1)));
+    }
 }
 
 struct Follower<'a> {
@@ -73,8 +105,8 @@ struct Follower<'a> {
     refreshed: Instant,
     /// When everything was last marked to be loaded, need or not.
     loaded_whole: Instant,
-    /// Which revision was reported last, and when.
-    reported: Option<(u64, Instant)>,
+    /// What was reported last, and when.
+    reported: Option<(Report, Instant)>,
     /// Whether the last report failed.
     unreported: bool,
     /// How much was published when routes were kept last, and when.
@@ -107,9 +139,15 @@ impl Follower<'_> {
             tokio::select! {
                 () = sleep_until(due) => return,
                 () = self.deployments.shared.unpublished.notified() => return,
-                () = sleep(REPORT_EVERY) => self.settle().await,
+                () = sleep(self.until_report()) => self.settle().await,
             }
         }
+    }
+
+    /// Whoever waits for a version to be drained here is not to wait for long.
+    fn until_report(&self) -> Duration {
+        let is_draining = self.reported.as_ref().is_some_and(|(report, _)| !report.draining.is_empty());
+        if is_draining { REPORT_DRAINED } else { REPORT_EVERY }
     }
 
     async fn told(&self, signal: Signal) {
@@ -140,17 +178,16 @@ impl Follower<'_> {
 
     async fn report(&mut self) {
         let Some(identity) = &self.deployments.shared.identity else { return };
-        let revision = self.deployments.followed().revision();
-        let is_current = |(reported, at): (u64, Instant)| reported == revision && at.elapsed() < REPORT_EVERY;
-        if self.reported.is_some_and(is_current) {
+        let report = self.deployments.report_of(identity);
+        let is_current = |(reported, at): &(_, Instant)| *reported == report && at.elapsed() < REPORT_EVERY;
+        if self.reported.as_ref().is_some_and(is_current) {
             return;
         }
-        let report =
-            within_time(self.deployments.shared.store.report(&identity.id, &identity.name, revision)).await;
-        if report.is_ok() {
-            self.reported = Some((revision, Instant::now()));
+        let outcome = within_time(self.deployments.shared.store.report(&report)).await;
+        if outcome.is_ok() {
+            self.reported = Some((report, Instant::now()));
         }
-        note(&mut self.unreported, report, "cannot report what is served");
+        note(&mut self.unreported, outcome, "cannot report what is served");
     }
 
     /// Keeps what was published since the last time, unless that was less than `every` ago.
@@ -220,10 +257,10 @@ async fn signal(deployments: &Deployments) -> Signal {
 /// A panic of a store or a cache of the host's.
 #[derive(Debug, thiserror::Error)]
 #[error("it panicked: {0}")]
-struct Panicked(String);
+pub(super) struct Panicked(String);
 
 /// Ends with an error where `future` panics: whoever follows the store must not end with it.
-async fn unwound<F: Future>(future: F) -> Result<F::Output, Panicked> {
+pub(super) async fn unwound<F: Future>(future: F) -> Result<F::Output, Panicked> {
     let mut future = pin!(future);
     // What it left half-done is not looked at: the store is read anew.
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {

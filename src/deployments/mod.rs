@@ -4,11 +4,18 @@
 //! published it when it answers; [`run`](Deployments::run) follows the changes that other processes make to the same
 //! store. When the store fails, the routes published last stay.
 
+mod audit;
 mod builder;
 mod cache;
 mod converge;
+mod drain;
 mod error;
 mod follow;
+#[cfg(feature = "metrics")]
+pub mod meter;
+#[cfg(not(feature = "metrics"))]
+#[path = "no_meter.rs"]
+mod meter;
 mod preflight;
 mod refresh;
 
@@ -22,12 +29,16 @@ pub use self::builder::Builder;
 pub use self::cache::SnapshotCache;
 pub use self::converge::Convergence;
 use self::converge::Identity;
+use self::drain::Stored;
+pub use self::drain::{Elsewhere, Holding};
 pub use self::error::DeployError;
 pub use self::preflight::{Healthy, NoPreflight, Preflight, Unhealthy, UrlRefused};
 use self::refresh::Followed;
 pub use self::refresh::Freshness;
 use crate::handle::RoutingHandle;
-use crate::routing::{Backend, Change, ChangeError, Draw, Preview, Route, ServiceName, Split, VersionName};
+use crate::routing::{
+    Backend, Change, ChangeError, Draw, HealthPath, Preview, Route, ServiceName, Split, Version, VersionName,
+};
 use crate::store::{Applied, ChangeRequest, Clearance, HistoryEntry, MemoryStore, RouteStore, StoreError};
 
 /// How often a change may turn out to serve yet another version that is not probed, because others change the split.
@@ -64,6 +75,7 @@ struct Shared {
     identity: Option<Identity>,
     cache: Option<Arc<dyn SnapshotCache>>,
     followed: Mutex<Followed>,
+    stored: Mutex<Stored>,
     /// One refresh at a time, so that a slow one never publishes over a later one.
     refreshing: tokio::sync::Mutex<()>,
     /// The services whose changes were answered while the store is read: what is read of them may be older.
@@ -72,6 +84,10 @@ struct Shared {
     published: AtomicU64,
     /// Told when a change may be stored and is not published, because whoever asked for it went away.
     unpublished: tokio::sync::Notify,
+    #[cfg(feature = "metrics")]
+    meter: meter::Meter,
+    /// How many follow the store; `None` before the first.
+    running: tokio::sync::watch::Sender<Option<usize>>,
 }
 
 impl Deployments {
@@ -132,6 +148,9 @@ impl Deployments {
     /// [forced](ChangeRequest::forced) or it is the first of its service. A call that is dropped half-way has made the change or not; if it has,
     /// [`run`](Self::run) publishes it at once.
     ///
+    /// Each change that changed something is one `info` event of `tracing`; each that was refused is one `warn` event, and
+    /// is kept for [`refusals`](Self::refusals).
+    ///
     /// # Errors
     ///
     /// [`DeployError`] says why the change was not made. If the store was lost during the commit, the change may still
@@ -141,18 +160,21 @@ impl Deployments {
         service: &ServiceName,
         mut request: ChangeRequest,
     ) -> Result<Applied, DeployError> {
+        let outcome = self.make(service, &mut request).await;
+        meter::changed(request.change.kind(), &outcome);
+        self.audit(service, &request, &outcome).await;
+        outcome
+    }
+
+    async fn make(&self, service: &ServiceName, request: &mut ChangeRequest) -> Result<Applied, DeployError> {
         self.admit(&request.change)?;
         for _ in 0..PROBE_ROUNDS {
-            match self.store_and_publish(service, &request).await {
+            match self.store_and_publish(service, request).await {
                 Ok(applied) => return Ok(applied),
                 Err(StoreError::NotCleared { versions, health_path }) => {
                     for version in versions {
-                        let probed = self.shared.preflight.probe(&version, health_path.as_ref()).await;
-                        probed.map_err(|cause| DeployError::Unhealthy {
-                            version: version.name.clone(),
-                            cause,
-                        })?;
-                        clear(&mut request, version.name, version.backend);
+                        self.probe(service, &version, health_path.as_ref()).await?;
+                        clear(request, version.name, version.backend);
                     }
                 }
                 Err(refused) => return Err(refused.into()),
@@ -172,8 +194,9 @@ impl Deployments {
         }
         let unpublished = Unpublished(&self.shared.unpublished);
         let applied = self.shared.store.apply(service, request).await;
+        meter::called("apply", &applied);
         if let Ok(applied) = &applied
-            && !self.publish_answered(&applied.after)
+            && !self.publish_answered(applied)
         {
             // A change that was answered first, or a store that went back: it knows.
             let _ = self.refresh().await;
@@ -246,7 +269,7 @@ impl Deployments {
     ///
     /// [`DeployError::UnknownGeneration`] when the history does not have it.
     pub async fn restoring(&self, service: &ServiceName, generation: u64) -> Result<Change, DeployError> {
-        let found = self.shared.store.history(service, generation.checked_add(1), 1).await?;
+        let found = self.history(service, generation.checked_add(1), 1).await?;
         match found.into_iter().next().filter(|entry| entry.generation == generation) {
             Some(entry) => Ok(Change::Restore { generation, shares: entry.after }),
             None => Err(DeployError::UnknownGeneration { generation }),
@@ -265,7 +288,9 @@ impl Deployments {
         before: Option<u64>,
         limit: u32,
     ) -> Result<Vec<HistoryEntry>, DeployError> {
-        Ok(self.shared.store.history(service, before, limit).await?)
+        let history = self.shared.store.history(service, before, limit).await;
+        meter::called("history", &history);
+        Ok(history?)
     }
 
     /// Probes a version now, as before it gets traffic. `None` when the preflight does not probe.
@@ -281,8 +306,20 @@ impl Deployments {
         let route = self.route(service)?;
         let unknown = || StoreError::Refused(ChangeError::UnknownVersion(version.clone()));
         let found = route.split().version(version.as_str()).ok_or_else(unknown)?;
-        let probed = self.shared.preflight.probe(found, route.split().health_path()).await;
-        probed.map_err(|cause| DeployError::Unhealthy { version: version.clone(), cause })
+        self.probe(service, found, route.split().health_path()).await
+    }
+
+    async fn probe(
+        &self,
+        service: &ServiceName,
+        version: &Version,
+        health_path: Option<&HealthPath>,
+    ) -> Result<Option<Healthy>, DeployError> {
+        let probed = self.shared.preflight.probe(version, health_path).await;
+        if !matches!(probed, Ok(None)) {
+            meter::probed(service, version, probed.is_ok());
+        }
+        probed.map_err(|cause| DeployError::Unhealthy { version: version.name.clone(), cause })
     }
 
     /// How fresh the routes are.
@@ -294,7 +331,8 @@ impl Deployments {
     /// Follows the store until `shutdown`, refreshing about every second, and at once where the store tells of changes
     /// (PostgreSQL): so that several gateways that share a store follow each other. To be spawned or joined by the host.
     ///
-    /// It also [reports](Builder::as_replica) what is served, and [keeps](Builder::with_cache) it. An error is logged,
+    /// It also [reports](Builder::as_replica) what is served, [keeps](Builder::with_cache) it, and takes samples of the
+    /// [traffic](crate::traffic). An error is logged,
     /// waited out with growing pauses, and never ends it; nor does a panic of the store.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
         self.run_every(Duration::from_secs(1), shutdown).await;
@@ -304,6 +342,13 @@ impl Deployments {
     /// Periods are held within 10 ms and a day.
     pub async fn run_every(self, period: Duration, shutdown: impl Future<Output = ()> + Send) {
         follow::until(&self, period, shutdown).await;
+    }
+
+    /// Waits until each [`run`](Self::run) has ended: what would go on for long is to end then. For ever where there was none.
+    #[cfg(feature = "admin")]
+    pub(crate) async fn ended(&self) {
+        // The sender lives as long as this.
+        let _ = self.shared.running.subscribe().wait_for(|running| *running == Some(0)).await;
     }
 
     fn admit(&self, change: &Change) -> Result<(), DeployError> {

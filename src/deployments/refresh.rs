@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Deployments;
+use super::{Deployments, meter};
 use crate::routing::{Route, RoutingTable, ServiceName, Split};
-use crate::store::{BrokenSplit, Snapshot, StoreError};
+use crate::store::{Applied, BrokenSplit, Snapshot, StoreError};
 
 /// How fresh the published routes are.
 ///
@@ -126,10 +126,11 @@ impl Deployments {
 
     /// `false` where the store went back, as one that was brought back from a backup.
     async fn refresh_changed(&self, known: u64) -> Result<bool, StoreError> {
-        let changed = self.shared.store.load(known).await?;
+        let changed = self.load(known).await?;
         if changed.revision < known {
             return Ok(false);
         }
+        self.stored().note_read(changed.revision);
         let mut in_step = true;
         for split in &changed.splits {
             in_step &= self.publish_changed(split);
@@ -140,8 +141,14 @@ impl Deployments {
         Ok(true)
     }
 
+    async fn load(&self, after: u64) -> Result<Snapshot, StoreError> {
+        let loaded = self.shared.store.load(after).await;
+        meter::called("load", &loaded);
+        loaded
+    }
+
     async fn refresh_whole(&self) -> Result<(), StoreError> {
-        let all = self.shared.store.load(0).await?;
+        let all = self.load(0).await?;
         let Snapshot { revision, broken, .. } = self.publish_whole(all);
         self.followed().note_whole(revision, broken);
         Ok(())
@@ -157,6 +164,7 @@ impl Deployments {
         let served = |name: &str| self.shared.handle.route(name);
         let broken = snapshot.broken.iter().filter_map(|broken| served(&broken.service));
         let kept = broken.chain(answered.iter().filter_map(|service| served(service.as_str())));
+        self.stored().note_published_whole();
         self.shared.handle.replace(&read.into_iter().chain(kept).collect::<RoutingTable>());
         self.count_published();
         snapshot
@@ -164,18 +172,25 @@ impl Deployments {
 
     /// Whether what is served then is no later than `split`, or a change that was answered meanwhile.
     fn publish_changed(&self, split: &Split) -> bool {
+        let answered = self.answered();
         let served = self.shared.handle.route(split.service().as_str());
-        if served.is_some_and(|route| route.split() == split) {
+        let is_served = |route: &Arc<Route>| route.split() == split;
+        // What is read may be older than what was answered, and it may be what another gateway changed after that.
+        let is_older = |route: &Arc<Route>| route.split().generation() >= split.generation();
+        if served.as_ref().is_some_and(is_served)
+            || (answered.contains(split.service()) && served.as_ref().is_some_and(is_older))
+        {
             return true;
         }
-        let answered = self.answered();
         self.count_published();
-        answered.contains(split.service()) || self.shared.handle.publish(Route::compile(split.clone()))
+        self.stored().note_published(split.service());
+        self.shared.handle.publish(Route::compile(split.clone()))
     }
 
     /// Publishes what an answer is about to say; `false` where something later is served.
-    pub(super) fn publish_answered(&self, split: &Split) -> bool {
+    pub(super) fn publish_answered(&self, Applied { after: split, revision, .. }: &Applied) -> bool {
         let mut answered = self.answered();
+        self.stored().note_answered(split.service(), *revision);
         answered.insert(split.service().clone());
         self.count_published();
         self.shared.handle.publish(Route::compile(split.clone()))

@@ -7,24 +7,30 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use super::{Applied, ChangeRequest, HistoryEntry, Replica, RouteStore, Snapshot, StoreError, now};
+use super::{
+    Applied, ChangeRequest, HistoryEntry, MAX_REFUSALS, Refusal, Replica, Report, RouteStore, Snapshot,
+    StoreError, now,
+};
 use crate::routing::{Change, ServiceName, Split};
 
-/// How many changes of one service the store in memory remembers.
-const REMEMBERED: usize = 1_000;
+/// How many changes of one service the store in memory remembers, where nothing is said.
+const REMEMBERED: u32 = 1_000;
 
 /// Keeps splits in memory, and the last 1,000 changes of each: for tests, and for hosts whose routes come from code.
 ///
 /// See [`RouteStore`] for an example.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct MemoryStore {
     state: Mutex<State>,
+    remembered: u32,
 }
 
 #[derive(Debug, Default)]
 struct State {
     revision: u64,
     services: BTreeMap<ServiceName, Entry>,
+    /// Latest last.
+    refusals: VecDeque<Refusal>,
     /// By id, each with when it reported.
     replicas: BTreeMap<String, (Replica, Instant)>,
 }
@@ -40,12 +46,30 @@ impl MemoryStore {
     /// An empty store.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self { state: Mutex::default(), remembered: REMEMBERED }
+    }
+
+    /// Remembers the last `changes` of each service.
+    ///
+    /// ```
+    /// use tower_canary::store::MemoryStore;
+    ///
+    /// let store = MemoryStore::new().with_history_limit(10);
+    /// ```
+    #[must_use]
+    pub fn with_history_limit(self, changes: u32) -> Self {
+        Self { remembered: changes, ..self }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         // A change is made on a copy and put in whole, so the state is right even after a panic elsewhere.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -69,7 +93,7 @@ impl RouteStore for MemoryStore {
         let at = now();
         let after = request.decide(&before, at)?;
         if after.generation() != before.generation() {
-            state.record(HistoryEntry::of(request, &before, &after, at), &after);
+            state.record(HistoryEntry::of(request, &before, &after, at), &after, self.remembered);
         }
         Ok(Applied { before, after, revision: state.revision })
     }
@@ -86,11 +110,25 @@ impl RouteStore for MemoryStore {
         Ok(entry.history.iter().rev().filter(earlier).take(limit as usize).cloned().collect())
     }
 
-    async fn report(&self, id: &str, name: &str, revision: u64) -> Result<(), StoreError> {
-        let replica = Replica { id: id.into(), name: name.into(), revision, seen: Duration::ZERO };
+    async fn note_refusal(&self, refusal: &Refusal) -> Result<(), StoreError> {
+        let mut state = self.state();
+        state.refusals.push_back(refusal.clone());
+        keep_last(&mut state.refusals, MAX_REFUSALS);
+        Ok(())
+    }
+
+    async fn refusals(&self, service: &ServiceName, limit: u32) -> Result<Vec<Refusal>, StoreError> {
+        let state = self.state();
+        let of_service = state.refusals.iter().rev().filter(|refusal| refusal.service == *service);
+        Ok(of_service.take(limit as usize).cloned().collect())
+    }
+
+    async fn report(&self, report: &Report) -> Result<(), StoreError> {
+        let Report { id, name, revision, draining } = report.clone();
+        let replica = Replica { id: id.clone(), name, revision, seen: Duration::ZERO, draining };
         let mut state = self.state();
         state.replicas.retain(|_, (_, at)| at.elapsed() < Replica::EXPIRY);
-        state.replicas.insert(id.into(), (replica, Instant::now()));
+        state.replicas.insert(id, (replica, Instant::now()));
         Ok(())
     }
 
@@ -110,15 +148,17 @@ impl RouteStore for MemoryStore {
 }
 
 impl State {
-    fn record(&mut self, change: HistoryEntry, after: &Split) {
+    fn record(&mut self, change: HistoryEntry, after: &Split, remembered: u32) {
         self.revision += 1;
         let new = || Entry { split: after.clone(), revision: 0, history: VecDeque::new() };
         let entry = self.services.entry(after.service().clone()).or_insert_with(new);
         entry.split = after.clone();
         entry.revision = self.revision;
         entry.history.push_back(change);
-        if entry.history.len() > REMEMBERED {
-            entry.history.pop_front();
-        }
+        keep_last(&mut entry.history, remembered as usize);
     }
+}
+
+fn keep_last<T>(all: &mut VecDeque<T>, most: usize) {
+    all.drain(..all.len().saturating_sub(most));
 }

@@ -8,6 +8,7 @@ mod error;
 #[cfg(feature = "_sql")]
 mod json;
 mod memory;
+mod refusal;
 mod replica;
 #[cfg(feature = "_sql")]
 pub mod sql;
@@ -26,7 +27,8 @@ pub use self::error::StoreError;
 #[cfg(feature = "_sql")]
 pub use self::json::LastGoodError;
 pub use self::memory::MemoryStore;
-pub use self::replica::{Replica, Signal};
+pub use self::refusal::Refusal;
+pub use self::replica::{Draining, Replica, Report, Signal};
 use crate::routing::{ServiceName, Share, Split, VersionName};
 
 /// Keeps the splits of all services and the history of their changes.
@@ -76,20 +78,41 @@ pub trait RouteStore: fmt::Debug + Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<HistoryEntry>, StoreError>;
 
+    /// Keeps a change that was refused, beside the history: the last 1,000 of the whole store are enough. A store that
+    /// keeps none has nothing to do.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the store cannot be written.
+    async fn note_refusal(&self, refusal: &Refusal) -> Result<(), StoreError> {
+        let _ = refusal;
+        Ok(())
+    }
+
+    /// Up to `limit` changes of `service` that were refused, latest first. There may be no such service.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the store cannot be read.
+    async fn refusals(&self, service: &ServiceName, limit: u32) -> Result<Vec<Refusal>, StoreError> {
+        let _ = (service, limit);
+        Ok(Vec::new())
+    }
+
     /// Waits until the store tells that there is something new to load: at once where it can, never where it cannot.
     /// Whoever follows a store polls it all the same.
     async fn changed(&self) -> Signal {
         std::future::pending().await
     }
 
-    /// Notes that the replica `id`, called `name`, serves what the store had at `revision`. To be repeated, because
+    /// Notes what a replica says of itself, in place of what it said before. To be repeated, because
     /// [`replicas`](Self::replicas) leaves out who is silent. A store that does not keep it has nothing to do.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] when the store cannot be written.
-    async fn report(&self, id: &str, name: &str, revision: u64) -> Result<(), StoreError> {
-        let _ = (id, name, revision);
+    async fn report(&self, report: &Report) -> Result<(), StoreError> {
+        let _ = report;
         Ok(())
     }
 
@@ -133,12 +156,20 @@ impl<S: RouteStore + ?Sized> RouteStore for Arc<S> {
         (**self).history(service, before, limit).await
     }
 
+    async fn note_refusal(&self, refusal: &Refusal) -> Result<(), StoreError> {
+        (**self).note_refusal(refusal).await
+    }
+
+    async fn refusals(&self, service: &ServiceName, limit: u32) -> Result<Vec<Refusal>, StoreError> {
+        (**self).refusals(service, limit).await
+    }
+
     async fn changed(&self) -> Signal {
         (**self).changed().await
     }
 
-    async fn report(&self, id: &str, name: &str, revision: u64) -> Result<(), StoreError> {
-        (**self).report(id, name, revision).await
+    async fn report(&self, report: &Report) -> Result<(), StoreError> {
+        (**self).report(report).await
     }
 
     async fn withdraw(&self, id: &str) -> Result<(), StoreError> {
@@ -239,6 +270,9 @@ impl HistoryEntry {
         }
     }
 }
+
+/// How many refused changes a store keeps.
+pub(crate) const MAX_REFUSALS: usize = 1_000;
 
 /// Now, to the millisecond: what every store can keep.
 pub(crate) fn now() -> SystemTime {

@@ -7,6 +7,7 @@
 )]
 
 mod api;
+mod audit;
 mod auth;
 mod hostile;
 mod previews;
@@ -14,3 +15,4 @@ mod probing;
 mod problems;
 mod replicas;
 mod support;
+mod traffic;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use serde_json::{Value, json};
-use tower_canary::store::RouteStore;
+use tower_canary::store::{Report, RouteStore};
 
 use crate::support::Api;
 
@@ -18,7 +18,7 @@ fn waiting(query: &str) -> String {
 #[tokio::test]
 async fn a_change_that_all_replicas_serve_is_200_and_names_them() {
     let api = Api::with_two_versions().await;
-    api.store.report("1", "other", 3).await.unwrap();
+    api.store.report(&Report::new("1", "other", 3)).await.unwrap();
     let answer = api.put(&waiting("wait=converged&timeout=5s"), json!({"weight": 10})).await;
     assert_eq!(answer.status, 200);
     assert_eq!(
@@ -31,8 +31,8 @@ async fn a_change_that_all_replicas_serve_is_200_and_names_them() {
 #[tokio::test]
 async fn a_change_that_some_replica_does_not_serve_in_time_is_202_and_names_it() {
     let api = Api::with_two_versions().await;
-    api.store.report("1", "ahead", 9).await.unwrap();
-    api.store.report("2", "behind", 2).await.unwrap();
+    api.store.report(&Report::new("1", "ahead", 9)).await.unwrap();
+    api.store.report(&Report::new("2", "behind", 2)).await.unwrap();
     let start = Instant::now();
     let answer = api.put(&waiting("wait=converged&timeout=200ms"), json!({"weight": 10})).await;
     assert!(start.elapsed() >= Duration::from_millis(200));
@@ -49,7 +49,7 @@ async fn a_change_that_some_replica_does_not_serve_in_time_is_202_and_names_it()
 #[tokio::test]
 async fn without_wait_nobody_is_waited_for_and_nothing_is_said_of_replicas() {
     let api = Api::with_two_versions().await;
-    api.store.report("2", "behind", 2).await.unwrap();
+    api.store.report(&Report::new("2", "behind", 2)).await.unwrap();
     let answer = api.put(WEIGHT, json!({"weight": 10})).await;
     assert_eq!((answer.status.as_u16(), answer.json.get("convergence")), (200, None));
 }
@@ -74,8 +74,8 @@ async fn a_wait_that_is_not_understood_changes_nothing_and_says_what_to_write() 
 #[tokio::test]
 async fn replicas_are_listed_with_how_far_each_is() {
     let api = Api::with_two_versions().await;
-    api.store.report("2", "behind", 1).await.unwrap();
-    api.store.report("1", "ahead", 2).await.unwrap();
+    api.store.report(&Report::new("2", "behind", 1)).await.unwrap();
+    api.store.report(&Report::new("1", "ahead", 2)).await.unwrap();
     let answer = api.get("/deployment/replicas").await;
     assert_eq!((&answer.json["revision"], &answer.json["converged"]), (&json!(2), &json!(false)));
     let replicas = answer.json["replicas"].as_array().unwrap();

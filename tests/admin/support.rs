@@ -1,6 +1,7 @@
 //! An admin API over a store in memory, a preflight that does as it is told, and tokens.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -19,8 +20,11 @@ use tower_canary::deployments::{Healthy, Preflight, Unhealthy, UrlRefused};
 use tower_canary::probe::UrlPolicy;
 use tower_canary::routing::{Backend, HealthPath, ServiceName, Version};
 use tower_canary::store::{
-    Applied, ChangeRequest, HistoryEntry, MemoryStore, Replica, RouteStore, Snapshot, StoreError,
+    Applied, ChangeRequest, HistoryEntry, MemoryStore, Refusal, Replica, Report, RouteStore, Snapshot,
+    StoreError,
 };
+use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::util::SubscriberInitExt;
 
 pub(crate) const MOUNT: &str = "/api/v1/admin";
 pub(crate) const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
@@ -33,9 +37,15 @@ pub(crate) struct Store {
     memory: Arc<MemoryStore>,
     down: Arc<AtomicBool>,
     pub(crate) panics: Arc<AtomicBool>,
+    /// Cannot keep what was refused.
+    pub(crate) deaf: Arc<AtomicBool>,
 }
 
 impl Store {
+    pub(crate) fn take_down(&self, down: bool) {
+        self.down.store(down, Ordering::SeqCst);
+    }
+
     fn up(&self) -> Result<(), StoreError> {
         assert!(!self.panics.load(Ordering::SeqCst), "the store's own fault, with password=hunter2");
         if self.down.load(Ordering::SeqCst) {
@@ -67,9 +77,22 @@ impl RouteStore for Store {
         self.memory.history(service, before, limit).await
     }
 
-    async fn report(&self, id: &str, name: &str, revision: u64) -> Result<(), StoreError> {
+    async fn note_refusal(&self, refusal: &Refusal) -> Result<(), StoreError> {
         self.up()?;
-        self.memory.report(id, name, revision).await
+        match self.deaf.load(Ordering::SeqCst) {
+            true => Err(StoreError::Unavailable("full".into())),
+            false => self.memory.note_refusal(refusal).await,
+        }
+    }
+
+    async fn refusals(&self, service: &ServiceName, limit: u32) -> Result<Vec<Refusal>, StoreError> {
+        self.up()?;
+        self.memory.refusals(service, limit).await
+    }
+
+    async fn report(&self, report: &Report) -> Result<(), StoreError> {
+        self.up()?;
+        self.memory.report(report).await
     }
 
     async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {
@@ -152,7 +175,17 @@ impl Api {
     }
 
     pub(crate) fn take_store_down(&self) {
-        self.store.down.store(true, Ordering::SeqCst);
+        self.store.take_down(true);
+    }
+
+    pub(crate) async fn stored_refusals(&self) -> Vec<Refusal> {
+        self.store.memory.refusals(&"auth".parse().unwrap(), 9).await.unwrap()
+    }
+
+    /// What was refused lately, and the weights that were served then.
+    pub(crate) async fn refused(&self) -> Vec<Value> {
+        let history = self.get("/deployment/services/auth/history").await;
+        history.is_ok()["refused"].as_array().unwrap().clone()
     }
 
     /// All that is stored, and how often it was changed.
@@ -231,4 +264,39 @@ pub(crate) fn claims() -> Value {
 pub(crate) fn token(claims: &Value) -> String {
     let key = jsonwebtoken::EncodingKey::from_secret(SECRET);
     jsonwebtoken::encode(&jsonwebtoken::Header::default(), claims, &key).unwrap()
+}
+
+/// What was logged.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    /// All that is logged by this thread, until the guard is dropped.
+    pub(crate) fn of_this_thread() -> (Self, DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false);
+        let subscriber = subscriber.with_max_level(tracing_subscriber::filter::LevelFilter::TRACE).finish();
+        (log, subscriber.set_default())
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// The events that say `what`.
+    pub(crate) fn events(&self, what: &str) -> Vec<String> {
+        self.text().lines().filter(|line| line.contains(what)).map(str::to_owned).collect()
+    }
 }

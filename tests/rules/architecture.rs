@@ -10,10 +10,11 @@ fn may_use() -> BTreeMap<&'static str, &'static [&'static str]> {
         ("traffic", &["routing"]),
         ("handle", &["routing", "traffic"]),
         ("layer", &["routing", "traffic", "handle"]),
+        ("proxy", &["layer", "traffic"]),
         ("store", &["routing"]),
-        ("deployments", &["routing", "handle", "store"]),
+        ("deployments", &["routing", "handle", "store", "traffic"]),
         ("probe", &["routing", "deployments"]),
-        ("admin", &["routing", "handle", "store", "deployments"]),
+        ("admin", &["routing", "handle", "store", "deployments", "traffic"]),
     ])
 }
 

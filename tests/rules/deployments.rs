@@ -26,13 +26,14 @@ fn served(deployments: &Deployments) -> Vec<f64> {
     percents(deployments.handle().route("auth").unwrap().split())
 }
 
-/// A store that can be down, that can go back to what it held before, and that can be slow to load.
+/// A store that can be down, that can go back to what it held before, and that can be slow to load, or late to begin.
 #[derive(Debug, Default)]
 struct Fickle {
     inner: MemoryStore,
     down: AtomicBool,
     older: Mutex<Option<Snapshot>>,
     slow: AtomicBool,
+    late: AtomicBool,
 }
 
 #[async_trait]
@@ -40,6 +41,9 @@ impl RouteStore for &'static Fickle {
     async fn load(&self, after: u64) -> Result<Snapshot, StoreError> {
         if self.down.load(Ordering::Relaxed) {
             return Err(StoreError::Unavailable("unplugged".into()));
+        }
+        if self.late.load(Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
         let older = self.older.lock().unwrap().clone();
         let snapshot = match older {
@@ -153,6 +157,24 @@ async fn a_store_that_went_back_is_followed_and_never_undoes_a_change_answered_m
     apply(&deployments, Change::Switch { version: name(1) }).await.unwrap();
     refreshing.await.unwrap();
     assert_eq!(served(&deployments), [0.0, 100.0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_gateway_changed_after_a_change_answered_meanwhile_is_served() {
+    let store = fickle();
+    let deployments = two_versions(store).await;
+    deployments.refresh().await.unwrap();
+    store.late.store(true, Ordering::Relaxed);
+    let refreshing = spawn({
+        let deployments = deployments.clone();
+        async move { deployments.refresh().await.unwrap() }
+    });
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    apply(&deployments, set_weight(1, 40.0)).await.unwrap();
+    let elsewhere = ChangeRequest::new(set_weight(1, 50.0), "bob").forced();
+    store.inner.apply(&auth(), &elsewhere).await.unwrap();
+    refreshing.await.unwrap();
+    assert_eq!(served(&deployments), [50.0, 50.0]);
 }
 
 #[tokio::test(start_paused = true)]

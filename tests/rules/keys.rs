@@ -66,21 +66,13 @@ fn of_100_000_users_the_fewest_move_and_nobody_leaves_a_version_that_grows() {
 
 #[test]
 fn in_1_000_random_sequences_of_up_to_6_versions_each_re_weight_moves_the_minimum_and_throws_nobody_out() {
-    let mut random = 11_u64;
-    let mut next = |below: u64| {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (random >> 33) % below
-    };
+    let mut chance = Chance(11);
     let (mut re_weights, mut most_runs) = (0, 0);
     for sequence in 0..1_000_u64 {
         let versions = 2 + usize::try_from(sequence % 5).unwrap();
-        let mut whole = vec![0.0; versions];
-        whole[0] = 100.0;
-        let mut before = split(&whole);
+        let mut before = whole_split(versions);
         for _ in 0..20 {
-            let mut cuts: Vec<u64> = (1..versions).map(|_| next(10_001)).chain([0, 10_000]).collect();
-            cuts.sort_unstable();
-            let parts: Vec<f64> = cuts.windows(2).map(|w| (w[1] - w[0]) as f64 / 100.0).collect();
+            let parts = chance.weights(versions);
             let after = before.apply(&set_weights(&parts), at(3)).unwrap();
             let weight = |split: &Split, i: usize| split.versions()[i].weight.hundredths();
             let shrunk: u16 =

@@ -3,8 +3,11 @@
 
 mod architecture;
 mod deployments;
+mod draining;
 mod draws;
 mod keys;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod names;
 mod replicas;
 mod scale;

@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep};
 use tower_canary::deployments::SnapshotCache;
 use tower_canary::routing::Change;
 use tower_canary::store::{
-    Applied, ChangeRequest, HistoryEntry, LastGood, MemoryStore, Replica, RouteStore, Signal, Snapshot,
-    StoreError,
+    Applied, ChangeRequest, HistoryEntry, LastGood, MemoryStore, Replica, Report, RouteStore, Signal,
+    Snapshot, StoreError,
 };
 use tower_canary::{Deployments, NoPreflight, ServiceName};
 
@@ -97,9 +97,9 @@ impl RouteStore for Shared {
         self.signals.subscribe().recv().await.unwrap()
     }
 
-    async fn report(&self, id: &str, name: &str, revision: u64) -> Result<(), StoreError> {
+    async fn report(&self, report: &Report) -> Result<(), StoreError> {
         self.writable()?;
-        self.inner.report(id, name, revision).await
+        self.inner.report(report).await
     }
 
     async fn withdraw(&self, id: &str) -> Result<(), StoreError> {
@@ -232,7 +232,7 @@ async fn convergence_is_waited_for_and_those_that_lag_are_named() {
     assert_eq!((names(&convergence.serving), names(&convergence.waiting)), (vec!["a", "b"], vec![]));
     assert!(start.elapsed() < Duration::from_millis(150), "{:?}", start.elapsed());
 
-    store.inner.report("7", "stuck", applied.revision).await.unwrap();
+    store.inner.report(&Report::new("7", "stuck", applied.revision)).await.unwrap();
     let applied = apply(&here, set_weight(1, 20.0)).await;
     let start = Instant::now();
     let convergence = here.converged(applied.revision, Duration::from_secs(5)).await.unwrap();

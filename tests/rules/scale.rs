@@ -12,7 +12,8 @@ use tokio::sync::broadcast;
 use tokio::time::{Instant, sleep};
 use tower_canary::routing::Change;
 use tower_canary::store::{
-    Applied, ChangeRequest, HistoryEntry, MemoryStore, Replica, RouteStore, Signal, Snapshot, StoreError,
+    Applied, ChangeRequest, HistoryEntry, MemoryStore, Replica, Report, RouteStore, Signal, Snapshot,
+    StoreError,
 };
 use tower_canary::{Deployments, NoPreflight, ServiceName};
 
@@ -86,9 +87,9 @@ impl RouteStore for Central {
         std::future::pending().await
     }
 
-    async fn report(&self, id: &str, name: &str, revision: u64) -> Result<(), StoreError> {
+    async fn report(&self, report: &Report) -> Result<(), StoreError> {
         self.asked(&self.reports).await?;
-        self.inner.report(id, name, revision).await
+        self.inner.report(report).await
     }
 
     async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {

@@ -34,27 +34,17 @@ fn re_weights_move_the_minimum_and_throw_nobody_back() {
 
 #[test]
 fn a_map_stays_a_short_list_of_runs_through_1_000_random_re_weights() {
-    let mut random = 7_u64;
-    let mut next = |below: u64| {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (random >> 33) % below
-    };
-    for versions in [3, 6] {
-        let mut whole = vec![0.0; versions];
-        whole[0] = 100.0;
-        let (mut split, mut most) = (split(&whole), 0);
+    let mut chance = Chance(7);
+    for versions in 2..=6 {
+        let mut split = whole_split(versions);
+        let mut runs = Vec::new();
         for _ in 0..1_000 {
-            let mut cuts: Vec<u64> = (1..versions).map(|_| next(10_001)).chain([0, 10_000]).collect();
-            cuts.sort_unstable();
-            let parts: Vec<f64> = cuts.windows(2).map(|w| (w[1] - w[0]) as f64 / 100.0).collect();
-            split = split.apply(&set_weights(&parts), at(3)).unwrap();
-            most = most.max(split.slots().runs().count());
+            split = split.apply(&set_weights(&chance.weights(versions)), at(3)).unwrap();
+            runs.push(split.slots().runs().count());
         }
-        println!(
-            "{versions} versions, 1,000 random re-weights: at most {most} runs, {} at the end",
-            split.slots().runs().count()
-        );
-        assert!(most <= 8 * versions, "{most} runs");
+        let (most, mean) = (runs.iter().max().unwrap(), runs.iter().sum::<usize>() as f64 / 1_000.0);
+        println!("{versions} versions, 1,000 random re-weights: at most {most} runs, {mean:.1} on average");
+        assert!(*most <= 8 * versions, "{most} runs");
     }
 }
 

@@ -47,6 +47,30 @@ pub(crate) fn percents(split: &Split) -> Vec<f64> {
     split.versions().iter().map(|v| v.weight.percent()).collect()
 }
 
+/// Numbers by chance, the same for the same seed.
+pub(crate) struct Chance(pub(crate) u64);
+
+impl Chance {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % end
+    }
+
+    /// Weights of that many versions, 100 in all.
+    pub(crate) fn weights(&mut self, versions: usize) -> Vec<f64> {
+        let mut cuts: Vec<u64> = (1..versions).map(|_| self.below(10_001)).chain([0, 10_000]).collect();
+        cuts.sort_unstable();
+        cuts.windows(2).map(|w| (w[1] - w[0]) as f64 / 100.0).collect()
+    }
+}
+
+/// A split of that many versions of which the first has everything.
+pub(crate) fn whole_split(versions: usize) -> Split {
+    let mut whole = vec![0.0; versions];
+    whole[0] = 100.0;
+    split(&whole)
+}
+
 /// A command of a random sequence; `Restore` names an earlier step.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {

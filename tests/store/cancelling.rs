@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, TransactionTrait};
 use tower_canary::routing::Change;
-use tower_canary::store::RouteStore;
 use tower_canary::store::sql::{Migrations, SqlStore};
+use tower_canary::store::{Refusal, Report, RouteStore};
 
 use crate::contract::{apply, assert_totals, auth, by_alice, set_weight, two_versions, version};
 use crate::databases::{Kind, TestDatabase, text};
@@ -154,11 +154,14 @@ async fn reads_and_reports_that_are_given_up_leave_the_connections_usable(kind: 
 }
 
 async fn give_up_reads(store: &SqlStore) {
+    let refusal = Refusal::of(&auth(), &by_alice(set_weight("v1.1", "10")), None, &"refused");
     for _ in 0..25 {
         let read = async {
             store.load(0).await.unwrap();
             store.history(&auth(), None, 9).await.unwrap();
-            store.report("a", "a", 1).await.unwrap();
+            store.note_refusal(&refusal).await.unwrap();
+            store.refusals(&auth(), 9).await.unwrap();
+            store.report(&Report::new("a", "a", 1)).await.unwrap();
             store.replicas().await.unwrap();
             store.withdraw("a").await.unwrap();
         };

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpStream};
 use tower_canary::store::sql::{ConnectError, SqlStore};
-use tower_canary::store::{RouteStore, StoreError};
+use tower_canary::store::{Report, RouteStore, StoreError};
 use url::Url;
 
 use crate::contract::{apply, auth, by_alice, everything, register, set_weight};
@@ -191,12 +191,12 @@ async fn a_server_that_never_answers_makes_each_call_unavailable_in_time(kind: K
 /// All calls at once, none of which takes longer than they may.
 async fn unavailable_in_time(store: &SqlStore) {
     let start = Instant::now();
-    let (service, request) = (auth(), by_alice(register("v1.0")));
+    let (service, request, report) = (auth(), by_alice(register("v1.0")), Report::new("a", "a", 1));
     let (loaded, applied, history, reported, replicas) = futures_util::join!(
         store.load(0),
         store.apply(&service, &request),
         store.history(&service, None, 1),
-        store.report("a", "a", 1),
+        store.report(&report),
         store.replicas()
     );
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use tower_canary::routing::{Change, ChangeError, Registration, Split};
-use tower_canary::store::{Applied, ChangeRequest, HistoryEntry, RouteStore, StoreError};
+use tower_canary::store::{
+    Applied, ChangeRequest, Draining, HistoryEntry, Refusal, Report, RouteStore, StoreError,
+};
 use tower_canary::{ServiceName, VersionName, Weight};
 
 pub(crate) fn auth() -> ServiceName {
@@ -131,6 +133,72 @@ pub(crate) async fn history_says_who_did_what_when_and_why(store: &dyn RouteStor
     assert_eq!(store.history(&auth(), None, 1).await.unwrap(), [expected]);
 }
 
+/// Keeps that `change` of `service` was refused for `why`.
+async fn refuse(store: &dyn RouteStore, service: &str, split: Option<&Split>, why: &str) -> Refusal {
+    let request = by_alice(set_weight("v1.1", "10")).with_reason("\u{1f426} 'now'");
+    let refusal = Refusal::of(&service.parse().unwrap(), &request, split, &why);
+    store.note_refusal(&refusal).await.unwrap();
+    refusal
+}
+
+pub(crate) async fn refused_changes_are_kept_latest_first_beside_the_history(store: &dyn RouteStore) {
+    let split = two_versions(store).await;
+    let before = everything(store).await;
+    let first = refuse(store, "auth", Some(&split), "e\u{301} \\ \" \r\n\u{7f}").await;
+    let second = refuse(store, "auth", None, "").await;
+    let nobody = refuse(store, "nobody", None, "unknown").await;
+    assert_eq!((first.generation, first.shares.len(), second.generation), (Some(2), 2, None));
+    let mut kept = Vec::new();
+    for (service, limit) in [("auth", 9), ("auth", 1), ("nobody", 9), ("orders", 9)] {
+        kept.push(store.refusals(&service.parse().unwrap(), limit).await.unwrap());
+    }
+    assert_eq!(kept, [vec![second.clone(), first], vec![second], vec![nobody], vec![]]);
+    assert_eq!(everything(store).await, before);
+}
+
+pub(crate) async fn texts_of_a_refused_change_are_cut_to_what_can_be_kept(store: &dyn RouteStore) {
+    let long = "\u{1f426}\0".repeat(2_000);
+    let mut request = by_alice(Change::Remove { version: version("v1.0") }).with_reason(&*long);
+    request.actor.clone_from(&long);
+    let refusal = Refusal::of(&auth(), &request, None, &long);
+    store.note_refusal(&refusal).await.unwrap();
+    let kept = store.refusals(&auth(), 1).await.unwrap().remove(0);
+    assert_eq!(kept, refusal);
+    let birds = |text: &str| text.chars().filter(|letter| *letter == '\u{1f426}').count();
+    assert_eq!([&*kept.actor, kept.reason.as_deref().unwrap(), &kept.why].map(birds), [255, 1_000, 1_000]);
+}
+
+pub(crate) async fn of_refused_changes_the_last_thousand_are_kept(store: &dyn RouteStore) {
+    for number in 0..1_003 {
+        refuse(store, if number % 2 == 0 { "even" } else { "odd" }, None, &number.to_string()).await;
+    }
+    let kept = async |service: &str| store.refusals(&service.parse().unwrap(), 2_000).await.unwrap();
+    let (even, odd) = (kept("even").await, kept("odd").await);
+    assert_eq!((even.len(), odd.len()), (500, 500));
+    assert_eq!((&*even[0].why, &*even[499].why, &*odd[499].why), ("1002", "4", "3"));
+}
+
+/// Of a store that is to keep the last three changes of each service.
+pub(crate) async fn only_the_newest_changes_are_kept(store: &dyn RouteStore) {
+    two_versions(store).await;
+    let orders = "orders".parse().unwrap();
+    store.apply(&orders, &by_alice(register("v1.0"))).await.unwrap();
+    // The last but one changes nothing.
+    for (percent, kept) in
+        [("10", vec![3, 2, 1]), ("20", vec![4, 3, 2]), ("20", vec![4, 3, 2]), ("30", vec![5, 4, 3])]
+    {
+        apply(store, set_weight("v1.1", percent)).await;
+        assert_eq!(generations(store, &auth(), None).await, kept);
+    }
+    assert_eq!(generations(store, &orders, None).await, [1]);
+    assert_eq!(generations(store, &auth(), Some(3)).await, [0; 0]);
+}
+
+async fn generations(store: &dyn RouteStore, service: &ServiceName, before: Option<u64>) -> Vec<u64> {
+    let history = store.history(service, before, 10).await.unwrap();
+    history.iter().map(|entry| entry.generation).collect()
+}
+
 pub(crate) async fn only_what_changed_later_is_loaded(store: &dyn RouteStore) {
     for service in ["beta", "alpha", "gamma"] {
         store.apply(&service.parse().unwrap(), &by_alice(register("v1.0"))).await.unwrap();
@@ -173,12 +241,23 @@ pub(crate) async fn writers_of_one_service_take_turns(store: &dyn RouteStore) {
 pub(crate) async fn replicas_are_known_by_what_they_reported_last(store: &dyn RouteStore) {
     assert_eq!(known(store).await, "");
     for (id, name, revision) in [("2", "b", 7), ("1", "b", 7), ("3", "a", 8), ("2", "b", 9)] {
-        store.report(id, name, revision).await.unwrap();
+        store.report(&Report::new(id, name, revision)).await.unwrap();
     }
     assert_eq!(known(store).await, "3 a 8, 1 b 7, 2 b 9");
     store.withdraw("1").await.unwrap();
     store.withdraw("unknown").await.unwrap();
     assert_eq!(known(store).await, "3 a 8, 2 b 9");
+}
+
+pub(crate) async fn what_a_replica_drains_is_known_until_it_reports_anew(store: &dyn RouteStore) {
+    let draining =
+        |service: &str, name: &str| Draining { service: service.parse().unwrap(), version: version(name) };
+    let some = [draining("auth", "v1.0"), draining("auth", "v1.1"), draining("orders", "v1.0")];
+    for drained in [&some[..], &some[1..], &[]] {
+        let report = Report::new("1", "a", 7).with_draining(drained.to_vec());
+        store.report(&report).await.unwrap();
+        assert_eq!(store.replicas().await.unwrap()[0].draining, drained);
+    }
 }
 
 /// The replicas, each by id, name and revision.
@@ -266,10 +345,14 @@ macro_rules! contract {
                 what_changes_nothing_adds_no_history_and_no_revision
                 history_is_latest_first_and_read_in_pages
                 history_says_who_did_what_when_and_why
+                refused_changes_are_kept_latest_first_beside_the_history
+                texts_of_a_refused_change_are_cut_to_what_can_be_kept
+                of_refused_changes_the_last_thousand_are_kept
                 only_what_changed_later_is_loaded
                 versions_registered_at_once_stay_in_their_order
                 writers_of_one_service_take_turns
                 replicas_are_known_by_what_they_reported_last
+                what_a_replica_drains_is_known_until_it_reports_anew
             );
 
             #[test]

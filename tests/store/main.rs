@@ -42,3 +42,9 @@ contract!(on_postgres, crate::databases::Kind::Postgres.is_available(), async ||
 contract!(on_mysql, crate::databases::Kind::MySql.is_available(), async || {
     crate::sql::open(crate::databases::Kind::MySql).await
 });
+
+#[tokio::test]
+async fn the_store_in_memory_keeps_as_much_of_the_history_as_it_is_told_to() {
+    let store = tower_canary::store::MemoryStore::new().with_history_limit(3);
+    contract::only_the_newest_changes_are_kept(&store).await;
+}

@@ -1,28 +1,93 @@
 //! The gateways that share a database.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
-use tower_canary::store::RouteStore;
+use http::{Request, Response};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_canary::deployments::Holding;
+use tower_canary::routing::Change;
 use tower_canary::store::sql::SqlStore;
+use tower_canary::store::{ChangeRequest, Report, RouteStore};
+use tower_canary::{Deployments, NoPreflight, Target, WeightedVersionLayer};
 
+use crate::contract::{auth, version};
 use crate::databases::Kind;
-use crate::sql::open;
+use crate::sql::{open, open_with_two_versions};
 
 crate::on_every_database! {
     the_time_since_a_report_is_by_the_clock_of_the_database
     a_replica_that_is_silent_is_left_out_and_forgotten_by_the_next_report
     reports_at_the_same_time_are_all_kept
+    a_gateway_that_does_not_know_of_draining_reports_all_the_same
+    a_version_is_held_by_another_gateway_until_its_last_request_there_has_ended
+}
+
+async fn a_gateway_that_does_not_know_of_draining_reports_all_the_same(kind: Kind) {
+    let store = open(kind).await;
+    store.report(&Report::new("1", "a", 1)).await.unwrap();
+    let earlier = "INSERT INTO gateway_replica (id, name, revision, seen_at)
+        SELECT '2', 'b', 1, seen_at FROM gateway_replica";
+    store.database.by_hand(earlier).await;
+    let replicas = store.replicas().await.unwrap();
+    assert_eq!(
+        replicas.iter().map(|replica| (&*replica.id, replica.draining.len())).collect::<Vec<_>>(),
+        [("1", 0), ("2", 0)]
+    );
+}
+
+async fn gateway(store: SqlStore, name: &str) -> Deployments {
+    Deployments::builder(store, NoPreflight).as_replica(name).start().await.unwrap()
+}
+
+/// Which gateway that `here` shares its store with holds `v1.0`, and why.
+async fn held_by_another(here: &Deployments) -> Option<(String, Holding)> {
+    let elsewhere = here.elsewhere(&auth()).await.unwrap();
+    elsewhere.holding(&version("v1.0")).map(|(replica, why)| (replica.name.clone(), why)).next()
+}
+
+async fn until_held(here: &Deployments, expected: Option<Holding>) {
+    let seen = async {
+        while held_by_another(here).await.map(|(_, why)| why) != expected {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), seen).await.unwrap();
+}
+
+async fn a_version_is_held_by_another_gateway_until_its_last_request_there_has_ended(kind: Kind) {
+    let store = open_with_two_versions(kind).await;
+    let (here, there) =
+        (gateway(store.another().await, "a").await, gateway(store.another().await, "b").await);
+    let client = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(String::new())));
+    let layer = WeightedVersionLayer::new(there.handle(), Target::service(auth()));
+    let story = async {
+        let held = layer.layer(client).oneshot(Request::new(())).await.unwrap();
+        let switch = Change::Switch { version: version("v1.1") };
+        here.apply(&auth(), ChangeRequest::new(switch, "alice")).await.unwrap();
+        assert!(held_by_another(&here).await.is_some());
+        until_held(&here, Some(Holding::Draining)).await;
+        assert_eq!(held_by_another(&here).await, Some(("b".to_owned(), Holding::Draining)));
+        drop(held);
+        until_held(&here, None).await;
+    };
+    tokio::select! {
+        () = here.clone().run(std::future::pending()) => {}
+        () = there.clone().run(std::future::pending()) => {}
+        () = story => {}
+    }
 }
 
 async fn the_time_since_a_report_is_by_the_clock_of_the_database(kind: Kind) {
     let store = open(kind).await;
-    store.report("1", "a", 1).await.unwrap();
+    store.report(&Report::new("1", "a", 1)).await.unwrap();
     let first = seen(&store).await;
     store.database.by_hand("UPDATE gateway_replica SET seen_at = seen_at - 10000").await;
     let aged = seen(&store).await;
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    // Some more than is looked for: it is told in whole milliseconds.
+    tokio::time::sleep(Duration::from_millis(60)).await;
     let later = seen(&store).await;
-    store.report("1", "a", 2).await.unwrap();
+    store.report(&Report::new("1", "a", 2)).await.unwrap();
     let again = seen(&store).await;
     let as_said = [first < 3.0, (10.0..14.0).contains(&aged), later >= aged + 0.05, again < 3.0];
     assert_eq!(as_said, [true; 4], "{first} {aged} {later} {again}");
@@ -36,13 +101,13 @@ async fn seen(store: &SqlStore) -> f64 {
 async fn a_replica_that_is_silent_is_left_out_and_forgotten_by_the_next_report(kind: Kind) {
     let store = open(kind).await;
     for id in ["1", "2"] {
-        store.report(id, "a", 1).await.unwrap();
+        store.report(&Report::new(id, "a", 1)).await.unwrap();
     }
     store.database.by_hand("UPDATE gateway_replica SET seen_at = seen_at - 15001 WHERE id = '1'").await;
     let replicas = store.replicas().await.unwrap();
     assert_eq!(replicas.iter().map(|replica| &*replica.id).collect::<Vec<_>>(), ["2"]);
     assert_eq!(store.database.count("gateway_replica").await, 2);
-    store.report("2", "a", 1).await.unwrap();
+    store.report(&Report::new("2", "a", 1)).await.unwrap();
     assert_eq!(store.database.count("gateway_replica").await, 1);
 }
 
@@ -51,14 +116,14 @@ async fn reports_at_the_same_time_are_all_kept(kind: Kind) {
     let stores = [store.another().await, store.another().await, store.another().await];
     for revision in 1..=5 {
         // One that is to be forgotten makes them meet.
-        store.report("silent", "z", 1).await.unwrap();
+        store.report(&Report::new("silent", "z", 1)).await.unwrap();
         store
             .database
             .by_hand("UPDATE gateway_replica SET seen_at = seen_at - 15001 WHERE id = 'silent'")
             .await;
         let reports = (0..20).map(|number| {
             let store = stores.get(number % 4).unwrap_or(&store);
-            async move { store.report(&number.to_string(), "a", revision).await.unwrap() }
+            async move { store.report(&Report::new(number.to_string(), "a", revision)).await.unwrap() }
         });
         futures_util::future::join_all(reports).await;
         let replicas = store.replicas().await.unwrap();

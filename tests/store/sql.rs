@@ -4,10 +4,13 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use tower_canary::routing::Change;
-use tower_canary::store::RouteStore;
 use tower_canary::store::sql::SqlStore;
+use tower_canary::store::{Report, RouteStore};
 
-use crate::contract::{apply, assert_totals, auth, by_alice, everything, set_weight, two_versions, version};
+use crate::contract::{
+    apply, assert_totals, auth, by_alice, everything, only_the_newest_changes_are_kept, set_weight,
+    two_versions, version,
+};
 use crate::databases::{Kind, TestDatabase};
 
 /// A store on a database of its own.
@@ -86,6 +89,24 @@ crate::on_every_database! {
     every_change_of_two_stores_is_counted
     a_split_of_many_versions_with_long_urls_is_loaded_whole
     texts_of_any_letters_come_back_as_they_were
+    a_history_that_is_limited_keeps_the_newest_changes
+    a_history_that_is_limited_later_forgets_the_rest_with_the_next_change
+}
+
+async fn a_history_that_is_limited_keeps_the_newest_changes(kind: Kind) {
+    let database = TestDatabase::new(kind).await;
+    let store = SqlStore::connect(&database.url).await.unwrap().with_history_limit(3);
+    only_the_newest_changes_are_kept(&store).await;
+    assert_eq!(database.count("gateway_split_change").await, 4);
+}
+
+async fn a_history_that_is_limited_later_forgets_the_rest_with_the_next_change(kind: Kind) {
+    let store = open_with_two_versions(kind).await;
+    let limited = store.another().await.with_history_limit(1);
+    assert_eq!(store.database.count("gateway_split_change").await, 2);
+    apply(&limited, set_weight("v1.1", "10")).await;
+    assert_eq!(limited.history(&auth(), None, 9).await.unwrap()[0].generation, 3);
+    assert_eq!(store.database.count("gateway_split_change").await, 1);
 }
 
 async fn what_is_stored_outlives_the_store(kind: Kind) {
@@ -165,7 +186,7 @@ async fn texts_of_any_letters_come_back_as_they_were(kind: Kind) {
         store.apply(&auth(), &request).await.unwrap();
         let entry = store.history(&auth(), None, 1).await.unwrap().remove(0);
         assert_eq!((entry.actor, entry.reason.as_deref()), (request.actor, Some(text)));
-        store.report(&generation.to_string(), text, 1).await.unwrap();
+        store.report(&Report::new(generation.to_string(), text, 1)).await.unwrap();
         assert!(store.replicas().await.unwrap().iter().any(|replica| replica.name == text));
     }
     let mut longest = by_alice(set_weight("v1.1", "50")).with_reason("\u{1f426}".repeat(1_000));

@@ -6,7 +6,7 @@
 //! | --- | --- | --- |
 //! | the poll | once a second, ± 20 % | one row by its key |
 //! | a change somewhere | once per gateway | that row, and the changed services with their versions in one statement |
-//! | its report, if it is a [replica](crate::deployments::Builder::as_replica) | every 5 s, and after each change | one row written by its key, expired ones deleted |
+//! | its report, if it is a [replica](crate::deployments::Builder::as_replica) | every 5 s, after each change, and when a version is drained | one row written by its key, expired ones deleted |
 //! | a change through its admin API | when made | one transaction of about 10 statements |
 //! | the start, and after a lost database | once | everything |
 //!

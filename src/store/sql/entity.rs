@@ -75,6 +75,33 @@ pub(crate) mod change {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+pub(crate) mod refusal {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "gateway_refused_change")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key)]
+        pub(crate) id: i64,
+        /// There may be no such service.
+        pub(crate) service_name: String,
+        pub(crate) actor: String,
+        pub(crate) reason: Option<String>,
+        pub(crate) kind: String,
+        pub(crate) version: Option<String>,
+        pub(crate) asked: String,
+        pub(crate) generation: Option<i64>,
+        pub(crate) split: String,
+        pub(crate) why: String,
+        pub(crate) refused_at: i64,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
 pub(crate) mod revision {
     use sea_orm::entity::prelude::*;
 
@@ -107,6 +134,8 @@ pub(crate) mod replica {
         pub(crate) revision: i64,
         /// By the database's clock.
         pub(crate) seen_at: i64,
+        /// As JSON; nothing where a gateway does not tell of it.
+        pub(crate) draining: Option<String>,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

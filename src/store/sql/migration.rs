@@ -19,7 +19,7 @@ use sea_orm_migration::{
 
 use super::connect::within_limit;
 use super::dialect;
-use super::entity::{change, replica, revision, service, version};
+use super::entity::{change, refusal, replica, revision, service, version};
 use super::error::ConnectError;
 use super::retry::{is_contention, pause};
 
@@ -31,6 +31,9 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// The index by which a replica finds what changed.
 const REVISION_INDEX: &str = "gateway_service_config_revision";
+
+/// The column with what a replica still has requests for.
+const DRAINING: &str = "draining";
 
 /// What two processes that start at once agree on to take turns: any number that others hardly use.
 const LOCK: i64 = 0x0074_6361_6e61_7279;
@@ -84,6 +87,8 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         Box::new(Step { name: "gateway_0005_insert_revision", run: Run::InsertRevision }),
         Box::new(Step { name: "gateway_0006_index_service_revision", run: Run::IndexRevision }),
         Box::new(Step { name: "gateway_0007_create_replica", run: Run::Create(replica_table) }),
+        Box::new(Step { name: "gateway_0008_create_refused_change", run: Run::Create(refusal_table) }),
+        Box::new(Step { name: "gateway_0009_add_replica_draining", run: Run::AddDraining }),
     ]
 }
 
@@ -204,6 +209,7 @@ enum Run {
     Create(fn(DbBackend) -> TableCreateStatement),
     InsertRevision,
     IndexRevision,
+    AddDraining,
 }
 
 impl MigrationName for Step {
@@ -240,8 +246,19 @@ impl MigrationTrait for Step {
                 index.name(REVISION_INDEX).table(service::Entity).col("revision");
                 manager.create_index(index).await
             }
+            Run::AddDraining => add_draining(manager).await,
         }
     }
+}
+
+/// Gateways that do not know of it leave it out.
+async fn add_draining(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    if is_mysql(manager) && manager.has_column(replica::Entity.table_name(), DRAINING).await? {
+        return Ok(());
+    }
+    let mut alter = Table::alter();
+    alter.table(replica::Entity).add_column(long_text(DRAINING, manager.get_database_backend()));
+    manager.alter_table(alter).await
 }
 
 /// Whether an earlier process made this very table and ended before it could note so.
@@ -335,6 +352,23 @@ fn replica_table(backend: DbBackend) -> TableCreateStatement {
         .col(ColumnDef::new("name").text().not_null())
         .col(whole("revision"))
         .col(whole("seen_at"))
+        .take()
+}
+
+fn refusal_table(backend: DbBackend) -> TableCreateStatement {
+    table(backend)
+        .table(refusal::Entity)
+        .col(key())
+        .col(name("service_name").not_null())
+        .col(ColumnDef::new("actor").text().not_null())
+        .col(ColumnDef::new("reason").text())
+        .col(ColumnDef::new("kind").string_len(32).not_null())
+        .col(name("version"))
+        .col(ColumnDef::new("asked").text().not_null())
+        .col(ColumnDef::new("generation").big_integer())
+        .col(long_text("split", backend).not_null())
+        .col(ColumnDef::new("why").text().not_null())
+        .col(whole("refused_at"))
         .take()
 }
 

@@ -20,8 +20,9 @@
 //! | `gateway_service_config` | a service: its generation, its slots, the revision it changed at |
 //! | `gateway_service_version` | a version: its URL, its weight in hundredths of a percent, whether it is active |
 //! | `gateway_split_change` | the history: who changed what, why, and the weights before and after |
+//! | `gateway_refused_change` | the last 1,000 changes that were refused: who asked for what, and why it was refused |
 //! | `gateway_revision` | how many changes the whole store has seen, in one row |
-//! | `gateway_replica` | the gateways that share the database, what each serves and when it said so |
+//! | `gateway_replica` | the gateways that share the database, what each serves, which versions it still has requests for, and when it said so |
 //! | `gateway_migrations` | which migrations of these tables were run |
 //!
 //! Migrations run under a lock, so any number of gateways may start at once. A gateway of this release runs on tables
@@ -57,11 +58,13 @@ mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod read;
+mod refusals;
 mod replicas;
 mod retry;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod stored;
+mod transaction;
 mod write;
 
 use std::fmt;
@@ -77,7 +80,9 @@ pub use self::error::ConnectError;
 use self::listener::Listener;
 pub use self::migration::{Migrations, migrations};
 use self::retry::Failure;
-use super::{Applied, ChangeRequest, HistoryEntry, Replica, RouteStore, Signal, Snapshot, StoreError};
+use super::{
+    Applied, ChangeRequest, HistoryEntry, Refusal, Replica, Report, RouteStore, Signal, Snapshot, StoreError,
+};
 use crate::routing::ServiceName;
 
 /// Keeps splits in a SQL database.
@@ -104,6 +109,8 @@ pub struct SqlStore {
     turns: Arc<Semaphore>,
     abandoned: Abandoned,
     listener: Option<Listener>,
+    /// How many changes of each service the history keeps; all where nothing is said.
+    history_limit: Option<u32>,
 }
 
 impl SqlStore {
@@ -180,9 +187,26 @@ impl SqlStore {
         Self { listener: None, ..self }
     }
 
+    /// Keeps the last `changes` of each service, and forgets older ones with the next change. Without this the history
+    /// keeps all. What is forgotten cannot be restored.
+    ///
+    /// ```
+    /// # use tower_canary::store::sql::SqlStore;
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// let store = SqlStore::connect("sqlite::memory:").await?.with_history_limit(1_000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_history_limit(self, changes: u32) -> Self {
+        Self { history_limit: Some(changes), ..self }
+    }
+
     fn new(backend: DbBackend, url: Option<String>, db: OnceCell<DatabaseConnection>) -> Self {
         let turns = Arc::new(Semaphore::new(connect::writers(backend)));
-        Self { url, db, turns, abandoned: Abandoned::default(), listener: Some(Listener::new()) }
+        let (abandoned, listener) = (Abandoned::default(), Some(Listener::new()));
+        Self { url, db, turns, abandoned, listener, history_limit: None }
     }
 
     async fn db(&self) -> Result<&DatabaseConnection, ConnectError> {
@@ -224,6 +248,11 @@ impl SqlStore {
         self.abandoned.going_on_while(attempts).await
     }
 
+    /// Whether a host uses the same connections.
+    const fn is_lent(&self) -> bool {
+        self.url.is_none()
+    }
+
     async fn write<T, F>(&self, work: impl Fn(DatabaseConnection, GivenUp) -> F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -251,10 +280,10 @@ impl RouteStore for SqlStore {
     }
 
     async fn apply(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
-        let lent = self.url.is_none();
+        let (lent, kept) = (self.is_lent(), self.history_limit);
         let applied = self.write(|db, given_up| {
             let (service, request) = (service.clone(), request.clone());
-            async move { write::apply(&db, lent, &service, &request, &given_up).await }
+            async move { write::apply(&db, lent, &service, &request, kept, &given_up).await }
         });
         applied.await.map_err(|error| retry::unless_in_the_way(service, error))
     }
@@ -272,6 +301,23 @@ impl RouteStore for SqlStore {
         entries.await
     }
 
+    async fn note_refusal(&self, refusal: &Refusal) -> Result<(), StoreError> {
+        let lent = self.is_lent();
+        let noted = self.write(|db, given_up| {
+            let refusal = refusal.clone();
+            async move { refusals::note(&db, lent, &refusal, &given_up).await }
+        });
+        noted.await
+    }
+
+    async fn refusals(&self, service: &ServiceName, limit: u32) -> Result<Vec<Refusal>, StoreError> {
+        let read = self.call(retry::LIMIT, None, |db, _| {
+            let service = service.clone();
+            async move { refusals::read(&db, &service, limit).await }
+        });
+        read.await
+    }
+
     async fn changed(&self) -> Signal {
         let signal = async {
             match &self.listener {
@@ -282,10 +328,10 @@ impl RouteStore for SqlStore {
         self.abandoned.going_on_while(signal).await
     }
 
-    async fn report(&self, id: &str, name: &str, revision: u64) -> Result<(), StoreError> {
+    async fn report(&self, report: &Report) -> Result<(), StoreError> {
         let reported = self.write(|db, _| {
-            let (id, name) = (id.to_owned(), name.to_owned());
-            async move { Ok(replicas::report(&db, &id, &name, revision).await?) }
+            let report = report.clone();
+            async move { Ok(replicas::report(&db, &report).await?) }
         });
         reported.await
     }

@@ -13,7 +13,8 @@ use crate::store::{BrokenSplit, from_millis, to_millis};
 
 const SERVICE: &str = "gateway_service_config";
 const VERSION: &str = "gateway_service_version";
-const CHANGE: &str = "gateway_split_change";
+pub(super) const CHANGE: &str = "gateway_split_change";
+pub(super) const REFUSAL: &str = "gateway_refused_change";
 
 /// A value that cannot be read, and where it stands.
 #[derive(Clone, Debug)]
@@ -275,9 +276,14 @@ pub(super) fn shares_to_json(shares: &[Share]) -> String {
     serde_json::Value::from_iter(stored.map(|share| serde_json::json!(share))).to_string()
 }
 
-/// The shares in `json`, which stands in `column` of the history's row `row`.
-pub(super) fn shares_of(row: i64, column: &'static str, json: &str) -> Result<Vec<Share>, Flaw> {
-    let flaw = |cause: &dyn fmt::Display| Flaw::new(CHANGE, row, column, cause);
+/// The shares in `json`, which stands in `column` of the row `row` of `table`.
+pub(super) fn shares_of(
+    table: &'static str,
+    row: i64,
+    column: &'static str,
+    json: &str,
+) -> Result<Vec<Share>, Flaw> {
+    let flaw = |cause: &dyn fmt::Display| Flaw::new(table, row, column, cause);
     let stored: Vec<StoredShare<'_>> = serde_json::from_str(json).map_err(|error| flaw(&error))?;
     let share = |share: StoredShare<'_>| {
         Ok(Share {
@@ -289,7 +295,7 @@ pub(super) fn shares_of(row: i64, column: &'static str, json: &str) -> Result<Ve
     stored.into_iter().map(share).collect()
 }
 
-/// The version that the history's row `row` names.
-pub(super) fn named(row: i64, name: Option<&str>) -> Result<Option<VersionName>, Flaw> {
-    name.map(|name| parse(CHANGE, row, "version", name)).transpose()
+/// The version that the row `row` of `table` names.
+pub(super) fn named(table: &'static str, row: i64, name: Option<&str>) -> Result<Option<VersionName>, Flaw> {
+    name.map(|name| parse(table, row, "version", name)).transpose()
 }

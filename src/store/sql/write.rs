@@ -3,61 +3,46 @@
 use sea_orm::sea_query::{Expr, ExprTrait, Query};
 use sea_orm::{
     ActiveValue, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, Statement, TransactionTrait,
+    EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, Statement,
 };
 
 use super::abandoned::GivenUp;
-use super::dialect;
 use super::entity::{change, revision, service, version};
-use super::read;
 use super::retry::Failure;
 use super::stored::{Stored, row_of, shares_to_json, signed, unsigned};
-
+use super::transaction::Transaction;
+use super::{dialect, history, read};
 use crate::routing::{Change, ServiceName, Split};
 use crate::store::{Applied, ChangeRequest, HistoryEntry, StoreError, now, to_millis};
 
 /// One attempt to make a change, whole or not at all; not if it was given up before it could be committed. The
-/// connection may be `lent` by a host, which gets it back as it was.
+/// connection may be `lent` by a host. Of the history, so much is `kept`.
 pub(super) async fn apply(
     db: &DatabaseConnection,
     lent: bool,
     service: &ServiceName,
     request: &ChangeRequest,
+    kept: Option<u32>,
     given_up: &GivenUp,
 ) -> Result<Applied, Failure> {
-    let transaction = db.begin_with_options(dialect::transaction(db.get_database_backend())).await?;
-    let changed = match guarded(&transaction, lent, service, request).await {
-        Ok(_) if given_up.is_true() => Err(DbErr::Custom("given up".into()).into()),
-        changed => changed,
-    };
-    match changed {
-        Ok(applied) => transaction.commit().await.map_err(Failure::of_commit).map(|()| applied),
-        Err(failure) => {
-            // What failed says more than a rollback that fails too; the database undoes what is not committed.
-            let _ = transaction.rollback().await;
-            Err(failure)
-        }
-    }
+    let transaction = Transaction::begin(db, lent).await?;
+    let changed = guarded(&transaction, service, request, kept).await;
+    transaction.end(changed, given_up).await
 }
 
 async fn guarded(
-    transaction: &DatabaseTransaction,
-    lent: bool,
+    transaction: &Transaction,
     service: &ServiceName,
     request: &ChangeRequest,
+    kept: Option<u32>,
 ) -> Result<Applied, Failure> {
-    let guard = dialect::guard(transaction.get_database_backend(), lent);
-    say(transaction, guard.first).await?;
-    let changed = change(transaction, service, request).await;
-    let restored = say(transaction, guard.last).await;
-    changed.and_then(|applied| Ok(restored.map(|()| applied)?))
-}
-
-async fn say(transaction: &DatabaseTransaction, statement: Option<&str>) -> Result<(), DbErr> {
-    match statement {
-        Some(statement) => transaction.execute_unprepared(statement).await.map(drop),
-        None => Ok(()),
+    let transaction = transaction.guarded().await?;
+    let applied = change(transaction, service, request).await?;
+    let (before, after) = (applied.before.generation(), applied.after.generation());
+    if let Some(kept) = kept.filter(|_| before != after) {
+        history::forget(transaction, service, after.saturating_sub(kept.into())).await?;
     }
+    Ok(applied)
 }
 
 async fn change(

@@ -1,0 +1,209 @@
+//! What is told of changes, made and refused: in the history and in the log.
+
+use std::sync::atomic::Ordering;
+
+use axum::body::Body;
+use http::header::AUTHORIZATION;
+use serde_json::{Value, json};
+use tower_canary::deployments::Unhealthy;
+use tower_canary::routing::Change;
+use tower_canary::store::ChangeRequest;
+use tower_canary::{Deployments, Draw};
+
+use crate::support::{Api, Log, claims, token};
+
+const A: &str = "/deployment/services/auth";
+const R: &str = "/routing/services/auth/versions";
+
+fn weight() -> String {
+    format!("{A}/versions/v1.1/weight")
+}
+
+#[tokio::test]
+async fn what_is_refused_is_in_the_history_with_who_asked_for_what_when_and_why_not() {
+    let api = Api::with_two_versions().await;
+    assert_eq!(api.refused().await, [Value::Null; 0]);
+    api.sicken("v1.1", Unhealthy::Status(503));
+    let body = json!({"weight": 10, "reason": "first \u{1f424} step"});
+    api.put(&weight(), body).await.is_problem(409, "backend-unhealthy");
+    let refused = api.refused().await;
+    let known = json!([{
+        "actor": "alice", "reason": "first \u{1f424} step", "change": "set-weight", "version": "v1.1",
+        "asked": "set-weight v1.1 to 10 %", "generation": 2,
+        "split": {"v1.0": {"weight": 100, "isActive": true}, "v1.1": {"weight": 0, "isActive": true}},
+        "why": "version v1.1 is not healthy: it answered 503; mend it, or force the change",
+        "at": refused[0]["at"],
+    }]);
+    assert_eq!(json!(refused), known);
+    assert!(refused[0]["at"].as_str().unwrap().ends_with('Z'));
+}
+
+#[tokio::test]
+async fn rules_generation_policy_and_probe_refuse_and_each_is_told_in_words() {
+    let api = Api::with_two_versions().await;
+    api.sicken("v1.1", Unhealthy::Status(500));
+    for (method, path, body) in [
+        ("DELETE", format!("{R}/v1.1"), json!({})),
+        ("PUT", format!("{A}/weights"), json!({"weights": {"v1.0": 70, "v1.1": 20}})),
+        ("POST", R.to_owned(), json!({"version": "v1.2", "url": "http://169.254.169.254", "weight": 5})),
+        ("PUT", format!("{R}/v1.1"), json!({"url": "http://169.254.169.254", "active": false})),
+        ("POST", format!("{A}/versions/v1.1/switch"), json!({})),
+        ("POST", format!("{A}/versions/v9/switch"), json!({})),
+    ] {
+        let answer = api.send(api.request(method, &path, Body::from(body.to_string()))).await;
+        assert!(answer.status.is_client_error(), "{}", answer.text);
+    }
+    let mut outdated = api.request("PUT", &weight(), Body::from(r#"{"weight":1}"#));
+    outdated.headers_mut().insert("if-match", "\"1\"".parse().unwrap());
+    api.send(outdated).await.is_problem(412, "generation-conflict");
+    let refused = api.refused().await;
+    let told: Vec<_> = refused.iter().map(|refusal| refusal["asked"].as_str().unwrap()).collect();
+    assert_eq!(
+        told,
+        [
+            "set-weight v1.1 to 1 %",
+            "switch to v9",
+            "switch to v1.1",
+            "update v1.1 to http://169.254.169.254, inactive",
+            "register v1.2 at http://169.254.169.254 with 5 %",
+            "set-weights v1.0 70 %, v1.1 20 %",
+            "remove v1.1",
+        ]
+    );
+    let why = refused.iter().map(|refusal| refusal["why"].as_str().unwrap().to_owned());
+    for (why, part) in why.zip(["generation 2, not 1", "v9", "500", "URL", "URL", "total 90", "active"]) {
+        assert!(why.contains(part), "{part} in {why}");
+    }
+}
+
+#[tokio::test]
+async fn what_failed_what_was_only_tried_out_and_what_changed_nothing_was_not_refused() {
+    let api = Api::with_two_versions().await;
+    let log = Log::of_this_thread();
+    api.put(&format!("{A}/weights?dryRun=true"), json!({"weights": {"v1.0": 7}}))
+        .await
+        .is_problem(422, "invalid-split");
+    api.put(&weight(), json!({"weight": 0})).await.is_ok();
+    api.take_store_down();
+    api.put(&weight(), json!({"weight": 10})).await.is_problem(503, "store-unavailable");
+    assert_eq!((log.0.events("change refused"), log.0.events("split changed")), (vec![], vec![]));
+    let kept = api.stored_refusals().await;
+    assert_eq!(kept, []);
+}
+
+#[tokio::test]
+async fn a_refused_change_that_cannot_be_kept_is_answered_all_the_same() {
+    let api = Api::with_two_versions().await;
+    api.store.deaf.store(true, Ordering::SeqCst);
+    let log = Log::of_this_thread();
+    api.send(api.request("DELETE", &format!("{R}/v1.1"), Body::empty()))
+        .await
+        .is_problem(409, "version-active");
+    assert_eq!(log.0.events("a refused change cannot be kept").len(), 1);
+    assert_eq!(api.refused().await, [Value::Null; 0]);
+}
+
+#[tokio::test]
+async fn the_last_fifty_refused_changes_are_on_the_first_page_alone() {
+    let api = Api::with_two_versions().await;
+    for weight in 0..52 {
+        let weights = json!({"weights": {"v1.0": weight}});
+        api.put(&format!("{A}/weights"), weights).await.is_problem(422, "invalid-split");
+    }
+    let refused = api.refused().await;
+    assert_eq!((refused.len(), &refused[0]["asked"]), (50, &json!("set-weights v1.0 51 %")));
+    let next = api.get(&format!("{A}/history?before=2")).await;
+    assert_eq!((next.is_ok()["history"].as_array().unwrap().len(), next.json.get("refused")), (1, None));
+}
+
+#[tokio::test]
+async fn a_change_is_logged_once_with_who_and_why_and_never_a_token() {
+    let api = Api::with_two_versions().await;
+    let (log, guard) = Log::of_this_thread();
+    let body = json!({"weight": 10, "reason": "say \"hi\" \u{202e}"});
+    api.put(&weight(), body.clone()).await.is_ok();
+    api.put(&weight(), body).await.is_ok();
+    drop(guard);
+    let events = log.events("split changed");
+    assert_eq!(events.len(), 1, "the second changed nothing: {}", log.text());
+    for part in [
+        " INFO ",
+        "service=auth",
+        "version=v1.1",
+        r#"actor="alice""#,
+        r#"reason="say \"hi\" \u{202e}""#,
+        r#"kind="set-weight""#,
+        "forced=false",
+        "before=2",
+        "after=3",
+        r#"weights_before="v1.0 100 %, v1.1 0 %""#,
+        r#"weights_after="v1.0 90 %, v1.1 10 %""#,
+    ] {
+        assert!(events[0].contains(part), "{part} in {}", events[0]);
+    }
+    assert!(!log.text().contains("eyJ"), "{}", log.text());
+}
+
+#[tokio::test]
+async fn texts_that_somebody_chose_stay_within_their_line_of_the_log() {
+    let deployments = Deployments::in_memory(Draw::Exact);
+    let auth = "auth".parse().unwrap();
+    let (log, guard) = Log::of_this_thread();
+    let evil = "a\r\n2026-01-01 INFO forged\u{1b}[2J\u{202e}\u{9b}";
+    let by_evil = |change| ChangeRequest::new(change, evil).with_reason(evil);
+    let register = Change::register("v1.0".parse().unwrap(), "http://10.0.0.1".parse().unwrap());
+    deployments.apply(&auth, by_evil(register.clone())).await.unwrap();
+    deployments.apply(&auth, by_evil(register)).await.unwrap_err();
+    drop(guard);
+    let (made, refused) = (log.events("split changed"), log.events("change refused"));
+    assert_eq!((made.len(), refused.len()), (1, 1), "{}", log.text());
+    assert!(
+        refused[0].contains(" WARN ") && refused[0].contains(r#"why="version v1.0 is registered already"#)
+    );
+    assert!(refused[0].contains(r#"asked="register v1.0 at http://10.0.0.1""#), "{}", refused[0]);
+    let text = log.text();
+    assert_eq!(text.lines().filter(|line| line.contains("forged")).count(), 2, "{text}");
+    assert!(!text.contains(['\u{1b}', '\r', '\u{202e}', '\u{9b}']), "{text:?}");
+}
+
+#[tokio::test]
+async fn a_write_by_somebody_who_may_only_read_is_logged_and_a_read_by_nobody_is_not() {
+    let api = Api::with_two_versions().await;
+    let mut reader = claims();
+    reader["scope"] = json!("canary:read");
+    reader["sub"] = json!("mallory \u{202e}");
+    let send = async |method, path: &str, token: &str| {
+        let mut request = api.request(method, path, Body::from(r#"{"weight":1}"#));
+        request.headers_mut().insert(AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
+        api.send(request).await.status.as_u16()
+    };
+    let (log, guard) = Log::of_this_thread();
+    let answers = [
+        send("PUT", &format!("{A}/versions/%1b%5b2J/weight?access_token=secret"), &token(&reader)).await,
+        send("GET", &format!("{A}/history"), &token(&reader)).await,
+        send("PUT", &weight(), "nobody").await,
+    ];
+    drop(guard);
+    assert_eq!(answers, [403, 200, 401]);
+    let events = log.events(" WARN ");
+    assert_eq!(events.len(), 1, "{}", log.text());
+    for part in [r#"subject="mallory \u{202e}""#, "method=PUT", "/versions/%1b%5b2J/weight\""] {
+        assert!(events[0].contains(part), "{part} in {}", events[0]);
+    }
+    assert!(!log.text().contains("secret"), "{}", log.text());
+    assert_eq!(api.refused().await, [Value::Null; 0]);
+}
+
+#[tokio::test]
+async fn a_generation_that_the_history_no_longer_has_is_not_restored_and_that_is_said() {
+    let store = tower_canary::store::MemoryStore::new().with_history_limit(2);
+    let deployments = Deployments::start(store, tower_canary::NoPreflight).await.unwrap();
+    let api = Api::over(deployments);
+    for version in ["v1.0", "v1.1", "v1.2"] {
+        api.post(R, json!({"version": version, "url": "http://10.0.0.1"})).await.is_ok();
+    }
+    let gone = api.post(&format!("{A}/restore"), json!({"generation": 1})).await;
+    gone.is_problem(404, "unknown-generation");
+    assert!(gone.text.contains("no generation 1, or no longer"), "{}", gone.text);
+    api.post(&format!("{A}/restore"), json!({"generation": 2})).await.is_ok();
+}

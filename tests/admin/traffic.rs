@@ -1,0 +1,280 @@
+//! What versions do, as it is told; and the wait until one is drained.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::header::ACCEPT;
+use http::{HeaderValue, Request, Response};
+use http_body_util::{BodyExt, Full};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_canary::routing::Change;
+use tower_canary::store::ChangeRequest;
+use tower_canary::{Deployments, Draw, NoPreflight, Target, WeightedVersionLayer};
+
+use crate::support::{Api, Store};
+
+const TRAFFIC: &str = "/deployment/services/auth/traffic";
+
+/// `auth` with v1.0 at 100 and v1.1 at 0.
+async fn served() -> (Api, Deployments) {
+    let deployments = Deployments::in_memory(Draw::Seeded(1));
+    for (version, url) in [("v1.0", "http://10.0.0.1"), ("v1.1", "http://10.0.0.2")] {
+        change(&deployments, Change::register(version.parse().unwrap(), url.parse().unwrap())).await;
+    }
+    (Api::over(deployments.clone()), deployments)
+}
+
+async fn change(deployments: &Deployments, change: Change) {
+    deployments.apply(&"auth".parse().unwrap(), ChangeRequest::new(change, "alice")).await.unwrap();
+}
+
+async fn switch(deployments: &Deployments, version: &str) {
+    change(deployments, Change::Switch { version: version.parse().unwrap() }).await;
+}
+
+/// Sends a request that is answered with `status` after `time`.
+async fn send(deployments: &Deployments, status: u16, time: Duration) {
+    let client = service_fn(move |_: Request<()>| async move {
+        sleep(time).await;
+        Ok::<_, Infallible>(Response::builder().status(status).body(Full::<Bytes>::from("hello")).unwrap())
+    });
+    let layer = WeightedVersionLayer::new(deployments.handle(), Target::service("auth".parse().unwrap()));
+    let response = layer.layer(client).oneshot(Request::new(())).await.unwrap();
+    response.into_body().collect().await.unwrap();
+}
+
+fn v(answer: &Value, i: usize) -> &Value {
+    &answer["versions"][i]
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_figures_of_each_version_stand_beside_its_weight() {
+    let (api, deployments) = served().await;
+    let weight = Change::SetWeight { version: "v1.1".parse().unwrap(), weight: "10".parse().unwrap() };
+    change(&deployments, weight).await;
+    for i in 0..100 {
+        let status = if i == 0 { 500 } else { 200 };
+        send(&deployments, status, Duration::from_millis(100)).await;
+    }
+    let answer = api.get(TRAFFIC).await;
+    let told = answer.is_ok();
+    assert_eq!(
+        (&told["service"], &told["generation"], &told["unserved"]),
+        (&json!("auth"), &json!(3), &json!(0))
+    );
+    assert_eq!((&v(told, 0)["version"], &v(told, 0)["weight"]), (&json!("v1.0"), &json!(90)));
+    let total = &v(told, 0)["total"];
+    assert_eq!((&total["requests"], &total["picks"]["draw"]), (&json!(90), &json!(90)));
+    let failed = |i: usize| v(told, i)["total"]["outcomes"]["5xx"].as_u64().unwrap();
+    assert_eq!(failed(0) + failed(1), 1);
+    let last = &v(told, 1)["windows"][0];
+    assert_eq!(
+        (&last["window"], &last["requests"], &last["rates"]["n"]),
+        (&json!("10s"), &json!(10), &json!(10))
+    );
+    assert_eq!((&last["share"]["observed"], &last["share"]["of"]), (&json!(10.0), &json!(100)));
+    assert!(last["share"]["low"].as_f64() < Some(10.0) && last["share"]["high"].as_f64() > Some(10.0));
+    let p50 = last["latency"]["p50Ms"].as_f64().unwrap();
+    assert!((p50 / 100.0 - 1.0).abs() < 0.035, "{p50}");
+    assert_eq!(last["seconds"], json!(10.0));
+    assert_eq!(last["perSecond"], json!(1.0));
+    assert_eq!((&v(told, 1)["state"], &v(told, 1)["drained"]), (&json!("serving"), &json!(false)));
+    let alone = api.get(&format!("{TRAFFIC}?version=v1.1")).await;
+    assert_eq!(alone.is_ok()["versions"].as_array().unwrap().len(), 1);
+    assert_eq!(v(&alone.json, 0)["version"], "v1.1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_without_a_request_has_nothing_to_tell_but_its_weights() {
+    let (api, _) = served().await;
+    let answer = api.get(TRAFFIC).await;
+    let version = v(answer.is_ok(), 1);
+    assert_eq!(
+        (&version["state"], &version["drained"], &version["idleSeconds"]),
+        (&json!("idle"), &json!(true), &Value::Null)
+    );
+    let last = &version["windows"][2];
+    assert_eq!(
+        (&last["share"], &last["rates"], &last["latency"]["p99Ms"]),
+        (&Value::Null, &Value::Null, &Value::Null)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_wait_for_drained_ends_when_the_last_request_does() {
+    let (api, deployments) = served().await;
+    let slow = tokio::task::LocalSet::new();
+    let requests = deployments.clone();
+    slow.spawn_local(async move { send(&requests, 200, Duration::from_secs(20)).await });
+    slow.run_until(async {
+        sleep(Duration::from_secs(1)).await;
+        switch(&deployments, "v1.1").await;
+        let start = Instant::now();
+        let answer = api.get(&format!("{TRAFFIC}?version=v1.0&wait=drained&timeout=5s")).await;
+        assert_eq!(start.elapsed().as_secs(), 5);
+        let version = v(answer.is_ok(), 0);
+        assert_eq!(
+            (&version["inFlight"], &version["drained"], &version["state"]),
+            (&json!(1), &json!(false), &json!("draining"))
+        );
+        let answer = api.get(&format!("{TRAFFIC}?version=v1.0&wait=drained")).await;
+        assert_eq!(start.elapsed().as_secs(), 19);
+        let version = v(answer.is_ok(), 0);
+        assert_eq!(
+            (&version["inFlight"], &version["drained"], &version["state"]),
+            (&json!(0), &json!(true), &json!("idle"))
+        );
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_serves_is_waited_for_until_it_is_switched_away_from() {
+    let (api, deployments) = served().await;
+    let start = Instant::now();
+    let (answer, ()) = tokio::join!(
+        api.get("/deployment/services/auth/traffic?version=v1.0&wait=drained&timeout=1m"),
+        async {
+            sleep(Duration::from_secs(10)).await;
+            switch(&deployments, "v1.1").await;
+        }
+    );
+    assert_eq!((start.elapsed().as_secs(), &v(answer.is_ok(), 0)["drained"]), (10, &json!(true)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_wrongly_is_refused_and_told_how_to_ask() {
+    let (api, _) = served().await;
+    for query in [
+        "wait=drained",
+        "version=v1.0&wait=idle",
+        "timeout=5s",
+        "version=v1.0&wait=drained&timeout=601s",
+        "versions=v1.0",
+    ] {
+        api.get(&format!("{TRAFFIC}?{query}")).await.is_problem(400, "malformed-query");
+    }
+    api.get(&format!("{TRAFFIC}?version=V%20")).await.is_problem(422, "invalid-name");
+    api.get(&format!("{TRAFFIC}?version=v9")).await.is_problem(404, "unknown-version");
+    api.get("/deployment/services/nobody/traffic").await.is_problem(404, "unknown-service");
+}
+
+async fn events(api: &Api) -> (HeaderValue, Body) {
+    let mut request = api.request("GET", TRAFFIC, Body::empty());
+    request.headers_mut().insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
+    let response = api.app.clone().oneshot(request).await.unwrap();
+    (response.headers()["content-type"].clone(), response.into_body())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_stream_tells_the_same_every_two_seconds_for_five_minutes() {
+    let (api, deployments) = served().await;
+    let (kind, mut body) = events(&api).await;
+    assert_eq!(kind, "text/event-stream");
+    let (start, mut told) = (Instant::now(), 0_u64);
+    while let Some(frame) = body.frame().await {
+        let text = String::from_utf8(frame.unwrap().into_data().unwrap().to_vec()).unwrap();
+        let data = text.strip_prefix("event: traffic\ndata: ").unwrap();
+        let event: Value = serde_json::from_str(data.trim_end()).unwrap();
+        assert_eq!((start.elapsed().as_secs(), &v(&event, 0)["total"]["requests"]), (2 * told, &json!(told)));
+        told += 1;
+        send(&deployments, 200, Duration::ZERO).await;
+    }
+    assert!((150..=151).contains(&told), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_and_waits_end_with_the_gateway() {
+    let (api, deployments) = served().await;
+    let start = Instant::now();
+    let (_, body) = events(&api).await;
+    let run = deployments.clone().run(sleep(Duration::from_secs(7)));
+    let waiting = api.get("/deployment/services/auth/traffic?version=v1.0&wait=drained&timeout=10m");
+    let ((), collected, answer) = tokio::join!(run, body.collect(), waiting);
+    assert_eq!((start.elapsed().as_secs(), answer.status.as_u16()), (7, 200));
+    let told = String::from_utf8(collected.unwrap().to_bytes().to_vec()).unwrap();
+    assert_eq!(told.matches("event: traffic").count(), 4);
+}
+
+/// Two gateways on one store, both running; the admin API is that of the first.
+async fn two_gateways() -> (Api, [Deployments; 2], Arc<Store>) {
+    let store = Arc::new(Store::default());
+    let gateway = async |name: &str| {
+        let builder = Deployments::builder(Arc::clone(&store), NoPreflight).as_replica(name);
+        let deployments = builder.start().await.unwrap();
+        tokio::spawn(deployments.clone().run(std::future::pending()));
+        deployments
+    };
+    let gateways = [gateway("gateway-1").await, gateway("gateway-2").await];
+    for (version, url) in [("v1.0", "http://10.0.0.1"), ("v1.1", "http://10.0.0.2")] {
+        change(&gateways[0], Change::register(version.parse().unwrap(), url.parse().unwrap())).await;
+    }
+    sleep(Duration::from_secs(2)).await;
+    (Api::over(gateways[0].clone()), gateways, store)
+}
+
+/// Whether v1.0 is drained here, who holds it elsewhere, and whether it is drained everywhere.
+fn drained(answer: &Value) -> [&Value; 3] {
+    ["drained", "elsewhere", "drainedEverywhere"].map(|field| &v(answer, 0)[field])
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_wait_for_drained_ends_when_the_last_request_at_the_other_gateway_does() {
+    let (api, [here, there], _) = two_gateways().await;
+    let slow = tokio::task::LocalSet::new();
+    slow.spawn_local(async move { send(&there, 200, Duration::from_secs(20)).await });
+    slow.run_until(async {
+        sleep(Duration::from_secs(1)).await;
+        switch(&here, "v1.1").await;
+        let start = Instant::now();
+        let answer = api.get(TRAFFIC).await;
+        let behind = json!([{"replica": "gateway-2", "state": "behind"}]);
+        assert_eq!(drained(answer.is_ok()), [&json!(true), &behind, &json!(false)]);
+        let answer = api.get(&format!("{TRAFFIC}?version=v1.0&wait=drained&timeout=5s")).await;
+        assert_eq!(start.elapsed().as_secs(), 5);
+        let draining = json!([{"replica": "gateway-2", "state": "draining"}]);
+        assert_eq!(drained(answer.is_ok()), [&json!(true), &draining, &json!(false)]);
+        let answer = api.get(&format!("{TRAFFIC}?version=v1.0&wait=drained")).await;
+        assert_eq!(start.elapsed().as_secs(), 19);
+        assert_eq!(drained(answer.is_ok()), [&json!(true), &json!([]), &json!(true)]);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_store_it_is_not_known_what_others_hold_and_the_wait_goes_on() {
+    let (api, [here, _], store) = two_gateways().await;
+    switch(&here, "v1.1").await;
+    store.take_down(true);
+    let answer = api.get(TRAFFIC).await;
+    assert_eq!(drained(answer.is_ok()), [&json!(true), &Value::Null, &Value::Null]);
+    let start = Instant::now();
+    let path = format!("{TRAFFIC}?version=v1.0&wait=drained&timeout=1m");
+    let (answer, ()) = tokio::join!(api.get(&path), async {
+        sleep(Duration::from_secs(10)).await;
+        store.take_down(false);
+    });
+    assert_eq!(drained(answer.is_ok()), [&json!(true), &json!([]), &json!(true)]);
+    assert!((10..16).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_version_that_serves_is_drained_nowhere_and_a_gateway_alone_says_nothing_of_others() {
+    let (api, _, _) = two_gateways().await;
+    let answer = api.get(TRAFFIC).await;
+    assert_eq!(drained(answer.is_ok()), [&json!(false), &json!([]), &json!(false)]);
+    assert_eq!(v(&answer.json, 1)["drainedEverywhere"], json!(true));
+    let (alone, _) = served().await;
+    let answer = alone.get(TRAFFIC).await;
+    let version = v(answer.is_ok(), 0).as_object().unwrap();
+    assert!(
+        !version.contains_key("elsewhere") && !version.contains_key("drainedEverywhere"),
+        "{}",
+        answer.text
+    );
+}

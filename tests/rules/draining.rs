@@ -1,0 +1,305 @@
+//! When every gateway that shares a store is done with a version.
+
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http::{Request, Response};
+use tokio::time::{Instant, sleep};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_canary::deployments::Holding;
+use tower_canary::layer::ResponseBody;
+use tower_canary::routing::Change;
+use tower_canary::store::{
+    Applied, BrokenSplit, ChangeRequest, HistoryEntry, MemoryStore, Replica, Report, RouteStore, Snapshot,
+    StoreError,
+};
+use tower_canary::{Deployments, NoPreflight, ServiceName, Target, WeightedVersionLayer};
+
+use crate::support::*;
+
+fn auth() -> ServiceName {
+    "auth".parse().unwrap()
+}
+
+/// A gateway's own way to the store, which may be cut, slow to read, or of a gateway that cannot read a split.
+#[derive(Debug)]
+struct Way {
+    store: Arc<MemoryStore>,
+    cut: AtomicBool,
+    breaks: AtomicBool,
+    /// A change that is made between the read of the revision and that of the splits: of all, or of what changed.
+    between: Mutex<Option<(bool, Change)>>,
+}
+
+impl Way {
+    fn to(store: &Arc<MemoryStore>) -> Arc<Self> {
+        let (cut, breaks) = (AtomicBool::new(false), AtomicBool::new(false));
+        Arc::new(Self { store: Arc::clone(store), cut, breaks, between: Mutex::default() })
+    }
+
+    fn reached(&self) -> Result<(), StoreError> {
+        match self.cut.load(Ordering::Relaxed) {
+            true => Err(StoreError::Unavailable("cut".into())),
+            false => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl RouteStore for Way {
+    async fn load(&self, after: u64) -> Result<Snapshot, StoreError> {
+        self.reached()?;
+        let revision = self.store.load(after).await?.revision;
+        let between = self.between.lock().unwrap().take_if(|(of_all, _)| *of_all == (after == 0));
+        if let Some((_, change)) = between {
+            self.store.apply(&auth(), &ChangeRequest::new(change, "between").forced()).await?;
+        }
+        let mut snapshot = self.store.load(after).await?;
+        snapshot.revision = revision;
+        if self.breaks.load(Ordering::Relaxed) {
+            let broken = snapshot.splits.drain(..).map(|split| split.service().to_string());
+            snapshot.broken =
+                broken.map(|service| BrokenSplit { service, reason: "by hand".into() }).collect();
+        }
+        Ok(snapshot)
+    }
+
+    async fn apply(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
+        self.reached()?;
+        self.store.apply(service, request).await
+    }
+
+    async fn history(
+        &self,
+        service: &ServiceName,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<HistoryEntry>, StoreError> {
+        self.store.history(service, before, limit).await
+    }
+
+    async fn report(&self, report: &Report) -> Result<(), StoreError> {
+        self.reached()?;
+        self.store.report(report).await
+    }
+
+    async fn withdraw(&self, id: &str) -> Result<(), StoreError> {
+        self.store.withdraw(id).await
+    }
+
+    async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {
+        self.reached()?;
+        self.store.replicas().await
+    }
+}
+
+/// Two gateways on one store, `a` and `b`, where `auth` has v0 at 100 and v1 at 0.
+struct Two {
+    here: Deployments,
+    there: Deployments,
+    way_here: Arc<Way>,
+    way_there: Arc<Way>,
+}
+
+impl Two {
+    /// Both have followed the store for a while.
+    async fn running() -> Self {
+        let two = Self::new().await;
+        spawn(two.here.clone().run(std::future::pending()));
+        spawn(two.there.clone().run(std::future::pending()));
+        sleep(Duration::from_secs(5)).await;
+        two
+    }
+
+    async fn new() -> Self {
+        let store = Arc::new(MemoryStore::new());
+        let (way_here, way_there) = (Way::to(&store), Way::to(&store));
+        let gateway = async |way: &Arc<Way>, name: &str| {
+            Deployments::builder(Arc::clone(way), NoPreflight).as_replica(name).start().await.unwrap()
+        };
+        let here = gateway(&way_here, "a").await;
+        for i in 0..2 {
+            apply(&here, Change::Register(registration(i))).await;
+        }
+        let there = gateway(&way_there, "b").await;
+        Self { here, there, way_here, way_there }
+    }
+
+    /// What keeps v0 from being stopped, as the gateway `a` sees it.
+    async fn held(&self) -> Vec<(String, Holding)> {
+        let elsewhere = self.here.elsewhere(&auth()).await.unwrap();
+        elsewhere.holding(&name(0)).map(|(replica, why)| (replica.name.clone(), why)).collect()
+    }
+
+    /// After how long nothing does.
+    async fn until_free(&self) -> Duration {
+        let start = Instant::now();
+        while !self.held().await.is_empty() {
+            sleep(Duration::from_millis(10)).await;
+        }
+        start.elapsed()
+    }
+}
+
+async fn apply(deployments: &Deployments, change: Change) {
+    deployments.apply(&auth(), ChangeRequest::new(change, "alice").forced()).await.unwrap();
+}
+
+fn switch(i: usize) -> Change {
+    Change::Switch { version: name(i) }
+}
+
+/// An answer through `deployments`, which is in flight until it is dropped.
+async fn answer(deployments: &Deployments) -> Response<ResponseBody<String>> {
+    let client = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(String::new())));
+    let layer = WeightedVersionLayer::new(deployments.handle(), Target::service(auth()));
+    layer.layer(client).oneshot(Request::new(())).await.unwrap()
+}
+
+fn by_b(why: Holding) -> Vec<(String, Holding)> {
+    vec![("b".to_owned(), why)]
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_holds_a_version_until_it_followed_and_then_until_its_last_request_there_has_ended() {
+    let two = Two::running().await;
+    let (first, second) = (answer(&two.there).await, answer(&two.there).await);
+    apply(&two.here, switch(1)).await;
+    assert_eq!(two.held().await, by_b(Holding::Behind));
+    sleep(Duration::from_millis(1_250)).await;
+    assert_eq!(two.held().await, by_b(Holding::Draining));
+    sleep(Duration::from_secs(60)).await;
+    drop(first);
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(two.held().await, by_b(Holding::Draining));
+    drop(second);
+    let told = two.until_free().await;
+    assert!(told <= Duration::from_millis(250), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_requests_elsewhere_a_version_is_free_once_the_others_have_followed() {
+    let two = Two::running().await;
+    apply(&two.here, switch(1)).await;
+    assert_eq!(two.held().await, by_b(Holding::Behind));
+    let followed = two.until_free().await;
+    assert!(followed <= Duration::from_millis(1_250), "{followed:?}");
+    assert_eq!(percents(two.there.handle().route("auth").unwrap().split()), [0.0, 100.0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_of_other_services_hold_nothing() {
+    let two = Two::running().await;
+    apply(&two.here, switch(1)).await;
+    two.until_free().await;
+    for i in 0..20 {
+        let register = ChangeRequest::new(Change::Register(registration(i)), "alice");
+        two.here.apply(&"orders".parse().unwrap(), register).await.unwrap();
+        assert_eq!(two.held().await, []);
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_another_gateway_made_is_told_of_alike() {
+    let two = Two::running().await;
+    let held = answer(&two.there).await;
+    apply(&two.there, switch(1)).await;
+    sleep(Duration::from_millis(1_250)).await;
+    assert_eq!(percents(two.here.handle().route("auth").unwrap().split()), [0.0, 100.0]);
+    assert_eq!(two.held().await, by_b(Holding::Draining));
+    drop(held);
+    two.until_free().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_is_read_with_an_earlier_revision_is_not_taken_for_followed() {
+    let two = Two::new().await;
+    two.there.refresh().await.unwrap();
+    spawn(two.there.clone().run_every(Duration::from_secs(3_600), std::future::pending()));
+    sleep(Duration::from_millis(10)).await;
+    two.here.refresh().await.unwrap();
+    assert_eq!(two.held().await, []);
+    // It reads revision 3, and a split of revision 4; the other one has followed revision 3.
+    let orders = ChangeRequest::new(Change::Register(registration(0)), "alice");
+    two.way_there.apply(&"orders".parse().unwrap(), &orders).await.unwrap();
+    two.there.refresh().await.unwrap();
+    sleep(Duration::from_secs(6)).await;
+    *two.way_here.between.lock().unwrap() = Some((false, switch(1)));
+    two.here.refresh().await.unwrap();
+    assert_eq!(percents(two.here.handle().route("auth").unwrap().split()), [0.0, 100.0]);
+    assert_eq!(percents(two.there.handle().route("auth").unwrap().split()), [100.0, 0.0]);
+    assert_eq!(two.held().await, by_b(Holding::Behind));
+    two.there.refresh().await.unwrap();
+    sleep(Duration::from_secs(6)).await;
+    assert_eq!(two.held().await, []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_is_one_that_is_read_with_everything() {
+    let two = Two::new().await;
+    two.there.refresh().await.unwrap();
+    spawn(two.there.clone().run_every(Duration::from_secs(3_600), std::future::pending()));
+    spawn(two.here.clone().run(std::future::pending()));
+    sleep(Duration::from_secs(5)).await;
+    *two.way_here.between.lock().unwrap() = Some((true, switch(1)));
+    sleep(Duration::from_secs(650)).await;
+    assert_eq!(percents(two.here.handle().route("auth").unwrap().split()), [0.0, 100.0]);
+    assert_eq!(two.held().await, by_b(Holding::Behind));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_gateway_has_changed_on_is_followed_before_it_is_told_of() {
+    let two = Two::new().await;
+    spawn(two.there.clone().run(std::future::pending()));
+    apply(&two.here, switch(1)).await;
+    two.until_free().await;
+    apply(&two.there, switch(0)).await;
+    sleep(Duration::from_millis(1_250)).await;
+    assert_eq!(percents(two.here.handle().route("auth").unwrap().split()), [0.0, 100.0]);
+    two.held().await;
+    assert_eq!(percents(two.here.handle().route("auth").unwrap().split()), [100.0, 0.0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_cannot_read_the_split_holds_what_it_goes_on_to_serve() {
+    let two = Two::running().await;
+    two.way_there.breaks.store(true, Ordering::Relaxed);
+    apply(&two.here, switch(1)).await;
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(percents(two.there.handle().route("auth").unwrap().split()), [100.0, 0.0]);
+    assert_eq!(two.held().await, by_b(Holding::Draining));
+    two.way_there.breaks.store(false, Ordering::Relaxed);
+    apply(&two.here, Change::Redraw).await;
+    let mended = two.until_free().await;
+    assert!(mended <= Duration::from_millis(1_250), "{mended:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_is_cut_off_holds_a_version_until_its_last_report_expires() {
+    let two = Two::running().await;
+    two.way_there.cut.store(true, Ordering::Relaxed);
+    apply(&two.here, switch(1)).await;
+    let expired = two.until_free().await;
+    assert!(Duration::from_secs(9) < expired && expired <= Replica::EXPIRY, "{expired:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_that_starts_holds_what_it_may_come_to_serve() {
+    let two = Two::new().await;
+    spawn(two.here.clone().run(std::future::pending()));
+    apply(&two.here, switch(1)).await;
+    assert_eq!(two.held().await, by_b(Holding::Behind));
+    spawn(two.there.clone().run(std::future::pending()));
+    two.until_free().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_store_nobody_is_said_to_be_done() {
+    let two = Two::running().await;
+    two.way_here.cut.store(true, Ordering::Relaxed);
+    assert!(matches!(two.here.elsewhere(&auth()).await, Err(StoreError::Unavailable(_))));
+}
