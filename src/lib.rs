@@ -1,6 +1,6 @@
-#![cfg_attr(all(feature = "sqlite", feature = "jwt"), doc = include_str!("../README.md"))]
+#![cfg_attr(all(feature = "sqlite", feature = "jwt", feature = "proxy"), doc = include_str!("../README.md"))]
 #![cfg_attr(
-    not(all(feature = "sqlite", feature = "jwt")),
+    not(all(feature = "sqlite", feature = "jwt", feature = "proxy")),
     doc = "Weighted canary and blue-green deployments as a Tower layer."
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -12,10 +12,12 @@ pub mod handle;
 pub mod layer;
 #[cfg(feature = "admin")]
 pub mod probe;
+#[cfg(feature = "proxy")]
+pub mod proxy;
 pub mod routing;
 mod sharded;
 pub mod store;
-mod traffic;
+pub mod traffic;
 
 pub use self::deployments::{Deployments, NoPreflight};
 pub use self::handle::RoutingHandle;

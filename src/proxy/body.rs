@@ -1,0 +1,131 @@
+//! The body of a request on its way to a backend, and how far it has come.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Buf;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tokio::time::Instant;
+
+use crate::traffic::{Outcome, Verdict};
+
+pin_project! {
+    /// The body of a request that a [`Proxy`](super::Proxy) sends on: the client's own, frame by frame with its trailers.
+    ///
+    /// It notes when it last moved, so that the time limit for an answer spares a long upload.
+    #[derive(Debug)]
+    pub struct RequestBody<B> {
+        #[pin]
+        body: B,
+        progress: Progress,
+    }
+}
+
+/// What a body must bring to have moved: one that trickles holds a connection of the backend for nothing.
+const STEP: usize = 16 * 1024;
+
+/// What an answer may take where there is no such time: what tokio takes for forever.
+const FOREVER: Duration = Duration::from_hours(24 * 365 * 30);
+
+/// When a request last moved: when it came, or when its body did by a step or ended.
+#[derive(Clone, Debug)]
+pub(super) struct Progress {
+    came: Instant,
+    /// `None` for a request without a body.
+    body: Option<Arc<BodyProgress>>,
+    verdict: Verdict,
+}
+
+#[derive(Debug, Default)]
+struct BodyProgress {
+    /// Milliseconds from when the request came.
+    moved: AtomicU64,
+    /// Bytes since then.
+    bytes: AtomicUsize,
+    /// The client broke off, or sent what is no body.
+    broken: AtomicBool,
+}
+
+// === impl RequestBody ===
+
+impl<B> RequestBody<B> {
+    /// The client's body.
+    pub fn into_inner(self) -> B {
+        self.body
+    }
+}
+
+impl<B: Body> RequestBody<B> {
+    pub(super) fn new(body: B) -> (Self, Progress) {
+        let noted = (!body.is_end_stream()).then(Arc::default);
+        let progress = Progress { came: Instant::now(), body: noted, verdict: Verdict::default() };
+        (Self { body, progress: progress.clone() }, progress)
+    }
+}
+
+impl<B: Body> Body for RequestBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let this = self.project();
+        let frame = this.body.poll_frame(cx);
+        if let Poll::Ready(frame) = &frame {
+            this.progress.note(frame.as_ref());
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+// === impl Progress ===
+
+impl Progress {
+    /// Until when a request that does not move any more may wait.
+    pub(super) fn deadline(&self, limit: Duration) -> Instant {
+        let moved = self.body.as_ref().map_or(0, |body| body.moved.load(Ordering::Relaxed));
+        let last = self.came + Duration::from_millis(moved);
+        last.checked_add(limit).unwrap_or_else(|| last + FOREVER)
+    }
+
+    /// For the layer beneath: what becomes of the request.
+    pub(super) const fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+
+    /// Whether the client is to blame when the request fails.
+    pub(super) fn is_broken(&self) -> bool {
+        self.body.as_ref().is_some_and(|body| body.broken.load(Ordering::Relaxed))
+    }
+
+    fn note<D: Buf, E>(&self, frame: Option<&Result<Frame<D>, E>>) {
+        let Some(body) = &self.body else { return };
+        let is_broken = matches!(frame, Some(Err(_)));
+        let data = frame.and_then(|frame| frame.as_ref().ok()?.data_ref());
+        let brought = data.map_or(STEP, Buf::remaining);
+        if body.bytes.fetch_add(brought, Ordering::Relaxed) + brought < STEP {
+            return;
+        }
+        body.bytes.store(0, Ordering::Relaxed);
+        let elapsed = u64::try_from(self.came.elapsed().as_millis()).unwrap_or(u64::MAX);
+        body.moved.store(elapsed, Ordering::Relaxed);
+        body.broken.store(is_broken, Ordering::Relaxed);
+        if is_broken {
+            self.verdict.is(Outcome::Cancelled);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Which headers end at the proxy.
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::uri::{Authority, Scheme};
+use http::{Method, Version, request};
+
+use super::problems;
+use crate::layer::Problem;
+
+/// Headers for this connection alone (RFC 9110, 7.6.1), besides those that `Connection` names.
+///
+/// `Trailer` is not among them: it announces the trailers, and without it none are sent on.
+const HOP_BY_HOP: [HeaderName; 8] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+];
+
+/// Refuses what could be read in two ways, and what is not served.
+pub(super) fn check(head: &request::Parts) -> Result<(), &'static Problem> {
+    if head.method == Method::CONNECT || !only_chunked(&head.headers) {
+        return Err(problems::NOT_IMPLEMENTED);
+    }
+    if host_is_clear(head) { Ok(()) } else { Err(problems::AMBIGUOUS_HOST) }
+}
+
+/// Leaves of a request's headers what a backend may see.
+pub(super) fn to_backend(head: &mut request::Parts) {
+    let trailers_wanted = names(&head.headers, header::TE, "trailers");
+    strip_hop_by_hop(&mut head.headers);
+    strip_underscores(&mut head.headers);
+    if trailers_wanted {
+        head.headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    }
+    if head.version == Version::HTTP_2 {
+        join_cookies(&mut head.headers);
+    }
+}
+
+/// Removes what is for one connection alone, from a request or a response.
+pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<_> =
+        elements(headers, header::CONNECTION).filter_map(|name| HeaderName::from_bytes(name).ok()).collect();
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        // It says how long the body is, whatever else does (RFC 9112, 6.3).
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    for name in named.into_iter().chain(HOP_BY_HOP) {
+        headers.remove(name);
+    }
+}
+
+/// Removes headers with `_` in their name: backends that read `_` as `-` would take them for others.
+fn strip_underscores(headers: &mut HeaderMap) {
+    let names: Vec<_> = headers.keys().filter(|name| name.as_str().contains('_')).cloned().collect();
+    for name in names {
+        headers.remove(name);
+    }
+}
+
+/// Whether the body's framing is one that both sides read alike.
+pub(super) fn only_chunked(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => true,
+        (Some(coding), None) => coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
+        _ => false,
+    }
+}
+
+/// The elements of a header that is a list, over all its lines.
+pub(super) fn elements(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
+    let values = headers.get_all(name).into_iter();
+    let elements = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    elements.map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
+}
+
+/// Whether the list of the header has `element`.
+pub(super) fn names(headers: &HeaderMap, name: HeaderName, element: &str) -> bool {
+    elements(headers, name).any(|named| named.eq_ignore_ascii_case(element.as_bytes()))
+}
+
+/// Whether the request names one host, by http or https (RFC 9112, 3.2; RFC 9113, 8.3.1). Only HTTP/1.0 may name none.
+fn host_is_clear(head: &request::Parts) -> bool {
+    let mut hosts = head.headers.get_all(header::HOST).iter().map(HeaderValue::as_bytes);
+    let (host, second) = (hosts.next(), hosts.next());
+    let authority = head.uri.authority().map(|authority| authority.as_str().as_bytes());
+    let by_http = head.uri.scheme().is_none_or(|scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS);
+    let agreed = match (host, authority) {
+        (Some(host), Some(authority)) => host.eq_ignore_ascii_case(authority),
+        (Some(_), None) => true,
+        (None, Some(_)) => head.version != Version::HTTP_11,
+        (None, None) => head.version == Version::HTTP_10,
+    };
+    second.is_none() && by_http && agreed && host.into_iter().chain(authority).all(is_host)
+}
+
+/// Whether `text` is a host and perhaps a port: no user information, nothing that a backend would have to escape.
+fn is_host(text: &[u8]) -> bool {
+    !text.contains(&b'@') && Authority::try_from(text).is_ok()
+}
+
+/// HTTP/2 may split cookies over headers, HTTP/1 may not (RFC 9113, 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let split = headers.get_all(header::COOKIE).iter().nth(1).is_some();
+    if split && let Some(cookies) = joined(headers, &header::COOKIE, b"; ") {
+        headers.insert(header::COOKIE, cookies);
+    }
+}
+
+/// The values of a header as one; `None` without any.
+pub(super) fn joined(headers: &HeaderMap, name: &HeaderName, between: &[u8]) -> Option<HeaderValue> {
+    let values: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
+    if values.is_empty() { None } else { HeaderValue::from_bytes(&values.join(between)).ok() }
+}

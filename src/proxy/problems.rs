@@ -1,0 +1,64 @@
+//! What the proxy answers by itself, and why.
+
+use std::error::Error;
+use std::io;
+use std::iter::successors;
+
+use crate::layer::{Problem, problem};
+
+pub(super) const AMBIGUOUS_HOST: &Problem =
+    problem!(BAD_REQUEST 400, grpc 3, "ambiguous-host", "Ambiguous host", "send exactly one host");
+
+pub(super) const MALFORMED_BODY: &Problem = problem!(
+    BAD_REQUEST 400, grpc 3, "malformed-body", "Malformed body",
+    "the body broke off or is not framed as its head says"
+);
+
+pub(super) const NOT_IMPLEMENTED: &Problem = problem!(
+    NOT_IMPLEMENTED 501, grpc 12, "not-implemented", "Not implemented",
+    "neither CONNECT nor transfer codings other than chunked are served"
+);
+
+// Not UNAVAILABLE, which clients try again: the next attempt would come round as well.
+pub(super) const LOOP_DETECTED: &Problem = problem!(
+    LOOP_DETECTED 508, grpc 13, "loop-detected", "Loop detected", "the request came back to this gateway"
+);
+
+pub(super) const BAD_GATEWAY: &Problem = problem!(
+    BAD_GATEWAY 502, grpc 14, "bad-gateway", "Bad gateway", "the backend could not be reached or broke off"
+);
+
+pub(super) const GATEWAY_TIMEOUT: &Problem = problem!(
+    GATEWAY_TIMEOUT 504, grpc 4, "gateway-timeout", "Gateway timeout", "the backend did not answer in time"
+);
+
+type Cause<'a> = &'a (dyn Error + 'static);
+
+/// What a client is told of `error`, which is logged.
+pub(super) fn no_answer(error: Cause<'_>) -> &'static Problem {
+    // As a debugged text it is escaped: clients may have chosen part of what an error tells.
+    tracing::warn!(error = ?chain(error), "no answer of a backend");
+    if causes(error).any(is_timeout) { GATEWAY_TIMEOUT } else { BAD_GATEWAY }
+}
+
+/// What a client is told of an answer that cannot be passed on because of `what` it has.
+pub(super) fn no_such_answer(what: &'static str) -> &'static Problem {
+    tracing::warn!(what, "an answer of a backend cannot be passed on");
+    BAD_GATEWAY
+}
+
+fn chain(error: Cause<'_>) -> String {
+    causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+fn causes(error: Cause<'_>) -> impl Iterator<Item = Cause<'_>> {
+    successors(Some(error), |error| (*error).source())
+}
+
+fn is_timeout(error: Cause<'_>) -> bool {
+    let of_io = |error: &io::Error| error.kind() == io::ErrorKind::TimedOut;
+    error.downcast_ref().is_some_and(of_io)
+        || error.downcast_ref().is_some_and(hyper::Error::is_timeout)
+        || error.is::<tower::timeout::error::Elapsed>()
+        || error.is::<tokio::time::error::Elapsed>()
+}

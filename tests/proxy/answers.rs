@@ -1,0 +1,267 @@
+//! What a client is answered: in time, in one piece, or by the proxy itself.
+
+use std::convert::Infallible;
+use std::future::{pending, ready};
+use std::io;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::channel::Channel;
+use http_body_util::{BodyExt, Empty, Full};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::{Instant, sleep};
+use tower::timeout::Timeout;
+use tower::{Service, ServiceExt, service_fn};
+use tower_canary::proxy::{GrpcOverHttp2, Proxy, RequestBody};
+
+use crate::support::{Backend, Gateway, expect, head, is_closed};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+fn get() -> Request<Empty<Bytes>> {
+    Request::get("/").header("host", "shop").body(Empty::new()).unwrap()
+}
+
+fn grpc() -> Request<Empty<Bytes>> {
+    let request = Request::post("/auth.Auth/Login").header("host", "shop");
+    request.header("content-type", "application/grpc+proto").body(Empty::new()).unwrap()
+}
+
+async fn status<S>(proxy: Proxy<S>, request: Request<Empty<Bytes>>) -> (StatusCode, Option<String>)
+where
+    S: Service<Request<RequestBody<Empty<Bytes>>>, Response = Response<Full<Bytes>>>,
+    S::Error: Into<BoxError>,
+{
+    let answer = proxy.oneshot(request).await.unwrap_or_else(|never: Infallible| match never {});
+    let of_grpc = answer.headers().get("grpc-status").map(|status| status.to_str().unwrap().to_owned());
+    (answer.status(), of_grpc)
+}
+
+/// An error as clients have them: what is known of it is somewhere beneath.
+#[derive(Debug)]
+struct Outer(BoxError);
+
+impl std::fmt::Display for Outer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("client error")
+    }
+}
+
+impl std::error::Error for Outer {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.0)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_that_a_time_limit_caused_is_504_and_any_other_is_502() {
+    let elapsed = tokio::time::timeout(Duration::ZERO, pending::<()>()).await.unwrap_err();
+    let causes: [(BoxError, u16, &str); 4] = [
+        (io::Error::from(io::ErrorKind::TimedOut).into(), 504, "4"),
+        (elapsed.into(), 504, "4"),
+        (tower::timeout::error::Elapsed::new().into(), 504, "4"),
+        (io::Error::from(io::ErrorKind::ConnectionRefused).into(), 502, "14"),
+    ];
+    for (cause, expected, of_grpc) in causes {
+        let cause = std::sync::Arc::new(std::sync::Mutex::new(Some(cause)));
+        let failing = service_fn(move |_: Request<RequestBody<Empty<Bytes>>>| {
+            let cause = cause.lock().unwrap().take();
+            ready(match cause {
+                Some(cause) => Err(Outer(cause)),
+                None => Ok(Response::new(Full::default())),
+            })
+        });
+        let is_grpc = expected == 502;
+        let answered = status(Proxy::new(failing), if is_grpc { grpc() } else { get() }).await;
+        let wanted = if is_grpc {
+            (StatusCode::OK, Some(of_grpc.to_owned()))
+        } else {
+            (StatusCode::GATEWAY_TIMEOUT, None)
+        };
+        assert_eq!(answered, wanted);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn towers_timeout_may_stand_between() {
+    let silent = service_fn(|_: Request<RequestBody<Empty<Bytes>>>| {
+        pending::<Result<Response<Full<Bytes>>, io::Error>>()
+    });
+    let proxy = Proxy::new(Timeout::new(silent, Duration::from_secs(1)));
+    assert_eq!(status(proxy.clone(), get()).await, (StatusCode::GATEWAY_TIMEOUT, None));
+    assert_eq!(status(proxy, grpc()).await, (StatusCode::OK, Some("4".to_owned())));
+}
+
+/// A client that never answers, though it reads the body to its end.
+async fn silent(request: Request<RequestBody<Channel<Bytes>>>) -> Result<Response<Full<Bytes>>, BoxError> {
+    let _ = request.into_body().collect().await;
+    pending().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_may_take_a_minute_from_when_the_upload_last_moved_by_16_kib_or_ended() {
+    // Chunks of so many bytes, each after so many seconds, so often; and when the answer comes.
+    for (chunk, pause, times, expected) in
+        [(16 * 1024, 50, 5, 250 + 60), (1024, 3, 16, 48 + 60), (1, 50, 99, 60)]
+    {
+        let (mut sender, body) = Channel::new(1);
+        let request = Request::post("/").header("host", "shop").body(body).unwrap();
+        let start = Instant::now();
+        let answer = tokio::spawn(async move {
+            let answer = Proxy::new(service_fn(silent)).oneshot(request).await;
+            (answer.unwrap_or_else(|never| match never {}).status(), start.elapsed().as_secs())
+        });
+        for _ in 0..times {
+            sleep(Duration::from_secs(pause)).await;
+            if sender.send_data(Bytes::from(vec![b'x'; chunk])).await.is_err() {
+                break;
+            }
+        }
+        // A body that stays open does not end.
+        assert_eq!(answer.await.unwrap(), (StatusCode::GATEWAY_TIMEOUT, expected), "{chunk}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_limit_is_the_hosts_to_set() {
+    let silent = service_fn(|_: Request<RequestBody<Empty<Bytes>>>| {
+        pending::<Result<Response<Full<Bytes>>, io::Error>>()
+    });
+    let start = Instant::now();
+    let proxy = Proxy::new(silent);
+    let answered = status(proxy.clone().with_answer_timeout(Duration::from_secs(5)), get()).await;
+    assert_eq!((answered.0, start.elapsed().as_secs()), (StatusCode::GATEWAY_TIMEOUT, 5));
+    let forever = status(proxy.with_answer_timeout(Duration::MAX), get());
+    assert!(tokio::time::timeout(Duration::from_hours(1_000), forever).await.is_err());
+}
+
+#[tokio::test]
+async fn the_client_that_was_ready_is_the_one_that_is_called_and_one_that_cannot_be_made_ready_is_502() {
+    /// Panics when called unready; cannot be made ready the first time.
+    #[derive(Debug, Default)]
+    struct Strict {
+        asked: u32,
+        is_ready: bool,
+    }
+    impl Clone for Strict {
+        fn clone(&self) -> Self {
+            Self::default()
+        }
+    }
+    impl Service<Request<RequestBody<Empty<Bytes>>>> for Strict {
+        type Response = Response<Full<Bytes>>;
+        type Error = io::Error;
+        type Future = std::future::Ready<Result<Self::Response, io::Error>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), io::Error>> {
+            self.asked += 1;
+            self.is_ready = self.asked > 1;
+            Poll::Ready(if self.is_ready { Ok(()) } else { Err(io::Error::other("closed")) })
+        }
+
+        fn call(&mut self, _: Request<RequestBody<Empty<Bytes>>>) -> Self::Future {
+            assert!(std::mem::take(&mut self.is_ready), "called without being ready");
+            ready(Ok(Response::new(Full::default())))
+        }
+    }
+    let mut proxy = Proxy::new(Strict::default());
+    for expected in [StatusCode::BAD_GATEWAY, StatusCode::OK, StatusCode::OK] {
+        let answer = proxy.ready().await.unwrap().call(get()).await.unwrap();
+        assert_eq!(answer.status(), expected);
+    }
+    // A clone of a broken proxy asks its own client.
+    assert_eq!(proxy.clone().oneshot(get()).await.unwrap().status(), StatusCode::BAD_GATEWAY);
+}
+
+#[tokio::test]
+async fn what_the_proxy_refuses_is_a_grpc_status_for_grpc() {
+    let echo =
+        |_: Request<RequestBody<Empty<Bytes>>>| ready(Ok::<_, io::Error>(Response::new(Full::default())));
+    let proxy = Proxy::new(service_fn(echo)).with_via("gateway").unwrap();
+    let with = |name: &'static str, value: &'static str| {
+        let mut request = grpc();
+        request.headers_mut().append(name, value.parse().unwrap());
+        request
+    };
+    for (request, expected) in [
+        (with("host", "other"), "3"),
+        (with("transfer-encoding", "gzip"), "12"),
+        (with("via", "1.1 first, 2 Gateway (a comment)"), "13"),
+    ] {
+        assert_eq!(status(proxy.clone(), request).await, (StatusCode::OK, Some(expected.to_owned())));
+    }
+    for (name, value) in [("via", "1.1 gateway2"), ("content-type", "application/grpc-web")] {
+        assert_eq!(status(proxy.clone(), with(name, value)).await.0, StatusCode::OK, "{value}");
+    }
+}
+
+#[tokio::test]
+async fn grpc_alone_goes_by_http_2_and_without_a_host() {
+    let client = |name: &'static str| {
+        tower::util::BoxCloneService::new(service_fn(move |request: Request<RequestBody<Empty<Bytes>>>| {
+            let text = format!("{name} {}", request.headers().contains_key("host"));
+            ready(Ok::<_, io::Error>(Response::new(Full::<Bytes>::from(text))))
+        }))
+    };
+    let proxy = Proxy::new(GrpcOverHttp2::new(client("http/1.1"), client("http/2")));
+    for (request, expected) in [(get(), "http/1.1 true"), (grpc(), "http/2 false")] {
+        let answer = proxy.clone().oneshot(request).await.unwrap();
+        assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), expected);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_before_the_end_of_the_upload_reaches_the_client_though_the_backend_reads_no_more() {
+    let mut backend = Backend::start().await;
+    let gateway = Gateway::start(&[backend.address], |proxy| proxy).await;
+    let client = gateway.send("POST / HTTP/1.1\r\nhost: shop\r\ncontent-length: 100000000\r\n\r\n").await;
+    let (mut from, mut to) = client.into_split();
+    let uploading = tokio::spawn(async move { to.write_all(&vec![b'x'; 100_000_000]).await });
+    let _open = backend.answer("HTTP/1.1 413 Payload Too Large\r\ncontent-length: 9\r\n\r\ntoo large").await;
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"too large") {
+        let heard = tokio::time::timeout(Duration::from_secs(5), from.read_buf(&mut answer)).await;
+        assert_ne!(heard.unwrap().unwrap(), 0, "{}", String::from_utf8_lossy(&answer));
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 413"), "{}", String::from_utf8_lossy(&answer));
+    uploading.abort();
+}
+
+#[tokio::test]
+async fn early_hints_end_at_the_proxy_and_the_answer_after_them_passes() {
+    let mut backend = Backend::start().await;
+    let gateway = Gateway::start(&[backend.address], |proxy| proxy).await;
+    let mut client = gateway.send("GET / HTTP/1.1\r\nhost: shop\r\n\r\n").await;
+    let answer =
+        "HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    backend.answer(answer).await;
+    let said = head(&mut client).await;
+    assert!(said.starts_with("http/1.1 200") && !said.contains("link"), "{said}");
+    expect(&mut client, "ok").await;
+}
+
+#[tokio::test]
+async fn answers_without_a_body_keep_their_headers() {
+    let mut backend = Backend::start().await;
+    let gateway = Gateway::start(&[backend.address], |proxy| proxy).await;
+    for (method, answer, kept) in [
+        ("HEAD", "200 OK\r\ncontent-length: 1234", "content-length: 1234"),
+        ("GET", "304 Not Modified\r\netag: \"a\"", "etag: \"a\""),
+        ("DELETE", "204 No Content\r\nx-kept: 1", "x-kept: 1"),
+    ] {
+        let mut client = gateway.send(&format!("{method} / HTTP/1.1\r\nhost: shop\r\n\r\n")).await;
+        let _server = backend.answer(&format!("HTTP/1.1 {answer}\r\n\r\n")).await;
+        let said = head(&mut client).await;
+        assert!(said.contains(kept), "{said}");
+        // The next answer stands right behind the head.
+        client.write_all(b"GET / HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n").await.unwrap();
+        // The backend that answers is whichever connection the client of the proxy takes: a new one, or this.
+        drop(_server);
+        backend.answer("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+        assert!(head(&mut client).await.starts_with("http/1.1 200"), "{method}");
+        expect(&mut client, "ok").await;
+        assert!(is_closed(&mut client).await);
+    }
+}

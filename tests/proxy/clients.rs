@@ -1,0 +1,115 @@
+//! Who is asking: what is believed, and what the layer and the backend are told.
+
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{Empty, Full};
+use tokio::io::AsyncWriteExt;
+use tower::{ServiceExt, service_fn};
+use tower_canary::layer::{Affinity, ClientAddress};
+use tower_canary::proxy::{Proxy, RequestBody};
+use tower_canary::routing::{Change, Reason};
+
+use crate::support::{Backend, Gateway, HttpProxy, head, loopback};
+
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+const CLAIMS: &str = "GET / HTTP/1.1\r\nhost: shop\r\nx-forwarded-for: 192.0.2.1\r\nx-forwarded-host: other\r\n\
+                      x-forwarded-proto: https\r\nx-forwarded-port: 444\r\nx-real-ip: 192.0.2.1\r\nforwarded: for=192.0.2.1\r\n\r\n";
+
+/// What a backend sees of a request with claims.
+async fn seen(with: impl FnOnce(HttpProxy) -> HttpProxy) -> String {
+    let mut backend = Backend::start().await;
+    let gateway = Gateway::start(&[backend.address], with).await;
+    let _client = gateway.send(CLAIMS).await;
+    backend.answer(OK).await.0
+}
+
+#[tokio::test]
+async fn the_peer_that_axum_knows_is_named_and_not_believed() {
+    let seen = seen(|proxy| proxy.with_scheme(&http::uri::Scheme::HTTPS)).await;
+    for line in
+        ["x-forwarded-for: 127.0.0.1\r\n", "x-forwarded-host: shop\r\n", "x-forwarded-proto: https\r\n"]
+    {
+        assert!(seen.contains(line), "{line}: {seen}");
+    }
+    for gone in ["192.0.2.1", "444", "other", "\r\nforwarded"] {
+        assert!(!seen.contains(gone), "{gone}: {seen}");
+    }
+}
+
+#[tokio::test]
+async fn a_trusted_peer_is_believed() {
+    let seen = seen(|proxy| proxy.with_trusted_proxies(loopback)).await;
+    for line in [
+        "x-forwarded-for: 192.0.2.1, 127.0.0.1\r\n",
+        "x-forwarded-host: other\r\n",
+        "x-forwarded-proto: https\r\n",
+        "x-forwarded-port: 444\r\n",
+        "x-real-ip: 192.0.2.1\r\n",
+        "forwarded: for=192.0.2.1\r\n",
+    ] {
+        assert!(seen.contains(line), "{line}: {seen}");
+    }
+}
+
+/// What the layer beneath is told of who asks, and the backend in `X-Forwarded-For`.
+async fn told(peer: Option<ClientAddress>, trusted: bool, claim: &str) -> (Option<IpAddr>, Option<String>) {
+    let echo = |request: Request<RequestBody<Empty<Bytes>>>| async move {
+        let address = request.extensions().get().map(|ClientAddress(address)| *address);
+        let told = request.headers().get("x-forwarded-for").map(|told| told.to_str().unwrap().to_owned());
+        let mut answer = Response::new(Full::<Bytes>::default());
+        answer.extensions_mut().insert((address, told));
+        Ok::<_, std::io::Error>(answer)
+    };
+    let mut request = Request::get("/").header("host", "shop").header("x-forwarded-for", claim);
+    if let Some(peer) = peer {
+        request = request.extension(peer);
+    }
+    let proxy = Proxy::new(service_fn(echo)).with_trusted_proxies(move |_| trusted);
+    let mut answer = proxy.oneshot(request.body(Empty::new()).unwrap()).await.unwrap();
+    answer.extensions_mut().remove().unwrap()
+}
+
+#[tokio::test]
+async fn the_layer_is_told_the_client_and_nothing_is_said_of_an_unknown_peer() {
+    let (peer, client) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([192, 0, 2, 1]));
+    let known = Some(ClientAddress(peer));
+    let both = Some("192.0.2.1, 10.0.0.1".to_owned());
+    assert_eq!(told(known, true, "192.0.2.1").await, (Some(client), both));
+    assert_eq!(told(known, false, "192.0.2.1").await, (Some(peer), Some("10.0.0.1".to_owned())));
+    assert_eq!(told(None, true, "192.0.2.1").await, (None, None));
+    let mapped = Some(ClientAddress("::ffff:10.0.0.1".parse().unwrap()));
+    assert_eq!(told(mapped, false, "nonsense").await, (Some(peer), Some("10.0.0.1".to_owned())));
+}
+
+#[tokio::test]
+async fn users_are_kept_with_a_version_by_the_address_that_the_trusted_proxy_tells() {
+    let (mut one, mut two) = (Backend::start().await, Backend::start().await);
+    let mut gateway = Gateway::layered(
+        &[one.address, two.address],
+        |layer| layer.with_affinity(Affinity::client_address()),
+        |proxy| proxy.with_trusted_proxies(loopback),
+    )
+    .await;
+    gateway.change(&Change::SetWeight { version: "v2".parse().unwrap(), weight: "50".parse().unwrap() });
+    let mut versions = std::collections::BTreeSet::new();
+    for user in 0..20 {
+        let request = CLAIMS.replace("192.0.2.1", &format!("198.51.100.{user}"));
+        let mut first = None;
+        for _ in 0..2 {
+            let mut client = gateway.connect().await;
+            client.write_all(request.as_bytes()).await.unwrap();
+            let version = tokio::select! {
+                _ = one.answer(OK) => "v1",
+                _ = two.answer(OK) => "v2",
+            };
+            assert!(head(&mut client).await.starts_with("http/1.1 200"));
+            assert_eq!(*first.get_or_insert(version), version, "user {user}");
+            versions.insert(version);
+        }
+    }
+    assert_eq!(versions.len(), 2, "users differ");
+    let by_key = |version| gateway.handle.picks("auth", version, Reason::Key).unwrap();
+    assert_eq!(by_key("v1") + by_key("v2"), 40);
+}

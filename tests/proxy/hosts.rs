@@ -1,0 +1,117 @@
+//! The proxy in the servers that it is for.
+
+use std::convert::Infallible;
+
+use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tower::{Layer, ServiceExt, service_fn};
+use tower_canary::proxy::{Proxy, RequestBody};
+use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
+
+use crate::support::{Backend, Gateway, expect, head, running};
+
+#[tokio::test]
+async fn axum_nests_it_beside_other_routes_and_strips_the_prefix() {
+    let echo = |request: Request<RequestBody<Body>>| async move {
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(request.uri().to_string())))
+    };
+    let app = Router::new()
+        .nest_service("/orders", Proxy::new(service_fn(echo)))
+        .route("/healthz", axum::routing::get(|| async { "ok" }));
+    for (path, expected) in [("/orders/7?a=%2f", "/7?a=%2f"), ("/healthz", "ok")] {
+        let request = Request::get(path).header("host", "shop").body(Body::empty()).unwrap();
+        let answer = app.clone().oneshot(request).await.unwrap();
+        assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), expected);
+    }
+}
+
+/// By hyper, with its own bodies; HTTP/2 clients reach a backend that speaks HTTP/1.1.
+#[tokio::test]
+async fn hyper_serves_it_and_the_type_of_the_clients_bodies_is_found_out() {
+    let mut backend = Backend::start().await;
+    let axum = Gateway::start(&[backend.address], |proxy| proxy).await;
+    let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
+    let target = Target::service("auth".parse().unwrap());
+    let proxy = Proxy::new(WeightedVersionLayer::new(&axum.handle, target).layer(client));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/a", listener.local_addr().unwrap());
+    let _serving = running(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let service = TowerToHyperService::new(proxy.clone());
+            tokio::spawn(async move {
+                let server = auto::Builder::new(TokioExecutor::new());
+                let _ = server.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
+            });
+        }
+    });
+    for only in [false, true] {
+        let client = Client::builder(TokioExecutor::new()).http2_only(only).build_http::<Full<Bytes>>();
+        let request = Request::post(&url).body(Full::from("body")).unwrap();
+        let answer = tokio::spawn(client.request(request));
+        let (seen, mut stream) = backend.next().await;
+        assert!(seen.starts_with("post /a http/1.1") && seen.contains("content-length: 4"), "{seen}");
+        assert!(seen.contains(if only { "via: 2 canary-" } else { "via: 1.1 canary-" }), "{seen}");
+        // Nothing is known of the peer.
+        assert!(!seen.contains("x-forwarded-for"), "{seen}");
+        expect(&mut stream, "body").await;
+        let written = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
+        tokio::io::AsyncWriteExt::write_all(&mut stream, written).await.unwrap();
+        let answer: Response<Incoming> = answer.await.unwrap().unwrap();
+        assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "ok");
+    }
+    drop(axum);
+}
+
+#[cfg(feature = "failover")]
+#[tokio::test]
+async fn between_it_and_the_layer_there_may_be_a_retry_that_fails_over() {
+    use hyper_util::client::legacy;
+    use tower::ServiceBuilder;
+    use tower::retry::RetryLayer;
+    use tower_canary::layer::failover::{Failover, prepare};
+    use tower_canary::routing::Change;
+
+    let mut backend = Backend::start().await;
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut routes = Gateway::start(&[backend.address, gone], |proxy| proxy).await;
+    routes.change(&Change::Switch { version: "v2".parse().unwrap() });
+    routes.change(&Change::SetWeight { version: "v2".parse().unwrap(), weight: "99".parse().unwrap() });
+    let layer = WeightedVersionLayer::new(&routes.handle, Target::service("auth".parse().unwrap()));
+    let service = ServiceBuilder::new()
+        .layer_fn(Proxy::new)
+        .map_request(prepare)
+        .layer(RetryLayer::new(Failover::new(legacy::Error::is_connect)))
+        .layer(layer.with_failover())
+        .service(Client::builder(TokioExecutor::new()).build(HttpConnector::new()));
+    for _ in 0..5 {
+        let request = Request::post("/").header("host", "shop").body(Full::<Bytes>::from("body")).unwrap();
+        let answer = tokio::spawn(service.clone().oneshot(request));
+        let (_, mut stream) =
+            backend.answer("HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
+        expect(&mut stream, "body").await;
+        assert_eq!(answer.await.unwrap().unwrap().status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_is_not_there_is_answered_by_the_layer_within() {
+    let handle = RoutingHandle::new();
+    let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
+    let target = Target::service("nobody".parse().unwrap());
+    let (address, _serving) =
+        crate::support::serve(Proxy::new(WeightedVersionLayer::new(&handle, target).layer(client))).await;
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = b"GET / HTTP/1.1\r\nhost: shop\r\n\r\n";
+    tokio::io::AsyncWriteExt::write_all(&mut stream, request).await.unwrap();
+    assert!(head(&mut stream).await.starts_with("http/1.1 404"));
+}

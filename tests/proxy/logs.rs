@@ -1,0 +1,31 @@
+//! What is logged of a failed request.
+
+use std::future::ready;
+use std::io;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{Empty, Full};
+use tower::{ServiceExt, service_fn};
+use tower_canary::proxy::{Proxy, RequestBody};
+
+#[tokio::test]
+async fn what_a_client_chose_is_escaped_in_the_one_line_that_tells_the_cause_and_the_answer_has_none_of_it() {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log.reopen().unwrap()).finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let failing = service_fn(|_: Request<RequestBody<Empty<Bytes>>>| {
+        let evil = "no route to /\r\nERROR forged line \u{1b}[31m";
+        ready(Err::<Response<Full<Bytes>>, _>(io::Error::other(evil)))
+    });
+    let request = Request::get("/").header("host", "shop").header("authorization", "Bearer hunter2");
+    let request = request.header("cookie", "session=hunter2").body(Empty::new()).unwrap();
+    let answer = Proxy::new(failing).oneshot(request).await.unwrap();
+    let (head, body) = answer.into_parts();
+    let body = http_body_util::BodyExt::collect(body).await.unwrap().to_bytes();
+    let log = std::fs::read_to_string(log.path()).unwrap();
+    assert!(log.contains("WARN") && log.contains(r"\r\nERROR forged line \u{1b}"), "{log}");
+    assert!(log.lines().count() == 1 && !log.contains(['\r', '\u{1b}']), "{log:?}");
+    assert!(!log.contains("hunter2"), "{log}");
+    assert!(!format!("{head:?}{body:?}").contains("forged"), "{head:?} {body:?}");
+}

@@ -1,0 +1,11 @@
+//! The reverse proxy around a client: in axum, over real sockets, and as a service of its own.
+#![expect(clippy::disallowed_methods, reason = "tests spawn")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails where it unwraps")]
+
+mod answers;
+mod clients;
+mod hosts;
+mod logs;
+mod outcomes;
+mod support;
+mod upgrades;

@@ -1,0 +1,131 @@
+//! How requests are counted that a proxy answers, cuts short or goes on sending.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Empty;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_canary::proxy::{Proxy, RequestBody};
+use tower_canary::traffic::{Outcome, VersionTraffic};
+use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
+
+use crate::support::{Backend, Gateway};
+
+/// What is read until `text` is in it.
+async fn heard(stream: &mut TcpStream, text: &str) -> String {
+    let mut heard = String::new();
+    while !heard.contains(text) {
+        let mut bytes = [0; 1024];
+        let count = timeout(Duration::from_secs(5), stream.read(&mut bytes)).await.expect(text).unwrap();
+        assert!(count > 0, "{heard}");
+        heard.push_str(&String::from_utf8_lossy(&bytes[..count]));
+    }
+    heard
+}
+
+fn stable(handle: &RoutingHandle) -> VersionTraffic {
+    handle.traffic("auth").unwrap().versions[0].clone()
+}
+
+/// How the only request ended, once it has.
+async fn outcome(handle: &RoutingHandle) -> Outcome {
+    for _ in 0..500 {
+        let told = stable(handle);
+        if told.total.ended() == 1 && told.in_flight == 0 {
+            return *Outcome::ALL.iter().find(|outcome| told.total.outcome(**outcome) == 1).unwrap();
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+    panic!("it does not end: {:?}", stable(handle));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_does_not_answer_in_time_counts_as_an_error_of_its_version() {
+    let gateway = Gateway::start(&[Backend::start().await.address], |proxy| proxy).await;
+    let never = service_fn(|_: Request<RequestBody<Empty<Bytes>>>| {
+        std::future::pending::<Result<Response<Empty<Bytes>>, Infallible>>()
+    });
+    let layer = WeightedVersionLayer::new(&gateway.handle, Target::service("auth".parse().unwrap()));
+    let request = Request::get("/").header("host", "shop").body(Empty::new()).unwrap();
+    let answer = Proxy::new(layer.layer(never)).oneshot(request).await.unwrap();
+    assert_eq!(answer.status(), 504);
+    drop(answer);
+    assert_eq!(outcome(&gateway.handle).await, Outcome::Error);
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_be_sent_on_counts_as_an_error() {
+    for answer in [
+        "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: other\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    ] {
+        let mut backend = Backend::start().await;
+        let gateway = Gateway::start(&[backend.address], |proxy| proxy).await;
+        let mut client = gateway.connect().await;
+        client.write_all(b"GET /auth HTTP/1.1\r\nhost: shop\r\n\r\n").await.unwrap();
+        let _connection = backend.answer(answer).await;
+        heard(&mut client, "HTTP/1.1 502").await;
+        assert_eq!(outcome(&gateway.handle).await, Outcome::Error, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_its_client_breaks_off_counts_as_cancelled() {
+    let mut backend = Backend::start().await;
+    let gateway = Gateway::start(&[backend.address], |proxy| proxy).await;
+    let mut client = gateway.connect().await;
+    client
+        .write_all(
+            b"POST /auth HTTP/1.1\r\nhost: shop\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\nno chunk\r\n",
+        )
+        .await
+        .unwrap();
+    let _connection = backend.next().await;
+    heard(&mut client, "HTTP/1.1 400").await;
+    assert_eq!(outcome(&gateway.handle).await, Outcome::Cancelled);
+}
+
+#[tokio::test]
+async fn a_chunked_answer_with_trailers_counts_by_its_status() {
+    let mut backend = Backend::start().await;
+    let gateway = Gateway::start(&[backend.address], |proxy| proxy).await;
+    let mut client = gateway.connect().await;
+    client.write_all(b"GET /auth HTTP/1.1\r\nhost: shop\r\nte: trailers\r\n\r\n").await.unwrap();
+    let answer = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n2\r\nok\r\n0\r\nx-sum: 1\r\n\r\n";
+    let _connection = backend.answer(answer).await;
+    heard(&mut client, "HTTP/1.1 200").await;
+    assert_eq!(outcome(&gateway.handle).await, Outcome::Success);
+}
+
+#[tokio::test]
+async fn an_upload_that_goes_on_after_its_answer_is_in_flight_until_it_is_sent() {
+    let mut backend = Backend::start().await;
+    let gateway = Gateway::start(&[backend.address], |proxy| proxy).await;
+    let mut client = gateway.connect().await;
+    client.write_all(b"POST /auth HTTP/1.1\r\nhost: shop\r\ncontent-length: 6\r\n\r\nabc").await.unwrap();
+    let (_, mut connection) = backend.answer("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+    heard(&mut client, "ok").await;
+    sleep(Duration::from_millis(100)).await;
+    assert_eq!((stable(&gateway.handle).in_flight, stable(&gateway.handle).total.ended()), (1, 1));
+    client.write_all(b"def").await.unwrap();
+    let mut rest = [0; 3];
+    connection.read_exact(&mut rest).await.unwrap();
+    assert_eq!(outcome(&gateway.handle).await, Outcome::Success);
+}
+
+#[tokio::test]
+async fn an_answer_of_two_lengths_is_sent_on_whole() {
+    let mut backend = Backend::start().await;
+    let gateway = Gateway::start(&[backend.address], |proxy| proxy).await;
+    let mut client = gateway.connect().await;
+    client.write_all(b"GET /auth HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n").await.unwrap();
+    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\na\r\n0123456789\r\n0\r\n\r\n";
+    let _connection = backend.answer(answer).await;
+    let answer = heard(&mut client, "0123456789").await;
+    assert!(!answer.to_lowercase().contains("content-length"), "{answer}");
+}

@@ -1,0 +1,190 @@
+//! A gateway in this process, and backends and clients that speak byte by byte.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, SystemTime};
+
+use axum::Router;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+use tower::Layer;
+use tower_canary::layer::WeightedVersion;
+use tower_canary::proxy::{Proxy, RequestBody};
+use tower_canary::routing::{Change, Route, Split};
+use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
+
+pub(crate) type HttpProxy = Proxy<WeightedVersion<Client<HttpConnector, RequestBody<axum::body::Body>>>>;
+
+/// A task that ends when dropped.
+#[derive(Debug)]
+pub(crate) struct Running(JoinHandle<()>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+pub(crate) fn running(future: impl Future<Output = ()> + Send + 'static) -> Running {
+    Running(tokio::spawn(future))
+}
+
+/// A backend whose connections are given to the test, each with the head of its first request.
+#[derive(Debug)]
+pub(crate) struct Backend {
+    pub(crate) address: SocketAddr,
+    connections: mpsc::Receiver<(String, TcpStream)>,
+    _accepting: Running,
+}
+
+impl Backend {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (heads, connections) = mpsc::channel(16);
+        let accepting = running(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let heads = heads.clone();
+                tokio::spawn(async move {
+                    let head = head(&mut stream).await;
+                    let _ = heads.send((head, stream)).await;
+                });
+            }
+        });
+        Self { address, connections, _accepting: accepting }
+    }
+
+    /// The next request and its connection.
+    pub(crate) async fn next(&mut self) -> (String, TcpStream) {
+        let next = timeout(Duration::from_secs(5), self.connections.recv()).await;
+        next.expect("no request reached the backend").unwrap()
+    }
+
+    /// Answers the next request, and gives its head.
+    pub(crate) async fn answer(&mut self, answer: &str) -> (String, TcpStream) {
+        let (head, mut stream) = self.next().await;
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        (head, stream)
+    }
+}
+
+/// A gateway whose service `auth` has a version for each backend, all of the weight at the first.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    pub(crate) address: SocketAddr,
+    pub(crate) handle: RoutingHandle,
+    split: Split,
+    _serving: Running,
+}
+
+impl Gateway {
+    pub(crate) async fn start(backends: &[SocketAddr], with: impl FnOnce(HttpProxy) -> HttpProxy) -> Self {
+        Self::layered(backends, |layer| layer, with).await
+    }
+
+    /// One that lets clients upgrade.
+    pub(crate) async fn upgrading(backends: &[SocketAddr]) -> Self {
+        Self::start(backends, |proxy| proxy.with_upgrades(TokioExecutor::new())).await
+    }
+
+    pub(crate) async fn layered(
+        backends: &[SocketAddr],
+        layer: impl FnOnce(WeightedVersionLayer) -> WeightedVersionLayer,
+        with: impl FnOnce(HttpProxy) -> HttpProxy,
+    ) -> Self {
+        let mut split = Split::new("auth".parse().unwrap(), 7);
+        for (i, address) in backends.iter().enumerate() {
+            let name = format!("v{}", i + 1).parse().unwrap();
+            let register = Change::register(name, format!("http://{address}").parse().unwrap());
+            split = split.apply(&register, SystemTime::UNIX_EPOCH).unwrap();
+        }
+        let handle = RoutingHandle::new();
+        assert!(handle.publish(Route::compile(split.clone())));
+        let layer = layer(WeightedVersionLayer::new(&handle, Target::service("auth".parse().unwrap())));
+        let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
+        let (address, serving) = serve(with(Proxy::new(layer.layer(client)))).await;
+        Self { address, handle, split, _serving: serving }
+    }
+
+    pub(crate) fn change(&mut self, change: &Change) {
+        self.split = self.split.apply(change, SystemTime::UNIX_EPOCH).unwrap();
+        assert!(self.handle.publish(Route::compile(self.split.clone())));
+    }
+
+    pub(crate) async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// A connection on which `request` was sent.
+    pub(crate) async fn send(&self, request: &str) -> TcpStream {
+        let mut stream = self.connect().await;
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream
+    }
+
+    pub(crate) fn in_flight(&self, version: &str) -> usize {
+        self.handle.in_flight("auth", version).unwrap()
+    }
+
+    /// Waits until the version has no request in flight.
+    pub(crate) async fn idle(&self, version: &str) {
+        let idle = async {
+            while self.in_flight(version) > 0 {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        assert!(timeout(Duration::from_secs(5), idle).await.is_ok(), "{version} stays in flight");
+    }
+}
+
+/// Serves `proxy` as axum does.
+pub(crate) async fn serve(proxy: HttpProxy) -> (SocketAddr, Running) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = Router::new().fallback_service(proxy);
+    let app = app.into_make_service_with_connect_info::<SocketAddr>();
+    (address, running(async move { axum::serve(listener, app).await.unwrap() }))
+}
+
+/// Reads a head, in lower case, and not a byte more.
+pub(crate) async fn head(stream: &mut TcpStream) -> String {
+    let reading = async {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            match stream.read_u8().await {
+                Ok(byte) => head.push(byte),
+                Err(_) => break,
+            }
+        }
+        String::from_utf8_lossy(&head).to_lowercase()
+    };
+    timeout(Duration::from_secs(5), reading).await.expect("no head came")
+}
+
+/// Reads `text`.
+pub(crate) async fn expect(stream: &mut TcpStream, text: &str) {
+    let mut heard = vec![0; text.len()];
+    let reading = timeout(Duration::from_secs(5), stream.read_exact(&mut heard)).await;
+    reading.expect("nothing came").unwrap();
+    assert_eq!(String::from_utf8_lossy(&heard), text);
+}
+
+/// Whether the other side has ended the connection.
+pub(crate) async fn is_closed(stream: &mut TcpStream) -> bool {
+    let read = timeout(Duration::from_secs(5), stream.read(&mut [0])).await;
+    matches!(read, Ok(Ok(0) | Err(_)))
+}
+
+/// Whether nothing comes for a while, on a connection that is open.
+pub(crate) async fn is_silent(stream: &mut TcpStream) -> bool {
+    timeout(Duration::from_millis(200), stream.read(&mut [0])).await.is_err()
+}
+
+pub(crate) fn loopback(address: IpAddr) -> bool {
+    address.is_loopback()
+}
