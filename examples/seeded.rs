@@ -42,8 +42,8 @@ async fn change(deployments: &Deployments, change: Change) -> Result<(), Error> 
 /// Which versions the next ten requests get: `s` for stable, `c` for canary.
 async fn ten(deployments: &Deployments) -> Result<String, Error> {
     let client = service_fn(|request: Request<()>| async move {
-        let initial = request.uri().host().and_then(|host| host.chars().next());
-        Ok::<_, Infallible>(Response::new(initial.unwrap_or('?')))
+        let host = request.uri().host().unwrap_or_default();
+        Ok::<_, Infallible>(Response::new(host.chars().take(1).collect::<String>()))
     });
     let layered = WeightedVersionLayer::new(deployments.handle(), Target::path_segment()).layer(client);
     let mut seen = String::new();

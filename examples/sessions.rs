@@ -6,15 +6,15 @@
 
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::any;
 use axum::{Router, body::Body};
-use http::StatusCode;
-use http::header::{COOKIE, HeaderName, SET_COOKIE};
+use http::header::{COOKIE, HOST, HeaderName, SET_COOKIE};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tokio::net::TcpListener;
 use tower::{Layer, ServiceExt};
 use tower_canary::layer::{Affinity, Override, Pin};
+use tower_canary::proxy::Proxy;
 use tower_canary::{Deployments, Draw, Target, WeightedVersionLayer, routing::Change, store::ChangeRequest};
 
 /// Who is logged in, as the host's session says.
@@ -63,17 +63,14 @@ fn gateway(deployments: &Deployments) -> Result<Router, BoxError> {
         .with_affinity(by_name)
         .with_pin(Pin::signed_with(b"a secret of at least 32 bytes ...")?)
         .with_override(testers);
-    let client = layer.layer(Client::builder(TokioExecutor::new()).build_http::<Body>());
-    let proxy = any(move |request: Request| async move {
-        let answer = client.oneshot(request).await;
-        answer.map_or_else(|_| StatusCode::BAD_GATEWAY.into_response(), IntoResponse::into_response)
-    });
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let proxy = Proxy::new(layer.layer(client));
     Ok(Router::new().fallback_service(proxy).layer(from_fn(session)))
 }
 
 /// The version that answers a request with these headers, and the cookie that it sets.
 async fn ask(gateway: &Router, cookie: &str, version: &str) -> Result<(String, String), BoxError> {
-    let mut request = http::Request::get("/").body(Body::empty())?;
+    let mut request = http::Request::get("/").header(HOST, "shop.example").body(Body::empty())?;
     for (name, value) in [(COOKIE, cookie), (HeaderName::from_static("x-version"), version)] {
         if !value.is_empty() {
             request.headers_mut().insert(name, value.parse()?);

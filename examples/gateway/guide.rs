@@ -74,6 +74,7 @@ fn text(
         "# requests   http://{data}/{service}/…  goes to a version of the service {service}\n\
          # admin API  http://{admin}/api/v1/admin\n\
          # health     http://{admin}/healthz, http://{admin}/readyz\n\
+         # metrics    http://{admin}/metrics\n\
          export GATEWAY=http://{data}\n\
          export ADMIN=http://{admin}/api/v1/admin\n\
          export TOKEN={token}\n{story}\n",

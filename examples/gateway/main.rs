@@ -7,42 +7,45 @@
 //! | --- | --- |
 //! | `options.rs` | flags and environment variables |
 //! | `preflight.rs` | what may be a backend |
-//! | `proxy.rs` | one request from the client to a version and back |
-//! | `headers.rs` | which headers end at the gateway, and which it adds |
-//! | `upload.rs` | time limits that spare a long upload |
-//! | `problem.rs` | what the gateway answers by itself |
+//! | `metrics.rs` | `/metrics`, for Prometheus |
+//! | `proxy.rs` | the proxy in front of the versions |
+//! | `backends.rs` | connections to backends |
 //! | `snapshot.rs` | the routes served last, to start without the database |
-//! | `serve.rs`, `shutdown.rs` | connections, and their end |
+//! | `serve.rs`, `tunnels.rs`, `shutdown.rs` | connections, what became of them after an upgrade, and their end |
+//! | `threads.rs` | the threads that serve requests |
 //! | `demo.rs`, `guide.rs` | the demo backends, and what is printed |
 //!
-//! What it leaves to others: TLS (put it behind a terminator, or register `https://` backends with a TLS connector),
-//! HTTP/2 to backends, and upgrades: a WebSocket handshake reaches the backend as a plain request.
+//! It leaves TLS to others: put it behind a terminator. Backends at `https://` would need a connector with TLS.
 #![expect(clippy::disallowed_methods, reason = "a program, unlike the library, spawns")]
 
+mod backends;
 mod demo;
 mod failure;
 mod guide;
-mod headers;
+mod metrics;
 mod options;
 mod preflight;
-mod problem;
 mod proxy;
 mod serve;
 mod shutdown;
 mod snapshot;
-mod upload;
+mod threads;
+mod tunnels;
 
 use std::error::Error;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::process::ExitCode;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
 use hyper_util::service::TowerToHyperService;
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle};
 use tower_canary::admin::{self, AdminAuth, JwtAuth};
 use tower_canary::deployments::Freshness;
 use tower_canary::probe::{HttpProbe, UrlPolicy};
@@ -50,12 +53,18 @@ use tower_canary::store::sql::SqlStore;
 use tower_canary::{Deployments, Draw, RoutingHandle};
 use tower_http::timeout::RequestBodyDeadlineLayer;
 
+use self::backends::Backends;
 use self::failure::Failure;
 use self::options::Options;
 use self::preflight::NotOurselves;
-use self::proxy::Proxy;
 use self::shutdown::Shutdown;
 use self::snapshot::SnapshotFile;
+use self::threads::Worker;
+use self::tunnels::Tunnels;
+
+/// Requests are many small allocations, which this one is quicker at than the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// How long a client may take to send the body of a change.
 const ADMIN_BODY_LIMIT: Duration = Duration::from_secs(10);
@@ -75,30 +84,27 @@ fn main() -> ExitCode {
 
 fn run(options: Options) -> Result<(), Failure> {
     log_to_stderr();
-    let runtime = runtime(options.threads).map_err(|error| Failure::new("cannot start threads", &error))?;
-    let outcome = runtime.block_on(gateway(options));
+    let prometheus = metrics::install()?;
+    // Requests have threads of their own: this one is for the admin API and for following the database.
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new("cannot start", &error))?;
+    let outcome = runtime.block_on(gateway(options, prometheus));
     // What is still at work after the drain is given up.
     runtime.shutdown_background();
     outcome
 }
 
-fn runtime(threads: Option<u16>) -> io::Result<Runtime> {
-    let mut builder = Builder::new_multi_thread();
-    if let Some(threads) = threads {
-        builder.worker_threads(threads.into());
-    }
-    builder.enable_all().build()
-}
-
-/// Logs go to stderr, warnings and worse unless `RUST_LOG` says otherwise; stdout has the guide alone.
+/// Logs go to stderr, warnings and worse unless `RUST_LOG` says otherwise; stdout has the guide alone. Colours are for
+/// terminals: in a file they would be what nobody may get into the log.
 fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    let ansi = io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(ansi).init();
 }
 
-async fn gateway(options: Options) -> Result<(), Failure> {
-    let shutdown =
-        Shutdown::on_signals().map_err(|error| Failure::new("cannot listen for signals", &error))?;
+async fn gateway(options: Options, prometheus: PrometheusHandle) -> Result<(), Failure> {
+    let shutdown = Shutdown::on_signals(options.drain)
+        .map_err(|error| Failure::new("cannot listen for signals", &error))?;
     let (data, admin) = (bind(&options.listen).await?, bind(&options.admin).await?);
     let policy = UrlPolicy::new().allow_loopback();
     let listeners = [address(&data)?, address(&admin)?];
@@ -106,16 +112,19 @@ async fn gateway(options: Options) -> Result<(), Failure> {
     let name = options.name.clone().unwrap_or_else(|| listeners[0].to_string());
     let deployments = deployments(&options, preflight, name).await?;
     let secret = options.secret();
-    let router = admin_router(&deployments, &secret)?;
     if !options.no_demo {
         demo::start(&deployments).await?;
     }
-    let proxy = Proxy::new(deployments.handle(), policy, &options, options.pin(&secret)?);
+    let workers = workers(&options, &secret, deployments.handle(), policy, &shutdown)?;
+    let threads = workers.iter().map(|worker| worker.runtime.clone()).chain([Handle::current()]).collect();
+    tokio::spawn(metrics::record(deployments.clone(), prometheus.clone()));
+    let metrics = metrics::route(deployments.clone(), prometheus, threads);
+    let router = admin_router(&deployments, &secret)?.merge(metrics);
     guide::print(&data, &admin, &secret, !options.no_demo)?;
 
     let serving = async {
         tokio::join!(
-            serve::until(data, shutdown.clone(), move |peer| proxy.service(peer)),
+            serve_by(workers, data, shutdown.clone()),
             serve::until(admin, shutdown.clone(), move |_| TowerToHyperService::new(router.clone())),
             deployments.run(shutdown.clone().begun()),
         )
@@ -127,8 +136,42 @@ async fn gateway(options: Options) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The threads that serve requests: as many as there are processors, unless the options say otherwise.
+fn workers(
+    options: &Options,
+    secret: &str,
+    handle: &RoutingHandle,
+    policy: UrlPolicy,
+    shutdown: &Shutdown,
+) -> Result<Vec<Worker>, Failure> {
+    let processors = || available_parallelism().map_or(1, NonZero::get);
+    let (tunnels, via) = (Tunnels::default(), proxy::name());
+    let worker = |_| {
+        let layer = proxy::layer(handle, options, secret)?;
+        let backends = Backends::new(policy);
+        let proxy = proxy::proxy(&layer, backends.clone(), options, &via, &tunnels)?;
+        let (tunnels, shutdown) = (tunnels.clone(), shutdown.clone());
+        let work = move |incoming| async move {
+            tokio::spawn(backends.tidy());
+            serve::connections(incoming, shutdown, tunnels, move |peer| proxy::service(&proxy, peer)).await;
+        };
+        Worker::start(work).map_err(|error| Failure::new("cannot start a thread", &error))
+    };
+    (0..options.threads.map_or_else(processors, usize::from)).map(worker).collect()
+}
+
+async fn serve_by(workers: Vec<Worker>, listener: TcpListener, shutdown: Shutdown) {
+    let (threads, ends): (_, Vec<_>) =
+        workers.into_iter().map(|worker| (worker.connections, worker.ended)).unzip();
+    serve::accept(listener, shutdown, threads).await;
+    for ended in ends {
+        // Whether it came to its end or was cut off.
+        let _ = ended.await;
+    }
+}
+
 async fn bind(address: &str) -> Result<TcpListener, Failure> {
-    let bound = TcpListener::bind(address).await;
+    let bound = serve::listen(address).await;
     bound.map_err(|error| Failure::new(format!("cannot listen on {address}"), &error))
 }
 
@@ -151,7 +194,10 @@ async fn deployments(
         Some(_) => SqlStore::connect_lazy(&options.database),
         None => SqlStore::connect(&options.database).await,
     };
-    let store = store.map_err(|error| unusable(&error))?;
+    let mut store = store.map_err(|error| unusable(&error))?;
+    if let Some(changes) = options.history {
+        store = store.with_history_limit(changes);
+    }
     let mut builder = Deployments::builder(store, preflight).with_handle(RoutingHandle::with_draw(draw));
     builder = builder.as_replica(name);
     if let Some(file) = &options.snapshot {

@@ -1,6 +1,9 @@
 //! Flags and environment variables.
 
+use std::error::Error;
+use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Parser;
 use http::HeaderName;
@@ -33,6 +36,10 @@ pub(crate) struct Options {
     )]
     pub(crate) database: String,
 
+    /// How many changes of each service the history keeps; all when absent
+    #[arg(long, value_name = "N", env = "CANARY_HISTORY")]
+    pub(crate) history: Option<u32>,
+
     /// The file that keeps the routes served last, to start with when the database cannot be reached
     #[arg(long, value_name = "FILE", env = "CANARY_SNAPSHOT")]
     pub(crate) snapshot: Option<PathBuf>,
@@ -57,7 +64,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "NAME", env = "CANARY_AFFINITY_COOKIE")]
     affinity_cookie: Option<String>,
 
-    /// Keeps users without such a key with their version by a cookie called NAME_SERVICE, signed with the JWT secret
+    /// Keeps users without such a key with their version by a cookie called NAME_SERVICE, signed with the JWT secret:
+    /// give all gateways the same, or each has pins of its own
     #[arg(long, value_name = "NAME", env = "CANARY_PIN_COOKIE")]
     pin_cookie: Option<String>,
 
@@ -68,6 +76,14 @@ pub(crate) struct Options {
     /// Trusts whoever sends that header: only where none but testers reach the gateway
     #[arg(long, requires = "override_header")]
     trust_override: bool,
+
+    /// A proxy in front whose X-Forwarded-* and Forwarded headers are believed; may be given several times
+    #[arg(long = "trusted-proxy", value_name = "ADDRESS")]
+    pub(crate) trusted_proxies: Vec<IpAddr>,
+
+    /// How many seconds requests in flight and WebSockets may take to their end once the shutdown has begun
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
+    pub(crate) drain: Duration,
 
     /// Makes choices repeatable: the same requests in the same order get the same versions
     #[arg(long, value_name = "N")]
@@ -103,10 +119,11 @@ impl Options {
     /// How users without a key are kept with a version; `secret` is that of this run.
     pub(crate) fn pin(&self, secret: &str) -> Result<Option<Pin>, Failure> {
         let Some(name) = &self.pin_cookie else { return Ok(None) };
-        let pin =
-            Pin::signed_with(secret.as_bytes()).map_err(|error| Failure::new("cannot sign pins", &error))?;
+        let unusable = |error: &dyn Error| Failure::new("cannot sign pins", error);
+        let pin = Pin::signed_with(secret.as_bytes()).map_err(|error| unusable(&error))?;
+        let pin = pin.with_prefix(name).map_err(|error| unusable(&error))?;
         // The example serves without TLS, over which browsers send no cookie that is for TLS alone.
-        Ok(Some(pin.with_prefix(name).insecure()))
+        Ok(Some(pin.insecure()))
     }
 
     /// How testers ask for a version.
@@ -118,6 +135,10 @@ impl Options {
     pub(crate) fn secret(&self) -> String {
         self.jwt_secret.clone().unwrap_or_else(|| format!("{:032x}{:032x}", random(), random()))
     }
+}
+
+fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
+    text.parse::<u32>().map(|seconds| Duration::from_secs(seconds.into()))
 }
 
 fn random() -> u128 {

@@ -1,17 +1,21 @@
 //! The end, asked for by a signal.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 /// Counts Ctrl-C and SIGTERM: the first begins the drain, a second ends it at once.
 #[derive(Clone, Debug)]
 pub(crate) struct Shutdown {
     signals: watch::Receiver<u32>,
+    /// How long the drain may take.
+    limit: Duration,
 }
 
 impl Shutdown {
-    pub(crate) fn on_signals() -> io::Result<Self> {
+    pub(crate) fn on_signals(limit: Duration) -> io::Result<Self> {
         let (count, signals) = watch::channel(0);
         let mut signal = signals_of_this_process()?;
         tokio::spawn(async move {
@@ -19,12 +23,19 @@ impl Shutdown {
                 count.send_modify(|count| *count += 1);
             }
         });
-        Ok(Self { signals })
+        Ok(Self { signals, limit })
     }
 
     /// Never, for what lives as long as the process.
     pub(crate) fn never() -> Self {
-        Self { signals: watch::channel(0).1 }
+        Self { signals: watch::channel(0).1, limit: Duration::ZERO }
+    }
+
+    /// Waits for what is to end, for as long as it may take.
+    pub(crate) async fn drain(&self, ending: impl Future<Output = ()>) {
+        if timeout(self.limit, ending).await.is_err() {
+            tracing::warn!("requests in flight are cut off");
+        }
     }
 
     /// Waits for the first signal.

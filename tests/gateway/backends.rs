@@ -1,21 +1,28 @@
 //! Backends to stand behind the gateway.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, pending, ready};
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::{SinkExt, StreamExt};
+use http::header::{SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::Role;
 
-use crate::harness::{AnyBody, full};
+use crate::harness::{AnyBody, empty, full};
 
 /// A backend that stops when dropped.
 #[derive(Debug)]
@@ -38,22 +45,36 @@ where
 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let accepting = tokio::spawn(async move {
-        // Connections end with their backend.
-        let mut connections = tokio::task::JoinSet::new();
-        while let Ok((stream, _)) = listener.accept().await {
-            stream.set_nodelay(true).unwrap();
-            let answer = answer.clone();
-            let service = service_fn(move |request| {
-                let answer = answer(request);
-                async move { Ok::<_, Infallible>(answer.await) }
-            });
-            let builder = auto::Builder::new(TokioExecutor::new());
-            connections
-                .spawn(async move { _ = builder.serve_connection(TokioIo::new(stream), service).await });
-        }
-    });
-    Backend { url, accepting }
+    Backend { url, accepting: tokio::spawn(serve(listener, answer, pending())) }
+}
+
+/// Answers with `answer` until `stop`, then to the end of the requests that have come.
+pub(crate) async fn serve<F, A>(listener: TcpListener, answer: F, stop: impl Future<Output = ()>)
+where
+    F: Fn(Request<Incoming>) -> A + Clone + Send + 'static,
+    A: Future<Output = Response<AnyBody>> + Send + 'static,
+{
+    // Connections end with their backend.
+    let (mut connections, graceful, mut stop) = (JoinSet::new(), GracefulShutdown::new(), pin!(stop));
+    loop {
+        let (stream, _) = tokio::select! {
+            accepted = listener.accept() => accepted.unwrap(),
+            () = &mut stop => break,
+        };
+        stream.set_nodelay(true).unwrap();
+        let (answer, watcher) = (answer.clone(), graceful.watcher());
+        let service = service_fn(move |request| {
+            let answer = answer(request);
+            async move { Ok::<_, Infallible>(answer.await) }
+        });
+        let builder = auto::Builder::new(TokioExecutor::new());
+        connections.spawn(async move {
+            let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+            _ = watcher.watch(connection.into_owned()).await;
+        });
+    }
+    drop(listener);
+    graceful.shutdown().await;
 }
 
 /// A backend that answers `auth NAME PATH` after `delay`.
@@ -76,6 +97,38 @@ pub(crate) async fn echo() -> Backend {
         Response::new(full(text))
     })
     .await
+}
+
+/// A backend that sends each message of a WebSocket back, after a first one with its name. Other requests get a 200.
+pub(crate) async fn websocket(name: &'static str) -> Backend {
+    backend(move |mut request| {
+        ready(echo_messages(name, &mut request).unwrap_or_else(|| Response::new(empty())))
+    })
+    .await
+}
+
+/// The handshake of a WebSocket that sends each message back, after a first one with `name`. `None` where it is none.
+pub(crate) fn echo_messages(
+    name: &'static str,
+    request: &mut Request<Incoming>,
+) -> Option<Response<AnyBody>> {
+    let accept = derive_accept_key(request.headers().get(SEC_WEBSOCKET_KEY)?.as_bytes());
+    let upgrade = hyper::upgrade::on(request);
+    tokio::spawn(async move {
+        let Ok(stream) = upgrade.await else { return };
+        let mut socket = WebSocketStream::from_raw_socket(TokioIo::new(stream), Role::Server, None).await;
+        let mut sent = socket.send(name.into()).await;
+        while sent.is_ok()
+            && let Some(Ok(message)) = socket.next().await
+        {
+            if message.is_text() || message.is_binary() {
+                sent = socket.send(message).await;
+            }
+        }
+    });
+    let answer =
+        Response::builder().status(101).header("connection", "upgrade").header("upgrade", "websocket");
+    Some(answer.header(SEC_WEBSOCKET_ACCEPT, accept).body(empty()).unwrap())
 }
 
 /// A backend that reads requests as a strict server does, and remembers the head of each that is whole.
@@ -115,13 +168,13 @@ impl Recorder {
 async fn record(stream: TcpStream, heads: Arc<Mutex<Vec<String>>>) -> Option<()> {
     let mut stream = BufReader::new(stream);
     loop {
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            if stream.read_line(&mut head).await.ok()? == 0 {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            if stream.read_until(b'\n', &mut head).await.ok()? == 0 {
                 return None;
             }
         }
-        let lower = head.to_lowercase();
+        let lower = String::from_utf8_lossy(&head).to_lowercase();
         let length = lower.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
         if lower.contains("transfer-encoding: chunked") {
             skip_chunks(&mut stream).await?;

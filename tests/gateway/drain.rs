@@ -13,7 +13,9 @@ use tower_canary::routing::{Change, Route, Split};
 use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
 
 use crate::backends::named;
+use crate::handovers::{Kind, Plan, end_after_switch, hand_over};
 use crate::harness::read_counted;
+use crate::versions::Process;
 
 /// In this process, since the count of requests in flight is asked for; backends and client speak over real sockets.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -57,4 +59,30 @@ async fn a_version_stopped_once_its_1000_requests_in_flight_have_ended_fails_non
         assert_eq!(task.await.unwrap(), (StatusCode::OK, "auth v2 /hello\n".into()));
     }
     assert_eq!((handle.in_flight("auth", "v1"), handle.in_flight("auth", "v2")), (Some(0), Some(0)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_script_stops_the_process_of_a_drained_version_and_cuts_nothing_off() {
+    let each = Duration::from_millis(400);
+    for last in [Kind::Upload, Kind::Download, Kind::Socket] {
+        let handover = hand_over(Plan { clients: 8, each, held: 1, last: Some(last) }).await;
+        println!("{last:?} ends last: {handover:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_ends_what_it_has_begun_after_the_switch_loses_no_request() {
+    let end = |old: &mut Process| {
+        old.terminate();
+        assert_eq!(old.ended().code(), Some(0));
+    };
+    let ending = end_after_switch(40, Duration::from_millis(500), end).await;
+    assert_eq!((ending.answered, ending.failed), (40, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_process_fails_the_requests_in_flight_there_and_no_other() {
+    let ending = end_after_switch(40, Duration::from_millis(1_500), Process::kill).await;
+    assert_eq!((ending.answered, ending.failed), (0, 40));
+    assert!(ending.after > 0);
 }

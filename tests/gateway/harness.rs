@@ -1,6 +1,7 @@
 //! The gateway as a process, and clients for it.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -34,7 +35,7 @@ pub(crate) struct Gateway {
     /// `127.0.0.1:PORT` of the data plane.
     pub(crate) data: String,
     pub(crate) admin: String,
-    token: String,
+    pub(crate) token: String,
     client: HttpClient,
     dir: Option<TempDir>,
 }
@@ -59,9 +60,22 @@ impl Gateway {
 
     /// Starts one on the database in `dir`.
     pub(crate) fn start_in(dir: &Path, options: &[&str]) -> Self {
-        let mut command = command(dir);
+        Self::run(command(dir), options)
+    }
+
+    /// Starts one with a database of its own, which logs to `log` what the filter `RUST_LOG` lets through.
+    pub(crate) fn start_logging(log: File, filter: Option<&str>, options: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut command = command(dir.path());
+        command.stderr(log).env_remove("RUST_LOG").envs(filter.map(|filter| ("RUST_LOG", filter)));
+        let mut gateway = Self::run(command, options);
+        gateway.dir = Some(dir);
+        gateway
+    }
+
+    fn run(mut command: Command, options: &[&str]) -> Self {
         command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]).args(options);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let [data, admin, token] =
             ["GATEWAY=http://", "ADMIN=", "TOKEN="].map(|name| exported(&mut lines, name));
@@ -165,6 +179,13 @@ impl Gateway {
             status,
             serde_json::from_slice(&bytes).unwrap_or_else(|_| json!(String::from_utf8_lossy(&bytes))),
         ))
+    }
+
+    /// Reads events of the admin API.
+    pub(crate) async fn events(&self, path: &str) -> Response<Incoming> {
+        let request = Request::get(format!("{}{path}", self.admin)).header("accept", "text/event-stream");
+        let request = request.header("authorization", format!("Bearer {}", self.token));
+        self.client.request(request.body(empty()).unwrap()).await.unwrap()
     }
 
     /// Calls the admin API, which must agree.

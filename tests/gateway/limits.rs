@@ -3,24 +3,25 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use futures_util::stream;
 use http::{Request, Response};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
+use crate::attacks::Attack;
 use crate::backends::backend;
-use crate::harness::{AnyBody, Gateway, client, empty, full};
+use crate::harness::{AnyBody, Gateway, HttpClient, client, empty, full, raw, read};
+use crate::soak::{Soaked, soak};
+use crate::streams::by_http2;
 
 const CHUNK: usize = 64 * 1024;
-const CHUNKS: usize = 1024;
 
-/// 64 MiB, made as they are sent.
-fn large() -> AnyBody {
+/// So many MiB, made as they are sent.
+fn large(mebibytes: usize) -> AnyBody {
     let chunk = Bytes::from(vec![b'x'; CHUNK]);
-    let frames = stream::iter((0..CHUNKS).map(move |_| Ok(Frame::data(chunk.clone()))));
+    let frames = stream::iter((0..mebibytes * 16).map(move |_| Ok(Frame::data(chunk.clone()))));
     BodyExt::boxed(StreamBody::new(frames))
 }
 
@@ -32,11 +33,20 @@ async fn length<B: hyper::body::Body<Data = Bytes, Error: std::fmt::Debug> + Unp
     length
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_upload_and_a_download_of_64_mib_stream_through_little_memory() {
-    let backend = backend(|request: Request<hyper::body::Incoming>| async move {
+/// Memory may grow by so many KiB, however much passes.
+const GROWTH: u64 = 16 * 1024;
+
+/// How many KiB of memory the gateway holds more than `before`, at most so far.
+fn grown(gateway: &Gateway, before: u64) -> u64 {
+    let grown = gateway.memory().1.saturating_sub(before);
+    println!("resident memory grew by {grown} KiB");
+    grown
+}
+
+async fn stream_through_little_memory(mebibytes: usize, client: HttpClient) {
+    let backend = backend(move |request: Request<hyper::body::Incoming>| async move {
         match request.uri().path() {
-            "/down" => Response::new(large()),
+            "/down" => Response::new(large(mebibytes)),
             _ => Response::new(full(length(request.into_body()).await.to_string())),
         }
     });
@@ -46,55 +56,72 @@ async fn an_upload_and_a_download_of_64_mib_stream_through_little_memory() {
     gateway.get("/auth/warm").await;
     let (before, _) = gateway.memory();
 
-    let up = gateway.send(Request::post(gateway.url("/auth/up")).body(large()).unwrap()).await;
-    assert_eq!(up.text, (CHUNK * CHUNKS).to_string());
-    let request = Request::get(gateway.url("/auth/down")).body(empty()).unwrap();
-    let down = client().request(request).await.unwrap();
-    assert_eq!(length(down.into_body()).await, CHUNK * CHUNKS);
-
-    let (_, most) = gateway.memory();
-    let grown = most.saturating_sub(before);
-    println!("resident memory grew by {grown} KiB");
-    assert!(grown <= 16 * 1024, "{grown} KiB");
+    let up = Request::post(gateway.url("/auth/up")).body(large(mebibytes)).unwrap();
+    assert_eq!(read(client.request(up).await.unwrap()).await.text, (mebibytes << 20).to_string());
+    let down = Request::get(gateway.url("/auth/down")).body(empty()).unwrap();
+    let down = client.request(down).await.unwrap();
+    assert_eq!(length(down.into_body()).await, mebibytes << 20);
+    assert!(grown(&gateway, before) <= GROWTH);
 }
 
-/// Sends `first`, then one byte of `rest` every five seconds, and waits to be cut off.
-async fn cut_off_after(address: String, first: Vec<u8>) -> Option<Duration> {
-    let start = Instant::now();
-    let (mut from, mut to) = TcpStream::connect(address).await.unwrap().into_split();
-    to.write_all(&first).await.unwrap();
-    let dripping = tokio::spawn(async move {
-        if first.starts_with(b"GET") {
-            while to.write_all(b"x").await.is_ok() {
-                sleep(Duration::from_secs(5)).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_and_a_download_of_64_mib_stream_through_little_memory() {
+    stream_through_little_memory(64, client()).await;
+    stream_through_little_memory(64, by_http2()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "moves 8 GiB"]
+async fn an_upload_and_a_download_of_2_gib_stream_through_little_memory() {
+    stream_through_little_memory(2 * 1024, client()).await;
+    stream_through_little_memory(2 * 1024, by_http2()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn huge_json_is_413_and_deep_json_400_for_the_admin_api_and_neither_takes_memory() {
+    let gateway = Gateway::start(&[]);
+    gateway.versions("auth").await;
+    let (before, _) = gateway.memory();
+    let huge = format!(r#"{{"weight":1,"reason":"{}"}}"#, "x".repeat(16 << 20));
+    let deep = format!("{}{}", "[".repeat(8_000), "]".repeat(8_000));
+    let nested = format!("{}1{}", r#"{"weight":"#.repeat(1_000), "}".repeat(1_000));
+    let (host, path) = gateway.admin.trim_start_matches("http://").split_once('/').unwrap();
+    for _ in 0..10 {
+        for (body, expected) in [(&huge, 413), (&deep, 400), (&nested, 400)] {
+            let head = format!(
+                "PUT /{path}/deployment/services/auth/versions/v1.1/weight HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\
+                 authorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+                gateway.token,
+                body.len()
+            );
+            let request = [head.as_bytes(), body.as_bytes()].concat();
+            for answer in join_all((0..4).map(|_| raw(host, &request))).await {
+                assert!(answer.starts_with(&format!("HTTP/1.1 {expected} ")), "{expected}: {answer}");
             }
-        } else {
-            std::future::pending::<()>().await;
         }
-    });
-    let end = timeout(Duration::from_secs(20), async {
-        while from.read(&mut [0; 1024]).await.is_ok_and(|count| count > 0) {}
-    });
-    let ended = end.await.is_ok();
-    dripping.abort();
-    ended.then(|| start.elapsed())
+    }
+    assert!(grown(&gateway, before) <= GROWTH);
+    assert_eq!(gateway.weights("auth").await["v1.1"], 0.0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clients_that_never_finish_a_request_head_are_cut_off_in_15_s_and_delay_no_other() {
     let gateway = Gateway::start(&[]);
-    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-    let settings = [preface.clone(), vec![0, 0, 0, 4, 0, 0, 0, 0, 0]].concat();
-    let slow =
-        [vec![], b"GET /auth/ HTTP/1.1\r\nhost: a\r\nx-slow: ".to_vec(), preface[..9].to_vec(), settings];
-    let slow: Vec<_> =
-        (0..200).map(|i| tokio::spawn(cut_off_after(gateway.data.clone(), slow[i % 4].clone()))).collect();
+    let slow = Attack::HEADS.into_iter().cycle().take(204);
+    let slow: Vec<_> = slow.map(|attack| (attack, attack.begin(&gateway.data))).collect();
     sleep(Duration::from_secs(1)).await;
     let start = Instant::now();
     gateway.answers("/auth/", 400, 4).await;
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
-    for (i, task) in slow.into_iter().enumerate() {
+    for (attack, task) in slow {
         let lasted = task.await.unwrap();
-        assert!(lasted.is_some_and(|lasted| lasted <= Duration::from_secs(15)), "kind {}: {lasted:?}", i % 4);
+        assert!(lasted <= attack.limit(), "{attack:?} lasted {lasted:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn swaps_restarts_cancellations_sockets_and_streams_leave_no_file_open_and_no_task_behind() {
+    let Soaked { before, after, done, .. } = soak(Duration::from_secs(4)).await;
+    println!("{before:?} before, {after:?} after {done:?}");
+    assert_eq!((after.files, after.tasks), (before.files, before.tasks));
 }

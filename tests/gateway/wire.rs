@@ -1,17 +1,22 @@
 //! What passes the gateway and what ends at it.
 
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures_util::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::channel::Channel;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
 use crate::backends::{Backend, backend, echo, named};
-use crate::harness::{AnyBody, Gateway, empty, full, heard, raw};
+use crate::harness::{AnyBody, BoxError, Gateway, client, empty, full, heard, raw};
 
 async fn gateway_to(backend: &Backend) -> Gateway {
     let gateway = Gateway::start(&["--no-demo"]);
@@ -56,21 +61,27 @@ async fn hop_by_hop_headers_of_an_answer_end_at_the_gateway() {
     );
 }
 
-#[tokio::test]
-async fn the_backend_is_told_who_asked_and_how() {
+/// What a backend sees of a request that claims to come by other proxies.
+async fn told(options: &[&str]) -> (String, Backend) {
     let backend = echo().await;
-    let gateway = gateway_to(&backend).await;
+    let gateway = Gateway::start(&[&["--no-demo"], options].concat());
+    gateway.register("auth", "v1", &backend.url).await;
     let request = Request::get(gateway.url("/auth/a/%2e%2e/b?c=%20d"))
         .header("host", "shop.example")
         .header("x-forwarded-for", "10.1.1.1")
         .header("x-forwarded-for", "10.2.2.2, 10.3.3.3")
-        .header("x-forwarded-host", "evil.example")
+        .header("x-forwarded-host", "other.example")
         .header("x-forwarded-proto", "https")
         .header("forwarded", "for=1.2.3.4");
-    let seen = gateway.send(request.body(empty()).unwrap()).await.text;
+    (gateway.send(request.body(empty()).unwrap()).await.text, backend)
+}
+
+#[tokio::test]
+async fn the_backend_is_told_who_asked_and_how_whatever_the_client_claims() {
+    let (seen, backend) = told(&[]).await;
     assert!(seen.starts_with("GET /a/%2e%2e/b?c=%20d\n"), "{seen}");
     for told in [
-        "x-forwarded-for: 10.1.1.1, 10.2.2.2, 10.3.3.3, 127.0.0.1\n",
+        "x-forwarded-for: 127.0.0.1\n",
         "x-forwarded-host: shop.example\n",
         "x-forwarded-proto: http\n",
         &format!("host: {}\n", backend.url.trim_start_matches("http://")),
@@ -78,7 +89,20 @@ async fn the_backend_is_told_who_asked_and_how() {
     ] {
         assert!(seen.contains(told), "{told}: {seen}");
     }
-    assert!(!seen.contains("forwarded: for"), "{seen}");
+    assert!(!seen.contains("10.1.1.1") && !seen.contains("forwarded: for"), "{seen}");
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_in_front_is_believed_and_named_after_those_it_names() {
+    let (seen, _backend) = told(&["--trusted-proxy", "10.9.9.9", "--trusted-proxy", "127.0.0.1"]).await;
+    for told in [
+        "x-forwarded-for: 10.1.1.1, 10.2.2.2, 10.3.3.3, 127.0.0.1\n",
+        "x-forwarded-host: other.example\n",
+        "x-forwarded-proto: https\n",
+        "forwarded: for=1.2.3.4\n",
+    ] {
+        assert!(seen.contains(told), "{told}: {seen}");
+    }
 }
 
 /// A body of unknown length, with a trailer.
@@ -163,8 +187,32 @@ async fn an_answer_that_does_not_wait_for_the_upload_reaches_the_client() {
 }
 
 #[tokio::test]
-async fn an_upgrade_reaches_the_backend_as_a_plain_request() {
-    let backend = named("v1", std::time::Duration::ZERO).await;
+async fn events_reach_the_client_as_they_are_sent() {
+    let (mut events, body) = Channel::<Bytes, BoxError>::new(1);
+    let body = Arc::new(Mutex::new(Some(body)));
+    let backend = backend(move |_| {
+        let body = body.lock().unwrap().take().map_or_else(empty, BodyExt::boxed);
+        std::future::ready(
+            Response::builder().header("content-type", "text/event-stream").body(body).unwrap(),
+        )
+    });
+    let backend = backend.await;
+    let gateway = gateway_to(&backend).await;
+    let request = Request::get(gateway.url("/auth/events")).body(empty()).unwrap();
+    let mut body = client().request(request).await.unwrap().into_body();
+    for event in 0..10 {
+        // The next one is sent once this one has come.
+        events.send_data(format!("data: {event}\n\n").into()).await.unwrap();
+        let frame = timeout(Duration::from_secs(5), body.frame()).await.unwrap().unwrap().unwrap();
+        assert_eq!(frame.into_data().unwrap(), format!("data: {event}\n\n"));
+    }
+    drop(events);
+    assert!(body.frame().await.is_none());
+}
+
+#[tokio::test]
+async fn an_upgrade_that_the_backend_does_not_take_is_answered_as_a_plain_request() {
+    let backend = named("v1", Duration::ZERO).await;
     let gateway = gateway_to(&backend).await;
     let head = "GET /auth/chat HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
     let answer = raw(&gateway.data, head.as_bytes()).await;
@@ -203,7 +251,7 @@ async fn an_http2_request_whose_host_contradicts_its_authority_is_refused() {
 
 #[tokio::test]
 async fn http_1_0_clients_are_answered() {
-    let backend = named("v1", std::time::Duration::ZERO).await;
+    let backend = named("v1", Duration::ZERO).await;
     let gateway = gateway_to(&backend).await;
     let answer = raw(&gateway.data, b"GET /auth/old HTTP/1.0\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.0 200") && answer.ends_with("auth v1 /old\n"), "{answer}");
@@ -223,7 +271,7 @@ async fn what_a_client_claims_of_itself_does_not_reach_the_backend() {
 }
 
 #[tokio::test]
-async fn a_host_that_is_none_is_refused() {
+async fn a_host_that_is_none_or_contradicts_the_target_is_refused() {
     let backend = echo().await;
     let gateway = gateway_to(&backend).await;
     for line in [
@@ -232,6 +280,7 @@ async fn a_host_that_is_none_is_refused() {
         "GET /auth/ HTTP/1.1\r\nhost: a b",
         "GET http://u:p@evil/auth/ HTTP/1.1\r\nhost: evil",
         "GET ftp://evil/auth/ HTTP/1.1\r\nhost: evil",
+        "GET http://shop/auth/ HTTP/1.1\r\nhost: evil",
     ] {
         let seen = raw(&gateway.data, format!("{line}\r\nconnection: close\r\n\r\n").as_bytes()).await;
         assert!(seen.starts_with("HTTP/1.1 400"), "{line}: {seen}");

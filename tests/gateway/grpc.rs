@@ -1,0 +1,146 @@
+//! gRPC through the gateway, by a client and servers of tonic's.
+
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use tokio::task::JoinHandle;
+use tonic::Code;
+use tonic::transport::server::{Server, TcpIncoming};
+use tonic_health::ServingStatus::{NotServing, Serving};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_health::server::{HealthReporter, health_reporter};
+
+use crate::backends::backend;
+use crate::harness::{AnyBody, Gateway, full, read};
+
+type Health = HealthClient<Client<HttpConnector, tonic::body::Body>>;
+
+/// tonic's health server, which speaks nothing but HTTP/2.
+struct Version {
+    url: String,
+    health: HealthReporter,
+    serving: JoinHandle<Result<(), tonic::transport::Error>>,
+}
+
+impl Drop for Version {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+async fn version() -> Version {
+    let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("http://{}", incoming.local_addr().unwrap());
+    let (health, service) = health_reporter();
+    let serving = tokio::spawn(Server::builder().serve_with_incoming(service, incoming));
+    Version { url, health, serving }
+}
+
+async fn two_versions() -> (Gateway, [Version; 2]) {
+    let (gateway, versions) = (Gateway::start(&["--no-demo"]), [version().await, version().await]);
+    gateway.register("auth", "v1", &versions[0].url).await;
+    gateway.register("auth", "v2", &versions[1].url).await;
+    // So that it shows which of them answers.
+    versions[1].health.set_service_status("", NotServing).await;
+    (gateway, versions)
+}
+
+/// The probe, which speaks HTTP/1.1, says nothing good of such servers.
+async fn switch(gateway: &Gateway, version: &str) {
+    let path = format!("/deployment/services/auth/versions/{version}/switch?force=true");
+    gateway.admin(Method::POST, &path, Value::Null).await;
+}
+
+fn client(gateway: &Gateway, service: &str) -> Health {
+    let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
+    HealthClient::with_origin(client, gateway.url(&format!("/{service}")).parse().unwrap())
+}
+
+fn of(service: &str) -> HealthCheckRequest {
+    HealthCheckRequest { service: service.to_owned() }
+}
+
+#[tokio::test]
+async fn a_stream_stays_with_its_version_across_a_switch_and_calls_go_to_the_new_one() {
+    let (gateway, versions) = two_versions().await;
+    let mut health = client(&gateway, "auth");
+    assert_eq!(health.check(of("")).await.unwrap().into_inner().status(), Serving.into());
+    let mut stream = health.watch(of("")).await.unwrap().into_inner();
+    assert_eq!(stream.message().await.unwrap().unwrap().status(), Serving.into());
+
+    switch(&gateway, "v2").await;
+    assert_eq!(health.check(of("")).await.unwrap().into_inner().status(), NotServing.into());
+    for status in [NotServing, Serving].repeat(20) {
+        versions[0].health.set_service_status("", status).await;
+        assert_eq!(stream.message().await.unwrap().unwrap().status(), status.into());
+    }
+}
+
+#[tokio::test]
+async fn statuses_are_the_servers_and_what_the_gateway_says_by_itself_is_one_too() {
+    let (gateway, _versions) = two_versions().await;
+    let mut health = client(&gateway, "auth");
+    let of_server = health.check(of("nobody")).await.unwrap_err();
+    assert_eq!((of_server.code(), of_server.message()), (Code::NotFound, "service not registered"));
+
+    gateway.register("gone", "v1", &nobody()).await;
+    for (service, message) in [("gone", "bad-gateway"), ("unknown", "unknown-service")] {
+        let of_gateway = client(&gateway, service).check(of("")).await.unwrap_err();
+        assert_eq!((of_gateway.code(), of_gateway.message()), (Code::Unavailable, message));
+    }
+}
+
+/// Where nobody listens.
+fn nobody() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+fn by_http2() -> Client<HttpConnector, AnyBody> {
+    Client::builder(TokioExecutor::new()).http2_only(true).build_http()
+}
+
+#[tokio::test]
+async fn the_status_of_a_unary_call_arrives_in_the_trailers() {
+    let (gateway, _versions) = two_versions().await;
+    let request = Request::post(gateway.url("/auth/grpc.health.v1.Health/Check"))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .body(full(Bytes::from_static(&[0; 5])));
+    let answer = read(by_http2().request(request.unwrap()).await.unwrap()).await;
+    assert_eq!(answer.text.as_bytes(), [0, 0, 0, 0, 2, 8, 1]);
+    assert_eq!(answer.trailers["grpc-status"], "0");
+    assert!(!answer.headers.contains_key("grpc-status"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn http_2_is_spoken_to_backends_of_grpc_alone_and_trailers_pass_both_ways_by_it() {
+    let backend = backend(|request: Request<Incoming>| async move {
+        let (head, body) = request.into_parts();
+        let of_client = body.collect().await.unwrap().trailers().cloned().unwrap_or_default();
+        let text = format!("{:?} {:?}", head.version, head.headers.get("te").and_then(|te| te.to_str().ok()));
+        let frames = [Ok(Frame::data(Bytes::from(text))), Ok(Frame::trailers(of_client))];
+        Response::new(BodyExt::boxed(StreamBody::new(stream::iter(frames))))
+    });
+    let backend = backend.await;
+    let gateway = Gateway::start(&["--no-demo"]);
+    gateway.register("auth", "v1", &backend.url).await;
+    for (kind, version) in [("application/grpc", "HTTP/2.0"), ("application/json", "HTTP/1.1")] {
+        let trailers = HeaderMap::from_iter([("x-sum".parse().unwrap(), HeaderValue::from_static("42"))]);
+        let frames = [Ok(Frame::data(Bytes::from("data"))), Ok(Frame::trailers(trailers))];
+        let body = BodyExt::boxed(StreamBody::new(stream::iter(frames)));
+        let request =
+            Request::post(gateway.url("/auth/")).header("content-type", kind).header("te", "trailers");
+        let answer = read(by_http2().request(request.body(body).unwrap()).await.unwrap()).await;
+        assert_eq!(answer.text, format!("{version} Some(\"trailers\")"));
+        // HTTP/1.1 sends only those that `Trailer` announces.
+        assert_eq!(answer.trailers.contains_key("x-sum"), kind == "application/grpc", "{answer:?}");
+    }
+}

@@ -1,0 +1,77 @@
+//! A gateway in front of a backend that says what it was sent.
+
+use http::Request;
+
+use crate::backends::Recorder;
+use crate::harness::{Gateway, empty, raw};
+
+/// A gateway, and the backend that it has.
+pub(crate) struct Recorded {
+    pub(crate) gateway: Gateway,
+    recorder: Recorder,
+    base: &'static str,
+}
+
+impl Recorded {
+    pub(crate) async fn new(options: &[&str], base: &'static str) -> Self {
+        let (gateway, recorder) = (Gateway::start(options), Recorder::start().await);
+        gateway.register("auth", "v1", &format!("{}{base}", recorder.url)).await;
+        Self { gateway, recorder, base }
+    }
+
+    /// One that takes something out of a request wherever it can, and puts something in.
+    pub(crate) async fn rewriting() -> Self {
+        let options =
+            ["--no-demo", "--override-header", "x-version", "--trust-override", "--pin-cookie", "pin"];
+        let affinity = ["--affinity-header", "x-user-id", "--affinity-cookie", "session"];
+        Self::new(&[&options[..], &affinity].concat(), "/base").await
+    }
+
+    /// A pin that the gateway gave.
+    pub(crate) async fn pin(&self) -> String {
+        let answer = self.gateway.get("/auth/").await;
+        self.recorder.take();
+        answer.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().into()
+    }
+
+    /// That the backend saw a request for each that was answered with 200, in one form, and that nothing of it stays in
+    /// the connection to it.
+    pub(crate) async fn assert_one_for_each(&self, answered: usize, name: &str) {
+        let seen = self.recorder.take();
+        assert_eq!(seen.len(), answered, "{name}: {seen:?}");
+        seen.iter().for_each(|head| assert_canonical(head, self.base, name));
+        let next = Request::get(self.gateway.url("/auth/next")).header("x-user-id", "next");
+        assert_eq!(self.gateway.send(next.body(empty()).unwrap()).await.text, "ok\n", "{name}");
+        let next = self.recorder.take();
+        assert!(
+            next.len() == 1 && next[0].starts_with(&format!("get {}/next http/1.1\r\n", self.base)),
+            "{name}"
+        );
+    }
+
+    pub(crate) async fn try_each(&self, requests: &[(&'static str, Vec<u8>)]) {
+        for (name, request) in requests {
+            let answer = raw(&self.gateway.data, request).await;
+            let answered = answer.matches("HTTP/1.1 200").count() + answer.matches("HTTP/1.0 200").count();
+            self.assert_one_for_each(answered, name).await;
+        }
+    }
+}
+
+/// That `head` can be read in one way.
+fn assert_canonical(head: &str, base: &str, name: &str) {
+    let count = |field: &str| head.lines().filter(|line| line.starts_with(field)).count();
+    assert!(count("content-length:") + count("transfer-encoding:") <= 1, "{name}: {head}");
+    assert_eq!(count("host:"), 1, "{name}: {head}");
+    assert!(!head.replace("\r\n", "").contains(['\r', '\n', '\0']), "{name}: {head:?}");
+    let mut lines = head.trim_end_matches("\r\n").split("\r\n");
+    let request: Vec<&str> = lines.next().unwrap().split(' ').collect();
+    let [_, target, "http/1.1"] = request[..] else { panic!("{name}: {head:?}") };
+    assert!(target.strip_prefix(base).is_some_and(|rest| rest.starts_with('/')), "{name}: {head:?}");
+    let is_token = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    assert!(
+        lines.all(|line| line.split_once(": ").is_some_and(|(name, _)| is_token(name))),
+        "{name}: {head:?}"
+    );
+    assert_eq!(count("x-version"), 0, "{name}: {head}");
+}

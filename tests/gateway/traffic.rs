@@ -1,0 +1,196 @@
+//! What the gateway tells of its versions, against what a client saw; and `/metrics`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use http::{Method, Request, Response, StatusCode};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::backends::{Backend, backend, named};
+use crate::harness::{Gateway, client, empty, full, read, read_url};
+
+/// A backend that answers as its path says: `/STATUS/MILLISECONDS`.
+async fn obedient() -> Backend {
+    backend(|request| async move {
+        // A probe asks for nothing in particular.
+        let asked: Vec<u64> = request.uri().path().split('/').filter_map(|part| part.parse().ok()).collect();
+        let (status, millis) = if let [status, millis, ..] = asked[..] { (status, millis) } else { (200, 0) };
+        sleep(Duration::from_millis(millis)).await;
+        let status = StatusCode::from_u16(u16::try_from(status).unwrap()).unwrap();
+        Response::builder().status(status).body(full("hello")).unwrap()
+    })
+    .await
+}
+
+async fn traffic(gateway: &Gateway) -> Value {
+    gateway.admin(Method::GET, "/deployment/services/auth/traffic", Value::Null).await
+}
+
+fn total(told: &[Value], of: impl Fn(&Value) -> &Value) -> u64 {
+    let versions = told.iter().flat_map(|told| told["versions"].as_array().unwrap());
+    versions.map(|version| of(&version["total"]).as_u64().unwrap()).sum()
+}
+
+/// What a client saw of one gateway: statuses, and how long each answer took.
+async fn load(url: String, seed: u64) -> (BTreeMap<u16, u64>, Vec<Duration>) {
+    let (mut statuses, mut times, client) = (BTreeMap::new(), Vec::new(), client());
+    for i in 0..100 {
+        // Times that are spread like those of a real backend, by a fixed sequence.
+        let millis = 60 + (seed * 7919 + i * 104_729) % 140;
+        let status: u16 = if i % 10 == 9 { 503 } else { 200 };
+        let request = Request::get(format!("{url}/{status}/{millis}")).body(empty()).unwrap();
+        let start = Instant::now();
+        let response = client.request(request).await.unwrap();
+        times.push(start.elapsed());
+        *statuses.entry(response.status().as_u16()).or_default() += 1;
+        read(response).await;
+    }
+    (statuses, times)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_gateways_tell_what_a_load_generator_saw_through_a_hundred_changed_splits() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two) = (obedient().await, obedient().await);
+    let gateways =
+        ["here", "there"].map(|name| Gateway::start_in(dir.path(), &["--no-demo", "--name", name]));
+    gateways[0].register("auth", "v1", &one.url).await;
+    gateways[0].register("auth", "v2", &two.url).await;
+    sleep(Duration::from_millis(2_500)).await;
+    let clients: Vec<_> =
+        (0..8_u64).map(|i| tokio::spawn(load(gateways[usize::from(i % 2 == 1)].url("/auth"), i))).collect();
+    for i in 0..100 {
+        gateways[i % 2].set_weight("auth", "v2", f64::from(u8::try_from(i).unwrap())).await;
+    }
+    let mut statuses = BTreeMap::<u16, u64>::new();
+    for client in clients {
+        let (seen, _) = client.await.unwrap();
+        seen.into_iter().for_each(|(status, count)| *statuses.entry(status).or_default() += count);
+    }
+    let told = [traffic(&gateways[0]).await, traffic(&gateways[1]).await];
+    assert_eq!(total(&told, |of| &of["requests"]), 800);
+    assert_eq!(statuses, BTreeMap::from([(200, total(&told, |of| &of["outcomes"]["2xx"])), (503, 80)]));
+    assert_eq!(total(&told, |of| &of["outcomes"]["5xx"]), 80);
+    assert_eq!(total(&told, |of| &of["latency"]["n"]), 800);
+    assert!(
+        told.iter().all(|told| told["versions"][0]["inFlight"] == 0 && told["versions"][1]["inFlight"] == 0)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_percentiles_told_are_those_that_a_client_saw() {
+    let backend = obedient().await;
+    let gateway = Gateway::start(&["--no-demo"]);
+    gateway.register("auth", "v1", &backend.url).await;
+    let clients: Vec<_> = (0..5).map(|i| tokio::spawn(load(gateway.url("/auth"), i))).collect();
+    let mut times = Vec::new();
+    for client in clients {
+        times.extend(client.await.unwrap().1);
+    }
+    times.sort();
+    let told = traffic(&gateway).await;
+    let latency = &told["versions"][0]["total"]["latency"];
+    for (q, name) in [(0.5, "p50Ms"), (0.99, "p99Ms")] {
+        // What the client saw is longer by what the way to the gateway and back takes.
+        let (told, seen) = (latency[name].as_f64().unwrap(), times[(q * 500.0) as usize].as_secs_f64() * 1e3);
+        println!("{name}: told {told} ms, seen {seen:.1} ms");
+        assert!((told / seen - 1.0).abs() < 0.05, "{name}: told {told} ms, seen {seen} ms");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_script_waits_until_the_old_version_is_drained_and_stops_it_without_a_failed_request() {
+    let (old, new) = (named("v1", Duration::from_secs(1)).await, named("v2", Duration::ZERO).await);
+    let gateway = Gateway::start(&["--no-demo"]);
+    gateway.register("auth", "v1", &old.url).await;
+    gateway.register("auth", "v2", &new.url).await;
+    let url = gateway.url("/auth/");
+    let clients: Vec<_> = (0..20)
+        .map(|_| {
+            let url = url.clone();
+            tokio::spawn(async move {
+                let (client, start) = (client(), Instant::now());
+                while start.elapsed() < Duration::from_secs(4) {
+                    let answer =
+                        read(client.request(Request::get(&url).body(empty()).unwrap()).await.unwrap()).await;
+                    assert_eq!(answer.status, StatusCode::OK);
+                }
+            })
+        })
+        .collect();
+    sleep(Duration::from_millis(1_500)).await;
+    gateway.switch("auth", "v2").await;
+    let path = "/deployment/services/auth/traffic?version=v1&wait=drained&timeout=30s";
+    let told = gateway.admin(Method::GET, path, Value::Null).await;
+    let version = &told["versions"][0];
+    assert_eq!(
+        (&version["version"], &version["drained"], &version["inFlight"]),
+        (&json!("v1"), &json!(true), &json!(0))
+    );
+    drop(old);
+    for client in clients {
+        client.await.unwrap();
+    }
+}
+
+/// The page as a linter of Prometheus reads it: each metric with HELP and TYPE before its samples, names with units.
+fn lint(page: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let (mut kinds, mut helped, mut series) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
+    for line in page.lines().filter(|line| !line.is_empty()) {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            let (name, text) = help.split_once(' ').unwrap();
+            assert!(text.ends_with('.') && helped.insert(name.to_owned()), "{line}");
+        } else if let Some(kind) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = kind.split_once(' ').unwrap();
+            assert!(helped.contains(name), "{name} has no HELP");
+            assert_eq!(kind == "counter", name.ends_with("_total"), "{line}");
+            assert!(kind != "summary" && (kind != "histogram" || name.ends_with("_seconds")), "{line}");
+            assert_eq!(kinds.insert(name.to_owned(), kind.to_owned()), None, "{name} twice");
+        } else {
+            let (sample, value) = line.rsplit_once(' ').unwrap();
+            assert!(value.parse::<f64>().is_ok(), "{line}");
+            let (name, labels) = sample.split_once('{').unwrap_or((sample, ""));
+            let of = |suffix| {
+                name.strip_suffix(suffix).filter(|base| kinds.get(*base).is_some_and(|k| k == "histogram"))
+            };
+            let base = of("_bucket").or_else(|| of("_sum")).or_else(|| of("_count")).unwrap_or(name);
+            assert!(base.starts_with("canary_") && kinds.contains_key(base), "{line}");
+            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{line}");
+            series.entry(base.to_owned()).or_insert_with(BTreeSet::new).insert(format!("{name}{{{labels}"));
+        }
+    }
+    series
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_are_well_formed_and_as_many_as_there_are_versions_whatever_is_asked_for() {
+    let backend = obedient().await;
+    let gateway = Gateway::start(&["--no-demo"]);
+    gateway.register("auth", "v1", &backend.url).await;
+    gateway.register("auth", "v2", &backend.url).await;
+    let page = || async { read_url(&gateway.admin.replace("/api/v1/admin", "/metrics")).await };
+    gateway.get("/auth/200/0").await;
+    let first = page().await;
+    assert_eq!(first.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    let before = lint(&first.text);
+    for i in 0..200 {
+        let random = format!("/auth/200/0/{i}?{i}");
+        let request = Request::get(gateway.url(&random)).header("host", format!("h{i}.example"));
+        gateway.send(request.body(empty()).unwrap()).await;
+        gateway.get(&format!("/nobody-{i}/")).await;
+    }
+    let last = page().await.text;
+    let after = lint(&last);
+    assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>());
+    assert_eq!(before, after);
+    for sample in [
+        r#"canary_requests_total{service="auth",version="v1",outcome="2xx"} 201"#,
+        r#"canary_request_duration_seconds_count{service="auth",version="v1"} 201"#,
+        r#"canary_weight{service="auth",version="v1"} 100"#,
+        "canary_unknown_service_total 200",
+        r#"canary_admin_changes_total{action="register",result="applied"} 2"#,
+    ] {
+        assert!(last.lines().any(|line| line == sample), "{sample} is not in\n{last}");
+    }
+}

@@ -1,0 +1,81 @@
+//! WebSockets through the gateway.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use http::Method;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::backends::{Backend, websocket};
+use crate::harness::Gateway;
+use crate::sockets::{heard, message, open};
+use crate::streams::{Plan, across_switches};
+
+async fn gateway(options: &[&str]) -> (Gateway, [Backend; 2]) {
+    let gateway = Gateway::start(&[&["--no-demo"], options].concat());
+    let backends = [websocket("v1").await, websocket("v2").await];
+    for (version, backend) in ["v1", "v2"].into_iter().zip(&backends) {
+        gateway.register("auth", version, &backend.url).await;
+    }
+    (gateway, backends)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_messages_come_back_byte_for_byte_and_from_one_version_across_a_switch() {
+    let (gateway, _backends) = gateway(&[]).await;
+    let (mut socket, version) = open(&gateway).await;
+    assert_eq!(version, "v1");
+    for batch in 0..100 {
+        if batch == 50 {
+            gateway.switch("auth", "v2").await;
+            assert_eq!(open(&gateway).await.1, "v2");
+        }
+        for i in batch * 100..(batch + 1) * 100 {
+            socket.feed(message(i)).await.unwrap();
+        }
+        socket.flush().await.unwrap();
+        for i in batch * 100..(batch + 1) * 100 {
+            assert_eq!(heard(&mut socket).await, message(i), "{i}");
+        }
+    }
+    // The first version goes on serving its tunnel even out of service.
+    let inactive = serde_json::json!({ "active": false });
+    gateway.admin(Method::PUT, "/routing/services/auth/versions/v1", inactive).await;
+    socket.send(message(1)).await.unwrap();
+    assert_eq!(heard(&mut socket).await, message(1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sockets_calls_and_events_go_on_byte_for_byte_while_traffic_is_switched_again_and_again() {
+    let (switches, took) = across_switches(Plan { each: 10, messages: 500 }).await;
+    println!("{switches} switches in {took:?}");
+    assert!(switches > 3, "{switches}");
+}
+
+#[tokio::test]
+async fn sigterm_lets_a_socket_go_on_until_it_is_closed() {
+    let (mut gateway, _backends) = gateway(&[]).await;
+    let (mut socket, _) = open(&gateway).await;
+    gateway.terminate();
+    assert_eq!(gateway.exit(Duration::from_millis(700)).await, None, "it drains");
+    assert!(TcpStream::connect(&gateway.data).await.is_err(), "no new connections");
+    socket.send(message(7)).await.unwrap();
+    assert_eq!(heard(&mut socket).await, message(7));
+    socket.close(None).await.unwrap();
+    while socket.next().await.is_some() {}
+    drop(socket);
+    let status = gateway.exit(Duration::from_secs(5)).await;
+    assert_eq!(status.and_then(|status| status.code()), Some(0));
+}
+
+#[tokio::test]
+async fn a_socket_that_is_not_closed_is_cut_off_at_the_end_of_the_drain() {
+    let (mut gateway, _backends) = gateway(&["--drain", "1"]).await;
+    let (mut socket, _) = open(&gateway).await;
+    gateway.terminate();
+    assert_eq!(gateway.exit(Duration::from_millis(700)).await, None, "it drains");
+    let status = gateway.exit(Duration::from_secs(5)).await;
+    assert_eq!(status.and_then(|status| status.code()), Some(0));
+    assert!(timeout(Duration::from_secs(5), socket.next()).await.unwrap().is_none_or(|end| end.is_err()));
+}

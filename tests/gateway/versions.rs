@@ -1,0 +1,172 @@
+//! Versions of a backend that do what they are asked for, in this process or in one of their own.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use http_body_util::{BodyExt, BodyStream, StreamBody};
+use hyper::body::{Frame, Incoming};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::sleep;
+
+use crate::backends::{Backend, backend, echo_messages, serve};
+use crate::harness::{AnyBody, BoxError, full};
+
+/// How many bytes of a download have one value.
+pub(crate) const CHUNK: usize = 64 * 1024;
+
+/// What a process of its own is called, as a variable of the environment.
+const NAME: &str = "CANARY_VERSION_PROCESS";
+
+pub(crate) const X_VERSION: HeaderName = HeaderName::from_static("x-version");
+
+/// A version that does what the path asks for, and says its name in `x-version`:
+///
+/// | | |
+/// | --- | --- |
+/// | a WebSocket | sends its name, then each message back |
+/// | gRPC | sends each message back, then its trailers |
+/// | `/slow/MS` | takes so long |
+/// | `/down/MIB` | sends so much |
+/// | `/events/MS` | tells numbers, one each so long, without end |
+/// | else | reads the body and says how long it was |
+pub(crate) async fn version(name: &'static str) -> Backend {
+    backend(move |request| answer(name, request)).await
+}
+
+async fn answer(name: &'static str, mut request: Request<Incoming>) -> Response<AnyBody> {
+    let mut response = match echo_messages(name, &mut request) {
+        Some(upgraded) => upgraded,
+        None => Response::new(body(request).await),
+    };
+    response.headers_mut().insert(X_VERSION, HeaderValue::from_static(name));
+    response
+}
+
+async fn body(request: Request<Incoming>) -> AnyBody {
+    if request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/grpc") {
+        return echo_calls(request.into_body());
+    }
+    let path = request.uri().path().to_owned();
+    let number = |text: &str| text.parse::<u64>().unwrap_or(0);
+    match path.trim_matches('/').split_once('/') {
+        Some(("slow", millis)) => {
+            sleep(Duration::from_millis(number(millis))).await;
+            full("slow")
+        }
+        Some(("down", mebibytes)) => download(number(mebibytes)),
+        Some(("events", millis)) => events(Duration::from_millis(number(millis))),
+        _ => full(length(request.into_body()).await.to_string()),
+    }
+}
+
+async fn length(mut body: Incoming) -> usize {
+    let mut length = 0;
+    while let Some(Ok(frame)) = body.frame().await {
+        length += frame.data_ref().map_or(0, Bytes::len);
+    }
+    length
+}
+
+fn echo_calls(body: Incoming) -> AnyBody {
+    let trailers =
+        HeaderMap::from_iter([(HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"))]);
+    let last = stream::iter([Ok(Frame::trailers(trailers))]);
+    let echoed = TryStreamExt::map_err(BodyStream::new(body), BoxError::from);
+    BodyExt::boxed(StreamBody::new(echoed.chain(last)))
+}
+
+/// Chunks that differ, so that none can be lost or sent twice.
+fn download(mebibytes: u64) -> AnyBody {
+    let chunks = (0..mebibytes * 16).map(|i| Ok(Frame::data(Bytes::from(vec![of_chunk(i); CHUNK]))));
+    BodyExt::boxed(StreamBody::new(stream::iter(chunks)))
+}
+
+fn of_chunk(i: u64) -> u8 {
+    (i % 251) as u8
+}
+
+/// Whether `bytes` are those that a download has at `position`.
+pub(crate) fn is_downloaded(position: usize, bytes: &[u8]) -> bool {
+    (position..).zip(bytes).all(|(at, byte)| *byte == of_chunk((at / CHUNK) as u64))
+}
+
+fn events(pause: Duration) -> AnyBody {
+    let events = stream::iter(0_u64..).then(move |i| async move {
+        sleep(pause).await;
+        Ok(Frame::data(Bytes::from(format!("data: {i}\n\n"))))
+    });
+    BodyExt::boxed(StreamBody::new(events))
+}
+
+/// A version that is a process of its own, killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    /// It ends when this is closed, as it would be when this process is killed.
+    _alive: ChildStdin,
+    pub(crate) url: String,
+}
+
+impl Process {
+    pub(crate) fn start(name: &str) -> Self {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "versions::a_process_until_it_is_ended", "--ignored", "--nocapture"]);
+        command.env(NAME, name).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut urls = lines.map_while(Result::ok).filter(|line| line.starts_with("http://"));
+        Self { url: urls.next().unwrap(), _alive: child.stdin.take().unwrap(), child }
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM: it ends what it has begun.
+    pub(crate) fn terminate(&self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    }
+
+    /// Waits for its end.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What [`Process`] runs: this very program, with this test alone.
+#[tokio::test]
+#[ignore = "does nothing unless it is started as a version"]
+async fn a_process_until_it_is_ended() {
+    let Ok(name) = std::env::var(NAME) else { return };
+    let name: &'static str = name.leak();
+    // Whoever started it may be killed, too.
+    std::thread::spawn(|| {
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        std::process::exit(0);
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut terminate = signal(SignalKind::terminate()).unwrap();
+    println!("\nhttp://{}", listener.local_addr().unwrap());
+    let stop = async move {
+        terminate.recv().await;
+    };
+    serve(listener, move |request| answer(name, request), stop).await;
+    // Nobody reads what the harness of tests would say.
+    std::process::exit(0);
+}
