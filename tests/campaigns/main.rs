@@ -16,6 +16,14 @@
 //! CANARY_CAMPAIGN_PANICS=10000 campaign panics
 //! CANARY_CAMPAIGN_CANCELLATIONS=10000 campaign cancellations
 //! CANARY_CAMPAIGN_FILES=100 campaign damage
+//! CANARY_CAMPAIGN_USERS=100000 campaign users
+//! CANARY_CAMPAIGN_VISITORS=10000 campaign pins     # of 50 requests each
+//! CANARY_CAMPAIGN_PINS=1000000 campaign tampering
+//! CANARY_CAMPAIGN_SEEDS=1000 campaign draws
+//! CANARY_CAMPAIGN_ATTACKS=9 campaign slow
+//! CANARY_CAMPAIGN_MESSAGES=10000 campaign lasting
+//! CANARY_SOAK_MINUTES=10 campaign soaks
+//! CANARY_CAMPAIGN_HANDOVERS=3 CANARY_CAMPAIGN_STOPS=5 campaign stops
 //! ```
 //!
 //! They run on SQLite, and on the servers that `CANARY_TEST_POSTGRES_URL` and `CANARY_TEST_MYSQL_URL` name, in databases
@@ -26,6 +34,8 @@
 #![allow(clippy::expect_used, reason = "what tests share says what they lack")]
 #![allow(dead_code, reason = "the tests of the gateway use what these do not")]
 
+#[path = "../gateway/attacks.rs"]
+mod attacks;
 #[path = "../gateway/backends.rs"]
 mod backends;
 mod books;
@@ -36,16 +46,39 @@ mod damage;
 #[path = "../store/databases.rs"]
 mod databases;
 mod disks;
+mod draws;
+#[path = "../gateway/handovers.rs"]
+mod handovers;
 #[path = "../gateway/harness.rs"]
 mod harness;
 mod kills;
+mod lasting;
+#[path = "../gateway/logged.rs"]
+mod logged;
 #[cfg(feature = "postgres")]
 mod outage;
 mod panics;
 mod patience;
+mod pins;
 mod replication;
+mod slow;
+#[path = "../gateway/soak.rs"]
+mod soak;
+mod soaks;
+#[path = "../gateway/sockets.rs"]
+mod sockets;
+#[path = "../rules/support.rs"]
+mod splits;
+mod stops;
 mod storm;
+#[path = "../gateway/streams.rs"]
+mod streams;
 mod support;
+mod tampering;
+mod traces;
+mod users;
+#[path = "../gateway/versions.rs"]
+mod versions;
 mod writers;
 
 /// A figure that the environment may change.

@@ -16,6 +16,9 @@ use crate::harness::{Gateway, HttpClient, client, command, empty, read};
 /// How long a gateway may take to start or to say why it does not.
 const BOOT: Duration = Duration::from_secs(20);
 
+/// How many connections [`each`] opens.
+const CONNECTIONS: usize = 16;
+
 /// No request may take longer than this.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -111,6 +114,33 @@ async fn request(client: &HttpClient, url: &str) -> Result<(), String> {
         }
         Err(_) => Err(format!("no answer within {PATIENCE:?}")),
     }
+}
+
+/// What `ask` makes of each of `0..count`, over several connections at once, each kept alive.
+pub(crate) async fn each<T, A>(
+    count: usize,
+    ask: impl Fn(HttpClient, usize) -> A + Clone + Send + 'static,
+) -> Vec<T>
+where
+    A: Future<Output = T> + Send,
+    T: Send + 'static,
+{
+    let share = |first: usize| {
+        let (client, ask) = (client(), ask.clone());
+        tokio::spawn(async move {
+            let mut answers = Vec::new();
+            for i in (first..count).step_by(CONNECTIONS) {
+                answers.push((i, ask(client.clone(), i).await));
+            }
+            answers
+        })
+    };
+    let mut all = Vec::with_capacity(count);
+    for share in (0..CONNECTIONS).map(share).collect::<Vec<_>>() {
+        all.extend(share.await.unwrap());
+    }
+    all.sort_unstable_by_key(|(i, _)| *i);
+    all.into_iter().map(|(_, answer)| answer).collect()
 }
 
 /// What `gateway` serves of `service`.

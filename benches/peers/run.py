@@ -1,0 +1,259 @@
+#!/usr/bin/env python3
+"""The gateway example beside its peers, in one run: python3 benches/peers/run.py
+
+What is installed of nginx, haproxy and caddy is started once, one worker each on core 0; two backends and the load are
+on core 1. Each round drives every proxy once, in an order that is rotated and reversed, so that what slows the machine
+slows them all alike. Compare ratios: the median over the rounds of a proxy's figure against another's in the same round.
+The gateway is there twice: what two equal programs differ by is noise.
+
+Needs wrk and h2load (Debian: apt-get install nginx-light haproxy caddy wrk nghttp2-client) and two cores. With --write
+the tables in README.md beside this file are made anew. All on loopback, bounded, and stopped at the end.
+"""
+import argparse, json, os, pathlib, re, shutil, signal, socket, statistics, subprocess, sys, tempfile, time, urllib.request
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+GATEWAY = ROOT / "target/release/examples/gateway"
+SECRET = "0123456789abcdef0123456789abcdef"
+PORTS = dict(one=19001, two=19002, gateway=19010, twin=19011, nginx_weight=19020, nginx_split=19021, haproxy=19030, caddy=19040)
+PATHS = {"small": "13 bytes", "headers": "12 headers and 1 KiB", "large": "64 KiB"}
+PROXY_CORE, LOAD_CORE = "0", "1"
+
+
+def on(core, command, **options):
+    return subprocess.Popen(["taskset", "-c", core, *map(str, command)], **options)
+
+
+def until_open(port):
+    for _ in range(200):
+        try:
+            return socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.05)
+    sys.exit(f"nothing listens on port {port}")
+
+
+class Proxies:
+    """What runs, by name: its process and the port of its data plane."""
+
+    def __init__(self, directory):
+        self.dir, self.running, self.started = directory, {}, []
+
+    def configured(self, template):
+        text = (HERE / template).read_text()
+        for name, value in {"dir": self.dir, **PORTS}.items():
+            text = text.replace(f"@{name}@", str(value))
+        path = self.dir / template
+        path.write_text(text)
+        return path
+
+    def start(self, core, command, ports, **options):
+        process = on(core, command, stderr=subprocess.DEVNULL, **options)
+        self.started.append(process)
+        for name, port in ports.items():
+            if options.get("stdout") == subprocess.DEVNULL:
+                until_open(port)
+            self.running[name] = (process, port)
+        return process
+
+    def stop(self):
+        for process in self.started:
+            process.send_signal(signal.SIGTERM)
+        for process in self.started:
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+    def start_backends(self):
+        (self.dir / "headers").write_bytes(b"x" * 1024)
+        (self.dir / "large").write_bytes(b"x" * 65536)
+        quiet = dict(stdout=subprocess.DEVNULL)
+        self.start(LOAD_CORE, ["nginx", "-c", self.configured("backend.conf")], {"direct": PORTS["one"]}, **quiet)
+
+    def start_peers(self):
+        quiet = dict(stdout=subprocess.DEVNULL)
+        if shutil.which("nginx"):
+            ports = {"nginx weight": PORTS["nginx_weight"], "nginx split_clients": PORTS["nginx_split"]}
+            self.start(PROXY_CORE, ["nginx", "-c", self.configured("nginx.conf")], ports, **quiet)
+        if shutil.which("haproxy"):
+            self.start(PROXY_CORE, ["haproxy", "-f", self.configured("haproxy.cfg")], {"haproxy": PORTS["haproxy"]}, **quiet)
+        if shutil.which("caddy"):
+            caddy = ["caddy", "run", "--config", self.configured("Caddyfile"), "--adapter", "caddyfile"]
+            self.start(PROXY_CORE, caddy, {"caddy": PORTS["caddy"]}, env={**os.environ, "GOMAXPROCS": "1", "HOME": str(self.dir)}, **quiet)
+
+    def start_gateway(self, name, port):
+        """The gateway with one thread, and 90/10 set by its own API."""
+        database = f"sqlite://{self.dir}/{name}.db?mode=rwc"
+        options = ["--no-demo", "--threads", 1, "--seed", 1, "--listen", f"127.0.0.1:{port}", "--admin", "127.0.0.1:0"]
+        command = [GATEWAY, *options, "--database", database, "--jwt-secret", SECRET]
+        process = self.start(PROXY_CORE, command, {name: port}, stdout=subprocess.PIPE, text=True)
+        exported = dict(re.findall(r"export (\w+)=(\S+)", "".join(iter(process.stdout.readline, "\n"))))
+
+        def call(method, path, body):
+            headers = {"authorization": f"Bearer {exported['TOKEN']}", "content-type": "application/json"}
+            request = urllib.request.Request(exported["ADMIN"] + path, json.dumps(body).encode(), headers, method=method)
+            urllib.request.urlopen(request, timeout=10).read()
+
+        for version in ("one", "two"):
+            body = {"version": version, "url": f"http://127.0.0.1:{PORTS[version]}"}
+            call("POST", "/routing/services/bench/versions", body)
+        call("PUT", "/deployment/services/bench/versions/two/weight", {"weight": 10})
+
+
+def tree(pid):
+    children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(process for child in children for process in tree(int(child)))]
+
+
+def cpu(pid):
+    """Seconds of CPU that the process and its children took."""
+    ticks = 0
+    for process in tree(pid):
+        fields = pathlib.Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def memory(pid):
+    """Proportional set size, in MB."""
+    of = lambda process: pathlib.Path(f"/proc/{process}/smaps_rollup").read_text()
+    return sum(int(re.search(r"Pss:\s+(\d+)", of(process))[1]) for process in tree(pid)) / 1024
+
+
+UNITS = {"us": 1, "ms": 1e3, "s": 1e6}
+
+
+def saturate(pid, url, connections, seconds):
+    """As many requests as it takes: requests per second, percentiles in µs, µs of CPU per request."""
+    before = cpu(pid)
+    command = ["taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", url]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    if "Non-2xx" in text or "Socket errors" in text:
+        sys.exit(f"{url} failed:\n{text}")
+    took = {q: float(n) * UNITS[unit] for q, n, unit in re.findall(r"(50|99)%\s+([\d.]+)(us|ms|s)", text)}
+    count = int(re.search(r"(\d+) requests in", text)[1])
+    rate = float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1])
+    return {"rate": rate, "p50": took["50"], "p99": took["99"], "cpu": 1e6 * (cpu(pid) - before) / count}
+
+
+def steady(directory, url, connections, rate, seconds):
+    """Requests at a fixed rate: percentiles in µs, as h2load logs each request."""
+    log = directory / "h2load.log"
+    log.unlink(missing_ok=True)
+    each = max(1, round(rate / connections))
+    command = ["taskset", "-c", LOAD_CORE, "h2load", "--h1", "-t1", f"-c{connections}", f"--rps={each}", f"-D{seconds}", f"--log-file={log}", url]
+    subprocess.run(command, check=True, capture_output=True)
+    rows = [line.split("\t") for line in log.read_text().splitlines()]
+    if any(row[1] != "200" for row in rows):
+        sys.exit(f"{url} failed at {rate} requests per second")
+    times = sorted(int(row[2]) for row in rows)
+    return {q: float(times[min(len(times) - 1, int(len(times) * share))]) for q, share in (("p50", 0.5), ("p99", 0.99), ("p999", 0.999))}
+
+
+def rounds(names, count, measure):
+    """Measures each name in each round, in an order that is rotated and, every other round, reversed."""
+    seen = {name: [] for name in names}
+    for turn in range(count):
+        order = names[turn % len(names):] + names[:turn % len(names)]
+        for name in order if turn % 2 == 0 else reversed(order):
+            seen[name].append(measure(name))
+        print(f"round {turn + 1} of {count}", file=sys.stderr)
+    return seen
+
+
+def ratio(seen, name, other, figure="rate"):
+    """The median over the rounds of one's figure against another's, and the quartiles."""
+    each = [a[figure] / b[figure] for a, b in zip(seen[name], seen[other])]
+    low, middle, high = statistics.quantiles(each, n=4) if len(each) > 1 else each * 3
+    return middle, low, high
+
+
+def median(seen, name, figure):
+    return statistics.median(one[figure] for one in seen[name])
+
+
+def table(title, seen, others, memories):
+    lines = [f"**{title}**", "", "| | requests/s | " + " | ".join(f"of {other}" for other in others) + " | CPU/request µs | p50 / p99 µs | memory MB |"]
+    lines.append("| --- |" + " --- |" * (len(others) + 4))
+    for name in sorted(seen, key=lambda name: -median(seen, name, "rate")):
+        ratios = []
+        for other in others:
+            middle, low, high = ratio(seen, name, other)
+            ratios.append("1" if name == other else f"{middle:.2f} [{low:.2f}–{high:.2f}]")
+        p50, p99, spent = (median(seen, name, figure) for figure in ("p50", "p99", "cpu"))
+        shown = "" if name == "direct" else f"{spent:.1f}"
+        lines.append(f"| {name} | {median(seen, name, 'rate'):,.0f} | {' | '.join(ratios)} | {shown} | {p50:.0f} / {p99:.0f} | {memories.get(name, '')} |")
+    return lines + [""]
+
+
+def steady_table(rate, seen):
+    lines = [f"**{rate:,} requests per second, 13 bytes**", "", "| | p50 µs | p99 µs | p99.9 µs |", "| --- | --- | --- | --- |"]
+    for name in sorted(seen, key=lambda name: median(seen, name, "p50")):
+        lines.append(f"| {name} | " + " | ".join(f"{median(seen, name, q):.0f}" for q in ("p50", "p99", "p999")) + " |")
+    return lines + [""]
+
+
+def machine():
+    model = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
+    versions = []
+    for command, pattern in ((["nginx", "-v"], r"nginx/(\S+)"), (["haproxy", "-v"], r"version (\S+?)-"), (["caddy", "version"], r"v?([\d.]+)")):
+        if shutil.which(command[0]):
+            done = subprocess.run(command, capture_output=True, text=True)
+            versions.append(f"{command[0]} {re.search(pattern, done.stdout + done.stderr)[1]}")
+    return f"{os.cpu_count()} cores of {model[1].strip() if model else 'unknown make'}; {', '.join(versions)}"
+
+
+def run(options, directory):
+    proxies = Proxies(directory)
+    try:
+        proxies.start_backends()
+        proxies.start_peers()
+        proxies.start_gateway("gateway", PORTS["gateway"])
+        proxies.start_gateway("gateway (again)", PORTS["twin"])
+        url = lambda name, path: f"http://127.0.0.1:{proxies.running[name][1]}/bench/{path}"
+        pid = lambda name: proxies.running[name][0].pid
+        names = [name for name in proxies.running if not options.only or any(part in name for part in options.only.split(","))]
+        others = [name for name in ("nginx weight", "nginx split_clients", "haproxy", "gateway") if name in names]
+        lines = [f"{machine()}. {options.connections} connections, {options.rounds} rounds of {options.seconds} s.", ""]
+        for path in options.paths.split(","):
+            measure = lambda name: saturate(pid(name), url(name, path), options.connections, options.seconds)
+            for name in names:
+                saturate(pid(name), url(name, path), options.connections, 1)
+            seen = rounds(names, options.rounds, measure)
+            memories = {name: f"{memory(pid(name)):.1f}" for name in names if name != "direct"}
+            lines += table(PATHS[path], seen, others, memories)
+        if options.rate:
+            measure = lambda name: steady(directory, url(name, "small"), options.connections, options.rate, options.seconds)
+            lines += steady_table(options.rate, rounds(names, options.rounds, measure))
+        return lines
+    finally:
+        proxies.stop()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--seconds", type=int, default=2)
+    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--rate", type=int, default=10000, help="requests per second of the last table; 0 leaves it out")
+    parser.add_argument("--paths", default=",".join(PATHS))
+    parser.add_argument("--only", default="", help="names, or parts of them, with commas between")
+    parser.add_argument("--write", action="store_true", help="make the tables in README.md anew")
+    options = parser.parse_args()
+    missing = [tool for tool in ("nginx", "wrk", "h2load", "taskset") if not shutil.which(tool)]
+    if missing or not GATEWAY.exists():
+        sys.exit(f"missing: {missing or 'the gateway: cargo build --profile bench --example gateway'}")
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as directory:
+        os.chmod(directory, 0o755)
+        text = "\n".join(run(options, pathlib.Path(directory)))
+    print(text)
+    if options.write:
+        readme = HERE / "README.md"
+        start, end = "<!-- figures -->\n", "<!-- end of figures -->"
+        before, rest = readme.read_text().split(start)
+        readme.write_text(before + start + text + "\n" + end + rest.split(end)[1])
+
+
+if __name__ == "__main__":
+    main()

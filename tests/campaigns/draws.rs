@@ -1,0 +1,245 @@
+//! Statistics of the draws: random ones are random, exact ones are more even than chance, and neither minds changes.
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::UNIX_EPOCH;
+
+use futures_util::FutureExt;
+use http::{Request, Response, StatusCode};
+use statrs::distribution::{ChiSquared, ContinuousCDF};
+use tower::{Layer, Service};
+use tower_canary::layer::{VersionChoice, WeightedVersion};
+use tower_canary::routing::{Change, Route, Split};
+use tower_canary::{Draw, RoutingHandle, Target, WeightedVersionLayer};
+
+use crate::figure;
+use crate::splits::{at, set_weights, split};
+
+/// A client that answers with the last digit of the host that it was sent to, behind the status of 200: the position of the
+/// version.
+#[derive(Clone, Debug)]
+struct Position;
+
+impl Service<Request<()>> for Position {
+    type Response = Response<String>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<String>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<()>) -> Self::Future {
+        let digit = request.uri().host().and_then(|host| host.bytes().last()).unwrap();
+        let mut response = Response::new(String::new());
+        *response.status_mut() = StatusCode::from_u16(200 + u16::from(digit - b'0')).unwrap();
+        ready(Ok(response))
+    }
+}
+
+fn handle(draw: Draw, split: &Split) -> RoutingHandle {
+    let handle = RoutingHandle::with_draw(draw);
+    assert!(handle.publish(Route::compile(split.clone())));
+    handle
+}
+
+fn layer(handle: &RoutingHandle) -> WeightedVersionLayer {
+    WeightedVersionLayer::new(handle, Target::service("auth".parse().unwrap()))
+}
+
+/// The versions that requests in a row get, by their positions.
+fn drawn(handle: &RoutingHandle) -> impl Iterator<Item = usize> {
+    let mut layered: WeightedVersion<Position> = layer(handle).layer(Position);
+    std::iter::repeat_with(move || {
+        let answer = layered.call(Request::new(())).now_or_never().unwrap().unwrap();
+        position(answer.status())
+    })
+}
+
+fn position(status: StatusCode) -> usize {
+    usize::from(status.as_u16() - 200)
+}
+
+/// The probability of a split that is further from `weights` than that of `draws` requests, were they random.
+fn p_value(draw: Draw, weights: &[f64], draws: usize) -> f64 {
+    let mut counts = vec![0.0; weights.len()];
+    drawn(&handle(draw, &split(weights))).take(draws).for_each(|version| counts[version] += 1.0);
+    let expected = |weight: &f64| weight * draws as f64 / 100.0;
+    let off = |(count, weight): (&f64, &f64)| (count - expected(weight)).powi(2) / expected(weight);
+    let chi_square = counts.iter().zip(weights).map(off).sum();
+    ChiSquared::new(weights.len() as f64 - 1.0).unwrap().sf(chi_square)
+}
+
+/// The probability of values further from uniform than these, by Kolmogorov and Smirnov: the asymptotic series, with
+/// Stephens' correction for few values (1970), good to three digits from a dozen on.
+fn uniformity(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    let n = values.len() as f64;
+    let off =
+        |(i, value): (usize, &f64)| (value - i as f64 / n).abs().max((value - (i as f64 + 1.0) / n).abs());
+    let furthest = values.iter().enumerate().map(off).fold(0.0, f64::max);
+    let lambda = (n.sqrt() + 0.12 + 0.11 / n.sqrt()) * furthest;
+    let term = |k: i32| {
+        let sign = if k % 2 == 1 { 2.0 } else { -2.0 };
+        sign * (-2.0 * f64::from(k).powi(2) * lambda.powi(2)).exp()
+    };
+    (1..=100).map(term).sum::<f64>().clamp(0.0, 1.0)
+}
+
+fn random_draws_are_random(runs: u64, draws: usize) {
+    let weights = [50.0, 30.0, 15.0, 5.0];
+    let p_values = |draw: fn(u64) -> Draw, runs| {
+        (1..=runs).map(|run| p_value(draw(run), &weights, draws)).collect::<Vec<_>>()
+    };
+    let random = p_values(|_| Draw::Random, runs);
+    let below = random.iter().filter(|p| **p < 0.01).count();
+    let (random, exact) = (uniformity(random), uniformity(p_values(Draw::Seeded, runs.min(50))));
+    println!(
+        "{runs} runs of {draws} random draws at 50/30/15/5: p-values of chi-square are uniform with p = {random:.3}, \
+         {below} are below 0.01; those of the exact draw, which is no chance, with p = {exact:.1e}"
+    );
+    assert!(random > 0.001, "not random");
+    assert!(exact < 0.001, "the test tells nothing");
+}
+
+#[test]
+fn the_split_of_random_draws_is_that_of_chance() {
+    random_draws_are_random(100, 2_000);
+}
+
+#[test]
+#[ignore = "a campaign"]
+fn the_split_of_1_000_runs_of_a_million_random_draws_is_that_of_chance() {
+    random_draws_are_random(seeds(), 1_000_000);
+}
+
+fn seeds() -> u64 {
+    figure("CANARY_CAMPAIGN_SEEDS", 1_000)
+}
+
+/// The furthest that the count of the last version in any `window` requests in a row is from its share.
+fn furthest(prefix: &[u32], window: usize, share: f64) -> f64 {
+    let counts = prefix.windows(window + 1).map(|part| part[window] - part[0]);
+    let (least, most) =
+        counts.fold((u32::MAX, 0), |(least, most), count| (least.min(count), most.max(count)));
+    let expected = share * window as f64;
+    (expected - f64::from(least)).max(f64::from(most) - expected)
+}
+
+const WINDOWS: [(usize, f64); 3] = [(100, 2.0), (1_000, 2.0), (10_000, 3.0)];
+
+fn exact_draws_are_even(seeds: u64, draws: usize) {
+    for weights in [&[90.0, 10.0][..], &[99.0, 1.0], &[50.0, 50.0], &[66.67, 33.33]] {
+        let (last, split) = (weights.len() - 1, split(weights));
+        let mut worst = [0.0_f64; WINDOWS.len()];
+        for seed in 1..=seeds {
+            let handle = handle(Draw::Seeded(seed), &split);
+            let mut prefix = vec![0];
+            prefix.extend(drawn(&handle).take(draws).scan(0, |count, version| {
+                *count += u32::from(version == last);
+                Some(*count)
+            }));
+            for (worst, (window, _)) in worst.iter_mut().zip(WINDOWS) {
+                *worst = worst.max(furthest(&prefix, window, weights[last] / 100.0));
+            }
+        }
+        println!(
+            "{weights:?}, seeds 1..={seeds}, {draws} exact draws each: at most {:.1} of 100, {:.1} of 1,000, {:.1} of 10,000 \
+             in a row off",
+            worst[0], worst[1], worst[2]
+        );
+        for (worst, (window, most)) in worst.iter().zip(WINDOWS) {
+            assert!(*worst <= most, "{weights:?}: {worst} in {window}");
+        }
+    }
+}
+
+#[test]
+fn exact_draws_are_off_by_two_or_three_at_most() {
+    exact_draws_are_even(3, 12_000);
+}
+
+#[test]
+#[ignore = "a campaign"]
+fn exact_draws_of_1_000_seeds_are_off_by_two_or_three_at_most() {
+    exact_draws_are_even(seeds(), 40_000);
+}
+
+/// Publishes a route after the other, as `next` makes them of one another, until it is over; how many.
+fn swap(handle: &RoutingHandle, over: &AtomicBool, next: impl Fn(&Split, u64) -> Split) -> u64 {
+    let mut split = handle.route("auth").unwrap().split().clone();
+    for swaps in 0.. {
+        if over.load(Ordering::Relaxed) {
+            return swaps;
+        }
+        split = next(&split, swaps);
+        assert!(handle.publish(Route::compile(split.clone())));
+    }
+    0
+}
+
+/// One thread draws while another swaps 90/10 for 20/80 and back: request by request, what the same seed gives for the
+/// split that it followed.
+fn a_sequence_goes_on_through_swaps(draws: usize) {
+    let splits = [split(&[90.0, 10.0]), split(&[20.0, 80.0])];
+    let [one, other] =
+        splits.each_ref().map(|split| drawn(&handle(Draw::Seeded(9), split)).take(draws).collect::<Vec<_>>());
+    let (handle, over) = (handle(Draw::Seeded(9), &splits[0]), AtomicBool::new(false));
+    let first = splits[0].generation();
+    let turn = |split: &Split, swaps: u64| {
+        let weights = if swaps.is_multiple_of(2) { [20.0, 80.0] } else { [90.0, 10.0] };
+        split.apply(&set_weights(&weights), at(3)).unwrap()
+    };
+    let mut layered = layer(&handle).with_choice().layer(Position);
+    let (swaps, seen, wrong) = std::thread::scope(|scope| {
+        let swapping = scope.spawn(|| swap(&handle, &over, turn));
+        let (mut seen, mut wrong) = ([0, 0], 0);
+        for (one, other) in one.into_iter().zip(other) {
+            let answer = layered.call(Request::new(())).now_or_never().unwrap().unwrap();
+            let choice = answer.extensions().get::<VersionChoice>().unwrap();
+            let followed = usize::from((choice.generation - first) % 2 == 1);
+            seen[followed] += 1;
+            wrong += u32::from(position(answer.status()) != [one, other][followed]);
+        }
+        over.store(true, Ordering::Relaxed);
+        (swapping.join().unwrap(), seen, wrong)
+    });
+    assert_eq!(wrong, 0, "of {draws}");
+    println!("{draws} draws during {swaps} swaps, {seen:?} by each split: the same choices as without");
+    assert!(swaps > 1 && seen.iter().all(|count| *count > 0), "{swaps} swaps, {seen:?}");
+}
+
+/// Two threads draw while routes are swapped that leave the weights alone: in sum what one thread draws without.
+fn a_count_is_exact_through_swaps(draws: usize) {
+    let split = split(&[66.67, 33.33]);
+    let alone = drawn(&handle(Draw::Seeded(9), &split)).take(draws).filter(|version| *version == 1).count();
+    let (handle, over) = (handle(Draw::Seeded(9), &split), AtomicBool::new(false));
+    let redraw = |split: &Split, _| split.apply(&Change::Redraw, UNIX_EPOCH).unwrap();
+    let count = || drawn(&handle).take(draws / 2).filter(|version| *version == 1).count();
+    let (swaps, together) = std::thread::scope(|scope| {
+        let swapping = scope.spawn(|| swap(&handle, &over, redraw));
+        let counting = [scope.spawn(count), scope.spawn(count)];
+        let together = counting.into_iter().map(|thread| thread.join().unwrap()).sum::<usize>();
+        over.store(true, Ordering::Relaxed);
+        (swapping.join().unwrap(), together)
+    });
+    println!(
+        "{draws} draws of two threads during {swaps} swaps: {together} of the second version, {alone} without"
+    );
+    assert_eq!(together, alone);
+}
+
+#[test]
+fn a_seeded_sequence_is_the_same_through_swaps() {
+    a_sequence_goes_on_through_swaps(50_000);
+    a_count_is_exact_through_swaps(50_000);
+}
+
+#[test]
+#[ignore = "a campaign"]
+fn a_seeded_sequence_of_millions_of_draws_is_the_same_through_swaps() {
+    a_sequence_goes_on_through_swaps(5_000_000);
+    a_count_is_exact_through_swaps(20_000_000);
+}

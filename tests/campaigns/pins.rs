@@ -1,0 +1,132 @@
+//! Users without a key, whom the gateway keeps by a cookie of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Method, Request, StatusCode};
+use serde_json::Value;
+
+use crate::backends::{Backend, named};
+use crate::figure;
+use crate::harness::{Gateway, HttpClient, empty, read};
+use crate::support::each;
+
+const VISITS: usize = 50;
+
+/// What the browsers of some users keep, and which version answered each last.
+struct Users {
+    pins: Arc<[Option<String>]>,
+    versions: Vec<String>,
+    /// How many of the visits of all set a cookie.
+    set: usize,
+}
+
+impl Users {
+    fn new(count: usize) -> Self {
+        Self { pins: vec![None; count].into(), versions: Vec::new(), set: 0 }
+    }
+
+    /// Lets each user visit `gateway` so many times. Within them nobody may change version.
+    async fn visit(&mut self, gateway: &Gateway, times: usize) {
+        let (url, pins): (Arc<str>, _) = (gateway.url("/auth/").into(), Arc::clone(&self.pins));
+        let ask = move |client, user: usize| visits(client, Arc::clone(&url), pins[user].clone(), times);
+        let visited = each(self.pins.len(), ask).await;
+        self.set = visited.iter().map(|(.., set)| set).sum();
+        let (versions, pins): (_, Vec<_>) =
+            visited.into_iter().map(|(version, pin, _)| (version, pin)).unzip();
+        (self.versions, self.pins) = (versions, pins.into());
+    }
+
+    fn on(&self, version: &str) -> usize {
+        self.versions.iter().filter(|name| *name == version).count()
+    }
+
+    /// That `percent` of the users are on v2, to a point.
+    fn assert_share(&self, percent: usize, what: &str) {
+        let (canary, users) = (self.on("v2"), self.versions.len());
+        println!("{what}: {canary} of {users} users on the canary, {percent} % expected");
+        assert!((100 * canary).abs_diff(percent * users) <= users, "{canary} of {users}");
+    }
+}
+
+/// The version that answered all visits, the pin after them, and how many set a cookie.
+async fn visits(
+    client: HttpClient,
+    url: Arc<str>,
+    mut pin: Option<String>,
+    times: usize,
+) -> (String, Option<String>, usize) {
+    let (mut version, mut set) = (None, 0);
+    for _ in 0..times {
+        let mut request = Request::get(&*url);
+        if let Some(pin) = &pin {
+            request = request.header("cookie", pin);
+        }
+        let answer = read(client.request(request.body(empty()).unwrap()).await.unwrap()).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+        if let Some(cookie) = answer.headers.get("set-cookie") {
+            pin = cookie.to_str().unwrap().split(';').next().map(str::to_owned);
+            set += 1;
+        }
+        let name = answer.text.split_whitespace().nth(1).unwrap();
+        assert_eq!(version.get_or_insert_with(|| name.to_owned()), name, "within {times} visits");
+    }
+    (version.unwrap(), pin, set)
+}
+
+async fn two_versions() -> (Gateway, [Backend; 2]) {
+    let gateway = Gateway::start(&["--no-demo", "--pin-cookie", "pin"]);
+    let backends = [named("v1", Duration::ZERO).await, named("v2", Duration::ZERO).await];
+    for (name, backend) in ["v1", "v2"].into_iter().zip(&backends) {
+        gateway.register("auth", name, &backend.url).await;
+    }
+    (gateway, backends)
+}
+
+/// That a re-weight moves none of `users`, who are a tenth on the canary, and is followed by new ones.
+async fn re_weight(gateway: &Gateway, users: &mut Users, percent: u8) {
+    let before = users.versions.clone();
+    gateway.set_weight("auth", "v2", percent.into()).await;
+    users.visit(gateway, 2).await;
+    users.assert_share(10, &format!("canary set to {percent} %, those pinned before"));
+    assert!(users.versions == before && users.set == 0, "nobody moves");
+    let mut new = Users::new(before.len());
+    new.visit(gateway, 2).await;
+    new.assert_share(percent.into(), &format!("canary set to {percent} %, new ones"));
+}
+
+/// That each of `users` is drawn once more, and stays.
+async fn redraw(gateway: &Gateway, users: &mut Users) {
+    gateway.admin(Method::POST, "/deployment/services/auth/redraw", Value::Null).await;
+    users.visit(gateway, 2).await;
+    users.assert_share(50, "after a redraw at 50/50");
+    assert_eq!(users.set, users.versions.len(), "each is drawn once");
+    let redrawn = users.versions.clone();
+    users.visit(gateway, 2).await;
+    assert!(users.versions == redrawn && users.set == 0, "and stays");
+}
+
+/// Users who keep their cookies stay with their version, at whatever weight, until all are drawn anew.
+async fn campaign(count: usize, times: usize) {
+    let (gateway, _backends) = two_versions().await;
+    gateway.set_weight("auth", "v2", 10.0).await;
+    let mut users = Users::new(count);
+    users.visit(&gateway, times).await;
+    users.assert_share(10, &format!("{times} requests each at 90/10"));
+    assert_eq!(users.set, count, "one cookie each");
+    for percent in [0, 50] {
+        re_weight(&gateway, &mut users, percent).await;
+    }
+    redraw(&gateway, &mut users).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenth_of_the_visitors_is_a_tenth_after_many_requests() {
+    campaign(200, 5).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a campaign"]
+async fn a_tenth_of_10_000_visitors_is_a_tenth_after_50_requests_each() {
+    campaign(usize::try_from(figure("CANARY_CAMPAIGN_VISITORS", 10_000)).unwrap(), VISITS).await;
+}

@@ -1,0 +1,63 @@
+//! Hours of everything at once, in as many minutes as there are.
+
+use std::time::Duration;
+
+use crate::figure;
+use crate::soak::{Held, Soaked, soak};
+
+/// Memory may grow by so much from the second third to the last, in KiB.
+const GROWTH: f64 = 1_024.0;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a campaign"]
+async fn a_soaked_gateway_holds_no_more_memory_files_or_tasks_than_before() {
+    let minutes = figure("CANARY_SOAK_MINUTES", 10);
+    let Soaked { samples, before, after, done } = soak(Duration::from_secs(60 * minutes)).await;
+    println!("{minutes} minutes: {done:?}");
+    println!("{before:?} before, {after:?} after");
+    let thirds: Vec<_> = samples.chunks(samples.len().div_ceil(3)).collect();
+    for (name, get) in [
+        ("memory in KiB", (|held: &Held| held.memory as f64) as fn(&Held) -> f64),
+        ("files", |held| held.files as f64),
+        ("files of the database", |held| held.of_database as f64),
+        ("tasks", |held| held.tasks as f64),
+    ] {
+        let means = thirds.iter().map(|third| mean(&third.iter().map(get).collect::<Vec<_>>()));
+        let settled: Vec<_> = samples[thirds[0].len()..].iter().map(get).collect();
+        let (slope, error) = slope(&settled);
+        let (slope, error) = (slope * 3_600.0, error * 3_600.0);
+        println!(
+            "{name}: means of thirds {:.1?}, after the first {slope:.1} ± {error:.1} an hour",
+            means.collect::<Vec<_>>()
+        );
+    }
+    let memory = |third: &[Held]| mean(&third.iter().map(|held| held.memory as f64).collect::<Vec<_>>());
+    let growth = memory(thirds[2]) - memory(thirds[1]);
+    assert!(growth <= GROWTH, "memory grew by {growth} KiB");
+    assert_eq!((after.files, after.tasks), (before.files, before.tasks));
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// The slope of the line through values that are a second apart (least squares), and its standard error.
+fn slope(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let (x, y) = ((n - 1.0) / 2.0, mean(values));
+    let from_middle = || (0_u32..).map(|i| f64::from(i) - x).zip(values);
+    let spread: f64 = from_middle().map(|(x, _)| x * x).sum();
+    let slope = from_middle().map(|(x, value)| x * (value - y)).sum::<f64>() / spread;
+    let left: f64 = from_middle().map(|(x, value)| (value - y - slope * x).powi(2)).sum();
+    (slope, (left / (n - 2.0) / spread).sqrt())
+}
+
+#[test]
+fn the_slope_of_a_line_is_found_without_error_and_that_of_noise_with_one() {
+    let line: Vec<_> = (0..100).map(|i| 3.0 + 0.5 * f64::from(i)).collect();
+    let (found, error) = slope(&line);
+    assert!((found - 0.5).abs() < 1e-9 && error < 1e-6, "{found} ± {error}");
+    let noise: Vec<_> = (0..100).map(|i| f64::from(i % 2)).collect();
+    let (found, error) = slope(&noise);
+    assert!(found.abs() < 2.0 * error && error > 1e-4, "{found} ± {error}");
+}

@@ -1,0 +1,50 @@
+//! Versions whose process is stopped: by the script, by SIGTERM and by SIGKILL.
+
+use std::time::Duration;
+
+use crate::figure;
+use crate::handovers::{Handover, Kind, Plan, end_after_switch, hand_over};
+use crate::support::spread;
+use crate::versions::Process;
+
+const EACH: Duration = Duration::from_secs(2);
+
+/// The script may know so long after the end of the last one.
+const LATE: Duration = Duration::from_millis(100);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a campaign"]
+async fn scripted_handovers_under_load_cut_nothing_off_and_wait_no_longer_than_they_must() {
+    let (mut requests, mut late) = (0, Vec::new());
+    for round in 0..figure("CANARY_CAMPAIGN_HANDOVERS", 3) {
+        for last in [Some(Kind::Upload), Some(Kind::Download), Some(Kind::Socket), None] {
+            let held = if last.is_some() { 5 } else { 0 };
+            let plan = Plan { clients: 50, each: EACH, held, last };
+            let Handover { requests: more, late: by } = hand_over(plan).await;
+            println!("round {round}, {last:?} ends last: {more} requests, none failed; known {by:?} later");
+            requests += more;
+            late.push(by);
+        }
+    }
+    let (median, _, most) = spread(late);
+    println!(
+        "{requests} requests, none failed, nothing cut off; known {median:?} later (median), at most {most:?}"
+    );
+    assert!(most <= LATE, "{most:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a campaign"]
+async fn a_process_with_200_requests_in_flight_loses_none_by_sigterm_and_only_them_by_sigkill() {
+    for round in 0..figure("CANARY_CAMPAIGN_STOPS", 5) {
+        let terminated = end_after_switch(200, EACH, |old: &mut Process| {
+            old.terminate();
+            assert_eq!(old.ended().code(), Some(0));
+        });
+        let terminated = terminated.await;
+        let killed = end_after_switch(200, EACH, Process::kill).await;
+        println!("round {round}: SIGTERM: {terminated:?}; SIGKILL: {killed:?}");
+        assert_eq!((terminated.answered, terminated.failed), (200, 0));
+        assert_eq!((killed.answered, killed.failed), (0, 200));
+    }
+}

@@ -1,0 +1,323 @@
+//! Pins that were cut, changed, copied, taken from elsewhere or kept for too long: no version out of service is chosen by
+//! them, no request fails, and whoever has no good one is drawn and gets a new one.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::time::{Duration, UNIX_EPOCH};
+
+use http::header::{COOKIE, SET_COOKIE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use serde_json::{Value, json};
+use tower::{Layer, Service};
+use tower_canary::layer::{Pin, VersionChoice};
+use tower_canary::routing::{Change, Reason, Route, Split};
+use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
+
+use crate::backends::{Backend, named};
+use crate::figure;
+use crate::harness::{Gateway, empty};
+
+const VERSIONS: [&str; 3] = ["v0", "v1", "v2"];
+const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
+
+/// As the documentation of the layer says: no more pins of one name than these are looked at.
+const LOOKED_AT: usize = 8;
+
+/// What a forger has to work with.
+#[derive(Debug)]
+struct Pins {
+    /// The name of the cookie.
+    name: String,
+    /// Good ones, each with the version it is for.
+    good: Vec<(String, String)>,
+    /// Signed ones that count no more or never did.
+    stale: Vec<String>,
+}
+
+/// What a forger does.
+#[derive(Clone, Debug)]
+enum Edit {
+    Cut(usize),
+    Insert(usize, Vec<u8>),
+    Change(usize, u8),
+    Append(usize),
+    /// The end of another pin behind the beginning of this one.
+    Splice(usize, usize),
+    Pad,
+}
+
+/// A cookie: a pin by its number, and what is done to it; or anything.
+#[derive(Clone, Debug)]
+enum Crumb {
+    Pin(usize, Vec<Edit>),
+    Other(Vec<u8>),
+}
+
+impl Pins {
+    fn signed(&self, i: usize) -> &str {
+        let all = self.good.len() + self.stale.len();
+        let i = i % all;
+        self.good.get(i).map_or_else(|| &self.stale[i - self.good.len()], |(pin, _)| pin)
+    }
+
+    fn write(&self, crumbs: &[Crumb]) -> HeaderValue {
+        let crumb = |crumb: &Crumb| match crumb {
+            Crumb::Other(bytes) => bytes.clone(),
+            Crumb::Pin(i, edits) => {
+                let mut pin = self.signed(*i).as_bytes().to_vec();
+                edits.iter().for_each(|edit| self.edit(&mut pin, edit));
+                [self.name.as_bytes(), b"=", &pin].concat()
+            }
+        };
+        HeaderValue::from_bytes(&crumbs.iter().map(crumb).collect::<Vec<_>>().join(&b"; "[..])).unwrap()
+    }
+
+    fn edit(&self, pin: &mut Vec<u8>, edit: &Edit) {
+        let place = |i: usize| i % (pin.len() + 1);
+        match edit {
+            Edit::Cut(i) => pin.truncate(place(*i)),
+            Edit::Insert(i, bytes) => drop(pin.splice(place(*i)..place(*i), bytes.iter().copied())),
+            Edit::Change(i, byte) => {
+                let place = place(*i);
+                pin.get_mut(place).into_iter().for_each(|old| *old = *byte);
+            }
+            Edit::Append(i) => pin.extend(self.signed(*i).bytes()),
+            Edit::Splice(i, at) => {
+                pin.truncate(place(*at));
+                pin.extend(self.signed(*i).bytes().skip(pin.len()));
+            }
+            Edit::Pad => pin.resize(4_096, b'A'),
+        }
+    }
+
+    /// The version that the cookies are good for, read by other code than the layer's.
+    fn good_for(&self, cookies: &HeaderValue) -> Option<&str> {
+        let named = cookies.as_bytes().split(|byte| *byte == b';').filter_map(|cookie| {
+            let at = cookie.iter().position(|byte| *byte == b'=')?;
+            (cookie[..at].trim_ascii() == self.name.as_bytes()).then(|| cookie[at + 1..].trim_ascii_end())
+        });
+        named
+            .take(LOOKED_AT)
+            .find_map(|value| Some(self.good.iter().find(|(pin, _)| pin.as_bytes() == value)?.1.as_str()))
+    }
+}
+
+/// A byte that may stand in a header.
+fn byte() -> impl Strategy<Value = u8> {
+    prop_oneof![6 => 0x20..=0x7e_u8, 1 => Just(b'\t'), 1 => 0x80..=0xff_u8]
+}
+
+fn crumbs() -> impl Strategy<Value = Vec<Crumb>> {
+    let bytes = |most| prop::collection::vec(byte(), 0..most);
+    let edit = prop_oneof![
+        1 => any::<usize>().prop_map(Edit::Cut),
+        1 => (any::<usize>(), bytes(4)).prop_map(|(i, bytes)| Edit::Insert(i, bytes)),
+        4 => (any::<usize>(), byte()).prop_map(|(i, byte)| Edit::Change(i, byte)),
+        1 => any::<usize>().prop_map(Edit::Append),
+        2 => (any::<usize>(), any::<usize>()).prop_map(|(i, at)| Edit::Splice(i, at)),
+        1 => Just(Edit::Pad),
+    ];
+    let pin = (any::<usize>(), prop::collection::vec(edit, 0..3)).prop_map(|(i, edits)| Crumb::Pin(i, edits));
+    let crumb = prop_oneof![3 => pin, 1 => bytes(40).prop_map(Crumb::Other)];
+    prop_oneof![
+        9 => prop::collection::vec(crumb.clone(), 0..4),
+        1 => crumb.prop_flat_map(|crumb| (1..12_usize).prop_map(move |copies| vec![crumb.clone(); copies])),
+    ]
+}
+
+/// A client that answers at once.
+#[derive(Clone, Debug)]
+struct Null;
+
+impl Service<Request<()>> for Null {
+    type Response = Response<String>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<String>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Infallible>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<()>) -> Self::Future {
+        ready(Ok(Response::new(String::new())))
+    }
+}
+
+/// The version, the rule and the cookie that a request with `cookies` is given.
+fn visit(layer: &WeightedVersionLayer, cookies: &HeaderValue) -> (String, Reason, Option<String>) {
+    let request = Request::get("/").header(COOKIE, cookies).body(()).unwrap();
+    let answer = futures_util::FutureExt::now_or_never(layer.layer(Null).call(request)).unwrap().unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    let choice = answer.extensions().get::<VersionChoice>().unwrap();
+    (choice.version.to_string(), choice.reason, answer.headers().get(SET_COOKIE).map(pin_in))
+}
+
+fn pin_in(set: &HeaderValue) -> String {
+    set.to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap().1.to_owned()
+}
+
+fn layer(handle: &RoutingHandle, service: &str, secret: &[u8], lifetime: Duration) -> WeightedVersionLayer {
+    let pin = Pin::signed_with(secret).unwrap().with_lifetime(lifetime);
+    WeightedVersionLayer::new(handle, Target::service(service.parse().unwrap())).with_pin(pin).with_choice()
+}
+
+fn publish(handle: &RoutingHandle, service: &str, change: &Change) {
+    let split = handle
+        .route(service)
+        .map_or_else(|| Split::new(service.parse().unwrap(), 7), |route| route.split().clone());
+    assert!(handle.publish(Route::compile(split.apply(change, UNIX_EPOCH).unwrap())));
+}
+
+/// A layer over v0 and v1, each at 50, and v2, which was one of three and is out of service; and the pins of its past.
+fn past() -> (RoutingHandle, WeightedVersionLayer, Pins) {
+    let (handle, day) = (RoutingHandle::new(), Duration::from_hours(24));
+    for (service, version) in [("auth", "v0"), ("auth", "v1"), ("auth", "v2"), ("orders", "v0")] {
+        publish(
+            &handle,
+            service,
+            &Change::register(version.parse().unwrap(), "http://10.0.0.1".parse().unwrap()),
+        );
+    }
+    let ours = layer(&handle, "auth", SECRET, day);
+    let none = HeaderValue::from_static("");
+    let given = |layer: &WeightedVersionLayer| visit(layer, &none).2.unwrap();
+    let switch =
+        |version: &str| publish(&handle, "auth", &Change::Switch { version: version.parse().unwrap() });
+    let mut stale = Vec::new();
+    switch("v0");
+    stale.push(given(&ours));
+    publish(&handle, "auth", &Change::Redraw);
+    switch("v2");
+    stale.push(given(&ours));
+    let good = ["v0", "v1"].map(|version| {
+        switch(version);
+        (given(&ours), version.to_owned())
+    });
+    stale.push(given(&layer(&handle, "auth", &[7; 32], day)));
+    stale.push(given(&layer(&handle, "auth", SECRET, Duration::ZERO)));
+    stale.push(given(&layer(&handle, "orders", SECRET, day)));
+    let half = Change::SetWeight { version: "v0".parse().unwrap(), weight: "50".parse().unwrap() };
+    publish(
+        &handle,
+        "auth",
+        &Change::SetActive { version: "v2".parse().unwrap(), active: false, force: false },
+    );
+    publish(&handle, "auth", &half);
+    (handle, ours, Pins { name: "canary_auth".into(), good: good.into(), stale })
+}
+
+fn through_the_layer(cases: u32) {
+    let (_handle, layer, pins) = past();
+    let (kept, drawn) = (Cell::new(0), Cell::new(0));
+    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+    let outcome = TestRunner::new(config).run(&crumbs(), |crumbs| {
+        let cookies = pins.write(&crumbs);
+        let (version, reason, set) = visit(&layer, &cookies);
+        match pins.good_for(&cookies) {
+            Some(good) => {
+                prop_assert_eq!((&*version, reason, set), (good, Reason::Pin, None));
+                kept.set(kept.get() + 1);
+            }
+            None => {
+                prop_assert!(version != "v2" && reason == Reason::Draw);
+                let new = HeaderValue::from_str(&format!("canary_auth={}", set.unwrap())).unwrap();
+                prop_assert_eq!(visit(&layer, &new), (version, Reason::Pin, None));
+                drawn.set(drawn.get() + 1);
+            }
+        }
+        Ok(())
+    });
+    outcome.unwrap();
+    let (kept, drawn) = (kept.get(), drawn.get());
+    println!(
+        "{cases} cookie headers: {kept} had a good pin, {drawn} were drawn and got one; none out of service"
+    );
+    assert!(kept > cases / 20 && drawn > cases / 2, "both were tried");
+}
+
+#[test]
+fn whatever_a_pin_was_made_into_it_chooses_no_version_out_of_service() {
+    through_the_layer(2_000);
+}
+
+#[test]
+#[ignore = "a campaign"]
+fn whatever_a_million_pins_were_made_into_they_choose_no_version_out_of_service() {
+    through_the_layer(u32::try_from(figure("CANARY_CAMPAIGN_PINS", 1_000_000)).unwrap());
+}
+
+/// What `gateway` answers to `cookies`: the version, and the pin that it sets.
+async fn ask(gateway: &Gateway, service: &str, cookies: &HeaderValue) -> (String, Option<String>) {
+    let request = Request::get(gateway.url(&format!("/{service}/"))).header(COOKIE, cookies);
+    let answer = gateway.send(request.body(empty()).unwrap()).await;
+    assert_eq!(answer.status, StatusCode::OK, "{cookies:?}: {}", answer.text);
+    let version = answer.text.split_whitespace().nth(1).unwrap().to_owned();
+    (version, answer.headers.get(SET_COOKIE).map(pin_in))
+}
+
+/// The pin that `gateway` gives to a stranger.
+async fn given(gateway: &Gateway, service: &str) -> String {
+    ask(gateway, service, &HeaderValue::from_static("")).await.1.unwrap()
+}
+
+/// The same past as [`past`], of the `gateway`: its pins.
+async fn live_through(gateway: &Gateway) -> Pins {
+    let mut stale = vec![given(gateway, "auth").await, given(gateway, "orders").await];
+    gateway.admin(Method::POST, "/deployment/services/auth/redraw", Value::Null).await;
+    gateway.switch("auth", "v2").await;
+    stale.push(given(gateway, "auth").await);
+    let mut good = Vec::new();
+    for version in ["v0", "v1"] {
+        gateway.switch("auth", version).await;
+        good.push((given(gateway, "auth").await, version.to_owned()));
+    }
+    gateway.admin(Method::PUT, "/routing/services/auth/versions/v2", json!({ "active": false })).await;
+    gateway.set_weight("auth", "v0", 50.0).await;
+    Pins { name: "pin_auth".into(), good, stale }
+}
+
+async fn register_all(gateway: &Gateway, backends: &[Backend]) {
+    for (name, backend) in VERSIONS.iter().zip(backends) {
+        gateway.register("auth", name, &backend.url).await;
+    }
+    gateway.register("orders", "v0", &backends[0].url).await;
+}
+
+async fn through_a_gateway(cases: usize) {
+    let [gateway, other] = [(); 2].map(|()| Gateway::start(&["--no-demo", "--pin-cookie", "pin"]));
+    let mut backends = Vec::new();
+    for name in VERSIONS {
+        backends.push(named(name, Duration::ZERO).await);
+    }
+    register_all(&gateway, &backends).await;
+    register_all(&other, &backends).await;
+    let mut pins = live_through(&gateway).await;
+    pins.stale.push(given(&other, "auth").await);
+    let (mut runner, strategy, mut kept) = (TestRunner::default(), crumbs(), 0);
+    for _ in 0..cases {
+        let cookies = pins.write(&strategy.new_tree(&mut runner).unwrap().current());
+        let (version, set) = ask(&gateway, "auth", &cookies).await;
+        let good = pins.good_for(&cookies);
+        assert!(good.unwrap_or(&version) == version && version != "v2", "{version}: {cookies:?}");
+        assert_eq!(set.is_none(), good.is_some(), "{cookies:?}");
+        kept += usize::from(good.is_some());
+    }
+    println!(
+        "{cases} cookie headers through a gateway: {kept} had a good pin, the others were drawn and got one"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_answers_whoever_forges_a_pin_as_it_does_a_stranger() {
+    through_a_gateway(100).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a campaign"]
+async fn a_gateway_answers_10_000_forged_pins_as_it_does_strangers() {
+    through_a_gateway(10_000).await;
+}
