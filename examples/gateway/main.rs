@@ -69,7 +69,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// How long a client may take to send the body of a change.
 const ADMIN_BODY_LIMIT: Duration = Duration::from_secs(10);
 
-/// Routes of so long ago say that the database is down.
+/// Routes older than this mean that the database cannot be reached.
 const STALE: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
@@ -186,7 +186,7 @@ async fn deployments(
 ) -> Result<Deployments, Failure> {
     // The errors say which database it is, without its password.
     let unusable = |error: &dyn Error| Failure::new("cannot use the database", error);
-    // One sequence of choices for all threads: of any 1,000 requests a version gets its share to within three. The
+    // One sequence of choices for all threads: of any 1,000 requests a version gets its share to within two. The
     // default draw has a sequence per thread, which is cheaper still, and within two per thread.
     let draw = Draw::Seeded(options.seed.unwrap_or_else(rand::random));
     let store = match &options.snapshot {

@@ -21,7 +21,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub(crate) listen: String,
 
-    /// Where the admin API is served, at /api/v1/admin, and /healthz
+    /// Where the admin API is served, at /api/v1/admin, and /healthz, /readyz and /metrics
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     pub(crate) admin: String,
 
@@ -57,7 +57,7 @@ pub(crate) struct Options {
     pub(crate) fallback_url: Option<Backend>,
 
     /// The header that tells users apart: each stays with one version
-    #[arg(long, value_name = "NAME", env = "CANARY_AFFINITY_HEADER")]
+    #[arg(long, value_name = "NAME", env = "CANARY_AFFINITY_HEADER", value_parser = header)]
     affinity_header: Option<HeaderName>,
 
     /// The cookie that does, where that header is missing
@@ -70,7 +70,7 @@ pub(crate) struct Options {
     pin_cookie: Option<String>,
 
     /// The header by which testers ask for a version; it is always taken out
-    #[arg(long, value_name = "NAME", env = "CANARY_OVERRIDE_HEADER")]
+    #[arg(long, value_name = "NAME", env = "CANARY_OVERRIDE_HEADER", value_parser = header)]
     override_header: Option<HeaderName>,
 
     /// Trusts whoever sends that header: only where none but testers reach the gateway
@@ -80,6 +80,10 @@ pub(crate) struct Options {
     /// A proxy in front whose X-Forwarded-* and Forwarded headers are believed; may be given several times
     #[arg(long = "trusted-proxy", value_name = "ADDRESS")]
     pub(crate) trusted_proxies: Vec<IpAddr>,
+
+    /// How many seconds a backend may take to the head of an answer, from when the request last moved
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub(crate) answer_timeout: Duration,
 
     /// How many seconds requests in flight and WebSockets may take to their end once the shutdown has begun
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
@@ -139,6 +143,12 @@ impl Options {
 
 fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
     text.parse::<u32>().map(|seconds| Duration::from_secs(seconds.into()))
+}
+
+/// The proxy takes out headers with `_` before anybody looks for them.
+fn header(text: &str) -> Result<HeaderName, String> {
+    let name: HeaderName = text.parse().map_err(|_| "not the name of a header".to_owned())?;
+    if text.contains('_') { Err("the gateway takes headers with '_' out: use '-'".into()) } else { Ok(name) }
 }
 
 fn random() -> u128 {

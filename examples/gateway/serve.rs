@@ -13,6 +13,7 @@ use hyper::body::{Body, Incoming};
 use hyper::service::Service;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use tokio::sync::mpsc::{self, error::SendError};
 use tokio::time::sleep;
@@ -26,6 +27,9 @@ const HEAD_LIMIT: Duration = Duration::from_secs(10);
 
 /// How often it is looked whether a client by HTTP/2 began a request since the last time.
 const IDLE_LIMIT: Duration = Duration::from_secs(30);
+
+/// After so long without a byte it is looked whether a client is still there.
+const KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// How many connections may wait to be accepted, as far as the system lets them. One more is lost without a word to its
 /// client, who takes it for open, until a second later: that is the end of many a burst with the 128 of `TcpListener::bind`.
@@ -49,9 +53,12 @@ pub(crate) async fn listen(name: &str) -> io::Result<TcpListener> {
 fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     if cfg!(unix) {
-        // What connections of a gateway before left of themselves does not take the address.
+        // Connections of an earlier gateway that linger do not block the address.
         socket.set_reuseaddr(true)?;
     }
+    // Connections inherit it. A client that vanished would hold its WebSocket, and the version in flight, for ever.
+    SockRef::from(&socket)
+        .set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 4))?;
     socket.bind(address)?;
     socket.listen(WAITING)
 }

@@ -80,7 +80,7 @@ struct EverywhereDto {
 struct HolderDto {
     #[schema(example = "gateway-2")]
     replica: String,
-    /// `draining`: it has some. `behind`: it has not followed the last change of the service yet.
+    /// `draining`: it has some, or users who are pinned and testers may bring it some. `behind`: it has not followed the last change of the service yet.
     #[schema(example = "draining")]
     state: &'static str,
 }

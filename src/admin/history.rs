@@ -12,6 +12,7 @@ use super::problem::{Kind, Problem};
 use super::record::{EntryDto, HistoryDto, RefusalDto};
 use super::requests::Restore;
 use super::state::AdminState;
+use crate::routing::Change;
 
 const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 200;
@@ -81,6 +82,9 @@ pub(super) async fn restore(
     write: Write,
     Body(body): Body<Restore>,
 ) -> Result<Response, Problem> {
-    let change = state.deployments.restoring(&service, body.generation).await?;
+    let change = match write.dry_run {
+        true => state.deployments.restoring(&service, body.generation).await?,
+        false => Change::Restore { generation: body.generation, shares: Vec::new() },
+    };
     Ok(state.apply(&service, change, write, body.reason).await?.ok())
 }

@@ -15,17 +15,18 @@
 //! | `POST /deployment/services/{service}/redraw` | draws users who are pinned to a version anew, once |
 //! | `POST /deployment/services/{service}/versions/{version}/check` | probes now |
 //! | `GET /deployment/services/{service}/explain?key=alice` | which version a key gets, and why |
-//! | `GET /deployment/services/{service}/traffic` | what each version does at this gateway; `?version=v1.0&wait=drained&timeout=30s` answers once it may be stopped: drained here, and at the other gateways that report; `Accept: text/event-stream` tells every two seconds |
+//! | `GET /deployment/services/{service}/traffic` | what each version does at this gateway; `?version=v1.0&wait=drained&timeout=30s` answers once it may be stopped: drained here, and at the other gateways that report, or after the timeout (30 s by default, 10 minutes at most). One that was removed is told of while this gateway has requests there, so wait before you remove it. `Accept: text/event-stream` tells every two seconds, as an event `traffic`, for five minutes |
 //! | `GET /deployment/status` | how fresh the routes of this gateway are; answered without the store |
 //! | `GET /deployment/replicas` | the gateways that share the store, and how far each has followed it |
-//! | `GET /openapi.json` | all this for machines |
+//! | `GET /openapi.json` | the OpenAPI document |
 //!
 //! **Requests.** Bodies are JSON of at most 16 KiB; unknown fields are refused, and an empty body is read as `{}`. Every
 //! change takes a `reason` (at most 1,000 characters, no control characters), `If-Match: "<generation>"`, and
 //! `?force=true`, which skips the probe of versions that get traffic and takes even the last active version out. It never skips the
 //! policy on addresses. With `?dryRun=true` a change is only told: the split after it, and which users would move; nothing
 //! is probed or stored. `If-Match: "0"` on a registration asks for a new service. With `?wait=converged&timeout=5s` the
-//! answer waits until all [replicas](crate::deployments::Builder::as_replica) serve the change, at most 60 s: its
+//! answer waits until all [replicas](crate::deployments::Builder::as_replica) serve the change, 5 s by default and at most
+//! 60; a gateway that is no replica refuses. Its
 //! `convergence` names those that do, and 202 instead of 200 says that some do not yet.
 //!
 //! A version that would get traffic and has none is probed first; the first version of a service is not, since there is
@@ -33,8 +34,9 @@
 //!
 //! **Answers.** Weights are in percent, times in RFC 3339. An answer that shows one split has `ETag: "<generation>"`.
 //! Reads show what this gateway serves at this moment; the history is read from the store. Errors are problem documents (RFC 9457) with a stable `type`; what went wrong
-//! inside goes to `tracing` only. Every change that changed something is one `info` event, every one that was refused one `warn` event, and so is
-//! a write by somebody without the scope for it.
+//! inside goes to `tracing` only. Every change that changed something is one `info` event, every one that was refused one
+//! `warn` event, and so is a write by somebody without the scope for it. What is no change at all, as for want of a number
+//! between 0 and 100, is answered and neither told nor kept.
 //!
 //! **Who may.** Nothing is answered before [`AdminAuth`] knows who asks, not even whether a path exists. `GET` and `HEAD`
 //! need [`Scope::Read`], every other method [`Scope::Write`]. No CORS headers are sent. Time limits and rate limits are

@@ -177,9 +177,9 @@ impl Watched {
     }
 
     fn is_used(&self) -> bool {
-        let traffic = self.state.deployments.handle().traffic(self.service.as_str());
-        let versions = traffic.into_iter().flat_map(|traffic| traffic.versions);
-        versions.filter(|told| Some(&told.version) == self.version.as_ref()).any(|told| !told.is_drained())
+        let handle = self.state.deployments.handle();
+        let is_drained = |version: &VersionName| handle.is_drained(self.service.as_str(), version.as_str());
+        self.version.as_ref().and_then(is_drained) == Some(false)
     }
 
     /// How things are, until the service or the version is no more, the gateway ends, or it is time to ask again.

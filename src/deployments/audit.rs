@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use super::follow::unwound;
-use super::{DeployError, Deployments};
+use super::{DeployError, Deployments, meter};
 use crate::routing::{ServiceName, Share};
 use crate::store::{Applied, ChangeRequest, Clearance, Refusal, StoreError};
 
@@ -35,22 +35,21 @@ impl Deployments {
         Ok(self.shared.store.refusals(service, limit).await?)
     }
 
-    /// Logs what came of a change, and keeps it where it was refused.
-    pub(super) async fn audit(
+    /// Notes that a change was not made: logs it and keeps it, where it was refused.
+    pub(super) async fn note_failure(
         &self,
         service: &ServiceName,
         request: &ChangeRequest,
-        outcome: &Result<Applied, DeployError>,
+        error: &DeployError,
     ) {
-        match outcome {
-            Ok(applied) if applied.before.generation() == applied.after.generation() => {}
-            Ok(applied) => log_change(request, applied),
-            Err(error) if is_refusal(error) => {
-                let refusal = self.refusal(service, request, error);
-                log_refusal(request, &refusal);
-                self.keep_refusal(&refusal).await;
-            }
-            Err(_) => {}
+        let kind = request.change.kind();
+        if is_refusal(error) {
+            meter::changed(kind, "refused");
+            let refusal = self.refusal(service, request, error);
+            log_refusal(request, &refusal);
+            self.keep_refusal(&refusal).await;
+        } else {
+            meter::changed(kind, "failed");
         }
     }
 
@@ -81,6 +80,14 @@ impl Deployments {
 /// Whether somebody decided against the change: it did not merely fail.
 const fn is_refusal(error: &DeployError) -> bool {
     !matches!(error, DeployError::Store(StoreError::Unavailable(_) | StoreError::Broken(_)))
+}
+
+/// Notes that a change was made: logs it, where it changed something.
+pub(super) fn note_made(request: &ChangeRequest, applied: &Applied) {
+    meter::changed(request.change.kind(), "applied");
+    if applied.before.generation() != applied.after.generation() {
+        log_change(request, applied);
+    }
 }
 
 /// Texts that somebody chose are logged as Rust would write them, so that none looks like another line.

@@ -1,8 +1,8 @@
 //! When the process of an old version may be stopped: once no gateway that shares the store sends it requests any longer,
 //! or waits for an answer of it.
 //!
-//! Each replica reports the revision that it serves, and then which versions have requests left that are to get no more:
-//! in this order, so a report says "I have followed the store to there, and *after that* these had requests". Another
+//! Each replica reports the revision that it serves, and then which versions at weight 0 have requests left, or get some from
+//! pins and overrides: in this order, so a report says "I have followed the store to there, and *after that* these had requests". Another
 //! gateway is done with a version whose weight became 0 at some revision once it has reported that revision or a later
 //! one, and the version is not among those. What could go wrong, and why it does not:
 //!
@@ -24,7 +24,8 @@
 //! and serves what it has. One that does not [report](super::Builder::as_replica). And one whose
 //! [`run`](Deployments::run) has ended while it still answers requests: it withdraws then.
 //!
-//! While a version is active, pins and overrides may bring it requests at weight 0; make it inactive first.
+//! While a version is active, pins and overrides may bring it requests at weight 0, so gateways that have a layer with one
+//! hold it; make it inactive first.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{MutexGuard, PoisonError};
@@ -94,7 +95,7 @@ pub struct Elsewhere {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Holding {
-    /// It has some.
+    /// It has some, or pins and overrides may bring it some.
     Draining,
     /// It has not followed the last change of the service yet.
     Behind,
@@ -112,8 +113,7 @@ impl Holding {
 }
 
 impl Elsewhere {
-    /// Those that may still have requests for `version`. To be asked after what this gateway does: that the weight is 0,
-    /// and that none is in flight.
+    /// Those that may still have requests for `version`. To be asked after what this gateway does.
     pub fn holding(&self, version: &VersionName) -> impl Iterator<Item = (&Replica, Holding)> {
         let needed = self.deployments.stored().revision(&self.service);
         let draining = Draining { service: self.service.clone(), version: version.clone() };
@@ -128,8 +128,8 @@ impl Elsewhere {
 
 impl Deployments {
     /// The other gateways that share the store, and which versions of `service` they may still have requests for. The
-    /// process of a version may be stopped once its weight is 0, nothing of it is
-    /// [in flight](crate::RoutingHandle::in_flight) here, and none of the others [holds](Elsewhere::holding) it.
+    /// process of a version may be stopped once it [is drained](crate::RoutingHandle::is_drained) here, and then none of
+    /// the others [holds](Elsewhere::holding) it. Ask again every 100 ms or so until then.
     ///
     /// Those count that [report](super::Builder::as_replica) and have lately; one that cannot reach the store is not waited
     /// for once its last report has expired, nor is one whose [`run`](Self::run) has ended.
@@ -147,9 +147,9 @@ impl Deployments {
     /// # }
     /// let switch = Change::Switch { version: "v1.1".parse()? };
     /// deployments.apply(&auth, ChangeRequest::new(switch, "alice")).await?;
+    /// let is_drained_here = deployments.handle().is_drained("auth", "v1.0") == Some(true);
     /// let elsewhere = deployments.elsewhere(&auth).await?;
-    /// let in_flight = deployments.handle().in_flight("auth", "v1.0");
-    /// let may_be_stopped = in_flight == Some(0) && elsewhere.holding(&old).next().is_none();
+    /// let may_be_stopped = is_drained_here && elsewhere.holding(&old).next().is_none();
     /// # assert!(may_be_stopped);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # })?;

@@ -16,10 +16,27 @@
 //! | `canary_admin_changes_total` | counter | `action`, `result` | changes asked for, by kind and by what came of them: `applied`, `refused`, or `failed` for want of the store |
 //!
 //! Every label comes of the store or of this crate, none of a request: whatever paths and hosts are asked for, there are
-//! as many series as versions. A request costs nothing more: [`traffic`](crate::traffic) counts it, and
-//! [`Deployments::record_metrics`] hands on what was added, to be called every few seconds: recorders take each request's
-//! time by itself, so what was added in an hour would come as a flood. What failed, was changed or was probed is counted at
-//! once. The recorder must be installed by way of `metrics` 0.24.
+//! as many series as versions that ever had a request. Those of removed versions stay, at weight 0, until the recorder
+//! forgets them: give it an idle timeout where versions come and go for years. A request costs nothing more:
+//! [`traffic`](crate::traffic) counts it, and [`Deployments::record_metrics`] hands on what was added. It is to be called
+//! every few seconds, since each latency is handed on singly: what came in an hour would come at once. What failed, was
+//! changed or was probed is counted as it happens. The recorder must be installed by way of `metrics` 0.24:
+//!
+//! ```
+//! use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
+//! use tower_canary::deployments::meter::BUCKETS;
+//! # use tower_canary::{Deployments, Draw};
+//!
+//! # let deployments = Deployments::in_memory(Draw::Exact);
+//! let durations = Matcher::Full("canary_request_duration_seconds".into());
+//! let recorder = PrometheusBuilder::new().set_buckets_for_metric(durations, BUCKETS)?.install_recorder()?;
+//! // Every five seconds, in a task of the host's:
+//! deployments.record_metrics();
+//! recorder.run_upkeep();
+//! // And for whoever asks for /metrics:
+//! assert!(recorder.render().contains("canary_snapshot_revision"));
+//! # Ok::<(), metrics_exporter_prometheus::BuildError>(())
+//! ```
 //!
 //! In the terms of OpenTelemetry `canary_request_duration_seconds` is `http.client.request.duration`, up to the head of
 //! the answer; [`BUCKETS`] are its advised boundaries.
@@ -29,7 +46,7 @@ use std::sync::{Mutex, PoisonError};
 
 use metrics::{Label, SharedString, Unit, counter, gauge, histogram};
 
-use super::{DeployError, Deployments};
+use super::Deployments;
 use crate::routing::{Reason, ServiceName, Split, Version, VersionId};
 use crate::store::StoreError;
 use crate::traffic::{Activity, Counted, Outcome};
@@ -196,12 +213,7 @@ fn describe() {
 }
 
 /// Counts what came of a change.
-pub(super) fn changed<T>(action: &'static str, outcome: &Result<T, DeployError>) {
-    let result = match outcome {
-        Ok(_) => "applied",
-        Err(DeployError::Store(StoreError::Unavailable(_) | StoreError::Broken(_))) => "failed",
-        Err(_) => "refused",
-    };
+pub(super) fn changed(action: &'static str, result: &'static str) {
     counter!(CHANGES, "action" => action, "result" => result).increment(1);
 }
 

@@ -153,7 +153,8 @@ impl Deployments {
     ///
     /// # Errors
     ///
-    /// [`DeployError`] says why the change was not made. If the store was lost during the commit, the change may still
+    /// [`DeployError`] says why the change was not made. A [`Change::Restore`] without shares is looked up in the history
+    /// first: [`DeployError::UnknownGeneration`] when it is not there. If the store was lost during the commit, the change may still
     /// have been made: read the split again.
     pub async fn apply(
         &self,
@@ -161,12 +162,14 @@ impl Deployments {
         mut request: ChangeRequest,
     ) -> Result<Applied, DeployError> {
         let outcome = self.make(service, &mut request).await;
-        meter::changed(request.change.kind(), &outcome);
-        self.audit(service, &request, &outcome).await;
+        if let Err(error) = &outcome {
+            self.note_failure(service, &request, error).await;
+        }
         outcome
     }
 
     async fn make(&self, service: &ServiceName, request: &mut ChangeRequest) -> Result<Applied, DeployError> {
+        self.look_up(service, &mut request.change).await?;
         self.admit(&request.change)?;
         for _ in 0..PROBE_ROUNDS {
             match self.store_and_publish(service, request).await {
@@ -195,11 +198,13 @@ impl Deployments {
         let unpublished = Unpublished(&self.shared.unpublished);
         let applied = self.shared.store.apply(service, request).await;
         meter::called("apply", &applied);
-        if let Ok(applied) = &applied
-            && !self.publish_answered(applied)
-        {
-            // A change that was answered first, or a store that went back: it knows.
-            let _ = self.refresh().await;
+        if let Ok(applied) = &applied {
+            // At once, so that whoever asked may go away.
+            audit::note_made(request, applied);
+            if !self.publish_answered(applied) {
+                // A change that was answered first, or a store that went back: it knows.
+                let _ = self.refresh().await;
+            }
         }
         std::mem::forget(unpublished);
         applied
@@ -240,7 +245,8 @@ impl Deployments {
         Ok(Preview { moves: before.moves(&after), after })
     }
 
-    /// The change that brings back what `generation` of the service left.
+    /// The change that brings back what `generation` of the service left: to look at, or for a [`preview`](Self::preview).
+    /// [`apply`](Self::apply) looks it up by itself.
     ///
     /// ```
     /// # use tower_canary::routing::Change;
@@ -267,13 +273,24 @@ impl Deployments {
     ///
     /// # Errors
     ///
-    /// [`DeployError::UnknownGeneration`] when the history does not have it.
+    /// [`DeployError::UnknownGeneration`] when the history does not have it; [`DeployError::Store`] when there is no such
+    /// service or the store cannot be read.
     pub async fn restoring(&self, service: &ServiceName, generation: u64) -> Result<Change, DeployError> {
         let found = self.history(service, generation.checked_add(1), 1).await?;
         match found.into_iter().next().filter(|entry| entry.generation == generation) {
             Some(entry) => Ok(Change::Restore { generation, shares: entry.after }),
             None => Err(DeployError::UnknownGeneration { generation }),
         }
+    }
+
+    /// Fills in what is to be restored, where the generation alone is named.
+    async fn look_up(&self, service: &ServiceName, change: &mut Change) -> Result<(), DeployError> {
+        if let Change::Restore { generation, shares } = change
+            && shares.is_empty()
+        {
+            *change = self.restoring(service, *generation).await?;
+        }
+        Ok(())
     }
 
     /// Up to `limit` changes of `service`, latest first; `before` leaves out that generation and later ones. See

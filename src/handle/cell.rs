@@ -7,9 +7,11 @@ use arc_swap::ArcSwapOption;
 use http::HeaderValue;
 use http::uri::{Authority, Scheme};
 
-use crate::routing::{Backend, Draw, Point, Points, Reason, Route, ServiceName, Split, Version, VersionName};
+use crate::routing::{
+    Backend, Draw, Point, Points, Reason, Route, ServiceName, Split, Version, VersionName, Weight,
+};
 use crate::sharded::{Shard, Sharded};
-use crate::traffic::{Counted, Flight, Tally};
+use crate::traffic::{Counted, Flight, Seen, Tally, is_reachable};
 
 /// The place of one service: its route comes and goes, its draw goes on.
 #[derive(Debug)]
@@ -29,8 +31,8 @@ pub(crate) struct Cell {
 struct Past {
     /// Those that may still be read by requests about to be counted.
     retired: Vec<Weak<LiveRoute>>,
-    /// Versions that were removed, while they may have requests.
-    removed: Vec<(VersionName, Arc<Tally>)>,
+    /// Versions that were removed, while they may have requests; out of service, whatever they were before.
+    removed: Vec<(Version, Arc<Tally>)>,
     /// The route that was taken away: its counts go on where it comes back.
     unpublished: Option<Arc<LiveRoute>>,
 }
@@ -126,11 +128,23 @@ impl Cell {
         self.past.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many requests the version called `name` has, if it is published.
+    /// How many requests the version called `name` has, if it is published or has any.
     pub(super) fn in_flight(&self, name: &str) -> Option<usize> {
-        let tally = self.tally(name)?;
+        let tally = self.tally(name);
         let past = self.past();
-        Some(past.choosing() + tally.in_flight() + past.left_of(name))
+        let in_flight =
+            past.choosing() + tally.as_ref().map_or(0, |tally| tally.in_flight()) + past.left_of(name);
+        let removed = || past.removed.iter().any(|(version, _)| version.name.as_str() == name);
+        (tally.is_some() || (in_flight > 0 && removed())).then_some(in_flight)
+    }
+
+    /// Whether the version called `name` gets no more requests and has none; `None` where there is none of that name.
+    pub(super) fn is_drained(&self, name: &str, kept: bool) -> Option<bool> {
+        // First whether requests may begin, then whether any have.
+        let route = self.route();
+        let version = route.as_ref().and_then(|route| route.split().version(name));
+        let reachable = version.is_some_and(|version| is_reachable(version, kept));
+        Some(self.in_flight(name)? == 0 && !reachable)
     }
 
     /// How many requests came while nothing was published.
@@ -172,28 +186,33 @@ impl Cell {
         NoChoice::NoActiveVersion
     }
 
-    /// The route, how many requests found no version, and what is counted of its versions in their order; `None` where
-    /// nothing is published.
-    pub(super) fn counted(&self) -> Option<(Arc<Route>, u64, Vec<Counted>)> {
+    /// What is known of the service; `None` where nothing is published.
+    pub(super) fn seen(&self) -> Option<Seen> {
         // First the route, so that whoever follows the one before is among those about to be counted, and then them.
         let live = self.live.load_full()?;
         let past = self.past();
         let choosing = past.choosing();
-        let lanes = live.lanes.get();
-        let counted = live.route.split().versions().iter().enumerate().map(|(i, version)| {
+        let (split, lanes) = (live.route.split(), live.lanes.get());
+        let counted = split.versions().iter().enumerate().map(|(i, version)| {
             let tally = lanes.and_then(|lanes| lanes.get(i)).map(|lane| Arc::clone(&lane.tally));
             Counted::new(tally, choosing + past.left_of(version.name.as_str()))
         });
         let counted = counted.collect();
-        Some((Arc::clone(&live.route), self.unserved.load(Ordering::Relaxed), counted))
+        let removed = past
+            .removed
+            .iter()
+            .map(|(v, tally)| (v.clone(), Counted::new(Some(Arc::clone(tally)), choosing)));
+        let is_gone = |version: &Version| split.version(version.name.as_str()).is_none();
+        let removed = removed.filter(|(v, counted)| is_gone(v) && counted.in_flight() > 0).collect();
+        let unserved = self.unserved.load(Ordering::Relaxed);
+        Some(Seen { route: Arc::clone(&live.route), unserved, counted, removed })
     }
 
-    /// The versions that are to get no more requests and have some; and those that serve, where the route `is_outdated`.
-    pub(super) fn draining(&self, is_outdated: bool) -> Vec<VersionName> {
-        let Some((route, _, counted)) = self.counted() else { return Vec::new() };
-        let versions = route.split().versions().iter().zip(counted);
-        let held = versions.filter(|(version, counted)| match version.weight.is_zero() {
-            true => counted.in_flight() > 0,
+    /// The versions at weight 0 that may get requests or have some; and those that serve, where the route `is_outdated`.
+    pub(super) fn draining(&self, kept: bool, is_outdated: bool) -> Vec<VersionName> {
+        let Some(seen) = self.seen() else { return Vec::new() };
+        let held = seen.versions().filter(|(version, counted)| match version.weight.is_zero() {
+            true => counted.in_flight() > 0 || is_reachable(version, kept),
             false => is_outdated,
         });
         held.map(|(version, _)| version.name.clone()).collect()
@@ -218,7 +237,8 @@ impl Past {
         let lanes = before.lanes.get().into_iter().flatten();
         for (version, lane) in before.route.split().versions().iter().zip(lanes) {
             if next.tally(version).is_none() {
-                self.removed.push((version.name.clone(), Arc::clone(&lane.tally)));
+                let version = Version { weight: Weight::ZERO, active: false, ..version.clone() };
+                self.removed.push((version, Arc::clone(&lane.tally)));
             }
         }
     }
@@ -233,7 +253,7 @@ impl Past {
 
     /// How many requests versions have that were called `name` and removed.
     fn left_of(&self, name: &str) -> usize {
-        let called = self.removed.iter().filter(|(removed, _)| removed.as_str() == name);
+        let called = self.removed.iter().filter(|(removed, _)| removed.name.as_str() == name);
         called.map(|(_, tally)| tally.in_flight()).sum()
     }
 }

@@ -15,12 +15,8 @@ use crate::traffic::{ServiceTraffic, Ticks};
 
 impl RoutingHandle {
     /// How many requests the version has in flight through layers of this handle, from the choice of the version
-    /// until the response's body has ended. `None` when the version is not published.
+    /// until the response's body has ended. `None` when the version is not published, and has none.
     ///
-    /// Once a version gets no more requests and this is 0, none of this handle is left at its backend:
-    /// [`VersionTraffic::is_drained`](crate::traffic::VersionTraffic::is_drained) tells both. Its process may be stopped as
-    /// soon as the same holds for every gateway that follows the store:
-    /// [`Deployments::elsewhere`](crate::Deployments::elsewhere) tells of them.
     /// A protocol upgrade counts until its [`Tunnel`](crate::layer::Tunnel) is dropped; after
     /// [`SetUrl`](crate::routing::Change::SetUrl) the count is that of both URLs, and requests of a version that was
     /// removed count for one of the same name.
@@ -39,6 +35,32 @@ impl RoutingHandle {
     #[must_use]
     pub fn in_flight(&self, service: &str, version: &str) -> Option<usize> {
         self.find(service)?.in_flight(version)
+    }
+
+    /// Whether the version gets no more requests through layers of this handle and has none: none is left at its backend. At
+    /// weight 0 an active version still gets some where a layer has a [`Pin`](crate::layer::Pin) or an
+    /// [`Override`](crate::layer::Override): make it inactive first. `None` when there is no version of that name.
+    ///
+    /// Its process may be stopped as soon as the same holds for every gateway that follows the store:
+    /// [`Deployments::elsewhere`](crate::Deployments::elsewhere) tells of them.
+    ///
+    /// ```
+    /// # use tower_canary::routing::{Change, Route, Split};
+    /// # use tower_canary::RoutingHandle;
+    /// # let (handle, at) = (RoutingHandle::new(), std::time::SystemTime::now());
+    /// # let split = Split::new("auth".parse()?, 7)
+    /// #     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), at)?
+    /// #     .apply(&Change::register("v1.1".parse()?, "http://10.0.0.2".parse()?), at)?
+    /// #     .apply(&Change::Switch { version: "v1.1".parse()? }, at)?;
+    /// # assert!(handle.publish(Route::compile(split)));
+    /// // After a switch to v1.1:
+    /// assert_eq!(handle.is_drained("auth", "v1.0"), Some(true));
+    /// assert_eq!(handle.is_drained("auth", "v1.1"), Some(false));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn is_drained(&self, service: &str, version: &str) -> Option<bool> {
+        self.find(service)?.is_drained(version, self.is_kept())
     }
 
     /// How many requests the version was given for `reason` through layers of this handle, since it was published first.
@@ -64,17 +86,16 @@ impl RoutingHandle {
     #[must_use]
     pub fn traffic(&self, service: &str) -> Option<ServiceTraffic> {
         let ticks = self.ticks();
-        let (route, unserved, counted) = self.find(service)?.counted()?;
-        let kept = self.shared.kept.load(Ordering::Relaxed);
-        Some(ServiceTraffic::new(route.split(), (unserved, kept), &counted, &ticks))
+        let seen = self.find(service)?.seen()?;
+        Some(ServiceTraffic::new(&seen, self.is_kept(), &ticks))
     }
 
     /// Gives `look` the split of each service, how many requests found no version, and what is counted of its versions.
     #[cfg(feature = "metrics")]
     pub(crate) fn each_counted(&self, mut look: impl FnMut(&Split, u64, &[Counted])) {
         let cells: Vec<_> = self.shared.cells.load().values().cloned().collect();
-        for (route, unserved, counted) in cells.iter().filter_map(|cell| cell.counted()) {
-            look(route.split(), unserved, &counted);
+        for seen in cells.iter().filter_map(|cell| cell.seen()) {
+            look(seen.route.split(), seen.unserved, &seen.counted);
         }
     }
 
@@ -112,12 +133,16 @@ impl RoutingHandle {
         self.shared.kept.store(true, Ordering::Relaxed);
     }
 
-    /// The versions that are to get no more requests and have some, in order; and those that serve of services whose route
+    fn is_kept(&self) -> bool {
+        self.shared.kept.load(Ordering::Relaxed)
+    }
+
+    /// The versions at weight 0 that may get requests or have some, in order; and those that serve of services whose route
     /// `is_outdated`.
     pub(crate) fn draining(&self, is_outdated: impl Fn(&str) -> bool) -> Vec<(ServiceName, VersionName)> {
-        let cells = self.shared.cells.load_full();
+        let (cells, kept) = (self.shared.cells.load_full(), self.is_kept());
         let of = |(service, cell): (&ServiceName, &Arc<Cell>)| {
-            let versions = cell.draining(is_outdated(service.as_str()));
+            let versions = cell.draining(kept, is_outdated(service.as_str()));
             versions.into_iter().map(|version| (service.clone(), version)).collect::<Vec<_>>()
         };
         let mut draining: Vec<_> = cells.iter().flat_map(of).collect();

@@ -59,6 +59,10 @@ pub(super) struct Forbidden(&'static str);
 #[error("the name cannot be resolved")]
 pub(super) struct Unresolved(#[source] BoxError);
 
+/// After so long without a byte it is looked whether a backend is still there: one that vanished would hold a tunnel for
+/// ever.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+
 /// Leaves out the addresses that the policy denies.
 #[derive(Clone, Debug)]
 struct GuardedResolver<R> {
@@ -72,6 +76,8 @@ impl GuardedConnector {
     pub(super) fn new(policy: UrlPolicy) -> Self {
         let mut tcp = HttpConnector::new_with_resolver(GuardedResolver { policy, inner: GaiResolver::new() });
         tcp.set_nodelay(true);
+        tcp.set_keepalive(Some(KEEPALIVE));
+        tcp.set_keepalive_interval(Some(KEEPALIVE / 4));
         Self { policy, tcp }
     }
 

@@ -25,8 +25,10 @@ pin_project! {
     }
 }
 
-/// What a body must bring to have moved: one that trickles holds a connection of the backend for nothing.
+/// What a body must bring to have moved: one that trickles holds a connection of the backend for nothing. The messages of
+/// a gRPC stream may be few and small.
 const STEP: usize = 16 * 1024;
+const GRPC_STEP: usize = 1;
 
 /// What an answer may take where there is no such time: what tokio takes for forever.
 const FOREVER: Duration = Duration::from_hours(24 * 365 * 30);
@@ -37,6 +39,7 @@ pub(super) struct Progress {
     came: Instant,
     /// `None` for a request without a body.
     body: Option<Arc<BodyProgress>>,
+    step: usize,
     verdict: Verdict,
 }
 
@@ -46,6 +49,8 @@ struct BodyProgress {
     moved: AtomicU64,
     /// Bytes since then.
     bytes: AtomicUsize,
+    /// The backend would take more, and the client has not sent it.
+    awaited: AtomicBool,
     /// The client broke off, or sent what is no body.
     broken: AtomicBool,
 }
@@ -60,9 +65,10 @@ impl<B> RequestBody<B> {
 }
 
 impl<B: Body> RequestBody<B> {
-    pub(super) fn new(body: B) -> (Self, Progress) {
+    pub(super) fn new(body: B, grpc: bool) -> (Self, Progress) {
         let noted = (!body.is_end_stream()).then(Arc::default);
-        let progress = Progress { came: Instant::now(), body: noted, verdict: Verdict::default() };
+        let step = if grpc { GRPC_STEP } else { STEP };
+        let progress = Progress { came: Instant::now(), body: noted, step, verdict: Verdict::default() };
         (Self { body, progress: progress.clone() }, progress)
     }
 }
@@ -77,8 +83,9 @@ impl<B: Body> Body for RequestBody<B> {
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.project();
         let frame = this.body.poll_frame(cx);
-        if let Poll::Ready(frame) = &frame {
-            this.progress.note(frame.as_ref());
+        match &frame {
+            Poll::Ready(frame) => this.progress.note(frame.as_ref()),
+            Poll::Pending => this.progress.awaits(true),
         }
         frame
     }
@@ -112,12 +119,24 @@ impl Progress {
         self.body.as_ref().is_some_and(|body| body.broken.load(Ordering::Relaxed))
     }
 
+    /// Whether the client owes the rest of its body.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.body.as_ref().is_some_and(|body| body.awaited.load(Ordering::Relaxed))
+    }
+
+    fn awaits(&self, awaited: bool) {
+        if let Some(body) = &self.body {
+            body.awaited.store(awaited, Ordering::Relaxed);
+        }
+    }
+
     fn note<D: Buf, E>(&self, frame: Option<&Result<Frame<D>, E>>) {
         let Some(body) = &self.body else { return };
+        self.awaits(false);
         let is_broken = matches!(frame, Some(Err(_)));
         let data = frame.and_then(|frame| frame.as_ref().ok()?.data_ref());
-        let brought = data.map_or(STEP, Buf::remaining);
-        if body.bytes.fetch_add(brought, Ordering::Relaxed) + brought < STEP {
+        let brought = data.map_or(self.step, Buf::remaining);
+        if body.bytes.fetch_add(brought, Ordering::Relaxed) + brought < self.step {
             return;
         }
         body.bytes.store(0, Ordering::Relaxed);

@@ -2,21 +2,23 @@
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use http::{Response, StatusCode, Version};
 use pin_project_lite::pin_project;
-use tokio::time::{Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::body::Progress;
 use super::headers::{only_chunked, strip_hop_by_hop};
 use super::problems;
+use super::settings::Settings;
 use super::upgrade::Handshake;
 use crate::layer::{Problem, ResponseBody};
-use crate::traffic::{Outcome, Verdict};
+use crate::traffic::Outcome;
 
 pin_project! {
     /// The response to come of [`Proxy`](super::Proxy). Not boxed.
@@ -39,17 +41,16 @@ pin_project! {
 }
 
 /// A request that was sent on.
-#[derive(Debug)]
 pub(super) struct Sent {
     pub(super) progress: Progress,
-    pub(super) limit: Duration,
+    pub(super) settings: Arc<Settings>,
     /// The upgrade that it asks for. Boxed, since few do.
     pub(super) handshake: Option<Box<Handshake>>,
 }
 
 impl<F> ResponseFuture<F> {
     pub(super) fn sent(answer: F, sent: Sent, grpc: bool) -> Self {
-        let sleep = sleep_until(sent.progress.deadline(sent.limit));
+        let sleep = sleep_until(sent.deadline());
         Self { kind: Kind::Sent { answer, sleep, sent }, grpc }
     }
 
@@ -79,15 +80,36 @@ where
 }
 
 impl Sent {
+    fn deadline(&self) -> Instant {
+        self.progress.deadline(self.settings.answer_timeout)
+    }
+
+    /// What to answer a request that has not moved for too long, by whose fault it is.
+    fn expired(&self) -> &'static Problem {
+        if self.progress.is_awaited() {
+            self.progress.verdict().is(Outcome::Cancelled);
+            problems::REQUEST_TIMEOUT
+        } else {
+            self.settings.complaints.tell("a backend did not answer in time", None);
+            self.progress.verdict().is(Outcome::Error);
+            problems::GATEWAY_TIMEOUT
+        }
+    }
+
+    /// What to answer where the backend's answer is `what` it may not be.
+    fn refused(&self, what: &'static str) -> &'static Problem {
+        self.settings.complaints.tell(what, None);
+        self.progress.verdict().is(Outcome::Error);
+        problems::BAD_GATEWAY
+    }
+
     /// Waits until the request has not moved for as long as an answer may take.
     fn poll_expired(&self, mut sleep: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<&'static Problem> {
         loop {
             ready!(sleep.as_mut().poll(cx));
-            let deadline = self.progress.deadline(self.limit);
+            let deadline = self.deadline();
             if deadline <= sleep.deadline() {
-                tracing::warn!("a backend did not answer in time");
-                self.progress.verdict().is(Outcome::Error);
-                return Poll::Ready(problems::GATEWAY_TIMEOUT);
+                return Poll::Ready(self.expired());
             }
             sleep.as_mut().reset(deadline);
         }
@@ -102,31 +124,42 @@ impl Sent {
         E: Into<Box<dyn Error + Send + Sync>>,
     {
         match answer {
-            Ok(response) => to_client(response, self.handshake.take(), self.progress.verdict()),
+            Ok(response) => {
+                let handshake = self.handshake.take();
+                to_client(response, handshake, |what| self.refused(what))
+            }
             Err(_) if self.progress.is_broken() => Err(problems::MALFORMED_BODY),
-            Err(error) => Err(problems::no_answer(&*error.into())),
+            Err(error) => Err(self.settings.no_answer(&*error.into())),
         }
     }
 }
 
+/// The answer for the client. `refused` is told what it is that may not be passed on, before the answer is given up.
 fn to_client<R>(
     mut response: Response<R>,
     handshake: Option<Box<Handshake>>,
-    verdict: &Verdict,
+    refused: impl Fn(&'static str) -> &'static Problem,
 ) -> Result<Response<ResponseBody<R>>, &'static Problem> {
-    let refused = |what| {
-        verdict.is(Outcome::Error);
-        problems::no_such_answer(what)
-    };
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         let asked = handshake.filter(|asked| asked.is_answered_by(&response));
-        asked.ok_or_else(|| refused("a protocol that was not asked for"))?.complete(&mut response);
+        let foreign = || refused("a backend switched to a protocol that was not asked for");
+        asked.ok_or_else(foreign)?.complete(&mut response);
     } else if only_chunked(response.headers()) {
         strip_hop_by_hop(response.headers_mut());
     } else {
-        return Err(refused("a transfer coding other than chunked"));
+        return Err(refused("a backend answered in a transfer coding other than chunked"));
     }
     // The backend's version is for the backend's connection.
     *response.version_mut() = Version::HTTP_11;
     Ok(response.map(|body| ResponseBody::upstream(body, None)))
+}
+
+impl fmt::Debug for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { progress, handshake, .. } = self;
+        f.debug_struct("Sent")
+            .field("progress", progress)
+            .field("handshake", handshake)
+            .finish_non_exhaustive()
+    }
 }

@@ -32,8 +32,8 @@
 //! | --- | --- |
 //! | hop-by-hop headers | `Connection` and all that it names, `Keep-Alive`, `Proxy-Connection`, `Proxy-Authenticate`, `Proxy-Authorization`, `TE` (but `trailers`), `Transfer-Encoding` and `Upgrade` end here, of requests and of answers. `Trailer` passes, since without it no trailers do |
 //! | the host | several `Host` headers, one that contradicts `:authority` or an absolute target, one with user information, or none (but by HTTP/1.0): 400 `ambiguous-host`. What the backend sees as `Host` is up to the layer |
-//! | headers with `_` | are taken out: some backends read `_` as `-` |
-//! | framing | a transfer coding other than `chunked`: 501, of an answer 502. Lengths and chunks are hyper's, which refuses what can be read in two ways |
+//! | headers with `_` | are taken out, of the layer's sight as well: some backends read `_` as `-` |
+//! | framing | a transfer coding other than `chunked`: in a request 501, in an answer 502. Lengths and chunks are hyper's, which refuses what can be read in two ways |
 //! | `Via` | is added to requests; one that has been here before: 508 `loop-detected` |
 //! | `X-Forwarded-For`, `-Host`, `-Proto` | say who asked, for which host, by which protocol. From a [trusted](Proxy::with_trusted_proxies) peer the first is appended to and the others are kept, from others they are overwritten |
 //! | `Forwarded`, `X-Forwarded-Port`, `-Prefix`, `X-Real-IP` | are kept from a trusted peer, taken out from others |
@@ -49,7 +49,7 @@
 //! # Upgrades
 //!
 //! With [`with_upgrades`](Proxy::with_upgrades), a request by HTTP/1.1 with `Connection: upgrade` and no body asks the
-//! backend for the protocols that it names, but for further ones of HTTP (`h2c`), which would pass by every rule of the
+//! backend for the protocols that it names, except versions of HTTP (`h2c`), which would pass by every rule of the
 //! gateway. Without, or by other requests, the backend is asked for nothing. No byte passes before the backend has
 //! answered 101 with a protocol that it was asked for and, to a WebSocket, the `Sec-WebSocket-Accept` that the key
 //! demands; a 101 of any other kind is answered 502. Any other answer is an ordinary one. Both sides have 5 seconds to
@@ -65,24 +65,28 @@
 //!
 //! # What it answers by itself
 //!
-//! Problem documents (RFC 9457); for gRPC, status 200 with a `grpc-status`. Causes are logged as warnings, escaped.
+//! Problem documents (RFC 9457); for gRPC, status 200 with a `grpc-status`. Causes are logged, escaped: as
+//! warnings once a second at most, the rest for those who debug.
 //!
 //! | when | status | `type` | gRPC |
 //! | --- | --- | --- | --- |
 //! | the host is not clear | 400 | `ambiguous-host` | 3 |
 //! | the body broke off, or is not framed as its head says | 400 | `malformed-body` | 3 |
+//! | the client owed the rest of the body for longer than the [limit](Proxy::with_answer_timeout) | 408 | `request-timeout` | 4 |
 //! | `CONNECT`, a foreign transfer coding | 501 | `not-implemented` | 12 |
 //! | the request came back | 508 | `loop-detected` | 13 |
 //! | the client fails, or the backend's answer is none | 502 | `bad-gateway` | 14 |
 //! | no answer within the [limit](Proxy::with_answer_timeout), or an error of the client that a time limit caused: an `io::Error` of that kind, hyper's, or the `Elapsed` of tower or tokio | 504 | `gateway-timeout` | 4 |
 
 mod body;
+mod complaints;
 mod future;
 mod grpc;
 mod headers;
 mod origin;
 mod problems;
 mod service;
+mod settings;
 mod upgrade;
 mod via;
 

@@ -1,9 +1,8 @@
 //! What the proxy answers by itself, and why.
 
-use std::error::Error;
 use std::io;
-use std::iter::successors;
 
+use super::complaints::{Cause, causes};
 use crate::layer::{Problem, problem};
 
 pub(super) const AMBIGUOUS_HOST: &Problem =
@@ -12,6 +11,10 @@ pub(super) const AMBIGUOUS_HOST: &Problem =
 pub(super) const MALFORMED_BODY: &Problem = problem!(
     BAD_REQUEST 400, grpc 3, "malformed-body", "Malformed body",
     "the body broke off or is not framed as its head says"
+);
+
+pub(super) const REQUEST_TIMEOUT: &Problem = problem!(
+    REQUEST_TIMEOUT 408, grpc 4, "request-timeout", "Request timeout", "the body did not come in time"
 );
 
 pub(super) const NOT_IMPLEMENTED: &Problem = problem!(
@@ -32,27 +35,9 @@ pub(super) const GATEWAY_TIMEOUT: &Problem = problem!(
     GATEWAY_TIMEOUT 504, grpc 4, "gateway-timeout", "Gateway timeout", "the backend did not answer in time"
 );
 
-type Cause<'a> = &'a (dyn Error + 'static);
-
-/// What a client is told of `error`, which is logged.
+/// What a client is told of `error`.
 pub(super) fn no_answer(error: Cause<'_>) -> &'static Problem {
-    // As a debugged text it is escaped: clients may have chosen part of what an error tells.
-    tracing::warn!(error = ?chain(error), "no answer of a backend");
     if causes(error).any(is_timeout) { GATEWAY_TIMEOUT } else { BAD_GATEWAY }
-}
-
-/// What a client is told of an answer that cannot be passed on because of `what` it has.
-pub(super) fn no_such_answer(what: &'static str) -> &'static Problem {
-    tracing::warn!(what, "an answer of a backend cannot be passed on");
-    BAD_GATEWAY
-}
-
-fn chain(error: Cause<'_>) -> String {
-    causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
-fn causes(error: Cause<'_>) -> impl Iterator<Item = Cause<'_>> {
-    successors(Some(error), |error| (*error).source())
 }
 
 fn is_timeout(error: Cause<'_>) -> bool {

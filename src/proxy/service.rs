@@ -7,22 +7,18 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::uri::Scheme;
-use http::{Request, Response, request};
+use http::{Request, Response};
 use http_body::Body;
 use hyper::rt::Executor;
 use tower_service::Service;
 
 use super::body::RequestBody;
 use super::future::{ResponseFuture, Sent};
-use super::headers;
-use super::origin::{self, Origin};
-use super::problems;
-use super::upgrade::{Bridge, Executing, Handshake};
+use super::origin;
+use super::settings::Settings;
+use super::upgrade::Bridge;
 use super::via::{InvalidViaName, Via};
 use crate::layer::{Problem, ResponseBody, is_grpc};
-
-/// How long a backend may take to the head of its answer, unless the host says otherwise.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A reverse proxy around a client service. See the [module docs](super).
 ///
@@ -35,19 +31,11 @@ pub struct Proxy<S> {
     broken: Option<&'static Problem>,
 }
 
-#[derive(Clone)]
-struct Settings {
-    answer_timeout: Duration,
-    origin: Origin,
-    upgrades: Option<Arc<Executing>>,
-}
-
 impl<S> Proxy<S> {
     /// A proxy that sends requests on by `client`, which is to find out where to: a
     /// [`WeightedVersion`](crate::WeightedVersion) around hyper-util's `Client`, say.
     pub fn new(client: S) -> Self {
-        let settings = Settings { answer_timeout: ANSWER_TIMEOUT, origin: Origin::new(), upgrades: None };
-        Self { inner: client, settings: Arc::new(settings), broken: None }
+        Self { inner: client, settings: Arc::new(Settings::new()), broken: None }
     }
 
     /// Lets clients upgrade to WebSockets and other protocols, by futures that `executor` runs: one per tunnel, until
@@ -67,9 +55,18 @@ impl<S> Proxy<S> {
         self.set(|settings| settings.upgrades = Some(Arc::new(executor)))
     }
 
-    /// How long a backend may take to the head of its answer, from when the request came or its body last moved by 16 KiB
-    /// or ended. After that the answer is 504. Default: 60 seconds. What comes after the head has no limit, but a gRPC
-    /// server may keep the head back until the first message of a stream.
+    /// How long a backend may take to the head of its answer, from when the request came or its body last moved by 16 KiB,
+    /// of gRPC by anything, or ended. After that the answer is 504, or 408 where the client owes the rest of the body.
+    /// Default: 60 seconds. What comes after the head has no limit, but a gRPC server may keep the head back until the
+    /// first message of a stream, and a long poll its whole answer: give those more.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_canary::proxy::Proxy;
+    ///
+    /// # let client = ();
+    /// let proxy = Proxy::new(client).with_answer_timeout(Duration::from_secs(300));
+    /// ```
     pub fn with_answer_timeout(self, limit: Duration) -> Self {
         self.set(|settings| settings.answer_timeout = limit)
     }
@@ -92,6 +89,12 @@ impl<S> Proxy<S> {
     }
 
     /// The protocol that clients come by, for `X-Forwarded-Proto`. Default: `http`.
+    ///
+    /// ```
+    /// # use tower_canary::proxy::Proxy;
+    /// # let client = ();
+    /// let behind_our_own_tls = Proxy::new(client).with_scheme(&http::uri::Scheme::HTTPS);
+    /// ```
     pub fn with_scheme(self, scheme: &Scheme) -> Self {
         self.set(|settings| settings.origin.protocol = origin::protocol(scheme))
     }
@@ -135,26 +138,6 @@ impl<S> Proxy<S> {
     }
 }
 
-impl Settings {
-    /// Makes a request one for the backend, if it may be sent on.
-    fn prepare(
-        &self,
-        head: &mut request::Parts,
-        has_body: bool,
-    ) -> Result<Option<Box<Handshake>>, &'static Problem> {
-        headers::check(head)?;
-        self.origin.check(&head.headers)?;
-        let upgrades = self.upgrades.as_ref().filter(|_| !has_body);
-        let handshake = upgrades.and_then(|executor| Handshake::of(head, executor));
-        headers::to_backend(head);
-        if let Some(handshake) = &handshake {
-            handshake.ask(&mut head.headers);
-        }
-        self.origin.tell(head);
-        Ok(handshake.map(Box::new))
-    }
-}
-
 impl<S, B, R> Service<Request<B>> for Proxy<S>
 where
     S: Service<Request<RequestBody<B>>, Response = Response<R>>,
@@ -167,7 +150,7 @@ where
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(cx).map(|ready| {
-            self.broken = ready.err().map(|error| problems::no_answer(&*error.into()));
+            self.broken = ready.err().map(|error| self.settings.no_answer(&*error.into()));
             Ok(())
         })
     }
@@ -183,9 +166,9 @@ where
             Ok(handshake) => handshake,
             Err(problem) => return ResponseFuture::refused(problem, grpc),
         };
-        let (body, progress) = RequestBody::new(body);
+        let (body, progress) = RequestBody::new(body, grpc);
         head.extensions.insert(progress.verdict().clone());
-        let sent = Sent { progress, limit: self.settings.answer_timeout, handshake };
+        let sent = Sent { progress, settings: Arc::clone(&self.settings), handshake };
         ResponseFuture::sent(self.inner.call(Request::from_parts(head, body)), sent, grpc)
     }
 }
@@ -199,7 +182,7 @@ impl<S: Clone> Clone for Proxy<S> {
 
 impl<S: fmt::Debug> fmt::Debug for Proxy<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Settings { answer_timeout, origin, upgrades } = &*self.settings;
+        let Settings { answer_timeout, origin, upgrades, .. } = &*self.settings;
         f.debug_struct("Proxy")
             .field("inner", &self.inner)
             .field("answer_timeout", answer_timeout)

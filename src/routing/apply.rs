@@ -60,7 +60,7 @@ impl Split {
             return Err(ChangeError::VersionInactive(new.version.clone()));
         }
         self.versions.push(Version {
-            id: VersionId::derive(self.salt, self.generation + 1),
+            id: VersionId::derive(self.salt, self.generation + 1, &new.version),
             name: new.version.clone(),
             backend: new.backend.clone(),
             weight: if first { Weight::FULL } else { Weight::ZERO },

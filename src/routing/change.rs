@@ -73,7 +73,7 @@ pub enum Change {
     Restore {
         /// The earlier generation.
         generation: u64,
-        /// What it left, from the history.
+        /// What it left, from the history. Left empty, [`Deployments::apply`](crate::Deployments::apply) looks it up.
         shares: Vec<Share>,
     },
     /// Lets everyone who is pinned to a version be drawn anew, once. Weights and keys stay as they are.

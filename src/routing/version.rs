@@ -81,14 +81,22 @@ impl fmt::Display for Share {
 pub struct VersionId(u128);
 
 impl VersionId {
-    /// The identity of the version that the change to `generation` registered: each generation registers at most one.
-    /// A custom UUID (RFC 9562 version 8), so that the rules of a split need no source of chance.
-    pub(super) fn derive(salt: u64, generation: u64) -> Self {
+    /// The identity of the version called `name` that the change to `generation` registered: each generation registers
+    /// at most one, and a store that went back to an earlier one another. A custom UUID (RFC 9562 version 8), so that the
+    /// rules of a split need no source of chance.
+    pub(super) fn derive(salt: u64, generation: u64, name: &VersionName) -> Self {
+        let generation = generation ^ fnv(name.as_str());
         let (high, low) = (mix(salt ^ mix(generation)), mix(salt.rotate_left(32).wrapping_add(generation)));
         let version = (high & !0xF000) | 0x8000;
         let variant = (low & !(0b11 << 62)) | (0b10 << 62);
         Self((u128::from(version) << 64) | u128::from(variant))
     }
+}
+
+/// FNV-1a.
+pub(super) fn fnv(text: &str) -> u64 {
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
+    text.bytes().fold(0xCBF2_9CE4_8422_2325, step)
 }
 
 /// The finalizer of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014).

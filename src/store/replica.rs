@@ -29,7 +29,7 @@ pub struct Replica {
     pub revision: u64,
     /// How long ago it reported.
     pub seen: Duration,
-    /// Versions that it is to send no more requests, and that had some when it reported.
+    /// Versions at weight 0 that had requests when it reported, or that pins and overrides may bring some there.
     pub draining: Vec<Draining>,
 }
 
@@ -48,12 +48,12 @@ pub struct Report {
     pub name: String,
     /// It serves what the store had at this revision, or later, but for splits that it cannot read.
     pub revision: u64,
-    /// Versions that it is to send no more requests, and that have some, in order; found after the revision was served.
-    /// And all that serve of splits that it cannot read.
+    /// Versions at weight 0 that have requests, or that pins and overrides may bring some, in order; found after the revision
+    /// was served. And all that serve of splits that it cannot read.
     pub draining: Vec<Draining>,
 }
 
-/// A version that a replica still has requests for, although it is to get no more.
+/// A version that a replica may still have requests for, at weight 0.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(clippy::exhaustive_structs, reason = "a store of a host's own builds it")]
 pub struct Draining {

@@ -6,9 +6,10 @@ use tokio::time::Instant;
 
 use super::activity::Activity;
 use super::history::{Ticks, WINDOWS};
+use super::seen::{Seen, is_reachable};
 use super::share::Share;
 use super::tally::Counted;
-use crate::routing::{ServiceName, Split, Version, VersionId, VersionName, Weight};
+use crate::routing::{ServiceName, Version, VersionId, VersionName, Weight};
 
 /// What the versions of a service do. See the [module](super) for an example.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,7 +21,7 @@ pub struct ServiceTraffic {
     pub generation: u64,
     /// How many requests were for it while it had no active version. They got a fallback, or 503.
     pub unserved: u64,
-    /// Its versions, in the order of the split.
+    /// Its versions, in the order of the split; then those that were removed, for as long as they have requests.
     pub versions: Vec<VersionTraffic>,
 }
 
@@ -84,19 +85,11 @@ impl Window {
 }
 
 impl ServiceTraffic {
-    /// `counted` has what is counted of each version, in their order. `kept` says whether active versions may get requests
-    /// at weight 0.
-    pub(crate) fn new(
-        split: &Split,
-        (unserved, kept): (u64, bool),
-        counted: &[Counted],
-        ticks: &Ticks,
-    ) -> Self {
-        let now = Instant::now();
-        let versions = split.versions().iter().zip(counted);
-        let mut versions: Vec<_> = versions
-            .map(|(version, counted)| VersionTraffic::new(version, counted, kept, (now, ticks)))
-            .collect();
+    /// `kept` says whether active versions may get requests at weight 0.
+    pub(crate) fn new(seen: &Seen, kept: bool, ticks: &Ticks) -> Self {
+        let (now, split) = (Instant::now(), seen.route.split());
+        let told = |(version, counted)| VersionTraffic::new(version, counted, kept, (now, ticks));
+        let mut versions: Vec<_> = seen.versions().map(told).collect();
         for window in 0..WINDOWS.len() {
             let of = versions.iter().map(|version| version.windows[window].activity.requests()).sum();
             for version in &mut versions {
@@ -104,7 +97,8 @@ impl ServiceTraffic {
                 window.share = Share::of(window.activity.requests(), of);
             }
         }
-        Self { service: split.service().clone(), generation: split.generation(), unserved, versions }
+        let (service, unserved) = (split.service().clone(), seen.unserved);
+        Self { service, generation: split.generation(), unserved, versions }
     }
 }
 
@@ -121,7 +115,7 @@ impl VersionTraffic {
             version: version.name.clone(),
             weight: version.weight,
             active: version.active,
-            reachable: !version.weight.is_zero() || (kept && version.active),
+            reachable: is_reachable(version, kept),
             in_flight,
             idle_for: counted.idle_for(now, &total),
             windows: starts.map(window).into(),

@@ -38,8 +38,9 @@ pub(crate) struct Flight {
 
 // The count of references *is* the count of requests in flight: what keeps the counter alive for a request that outlives
 // its version counts it as well. It stands next to the picks, which are counted at the same moment, and so far from those
-// of another shard that no cache line has both, nor two that are fetched as a pair.
+// of another shard that no cache line has both, nor two that are fetched as a pair. Hence the order of the fields.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(super) struct Token {
     picks: [AtomicU64; Reason::ALL.len()],
     outcomes: [AtomicU64; Outcome::ALL.len()],
@@ -200,7 +201,13 @@ impl Flight {
 impl Drop for Flight {
     #[inline]
     fn drop(&mut self) {
-        let known = self.verdict.as_ref().and_then(|verdict| verdict.ended(&self.token));
+        let known = self.verdict.as_ref().and_then(|verdict| {
+            // What failed is not being sent any more: the next attempt may be, to another version.
+            if self.outcome != Outcome::Error {
+                verdict.hold(&self.token);
+            }
+            verdict.outcome()
+        });
         // After the pick, for whoever reads this and then that.
         self.token.outcomes[known.unwrap_or(self.outcome) as usize].fetch_add(1, Ordering::Release);
     }

@@ -1,6 +1,6 @@
 //! What a proxy around the layer knows of a request and the layer does not.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::outcome::Outcome;
 use super::tally::Token;
@@ -13,7 +13,8 @@ pub(crate) struct Verdict(Arc<Judged>);
 #[derive(Debug, Default)]
 struct Judged {
     outcome: OnceLock<Outcome>,
-    sending: OnceLock<Arc<Token>>,
+    /// Of the attempt whose answer ended while the body was still being sent.
+    sending: Mutex<Option<Arc<Token>>>,
 }
 
 impl Verdict {
@@ -23,10 +24,14 @@ impl Verdict {
         let _ = self.0.outcome.set(outcome);
     }
 
-    /// Notes that the answer has ended, and gives how, if that is known. The request counts as in flight until the last
-    /// clone of this is dropped.
-    pub(super) fn ended(&self, token: &Arc<Token>) -> Option<Outcome> {
-        let _ = self.0.sending.set(Arc::clone(token));
+    /// How the request ended, if that is known.
+    pub(super) fn outcome(&self) -> Option<Outcome> {
         self.0.outcome.get().copied()
+    }
+
+    /// Notes that an answer has ended, or is waited for no longer: the request counts as in flight until the last clone of
+    /// this is dropped. Of several attempts it is the last that may still be sent.
+    pub(super) fn hold(&self, token: &Arc<Token>) {
+        *self.0.sending.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(token));
     }
 }

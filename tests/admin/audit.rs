@@ -205,5 +205,10 @@ async fn a_generation_that_the_history_no_longer_has_is_not_restored_and_that_is
     let gone = api.post(&format!("{A}/restore"), json!({"generation": 1})).await;
     gone.is_problem(404, "unknown-generation");
     assert!(gone.text.contains("no generation 1, or no longer"), "{}", gone.text);
+    let refused = &api.refused().await[0];
+    assert_eq!((&refused["asked"], &refused["actor"]), (&json!("restore generation 1"), &json!("alice")));
+    let dry = api.post(&format!("{A}/restore?dryRun=true"), json!({"generation": 1})).await;
+    dry.is_problem(404, "unknown-generation");
+    assert_eq!(api.refused().await.len(), 1);
     api.post(&format!("{A}/restore"), json!({"generation": 2})).await.is_ok();
 }

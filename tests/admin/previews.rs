@@ -29,6 +29,8 @@ async fn a_dry_run_tells_the_split_and_the_users_who_move_and_changes_nothing() 
 async fn every_write_has_a_dry_run() {
     let api = Api::with_two_versions().await;
     api.put(WEIGHT, json!({"weight": 10})).await;
+    let inactive = json!({"version": "v0.9", "url": "http://10.0.0.8", "active": false});
+    api.post("/routing/services/auth/versions", inactive).await.is_ok();
     let before = api.stored().await;
     let auth = "/deployment/services/auth";
     for (method, path, body) in [
@@ -44,6 +46,7 @@ async fn every_write_has_a_dry_run() {
         ),
         ("POST", "/routing/services/new/versions".into(), json!({"version": "v1", "url": "http://10.0.0.9"})),
         ("PUT", "/routing/services/auth/versions/v1.1".into(), json!({"active": false})),
+        ("DELETE", "/routing/services/auth/versions/v0.9".into(), json!({})),
     ] {
         let request = api.request(method, &format!("{path}?dryRun=true"), Body::from(body.to_string()));
         let answer = api.send(request).await;

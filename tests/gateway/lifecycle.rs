@@ -33,6 +33,8 @@ fn a_bad_option_is_one_line_and_exit_1() {
         (vec!["--drain", "soon"], "--drain"),
         (vec!["--trusted-proxy", "proxy"], "--trusted-proxy"),
         (vec!["--fallback-url", "ftp://monolith"], "only http and https"),
+        (vec!["--affinity-header", "user_id"], "use '-'"),
+        (vec!["--override-header", "no header"], "name of a header"),
         (vec!["--listen"], "--listen"),
         (vec!["--listen", "nonsense"], "nonsense"),
         (vec!["--listen", "127.0.0.1:0", "--jwt-secret", "short"], "secret"),
@@ -78,6 +80,8 @@ fn help_exits_0_and_shows_no_secret() {
         "jwt-secret",
         "fallback-url",
         "trusted-proxy",
+        "answer-timeout",
+        "history",
         "drain",
         "seed",
         "no-demo",
@@ -86,6 +90,32 @@ fn help_exits_0_and_shows_no_secret() {
         assert!(text.contains(&format!("--{option}")), "{text}");
     }
     assert!(!text.contains("hunter2"));
+}
+
+/// The timers of the connections of `port`, as the kernel tells of them: 2 is that of keepalive.
+#[cfg(target_os = "linux")]
+fn timers(port: &str) -> Vec<String> {
+    let (table, port) = (std::fs::read_to_string("/proc/net/tcp").unwrap(), port.parse::<u16>().unwrap());
+    let rows = table.lines().skip(1).map(|row| row.split_whitespace().collect::<Vec<_>>());
+    let established = |row: &Vec<&str>| row[3] == "01" && row[1].ends_with(&format!(":{port:04X}"));
+    rows.filter(established).map(|row| row[5].split(':').next().unwrap().to_owned()).collect()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn it_is_looked_whether_silent_clients_and_backends_are_still_there() {
+    let gateway = Gateway::start(&["--no-demo"]);
+    let backend = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = backend.local_addr().unwrap().to_string();
+    gateway.register("auth", "v1", &format!("http://{address}")).await;
+    let mut client = tokio::net::TcpStream::connect(&gateway.data).await.unwrap();
+    let request = b"GET /auth/ HTTP/1.1\r\nhost: shop\r\n\r\n";
+    tokio::io::AsyncWriteExt::write_all(&mut client, request).await.unwrap();
+    let (_stream, peer) = backend.accept().await.unwrap();
+    // What was sent is acknowledged, and no other timer runs.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(timers(gateway.data.rsplit(':').next().unwrap()), ["02"], "of the client's");
+    assert_eq!(timers(&peer.port().to_string()), ["02"], "of the backend's");
 }
 
 #[tokio::test]

@@ -56,6 +56,44 @@ fn set_weight(version: &str, percent: &str) -> Change {
 }
 
 #[tokio::test]
+async fn an_override_comes_before_a_pin_and_a_pin_before_a_key_and_a_key_before_the_draw() {
+    let handle = auth(&HALVES);
+    let (ask, user) = (HeaderName::from_static("x-version"), HeaderName::from_static("x-user"));
+    let drawing = pinning(&handle);
+    let layer = drawing
+        .clone()
+        .with_affinity(Affinity::header(user.clone()))
+        .with_override(tower_canary::layer::Override::header(ask.clone(), |_| true));
+    let mut browser = Browser::default();
+    let pinned = browser.visit(&drawing).await.0;
+    let other = if pinned == "v0" { "v1" } else { "v0" };
+    let route = handle.route("auth").unwrap();
+    let key = (0..100).map(|i| format!("user-{i}"));
+    let mut keys = key.filter(|key| route.explain(key.as_bytes()).version.unwrap().name.as_str() == other);
+    let key = keys.next().unwrap();
+    let (name, value) = browser.cookies.iter().next().unwrap();
+    let (cookie, user, ask) = ((COOKIE, format!("{name}={value}")), (user, key), (ask, other.to_owned()));
+    for (headers, version, reason) in [
+        (vec![&cookie, &user, &ask], other, Reason::Override),
+        (vec![&cookie, &ask], other, Reason::Override),
+        (vec![&user, &ask], other, Reason::Override),
+        (vec![&cookie, &user], pinned.as_str(), Reason::Pin),
+        (vec![&user], other, Reason::Key),
+    ] {
+        let mut request = get("/");
+        for (name, value) in headers {
+            request.headers_mut().insert(name, value.parse().unwrap());
+        }
+        let answer = layer.layer(Echo).oneshot(request).await.unwrap();
+        let choice = answer.extensions().get::<VersionChoice>().unwrap();
+        assert_eq!((choice.version.as_str(), choice.reason), (version, reason));
+        assert!(answer.headers().get(SET_COOKIE).is_none(), "{reason:?} needs no pin");
+    }
+    let drawn = layer.layer(Echo).oneshot(get("/")).await.unwrap();
+    assert_eq!(drawn.extensions().get::<VersionChoice>().unwrap().reason, Reason::Draw);
+}
+
+#[tokio::test]
 async fn a_user_is_drawn_once_and_stays_and_the_cookie_is_for_the_browser_alone() {
     let layer = pinning(&auth(&HALVES));
     for _ in 0..20 {

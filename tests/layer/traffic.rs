@@ -11,9 +11,9 @@ use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use proptest::prelude::*;
 use tokio::time::{Instant, advance, sleep};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_canary::RoutingHandle;
 use tower_canary::routing::{Change, Reason, Route};
 use tower_canary::traffic::{Outcome, VersionTraffic};
+use tower_canary::{RoutingHandle, VersionName};
 
 use crate::support::*;
 
@@ -426,7 +426,10 @@ async fn requests_of_a_version_that_was_removed_or_of_a_table_that_went_away_are
         .and_then(|split| split.apply(&Change::Remove { version: v1() }, at))
         .unwrap();
     assert!(handle.publish(Route::compile(split.clone())));
-    assert_eq!(handle.in_flight("auth", "v1"), None);
+    assert_eq!(handle.in_flight("auth", "v1"), Some(1));
+    assert_eq!(handle.is_drained("auth", "v1"), Some(false));
+    let removed = &handle.traffic("auth").unwrap().versions[1];
+    assert_eq!((removed.version.as_str(), removed.in_flight, removed.active), ("v1", 1, false));
     let again = split.apply(&Change::register(v1(), "http://i".parse().unwrap()), at).unwrap();
     assert!(handle.publish(Route::compile(again)));
     let told = version(&handle, 1);
@@ -434,6 +437,32 @@ async fn requests_of_a_version_that_was_removed_or_of_a_table_that_went_away_are
     assert_eq!(handle.in_flight("auth", "v1"), Some(1));
     drop(held);
     assert!(version(&handle, 1).is_drained());
+}
+
+#[tokio::test]
+async fn a_version_that_was_removed_is_told_of_until_it_is_drained() {
+    let before = split("auth", &[("http://h", 100.0), ("http://i", 0.0)]);
+    let (v0, v1): (VersionName, VersionName) = ("v0".parse().unwrap(), "v1".parse().unwrap());
+    let handle = handle(std::slice::from_ref(&before));
+    let held = fixed(&handle).layer(service_fn(|_: Request<()>| {
+        std::future::ready(Ok::<_, io::Error>(Response::new(Full::<Bytes>::from("hello"))))
+    }));
+    let held = held.oneshot(get("/")).await.unwrap();
+    let at = std::time::SystemTime::UNIX_EPOCH;
+    let removed = before
+        .apply(&Change::Switch { version: v1 }, at)
+        .and_then(|split| {
+            split.apply(&Change::SetActive { version: v0.clone(), active: false, force: false }, at)
+        })
+        .and_then(|split| split.apply(&Change::Remove { version: v0 }, at));
+    assert!(handle.publish(Route::compile(removed.unwrap())));
+    assert_eq!(
+        (handle.is_drained("auth", "v0"), handle.is_drained("auth", "v1")),
+        (Some(false), Some(false))
+    );
+    drop(held);
+    assert_eq!((handle.is_drained("auth", "v0"), handle.in_flight("auth", "v0")), (None, None));
+    assert_eq!(handle.traffic("auth").unwrap().versions.len(), 1);
 }
 
 #[cfg(feature = "pin")]

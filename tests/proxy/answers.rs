@@ -102,10 +102,14 @@ async fn silent(request: Request<RequestBody<Channel<Bytes>>>) -> Result<Respons
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_may_take_a_minute_from_when_the_upload_last_moved_by_16_kib_or_ended() {
-    // Chunks of so many bytes, each after so many seconds, so often; and when the answer comes.
-    for (chunk, pause, times, expected) in
-        [(16 * 1024, 50, 5, 250 + 60), (1024, 3, 16, 48 + 60), (1, 50, 99, 60)]
-    {
+    let (theirs, backends) = (StatusCode::REQUEST_TIMEOUT, StatusCode::GATEWAY_TIMEOUT);
+    // Chunks of so many bytes, each after so many seconds, so often, and then an end or none; what answer comes, and when.
+    for (chunk, pause, times, ends, expected) in [
+        (16 * 1024, 50, 5, false, (theirs, 250 + 60)),
+        (1024, 3, 16, false, (theirs, 48 + 60)),
+        (1, 50, 99, false, (theirs, 60)),
+        (1, 20, 2, true, (backends, 40 + 60)),
+    ] {
         let (mut sender, body) = Channel::new(1);
         let request = Request::post("/").header("host", "shop").body(body).unwrap();
         let start = Instant::now();
@@ -119,9 +123,28 @@ async fn an_answer_may_take_a_minute_from_when_the_upload_last_moved_by_16_kib_o
                 break;
             }
         }
-        // A body that stays open does not end.
-        assert_eq!(answer.await.unwrap(), (StatusCode::GATEWAY_TIMEOUT, expected), "{chunk}");
+        let open = Some(sender).filter(|_| !ends);
+        assert_eq!(answer.await.unwrap(), expected, "{chunk}");
+        drop(open);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn any_message_of_a_grpc_stream_is_a_move() {
+    let (mut sender, body) = Channel::new(1);
+    let request = Request::post("/").header("host", "shop").header("content-type", "application/grpc");
+    let request = request.body(body).unwrap();
+    let start = Instant::now();
+    let answer = tokio::spawn(async move {
+        let answer = Proxy::new(service_fn(silent)).oneshot(request).await;
+        (answer.unwrap_or_else(|never| match never {}), start.elapsed().as_secs())
+    });
+    for _ in 0..10 {
+        sleep(Duration::from_secs(50)).await;
+        sender.send_data(Bytes::from("x")).await.unwrap();
+    }
+    let (answer, after) = answer.await.unwrap();
+    assert_eq!((&*answer.headers()["grpc-message"].as_bytes(), after), (&b"request-timeout"[..], 500 + 60));
 }
 
 #[tokio::test(start_paused = true)]

@@ -103,6 +103,46 @@ async fn between_it_and_the_layer_there_may_be_a_retry_that_fails_over() {
     }
 }
 
+#[cfg(feature = "failover")]
+#[tokio::test]
+async fn an_upload_that_goes_on_after_its_answer_is_in_flight_where_it_goes_and_not_where_it_could_not() {
+    use tower::ServiceBuilder;
+    use tower::retry::RetryLayer;
+    use tower_canary::layer::failover::{Failover, prepare};
+    use tower_canary::routing::Change;
+
+    let nowhere: std::net::SocketAddr = ([10, 0, 0, 1], 80).into();
+    let mut routes = Gateway::start(&[nowhere, ([10, 0, 0, 2], 80).into()], |proxy| proxy).await;
+    routes.change(&Change::SetWeight { version: "v2".parse().unwrap(), weight: "99".parse().unwrap() });
+    // v2 refuses connections; v1 answers and goes on to read.
+    let reading = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let bodies = std::sync::Arc::clone(&reading);
+    let client = service_fn(move |request: Request<_>| {
+        let refused = request.uri().host() == Some("10.0.0.2");
+        if !refused {
+            bodies.lock().unwrap().push(request.into_body());
+        }
+        std::future::ready(if refused { Err("refused") } else { Ok(Response::new(Full::<Bytes>::default())) })
+    });
+    let layer = WeightedVersionLayer::new(&routes.handle, Target::service("auth".parse().unwrap()));
+    let service = ServiceBuilder::new()
+        .layer_fn(Proxy::new)
+        .map_request(prepare)
+        .layer(RetryLayer::new(Failover::new(|_: &&str| true)))
+        .layer(layer.with_failover())
+        .service(client);
+    for _ in 0..5 {
+        let request = Request::post("/").header("host", "shop").body(Full::<Bytes>::from("body")).unwrap();
+        let answer = service.clone().oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        drop(answer);
+    }
+    let in_flight = |version| routes.handle.in_flight("auth", version);
+    assert_eq!((in_flight("v1"), in_flight("v2")), (Some(5), Some(0)));
+    reading.lock().unwrap().clear();
+    assert_eq!(in_flight("v1"), Some(0));
+}
+
 #[tokio::test]
 async fn a_service_that_is_not_there_is_answered_by_the_layer_within() {
     let handle = RoutingHandle::new();

@@ -91,6 +91,18 @@ async fn an_upload_that_its_client_breaks_off_counts_as_cancelled() {
 }
 
 #[tokio::test]
+async fn an_upload_that_its_client_stalls_is_408_and_counts_as_cancelled() {
+    let mut backend = Backend::start().await;
+    let limit = Duration::from_millis(200);
+    let gateway = Gateway::start(&[backend.address], |proxy| proxy.with_answer_timeout(limit)).await;
+    let mut client = gateway.connect().await;
+    client.write_all(b"POST /auth HTTP/1.1\r\nhost: shop\r\ncontent-length: 6\r\n\r\nabc").await.unwrap();
+    let _connection = backend.next().await;
+    heard(&mut client, "HTTP/1.1 408").await;
+    assert_eq!(outcome(&gateway.handle).await, Outcome::Cancelled);
+}
+
+#[tokio::test]
 async fn a_chunked_answer_with_trailers_counts_by_its_status() {
     let mut backend = Backend::start().await;
     let gateway = Gateway::start(&[backend.address], |proxy| proxy).await;

@@ -180,6 +180,33 @@ async fn a_gateway_holds_a_version_until_it_followed_and_then_until_its_last_req
     assert!(told <= Duration::from_millis(250), "{told:?}");
 }
 
+#[cfg(feature = "pin")]
+#[tokio::test(start_paused = true)]
+async fn a_gateway_with_pins_holds_a_version_at_weight_0_until_it_is_inactive() {
+    let two = Two::running().await;
+    let pin = tower_canary::layer::Pin::signed_with(b"a secret of at least 32 bytes ...").unwrap();
+    let _layer = WeightedVersionLayer::new(two.there.handle(), Target::service(auth())).with_pin(pin);
+    apply(&two.here, switch(1)).await;
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(two.held().await, by_b(Holding::Draining));
+    apply(&two.here, Change::SetActive { version: name(0), active: false, force: false }).await;
+    let freed = two.until_free().await;
+    assert!(freed <= Duration::from_millis(1_250), "{freed:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gateway_holds_a_version_that_was_removed_while_it_has_requests_there() {
+    let two = Two::running().await;
+    let held = answer(&two.there).await;
+    apply(&two.here, switch(1)).await;
+    apply(&two.here, Change::SetActive { version: name(0), active: false, force: false }).await;
+    apply(&two.here, Change::Remove { version: name(0) }).await;
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(two.held().await, by_b(Holding::Draining));
+    drop(held);
+    two.until_free().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_requests_elsewhere_a_version_is_free_once_the_others_have_followed() {
     let two = Two::running().await;
