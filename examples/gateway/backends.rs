@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
+use std::future::ready;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{self, Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use http::header::{HOST, HeaderValue};
 use http::uri::{Authority, PathAndQuery};
 use http::{Request, Response, Uri};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -31,6 +33,7 @@ const IDLE_LIMIT: Duration = Duration::from_secs(4);
 
 type BoxError = Box<dyn Error + Send + Sync>;
 type Upload = RequestBody<Incoming>;
+type Answer = Pin<Box<dyn Future<Output = Result<Response<Download>, BoxError>> + Send>>;
 
 /// A client for HTTP/1.1 that keeps its connections, and for gRPC one for HTTP/2 by prior knowledge.
 #[derive(Clone, Debug)]
@@ -85,7 +88,7 @@ impl Backends {
 impl Service<Request<Upload>> for Backends {
     type Response = Response<Download>;
     type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+    type Future = Answer;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
@@ -96,7 +99,7 @@ impl Service<Request<Upload>> for Backends {
         if is_grpc(request.headers()) {
             Box::pin(shared.call_grpc(request))
         } else {
-            Box::pin(shared.send(request))
+            shared.call_http1(request)
         }
     }
 }
@@ -112,29 +115,50 @@ impl Shared {
         Ok(response.map(|body| Download { body, lent: None }))
     }
 
-    async fn send(self: Arc<Self>, mut request: Request<Upload>) -> Result<Response<Download>, BoxError> {
+    /// Where a connection is free, the request is on its way before the future is made, which then need not hold it.
+    fn call_http1(self: Arc<Self>, mut request: Request<Upload>) -> Answer {
         let uri = std::mem::take(request.uri_mut());
-        let backend = uri.authority().cloned().ok_or("the request names no backend")?;
+        let Some(backend) = uri.authority().cloned() else {
+            return Box::pin(ready(Err("the request names no backend".into())));
+        };
         address(&mut request, &uri, &backend);
-        loop {
-            let free = self.free(&backend);
-            let was_idle = free.is_some();
-            let mut sender = match free {
-                Some(sender) => sender,
-                None => self.connect(uri.clone()).await?,
-            };
-            match sender.try_send_request(request).await {
-                Ok(response) => {
-                    let lent = Lent { sender, backend, shared: self };
-                    return Ok(response.map(|body| Download::new(body, lent)));
-                }
-                // The backend closed the connection before any of the request was written: safe for every method.
-                Err(mut error) => match error.take_message().filter(|_| was_idle) {
-                    Some(unsent) => request = unsent,
-                    None => return Err(error.into_error().into()),
-                },
+        match self.free(&backend) {
+            Some(mut sender) => {
+                let sent = sender.try_send_request(request);
+                Box::pin(self.answer(sent, sender, uri, backend))
             }
+            None => Box::pin(self.send_anew(request, uri, backend)),
         }
+    }
+
+    /// What comes of a request that was sent by a connection which was idle before.
+    async fn answer(
+        self: Arc<Self>,
+        sent: impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Upload>>>>,
+        sender: SendRequest<Upload>,
+        uri: Uri,
+        backend: Authority,
+    ) -> Result<Response<Download>, BoxError> {
+        match sent.await {
+            Ok(response) => Ok(Download::of(response, Lent { sender, backend, shared: self })),
+            // The backend closed the connection before any of the request was written: safe for every method.
+            Err(mut error) => match error.take_message() {
+                Some(unsent) => self.send_anew(unsent, uri, backend).await,
+                None => Err(error.into_error().into()),
+            },
+        }
+    }
+
+    /// Sends a request by a connection of its own.
+    async fn send_anew(
+        self: Arc<Self>,
+        request: Request<Upload>,
+        uri: Uri,
+        backend: Authority,
+    ) -> Result<Response<Download>, BoxError> {
+        let mut sender = self.connect(uri).await?;
+        let response = sender.try_send_request(request).await.map_err(TrySendError::into_error)?;
+        Ok(Download::of(response, Lent { sender, backend, shared: self }))
     }
 
     /// The connection to `backend` that was used last, since it is the likeliest to be open.
@@ -198,10 +222,12 @@ impl Lent {
 }
 
 impl Download {
-    fn new(body: Incoming, lent: Lent) -> Self {
-        let mut download = Self { body, lent: Some(lent) };
-        download.release_at_end();
-        download
+    fn of(response: Response<Incoming>, lent: Lent) -> Response<Self> {
+        response.map(|body| {
+            let mut download = Self { body, lent: Some(lent) };
+            download.release_at_end();
+            download
+        })
     }
 
     fn release_at_end(&mut self) {
@@ -221,7 +247,7 @@ impl Body for Download {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let frame = task::ready!(Pin::new(&mut self.body).poll_frame(cx));
         match &frame {
             Some(Ok(_)) => self.release_at_end(),
             Some(Err(_)) => self.lent = None,

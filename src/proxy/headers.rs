@@ -10,7 +10,7 @@ use crate::layer::Problem;
 /// Headers for this connection alone (RFC 9110, 7.6.1), besides those that `Connection` names.
 ///
 /// `Trailer` is not among them: it announces the trailers, and without it none are sent on.
-const HOP_BY_HOP: [HeaderName; 8] = [
+static HOP_BY_HOP: [HeaderName; 8] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
@@ -33,7 +33,8 @@ pub(super) fn check(head: &request::Parts) -> Result<(), &'static Problem> {
 pub(super) fn to_backend(head: &mut request::Parts) {
     let trailers_wanted = names(&head.headers, header::TE, "trailers");
     strip_hop_by_hop(&mut head.headers);
-    strip_underscores(&mut head.headers);
+    // Backends that read `_` as `-` would take them for others.
+    remove(&mut head.headers, |name| name.as_str().contains('_'));
     if trailers_wanted {
         head.headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
@@ -44,20 +45,19 @@ pub(super) fn to_backend(head: &mut request::Parts) {
 
 /// Removes what is for one connection alone, from a request or a response.
 pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<_> =
-        elements(headers, header::CONNECTION).filter_map(|name| HeaderName::from_bytes(name).ok()).collect();
+    let named = elements(headers, header::CONNECTION).filter_map(|name| HeaderName::from_bytes(name).ok());
+    // The host is everybody's, whoever says otherwise.
+    let named: Vec<_> = named.filter(|name| *name != header::HOST).collect();
     if headers.contains_key(header::TRANSFER_ENCODING) {
         // It says how long the body is, whatever else does (RFC 9112, 6.3).
         headers.remove(header::CONTENT_LENGTH);
     }
-    for name in named.into_iter().chain(HOP_BY_HOP) {
-        headers.remove(name);
-    }
+    remove(headers, |name| HOP_BY_HOP.contains(name) || named.contains(name));
 }
 
-/// Removes headers with `_` in their name: backends that read `_` as `-` would take them for others.
-fn strip_underscores(headers: &mut HeaderMap) {
-    let names: Vec<_> = headers.keys().filter(|name| name.as_str().contains('_')).cloned().collect();
+/// Removes the headers that `ends` says of: most requests have none, and are looked through once.
+pub(super) fn remove(headers: &mut HeaderMap, ends: impl Fn(&HeaderName) -> bool) {
+    let names: Vec<_> = headers.keys().filter(|name| ends(name)).cloned().collect();
     for name in names {
         headers.remove(name);
     }

@@ -9,7 +9,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::Scheme;
 use http::{Extensions, request};
 
-use super::headers::{elements, joined};
+use super::headers::{elements, joined, remove};
 use super::problems;
 use super::via::Via;
 use crate::layer::{ClientAddress, Problem};
@@ -18,8 +18,11 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// What proxies in front are sometimes believed, beside the headers above.
-const CLAIMS: [HeaderName; 4] = [
+/// What proxies in front are sometimes believed.
+static CLAIMS: [HeaderName; 7] = [
+    X_FORWARDED_FOR,
+    X_FORWARDED_HOST,
+    X_FORWARDED_PROTO,
     header::FORWARDED,
     HeaderName::from_static("x-forwarded-port"),
     HeaderName::from_static("x-forwarded-prefix"),
@@ -51,12 +54,13 @@ impl Origin {
         let peer = peer(&head.extensions);
         let is_trusted = peer.is_some_and(|peer| self.trusts(peer));
         if !is_trusted {
-            for claim in CLAIMS.into_iter().chain([X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO]) {
-                head.headers.remove(claim);
-            }
+            remove(&mut head.headers, |name| CLAIMS.contains(name));
         }
         if let Some(peer) = peer {
-            head.extensions.insert(ClientAddress(self.client(peer, &head.headers)));
+            let client = ClientAddress(self.client(peer, &head.headers));
+            if head.extensions.get() != Some(&client) {
+                head.extensions.insert(client);
+            }
             append_address(&mut head.headers, peer);
         }
         let host = head.uri.authority().map(|authority| authority.as_str());

@@ -28,7 +28,7 @@ async fn gateway_to(backend: &Backend) -> Gateway {
 async fn hop_by_hop_headers_of_a_request_end_at_the_gateway() {
     let backend = echo().await;
     let gateway = gateway_to(&backend).await;
-    let head = "GET /auth/x HTTP/1.1\r\nhost: shop\r\nconnection: keep-alive, X-Secret, x-forwarded-for\r\n\
+    let head = "GET /auth/x HTTP/1.1\r\nhost: shop\r\nconnection: keep-alive, X-Secret, x-forwarded-for, host\r\n\
                 connection: x-other\r\nx-secret: 1\r\nx-other: 2\r\nkeep-alive: timeout=5\r\nproxy-connection: keep-alive\r\n\
                 te: trailers;q=0.5, gzip\r\nte: trailers\r\nupgrade: websocket\r\nproxy-authorization: Basic eA==\r\n\
                 proxy-authenticate: Basic\r\nx-kept: 3\r\n\r\n";
@@ -36,7 +36,8 @@ async fn hop_by_hop_headers_of_a_request_end_at_the_gateway() {
     for gone in ["x-secret:", "x-other:", "keep-alive", "proxy-", "gzip", "upgrade", "connection"] {
         assert!(!seen.contains(gone), "{gone}: {seen}");
     }
-    for kept in ["x-kept: 3\n", "te: trailers\n", "x-forwarded-for: 127.0.0.1\n"] {
+    for kept in ["x-kept: 3\n", "te: trailers\n", "x-forwarded-for: 127.0.0.1\n", "x-forwarded-host: shop\n"]
+    {
         assert!(seen.contains(kept), "{kept}: {seen}");
     }
 }
