@@ -1,0 +1,70 @@
+//! Why requests fail, for the log.
+
+use std::error::Error;
+use std::iter::successors;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::time::Instant;
+
+pub(super) type Cause<'a> = &'a (dyn Error + 'static);
+
+/// Tells the log why requests fail: as a warning once a second at most, else for those who debug, since a backend that is
+/// down would fill it with a line per request.
+#[derive(Debug)]
+pub(super) struct Complaints {
+    since: Instant,
+    /// The second of the last warning, counted from 1.
+    warned: AtomicU64,
+}
+
+impl Complaints {
+    pub(super) fn new() -> Self {
+        Self { since: Instant::now(), warned: AtomicU64::new(0) }
+    }
+
+    pub(super) fn tell(&self, what: &'static str, error: Option<Cause<'_>>) {
+        let error = error.map(chain);
+        if self.is_due() { warn(what, error.as_deref()) } else { debug(what, error.as_deref()) }
+    }
+
+    fn is_due(&self) -> bool {
+        let now = self.since.elapsed().as_secs() + 1;
+        self.warned.fetch_max(now, Ordering::Relaxed) < now
+    }
+}
+
+// A debugged text is escaped: clients and backends may have chosen part of what an error tells.
+fn warn(what: &'static str, error: Option<&str>) {
+    tracing::warn!(error = error.map(tracing::field::debug), "{what}");
+}
+
+fn debug(what: &'static str, error: Option<&str>) {
+    tracing::debug!(error = error.map(tracing::field::debug), "{what}");
+}
+
+/// An error and what caused it.
+pub(super) fn causes(error: Cause<'_>) -> impl Iterator<Item = Cause<'_>> {
+    successors(Some(error), |error| (*error).source())
+}
+
+fn chain(error: Cause<'_>) -> String {
+    causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn there_is_one_warning_a_second_at_most() {
+        let complaints = Complaints::new();
+        let mut due = Vec::new();
+        for _ in 0..5 {
+            due.push(complaints.is_due());
+            tokio::time::advance(Duration::from_millis(500)).await;
+        }
+        assert_eq!(due, [true, false, true, false, true]);
+    }
+}
