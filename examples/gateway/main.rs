@@ -153,7 +153,11 @@ fn workers(
         let (tunnels, shutdown) = (tunnels.clone(), shutdown.clone());
         let work = move |incoming| async move {
             tokio::spawn(backends.tidy());
-            serve::connections(incoming, shutdown, tunnels, move |peer| proxy::service(&proxy, peer)).await;
+            serve::connections(incoming, shutdown, tunnels, move |peer: SocketAddr| proxy::Connection {
+                proxy: proxy.clone(),
+                peer: peer.ip(),
+            })
+            .await;
         };
         Worker::start(work).map_err(|error| Failure::new("cannot start a thread", &error))
     };

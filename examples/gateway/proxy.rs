@@ -1,13 +1,13 @@
 //! The proxy in front of the versions.
 
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
+use std::task::{Context, Waker};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::Service;
-use hyper_util::service::TowerToHyperService;
-use tower::{Layer, ServiceExt};
+use tower::{Layer, Service as _};
 use tower_canary::layer::{ClientAddress, ResponseBody, WeightedVersion};
 use tower_canary::proxy::Proxy;
 use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
@@ -63,21 +63,23 @@ pub(crate) fn name() -> String {
 }
 
 /// The service of one connection, which knows who is at its other end.
-pub(crate) fn service(
-    proxy: &VersionProxy,
-    peer: SocketAddr,
-) -> impl Service<
-    Request<Incoming>,
-    Response = Response<ResponseBody<ResponseBody<Download>>>,
-    Error = Infallible,
-    Future: Send + 'static,
->
-+ Send
-+ 'static
-+ use<> {
-    let tell = move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(ClientAddress(peer.ip()));
-        request
-    };
-    TowerToHyperService::new(proxy.clone().map_request(tell))
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) proxy: VersionProxy,
+    pub(crate) peer: IpAddr,
+}
+
+impl Service<Request<Incoming>> for Connection {
+    type Response = Response<ResponseBody<ResponseBody<Download>>>;
+    type Error = Infallible;
+    type Future = <VersionProxy as tower::Service<Request<Incoming>>>::Future;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(ClientAddress(self.peer));
+        let mut proxy = self.proxy.clone();
+        // It is ready as soon as it is asked, since `Backends` is: with another client, hyper-util's
+        // `TowerToHyperService` waits for it.
+        let _ready = proxy.poll_ready(&mut Context::from_waker(Waker::noop()));
+        proxy.call(request)
+    }
 }

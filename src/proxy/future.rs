@@ -13,7 +13,7 @@ use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::body::Progress;
-use super::headers::{only_chunked, strip_hop_by_hop};
+use super::headers::{Found, is_framed_clearly, strip_hop_by_hop};
 use super::problems;
 use super::settings::Settings;
 use super::upgrade::Handshake;
@@ -140,12 +140,13 @@ fn to_client<R>(
     handshake: Option<Box<Handshake>>,
     refused: impl Fn(&'static str) -> &'static Problem,
 ) -> Result<Response<ResponseBody<R>>, &'static Problem> {
+    let found = Found::among(response.headers());
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         let asked = handshake.filter(|asked| asked.is_answered_by(&response));
         let foreign = || refused("a backend switched to a protocol that was not asked for");
         asked.ok_or_else(foreign)?.complete(&mut response);
-    } else if only_chunked(response.headers()) {
-        strip_hop_by_hop(response.headers_mut());
+    } else if is_framed_clearly(response.headers(), found) {
+        strip_hop_by_hop(response.headers_mut(), found);
     } else {
         return Err(refused("a backend answered in a transfer coding other than chunked"));
     }

@@ -21,20 +21,52 @@ static HOP_BY_HOP: [HeaderName; 8] = [
     header::PROXY_AUTHORIZATION,
 ];
 
+/// Which headers are there that a proxy has to look at. Most requests and answers have few, and are looked through once.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Found {
+    pub(super) connection: bool,
+    pub(super) via: bool,
+    te: bool,
+    transfer_encoding: bool,
+    hop_by_hop: bool,
+    underscore: bool,
+}
+
+impl Found {
+    pub(super) fn among(headers: &HeaderMap) -> Self {
+        let mut found = Self::default();
+        for name in headers.keys() {
+            found.connection |= *name == header::CONNECTION;
+            found.via |= *name == header::VIA;
+            found.te |= *name == header::TE;
+            found.transfer_encoding |= *name == header::TRANSFER_ENCODING;
+            found.hop_by_hop |= HOP_BY_HOP.contains(name);
+            found.underscore |= has_underscore(name);
+        }
+        found
+    }
+}
+
+fn has_underscore(name: &HeaderName) -> bool {
+    name.as_str().contains('_')
+}
+
 /// Refuses what could be read in two ways, and what is not served.
-pub(super) fn check(head: &request::Parts) -> Result<(), &'static Problem> {
-    if head.method == Method::CONNECT || !only_chunked(&head.headers) {
+pub(super) fn check(head: &request::Parts, found: Found) -> Result<(), &'static Problem> {
+    if head.method == Method::CONNECT || !is_framed_clearly(&head.headers, found) {
         return Err(problems::NOT_IMPLEMENTED);
     }
     if host_is_clear(head) { Ok(()) } else { Err(problems::AMBIGUOUS_HOST) }
 }
 
 /// Leaves of a request's headers what a backend may see.
-pub(super) fn to_backend(head: &mut request::Parts) {
-    let trailers_wanted = names(&head.headers, header::TE, "trailers");
-    strip_hop_by_hop(&mut head.headers);
-    // Backends that read `_` as `-` would take them for others.
-    remove(&mut head.headers, |name| name.as_str().contains('_'));
+pub(super) fn to_backend(head: &mut request::Parts, found: Found) {
+    let trailers_wanted = found.te && names(&head.headers, header::TE, "trailers");
+    strip_hop_by_hop(&mut head.headers, found);
+    if found.underscore {
+        // Backends that read `_` as `-` would take them for others.
+        remove(&mut head.headers, has_underscore);
+    }
     if trailers_wanted {
         head.headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
@@ -43,12 +75,15 @@ pub(super) fn to_backend(head: &mut request::Parts) {
     }
 }
 
-/// Removes what is for one connection alone, from a request or a response.
-pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
+/// Removes what is for one connection alone, from a request or an answer.
+pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap, found: Found) {
+    if !found.hop_by_hop {
+        return;
+    }
     let named = elements(headers, header::CONNECTION).filter_map(|name| HeaderName::from_bytes(name).ok());
     // The host is everybody's, whoever says otherwise.
     let named: Vec<_> = named.filter(|name| *name != header::HOST).collect();
-    if headers.contains_key(header::TRANSFER_ENCODING) {
+    if found.transfer_encoding {
         // It says how long the body is, whatever else does (RFC 9112, 6.3).
         headers.remove(header::CONTENT_LENGTH);
     }
@@ -63,8 +98,11 @@ pub(super) fn remove(headers: &mut HeaderMap, ends: impl Fn(&HeaderName) -> bool
     }
 }
 
-/// Whether the body's framing is one that both sides read alike.
-pub(super) fn only_chunked(headers: &HeaderMap) -> bool {
+/// Whether the body's framing is one that both sides read alike: of transfer codings, `chunked` alone.
+pub(super) fn is_framed_clearly(headers: &HeaderMap, found: Found) -> bool {
+    if !found.transfer_encoding {
+        return true;
+    }
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     match (codings.next(), codings.next()) {
         (None, _) => true,

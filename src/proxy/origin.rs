@@ -1,6 +1,6 @@
 //! Who asked, and by which way: what the proxy believes and what it tells backends.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -118,7 +118,9 @@ fn address(text: &[u8]) -> Option<IpAddr> {
 }
 
 fn append_address(headers: &mut HeaderMap, peer: IpAddr) {
-    let mut addresses = peer.to_string();
+    // As long as most: no second allocation.
+    let mut addresses = String::with_capacity(15);
+    let _ = write!(addresses, "{peer}");
     if let Some(before) = joined(headers, &X_FORWARDED_FOR, b", ").as_ref().and_then(|v| v.to_str().ok()) {
         addresses = format!("{before}, {addresses}");
     }

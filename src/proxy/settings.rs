@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::request;
 
 use super::complaints::{Cause, Complaints};
+use super::headers::Found;
 use super::origin::Origin;
 use super::upgrade::{Executing, Handshake};
 use super::{headers, problems};
@@ -41,11 +42,14 @@ impl Settings {
         head: &mut request::Parts,
         has_body: bool,
     ) -> Result<Option<Box<Handshake>>, &'static Problem> {
-        headers::check(head)?;
-        self.origin.check(&head.headers)?;
-        let upgrades = self.upgrades.as_ref().filter(|_| !has_body);
+        let found = Found::among(&head.headers);
+        headers::check(head, found)?;
+        if found.via {
+            self.origin.check(&head.headers)?;
+        }
+        let upgrades = self.upgrades.as_ref().filter(|_| found.connection && !has_body);
         let handshake = upgrades.and_then(|executor| Handshake::of(head, executor));
-        headers::to_backend(head);
+        headers::to_backend(head, found);
         if let Some(handshake) = &handshake {
             handshake.ask(&mut head.headers);
         }

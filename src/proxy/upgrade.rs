@@ -19,7 +19,7 @@ use sha1::{Digest, Sha1};
 use tokio::io::copy_bidirectional;
 use tokio::time::timeout;
 
-use super::headers::{elements, names, strip_hop_by_hop};
+use super::headers::{Found, elements, names, strip_hop_by_hop};
 use crate::layer::Tunnel;
 
 /// How long both sides may take to let go of HTTP once they agreed to.
@@ -86,7 +86,8 @@ impl Handshake {
         let backend = hyper::upgrade::on(&mut *response);
         let tunnel = response.extensions_mut().remove::<Tunnel>();
         self.executor.execute(Bridge(Box::pin(bridge(self.client, backend, tunnel))));
-        strip_hop_by_hop(response.headers_mut());
+        let found = Found::among(response.headers());
+        strip_hop_by_hop(response.headers_mut(), found);
         put_upgrade(response.headers_mut(), &chosen.join(", "));
     }
 }

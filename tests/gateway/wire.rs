@@ -48,11 +48,13 @@ async fn hop_by_hop_headers_of_an_answer_end_at_the_gateway() {
         let answer = Response::builder().header("connection", "x-secret").header("x-secret", "1");
         let answer = answer.header("keep-alive", "timeout=5").header("proxy-authenticate", "Basic");
         let answer = answer.header("upgrade", "h2c").header("x-kept", "2").header("set-cookie", "a=1");
+        let answer = answer.header("x_kept", "3");
         answer.header("set-cookie", "b=2").body(full("body")).unwrap()
     });
     let backend = backend.await;
     let gateway = gateway_to(&backend).await;
     let answer = gateway.get("/auth/").await;
+    assert_eq!(answer.headers["x_kept"], "3", "names with _ are taken out of requests alone");
     for gone in ["connection", "x-secret", "keep-alive", "proxy-authenticate", "upgrade"] {
         assert!(!answer.headers.contains_key(gone), "{gone}: {answer:?}");
     }
