@@ -24,6 +24,8 @@ use tower::{Service, ServiceExt};
 use tower_canary::probe::{GuardedConnector, UrlPolicy};
 use tower_canary::proxy::{RequestBody, is_grpc};
 
+use crate::serve::MAX_BUFFER;
+
 /// How long a backend may take to accept a connection.
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
 
@@ -171,7 +173,9 @@ impl Shared {
     async fn connect(&self, uri: Uri) -> Result<SendRequest<Upload>, BoxError> {
         let stream = self.connector.clone().oneshot(uri).await?;
         // One copy of a small head and body into one buffer is cheaper than a vectored write of both.
-        let (sender, connection) = http1::Builder::new().writev(false).handshake(stream).await?;
+        let mut builder = http1::Builder::new();
+        builder.writev(false).max_buf_size(MAX_BUFFER);
+        let (sender, connection) = builder.handshake(stream).await?;
         tokio::spawn(connection.with_upgrades());
         Ok(sender)
     }

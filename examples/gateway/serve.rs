@@ -28,6 +28,9 @@ const HEAD_LIMIT: Duration = Duration::from_secs(10);
 /// How often it is looked whether a client by HTTP/2 began a request since the last time.
 const IDLE_LIMIT: Duration = Duration::from_secs(30);
 
+/// How much of a message is held at a time, and how long a head may be: more makes no stream faster.
+pub(crate) const MAX_BUFFER: usize = 64 * 1024;
+
 /// After so long without a byte it is looked whether a client is still there.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
@@ -154,7 +157,8 @@ async fn next(
 fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     // Without a timer hyper has no time limits at all.
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT).writev(false);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT);
+    builder.http1().writev(false).max_buf_size(MAX_BUFFER);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(20));
     builder
 }

@@ -108,12 +108,12 @@ async fn it_is_looked_whether_silent_clients_and_backends_are_still_there() {
     let backend = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = backend.local_addr().unwrap().to_string();
     gateway.register("auth", "v1", &format!("http://{address}")).await;
-    let mut client = tokio::net::TcpStream::connect(&gateway.data).await.unwrap();
+    let mut client = TcpStream::connect(&gateway.data).await.unwrap();
     let request = b"GET /auth/ HTTP/1.1\r\nhost: shop\r\n\r\n";
     tokio::io::AsyncWriteExt::write_all(&mut client, request).await.unwrap();
     let (_stream, peer) = backend.accept().await.unwrap();
     // What was sent is acknowledged, and no other timer runs.
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    sleep(Duration::from_millis(300)).await;
     assert_eq!(timers(gateway.data.rsplit(':').next().unwrap()), ["02"], "of the client's");
     assert_eq!(timers(&peer.port().to_string()), ["02"], "of the backend's");
 }
