@@ -105,6 +105,13 @@ impl JwtAuth {
 
     /// RSA (PKCS #1 v1.5) with SHA-256: `public_key` is the issuer's, as PEM, 2,048 bits or more.
     ///
+    /// ```no_run
+    /// use tower_canary::admin::JwtAuth;
+    ///
+    /// let auth = JwtAuth::rs256(&std::fs::read("issuer.pem")?, "https://login.example.com", "gateway-admin")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// When it is not a public RSA key.
@@ -113,7 +120,7 @@ impl JwtAuth {
         Ok(Self::new(Algorithm::RS256, key, issuer, audience))
     }
 
-    /// ECDSA on P-256 with SHA-256: `public_key` is the issuer's, as PEM.
+    /// ECDSA on P-256 with SHA-256: `public_key` is the issuer's, as PEM. [`rs256`](Self::rs256) has an example.
     ///
     /// # Errors
     ///
@@ -123,7 +130,7 @@ impl JwtAuth {
         Ok(Self::new(Algorithm::ES256, key, issuer, audience))
     }
 
-    /// Ed25519: `public_key` is the issuer's, as PEM.
+    /// Ed25519: `public_key` is the issuer's, as PEM. [`rs256`](Self::rs256) has an example.
     ///
     /// # Errors
     ///

@@ -42,6 +42,41 @@
 //! need [`Scope::Read`], every other method [`Scope::Write`]. No CORS headers are sent. Time limits and rate limits are
 //! the host's to add.
 //!
+//! # Problems
+//!
+//! | status | `type` | when |
+//! | --- | --- | --- |
+//! | 400 | `malformed-body` | the body is no JSON of the right form, has an unknown field, or a text that is too long |
+//! | 400 | `malformed-query` | a parameter is unknown, out of range, or may not stand with the others |
+//! | 400 | `malformed-header` | `If-Match` is neither `*` nor a generation in quotes |
+//! | 401 | `unauthorized` | no valid credentials |
+//! | 403 | `insufficient-scope` | the credentials are valid, and not for this |
+//! | 404 | `unknown-service` | no service of that name |
+//! | 404 | `unknown-version` | no version of that name |
+//! | 404 | `unknown-generation` | the history does not have it, or no longer |
+//! | 404 | `not-found` | no such path |
+//! | 405 | `method-not-allowed` | the path has other methods |
+//! | 409 | `duplicate-version` | the name is taken |
+//! | 409 | `version-inactive` | an inactive version cannot have a weight |
+//! | 409 | `version-active` | only an inactive version can be removed |
+//! | 409 | `ambiguous-rebalance` | several other versions are at 0: name all weights |
+//! | 409 | `last-active-version` | the last active version goes only by `?force=true` |
+//! | 409 | `backend-unhealthy` | the probe failed: mend the version, or `?force=true` |
+//! | 409 | `version-gone` | a version of the generation to restore was removed |
+//! | 409 | `nothing-to-restore` | the generation had no active version |
+//! | 409 | `unsettled` | others kept changing the split: try again |
+//! | 412 | `generation-conflict` | `If-Match` names another generation: both are in the answer |
+//! | 413 | `payload-too-large` | more than 16 KiB |
+//! | 415 | `unsupported-media-type` | a body that is not `application/json` |
+//! | 422 | `invalid-name` | a name that no service or version can have |
+//! | 422 | `invalid-weight` | not 0 to 100 with up to two decimals, or not possible here |
+//! | 422 | `invalid-split` | the weights do not total 100 |
+//! | 422 | `invalid-url` | no base URL, or one that the policy denies |
+//! | 422 | `invalid-health-path` | no path |
+//! | 500 | `broken-split` | what is stored of the service cannot be read: see the log |
+//! | 500 | `internal-error` | a defect: see the log |
+//! | 503 | `store-unavailable` | the database cannot be reached; requests are served as before |
+//!
 //! # Example
 //!
 //! ```

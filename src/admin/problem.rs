@@ -216,3 +216,17 @@ from_invalid! {
     InvalidBackend => InvalidUrl,
     InvalidHealthPath => InvalidHealthPath
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Kind;
+
+    #[test]
+    fn each_kind_of_problem_is_in_the_docs_with_its_status() {
+        for kind in Kind::ALL {
+            let (status, slug, _) = kind.parts();
+            let row = format!("//! | {} | `{slug}` |", status.as_u16());
+            assert!(include_str!("mod.rs").contains(&row), "{row}");
+        }
+    }
+}

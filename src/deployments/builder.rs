@@ -40,6 +40,7 @@ impl Builder {
     }
 
     /// Keeps the routes served last in `cache`, and starts with them when the store cannot be read.
+    /// [`SnapshotCache`] has an example of one; `SqlStore::connect_lazy` makes a store that need not be reached at the start.
     pub fn with_cache(self, cache: impl SnapshotCache) -> Self {
         Self { cache: Some(Arc::new(cache)), ..self }
     }

@@ -3,6 +3,28 @@
 //! [`Deployments`] ties a [`RouteStore`] to a [`RoutingHandle`]. [`apply`](Deployments::apply) makes a change and has
 //! published it when it answers; [`run`](Deployments::run) follows the changes that other processes make to the same
 //! store. When the store fails, the routes published last stay.
+//!
+//! ```
+//! use tower_canary::routing::{Change, Registration};
+//! use tower_canary::store::{ChangeRequest, MemoryStore};
+//! use tower_canary::{Deployments, NoPreflight, ServiceName};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+//! let deployments = Deployments::start(MemoryStore::new(), NoPreflight).await?;
+//! let following = tokio::spawn(deployments.clone().run(std::future::pending()));
+//!
+//! let orders: ServiceName = "orders".parse()?;
+//! let by_alice = |change| ChangeRequest::new(change, "alice");
+//! let v1 = Registration::new("v1".parse()?, "http://10.0.0.1:8080".parse()?);
+//! let v2 = Registration::new("v2".parse()?, "http://10.0.0.2:8080".parse()?).with_weight("10".parse()?);
+//! deployments.apply(&orders, by_alice(Change::Register(v1))).await?;
+//! let applied = deployments.apply(&orders, by_alice(Change::Register(v2))).await?;
+//! assert_eq!(applied.after.versions()[0].weight.percent(), 90.0);
+//! # following.abort();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod audit;
 mod builder;
@@ -312,6 +334,24 @@ impl Deployments {
 
     /// Probes a version now, as before it gets traffic. `None` when the preflight does not probe.
     ///
+    /// ```
+    /// # use tower_canary::routing::Change;
+    /// # use tower_canary::store::ChangeRequest;
+    /// # use tower_canary::{Deployments, Draw, ServiceName};
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// # let (deployments, auth): (_, ServiceName) = (Deployments::in_memory(Draw::Exact), "auth".parse()?);
+    /// # let register = Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?);
+    /// # deployments.apply(&auth, ChangeRequest::new(register, "alice")).await?;
+    /// match deployments.check(&auth, &"v1.0".parse()?).await {
+    ///     Ok(Some(healthy)) => println!("answered {} in {:?}", healthy.status, healthy.took),
+    ///     Ok(None) => println!("nobody probes here"),
+    ///     Err(unhealthy) => println!("{unhealthy}"),
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// When there is no such version, or it is not healthy.
@@ -340,6 +380,20 @@ impl Deployments {
     }
 
     /// How fresh the routes are.
+    ///
+    /// ```
+    /// use tower_canary::store::MemoryStore;
+    /// use tower_canary::{Deployments, NoPreflight};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// let deployments = Deployments::start(MemoryStore::new(), NoPreflight).await?;
+    /// let freshness = deployments.freshness();
+    /// assert!(!freshness.from_cache && freshness.broken.is_empty());
+    /// println!("the store's revision {}, known {:?} ago to be the latest", freshness.revision, freshness.age);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn freshness(&self) -> Freshness {
         self.followed().freshness()
@@ -349,14 +403,30 @@ impl Deployments {
     /// (PostgreSQL): so that several gateways that share a store follow each other. To be spawned or joined by the host.
     ///
     /// It also [reports](Builder::as_replica) what is served, [keeps](Builder::with_cache) it, and takes samples of the
-    /// [traffic](crate::traffic). An error is logged,
-    /// waited out with growing pauses, and never ends it; nor does a panic of the store.
+    /// [traffic](crate::traffic). An error is logged, waited out with growing pauses, and never ends it; nor does a panic of
+    /// the store.
+    ///
+    /// ```
+    /// use tokio::sync::oneshot;
+    /// use tower_canary::{Deployments, Draw};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// let deployments = Deployments::in_memory(Draw::Exact);
+    /// let (shutdown, begun) = oneshot::channel::<()>();
+    /// let following = tokio::spawn(deployments.clone().run(async { drop(begun.await) }));
+    /// // ... serve ...
+    /// drop(shutdown);
+    /// following.await?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
         self.run_every(Duration::from_secs(1), shutdown).await;
     }
 
     /// Like [`run`](Self::run), refreshing about every `period`: 20 % sooner or later, so that replicas spread out.
-    /// Periods are held within 10 ms and a day.
+    /// Periods are held within 10 ms and a day. See [`run`](Self::run) for an example.
     pub async fn run_every(self, period: Duration, shutdown: impl Future<Output = ()> + Send) {
         follow::until(&self, period, shutdown).await;
     }

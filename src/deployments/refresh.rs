@@ -106,6 +106,17 @@ impl Deployments {
 
     /// Loads what changed in the store since the last time and publishes it. [`run`](Self::run) does it every second.
     ///
+    /// ```
+    /// use tower_canary::{Deployments, Draw};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// let deployments = Deployments::in_memory(Draw::Exact);
+    /// deployments.refresh().await?;
+    /// # Ok::<(), tower_canary::store::StoreError>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// When the store cannot be read; the routes published last stay.

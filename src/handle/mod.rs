@@ -1,4 +1,4 @@
-//! Where routes are published, and where layers read them.
+//! Where routes are published, and where layers read them. [`RoutingHandle`] has an example.
 
 mod cell;
 mod watch;

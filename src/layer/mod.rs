@@ -12,7 +12,8 @@
 //! 4. calls the client, and counts the request as in flight until the response's *body* has ended.
 //!
 //! It adds no allocation, but one for a path that is joined to a base path or loses a segment, one for a host with
-//! capitals or a `Host` made from the URI, and those of [`with_choice`](WeightedVersionLayer::with_choice). Errors are the
+//! capitals or a `Host` made from the URI, those of [`with_choice`](WeightedVersionLayer::with_choice), and what pins,
+//! overrides that are used, and addresses as keys need. Errors are the
 //! client's own, untouched. What the layer answers by itself is a response with a problem document (RFC 9457); for gRPC,
 //! status 200 with `grpc-status` 14 (unavailable) for the first two rows and 3 (invalid argument) for the others:
 //!
@@ -28,8 +29,8 @@
 //! # Place in a stack
 //!
 //! Outermost first: trace, authentication, retry, **this layer**, a time limit per attempt, the client. A retry
-//! outside draws again for each attempt, unless it is that of `failover`, which sends what could not be connected to elsewhere. Do not let a client follow redirects below the layer: it would leave the
-//! version that was chosen.
+//! outside draws again for each attempt, unless it is that of `failover`, which sends what could not be connected to
+//! elsewhere. Do not let a client follow redirects below the layer: it would leave the version that was chosen.
 //!
 //! # Example
 //!

@@ -79,7 +79,11 @@ impl Override {
     /// ```
     /// use tower_canary::layer::Override;
     ///
-    /// let inside = Override::cookie("version", |head| head.extensions.get::<std::net::IpAddr>().is_some());
+    /// /// What the host's own authentication puts into the extensions.
+    /// #[derive(Clone)]
+    /// struct Tester;
+    ///
+    /// let testers = Override::cookie("version", |head| head.extensions.get::<Tester>().is_some());
     /// ```
     pub fn cookie(name: &str, trusts: impl Fn(&RequestHead<'_>) -> bool + Send + Sync + 'static) -> Self {
         Self { place: Place::Cookie(name.into()), trusts: Arc::new(trusts) }

@@ -88,7 +88,14 @@ impl GuardedConnector {
         self
     }
 
-    /// Gives up after `limit`, which the addresses of a name share evenly. By default there is no limit.
+    /// Gives up after `limit`, which the addresses of a name share evenly. By default there is no limit but the system's.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_canary::probe::UrlPolicy;
+    ///
+    /// let connector = UrlPolicy::new().connector().with_connect_timeout(Duration::from_secs(3));
+    /// ```
     pub fn with_connect_timeout(mut self, limit: Duration) -> Self {
         self.tcp.set_connect_timeout(Some(limit));
         self

@@ -80,6 +80,13 @@ impl<C> HttpProbe<C> {
     }
 
     /// Waits for `limit` instead of 3 seconds, for the whole probe.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_canary::probe::{HttpProbe, UrlPolicy};
+    ///
+    /// let probe = HttpProbe::new(UrlPolicy::new()).with_timeout(Duration::from_millis(500));
+    /// ```
     pub fn with_timeout(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self

@@ -13,7 +13,9 @@ use crate::layer;
 /// A client of hyper-util speaks HTTP/1.1 to `http://` backends or, made with `http2_only(true)`, HTTP/2 by prior
 /// knowledge, which is what gRPC needs and few others understand. This takes one of each: below the layer, so that the
 /// version is chosen before, once per stream. gRPC goes without `Host`, whatever the layer's policy: a client makes
-/// `:authority` from the URI.
+/// `:authority` from the URI. Both clients need the feature `http2` of hyper-util; for clients that come by HTTP/2 without
+/// TLS, so does the server: axum's, or hyper-util's `auto`. A gateway is then
+/// `Proxy::new(layer.layer(GrpcOverHttp2::new(http1, http2)))`.
 ///
 /// ```
 /// use hyper_util::client::legacy::{Client, connect::HttpConnector};

@@ -7,6 +7,21 @@
 //! The weights of active versions always total exactly 100 percent. When one weight is set, the others share the
 //! rest in proportion to their present weights, by largest remainder; where they are all at 0 and several, the
 //! change is refused as ambiguous instead of guessed. See [`Change`] for each rule.
+//!
+//! ```
+//! use tower_canary::routing::{Change, ChangeError, Split};
+//!
+//! let at = std::time::SystemTime::now();
+//! let split = Split::new("auth".parse()?, 7)
+//!     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), at)?
+//!     .apply(&Change::register("v1.1".parse()?, "http://10.0.0.2".parse()?), at)?
+//!     .apply(&Change::SetWeight { version: "v1.1".parse()?, weight: "0.5".parse()? }, at)?;
+//! assert_eq!(split.versions()[0].weight.percent(), 99.5);
+//!
+//! let remove = Change::Remove { version: "v1.1".parse()? };
+//! assert!(matches!(split.apply(&remove, at), Err(ChangeError::VersionActive(_))));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod apply;
 mod backend;

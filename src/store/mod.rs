@@ -2,6 +2,22 @@
 //!
 //! A store only locks, loads a split, lets [`ChangeRequest::decide`] decide, writes, and records what happened, in one
 //! transaction. The rules themselves are in [`routing`](crate::routing), so every store obeys the same ones.
+//!
+//! ```
+//! use tower_canary::routing::Change;
+//! use tower_canary::store::{ChangeRequest, MemoryStore, RouteStore};
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let store = MemoryStore::new();
+//! let register = Change::register("v1.0".parse()?, "http://10.0.0.1:8080".parse()?);
+//! // Probed elsewhere, or not at all: a store does not ask.
+//! let applied = store.apply(&"auth".parse()?, &ChangeRequest::new(register, "alice").forced()).await?;
+//! assert_eq!((applied.revision, applied.after.generation()), (1, 1));
+//! assert_eq!(store.load(0).await?.splits, [applied.after]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod change_request;
 mod error;

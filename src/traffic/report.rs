@@ -42,7 +42,8 @@ pub struct VersionTraffic {
     pub reachable: bool,
     /// How many requests it has now, as [`RoutingHandle::in_flight`](crate::RoutingHandle::in_flight) counts them.
     pub in_flight: usize,
-    /// How long it has had no request, within two seconds. `None` while it has, and before its first.
+    /// How long it has had no request, within the time between two samples. `None` while it has, before its first, and until
+    /// the first [sample](crate::RoutingHandle::sample_traffic) after the last one.
     pub idle_for: Option<Duration>,
     /// All that it did since it was published first.
     pub total: Activity,

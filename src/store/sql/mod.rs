@@ -1,4 +1,4 @@
-//! The store in a SQL database: SQLite, PostgreSQL, MySQL or MariaDB.
+//! The store in a SQL database: SQLite, PostgreSQL, MySQL or MariaDB. [`SqlStore`] has an example.
 //!
 //! [`SqlStore::connect`] opens a database of its own, [`SqlStore::with_connection`] uses the pool of a host. Both see to
 //! the tables, which live beside those of the host, with a migration table of their own.
@@ -137,6 +137,18 @@ impl SqlStore {
 
     /// Like [`connect`](Self::connect), but connects when first used, and again and again until it could: for a host
     /// that starts without its database, from a [cache](crate::deployments::SnapshotCache).
+    ///
+    /// ```no_run
+    /// use tower_canary::deployments::SnapshotCache;
+    /// use tower_canary::store::sql::SqlStore;
+    /// use tower_canary::{Deployments, NoPreflight};
+    ///
+    /// # async fn start(kept_in_a_file: impl SnapshotCache) -> Result<(), Box<dyn std::error::Error>> {
+    /// let store = SqlStore::connect_lazy("postgres://gateway@db/canary")?;
+    /// let deployments = Deployments::builder(store, NoPreflight).with_cache(kept_in_a_file).start().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
