@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """The gateway example beside its peers, in one run: python3 benches/peers/run.py
 
-What is installed of nginx, haproxy and caddy is started once, one worker each on core 0; two backends and the load are
-on core 1. Each round drives every proxy once, in an order that is rotated and reversed, so that what slows the machine
-slows them all alike. Compare ratios: the median over the rounds of a proxy's figure against another's in the same round.
-The gateway is there twice: what two equal programs differ by is noise.
+What is installed of nginx, haproxy and caddy, and built of the peers in rust/, is started once, one worker each on core
+0; two backends and the load are on core 1. Each round drives every proxy once, in an order that is rotated and
+reversed, so that what slows the machine slows them all alike. Compare ratios: the median over the rounds of a proxy's
+figure against another's in the same round. The gateway is there twice: what two equal programs differ by is noise.
 
 Needs wrk and h2load (Debian: apt-get install nginx-light haproxy caddy wrk nghttp2-client) and two cores. With --write
 the tables in README.md beside this file are made anew. All on loopback, bounded, and stopped at the end.
@@ -14,8 +14,10 @@ import argparse, json, os, pathlib, re, shutil, signal, socket, statistics, subp
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 GATEWAY = ROOT / "target/release/examples/gateway"
+RUST = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", HERE / "rust/target")) / "release"
 SECRET = "0123456789abcdef0123456789abcdef"
 PORTS = dict(one=19001, two=19002, gateway=19010, twin=19011, nginx_weight=19020, nginx_split=19021, haproxy=19030, caddy=19040)
+PORTS |= {"pingora": 19050, "axum-reverse-proxy": 19060}
 PATHS = {"small": "13 bytes", "headers": "12 headers and 1 KiB", "large": "64 KiB"}
 PROXY_CORE, LOAD_CORE = "0", "1"
 
@@ -31,6 +33,10 @@ def until_open(port):
         except OSError:
             time.sleep(0.05)
     sys.exit(f"nothing listens on port {port}")
+
+
+def rust_peers():
+    return [name for name in ("pingora", "axum-reverse-proxy") if (RUST / f"{name}-peer").exists()]
 
 
 class Proxies:
@@ -81,6 +87,9 @@ class Proxies:
         if shutil.which("caddy"):
             caddy = ["caddy", "run", "--config", self.configured("Caddyfile"), "--adapter", "caddyfile"]
             self.start(PROXY_CORE, caddy, {"caddy": PORTS["caddy"]}, env={**os.environ, "GOMAXPROCS": "1", "HOME": str(self.dir)}, **quiet)
+        for name in rust_peers():
+            ports = (PORTS[port] for port in (name, "one", "two"))
+            self.start(PROXY_CORE, [RUST / f"{name}-peer", *ports], {name: PORTS[name]}, **quiet)
 
     def start_gateway(self, name, port):
         """The gateway with one thread, and 90/10 set by its own API."""
@@ -201,6 +210,8 @@ def machine():
         if shutil.which(command[0]):
             done = subprocess.run(command, capture_output=True, text=True)
             versions.append(f"{command[0]} {re.search(pattern, done.stdout + done.stderr)[1]}")
+    locked = (HERE / "rust/Cargo.lock").read_text()
+    versions += (name + " " + re.search(f'name = "{name}"\nversion = "(.+)"', locked)[1] for name in rust_peers())
     return f"{os.cpu_count()} cores of {model[1].strip() if model else 'unknown make'}; {', '.join(versions)}"
 
 

@@ -210,8 +210,8 @@ async fn re_weights_of_a_gateway_move_the_fewest_users() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
-async fn re_weights_of_a_gateway_move_the_fewest_of_100_000_users() {
-    through_a_gateway(users(), 30, users() / 20).await;
+async fn re_weights_of_a_gateway_move_the_fewest_of_100_000_users_and_in_1_000_sequences() {
+    through_a_gateway(users(), 1_000, users() / 200).await;
 }
 
 /// That `explain` on `gateway` gives each of a sample of users the version that it `served`; how many they are.
