@@ -49,7 +49,7 @@ use metrics::{Label, SharedString, Unit, counter, gauge, histogram};
 use super::Deployments;
 use crate::routing::{Reason, ServiceName, Split, Version, VersionId};
 use crate::store::StoreError;
-use crate::traffic::{Activity, Counted, Outcome};
+use crate::traffic::{Activity, Counted, Outcome, Seen};
 
 /// The boundaries of `canary_request_duration_seconds`, in seconds, to be given to the recorder: those that
 /// OpenTelemetry advises for `http.client.request.duration`.
@@ -87,6 +87,8 @@ struct Handed {
     counted: Counted,
     activity: Activity,
     is_served: bool,
+    /// Removed, and still told of.
+    is_known: bool,
 }
 
 impl Deployments {
@@ -112,14 +114,21 @@ impl Deployments {
 impl Meter {
     fn hand_on(&self, deployments: &Deployments) {
         let mut handed = self.handed.lock().unwrap_or_else(PoisonError::into_inner);
-        handed.values_mut().for_each(|version| version.is_served = false);
-        deployments.shared.handle.each_counted(|split, unserved, counted| {
+        for version in handed.values_mut() {
+            (version.is_served, version.is_known) = (false, false);
+        }
+        deployments.shared.handle.each_seen(|Seen { route, unserved, counted, removed }| {
+            let split = route.split();
             if unserved > 0 {
                 counter!(NO_BACKEND, "service" => split.service().to_string()).absolute(unserved);
             }
-            for (version, counted) in split.versions().iter().zip(counted) {
+            for (version, counted) in split.versions().iter().zip(&counted) {
                 let new = || Handed::new(split, version);
                 handed.entry(version.id).or_insert_with(new).hand_on(version, counted);
+            }
+            for (version, counted) in removed {
+                let version = handed.entry(version.id).or_insert_with(|| Handed::new(split, &version));
+                (version.is_known, version.counted) = (true, counted);
             }
         });
         let removed: Vec<_> = handed.extract_if(|_, version| !version.is_served).collect();
@@ -129,7 +138,7 @@ impl Meter {
             if !is_back {
                 version.gauges(0.0, version.counted.in_flight());
             }
-            if version.counted.in_flight() > 0 {
+            if version.counted.in_flight() > 0 || version.is_known {
                 handed.insert(id, version);
             }
         }
@@ -139,7 +148,8 @@ impl Meter {
 impl Handed {
     fn new(split: &Split, version: &Version) -> Self {
         let labels = labels(split.service().as_str(), version.name.as_str());
-        Self { labels, counted: Counted::default(), activity: Activity::default(), is_served: true }
+        let (counted, activity) = (Counted::default(), Activity::default());
+        Self { labels, counted, activity, is_served: false, is_known: false }
     }
 
     fn hand_on(&mut self, version: &Version, counted: &Counted) {

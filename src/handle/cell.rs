@@ -13,6 +13,9 @@ use crate::routing::{
 use crate::sharded::{Shard, Sharded};
 use crate::traffic::{Counted, Flight, Seen, Tally, is_reachable};
 
+/// How many versions are kept that were removed and are drained.
+const LAST_REMOVED: usize = 8;
+
 /// The place of one service: its route comes and goes, its draw goes on.
 #[derive(Debug)]
 pub(crate) struct Cell {
@@ -31,7 +34,8 @@ pub(crate) struct Cell {
 struct Past {
     /// Those that may still be read by requests about to be counted.
     retired: Vec<Weak<LiveRoute>>,
-    /// Versions that were removed, while they may have requests; out of service, whatever they were before.
+    /// Versions that were removed, out of service whatever they were before: while they may have requests, and the last ones
+    /// until their counts were read.
     removed: Vec<(Version, Arc<Tally>)>,
     /// The route that was taken away: its counts go on where it comes back.
     unpublished: Option<Arc<LiveRoute>>,
@@ -198,12 +202,9 @@ impl Cell {
             Counted::new(tally, choosing + past.left_of(version.name.as_str()))
         });
         let counted = counted.collect();
-        let removed = past
-            .removed
-            .iter()
-            .map(|(v, tally)| (v.clone(), Counted::new(Some(Arc::clone(tally)), choosing)));
-        let is_gone = |version: &Version| split.version(version.name.as_str()).is_none();
-        let removed = removed.filter(|(v, counted)| is_gone(v) && counted.in_flight() > 0).collect();
+        let told =
+            |(v, tally): &(Version, Arc<Tally>)| (v.clone(), Counted::new(Some(Arc::clone(tally)), choosing));
+        let removed = past.removed.iter().map(told).collect();
         let unserved = self.unserved.load(Ordering::Relaxed);
         Some(Seen { route: Arc::clone(&live.route), unserved, counted, removed })
     }
@@ -231,7 +232,13 @@ impl Past {
     fn remember(&mut self, before: &Arc<LiveRoute>, next: &LiveRoute) {
         self.retired.retain(|route| route.strong_count() > 0);
         if self.retired.is_empty() {
-            self.removed.retain(|(_, tally)| tally.in_flight() > 0);
+            let drained = |(_, tally): &&(Version, Arc<Tally>)| tally.in_flight() == 0;
+            let mut surplus = self.removed.iter().filter(drained).count().saturating_sub(LAST_REMOVED);
+            self.removed.retain(|version| {
+                let forget = surplus > 0 && drained(&version);
+                surplus -= usize::from(forget);
+                !forget
+            });
         }
         self.retired.push(Arc::downgrade(before));
         let lanes = before.lanes.get().into_iter().flatten();

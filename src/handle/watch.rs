@@ -6,11 +6,9 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use tokio::time::Instant;
 
 use super::{Cell, RoutingHandle};
-#[cfg(feature = "metrics")]
-use crate::routing::Split;
 use crate::routing::{Reason, ServiceName, VersionName};
 #[cfg(feature = "metrics")]
-use crate::traffic::Counted;
+use crate::traffic::Seen;
 use crate::traffic::{ServiceTraffic, Ticks};
 
 impl RoutingHandle {
@@ -90,13 +88,11 @@ impl RoutingHandle {
         Some(ServiceTraffic::new(&seen, self.is_kept(), &ticks))
     }
 
-    /// Gives `look` the split of each service, how many requests found no version, and what is counted of its versions.
+    /// What is known of each service.
     #[cfg(feature = "metrics")]
-    pub(crate) fn each_counted(&self, mut look: impl FnMut(&Split, u64, &[Counted])) {
+    pub(crate) fn each_seen(&self, look: impl FnMut(Seen)) {
         let cells: Vec<_> = self.shared.cells.load().values().cloned().collect();
-        for seen in cells.iter().filter_map(|cell| cell.seen()) {
-            look(seen.route.split(), seen.unserved, &seen.counted);
-        }
+        cells.iter().filter_map(|cell| cell.seen()).for_each(look);
     }
 
     /// Keeps what was done since the last sample, for [windows](crate::traffic::Window) that begin now. To be called every two

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
@@ -24,14 +25,23 @@ pin_project! {
     #[project = KindProj]
     #[derive(Debug)]
     enum Kind<B> {
-        Upstream { #[pin] body: B, flight: Option<Flight> },
+        Upstream { #[pin] body: B, flight: Option<Flight>, clean: Option<fn(&mut HeaderMap)> },
         Local { bytes: Bytes },
     }
 }
 
 impl<B> ResponseBody<B> {
     pub(crate) const fn upstream(body: B, flight: Option<Flight>) -> Self {
-        Self { kind: Kind::Upstream { body, flight } }
+        Self { kind: Kind::Upstream { body, flight, clean: None } }
+    }
+
+    /// Has `clean` take out of trailers what may not pass.
+    #[cfg(feature = "proxy")]
+    pub(crate) fn with_trailers(mut self, cleaning: fn(&mut HeaderMap)) -> Self {
+        if let Kind::Upstream { clean, .. } = &mut self.kind {
+            *clean = Some(cleaning);
+        }
+        self
     }
 
     pub(super) const fn of_bytes(bytes: Bytes) -> Self {
@@ -95,9 +105,14 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         match self.project().kind.project() {
-            KindProj::Upstream { mut body, flight } => {
-                let frame = ready!(body.as_mut().poll_frame(cx));
+            KindProj::Upstream { mut body, flight, clean } => {
+                let mut frame = ready!(body.as_mut().poll_frame(cx));
                 note(flight, frame.as_ref(), &*body);
+                if let (Some(clean), Some(Ok(frame))) = (clean, &mut frame)
+                    && let Some(trailers) = frame.trailers_mut()
+                {
+                    clean(trailers);
+                }
                 Poll::Ready(frame)
             }
             KindProj::Local { bytes } if bytes.is_empty() => Poll::Ready(None),

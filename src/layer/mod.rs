@@ -98,6 +98,8 @@ pub use self::choice::VersionChoice;
 pub use self::future::{ResponseFuture, Tunnel};
 pub use self::layer::WeightedVersionLayer;
 pub use self::overriding::Override;
+#[cfg(feature = "proxy")]
+pub(crate) use self::overriding::REFUSED as OVERRIDE_REFUSED;
 #[cfg(feature = "pin")]
 pub use self::pin::{InvalidPinPrefix, InvalidPinSecret, Pin};
 pub(crate) use self::problem::Problem;

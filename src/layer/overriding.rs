@@ -11,7 +11,7 @@ use super::target::RequestHead;
 use crate::routing::Split;
 
 /// The header of a response whose request asked for a version and did not get it; its value says why.
-const REFUSED: HeaderName = HeaderName::from_static("canary-override-refused");
+pub(crate) const REFUSED: HeaderName = HeaderName::from_static("canary-override-refused");
 
 /// Lets testers ask for a version by its name, one at weight 0 too: those whom the host trusts, and nobody else.
 ///

@@ -52,8 +52,8 @@ pub(super) fn rewrite<B>(
 /// Makes `path` what of it is behind `cut`, joined to `base` on exactly one `/`.
 fn join(base: &str, path: &mut Option<PathAndQuery>, cut: usize) -> Result<(), Rejection> {
     let whole = path.as_ref().map_or("/", PathAndQuery::as_str);
-    // `*`, the target of OPTIONS, is no path.
-    let Some(rest) = whole.get(cut..).filter(|_| whole.starts_with('/')) else { return Ok(()) };
+    // `*`, the target of OPTIONS, is no path. Of an absolute target it may be empty before a query.
+    let Some(rest) = whole.get(cut..).filter(|_| whole != "*") else { return Ok(()) };
     if base.is_empty() && matches!(rest, "" | "/") {
         *path = Some(PathAndQuery::from_static("/"));
         return Ok(());
@@ -113,6 +113,7 @@ mod tests {
         assert_eq!(join("", "/auth?x=1", 5), "/?x=1");
         assert_eq!(join("/api", "/auth/login//x", 5), "/api/login//x");
         assert_eq!(join("/api", "*", 0), "*");
+        assert_eq!(join("/api", "?x=1", 0), "/api/?x=1");
     }
 
     proptest! {

@@ -1,29 +1,42 @@
 //! The body of a request on its way to a backend, and how far it has come.
 
+use std::error;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use tokio::time::Instant;
+use thiserror::Error;
+use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::headers::clean_trailers;
 use crate::traffic::{Outcome, Verdict};
 
 pin_project! {
     /// The body of a request that a [`Proxy`](super::Proxy) sends on: the client's own, frame by frame with its trailers.
     ///
-    /// It notes when it last moved, so that the time limit for an answer spares a long upload.
+    /// It notes when it last moved, so that the time limit for an answer spares a long upload, and fails where its client
+    /// owes the rest for as long. Trailers lose what has no meaning there, or would say who asked.
     #[derive(Debug)]
     pub struct RequestBody<B> {
         #[pin]
         body: B,
         progress: Progress,
+        // Made when the client is waited for first: most bodies are there at once.
+        sleep: Option<Pin<Box<Sleep>>>,
     }
 }
+
+/// The client has not sent the rest of its body for too long.
+#[derive(Debug, Error)]
+#[error("the client did not send the rest of the body in time")]
+struct Stalled(());
+
+type BoxError = Box<dyn error::Error + Send + Sync>;
 
 /// What a body must bring to have moved: one that trickles holds a connection of the backend for nothing. The messages of
 /// a gRPC stream may be few and small.
@@ -40,6 +53,7 @@ pub(super) struct Progress {
     /// `None` for a request without a body.
     body: Option<Arc<BodyProgress>>,
     step: usize,
+    limit: Duration,
     verdict: Verdict,
 }
 
@@ -53,6 +67,8 @@ struct BodyProgress {
     awaited: AtomicBool,
     /// The client broke off, or sent what is no body.
     broken: AtomicBool,
+    /// The head of the answer came.
+    answered: AtomicBool,
 }
 
 // === impl RequestBody ===
@@ -65,29 +81,39 @@ impl<B> RequestBody<B> {
 }
 
 impl<B: Body> RequestBody<B> {
-    pub(super) fn new(body: B, grpc: bool) -> (Self, Progress) {
+    pub(super) fn new(body: B, grpc: bool, limit: Duration) -> (Self, Progress) {
         let noted = (!body.is_end_stream()).then(Arc::default);
         let step = if grpc { GRPC_STEP } else { STEP };
-        let progress = Progress { came: Instant::now(), body: noted, step, verdict: Verdict::default() };
-        (Self { body, progress: progress.clone() }, progress)
+        let progress =
+            Progress { came: Instant::now(), body: noted, step, limit, verdict: Verdict::default() };
+        (Self { body, progress: progress.clone(), sleep: None }, progress)
     }
 }
 
-impl<B: Body> Body for RequestBody<B> {
+impl<B> Body for RequestBody<B>
+where
+    B: Body<Error: Into<BoxError>>,
+{
     type Data = B::Data;
-    type Error = B::Error;
+    type Error = BoxError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
         let this = self.project();
-        let frame = this.body.poll_frame(cx);
-        match &frame {
-            Poll::Ready(frame) => this.progress.note(frame.as_ref()),
-            Poll::Pending => this.progress.awaits(true),
+        let Poll::Ready(mut frame) = this.body.poll_frame(cx) else {
+            this.progress.awaits(true);
+            ready!(this.progress.poll_stalled(this.sleep, cx));
+            return Poll::Ready(Some(Err(Stalled(()).into())));
+        };
+        this.progress.note(frame.as_ref());
+        if let Some(Ok(frame)) = &mut frame
+            && let Some(trailers) = frame.trailers_mut()
+        {
+            clean_trailers(trailers);
         }
-        frame
+        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -103,10 +129,44 @@ impl<B: Body> Body for RequestBody<B> {
 
 impl Progress {
     /// Until when a request that does not move any more may wait.
-    pub(super) fn deadline(&self, limit: Duration) -> Instant {
+    pub(super) fn deadline(&self) -> Instant {
         let moved = self.body.as_ref().map_or(0, |body| body.moved.load(Ordering::Relaxed));
         let last = self.came + Duration::from_millis(moved);
-        last.checked_add(limit).unwrap_or_else(|| last + FOREVER)
+        last.checked_add(self.limit).unwrap_or_else(|| last + FOREVER)
+    }
+
+    /// Waits until the request has not moved for as long as it may.
+    pub(super) fn poll_expired(&self, mut sleep: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            ready!(sleep.as_mut().poll(cx));
+            let deadline = self.deadline();
+            if deadline <= sleep.deadline() {
+                return Poll::Ready(());
+            }
+            sleep.as_mut().reset(deadline);
+        }
+    }
+
+    /// The same of its body alone. A gRPC stream may rest once it is answered: its client may have no more to say for hours.
+    fn poll_stalled(&self, sleep: &mut Option<Pin<Box<Sleep>>>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.step == GRPC_STEP && self.is_answered() {
+            return Poll::Pending;
+        }
+        let sleep = sleep.get_or_insert_with(|| Box::pin(sleep_until(self.deadline())));
+        ready!(self.poll_expired(sleep.as_mut(), cx));
+        self.verdict.is(Outcome::Cancelled);
+        Poll::Ready(())
+    }
+
+    /// The head of the answer came.
+    pub(super) fn note_answer(&self) {
+        if let Some(body) = &self.body {
+            body.answered.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn is_answered(&self) -> bool {
+        self.body.as_ref().is_some_and(|body| body.answered.load(Ordering::Relaxed))
     }
 
     /// For the layer beneath: what becomes of the request.

@@ -8,12 +8,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use http::header::CONTENT_LENGTH;
 use http::{Response, StatusCode, Version};
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::body::Progress;
-use super::headers::{Found, is_framed_clearly, strip_hop_by_hop};
+use super::headers::{Found, clean_trailers, is_framed_clearly, settle_length, strip_hop_by_hop};
 use super::problems;
 use super::settings::Settings;
 use super::upgrade::Handshake;
@@ -50,7 +51,7 @@ pub(super) struct Sent {
 
 impl<F> ResponseFuture<F> {
     pub(super) fn sent(answer: F, sent: Sent, grpc: bool) -> Self {
-        let sleep = sleep_until(sent.deadline());
+        let sleep = sleep_until(sent.progress.deadline());
         Self { kind: Kind::Sent { answer, sleep, sent }, grpc }
     }
 
@@ -72,7 +73,10 @@ where
             KindProj::Refused { problem } => Err(*problem),
             KindProj::Sent { answer, sleep, sent } => match answer.poll(cx) {
                 Poll::Ready(answer) => sent.judge(answer),
-                Poll::Pending => Err(ready!(sent.poll_expired(sleep, cx))),
+                Poll::Pending => {
+                    ready!(sent.progress.poll_expired(sleep, cx));
+                    Err(sent.expired())
+                }
             },
         };
         Poll::Ready(Ok(answer.unwrap_or_else(|problem| problem.response(*this.grpc))))
@@ -80,10 +84,6 @@ where
 }
 
 impl Sent {
-    fn deadline(&self) -> Instant {
-        self.progress.deadline(self.settings.answer_timeout)
-    }
-
     /// What to answer a request that has not moved for too long, by whose fault it is.
     fn expired(&self) -> &'static Problem {
         if self.progress.is_awaited() {
@@ -103,18 +103,6 @@ impl Sent {
         problems::BAD_GATEWAY
     }
 
-    /// Waits until the request has not moved for as long as an answer may take.
-    fn poll_expired(&self, mut sleep: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<&'static Problem> {
-        loop {
-            ready!(sleep.as_mut().poll(cx));
-            let deadline = self.deadline();
-            if deadline <= sleep.deadline() {
-                return Poll::Ready(self.expired());
-            }
-            sleep.as_mut().reset(deadline);
-        }
-    }
-
     /// Makes a backend's answer one for the client.
     fn judge<R, E>(
         &mut self,
@@ -125,10 +113,14 @@ impl Sent {
     {
         match answer {
             Ok(response) => {
+                self.progress.note_answer();
                 let handshake = self.handshake.take();
                 to_client(response, handshake, |what| self.refused(what))
             }
             Err(_) if self.progress.is_broken() => Err(problems::MALFORMED_BODY),
+            Err(_) if self.progress.deadline() <= Instant::now() && self.progress.is_awaited() => {
+                Err(self.expired())
+            }
             Err(error) => Err(self.settings.no_answer(&*error.into())),
         }
     }
@@ -145,14 +137,19 @@ fn to_client<R>(
         let asked = handshake.filter(|asked| asked.is_answered_by(&response));
         let foreign = || refused("a backend switched to a protocol that was not asked for");
         asked.ok_or_else(foreign)?.complete(&mut response);
+    } else if !settle_length(response.headers_mut(), found) {
+        return Err(refused("a backend answered with lengths that differ, or with none that is a number"));
     } else if is_framed_clearly(response.headers(), found) {
         strip_hop_by_hop(response.headers_mut(), found);
+        if response.status() == StatusCode::NO_CONTENT {
+            response.headers_mut().remove(CONTENT_LENGTH);
+        }
     } else {
         return Err(refused("a backend answered in a transfer coding other than chunked"));
     }
     // The backend's version is for the backend's connection.
     *response.version_mut() = Version::HTTP_11;
-    Ok(response.map(|body| ResponseBody::upstream(body, None)))
+    Ok(response.map(|body| ResponseBody::upstream(body, None).with_trailers(clean_trailers)))
 }
 
 impl fmt::Debug for Sent {

@@ -4,8 +4,9 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{Authority, Scheme};
 use http::{Method, Version, request};
 
+use super::origin::CLAIMS;
 use super::problems;
-use crate::layer::Problem;
+use crate::layer::{OVERRIDE_REFUSED, Problem};
 
 /// Headers for this connection alone (RFC 9110, 7.6.1), besides those that `Connection` names.
 ///
@@ -21,6 +22,22 @@ static HOP_BY_HOP: [HeaderName; 8] = [
     header::PROXY_AUTHORIZATION,
 ];
 
+/// Headers that are for everybody on the way, whatever `Connection` says: the host, and what the layer tells clients.
+static EVERYBODYS: [HeaderName; 3] = [header::HOST, header::SET_COOKIE, OVERRIDE_REFUSED];
+
+/// Headers that have no meaning in trailers, or another one than where they are looked for (RFC 9110, 6.5.1).
+static NO_TRAILERS: [HeaderName; 9] = [
+    header::AUTHORIZATION,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LENGTH,
+    header::CONTENT_TYPE,
+    header::COOKIE,
+    header::HOST,
+    header::SET_COOKIE,
+    header::TRAILER,
+    header::VIA,
+];
+
 /// Which headers are there that a proxy has to look at. Most requests and answers have few, and are looked through once.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Found {
@@ -28,6 +45,7 @@ pub(super) struct Found {
     pub(super) via: bool,
     te: bool,
     transfer_encoding: bool,
+    content_length: bool,
     hop_by_hop: bool,
     underscore: bool,
 }
@@ -40,6 +58,7 @@ impl Found {
             found.via |= *name == header::VIA;
             found.te |= *name == header::TE;
             found.transfer_encoding |= *name == header::TRANSFER_ENCODING;
+            found.content_length |= *name == header::CONTENT_LENGTH;
             found.hop_by_hop |= HOP_BY_HOP.contains(name);
             found.underscore |= has_underscore(name);
         }
@@ -52,9 +71,12 @@ fn has_underscore(name: &HeaderName) -> bool {
 }
 
 /// Refuses what could be read in two ways, and what is not served.
-pub(super) fn check(head: &request::Parts, found: Found) -> Result<(), &'static Problem> {
+pub(super) fn check(head: &mut request::Parts, found: Found) -> Result<(), &'static Problem> {
     if head.method == Method::CONNECT || !is_framed_clearly(&head.headers, found) {
         return Err(problems::NOT_IMPLEMENTED);
+    }
+    if !settle_length(&mut head.headers, found) {
+        return Err(problems::MALFORMED_BODY);
     }
     if host_is_clear(head) { Ok(()) } else { Err(problems::AMBIGUOUS_HOST) }
 }
@@ -81,13 +103,39 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap, found: Found) {
         return;
     }
     let named = elements(headers, header::CONNECTION).filter_map(|name| HeaderName::from_bytes(name).ok());
-    // The host is everybody's, whoever says otherwise.
-    let named: Vec<_> = named.filter(|name| *name != header::HOST).collect();
+    let named: Vec<_> = named.filter(|name| !EVERYBODYS.contains(name)).collect();
     if found.transfer_encoding {
         // It says how long the body is, whatever else does (RFC 9112, 6.3).
         headers.remove(header::CONTENT_LENGTH);
     }
     remove(headers, |name| HOP_BY_HOP.contains(name) || named.contains(name));
+}
+
+/// Leaves of trailers, of a request or an answer, what may pass.
+pub(super) fn clean_trailers(trailers: &mut HeaderMap) {
+    remove(trailers, |name| {
+        HOP_BY_HOP.contains(name)
+            || NO_TRAILERS.contains(name)
+            || CLAIMS.contains(name)
+            || has_underscore(name)
+    });
+}
+
+/// Makes several equal lengths one (RFC 9110, 8.6). `false` where they differ, or are none.
+pub(super) fn settle_length(headers: &mut HeaderMap, found: Found) -> bool {
+    if !found.content_length {
+        return true;
+    }
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    let Some(length) = lengths.next().cloned() else { return true };
+    let is_number = length
+        .to_str()
+        .is_ok_and(|text| text.parse::<u64>().is_ok() && text.bytes().all(|byte| byte.is_ascii_digit()));
+    if !is_number || lengths.any(|other| *other != length) {
+        return false;
+    }
+    headers.insert(header::CONTENT_LENGTH, length);
+    true
 }
 
 /// Removes the headers that `ends` says of: most requests have none, and are looked through once.

@@ -38,8 +38,9 @@
 //! | `X-Forwarded-For`, `-Host`, `-Proto` | say who asked, for which host, by which protocol. From a [trusted](Proxy::with_trusted_proxies) peer the first is appended to and the others are kept, from others they are overwritten |
 //! | `Forwarded`, `X-Forwarded-Port`, `-Prefix`, `X-Real-IP` | are kept from a trusted peer, taken out from others |
 //! | cookies by HTTP/2 | are joined to one header (RFC 9113, 8.2.3) |
-//! | trailers | pass both ways |
-//! | `HEAD`, 204, 304 | keep their headers and have no body |
+//! | `Content-Length` | equal ones are made one. Others, and what is no number: 400, of an answer 502. None with 204 |
+//! | trailers | pass both ways, without what ends here as a header and what has no meaning there (RFC 9110, 6.5.1). The layer does not look for keys and overrides in them |
+//! | `HEAD`, 204, 304 | keep their headers and have no body (a 304 by HTTP/1.1 has no length) |
 //! | `Expect: 100-continue` | passes. The client is told to go on as soon as a connection to the backend is ready for its body, whether or not the backend agreed to it |
 //! | 103 and other 1xx answers | end here: hyper's server cannot send them |
 //! | an answer before the end of the upload | reaches the client at once; the rest of the upload goes on being read as long as the backend reads it |

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::ConnectInfo;
+use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::Scheme;
 use http::{Extensions, request};
@@ -19,7 +20,7 @@ const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host")
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// What proxies in front are sometimes believed.
-static CLAIMS: [HeaderName; 7] = [
+pub(super) static CLAIMS: [HeaderName; 7] = [
     X_FORWARDED_FOR,
     X_FORWARDED_HOST,
     X_FORWARDED_PROTO,
@@ -121,11 +122,13 @@ fn append_address(headers: &mut HeaderMap, peer: IpAddr) {
     // As long as most: no second allocation.
     let mut addresses = String::with_capacity(15);
     let _ = write!(addresses, "{peer}");
-    if let Some(before) = joined(headers, &X_FORWARDED_FOR, b", ").as_ref().and_then(|v| v.to_str().ok()) {
-        addresses = format!("{before}, {addresses}");
-    }
-    if let Ok(addresses) = addresses.try_into() {
-        headers.insert(X_FORWARDED_FOR, addresses);
+    // What was told before is kept byte for byte: clients may have begun it with anything.
+    let all = match joined(headers, &X_FORWARDED_FOR, b", ") {
+        Some(before) => [before.as_bytes(), b", ", addresses.as_bytes()].concat(),
+        None => addresses.into_bytes(),
+    };
+    if let Ok(all) = HeaderValue::from_maybe_shared(Bytes::from(all)) {
+        headers.insert(X_FORWARDED_FOR, all);
     }
 }
 

@@ -57,8 +57,9 @@ impl<S> Proxy<S> {
 
     /// How long a backend may take to the head of its answer, from when the request came or its body last moved by 16 KiB,
     /// of gRPC by anything, or ended. After that the answer is 504, or 408 where the client owes the rest of the body.
-    /// Default: 60 seconds. What comes after the head has no limit, but a gRPC server may keep the head back until the
-    /// first message of a stream, and a long poll its whole answer: give those more.
+    /// Default: 60 seconds. A gRPC server may keep the head back until the first message of a stream, and a long poll its
+    /// whole answer: give those more. After the head an answer may take as long as it likes, and so may the client of a
+    /// gRPC stream; any other upload that is answered before its end is given up when the client stalls it for as long.
     ///
     /// ```
     /// use std::time::Duration;
@@ -166,7 +167,7 @@ where
             Ok(handshake) => handshake,
             Err(problem) => return ResponseFuture::refused(problem, grpc),
         };
-        let (body, progress) = RequestBody::new(body, grpc);
+        let (body, progress) = RequestBody::new(body, grpc, self.settings.answer_timeout);
         head.extensions.insert(progress.verdict().clone());
         let sent = Sent { progress, settings: Arc::clone(&self.settings), handshake };
         ResponseFuture::sent(self.inner.call(Request::from_parts(head, body)), sent, grpc)

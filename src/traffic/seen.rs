@@ -13,15 +13,17 @@ pub(crate) struct Seen {
     pub(crate) unserved: u64,
     /// What is counted of the versions of the split, in their order.
     pub(crate) counted: Vec<Counted>,
-    /// Versions that were removed and still have requests.
+    /// Versions that were removed, of late or while they have requests.
     pub(crate) removed: Vec<(Version, Counted)>,
 }
 
 impl Seen {
     /// The versions of the split in their order, then those that were removed and still have requests.
     pub(crate) fn versions(&self) -> impl Iterator<Item = (&Version, &Counted)> {
-        let removed = self.removed.iter().map(|(version, counted)| (version, counted));
-        self.route.split().versions().iter().zip(&self.counted).chain(removed)
+        let split = self.route.split();
+        let is_gone = |version: &Version| split.version(version.name.as_str()).is_none();
+        let removed = self.removed.iter().filter(move |(v, counted)| is_gone(v) && counted.in_flight() > 0);
+        split.versions().iter().zip(&self.counted).chain(removed.map(|(version, counted)| (version, counted)))
     }
 }
 

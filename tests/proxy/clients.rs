@@ -84,6 +84,19 @@ async fn the_layer_is_told_the_client_and_nothing_is_said_of_an_unknown_peer() {
 }
 
 #[tokio::test]
+async fn what_a_trusted_proxy_told_is_appended_to_whatever_bytes_it_begins_with() {
+    for claim in [&b"\xff, 192.0.2.1"[..], "caf\u{e9}, 192.0.2.1".as_bytes()] {
+        let mut backend = Backend::start().await;
+        let gateway = Gateway::start(&[backend.address], |proxy| proxy.with_trusted_proxies(loopback)).await;
+        let mut client = gateway.connect().await;
+        let head = [b"GET / HTTP/1.1\r\nhost: shop\r\nx-forwarded-for: ", claim, b"\r\n\r\n"].concat();
+        client.write_all(&head).await.unwrap();
+        let (seen, _stream) = backend.answer(OK).await;
+        assert!(seen.contains(", 192.0.2.1, 127.0.0.1\r\n"), "{seen}");
+    }
+}
+
+#[tokio::test]
 async fn users_are_kept_with_a_version_by_the_address_that_the_trusted_proxy_tells() {
     let (mut one, mut two) = (Backend::start().await, Backend::start().await);
     let mut gateway = Gateway::layered(

@@ -131,6 +131,104 @@ async fn an_upload_that_goes_on_after_its_answer_is_in_flight_until_it_is_sent()
 }
 
 #[tokio::test]
+async fn an_upload_that_its_client_stalls_after_the_answer_is_given_up_but_not_a_grpc_stream() {
+    for (kind, expected) in [("text/plain", 0), ("application/grpc", 1)] {
+        let mut backend = Backend::start().await;
+        let limit = Duration::from_millis(200);
+        let gateway = Gateway::start(&[backend.address], |proxy| proxy.with_answer_timeout(limit)).await;
+        let mut client = gateway.connect().await;
+        let head = format!(
+            "POST /auth HTTP/1.1\r\nhost: shop\r\ncontent-type: {kind}\r\ncontent-length: 6\r\n\r\nabc"
+        );
+        client.write_all(head.as_bytes()).await.unwrap();
+        let (_, mut connection) = backend.answer("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+        heard(&mut client, "ok").await;
+        sleep(Duration::from_millis(600)).await;
+        assert_eq!(stable(&gateway.handle).in_flight, expected, "{kind}");
+        if expected == 0 {
+            let mut rest = Vec::new();
+            connection.read_to_end(&mut rest).await.unwrap();
+            assert_eq!(rest, b"abc", "the backend is told by the end of its connection");
+        }
+    }
+}
+
+#[tokio::test]
+async fn equal_lengths_of_an_answer_are_made_one_and_others_are_502() {
+    for (lengths, expected) in [
+        ("content-length: 2\r\ncontent-length: 2\r\n", "HTTP/1.1 200"),
+        ("content-length: abc\r\n", "HTTP/1.1 502"),
+        ("content-length: -1\r\n", "HTTP/1.1 502"),
+        ("content-length: 2\r\ncontent-length: 3\r\n", "HTTP/1.1 502"),
+    ] {
+        let mut backend = Backend::start().await;
+        let gateway = Gateway::start(&[backend.address], |proxy| proxy).await;
+        let mut client = gateway.connect().await;
+        client.write_all(b"HEAD /auth HTTP/1.1\r\nhost: shop\r\n\r\n").await.unwrap();
+        let _connection = backend.answer(&format!("HTTP/1.1 200 OK\r\n{lengths}\r\n")).await;
+        let answer = heard(&mut client, "\r\n\r\n").await.to_lowercase();
+        assert!(answer.starts_with(&expected.to_lowercase()), "{lengths}: {answer}");
+        assert_eq!(answer.matches("content-length").count(), 1, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_content_has_no_length() {
+    let mut backend = Backend::start().await;
+    let gateway = Gateway::start(&[backend.address], |proxy| proxy).await;
+    let mut client = gateway.connect().await;
+    client.write_all(b"GET /auth HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n").await.unwrap();
+    let answer = "HTTP/1.1 204 No Content\r\ncontent-length: 2\r\nx-end: 1\r\n\r\n";
+    let _connection = backend.answer(answer).await;
+    let answer = heard(&mut client, "\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 204") && !answer.contains("content-length"), "{answer}");
+}
+
+#[tokio::test]
+async fn what_the_layer_tells_clients_cannot_be_taken_out_by_a_backend() {
+    use tower_canary::layer::Override;
+
+    let mut backend = Backend::start().await;
+    let ask = || Override::header(http::HeaderName::from_static("x-version"), |_| false);
+    let gateway =
+        Gateway::layered(&[backend.address], |layer| layer.with_override(ask()), |proxy| proxy).await;
+    let mut client = gateway.connect().await;
+    client.write_all(b"GET /auth HTTP/1.1\r\nhost: shop\r\nx-version: v1\r\n\r\n").await.unwrap();
+    let answer = "HTTP/1.1 200 OK\r\nconnection: canary-override-refused, set-cookie, x-own\r\nset-cookie: a=b\r\n\
+                  x-own: 1\r\ncontent-length: 0\r\n\r\n";
+    let _connection = backend.answer(answer).await;
+    let answer = heard(&mut client, "\r\n\r\n").await;
+    assert!(answer.contains("canary-override-refused") && answer.contains("set-cookie: a=b"), "{answer}");
+    assert!(!answer.contains("x-own"), "{answer}");
+}
+
+#[tokio::test]
+async fn trailers_lose_both_ways_what_may_not_stand_there() {
+    let mut backend = Backend::start().await;
+    let gateway = Gateway::start(&[backend.address], |proxy| proxy).await;
+    let mut client = gateway.connect().await;
+    let names = ["x-sum", "x-forwarded-for", "cookie", "x_under", "via", "connection", "set-cookie"];
+    let trailers: String = names.iter().map(|name| format!("{name}: 1\r\n")).collect();
+    let announced = names.join(", ");
+    let head = format!(
+        "POST /auth HTTP/1.1\r\nhost: shop\r\nte: trailers\r\ntransfer-encoding: chunked\r\ntrailer: {announced}\r\n\r\n"
+    );
+    client.write_all(format!("{head}2\r\nup\r\n0\r\n{trailers}\r\n").as_bytes()).await.unwrap();
+    let (_, mut connection) = backend.next().await;
+    let seen = heard(&mut connection, "\r\n0\r\n").await;
+    let seen =
+        if seen.ends_with("\r\n\r\n") { seen } else { seen + &heard(&mut connection, "\r\n\r\n").await };
+    let answer = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: {announced}\r\n\r\n");
+    connection.write_all(format!("{answer}4\r\ndown\r\n0\r\n{trailers}\r\n").as_bytes()).await.unwrap();
+    let answer = heard(&mut client, "x-sum: 1").await;
+    for passed in [seen, answer] {
+        let trailers = passed.rsplit("\r\n0\r\n").next().unwrap().to_lowercase();
+        assert!(trailers.contains("x-sum: 1"), "{passed}");
+        assert_eq!(trailers.matches(": ").count(), 1, "{passed}");
+    }
+}
+
+#[tokio::test]
 async fn an_answer_of_two_lengths_is_sent_on_whole() {
     let mut backend = Backend::start().await;
     let gateway = Gateway::start(&[backend.address], |proxy| proxy).await;

@@ -123,6 +123,32 @@ async fn the_gauges_of_a_version_that_was_removed_end_at_0() {
     assert_eq!(of(&recorded, "canary_weight", "service=auth,version=v1.0"), gauge(100.0).as_ref());
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_version_that_came_and_went_between_two_looks_is_counted_once() {
+    let (recorder, deployments) = (DebuggingRecorder::new(), serving().await);
+    let snapshotter = recorder.snapshotter();
+    metrics::with_local_recorder(&recorder, || deployments.record_metrics());
+    let v2 = || "v1.2".parse().unwrap();
+    let switch = |version: &str| Change::Switch { version: version.parse().unwrap() };
+    change(&deployments, Change::register(v2(), "http://10.0.0.3".parse().unwrap())).await;
+    change(&deployments, switch("v1.2")).await;
+    send(&deployments, 50).await;
+    change(&deployments, switch("v1.0")).await;
+    change(&deployments, Change::SetActive { version: v2(), active: false, force: false }).await;
+    change(&deployments, Change::Remove { version: v2() }).await;
+    let mut counted = 0;
+    for _ in 0..3 {
+        metrics::with_local_recorder(&recorder, || deployments.record_metrics());
+        let recorded = recorded(&snapshotter);
+        match of(&recorded, "canary_requests_total", "outcome=2xx,service=auth,version=v1.2") {
+            Some(DebugValue::Counter(more)) => counted += more,
+            None => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(counted, 50);
+}
+
 #[test]
 fn the_dashboard_shows_every_metric_there_is_and_no_other() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
