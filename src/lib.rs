@@ -1,6 +1,6 @@
-#![cfg_attr(all(feature = "sqlite", feature = "jwt", feature = "proxy"), doc = include_str!("../README.md"))]
+#![cfg_attr(all(feature = "sqlite", feature = "jwt", feature = "pin", feature = "proxy"), doc = include_str!("../README.md"))]
 #![cfg_attr(
-    not(all(feature = "sqlite", feature = "jwt", feature = "proxy")),
+    not(all(feature = "sqlite", feature = "jwt", feature = "pin", feature = "proxy")),
     doc = "Weighted canary and blue-green deployments as a Tower layer."
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]

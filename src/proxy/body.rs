@@ -13,7 +13,7 @@ use pin_project_lite::pin_project;
 use thiserror::Error;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::headers::clean_trailers;
+use super::headers::trailers_to_backend;
 use crate::traffic::{Outcome, Verdict};
 
 pin_project! {
@@ -111,7 +111,7 @@ where
         if let Some(Ok(frame)) = &mut frame
             && let Some(trailers) = frame.trailers_mut()
         {
-            clean_trailers(trailers);
+            trailers_to_backend(trailers);
         }
         Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
     }

@@ -14,7 +14,7 @@ use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::body::Progress;
-use super::headers::{Found, clean_trailers, is_framed_clearly, settle_length, strip_hop_by_hop};
+use super::headers::{Found, is_framed_clearly, settle_length, strip_hop_by_hop, trailers_to_client};
 use super::problems;
 use super::settings::Settings;
 use super::upgrade::Handshake;
@@ -149,7 +149,7 @@ fn to_client<R>(
     }
     // The backend's version is for the backend's connection.
     *response.version_mut() = Version::HTTP_11;
-    Ok(response.map(|body| ResponseBody::upstream(body, None).with_trailers(clean_trailers)))
+    Ok(response.map(|body| ResponseBody::upstream(body, None).with_trailers(trailers_to_client)))
 }
 
 impl fmt::Debug for Sent {

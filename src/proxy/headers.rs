@@ -111,14 +111,18 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap, found: Found) {
     remove(headers, |name| HOP_BY_HOP.contains(name) || named.contains(name));
 }
 
-/// Leaves of trailers, of a request or an answer, what may pass.
-pub(super) fn clean_trailers(trailers: &mut HeaderMap) {
-    remove(trailers, |name| {
-        HOP_BY_HOP.contains(name)
-            || NO_TRAILERS.contains(name)
-            || CLAIMS.contains(name)
-            || has_underscore(name)
-    });
+/// Leaves of a request's trailers what a backend may see.
+pub(super) fn trailers_to_backend(trailers: &mut HeaderMap) {
+    remove(trailers, |name| may_not_trail(name) || has_underscore(name));
+}
+
+/// Leaves of an answer's trailers what a client may see: the metadata of gRPC may have `_`.
+pub(super) fn trailers_to_client(trailers: &mut HeaderMap) {
+    remove(trailers, may_not_trail);
+}
+
+fn may_not_trail(name: &HeaderName) -> bool {
+    HOP_BY_HOP.contains(name) || NO_TRAILERS.contains(name) || CLAIMS.contains(name)
 }
 
 /// Makes several equal lengths one (RFC 9110, 8.6). `false` where they differ, or are none.
