@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """The gateway example beside its peers, in one run: python3 benches/peers/run.py
 
-What is installed of nginx, haproxy and caddy, and built of the peers in rust/, is started once, one worker each on core
-0; two backends and the load are on core 1. Each round drives every proxy once, in an order that is rotated and
-reversed, so that what slows the machine slows them all alike. Compare ratios: the median over the rounds of a proxy's
-figure against another's in the same round. The gateway is there twice: what two equal programs differ by is noise.
+What is on PATH of nginx, haproxy, caddy, envoy and traefik, and built of the peers in rust/, is started once, one
+worker each on core 0; two backends and the load are on core 1. Each round drives every proxy once, in an order that is
+rotated and reversed, so that what slows the machine slows them all alike. Compare ratios: the median over the rounds of
+a proxy's figure against another's in the same round. The gateway is there twice: what two equal programs differ by is
+noise.
 
-Needs wrk and h2load (Debian: apt-get install nginx-light haproxy caddy wrk nghttp2-client) and two cores. With --write
-the tables in README.md beside this file are made anew. All on loopback, bounded, and stopped at the end.
+Needs wrk and h2load and two cores; README.md beside this file says how to install them and the peers. With --write the
+tables there are made anew. All on loopback, bounded, and stopped at the end.
 """
 import argparse, json, os, pathlib, re, shutil, signal, socket, statistics, subprocess, sys, tempfile, time, urllib.request
 
@@ -17,7 +18,7 @@ GATEWAY = ROOT / "target/release/examples/gateway"
 RUST = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", HERE / "rust/target")) / "release"
 SECRET = "0123456789abcdef0123456789abcdef"
 PORTS = dict(one=19001, two=19002, gateway=19010, twin=19011, nginx_weight=19020, nginx_split=19021, haproxy=19030, caddy=19040)
-PORTS |= {"pingora": 19050, "axum-reverse-proxy": 19060}
+PORTS |= {"pingora": 19050, "axum-reverse-proxy": 19060, "envoy": 19070, "traefik": 19080}
 PATHS = {"small": "13 bytes", "headers": "12 headers and 1 KiB", "large": "64 KiB"}
 PROXY_CORE, LOAD_CORE = "0", "1"
 
@@ -47,7 +48,7 @@ class Proxies:
 
     def configured(self, template):
         text = (HERE / template).read_text()
-        for name, value in {"dir": self.dir, **PORTS}.items():
+        for name, value in {"dir": self.dir, "kib": "x" * 1024, **PORTS}.items():
             text = text.replace(f"@{name}@", str(value))
         path = self.dir / template
         path.write_text(text)
@@ -72,8 +73,6 @@ class Proxies:
                 process.kill()
 
     def start_backends(self):
-        (self.dir / "headers").write_bytes(b"x" * 1024)
-        (self.dir / "large").write_bytes(b"x" * 65536)
         quiet = dict(stdout=subprocess.DEVNULL)
         self.start(LOAD_CORE, ["nginx", "-c", self.configured("backend.conf")], {"direct": PORTS["one"]}, **quiet)
 
@@ -87,6 +86,13 @@ class Proxies:
         if shutil.which("caddy"):
             caddy = ["caddy", "run", "--config", self.configured("Caddyfile"), "--adapter", "caddyfile"]
             self.start(PROXY_CORE, caddy, {"caddy": PORTS["caddy"]}, env={**os.environ, "GOMAXPROCS": "1", "HOME": str(self.dir)}, **quiet)
+        if shutil.which("envoy"):
+            envoy = ["envoy", "-c", self.configured("envoy.yaml"), "--concurrency", 1, "--disable-hot-restart", "-l", "off"]
+            self.start(PROXY_CORE, envoy, {"envoy": PORTS["envoy"]}, **quiet)
+        if shutil.which("traefik"):
+            self.configured("traefik-dynamic.yaml")
+            traefik = ["traefik", f"--configFile={self.configured('traefik.yaml')}"]
+            self.start(PROXY_CORE, traefik, {"traefik": PORTS["traefik"]}, env={**os.environ, "GOMAXPROCS": "1"}, **quiet)
         for name in rust_peers():
             ports = (PORTS[port] for port in (name, "one", "two"))
             self.start(PROXY_CORE, [RUST / f"{name}-peer", *ports], {name: PORTS[name]}, **quiet)
@@ -206,7 +212,9 @@ def steady_table(rate, seen):
 def machine():
     model = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
     versions = []
-    for command, pattern in ((["nginx", "-v"], r"nginx/(\S+)"), (["haproxy", "-v"], r"version (\S+?)-"), (["caddy", "version"], r"v?([\d.]+)")):
+    asked = ((["nginx", "-v"], r"nginx/(\S+)"), (["haproxy", "-v"], r"version (\S+?)-"), (["caddy", "version"], r"v?([\d.]+)"))
+    asked += ((["envoy", "--version"], r"/([\d.]+)/"), (["traefik", "version"], r"Version:\s+(\S+)"))
+    for command, pattern in asked:
         if shutil.which(command[0]):
             done = subprocess.run(command, capture_output=True, text=True)
             versions.append(f"{command[0]} {re.search(pattern, done.stdout + done.stderr)[1]}")
