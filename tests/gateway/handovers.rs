@@ -282,6 +282,8 @@ pub(crate) async fn end_after_switch(
     while flying(&gateway).await < in_flight {
         sleep(Duration::from_millis(10)).await;
     }
+    // On their way to the process they are in flight, too; it ends only what it has begun.
+    sleep(each / 4).await;
     gateway.switch("auth", "v2").await;
     let plan = Plan { clients: 16, each: Duration::from_millis(1), held: 0, last: None };
     let load = Load::start(&gateway, plan);
