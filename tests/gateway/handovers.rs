@@ -279,11 +279,7 @@ pub(crate) async fn end_after_switch(
         tokio::spawn(async move { read(client.request(request).await.unwrap()).await })
     };
     let before: Vec<_> = (0..in_flight).map(one).collect();
-    while flying(&gateway).await < in_flight {
-        sleep(Duration::from_millis(10)).await;
-    }
-    // On their way to the process they are in flight, too; it ends only what it has begun.
-    sleep(each / 4).await;
+    begun(&gateway, in_flight, each).await;
     gateway.switch("auth", "v2").await;
     let plan = Plan { clients: 16, each: Duration::from_millis(1), held: 0, last: None };
     let load = Load::start(&gateway, plan);
@@ -297,6 +293,15 @@ pub(crate) async fn end_after_switch(
     assert!(after.iter().all(|(version, _)| version == "v2"));
     let of = |wanted| statuses.iter().filter(|status| **status == wanted).count();
     Ending { answered: of(StatusCode::OK), failed: of(StatusCode::BAD_GATEWAY), after: after.len() }
+}
+
+/// Waits until the old version has begun so many requests. On their way to its process they are in flight, too, and a
+/// process ends only what it has begun.
+async fn begun(gateway: &Gateway, in_flight: usize, each: Duration) {
+    while flying(gateway).await < in_flight {
+        sleep(Duration::from_millis(10)).await;
+    }
+    sleep(each / 4).await;
 }
 
 /// How many requests are in flight at the old version.

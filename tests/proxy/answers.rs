@@ -144,7 +144,7 @@ async fn any_message_of_a_grpc_stream_is_a_move() {
         sender.send_data(Bytes::from("x")).await.unwrap();
     }
     let (answer, after) = answer.await.unwrap();
-    assert_eq!((&*answer.headers()["grpc-message"].as_bytes(), after), (&b"request-timeout"[..], 500 + 60));
+    assert_eq!((answer.headers()["grpc-message"].as_bytes(), after), (&b"request-timeout"[..], 500 + 60));
 }
 
 #[tokio::test(start_paused = true)]
