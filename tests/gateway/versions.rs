@@ -10,7 +10,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, BodyStream, StreamBody};
 use hyper::body::{Frame, Incoming};
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 
@@ -160,7 +160,10 @@ async fn a_process_until_it_is_ended() {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         std::process::exit(0);
     });
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    // With the 128 waiting connections of `TcpListener::bind` a burst of 200 has some that try again a second later.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let listener = socket.listen(1_024).unwrap();
     let mut terminate = signal(SignalKind::terminate()).unwrap();
     println!("\nhttp://{}", listener.local_addr().unwrap());
     let stop = async move {
