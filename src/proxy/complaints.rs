@@ -23,8 +23,7 @@ impl Complaints {
     }
 
     pub(super) fn tell(&self, what: &'static str, error: Option<Cause<'_>>) {
-        let error = error.map(chain);
-        if self.is_due() { warn(what, error.as_deref()) } else { debug(what, error.as_deref()) }
+        if self.is_due() { warn(what, error) } else { debug(what, error) }
     }
 
     fn is_due(&self) -> bool {
@@ -34,12 +33,12 @@ impl Complaints {
 }
 
 // A debugged text is escaped: clients and backends may have chosen part of what an error tells.
-fn warn(what: &'static str, error: Option<&str>) {
-    tracing::warn!(error = error.map(tracing::field::debug), "{what}");
+fn warn(what: &'static str, error: Option<Cause<'_>>) {
+    tracing::warn!(error = error.map(chain).map(tracing::field::debug), "{what}");
 }
 
-fn debug(what: &'static str, error: Option<&str>) {
-    tracing::debug!(error = error.map(tracing::field::debug), "{what}");
+fn debug(what: &'static str, error: Option<Cause<'_>>) {
+    tracing::debug!(error = error.map(chain).map(tracing::field::debug), "{what}");
 }
 
 /// An error and what caused it.

@@ -28,6 +28,12 @@ async fn heard(stream: &mut TcpStream, text: &str) -> String {
     heard
 }
 
+/// A chunked message to the end of its trailers.
+async fn heard_chunked(stream: &mut TcpStream) -> String {
+    let body = heard(stream, "\r\n0\r\n").await;
+    if body.ends_with("\r\n\r\n") { body } else { body + &heard(stream, "\r\n\r\n").await }
+}
+
 fn stable(handle: &RoutingHandle) -> VersionTraffic {
     handle.traffic("auth").unwrap().versions[0].clone()
 }
@@ -215,14 +221,10 @@ async fn trailers_lose_both_ways_what_may_not_stand_there() {
     );
     client.write_all(format!("{head}2\r\nup\r\n0\r\n{trailers}\r\n").as_bytes()).await.unwrap();
     let (_, mut connection) = backend.next().await;
-    let seen = heard(&mut connection, "\r\n0\r\n").await;
-    let seen =
-        if seen.ends_with("\r\n\r\n") { seen } else { seen + &heard(&mut connection, "\r\n\r\n").await };
+    let seen = heard_chunked(&mut connection).await;
     let answer = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: {announced}\r\n\r\n");
     connection.write_all(format!("{answer}4\r\ndown\r\n0\r\n{trailers}\r\n").as_bytes()).await.unwrap();
-    let answer = heard(&mut client, "\r\n0\r\n").await;
-    let answer =
-        if answer.ends_with("\r\n\r\n") { answer } else { answer + &heard(&mut client, "\r\n\r\n").await };
+    let answer = heard_chunked(&mut client).await;
     for (passed, expected) in [(seen, &["x-sum"][..]), (answer, &["x-sum", "x_under"])] {
         let trailers = passed.rsplit("\r\n0\r\n").next().unwrap().to_lowercase();
         let names = trailers.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name);
