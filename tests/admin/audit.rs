@@ -10,13 +10,19 @@ use tower_canary::routing::Change;
 use tower_canary::store::ChangeRequest;
 use tower_canary::{Deployments, Draw};
 
-use crate::support::{Api, Log, claims, token};
+use crate::log::Log;
+use crate::support::{Api, claims, token};
 
 const A: &str = "/deployment/services/auth";
 const R: &str = "/routing/services/auth/versions";
 
 fn weight() -> String {
     format!("{A}/versions/v1.1/weight")
+}
+
+/// The lines of `log` that say `what`.
+fn lines(log: &Log, what: &str) -> Vec<String> {
+    log.text().lines().filter(|line| line.contains(what)).map(str::to_owned).collect()
 }
 
 #[tokio::test]
@@ -86,7 +92,7 @@ async fn what_failed_what_was_only_tried_out_and_what_changed_nothing_was_not_re
     api.put(&weight(), json!({"weight": 0})).await.is_ok();
     api.take_store_down();
     api.put(&weight(), json!({"weight": 10})).await.is_problem(503, "store-unavailable");
-    assert_eq!((log.0.events("change refused"), log.0.events("split changed")), (vec![], vec![]));
+    assert_eq!((lines(&log, "change refused"), lines(&log, "split changed")), (vec![], vec![]));
     let kept = api.stored_refusals().await;
     assert_eq!(kept, []);
 }
@@ -99,7 +105,7 @@ async fn a_refused_change_that_cannot_be_kept_is_answered_all_the_same() {
     api.send(api.request("DELETE", &format!("{R}/v1.1"), Body::empty()))
         .await
         .is_problem(409, "version-active");
-    assert_eq!(log.0.events("a refused change cannot be kept").len(), 1);
+    assert_eq!(lines(&log, "a refused change cannot be kept").len(), 1);
     assert_eq!(api.refused().await, [Value::Null; 0]);
 }
 
@@ -119,12 +125,11 @@ async fn the_last_fifty_refused_changes_are_on_the_first_page_alone() {
 #[tokio::test]
 async fn a_change_is_logged_once_with_who_and_why_and_never_a_token() {
     let api = Api::with_two_versions().await;
-    let (log, guard) = Log::of_this_thread();
+    let log = Log::of_this_thread();
     let body = json!({"weight": 10, "reason": "say \"hi\" \u{202e}"});
     api.put(&weight(), body.clone()).await.is_ok();
     api.put(&weight(), body).await.is_ok();
-    drop(guard);
-    let events = log.events("split changed");
+    let events = lines(&log, "split changed");
     assert_eq!(events.len(), 1, "the second changed nothing: {}", log.text());
     for part in [
         " INFO ",
@@ -148,14 +153,13 @@ async fn a_change_is_logged_once_with_who_and_why_and_never_a_token() {
 async fn texts_that_somebody_chose_stay_within_their_line_of_the_log() {
     let deployments = Deployments::in_memory(Draw::Exact);
     let auth = "auth".parse().unwrap();
-    let (log, guard) = Log::of_this_thread();
+    let log = Log::of_this_thread();
     let evil = "a\r\n2026-01-01 INFO forged\u{1b}[2J\u{202e}\u{9b}";
     let by_evil = |change| ChangeRequest::new(change, evil).with_reason(evil);
     let register = Change::register("v1.0".parse().unwrap(), "http://10.0.0.1".parse().unwrap());
     deployments.apply(&auth, by_evil(register.clone())).await.unwrap();
     deployments.apply(&auth, by_evil(register)).await.unwrap_err();
-    drop(guard);
-    let (made, refused) = (log.events("split changed"), log.events("change refused"));
+    let (made, refused) = (lines(&log, "split changed"), lines(&log, "change refused"));
     assert_eq!((made.len(), refused.len()), (1, 1), "{}", log.text());
     assert!(
         refused[0].contains(" WARN ") && refused[0].contains(r#"why="version v1.0 is registered already"#)
@@ -177,15 +181,14 @@ async fn a_write_by_somebody_who_may_only_read_is_logged_and_a_read_by_nobody_is
         request.headers_mut().insert(AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
         api.send(request).await.status.as_u16()
     };
-    let (log, guard) = Log::of_this_thread();
+    let log = Log::of_this_thread();
     let answers = [
         send("PUT", &format!("{A}/versions/%1b%5b2J/weight?access_token=secret"), &token(&reader)).await,
         send("GET", &format!("{A}/history"), &token(&reader)).await,
         send("PUT", &weight(), "nobody").await,
     ];
-    drop(guard);
     assert_eq!(answers, [403, 200, 401]);
-    let events = log.events(" WARN ");
+    let events = lines(&log, " WARN ");
     assert_eq!(events.len(), 1, "{}", log.text());
     for part in [r#"subject="mallory \u{202e}""#, "method=PUT", "/versions/%1b%5b2J/weight\""] {
         assert!(events[0].contains(part), "{part} in {}", events[0]);

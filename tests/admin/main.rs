@@ -10,6 +10,8 @@ mod api;
 mod audit;
 mod auth;
 mod hostile;
+#[path = "../shared/log.rs"]
+mod log;
 mod previews;
 mod probing;
 mod problems;

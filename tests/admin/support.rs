@@ -1,7 +1,6 @@
 //! An admin API over a store in memory, a preflight that does as it is told, and tokens.
 
 use std::collections::HashMap;
-use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -23,8 +22,6 @@ use tower_canary::store::{
     Applied, ChangeRequest, HistoryEntry, MemoryStore, Refusal, Replica, Report, RouteStore, Snapshot,
     StoreError,
 };
-use tracing::subscriber::DefaultGuard;
-use tracing_subscriber::util::SubscriberInitExt;
 
 pub(crate) const MOUNT: &str = "/api/v1/admin";
 pub(crate) const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
@@ -264,39 +261,4 @@ pub(crate) fn claims() -> Value {
 pub(crate) fn token(claims: &Value) -> String {
     let key = jsonwebtoken::EncodingKey::from_secret(SECRET);
     jsonwebtoken::encode(&jsonwebtoken::Header::default(), claims, &key).unwrap()
-}
-
-/// What was logged.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    /// All that is logged by this thread, until the guard is dropped.
-    pub(crate) fn of_this_thread() -> (Self, DefaultGuard) {
-        let log = Self::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false);
-        let subscriber = subscriber.with_max_level(tracing_subscriber::filter::LevelFilter::TRACE).finish();
-        (log, subscriber.set_default())
-    }
-
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-
-    /// The events that say `what`.
-    pub(crate) fn events(&self, what: &str) -> Vec<String> {
-        self.text().lines().filter(|line| line.contains(what)).map(str::to_owned).collect()
-    }
 }

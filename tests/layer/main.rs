@@ -8,6 +8,8 @@ mod composition;
 #[cfg(feature = "failover")]
 mod failover;
 mod in_flight;
+#[path = "../shared/log.rs"]
+mod log;
 mod overriding;
 #[cfg(feature = "pin")]
 mod pins;

@@ -15,6 +15,7 @@ use tower_canary::routing::{Change, Reason, Route};
 use tower_canary::traffic::{Outcome, VersionTraffic};
 use tower_canary::{RoutingHandle, VersionName};
 
+use crate::log::Log;
 use crate::support::*;
 
 type Answer = Result<Response<UnsyncBoxBody<Bytes, io::Error>>, io::Error>;
@@ -309,35 +310,6 @@ proptest! {
     }
 }
 
-/// The log of what `send` does, as text.
-async fn logged(send: impl Future<Output = ()>) -> String {
-    use tracing::instrument::WithSubscriber;
-
-    let written = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-    let writer = std::sync::Arc::clone(&written);
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_ansi(false)
-        .with_writer(move || Written(std::sync::Arc::clone(&writer)))
-        .finish();
-    send.with_subscriber(subscriber).await;
-    let bytes = written.lock().unwrap().clone();
-    String::from_utf8(bytes).unwrap()
-}
-
-struct Written(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
-
-impl io::Write for Written {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn the_choice_is_in_the_hosts_span_on_request_and_nothing_is_logged_without() {
     let handle = auth(&[("http://h", 100.0)]);
@@ -354,9 +326,12 @@ async fn the_choice_is_in_the_hosts_span_on_request_and_nothing_is_logged_withou
         let _entered = span.entered();
         drop(futures_util::FutureExt::now_or_never(layer.layer(client).oneshot(get("/"))).unwrap().unwrap());
     };
-    let silent = logged(send(fixed(&handle))).await;
+    let log = Log::of_this_thread();
+    send(fixed(&handle)).await;
+    let silent = log.text();
     assert!(silent.contains("request: ") && silent.lines().count() == 1, "{silent}");
-    let told = logged(send(fixed(&handle).with_span_fields())).await;
+    send(fixed(&handle).with_span_fields()).await;
+    let told = log.text();
     assert!(told.contains(r#"request{canary.service="auth" canary.version="v0"}"#), "{told}");
 }
 

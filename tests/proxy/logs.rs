@@ -9,11 +9,11 @@ use http_body_util::{Empty, Full};
 use tower::{ServiceExt, service_fn};
 use tower_canary::proxy::{Proxy, RequestBody};
 
+use crate::log::Log;
+
 #[tokio::test]
 async fn what_a_client_chose_is_escaped_in_the_one_line_that_tells_the_cause_and_the_answer_has_none_of_it() {
-    let log = tempfile::NamedTempFile::new().unwrap();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log.reopen().unwrap()).finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let log = Log::of_this_thread();
     let failing = service_fn(|_: Request<RequestBody<Empty<Bytes>>>| {
         let evil = "no route to /\r\nERROR forged line \u{1b}[31m";
         ready(Err::<Response<Full<Bytes>>, _>(io::Error::other(evil)))
@@ -23,7 +23,7 @@ async fn what_a_client_chose_is_escaped_in_the_one_line_that_tells_the_cause_and
     let answer = Proxy::new(failing).oneshot(request).await.unwrap();
     let (head, body) = answer.into_parts();
     let body = http_body_util::BodyExt::collect(body).await.unwrap().to_bytes();
-    let log = std::fs::read_to_string(log.path()).unwrap();
+    let log = log.text();
     assert!(log.contains("WARN") && log.contains(r"\r\nERROR forged line \u{1b}"), "{log}");
     assert!(log.lines().count() == 1 && !log.contains(['\r', '\u{1b}']), "{log:?}");
     assert!(!log.contains("hunter2"), "{log}");

@@ -5,6 +5,8 @@
 mod answers;
 mod clients;
 mod hosts;
+#[path = "../shared/log.rs"]
+mod log;
 mod logs;
 mod outcomes;
 mod support;
