@@ -123,6 +123,7 @@ impl<S> Layer<S> for WeightedVersionLayer {
     type Service = WeightedVersion<S>;
 
     fn layer(&self, inner: S) -> WeightedVersion<S> {
-        WeightedVersion::new(inner, Arc::clone(&self.settings))
+        // Its own, so that threads which make a service each do not fight for the count of one.
+        WeightedVersion::new(inner, Arc::new(Settings::clone(&self.settings)))
     }
 }

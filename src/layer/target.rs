@@ -222,7 +222,8 @@ impl Lookup {
     fn find<'a>(&self, head: &RequestHead<'a>) -> Option<(Named<'a>, usize)> {
         let name = match self {
             Self::PathSegment { strip } => {
-                let segment = head.uri.path().strip_prefix('/')?.split('/').next()?;
+                let path = head.uri.path().strip_prefix('/')?;
+                let segment = path.bytes().position(|byte| byte == b'/').map_or(path, |end| &path[..end]);
                 return Some((Named::Text(segment.into()), if *strip { 1 + segment.len() } else { 0 }));
             }
             Self::Host => lower(head.host()?),

@@ -11,31 +11,31 @@ use crate::layer::{OVERRIDE_REFUSED, Problem};
 /// Headers for this connection alone (RFC 9110, 7.6.1), besides those that `Connection` names.
 ///
 /// `Trailer` is not among them: it announces the trailers, and without it none are sent on.
-static HOP_BY_HOP: [HeaderName; 8] = [
-    header::CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    header::TE,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
+static HOP_BY_HOP: [&str; 8] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+    "proxy-authenticate",
+    "proxy-authorization",
 ];
 
 /// Headers that are for everybody on the way, whatever `Connection` says: the host, and what the layer tells clients.
 static EVERYBODYS: [HeaderName; 3] = [header::HOST, header::SET_COOKIE, OVERRIDE_REFUSED];
 
 /// Headers that have no meaning in trailers, or another one than where they are looked for (RFC 9110, 6.5.1).
-static NO_TRAILERS: [HeaderName; 9] = [
-    header::AUTHORIZATION,
-    header::CONTENT_ENCODING,
-    header::CONTENT_LENGTH,
-    header::CONTENT_TYPE,
-    header::COOKIE,
-    header::HOST,
-    header::SET_COOKIE,
-    header::TRAILER,
-    header::VIA,
+static NO_TRAILERS: [&str; 9] = [
+    "authorization",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "cookie",
+    "host",
+    "set-cookie",
+    "trailer",
+    "via",
 ];
 
 /// Which headers are there that a proxy has to look at. Most requests and answers have few, and are looked through once.
@@ -43,9 +43,13 @@ static NO_TRAILERS: [HeaderName; 9] = [
 pub(super) struct Found {
     pub(super) connection: bool,
     pub(super) via: bool,
+    /// Any of [`CLAIMS`].
+    pub(super) claims: bool,
     te: bool,
     transfer_encoding: bool,
     content_length: bool,
+    pub(super) content_type: bool,
+    /// Any of [`HOP_BY_HOP`] but `Connection`, which is the one that most have.
     hop_by_hop: bool,
     underscore: bool,
 }
@@ -54,20 +58,33 @@ impl Found {
     pub(super) fn among(headers: &HeaderMap) -> Self {
         let mut found = Self::default();
         for name in headers.keys() {
-            found.connection |= *name == header::CONNECTION;
-            found.via |= *name == header::VIA;
-            found.te |= *name == header::TE;
-            found.transfer_encoding |= *name == header::TRANSFER_ENCODING;
-            found.content_length |= *name == header::CONTENT_LENGTH;
-            found.hop_by_hop |= HOP_BY_HOP.contains(name);
-            found.underscore |= has_underscore(name);
+            found.add(name.as_str());
         }
         found
     }
+
+    fn add(&mut self, name: &str) {
+        match name {
+            "host" => {}
+            "connection" => self.connection = true,
+            "content-length" => self.content_length = true,
+            "content-type" => self.content_type = true,
+            "via" => self.via = true,
+            name if HOP_BY_HOP.contains(&name) => {
+                self.hop_by_hop = true;
+                self.te |= name == "te";
+                self.transfer_encoding |= name == "transfer-encoding";
+            }
+            name => {
+                self.claims |= CLAIMS.contains(&name);
+                self.underscore |= has_underscore(name);
+            }
+        }
+    }
 }
 
-fn has_underscore(name: &HeaderName) -> bool {
-    name.as_str().contains('_')
+fn has_underscore(name: &str) -> bool {
+    name.as_bytes().contains(&b'_')
 }
 
 /// Refuses what could be read in two ways, and what is not served.
@@ -99,16 +116,28 @@ pub(super) fn to_backend(head: &mut request::Parts, found: Found) {
 
 /// Removes what is for one connection alone, from a request or an answer.
 pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap, found: Found) {
-    if !found.hop_by_hop {
-        return;
+    if found.connection {
+        strip_named(headers);
+        headers.remove(header::CONNECTION);
     }
-    let named = elements(headers, header::CONNECTION).filter_map(|name| HeaderName::from_bytes(name).ok());
-    let named: Vec<_> = named.filter(|name| !EVERYBODYS.contains(name)).collect();
     if found.transfer_encoding {
         // It says how long the body is, whatever else does (RFC 9112, 6.3).
         headers.remove(header::CONTENT_LENGTH);
     }
-    remove(headers, |name| HOP_BY_HOP.contains(name) || named.contains(name));
+    if found.hop_by_hop {
+        remove(headers, |name| HOP_BY_HOP.contains(&name));
+    }
+}
+
+/// Removes the headers that `Connection` names.
+fn strip_named(headers: &mut HeaderMap) {
+    // What most say needs no look for a header of that name.
+    let named =
+        elements(headers, header::CONNECTION).filter(|name| !name.eq_ignore_ascii_case(b"keep-alive"));
+    let named: Vec<_> = named.filter_map(|name| HeaderName::from_bytes(name).ok()).collect();
+    for name in named.iter().filter(|name| !EVERYBODYS.contains(name)) {
+        headers.remove(name);
+    }
 }
 
 /// Leaves of a request's trailers what a backend may see.
@@ -121,8 +150,8 @@ pub(super) fn trailers_to_client(trailers: &mut HeaderMap) {
     remove(trailers, may_not_trail);
 }
 
-fn may_not_trail(name: &HeaderName) -> bool {
-    HOP_BY_HOP.contains(name) || NO_TRAILERS.contains(name) || CLAIMS.contains(name)
+fn may_not_trail(name: &str) -> bool {
+    HOP_BY_HOP.contains(&name) || NO_TRAILERS.contains(&name) || CLAIMS.contains(&name)
 }
 
 /// Makes several equal lengths one (RFC 9110, 8.6). `false` where they differ, or are none.
@@ -131,20 +160,25 @@ pub(super) fn settle_length(headers: &mut HeaderMap, found: Found) -> bool {
         return true;
     }
     let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
-    let Some(length) = lengths.next().cloned() else { return true };
-    let is_number = length
-        .to_str()
-        .is_ok_and(|text| text.parse::<u64>().is_ok() && text.bytes().all(|byte| byte.is_ascii_digit()));
-    if !is_number || lengths.any(|other| *other != length) {
+    let Some(length) = lengths.next() else { return true };
+    let digits = length.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    if digits.is_none_or(|digits| digits.parse::<u64>().is_err()) {
         return false;
     }
-    headers.insert(header::CONTENT_LENGTH, length);
-    true
+    match lengths.next() {
+        None => true,
+        Some(second) if second != length || lengths.any(|other| other != length) => false,
+        Some(_) => {
+            let length = length.clone();
+            headers.insert(header::CONTENT_LENGTH, length);
+            true
+        }
+    }
 }
 
 /// Removes the headers that `ends` says of: most requests have none, and are looked through once.
-pub(super) fn remove(headers: &mut HeaderMap, ends: impl Fn(&HeaderName) -> bool) {
-    let names: Vec<_> = headers.keys().filter(|name| ends(name)).cloned().collect();
+pub(super) fn remove(headers: &mut HeaderMap, ends: impl Fn(&str) -> bool) {
+    let names: Vec<_> = headers.keys().filter(|name| ends(name.as_str())).cloned().collect();
     for name in names {
         headers.remove(name);
     }
@@ -192,7 +226,15 @@ fn host_is_clear(head: &request::Parts) -> bool {
 
 /// Whether `text` is a host and perhaps a port: no user information, nothing that a backend would have to escape.
 fn is_host(text: &[u8]) -> bool {
-    !text.contains(&b'@') && Authority::try_from(text).is_ok()
+    is_plain_host(text) || (!text.contains(&b'@') && Authority::try_from(text).is_ok())
+}
+
+/// Whether `text` is a host as most are, a name or an address of IPv4: that is seen without a copy.
+fn is_plain_host(text: &[u8]) -> bool {
+    let colon = text.iter().position(|byte| *byte == b':').unwrap_or(text.len());
+    let (name, port) = text.split_at(colon);
+    let is_plain = |byte: &u8| matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-');
+    !name.is_empty() && name.iter().all(is_plain) && port.iter().skip(1).all(u8::is_ascii_digit)
 }
 
 /// HTTP/2 may split cookies over headers, HTTP/1 may not (RFC 9113, 8.2.3).
@@ -207,4 +249,30 @@ fn join_cookies(headers: &mut HeaderMap) {
 pub(super) fn joined(headers: &HeaderMap, name: &HeaderName, between: &[u8]) -> Option<HeaderValue> {
     let values: Vec<&[u8]> = headers.get_all(name).iter().map(HeaderValue::as_bytes).collect();
     if values.is_empty() { None } else { HeaderValue::from_bytes(&values.join(between)).ok() }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_host_that_is_seen_without_a_copy_is_one(text in "[a-z0-9.:-]{0,6}|[ -~]{0,8}") {
+            prop_assert!(!is_plain_host(text.as_bytes()) || Authority::try_from(text.as_bytes()).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn most_hosts_are_seen_without_a_copy() {
+        for (text, plain) in
+            [("a", true), ("Shop-1.example.com", true), ("127.0.0.1:8080", true), ("a:", true)]
+        {
+            assert_eq!((is_plain_host(text.as_bytes()), is_host(text.as_bytes())), (plain, true), "{text}");
+        }
+        for text in ["", ":80", "[::1]", "a:b", "a:1:2", "a@b", "a_b"] {
+            assert!(!is_plain_host(text.as_bytes()), "{text}");
+        }
+    }
 }

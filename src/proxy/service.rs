@@ -14,6 +14,7 @@ use tower_service::Service;
 
 use super::body::RequestBody;
 use super::future::{ResponseFuture, Sent};
+use super::headers::Found;
 use super::origin;
 use super::settings::Settings;
 use super::upgrade::Bridge;
@@ -158,10 +159,11 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (mut head, body) = request.into_parts();
-        let grpc = is_grpc(&head.headers);
+        let found = Found::among(&head.headers);
+        let grpc = found.content_type && is_grpc(&head.headers);
         let prepared = match self.broken.take() {
             Some(problem) => Err(problem),
-            None => self.settings.prepare(&mut head, !body.is_end_stream()),
+            None => self.settings.prepare(&mut head, found, !body.is_end_stream()),
         };
         let handshake = match prepared {
             Ok(handshake) => handshake,

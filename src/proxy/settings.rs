@@ -40,20 +40,20 @@ impl Settings {
     pub(super) fn prepare(
         &self,
         head: &mut request::Parts,
+        found: Found,
         has_body: bool,
     ) -> Result<Option<Box<Handshake>>, &'static Problem> {
-        let found = Found::among(&head.headers);
         headers::check(head, found)?;
         if found.via {
             self.origin.check(&head.headers)?;
         }
-        let upgrades = self.upgrades.as_ref().filter(|_| found.connection && !has_body);
+        let upgrades = self.upgrades.as_ref().filter(|_| !has_body && found.connection);
         let handshake = upgrades.and_then(|executor| Handshake::of(head, executor));
         headers::to_backend(head, found);
         if let Some(handshake) = &handshake {
             handshake.ask(&mut head.headers);
         }
-        self.origin.tell(head);
+        self.origin.tell(head, found.claims);
         Ok(handshake.map(Box::new))
     }
 }
