@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use http::header::{HeaderMap, SET_COOKIE};
-use http::{Response, StatusCode};
+use http::{Response, StatusCode, Version};
 use http_body::Body;
 use pin_project_lite::pin_project;
 
@@ -21,7 +21,7 @@ use crate::traffic::Flight;
 /// as long as it is kept. Whoever bridges the tunnel takes it along, so that it shows when a version is idle.
 ///
 /// ```
-/// use http::{Response, StatusCode};
+/// use http::{Response, StatusCode, Version};
 /// use tower_canary::layer::Tunnel;
 ///
 /// async fn bridge<B>(mut response: Response<B>) {
@@ -104,6 +104,10 @@ fn answered<R: Body>(
 ) -> Response<ResponseBody<R>> {
     if let Some(flight) = &mut flight {
         flight.answered(response.status());
+        // gRPC is HTTP/2 alone, so that others need no look at what they are.
+        if response.version() == Version::HTTP_2 && is_grpc_answer(&response) {
+            flight.answered_by_grpc(response.headers());
+        }
         if response.body().is_end_stream() {
             // The headers of an answer without a body are its last.
             flight.trailers(response.headers());
@@ -119,6 +123,11 @@ fn answered<R: Body>(
         (*extras).give(&mut response);
     }
     response.map(|body| ResponseBody::upstream(body, flight))
+}
+
+#[cold]
+fn is_grpc_answer<B>(response: &Response<B>) -> bool {
+    response.status() == StatusCode::OK && is_grpc(response.headers())
 }
 
 impl Extras {

@@ -56,7 +56,7 @@ impl Problem {
     }
 }
 
-/// Whether a request with these headers wants a gRPC answer.
+/// Whether these are the headers of a gRPC call or of its answer.
 pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
     let rest = headers.get(CONTENT_TYPE).and_then(|value| value.as_bytes().strip_prefix(b"application/grpc"));
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))

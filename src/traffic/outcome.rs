@@ -8,7 +8,7 @@ const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 ///
 /// A gRPC answer counts by its `grpc-status`, as the status of HTTP that
 /// [google.rpc.Code](https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto) maps it to: `UNAVAILABLE`
-/// as 503, `NOT_FOUND` as 404.
+/// as 503, `NOT_FOUND` as 404. One that ends without is `UNKNOWN`, as for its client.
 ///
 /// ```
 /// use http::StatusCode;

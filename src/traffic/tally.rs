@@ -171,6 +171,11 @@ impl Flight {
         }
     }
 
+    /// The answer is one of gRPC: unless its headers or its trailers say how it went, that is `UNKNOWN`.
+    pub(crate) fn answered_by_grpc(&mut self, headers: &HeaderMap) {
+        self.answer = Outcome::of_grpc(headers).unwrap_or(Outcome::ServerError);
+    }
+
     /// The last headers came: of a gRPC call they say how it went.
     pub(crate) fn trailers(&mut self, trailers: &HeaderMap) {
         self.answer = Outcome::of_grpc(trailers).unwrap_or(self.answer);

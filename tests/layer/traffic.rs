@@ -98,6 +98,27 @@ async fn a_grpc_call_counts_by_the_status_in_its_trailers_or_in_the_headers_of_a
 }
 
 #[tokio::test]
+async fn a_grpc_answer_that_ends_without_a_status_is_a_failure() {
+    let by = |version, content_type: &'static str, frames: Vec<_>| {
+        move || {
+            let response = Response::builder().version(version).header("content-type", content_type);
+            response.body(body(frames)).map_err(io::Error::other)
+        }
+    };
+    let grpc = |frames| by(http::Version::HTTP_2, "application/grpc+proto", frames);
+    assert_eq!(outcome(grpc(vec![data()])).await, Outcome::ServerError);
+    assert_eq!(outcome(grpc(vec![])).await, Outcome::ServerError);
+    assert_eq!(
+        outcome(grpc(vec![data(), Ok(Frame::trailers(HeaderMap::new()))])).await,
+        Outcome::ServerError
+    );
+    assert_eq!(outcome(grpc(vec![data(), Ok(trailers("0"))])).await, Outcome::Success);
+    // What is no gRPC has no such status.
+    assert_eq!(outcome(by(http::Version::HTTP_2, "text/plain", vec![data()])).await, Outcome::Success);
+    assert_eq!(outcome(by(http::Version::HTTP_11, "application/grpc", vec![data()])).await, Outcome::Success);
+}
+
+#[tokio::test]
 async fn what_is_given_up_before_its_end_counts_as_cancelled_and_what_has_ended_does_not() {
     let handle = auth(&[("http://h", 100.0)]);
     let never = service_fn(|_: Request<()>| std::future::pending::<Answer>());
