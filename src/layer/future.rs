@@ -21,7 +21,7 @@ use crate::traffic::Flight;
 /// as long as it is kept. Whoever bridges the tunnel takes it along, so that it shows when a version is idle.
 ///
 /// ```
-/// use http::{Response, StatusCode, Version};
+/// use http::Response;
 /// use tower_canary::layer::Tunnel;
 ///
 /// async fn bridge<B>(mut response: Response<B>) {
@@ -105,7 +105,10 @@ fn answered<R: Body>(
     if let Some(flight) = &mut flight {
         flight.answered(response.status());
         // gRPC is HTTP/2 alone, so that others need no look at what they are.
-        if response.version() == Version::HTTP_2 && is_grpc_answer(&response) {
+        if response.version() == Version::HTTP_2
+            && response.status() == StatusCode::OK
+            && is_grpc(response.headers())
+        {
             flight.answered_by_grpc(response.headers());
         }
         if response.body().is_end_stream() {
@@ -123,11 +126,6 @@ fn answered<R: Body>(
         (*extras).give(&mut response);
     }
     response.map(|body| ResponseBody::upstream(body, flight))
-}
-
-#[cold]
-fn is_grpc_answer<B>(response: &Response<B>) -> bool {
-    response.status() == StatusCode::OK && is_grpc(response.headers())
 }
 
 impl Extras {

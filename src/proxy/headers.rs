@@ -131,7 +131,7 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap, found: Found) {
 
 /// Removes the headers that `Connection` names.
 fn strip_named(headers: &mut HeaderMap) {
-    // What most say needs no look for a header of that name.
+    // What most say is among those that end here anyway.
     let named =
         elements(headers, header::CONNECTION).filter(|name| !name.eq_ignore_ascii_case(b"keep-alive"));
     let named: Vec<_> = named.filter_map(|name| HeaderName::from_bytes(name).ok()).collect();
@@ -162,18 +162,14 @@ pub(super) fn settle_length(headers: &mut HeaderMap, found: Found) -> bool {
     let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
     let Some(length) = lengths.next() else { return true };
     let digits = length.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-    if digits.is_none_or(|digits| digits.parse::<u64>().is_err()) {
+    let is_number = digits.is_some_and(|digits| digits.parse::<u64>().is_ok());
+    let Some(second) = lengths.next() else { return is_number };
+    if !is_number || second != length || lengths.any(|other| other != length) {
         return false;
     }
-    match lengths.next() {
-        None => true,
-        Some(second) if second != length || lengths.any(|other| other != length) => false,
-        Some(_) => {
-            let length = length.clone();
-            headers.insert(header::CONTENT_LENGTH, length);
-            true
-        }
-    }
+    let length = length.clone();
+    headers.insert(header::CONTENT_LENGTH, length);
+    true
 }
 
 /// Removes the headers that `ends` says of: most requests have none, and are looked through once.

@@ -15,20 +15,17 @@ use super::problems;
 use super::via::Via;
 use crate::layer::{ClientAddress, Problem};
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FOR: &str = "x-forwarded-for";
+const HOST: &str = "x-forwarded-host";
+const PROTO: &str = "x-forwarded-proto";
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static(FOR);
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static(HOST);
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static(PROTO);
 
 /// What proxies in front are sometimes believed.
-pub(super) static CLAIMS: [&str; 7] = [
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "forwarded",
-    "x-forwarded-port",
-    "x-forwarded-prefix",
-    "x-real-ip",
-];
+pub(super) static CLAIMS: [&str; 7] =
+    [FOR, HOST, PROTO, "forwarded", "x-forwarded-port", "x-forwarded-prefix", "x-real-ip"];
 
 /// What a proxy knows of itself and of those in front of it.
 #[derive(Clone)]
