@@ -85,7 +85,7 @@ fn layer() -> WeightedVersionLayer {
         .and_then(|split| split.apply(&register("v2", "http://10.0.0.2:8080"), at))
         .and_then(|split| {
             let (version, weight) = ("v2".parse().unwrap(), "10".parse().unwrap());
-            split.apply(&Change::SetWeight { version, weight }, at)
+            split.apply(&Change::set_weight(version, weight), at)
         });
     let handle = RoutingHandle::new();
     assert!(handle.publish(Route::compile(split.unwrap())));

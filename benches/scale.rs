@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tower_canary::routing::Change;
 use tower_canary::store::sql::SqlStore;
 use tower_canary::store::{ChangeRequest, RouteStore};
-use tower_canary::{Deployments, NoPreflight, ServiceName, Weight};
+use tower_canary::{Deployments, NoVersionCheck, ServiceName, Weight};
 
 use self::databases::{Kind, TestDatabase};
 
@@ -67,7 +67,7 @@ async fn measure(kind: Kind) {
 
 async fn boot(database: &TestDatabase) -> Deployments {
     let store = SqlStore::connect(&database.url).await.unwrap();
-    let deployments = Deployments::start(store, NoPreflight).await.unwrap();
+    let deployments = Deployments::start(store, NoVersionCheck).await.unwrap();
     assert_eq!(deployments.handle().table().routes().len(), SERVICES);
     deployments
 }
@@ -77,7 +77,7 @@ async fn change(deployments: &Deployments, step: u64) {
     let weights = [("v1", 10_000 - part), ("v2", part)];
     let weights = weights.map(|(v, part)| (v.parse().unwrap(), Weight::from_hundredths(part).unwrap()));
     let change = Change::SetWeights(weights.into());
-    deployments.apply(&service(1), ChangeRequest::new(change, "bench").forced()).await.unwrap();
+    deployments.apply(&service(1), ChangeRequest::new(change, "bench").without_check()).await.unwrap();
 }
 
 fn service(i: usize) -> ServiceName {
@@ -111,7 +111,7 @@ fn booted(url: &str) -> Duration {
 async fn boot_at(url: &str) -> Duration {
     let start = Instant::now();
     let store = SqlStore::connect(url).await.unwrap();
-    let deployments = Deployments::start(store, NoPreflight).await.unwrap();
+    let deployments = Deployments::start(store, NoVersionCheck).await.unwrap();
     let took = start.elapsed();
     assert_eq!(deployments.handle().table().len(), SERVICES);
     took

@@ -144,7 +144,7 @@ fn keys(c: &mut Criterion) {
     for versions in [2, 3, 6] {
         let split = re_weighted(versions);
         let of = format!("{versions} versions in {} runs", split.slots().runs().count());
-        let slots: Vec<Point> = names.iter().map(|name| Point::of_key(7, name.as_bytes())).collect();
+        let slots: Vec<Point> = names.iter().map(|name| Point::from_key(7, name.as_bytes())).collect();
         let route = Route::compile(split.clone());
         let mut i = 0;
         group.bench_function(BenchmarkId::new("holder of a slot", &of), |b| {
@@ -205,7 +205,7 @@ fn layer(c: &mut Criterion) {
 fn publish(c: &mut Criterion) {
     let mut group = c.benchmark_group("publish");
     let (split_of_two, at) = (canary(), SystemTime::UNIX_EPOCH);
-    let change = Change::SetWeight { version: "v1".parse().unwrap(), weight: "20".parse().unwrap() };
+    let change = Change::set_weight("v1".parse().unwrap(), "20".parse().unwrap());
     group.bench_function("apply a change", |b| b.iter(|| split_of_two.apply(black_box(&change), at)));
     let one = handle(Draw::Exact, canary());
     group.bench_function("compile and publish a route", |b| {

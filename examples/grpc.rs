@@ -43,7 +43,7 @@ async fn main() -> Result<(), BoxError> {
         let register = Change::register(version.parse()?, url.parse()?);
         deployments.apply(&orders, ChangeRequest::new(register, "grpc")).await?;
     }
-    let fifth = Change::SetWeight { version: "v2".parse()?, weight: "20".parse()? };
+    let fifth = Change::set_weight("v2".parse()?, "20".parse()?);
     deployments.apply(&orders, ChangeRequest::new(fifth, "grpc")).await?;
 
     // Not tonic's `Channel`, which would put an address of its own in place of the version's.
@@ -64,7 +64,7 @@ async fn main() -> Result<(), BoxError> {
     let mut stream = answer.into_inner();
     println!("a stream from {version} says {:?}", stream.message().await?.map(|now| now.status()));
     let other = if version == "v1" { "v2" } else { "v1" };
-    let switch = Change::Switch { version: other.parse()? };
+    let switch = Change::switch(other.parse()?);
     deployments.apply(&orders, ChangeRequest::new(switch, "grpc")).await?;
     servers[&version].set_service_status("", ServingStatus::NotServing).await;
     println!("after a switch to {other} it says {:?}", stream.message().await?.map(|now| now.status()));

@@ -16,7 +16,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let register = Change::register(version.parse()?, url.parse()?);
         deployments.apply(&auth, ChangeRequest::new(register, "minimal")).await?;
     }
-    let tenth = Change::SetWeight { version: "v1.1".parse()?, weight: "10".parse()? };
+    let tenth = Change::set_weight("v1.1".parse()?, "10".parse()?);
     deployments.apply(&auth, ChangeRequest::new(tenth, "minimal")).await?;
 
     let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();

@@ -20,11 +20,11 @@ async fn main() -> Result<(), Error> {
     register(&deployments, "v1.1", "http://canary").await?;
 
     assert_eq!(ten(&deployments).await?, "ssssssssss", "registering moves no traffic");
-    change(&deployments, Change::SetWeight { version: "v1.1".parse()?, weight: "30".parse()? }).await?;
+    change(&deployments, Change::set_weight("v1.1".parse()?, "30".parse()?)).await?;
     assert_eq!(ten(&deployments).await?, "csscsscscs", "the same choices each time this runs");
-    change(&deployments, Change::Switch { version: "v1.1".parse()? }).await?;
+    change(&deployments, Change::switch("v1.1".parse()?)).await?;
     assert_eq!(ten(&deployments).await?, "cccccccccc");
-    change(&deployments, Change::Switch { version: "v1.0".parse()? }).await?;
+    change(&deployments, Change::switch("v1.0".parse()?)).await?;
     assert_eq!(ten(&deployments).await?, "ssssssssss", "one call rolls back");
     println!("all as expected");
     Ok(())

@@ -13,7 +13,7 @@ use http::header::{COOKIE, HOST, HeaderName, SET_COOKIE};
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tokio::net::TcpListener;
 use tower::{Layer, ServiceExt};
-use tower_canary::layer::{Affinity, Override, Pin};
+use tower_canary::layer::{Affinity, Override, PinCookie};
 use tower_canary::proxy::Proxy;
 use tower_canary::{Deployments, Draw, Target, WeightedVersionLayer, routing::Change, store::ChangeRequest};
 
@@ -49,7 +49,7 @@ async fn shop() -> Result<Deployments, BoxError> {
         let register = Change::register(version.parse()?, url);
         deployments.apply(&shop, ChangeRequest::new(register, "sessions")).await?;
     }
-    let half = Change::SetWeight { version: "v2".parse()?, weight: "50".parse()? };
+    let half = Change::set_weight("v2".parse()?, "50".parse()?);
     deployments.apply(&shop, ChangeRequest::new(half, "sessions")).await?;
     Ok(deployments)
 }
@@ -61,7 +61,7 @@ fn gateway(deployments: &Deployments) -> Result<Router, BoxError> {
     });
     let layer = WeightedVersionLayer::new(deployments.handle(), Target::service("shop".parse()?))
         .with_affinity(by_name)
-        .with_pin(Pin::signed_with(b"a secret of at least 32 bytes ...")?)
+        .with_pin(PinCookie::new(b"a secret of at least 32 bytes ...")?)
         .with_override(testers);
     let client = Client::builder(TokioExecutor::new()).build_http();
     let proxy = Proxy::new(layer.layer(client));

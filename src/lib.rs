@@ -19,7 +19,7 @@ mod sharded;
 pub mod store;
 pub mod traffic;
 
-pub use self::deployments::{Deployments, NoPreflight};
+pub use self::deployments::{Deployments, NoVersionCheck};
 pub use self::handle::RoutingHandle;
 pub use self::layer::{Target, WeightedVersion, WeightedVersionLayer};
 pub use self::routing::{Backend, Draw, ServiceName, VersionName, Weight};

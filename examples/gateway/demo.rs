@@ -74,7 +74,7 @@ fn register(version: VersionName, backend: Backend) -> Change {
 /// The change to where the backend is now. A version that was removed, or is served elsewhere by now, is left alone.
 fn moved(deployments: &Deployments, version: VersionName, backend: Backend) -> Option<Change> {
     let route = deployments.handle().route(SERVICE)?;
-    let known = &route.split().version(version.as_str())?.backend;
+    let known = route.split().version(version.as_str())?.backend();
     let is_demo = known.authority().host() == "127.0.0.1";
-    (is_demo && *known != backend).then_some(Change::SetUrl { version, backend })
+    (is_demo && *known != backend).then_some(Change::set_url(version, backend))
 }

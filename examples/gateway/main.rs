@@ -203,7 +203,7 @@ async fn deployments(
         store = store.with_history_limit(changes);
     }
     let mut builder = Deployments::builder(store, preflight).with_handle(RoutingHandle::with_draw(draw));
-    builder = builder.as_replica(name);
+    builder = builder.with_replica_name(name);
     if let Some(file) = &options.snapshot {
         builder = builder.with_cache(SnapshotFile(file.clone()));
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Parser;
 use http::HeaderName;
 use tower_canary::Backend;
-use tower_canary::layer::{Affinity, Override, Pin};
+use tower_canary::layer::{Affinity, Override, PinCookie};
 
 use crate::failure::Failure;
 
@@ -83,7 +83,7 @@ pub(crate) struct Options {
 
     /// How many seconds a backend may take to the head of an answer, from when the request last moved
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
-    pub(crate) answer_timeout: Duration,
+    pub(crate) response_timeout: Duration,
 
     /// How many seconds requests in flight and WebSockets may take to their end once the shutdown has begun
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
@@ -121,13 +121,13 @@ impl Options {
     }
 
     /// How users without a key are kept with a version; `secret` is that of this run.
-    pub(crate) fn pin(&self, secret: &str) -> Result<Option<Pin>, Failure> {
+    pub(crate) fn pin(&self, secret: &str) -> Result<Option<PinCookie>, Failure> {
         let Some(name) = &self.pin_cookie else { return Ok(None) };
         let unusable = |error: &dyn Error| Failure::new("cannot sign pins", error);
-        let pin = Pin::signed_with(secret.as_bytes()).map_err(|error| unusable(&error))?;
+        let pin = PinCookie::new(secret.as_bytes()).map_err(|error| unusable(&error))?;
         let pin = pin.with_prefix(name).map_err(|error| unusable(&error))?;
         // The example serves without TLS, over which browsers send no cookie that is for TLS alone.
-        Ok(Some(pin.insecure()))
+        Ok(Some(pin.allow_http()))
     }
 
     /// How testers ask for a version.

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use async_trait::async_trait;
 use tower_canary::Backend;
-use tower_canary::deployments::{Healthy, Preflight, Unhealthy, UrlRefused};
+use tower_canary::deployments::{Healthy, Unhealthy, UrlRefused, VersionCheck};
 use tower_canary::probe::HttpProbe;
 use tower_canary::routing::{HealthPath, Version};
 use url::{Host, Url};
@@ -18,7 +18,7 @@ pub(crate) struct NotOurselves {
 }
 
 #[async_trait]
-impl Preflight for NotOurselves {
+impl VersionCheck for NotOurselves {
     fn admit(&self, backend: &Backend) -> Result<(), UrlRefused> {
         self.probe.admit(backend)?;
         let is_ours = self.listeners.iter().any(|listener| reaches(backend, *listener));

@@ -52,7 +52,7 @@ pub(crate) fn proxy(
     let trusted = options.trusted_proxies.clone();
     let proxy = Proxy::new(layer.layer(backends))
         .with_upgrades(tunnels.clone())
-        .with_answer_timeout(options.answer_timeout)
+        .with_response_timeout(options.response_timeout)
         .with_trusted_proxies(move |address: IpAddr| trusted.contains(&address));
     proxy.with_via(via).map_err(|error| Failure::new("cannot name the proxy", &error))
 }

@@ -16,7 +16,7 @@ pub(crate) struct SnapshotFile(pub(crate) PathBuf);
 
 #[async_trait]
 impl SnapshotCache for SnapshotFile {
-    async fn keep(&self, last_good: &LastGood) -> Result<(), Box<dyn Error + Send + Sync>> {
+    async fn save(&self, last_good: &LastGood) -> Result<(), Box<dyn Error + Send + Sync>> {
         // Of its own per process: two that write one would mix.
         let new = self.0.with_extension(format!("{}.new", std::process::id()));
         let mut file = File::create(&new).await?;
@@ -25,7 +25,7 @@ impl SnapshotCache for SnapshotFile {
         Ok(fs::rename(&new, &self.0).await?)
     }
 
-    async fn last_good(&self) -> Result<Option<LastGood>, Box<dyn Error + Send + Sync>> {
+    async fn load(&self) -> Result<Option<LastGood>, Box<dyn Error + Send + Sync>> {
         match fs::read_to_string(&self.0).await {
             Ok(json) => Ok(Some(LastGood::from_json(&json)?)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),

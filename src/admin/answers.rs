@@ -204,7 +204,7 @@ impl From<&Version> for VersionDto {
         Self {
             id: version.id.to_string(),
             version: version.name.to_string(),
-            url: version.backend.to_string(),
+            url: version.backend().to_string(),
             weight: Percent(version.weight),
             is_active: version.active,
             created_at: rfc3339(version.created_at),

@@ -7,10 +7,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answers::{Percent, rfc3339};
-use crate::deployments::{Elsewhere, Holding};
+use crate::deployments::{DrainBlocker, OtherReplicas};
 use crate::routing::{Reason, Weight};
 use crate::store::Replica;
-use crate::traffic::{Activity, Latencies, Outcome, ServiceTraffic, Share, VersionTraffic, Window};
+use crate::traffic::{Activity, Latencies, ObservedShare, Outcome, ServiceTraffic, VersionTraffic, Window};
 
 /// What is known of the other gateways.
 pub(super) enum Everywhere {
@@ -19,7 +19,7 @@ pub(super) enum Everywhere {
     /// The store could not be asked.
     Unknown,
     /// They are there.
-    With(Elsewhere),
+    With(OtherReplicas),
 }
 
 /// What the versions of a service do at the gateway that answers.
@@ -202,12 +202,12 @@ impl VersionTrafficDto {
 
 impl EverywhereDto {
     fn new(of: &VersionTraffic, everywhere: &Everywhere) -> Option<Self> {
-        let holders = |elsewhere: &Elsewhere| {
-            let holder = |(replica, holding): (&Replica, Holding)| HolderDto {
+        let holders = |elsewhere: &OtherReplicas| {
+            let holder = |(replica, holding): (&Replica, DrainBlocker)| HolderDto {
                 replica: replica.name.clone(),
                 state: holding.as_str(),
             };
-            elsewhere.holding(&of.version).map(holder).collect::<Vec<_>>()
+            elsewhere.blockers(&of.version).map(holder).collect::<Vec<_>>()
         };
         let elsewhere = match everywhere {
             Everywhere::Here => return None,
@@ -245,9 +245,9 @@ impl From<&Window> for WindowDto {
     }
 }
 
-impl From<Share> for ObservedDto {
-    fn from(share: Share) -> Self {
-        let Share { observed, low, high, of } = share;
+impl From<ObservedShare> for ObservedDto {
+    fn from(share: ObservedShare) -> Self {
+        let ObservedShare { observed, low, high, of } = share;
         Self { observed: rounded(observed), low: rounded(low), high: rounded(high), of }
     }
 }

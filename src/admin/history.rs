@@ -83,7 +83,7 @@ pub(super) async fn restore(
     Body(body): Body<Restore>,
 ) -> Result<Response, Problem> {
     let change = match write.dry_run {
-        true => state.deployments.restoring(&service, body.generation).await?,
+        true => state.deployments.restore_change(&service, body.generation).await?,
         false => Change::Restore { generation: body.generation, shares: Vec::new() },
     };
     Ok(state.apply(&service, change, write, body.reason).await?.ok())

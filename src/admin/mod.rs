@@ -25,7 +25,7 @@
 //! `?force=true`, which skips the probe of versions that get traffic and takes even the last active version out. It never skips the
 //! policy on addresses. With `?dryRun=true` a change is only told: the split after it, and which users would move; nothing
 //! is probed or stored. `If-Match: "0"` on a registration asks for a new service. With `?wait=converged&timeout=5s` the
-//! answer waits until all [replicas](crate::deployments::Builder::as_replica) serve the change, 5 s by default and at most
+//! answer waits until all [replicas](crate::deployments::Builder::with_replica_name) serve the change, 5 s by default and at most
 //! 60; a gateway that is no replica refuses. Its
 //! `convergence` names those that do, and 202 instead of 200 says that some do not yet.
 //!

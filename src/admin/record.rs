@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answers::{Percent, rfc3339};
-use crate::routing::Share;
+use crate::routing::VersionShare;
 use crate::store::{HistoryEntry, Refusal};
 
 /// Changes of one service, latest first.
@@ -111,7 +111,7 @@ impl From<Refusal> for RefusalDto {
     }
 }
 
-fn shares(shares: &[Share]) -> BTreeMap<String, ShareDto> {
-    let share = |share: &Share| ShareDto { weight: Percent(share.weight), is_active: share.active };
+fn shares(shares: &[VersionShare]) -> BTreeMap<String, ShareDto> {
+    let share = |share: &VersionShare| ShareDto { weight: Percent(share.weight), is_active: share.active };
     shares.iter().map(|of| (of.version.to_string(), share(of))).collect()
 }

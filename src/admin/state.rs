@@ -39,7 +39,7 @@ impl AdminState {
         request.reason = reason.map(|Reason(text)| text);
         request.expected_generation = write.if_match.expected(current)?;
         if write.force {
-            request = request.forced();
+            request = request.without_check();
         }
         if write.dry_run {
             let Preview { after, moves, .. } = self.deployments.preview(service, &request)?;
@@ -47,7 +47,7 @@ impl AdminState {
         }
         let applied = self.deployments.apply(service, request).await?;
         let convergence = match write.wait {
-            Some(limit) => Some(self.deployments.converged(applied.revision, limit).await.into()),
+            Some(limit) => Some(self.deployments.wait_converged(applied.revision, limit).await.into()),
             None => None,
         };
         Ok(Changed { split: applied.after, moves: None, convergence })

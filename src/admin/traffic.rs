@@ -142,7 +142,7 @@ impl Watched {
         if self.state.deployments.replica_id().is_none() {
             return Everywhere::Here;
         }
-        match timeout(ASK_LIMIT, self.state.deployments.elsewhere(&self.service)).await {
+        match timeout(ASK_LIMIT, self.state.deployments.other_replicas(&self.service)).await {
             Ok(Ok(elsewhere)) => Everywhere::With(elsewhere),
             Ok(Err(_)) | Err(_) => Everywhere::Unknown,
         }
@@ -170,7 +170,7 @@ impl Watched {
 
     fn is_used_elsewhere(&self, everywhere: &Everywhere) -> bool {
         match (everywhere, &self.version) {
-            (Everywhere::With(elsewhere), Some(version)) => elsewhere.holding(version).next().is_some(),
+            (Everywhere::With(elsewhere), Some(version)) => elsewhere.blockers(version).next().is_some(),
             (Everywhere::Unknown, _) => true,
             (Everywhere::With(_) | Everywhere::Here, _) => false,
         }

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use super::follow::unwound;
 use super::{DeployError, Deployments, meter};
-use crate::routing::{ServiceName, Share};
+use crate::routing::{ServiceName, VersionShare};
 use crate::store::{Applied, ChangeRequest, Clearance, Refusal, StoreError};
 
 impl Deployments {
@@ -18,7 +18,7 @@ impl Deployments {
     /// # use tower_canary::{Deployments, Draw, ServiceName};
     /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
     /// # let (deployments, auth): (_, ServiceName) = (Deployments::in_memory(Draw::Exact), "auth".parse()?);
-    /// let switch = Change::Switch { version: "v1.1".parse()? };
+    /// let switch = Change::switch("v1.1".parse()?);
     /// assert!(deployments.apply(&auth, ChangeRequest::new(switch, "alice")).await.is_err());
     /// let refused = &deployments.refusals(&auth, 10).await?[0];
     /// assert_eq!((refused.actor.as_str(), refused.asked.as_str()), ("alice", "switch to v1.1"));
@@ -60,9 +60,9 @@ impl Deployments {
             // The store knows better than what is served.
             DeployError::Store(StoreError::GenerationConflict { found, .. }) => {
                 let split = split.filter(|split| split.generation() == *found);
-                Refusal { generation: Some(*found), ..Refusal::of(service, request, split, error) }
+                Refusal { generation: Some(*found), ..Refusal::new(service, request, split, error) }
             }
-            _ => Refusal::of(service, request, split, error),
+            _ => Refusal::new(service, request, split, error),
         }
     }
 
@@ -127,6 +127,6 @@ fn is_forced(request: &ChangeRequest) -> bool {
     request.clearance == Clearance::All
 }
 
-fn in_words(shares: &[Share]) -> String {
+fn in_words(shares: &[VersionShare]) -> String {
     shares.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

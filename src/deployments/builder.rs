@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::cache::SnapshotCache;
 use super::converge::Identity;
-use super::preflight::Preflight;
+use super::preflight::VersionCheck;
 use super::refresh::Followed;
 use super::{Deployments, Shared};
 use crate::handle::RoutingHandle;
@@ -16,14 +16,14 @@ use crate::store::{RouteStore, StoreError};
 #[must_use = "it does nothing until it is started"]
 pub struct Builder {
     store: Arc<dyn RouteStore>,
-    preflight: Arc<dyn Preflight>,
+    preflight: Arc<dyn VersionCheck>,
     handle: RoutingHandle,
     identity: Option<Identity>,
     cache: Option<Arc<dyn SnapshotCache>>,
 }
 
 impl Builder {
-    pub(super) fn new(store: Arc<dyn RouteStore>, preflight: Arc<dyn Preflight>) -> Self {
+    pub(super) fn new(store: Arc<dyn RouteStore>, preflight: Arc<dyn VersionCheck>) -> Self {
         Self { store, preflight, handle: RoutingHandle::new(), identity: None, cache: None }
     }
 
@@ -33,9 +33,9 @@ impl Builder {
     }
 
     /// Reports to the store what this process serves, under `name`, at most 255 characters: so that
-    /// [`replicas`](Deployments::replicas) shows it and [`converged`](Deployments::converged) waits for it. Two of one
+    /// [`replicas`](Deployments::replicas) shows it and [`wait_converged`](Deployments::wait_converged) waits for it. Two of one
     /// name are told apart. It costs a small write every 5 seconds, after each change, and when a version is drained.
-    pub fn as_replica(self, name: impl Into<String>) -> Self {
+    pub fn with_replica_name(self, name: impl Into<String>) -> Self {
         Self { identity: Some(Identity::new(name.into())), ..self }
     }
 

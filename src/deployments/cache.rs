@@ -23,12 +23,12 @@ use crate::store::{LastGood, Snapshot, StoreError};
 ///
 /// #[async_trait::async_trait]
 /// impl SnapshotCache for InMemory {
-///     async fn keep(&self, last_good: &LastGood) -> Result<(), Box<dyn Error + Send + Sync>> {
+///     async fn save(&self, last_good: &LastGood) -> Result<(), Box<dyn Error + Send + Sync>> {
 ///         *self.0.lock().map_err(|error| error.to_string())? = Some(last_good.clone());
 ///         Ok(())
 ///     }
 ///
-///     async fn last_good(&self) -> Result<Option<LastGood>, Box<dyn Error + Send + Sync>> {
+///     async fn load(&self) -> Result<Option<LastGood>, Box<dyn Error + Send + Sync>> {
 ///         Ok(self.0.lock().map_err(|error| error.to_string())?.clone())
 ///     }
 /// }
@@ -40,21 +40,21 @@ pub trait SnapshotCache: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// Why it cannot; it is logged, and tried again after the next change.
-    async fn keep(&self, last_good: &LastGood) -> Result<(), Box<dyn Error + Send + Sync>>;
+    async fn save(&self, last_good: &LastGood) -> Result<(), Box<dyn Error + Send + Sync>>;
 
     /// What was kept last, if anything was.
     ///
     /// # Errors
     ///
     /// Why it cannot be read; it is logged, and the start fails for want of the store.
-    async fn last_good(&self) -> Result<Option<LastGood>, Box<dyn Error + Send + Sync>>;
+    async fn load(&self) -> Result<Option<LastGood>, Box<dyn Error + Send + Sync>>;
 }
 
 impl Deployments {
     /// Publishes what the cache has. Without it the `error` of the store stands.
     pub(super) async fn start_from_cache(&self, error: StoreError) -> Result<(), StoreError> {
         let Some(cache) = &self.shared.cache else { return Err(error) };
-        let cached = cache.last_good().await.unwrap_or_else(|error| {
+        let cached = cache.load().await.unwrap_or_else(|error| {
             tracing::error!(error = &*error as &dyn Error, "the routes kept last cannot be read");
             None
         });
@@ -74,6 +74,6 @@ impl Deployments {
         let revision = self.followed().revision();
         let splits = self.handle().table().routes().iter().map(|route| route.split().clone()).collect();
         let snapshot = Snapshot { revision, splits, broken: Vec::new() };
-        cache.keep(&LastGood { snapshot, at: SystemTime::now() }).await
+        cache.save(&LastGood { snapshot, at: SystemTime::now() }).await
     }
 }

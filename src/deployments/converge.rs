@@ -29,7 +29,7 @@ impl Identity {
     }
 }
 
-/// Which replicas serve what the store had at a revision. See [`Deployments::converged`] for an example.
+/// Which replicas serve what the store had at a revision. See [`Deployments::wait_converged`] for an example.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Convergence {
@@ -61,7 +61,7 @@ impl Deployments {
         Ok(replicas)
     }
 
-    /// The id under which this process reports, if it [does](super::Builder::as_replica).
+    /// The id under which this process reports, if it [does](super::Builder::with_replica_name).
     #[must_use]
     pub fn replica_id(&self) -> Option<&str> {
         self.shared.identity.as_ref().map(|identity| identity.id.as_str())
@@ -76,19 +76,19 @@ impl Deployments {
     /// Waits until all replicas serve what the store had at `revision`, but not longer than `limit`. That of a change is
     /// in its [`Applied`](crate::store::Applied).
     ///
-    /// Only those count that report: this one does if it was [told to](super::Builder::as_replica). A replica that cannot
+    /// Only those count that report: this one does if it was [told to](super::Builder::with_replica_name). A replica that cannot
     /// reach the store serves what it has, and is not counted once its last report has expired.
     ///
     /// ```
     /// # use std::time::Duration;
     /// # use tower_canary::routing::Change;
     /// # use tower_canary::store::{ChangeRequest, MemoryStore};
-    /// # use tower_canary::{Deployments, NoPreflight};
+    /// # use tower_canary::{Deployments, NoVersionCheck};
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-    /// # let deployments = Deployments::builder(MemoryStore::new(), NoPreflight).as_replica("gateway-1").start().await?;
+    /// # let deployments = Deployments::builder(MemoryStore::new(), NoVersionCheck).with_replica_name("gateway-1").start().await?;
     /// # let register = Change::register("v1.0".parse()?, "http://10.0.0.1:8080".parse()?);
     /// let applied = deployments.apply(&"auth".parse()?, ChangeRequest::new(register, "alice")).await?;
-    /// let convergence = deployments.converged(applied.revision, Duration::from_secs(5)).await?;
+    /// let convergence = deployments.wait_converged(applied.revision, Duration::from_secs(5)).await?;
     /// assert!(convergence.waiting.is_empty());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # })?;
@@ -98,7 +98,7 @@ impl Deployments {
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] when the store could not be read to the end of the time.
-    pub async fn converged(&self, revision: u64, limit: Duration) -> Result<Convergence, StoreError> {
+    pub async fn wait_converged(&self, revision: u64, limit: Duration) -> Result<Convergence, StoreError> {
         let mut seen =
             Err(StoreError::Unavailable("the store did not say in time which replicas there are".into()));
         let asking = async {

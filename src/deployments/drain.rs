@@ -21,7 +21,7 @@
 //! - *A replica that has changed on.* This gateway follows it before it answers.
 //!
 //! Three are not waited for. One whose reports have [expired](Replica::EXPIRY): it is gone, or it cannot reach the store
-//! and serves what it has. One that does not [report](super::Builder::as_replica). And one whose
+//! and serves what it has. One that does not [report](super::Builder::with_replica_name). And one whose
 //! [`run`](Deployments::run) has ended while it still answers requests: it withdraws then.
 //!
 //! While a version is active, pins and overrides may bring it requests at weight 0, so gateways that have a layer with one
@@ -77,9 +77,9 @@ impl Stored {
 }
 
 /// The other gateways that share the store, as seen when a service was asked about. See
-/// [`Deployments::elsewhere`] for an example.
+/// [`Deployments::other_replicas`] for an example.
 #[derive(Clone, Debug)]
-pub struct Elsewhere {
+pub struct OtherReplicas {
     deployments: Deployments,
     service: ServiceName,
     others: Vec<Replica>,
@@ -88,20 +88,20 @@ pub struct Elsewhere {
 /// Why a gateway may still have requests for a version that is to get no more.
 ///
 /// ```
-/// use tower_canary::deployments::Holding;
+/// use tower_canary::deployments::DrainBlocker;
 ///
-/// assert_eq!(Holding::Behind.as_str(), "behind");
+/// assert_eq!(DrainBlocker::Behind.as_str(), "behind");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Holding {
+pub enum DrainBlocker {
     /// It has some, or pins and overrides may bring it some.
     Draining,
     /// It has not followed the last change of the service yet.
     Behind,
 }
 
-impl Holding {
+impl DrainBlocker {
     /// As the admin API writes it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -112,16 +112,16 @@ impl Holding {
     }
 }
 
-impl Elsewhere {
+impl OtherReplicas {
     /// Those that may still have requests for `version`. To be asked after what this gateway does.
-    pub fn holding(&self, version: &VersionName) -> impl Iterator<Item = (&Replica, Holding)> {
+    pub fn blockers(&self, version: &VersionName) -> impl Iterator<Item = (&Replica, DrainBlocker)> {
         let needed = self.deployments.stored().revision(&self.service);
         let draining = Draining { service: self.service.clone(), version: version.clone() };
         self.others.iter().filter_map(move |replica| {
             if needed.is_none_or(|needed| replica.revision < needed) {
-                return Some((replica, Holding::Behind));
+                return Some((replica, DrainBlocker::Behind));
             }
-            replica.draining.contains(&draining).then_some((replica, Holding::Draining))
+            replica.draining.contains(&draining).then_some((replica, DrainBlocker::Draining))
         })
     }
 }
@@ -129,27 +129,27 @@ impl Elsewhere {
 impl Deployments {
     /// The other gateways that share the store, and which versions of `service` they may still have requests for. The
     /// process of a version may be stopped once it [is drained](crate::RoutingHandle::is_drained) here, and then none of
-    /// the others [holds](Elsewhere::holding) it. Ask again every 100 ms or so until then.
+    /// the others [holds](OtherReplicas::blockers) it. Ask again every 100 ms or so until then.
     ///
-    /// Those count that [report](super::Builder::as_replica) and have lately; one that cannot reach the store is not waited
+    /// Those count that [report](super::Builder::with_replica_name) and have lately; one that cannot reach the store is not waited
     /// for once its last report has expired, nor is one whose [`run`](Self::run) has ended.
     ///
     /// ```
     /// # use tower_canary::routing::Change;
     /// # use tower_canary::store::{ChangeRequest, MemoryStore};
-    /// # use tower_canary::{Deployments, NoPreflight, ServiceName, VersionName};
+    /// # use tower_canary::{Deployments, NoVersionCheck, ServiceName, VersionName};
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-    /// # let deployments = Deployments::builder(MemoryStore::new(), NoPreflight).as_replica("gateway-1").start().await?;
+    /// # let deployments = Deployments::builder(MemoryStore::new(), NoVersionCheck).with_replica_name("gateway-1").start().await?;
     /// # let (auth, old): (ServiceName, VersionName) = ("auth".parse()?, "v1.0".parse()?);
     /// # for (version, url) in [("v1.0", "http://10.0.0.1"), ("v1.1", "http://10.0.0.2")] {
     /// #     let register = Change::register(version.parse()?, url.parse()?);
     /// #     deployments.apply(&auth, ChangeRequest::new(register, "alice")).await?;
     /// # }
-    /// let switch = Change::Switch { version: "v1.1".parse()? };
+    /// let switch = Change::switch("v1.1".parse()?);
     /// deployments.apply(&auth, ChangeRequest::new(switch, "alice")).await?;
     /// let is_drained_here = deployments.handle().is_drained("auth", "v1.0") == Some(true);
-    /// let elsewhere = deployments.elsewhere(&auth).await?;
-    /// let may_be_stopped = is_drained_here && elsewhere.holding(&old).next().is_none();
+    /// let elsewhere = deployments.other_replicas(&auth).await?;
+    /// let may_be_stopped = is_drained_here && elsewhere.blockers(&old).next().is_none();
     /// # assert!(may_be_stopped);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # })?;
@@ -159,14 +159,14 @@ impl Deployments {
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] when the store cannot be read.
-    pub async fn elsewhere(&self, service: &ServiceName) -> Result<Elsewhere, StoreError> {
+    pub async fn other_replicas(&self, service: &ServiceName) -> Result<OtherReplicas, StoreError> {
         let mut others = self.shared.store.replicas().await?;
         others.retain(|replica| Some(replica.id.as_str()) != self.replica_id());
         let served = self.followed().revision();
         if others.iter().any(|other| other.revision > served) || self.stored().revision(service).is_none() {
             self.refresh().await?;
         }
-        Ok(Elsewhere { deployments: self.clone(), service: service.clone(), others })
+        Ok(OtherReplicas { deployments: self.clone(), service: service.clone(), others })
     }
 
     pub(super) fn stored(&self) -> MutexGuard<'_, Stored> {

@@ -16,7 +16,7 @@ use crate::store::StoreError;
 ///
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// let deployments = Deployments::in_memory(Draw::Exact);
-/// let switch = ChangeRequest::new(Change::Switch { version: "v1.1".parse()? }, "alice");
+/// let switch = ChangeRequest::new(Change::switch("v1.1".parse()?), "alice");
 /// let error = deployments.apply(&"auth".parse()?, switch).await.unwrap_err();
 /// assert!(matches!(&error, DeployError::Store(StoreError::UnknownService(name)) if name.as_str() == "auth"));
 /// assert_eq!(error.to_string(), "service auth is not registered: register a version of it first");

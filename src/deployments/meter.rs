@@ -106,7 +106,7 @@ impl Deployments {
         #[expect(clippy::cast_precision_loss, reason = "revisions are far below 2^53")]
         gauge!(REVISION).set(freshness.revision as f64);
         gauge!(AGE).set(freshness.age.as_secs_f64());
-        counter!(UNKNOWN).absolute(self.shared.handle.unknown());
+        counter!(UNKNOWN).absolute(self.shared.handle.unknown_service_requests());
         self.shared.meter.hand_on(self);
     }
 }
@@ -211,7 +211,7 @@ fn describe() {
     describe_gauge!(
         WEIGHT,
         Unit::Percent,
-        "Share of the service's traffic that the version should get, in percent."
+        "VersionShare of the service's traffic that the version should get, in percent."
     );
     describe_gauge!(HEALTHY, Unit::Count, "What the last probe of the version saw: 1 healthy, 0 not.");
     describe_counter!(NO_BACKEND, Unit::Count, "Requests that came while the service had no active version.");

@@ -7,10 +7,10 @@
 //! ```
 //! use tower_canary::routing::{Change, Registration};
 //! use tower_canary::store::{ChangeRequest, MemoryStore};
-//! use tower_canary::{Deployments, NoPreflight, ServiceName};
+//! use tower_canary::{Deployments, NoVersionCheck, ServiceName};
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-//! let deployments = Deployments::start(MemoryStore::new(), NoPreflight).await?;
+//! let deployments = Deployments::start(MemoryStore::new(), NoVersionCheck).await?;
 //! let following = tokio::spawn(deployments.clone().run(std::future::pending()));
 //!
 //! let orders: ServiceName = "orders".parse()?;
@@ -52,14 +52,15 @@ pub use self::cache::SnapshotCache;
 pub use self::converge::Convergence;
 use self::converge::Identity;
 use self::drain::Stored;
-pub use self::drain::{Elsewhere, Holding};
+pub use self::drain::{DrainBlocker, OtherReplicas};
 pub use self::error::DeployError;
-pub use self::preflight::{Healthy, NoPreflight, Preflight, Unhealthy, UrlRefused};
+pub use self::preflight::{Healthy, NoVersionCheck, Unhealthy, UrlRefused, VersionCheck};
 use self::refresh::Followed;
 pub use self::refresh::Freshness;
 use crate::handle::RoutingHandle;
 use crate::routing::{
-    Backend, Change, ChangeError, Draw, HealthPath, Preview, Route, ServiceName, Split, Version, VersionName,
+    Change, ChangeError, Draw, HealthPath, Instances, Preview, Route, ServiceName, Split, Version,
+    VersionName,
 };
 use crate::store::{Applied, ChangeRequest, Clearance, HistoryEntry, MemoryStore, RouteStore, StoreError};
 
@@ -71,10 +72,10 @@ const PROBE_ROUNDS: usize = 8;
 /// ```
 /// use tower_canary::routing::Change;
 /// use tower_canary::store::{ChangeRequest, MemoryStore};
-/// use tower_canary::{Deployments, NoPreflight, Target, WeightedVersionLayer};
+/// use tower_canary::{Deployments, NoVersionCheck, Target, WeightedVersionLayer};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-/// let deployments = Deployments::start(MemoryStore::new(), NoPreflight).await?;
+/// let deployments = Deployments::start(MemoryStore::new(), NoVersionCheck).await?;
 /// let layer = WeightedVersionLayer::new(deployments.handle(), Target::service("auth".parse()?));
 ///
 /// let register = Change::register("v1.0".parse()?, "http://10.0.0.1:8080".parse()?);
@@ -92,7 +93,7 @@ pub struct Deployments {
 #[derive(Debug)]
 struct Shared {
     store: Arc<dyn RouteStore>,
-    preflight: Arc<dyn Preflight>,
+    preflight: Arc<dyn VersionCheck>,
     handle: RoutingHandle,
     identity: Option<Identity>,
     cache: Option<Arc<dyn SnapshotCache>>,
@@ -120,7 +121,7 @@ impl Deployments {
     /// # Errors
     ///
     /// When the store cannot be read. A single split that cannot be read is left out and [reported](Self::freshness).
-    pub async fn start(store: impl RouteStore, preflight: impl Preflight) -> Result<Self, StoreError> {
+    pub async fn start(store: impl RouteStore, preflight: impl VersionCheck) -> Result<Self, StoreError> {
         Self::builder(store, preflight).start().await
     }
 
@@ -128,19 +129,19 @@ impl Deployments {
     ///
     /// ```
     /// use tower_canary::store::MemoryStore;
-    /// use tower_canary::{Deployments, Draw, NoPreflight, RoutingHandle};
+    /// use tower_canary::{Deployments, Draw, NoVersionCheck, RoutingHandle};
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-    /// let deployments = Deployments::builder(MemoryStore::new(), NoPreflight)
+    /// let deployments = Deployments::builder(MemoryStore::new(), NoVersionCheck)
     ///     .with_handle(RoutingHandle::with_draw(Draw::Seeded(7)))
-    ///     .as_replica("gateway-1")
+    ///     .with_replica_name("gateway-1")
     ///     .start()
     ///     .await?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # })?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn builder(store: impl RouteStore, preflight: impl Preflight) -> Builder {
+    pub fn builder(store: impl RouteStore, preflight: impl VersionCheck) -> Builder {
         Builder::new(Arc::new(store), Arc::new(preflight))
     }
 
@@ -154,7 +155,7 @@ impl Deployments {
     /// ```
     #[must_use]
     pub fn in_memory(draw: Draw) -> Self {
-        let builder = Self::builder(MemoryStore::new(), NoPreflight);
+        let builder = Self::builder(MemoryStore::new(), NoVersionCheck);
         builder.with_handle(RoutingHandle::with_draw(draw)).build()
     }
 
@@ -199,7 +200,7 @@ impl Deployments {
                 Err(StoreError::NotCleared { versions, health_path }) => {
                     for version in versions {
                         self.probe(service, &version, health_path.as_ref()).await?;
-                        clear(request, version.name, version.backend);
+                        clear(request, version.name, version.instances);
                     }
                 }
                 Err(refused) => return Err(refused.into()),
@@ -244,7 +245,7 @@ impl Deployments {
     /// #     let register = Change::register(version.parse()?, url.parse()?);
     /// #     deployments.apply(&"auth".parse()?, ChangeRequest::new(register, "alice")).await?;
     /// # }
-    /// let tenth = Change::SetWeight { version: "v1.1".parse()?, weight: "10".parse()? };
+    /// let tenth = Change::set_weight("v1.1".parse()?, "10".parse()?);
     /// let preview = deployments.preview(&"auth".parse()?, &ChangeRequest::new(tenth, "alice"))?;
     /// assert_eq!(preview.after.versions()[0].weight.percent(), 90.0);
     /// assert_eq!(preview.moves[0].slots, 1_000); // of the users with a key, 10 % move
@@ -263,7 +264,7 @@ impl Deployments {
             None if matches!(request.change, Change::Register(_)) => Split::new(service.clone(), 0),
             None => return Err(StoreError::UnknownService(service.clone()).into()),
         };
-        let after = request.clone().forced().decide(&before, crate::store::now())?;
+        let after = request.clone().without_check().decide(&before, crate::store::now())?;
         Ok(Preview { moves: before.moves(&after), after })
     }
 
@@ -280,12 +281,12 @@ impl Deployments {
     /// #     let register = Change::register(version.parse()?, url.parse()?);
     /// #     deployments.apply(&auth, ChangeRequest::new(register, "alice")).await?;
     /// # }
-    /// let switch = Change::Switch { version: "v1.1".parse()? };
+    /// let switch = Change::switch("v1.1".parse()?);
     /// deployments.apply(&auth, ChangeRequest::new(switch, "alice")).await?; // generation 3
     /// let latest = &deployments.history(&auth, None, 1).await?[0];
     /// assert_eq!((latest.generation, latest.actor.as_str(), latest.kind.as_str()), (3, "alice", "switch"));
     ///
-    /// let undo = deployments.restoring(&auth, 2).await?;
+    /// let undo = deployments.restore_change(&auth, 2).await?;
     /// let applied = deployments.apply(&auth, ChangeRequest::new(undo, "bob")).await?;
     /// assert_eq!(applied.after.versions()[0].weight.percent(), 100.0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -297,7 +298,11 @@ impl Deployments {
     ///
     /// [`DeployError::UnknownGeneration`] when the history does not have it; [`DeployError::Store`] when there is no such
     /// service or the store cannot be read.
-    pub async fn restoring(&self, service: &ServiceName, generation: u64) -> Result<Change, DeployError> {
+    pub async fn restore_change(
+        &self,
+        service: &ServiceName,
+        generation: u64,
+    ) -> Result<Change, DeployError> {
         let found = self.history(service, generation.checked_add(1), 1).await?;
         match found.into_iter().next().filter(|entry| entry.generation == generation) {
             Some(entry) => Ok(Change::Restore { generation, shares: entry.after }),
@@ -310,13 +315,13 @@ impl Deployments {
         if let Change::Restore { generation, shares } = change
             && shares.is_empty()
         {
-            *change = self.restoring(service, *generation).await?;
+            *change = self.restore_change(service, *generation).await?;
         }
         Ok(())
     }
 
     /// Up to `limit` changes of `service`, latest first; `before` leaves out that generation and later ones. See
-    /// [`restoring`](Self::restoring) for an example.
+    /// [`restoring`](Self::restore_change) for an example.
     ///
     /// # Errors
     ///
@@ -383,10 +388,10 @@ impl Deployments {
     ///
     /// ```
     /// use tower_canary::store::MemoryStore;
-    /// use tower_canary::{Deployments, NoPreflight};
+    /// use tower_canary::{Deployments, NoVersionCheck};
     ///
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-    /// let deployments = Deployments::start(MemoryStore::new(), NoPreflight).await?;
+    /// let deployments = Deployments::start(MemoryStore::new(), NoVersionCheck).await?;
     /// let freshness = deployments.freshness();
     /// assert!(!freshness.from_cache && freshness.broken.is_empty());
     /// println!("the store's revision {}, known {:?} ago to be the latest", freshness.revision, freshness.age);
@@ -402,7 +407,7 @@ impl Deployments {
     /// Follows the store until `shutdown`, refreshing about every second, and at once where the store tells of changes
     /// (PostgreSQL): so that several gateways that share a store follow each other. To be spawned or joined by the host.
     ///
-    /// It also [reports](Builder::as_replica) what is served, [keeps](Builder::with_cache) it, and takes samples of the
+    /// It also [reports](Builder::with_replica_name) what is served, [keeps](Builder::with_cache) it, and takes samples of the
     /// [traffic](crate::traffic). An error is logged, waited out with growing pauses, and never ends it; nor does a panic of
     /// the store.
     ///
@@ -464,8 +469,8 @@ impl Drop for Unpublished<'_> {
     }
 }
 
-fn clear(request: &mut ChangeRequest, version: VersionName, backend: Backend) {
+fn clear(request: &mut ChangeRequest, version: VersionName, instances: Instances) {
     if let Clearance::Only(cleared) = &mut request.clearance {
-        cleared.push((version, backend));
+        cleared.push((version, instances));
     }
 }

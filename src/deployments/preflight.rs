@@ -10,7 +10,7 @@ use crate::routing::{Backend, HealthPath, Version};
 /// Decides which URLs may be registered, and probes a version before it gets traffic.
 ///
 /// ```
-/// use tower_canary::deployments::{Healthy, Preflight, Unhealthy, UrlRefused};
+/// use tower_canary::deployments::{Healthy, VersionCheck, Unhealthy, UrlRefused};
 /// use tower_canary::routing::{Backend, HealthPath, Version};
 ///
 /// /// Only backends in one domain, taken to be healthy.
@@ -18,7 +18,7 @@ use crate::routing::{Backend, HealthPath, Version};
 /// struct OurDomain;
 ///
 /// #[async_trait::async_trait]
-/// impl Preflight for OurDomain {
+/// impl VersionCheck for OurDomain {
 ///     fn admit(&self, backend: &Backend) -> Result<(), UrlRefused> {
 ///         match backend.authority().host().ends_with(".internal") {
 ///             true => Ok(()),
@@ -35,7 +35,7 @@ use crate::routing::{Backend, HealthPath, Version};
 /// # Ok::<(), tower_canary::routing::InvalidBackend>(())
 /// ```
 #[async_trait]
-pub trait Preflight: fmt::Debug + Send + Sync + 'static {
+pub trait VersionCheck: fmt::Debug + Send + Sync + 'static {
     /// Whether `backend` may be registered as the URL of a version.
     ///
     /// # Errors
@@ -59,10 +59,10 @@ pub trait Preflight: fmt::Debug + Send + Sync + 'static {
 /// Admits every URL and takes every version to be healthy: for tests, and for hosts whose changes come from code.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::exhaustive_structs, reason = "it has nothing to add")]
-pub struct NoPreflight;
+pub struct NoVersionCheck;
 
 #[async_trait]
-impl Preflight for NoPreflight {
+impl VersionCheck for NoVersionCheck {
     fn admit(&self, _: &Backend) -> Result<(), UrlRefused> {
         Ok(())
     }

@@ -310,7 +310,7 @@ impl LiveRoute {
 /// Those of the versions of `route`, with the tallies that were `kept`.
 fn lanes(route: &Route, kept: impl Fn(&Version) -> Option<Arc<Tally>>) -> Box<[Lanes]> {
     let lanes = route.split().versions().iter().map(|version| Lanes {
-        upstreams: Sharded::new(|shard, _| Upstream::new(&version.backend, shard)),
+        upstreams: Sharded::new(|shard, _| Upstream::new(version.backend(), shard)),
         tally: kept(version).unwrap_or_else(|| Arc::new(Tally::new())),
     });
     lanes.collect()

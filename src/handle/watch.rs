@@ -36,11 +36,11 @@ impl RoutingHandle {
     }
 
     /// Whether the version gets no more requests through layers of this handle and has none: none is left at its backend. At
-    /// weight 0 an active version still gets some where a layer has a [`Pin`](crate::layer::Pin) or an
+    /// weight 0 an active version still gets some where a layer has a [`PinCookie`](crate::layer::PinCookie) or an
     /// [`Override`](crate::layer::Override): make it inactive first. `None` when there is no version of that name.
     ///
     /// Its process may be stopped as soon as the same holds for every gateway that follows the store:
-    /// [`Deployments::elsewhere`](crate::Deployments::elsewhere) tells of them.
+    /// [`Deployments::other_replicas`](crate::Deployments::other_replicas) tells of them.
     ///
     /// ```
     /// # use tower_canary::routing::{Change, Route, Split};
@@ -49,7 +49,7 @@ impl RoutingHandle {
     /// # let split = Split::new("auth".parse()?, 7)
     /// #     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), at)?
     /// #     .apply(&Change::register("v1.1".parse()?, "http://10.0.0.2".parse()?), at)?
-    /// #     .apply(&Change::Switch { version: "v1.1".parse()? }, at)?;
+    /// #     .apply(&Change::switch("v1.1".parse()?), at)?;
     /// # assert!(handle.publish(Route::compile(split)));
     /// // After a switch to v1.1:
     /// assert_eq!(handle.is_drained("auth", "v1.0"), Some(true));
@@ -116,10 +116,10 @@ impl RoutingHandle {
     /// are counted [with it](crate::traffic::ServiceTraffic::unserved).
     ///
     /// ```
-    /// assert_eq!(tower_canary::RoutingHandle::new().unknown(), 0);
+    /// assert_eq!(tower_canary::RoutingHandle::new().unknown_service_requests(), 0);
     /// ```
     #[must_use]
-    pub fn unknown(&self) -> u64 {
+    pub fn unknown_service_requests(&self) -> u64 {
         let known = self.shared.cells.load().values().map(|cell| cell.unknown()).sum::<u64>();
         known + self.shared.unknown.load(Ordering::Relaxed)
     }

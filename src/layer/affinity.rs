@@ -14,7 +14,7 @@ use crate::routing::Point;
 /// Where the key of a request is found, by which its user is kept with one version: the first source that has one.
 ///
 /// The key is hashed with the salt of the service to one of its 10,000 slots, each of which belongs to a version:
-/// [`Point::of_key`] says how. Nothing is stored and no cookie is set, and every replica agrees. When weights change, the
+/// [`Point::from_key`] says how. Nothing is stored and no cookie is set, and every replica agrees. When weights change, the
 /// fewest users move, and nobody leaves a version whose share grew. A request without a key is drawn by weight alone;
 /// [`RoutingHandle::picks`](crate::RoutingHandle::picks) counts both.
 ///
@@ -32,7 +32,7 @@ use crate::routing::Point;
 /// # let split = Split::new("auth".parse()?, 7)
 /// #     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), at)?
 /// #     .apply(&Change::register("v1.1".parse()?, "http://10.0.0.2".parse()?), at)?
-/// #     .apply(&Change::SetWeight { version: "v1.1".parse()?, weight: "50".parse()? }, at)?;
+/// #     .apply(&Change::set_weight("v1.1".parse()?, "50".parse()?), at)?;
 /// # assert!(handle.publish(Route::compile(split)));
 /// # let client = service_fn(|request: Request<()>| async move {
 /// #     Ok::<_, std::convert::Infallible>(Response::new(request.uri().host().unwrap_or_default().to_owned()))
@@ -124,7 +124,7 @@ impl Affinity {
     pub(super) fn slot(&self, head: &RequestHead<'_>, salt: u64) -> Option<Point> {
         self.sources.iter().find_map(|source| {
             let key = source.key(head).filter(|key| !key.is_empty())?;
-            Some(Point::of_key(salt, &key))
+            Some(Point::from_key(salt, &key))
         })
     }
 }

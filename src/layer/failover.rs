@@ -9,7 +9,7 @@
 //! use http::{Request, Response};
 //! use tower::retry::RetryLayer;
 //! use tower::{ServiceBuilder, ServiceExt, service_fn};
-//! use tower_canary::layer::failover::{Failover, Unsent, prepare};
+//! use tower_canary::layer::failover::{Failover, ReplayableBody, prepare};
 //! # use tower_canary::routing::{Change, Reason, Route, Split};
 //! # use tower_canary::{Draw, RoutingHandle, Target, WeightedVersionLayer};
 //!
@@ -18,11 +18,11 @@
 //! # let split = Split::new("auth".parse()?, 7)
 //! #     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), at)?
 //! #     .apply(&Change::register("v1.1".parse()?, "http://10.0.0.2".parse()?), at)?
-//! #     .apply(&Change::SetWeight { version: "v1.1".parse()?, weight: "50".parse()? }, at)?;
+//! #     .apply(&Change::set_weight("v1.1".parse()?, "50".parse()?), at)?;
 //! # let handle = RoutingHandle::with_draw(Draw::Seeded(1));
 //! # assert!(handle.publish(Route::compile(split)));
 //! // A client that cannot connect to v1.1. With hyper-util it is `|error| error.is_connect()`.
-//! let client = service_fn(|request: Request<Unsent<String>>| async move {
+//! let client = service_fn(|request: Request<ReplayableBody<String>>| async move {
 //!     if request.uri().host() == Some("10.0.0.2") { Err("connection refused") } else { Ok(Response::new(String::new())) }
 //! });
 //! let layer = WeightedVersionLayer::new(&handle, Target::service("auth".parse()?)).with_failover();
@@ -80,25 +80,29 @@ impl<F> fmt::Debug for Failover<F> {
 }
 
 /// Makes a request one that can be sent elsewhere: to be called outside of the retry.
-pub fn prepare<B>(request: Request<B>) -> Request<Unsent<B>> {
-    let mut request = request.map(Unsent::new);
+pub fn prepare<B>(request: Request<B>) -> Request<ReplayableBody<B>> {
+    let mut request = request.map(ReplayableBody::new);
     request.extensions_mut().insert(Tried::default());
     request
 }
 
-impl<F, B, R, E> Policy<Request<Unsent<B>>, R, E> for Failover<F>
+impl<F, B, R, E> Policy<Request<ReplayableBody<B>>, R, E> for Failover<F>
 where
     F: Fn(&E) -> bool,
 {
     type Future = Ready<()>;
 
-    fn retry(&mut self, request: &mut Request<Unsent<B>>, result: &mut Result<R, E>) -> Option<Ready<()>> {
+    fn retry(
+        &mut self,
+        request: &mut Request<ReplayableBody<B>>,
+        result: &mut Result<R, E>,
+    ) -> Option<Ready<()>> {
         let error = result.as_ref().err()?;
         let again = (self.is_connect_error)(error) && request.body().is_unsent();
         (again && request.extensions().get::<Tried>()?.fail()).then(|| ready(()))
     }
 
-    fn clone_request(&mut self, request: &Request<Unsent<B>>) -> Option<Request<Unsent<B>>> {
+    fn clone_request(&mut self, request: &Request<ReplayableBody<B>>) -> Option<Request<ReplayableBody<B>>> {
         let body = request.body().is_unsent().then(|| request.body().clone())?;
         let mut copy = Request::new(body);
         *copy.method_mut() = request.method().clone();
@@ -118,12 +122,12 @@ impl WeightedVersionLayer {
 }
 
 /// A body that can be sent again for as long as nothing of it was: its clones are one body, for the first that asks.
-pub struct Unsent<B> {
+pub struct ReplayableBody<B> {
     shared: Arc<Mutex<Option<Pin<Box<B>>>>>,
     taken: Option<Pin<Box<B>>>,
 }
 
-impl<B> Unsent<B> {
+impl<B> ReplayableBody<B> {
     fn new(body: B) -> Self {
         Self { shared: Arc::new(Mutex::new(Some(Box::pin(body)))), taken: None }
     }
@@ -144,19 +148,19 @@ impl<B> Unsent<B> {
     }
 }
 
-impl<B> Clone for Unsent<B> {
+impl<B> Clone for ReplayableBody<B> {
     fn clone(&self) -> Self {
         Self { shared: Arc::clone(&self.shared), taken: None }
     }
 }
 
-impl<B> fmt::Debug for Unsent<B> {
+impl<B> fmt::Debug for ReplayableBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Unsent").field("unsent", &self.is_unsent()).finish_non_exhaustive()
+        f.debug_struct("ReplayableBody").field("unsent", &self.is_unsent()).finish_non_exhaustive()
     }
 }
 
-impl<B: Body> Body for Unsent<B> {
+impl<B: Body> Body for ReplayableBody<B> {
     type Data = B::Data;
     type Error = B::Error;
 

@@ -5,7 +5,7 @@
 //!
 //! 1. finds the service the request is for ([`Target`]),
 //! 2. chooses a version by weight, from the route published last ([`RoutingHandle`]): the one that a tester asks for
-//!    ([`Override`]), else the one that its user is kept with, by a cookie (`Pin`) or by a key ([`Affinity`]), else the
+//!    ([`Override`]), else the one that its user is kept with, by a cookie (`PinCookie`) or by a key ([`Affinity`]), else the
 //!    next of the draw,
 //! 3. points the URI at the version's base URL, path and query bytes untouched, and sets `Host` ([`HostPolicy`]);
 //!    the HTTP version becomes 1.1, which a client for HTTP/2 raises again,
@@ -45,7 +45,7 @@
 //! let split = Split::new("auth".parse()?, 7)
 //!     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1:8080".parse()?), at)?
 //!     .apply(&Change::register("v1.1".parse()?, "http://10.0.0.2:8080".parse()?), at)?
-//!     .apply(&Change::SetWeight { version: "v1.1".parse()?, weight: "10".parse()? }, at)?;
+//!     .apply(&Change::set_weight("v1.1".parse()?, "10".parse()?), at)?;
 //! let handle = RoutingHandle::with_draw(Draw::Seeded(1));
 //! assert!(handle.publish(Route::compile(split)));
 //!
@@ -101,7 +101,7 @@ pub use self::overriding::Override;
 #[cfg(feature = "proxy")]
 pub(crate) use self::overriding::REFUSED as OVERRIDE_REFUSED;
 #[cfg(feature = "pin")]
-pub use self::pin::{InvalidPinPrefix, InvalidPinSecret, Pin};
+pub use self::pin::{InvalidPinPrefix, InvalidPinSecret, PinCookie};
 pub(crate) use self::problem::Problem;
 #[cfg(feature = "proxy")]
 pub(crate) use self::problem::{is_grpc, problem};

@@ -39,16 +39,16 @@ const LIFETIME: Duration = Duration::from_hours(30 * 24);
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_canary::layer::Pin;
+/// use tower_canary::layer::PinCookie;
 /// use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
 ///
-/// let pin = Pin::signed_with(b"a secret of at least 32 bytes ...")?.with_lifetime(Duration::from_hours(24));
+/// let pin = PinCookie::new(b"a secret of at least 32 bytes ...")?.with_lifetime(Duration::from_hours(24));
 /// let layer = WeightedVersionLayer::new(&RoutingHandle::new(), Target::path_segment()).with_pin(pin);
 /// # Ok::<(), tower_canary::layer::InvalidPinSecret>(())
 /// ```
 #[derive(Clone)]
 #[must_use]
-pub struct Pin {
+pub struct PinCookie {
     key: Key,
     prefix: String,
     lifetime: Duration,
@@ -58,7 +58,7 @@ pub struct Pin {
 /// A secret that is too short to sign with.
 ///
 /// ```
-/// let refused = tower_canary::layer::Pin::signed_with(b"short").unwrap_err();
+/// let refused = tower_canary::layer::PinCookie::new(b"short").unwrap_err();
 /// assert_eq!(refused.to_string(), "the secret of pins needs at least 32 bytes, and has 5");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -70,7 +70,7 @@ pub struct InvalidPinSecret {
 /// A prefix that cannot begin the name of a cookie.
 ///
 /// ```
-/// # let pin = tower_canary::layer::Pin::signed_with(&[7; 32])?;
+/// # let pin = tower_canary::layer::PinCookie::new(&[7; 32])?;
 /// let refused = pin.with_prefix("a;b").unwrap_err();
 /// assert_eq!(refused.to_string(), "\"a;b\" cannot begin the name of a cookie: use letters, digits, '-' and '_'");
 /// # Ok::<(), tower_canary::layer::InvalidPinSecret>(())
@@ -81,13 +81,13 @@ pub struct InvalidPinPrefix {
     prefix: String,
 }
 
-impl Pin {
+impl PinCookie {
     /// Pins signed with `secret`, of 32 random bytes or more, that are good for 30 days.
     ///
     /// # Errors
     ///
     /// [`InvalidPinSecret`] when it is shorter.
-    pub fn signed_with(secret: &[u8]) -> Result<Self, InvalidPinSecret> {
+    pub fn new(secret: &[u8]) -> Result<Self, InvalidPinSecret> {
         if secret.len() < MIN_SECRET {
             return Err(InvalidPinSecret { len: secret.len() });
         }
@@ -116,7 +116,7 @@ impl Pin {
     }
 
     /// Lets browsers send the cookie without TLS: for tests.
-    pub fn insecure(self) -> Self {
+    pub fn allow_http(self) -> Self {
         Self { secure: false, ..self }
     }
 
@@ -128,15 +128,15 @@ impl Pin {
 impl WeightedVersionLayer {
     /// Keeps users without a key with their version by a cookie. It comes before the key: who was pinned stays, and who
     /// has a key from the start needs no pin.
-    pub fn with_pin(self, pin: Pin) -> Self {
+    pub fn with_pin(self, pin: PinCookie) -> Self {
         self.keeping(|rules| rules.pinning = Some(Arc::new(pin)))
     }
 }
 
-impl fmt::Debug for Pin {
+impl fmt::Debug for PinCookie {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { prefix, lifetime, secure, .. } = self;
-        f.debug_struct("Pin")
+        f.debug_struct("PinCookie")
             .field("prefix", prefix)
             .field("lifetime", lifetime)
             .field("secure", secure)
@@ -144,7 +144,7 @@ impl fmt::Debug for Pin {
     }
 }
 
-impl Pinning for Pin {
+impl Pinning for PinCookie {
     fn pinned(&self, headers: &HeaderMap, split: &Split) -> Option<usize> {
         let (name, jar, now) = (self.name(split), CookieJar::new(), now());
         let ours = cookies::pairs(headers).filter_map(|pair| cookies::value(pair, &name)).take(MOST_COPIES);
@@ -181,7 +181,7 @@ struct Pinned<'a> {
 
 impl<'a> Pinned<'a> {
     fn text(split: &Split, version: &Version, expires: u64) -> String {
-        format!("{}/{}/{}/{expires}", split.service(), split.epoch(), version.id)
+        format!("{}/{}/{}/{expires}", split.service(), split.pin_epoch(), version.id)
     }
 
     fn parse(text: &'a str) -> Option<Self> {
@@ -198,7 +198,7 @@ impl<'a> Pinned<'a> {
     /// The position of the version, if the pin is good at the second `now`. One of a later epoch is another gateway's that
     /// knows of a redraw already: its user was drawn anew there.
     fn version(&self, split: &Split, now: u64) -> Option<usize> {
-        if self.service != split.service().as_str() || self.epoch < split.epoch() || self.expires <= now {
+        if self.service != split.service().as_str() || self.epoch < split.pin_epoch() || self.expires <= now {
             return None;
         }
         split.versions().iter().position(|version| version.active && version.id.to_string() == self.id)

@@ -81,7 +81,7 @@ impl Target {
 
     /// The first segment of the path names the service and stays: `/auth/login` goes to `auth` as `/auth/login`.
     #[must_use]
-    pub const fn path_segment_kept() -> Self {
+    pub const fn path_segment_unstripped() -> Self {
         Self(Kind::Lookup(Lookup::PathSegment { strip: false }))
     }
 
@@ -140,7 +140,7 @@ impl fmt::Debug for Lookup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PathSegment { strip: true } => f.write_str("Target::path_segment()"),
-            Self::PathSegment { strip: false } => f.write_str("Target::path_segment_kept()"),
+            Self::PathSegment { strip: false } => f.write_str("Target::path_segment_unstripped()"),
             Self::Host => f.write_str("Target::host()"),
             Self::Subdomain(domain) => {
                 write!(f, "Target::subdomain_of({:?})", domain.trim_start_matches('.'))

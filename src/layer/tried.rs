@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::routing::{PARTS, Point, Split, Version, VersionId};
+use crate::routing::{Point, SLOTS, Split, Version, VersionId};
 
 /// Which versions a request was sent to, shared by its attempts through its extensions.
 #[derive(Clone, Debug, Default)]
@@ -50,7 +50,7 @@ impl Tried {
         let tried = self.state().versions.clone();
         let left = |v: &Version| if tried.contains(&v.id) { 0 } else { u32::from(v.weight.hundredths()) };
         let weights: Vec<u32> = split.versions().iter().map(left).collect();
-        let mut at = u32::from(point.get()) * weights.iter().sum::<u32>() / u32::from(PARTS);
+        let mut at = u32::from(point.get()) * weights.iter().sum::<u32>() / u32::from(SLOTS);
         let chosen = weights.iter().position(|weight| {
             let is_here = at < *weight;
             at = at.saturating_sub(*weight);

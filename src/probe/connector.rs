@@ -83,7 +83,7 @@ impl GuardedConnector {
 
     /// Takes `https` URLs too: for a connector above that adds TLS. On its own it would send them in the clear, so
     /// without this it refuses them.
-    pub fn below_tls(mut self) -> Self {
+    pub fn allow_https(mut self) -> Self {
         self.tcp.enforce_http(false);
         self
     }

@@ -13,7 +13,7 @@ use tower_service::Service;
 use super::cause;
 use super::client::PlainClient;
 use super::policy::UrlPolicy;
-use crate::deployments::{Healthy, Preflight, Unhealthy, UrlRefused};
+use crate::deployments::{Healthy, Unhealthy, UrlRefused, VersionCheck};
 use crate::routing::{Backend, HealthPath, Version};
 
 const TIME_LIMIT: Duration = Duration::from_secs(3);
@@ -61,7 +61,7 @@ impl<C> HttpProbe<C> {
     /// Probes with `client`: for `https`. It is a client for empty bodies, which may share the connector of yours.
     ///
     /// The client must not follow redirects. It should connect through [`UrlPolicy::connector`] below its TLS
-    /// ([`GuardedConnector::below_tls`](super::GuardedConnector::below_tls)), since only there is known what a name
+    /// ([`GuardedConnector::allow_https`](super::GuardedConnector::allow_https)), since only there is known what a name
     /// resolves to.
     ///
     /// ```
@@ -72,7 +72,7 @@ impl<C> HttpProbe<C> {
     /// // Where TLS is wanted, wrap the connector, as hyper-rustls does with `HttpsConnectorBuilder::wrap_connector`.
     /// let policy = UrlPolicy::new();
     /// let client = Client::builder(TokioExecutor::new())
-    ///     .build::<_, http_body_util::Empty<bytes::Bytes>>(policy.connector().below_tls());
+    ///     .build::<_, http_body_util::Empty<bytes::Bytes>>(policy.connector().allow_https());
     /// let probe = HttpProbe::with_client(policy, client);
     /// ```
     pub const fn with_client(policy: UrlPolicy, client: C) -> Self {
@@ -94,7 +94,7 @@ impl<C> HttpProbe<C> {
 }
 
 #[async_trait]
-impl<C, B> Preflight for HttpProbe<C>
+impl<C, B> VersionCheck for HttpProbe<C>
 where
     C: Service<Request<Empty<Bytes>>, Response = Response<B>> + Clone + Send + Sync + 'static,
     C::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -110,8 +110,8 @@ where
         health_path: Option<&HealthPath>,
     ) -> Result<Option<Healthy>, Unhealthy> {
         let unreachable = |cause: &str| Unhealthy::Unreachable(cause.to_owned());
-        self.policy.check_host(version.backend.authority().host()).map_err(unreachable)?;
-        let uri = target(&version.backend, health_path).ok_or_else(|| unreachable("its URL is too long"))?;
+        self.policy.check_host(version.backend().authority().host()).map_err(unreachable)?;
+        let uri = target(version.backend(), health_path).ok_or_else(|| unreachable("its URL is too long"))?;
         let asked = Instant::now();
         let answer = tokio::time::timeout(self.limit, ask(self.client.clone(), uri)).await;
         let status = answer.map_err(|_| Unhealthy::TimedOut(self.limit))??;

@@ -13,13 +13,13 @@
 //! Every spelling is judged by the address it stands for: `0x7f000001`, `2130706433`, `0177.0.0.1`, `127.1`, and IPv4
 //! addresses inside IPv6 ones (mapped, compatible, translated, NAT64, 6to4).
 //!
-//! [`HttpProbe`] is the [`Preflight`](crate::deployments::Preflight) of a gateway: it refuses URLs by the policy and
+//! [`HttpProbe`] is the [`VersionCheck`](crate::deployments::VersionCheck) of a gateway: it refuses URLs by the policy and
 //! asks a version whether it is healthy before it gets traffic.
 //!
 //! # Example
 //!
 //! ```
-//! use tower_canary::deployments::Preflight;
+//! use tower_canary::deployments::VersionCheck;
 //! use tower_canary::probe::{HttpProbe, UrlPolicy};
 //!
 //! let probe = HttpProbe::new(UrlPolicy::new());

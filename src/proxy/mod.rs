@@ -73,11 +73,11 @@
 //! | --- | --- | --- | --- |
 //! | the host is not clear | 400 | `ambiguous-host` | 3 |
 //! | the body broke off, or is not framed as its head says | 400 | `malformed-body` | 3 |
-//! | the client owed the rest of the body for longer than the [limit](Proxy::with_answer_timeout) | 408 | `request-timeout` | 4 |
+//! | the client owed the rest of the body for longer than the [limit](Proxy::with_response_timeout) | 408 | `request-timeout` | 4 |
 //! | `CONNECT`, a foreign transfer coding | 501 | `not-implemented` | 12 |
 //! | the request came back | 508 | `loop-detected` | 13 |
 //! | the client fails, or the backend's answer is none | 502 | `bad-gateway` | 14 |
-//! | no answer within the [limit](Proxy::with_answer_timeout), or an error of the client that a time limit caused: an `io::Error` of that kind, hyper's, or the `Elapsed` of tower or tokio | 504 | `gateway-timeout` | 4 |
+//! | no answer within the [limit](Proxy::with_response_timeout), or an error of the client that a time limit caused: an `io::Error` of that kind, hyper's, or the `Elapsed` of tower or tokio | 504 | `gateway-timeout` | 4 |
 
 mod body;
 mod complaints;

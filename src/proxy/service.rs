@@ -67,10 +67,10 @@ impl<S> Proxy<S> {
     /// use tower_canary::proxy::Proxy;
     ///
     /// # let client = ();
-    /// let proxy = Proxy::new(client).with_answer_timeout(Duration::from_secs(300));
+    /// let proxy = Proxy::new(client).with_response_timeout(Duration::from_secs(300));
     /// ```
-    pub fn with_answer_timeout(self, limit: Duration) -> Self {
-        self.set(|settings| settings.answer_timeout = limit)
+    pub fn with_response_timeout(self, limit: Duration) -> Self {
+        self.set(|settings| settings.response_timeout = limit)
     }
 
     /// Whose `X-Forwarded-*` and `Forwarded` headers are believed: those of peers, and of addresses told by such, for
@@ -169,7 +169,7 @@ where
             Ok(handshake) => handshake,
             Err(problem) => return ResponseFuture::refused(problem, grpc),
         };
-        let (body, progress) = RequestBody::new(body, grpc, self.settings.answer_timeout);
+        let (body, progress) = RequestBody::new(body, grpc, self.settings.response_timeout);
         head.extensions.insert(progress.verdict().clone());
         let sent = Sent { progress, settings: Arc::clone(&self.settings), handshake };
         ResponseFuture::sent(self.inner.call(Request::from_parts(head, body)), sent, grpc)
@@ -185,10 +185,10 @@ impl<S: Clone> Clone for Proxy<S> {
 
 impl<S: fmt::Debug> fmt::Debug for Proxy<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Settings { answer_timeout, origin, upgrades, .. } = &*self.settings;
+        let Settings { response_timeout, origin, upgrades, .. } = &*self.settings;
         f.debug_struct("Proxy")
             .field("inner", &self.inner)
-            .field("answer_timeout", answer_timeout)
+            .field("response_timeout", response_timeout)
             .field("origin", origin)
             .field("upgrades", &upgrades.is_some())
             .finish()

@@ -18,7 +18,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// What clones of a proxy share.
 #[derive(Clone)]
 pub(super) struct Settings {
-    pub(super) answer_timeout: Duration,
+    pub(super) response_timeout: Duration,
     pub(super) origin: Origin,
     pub(super) upgrades: Option<Arc<Executing>>,
     pub(super) complaints: Arc<Complaints>,
@@ -27,7 +27,7 @@ pub(super) struct Settings {
 impl Settings {
     pub(super) fn new() -> Self {
         let complaints = Arc::new(Complaints::new());
-        Self { answer_timeout: ANSWER_TIMEOUT, origin: Origin::new(), upgrades: None, complaints }
+        Self { response_timeout: ANSWER_TIMEOUT, origin: Origin::new(), upgrades: None, complaints }
     }
 
     /// What a client is told where there is no answer because of `error`.

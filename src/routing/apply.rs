@@ -6,11 +6,12 @@ use std::time::SystemTime;
 use super::backend::Backend;
 use super::change::{Change, Registration};
 use super::change_error::ChangeError;
+use super::instances::Instances;
 use super::name::VersionName;
 use super::rebalance::apportion;
 use super::split::Split;
-use super::version::{Share, Version, VersionId};
-use super::weight::{PARTS, Weight};
+use super::version::{Version, VersionId, VersionShare};
+use super::weight::{SLOTS, Weight};
 
 impl Split {
     /// The split after `change`, made at `at`; or why it is refused, in which case nothing has happened.
@@ -36,7 +37,7 @@ impl Split {
             }
             Change::Remove { version } => after.remove(version)?,
             Change::Restore { generation, shares } => after.restore(*generation, shares)?,
-            Change::Redraw => after.epoch += 1,
+            Change::Redraw => after.pin_epoch += 1,
         }
         if after == *self {
             return Ok(after);
@@ -62,7 +63,7 @@ impl Split {
         self.versions.push(Version {
             id: VersionId::derive(self.salt, self.generation + 1, &new.version),
             name: new.version.clone(),
-            backend: new.backend.clone(),
+            instances: Instances::from(new.backend.clone()),
             weight: if first { Weight::FULL } else { Weight::ZERO },
             active: new.active,
             created_at: at,
@@ -88,7 +89,7 @@ impl Split {
 
     /// Lets the other active versions share what `weight` leaves, in proportion to their present weights.
     fn share_rest(&mut self, version: &VersionName, weight: Weight) -> Result<(), ChangeError> {
-        let rest = u32::from(PARTS - weight.hundredths());
+        let rest = u32::from(SLOTS - weight.hundredths());
         let mut others: Vec<&mut Version> =
             self.versions.iter_mut().filter(|v| v.active && v.name != *version).collect();
         let weights: Vec<u32> = others.iter().map(|v| u32::from(v.weight.hundredths())).collect();
@@ -107,7 +108,7 @@ impl Split {
 
     fn set_weights(&mut self, weights: &BTreeMap<VersionName, Weight>) -> Result<(), ChangeError> {
         let total: u32 = weights.values().map(|w| u32::from(w.hundredths())).sum();
-        if total != u32::from(PARTS) {
+        if total != u32::from(SLOTS) {
             return Err(ChangeError::WrongTotal { hundredths: total });
         }
         for (version, weight) in weights {
@@ -157,8 +158,8 @@ impl Split {
 
     fn set_url(&mut self, version: &VersionName, backend: &Backend) -> Result<(), ChangeError> {
         let own = self.named(version)?;
-        if own.backend != *backend {
-            own.backend = backend.clone();
+        if own.instances != *backend {
+            own.instances = Instances::from(backend.clone());
         }
         Ok(())
     }
@@ -171,7 +172,7 @@ impl Split {
         Ok(())
     }
 
-    fn restore(&mut self, generation: u64, shares: &[Share]) -> Result<(), ChangeError> {
+    fn restore(&mut self, generation: u64, shares: &[VersionShare]) -> Result<(), ChangeError> {
         for share in shares.iter().filter(|share| share.active) {
             if self.version(share.version.as_str()).is_none() {
                 return Err(ChangeError::RestoreGone { generation, version: share.version.clone() });
@@ -183,7 +184,7 @@ impl Split {
         // A history that was edited by hand may hold anything.
         let serving = shares.iter().filter(|share| share.active);
         let hundredths = serving.map(|share| u32::from(share.weight.hundredths())).sum();
-        if hundredths != u32::from(PARTS) && shares.iter().any(|share| share.active) {
+        if hundredths != u32::from(SLOTS) && shares.iter().any(|share| share.active) {
             return Err(ChangeError::WrongTotal { hundredths });
         }
         for version in &mut self.versions {

@@ -6,7 +6,7 @@ use std::fmt;
 use super::backend::Backend;
 use super::health_path::HealthPath;
 use super::name::VersionName;
-use super::version::Share;
+use super::version::VersionShare;
 use super::weight::Weight;
 
 /// A command on a [`Split`](super::Split). [`Split::apply`](super::Split::apply) decides it.
@@ -14,7 +14,7 @@ use super::weight::Weight;
 /// ```
 /// use tower_canary::routing::Change;
 ///
-/// let change = Change::Switch { version: "v1.1".parse()? };
+/// let change = Change::switch("v1.1".parse()?);
 /// assert_eq!((change.kind(), change.to_string()), ("switch", "switch to v1.1".to_owned()));
 /// # Ok::<(), tower_canary::routing::InvalidName>(())
 /// ```
@@ -23,7 +23,8 @@ use super::weight::Weight;
 pub enum Change {
     /// Adds a version. The first active one of a service takes 100; a later one 0, or the share it names.
     Register(Registration),
-    /// Gives an active version a weight; the other active ones share the rest in proportion to their present weights.
+    /// Gives an active version a weight. The other active versions share the rest in proportion to their present weights.
+    #[non_exhaustive]
     SetWeight {
         /// Which version.
         version: VersionName,
@@ -33,11 +34,13 @@ pub enum Change {
     /// Sets the whole split: the named weights total 100, active versions left out get 0.
     SetWeights(BTreeMap<VersionName, Weight>),
     /// Gives a version 100 and the others 0, and activates it if it was not. This is also the rollback.
+    #[non_exhaustive]
     Switch {
         /// Which version.
         version: VersionName,
     },
     /// Puts a version into or out of service. Its weight goes to the others; it returns at 0, or at 100 when alone.
+    #[non_exhaustive]
     SetActive {
         /// Which version.
         version: VersionName,
@@ -47,6 +50,7 @@ pub enum Change {
         force: bool,
     },
     /// Serves a version from another URL; its weight stays.
+    #[non_exhaustive]
     SetUrl {
         /// Which version.
         version: VersionName,
@@ -54,6 +58,7 @@ pub enum Change {
         backend: Backend,
     },
     /// [`SetUrl`](Self::SetUrl) and [`SetActive`](Self::SetActive) at once: both or neither.
+    #[non_exhaustive]
     Update {
         /// Which version.
         version: VersionName,
@@ -65,16 +70,18 @@ pub enum Change {
         force: bool,
     },
     /// Forgets an inactive version.
+    #[non_exhaustive]
     Remove {
         /// Which version.
         version: VersionName,
     },
     /// Brings back the weights and active flags that an earlier generation left.
+    #[non_exhaustive]
     Restore {
         /// The earlier generation.
         generation: u64,
         /// What it left, from the history. Left empty, [`Deployments::apply`](crate::Deployments::apply) looks it up.
-        shares: Vec<Share>,
+        shares: Vec<VersionShare>,
     },
     /// Lets everyone who is pinned to a version be drawn anew, once. Weights and keys stay as they are.
     Redraw,
@@ -125,10 +132,10 @@ impl Registration {
         Self { health_path: Some(path), ..self }
     }
 
-    /// Registers the version out of service.
+    /// Registers the version as active or not. Default: active.
     #[must_use]
-    pub fn inactive(self) -> Self {
-        Self { active: false, ..self }
+    pub fn with_active(self, active: bool) -> Self {
+        Self { active, ..self }
     }
 }
 
@@ -137,6 +144,67 @@ impl Change {
     #[must_use]
     pub const fn register(version: VersionName, backend: Backend) -> Self {
         Self::Register(Registration::new(version, backend))
+    }
+
+    /// Gives an active version a weight: see [`Change::SetWeight`].
+    #[must_use]
+    pub const fn set_weight(version: VersionName, weight: Weight) -> Self {
+        Self::SetWeight { version, weight }
+    }
+
+    /// Gives the whole split its weights: see [`Change::SetWeights`].
+    #[must_use]
+    pub fn set_weights(weights: impl IntoIterator<Item = (VersionName, Weight)>) -> Self {
+        Self::SetWeights(weights.into_iter().collect())
+    }
+
+    /// Gives a version all traffic: see [`Change::Switch`].
+    #[must_use]
+    pub const fn switch(version: VersionName) -> Self {
+        Self::Switch { version }
+    }
+
+    /// Puts a version into service: see [`Change::SetActive`].
+    #[must_use]
+    pub const fn activate(version: VersionName) -> Self {
+        Self::SetActive { version, active: true, force: false }
+    }
+
+    /// Takes a version out of service. It is refused for the last active version: see [`Change::SetActive`].
+    #[must_use]
+    pub const fn deactivate(version: VersionName) -> Self {
+        Self::SetActive { version, active: false, force: false }
+    }
+
+    /// Takes a version out of service, even the last active one: see [`Change::SetActive`].
+    #[must_use]
+    pub const fn force_deactivate(version: VersionName) -> Self {
+        Self::SetActive { version, active: false, force: true }
+    }
+
+    /// Serves a version from another URL: see [`Change::SetUrl`].
+    #[must_use]
+    pub const fn set_url(version: VersionName, backend: Backend) -> Self {
+        Self::SetUrl { version, backend }
+    }
+
+    /// Removes an inactive version: see [`Change::Remove`].
+    #[must_use]
+    pub const fn remove(version: VersionName) -> Self {
+        Self::Remove { version }
+    }
+
+    /// Restores an earlier generation, whose weights [`Deployments::apply`](crate::Deployments::apply) reads from the
+    /// history: see [`Change::Restore`].
+    #[must_use]
+    pub const fn restore(generation: u64) -> Self {
+        Self::Restore { generation, shares: Vec::new() }
+    }
+
+    /// Restores an earlier generation with the weights that the caller read from the history: see [`Change::Restore`].
+    #[must_use]
+    pub const fn restore_shares(generation: u64, shares: Vec<VersionShare>) -> Self {
+        Self::Restore { generation, shares }
     }
 
     /// A stable word for the kind of change, as the history keeps it.

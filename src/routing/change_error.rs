@@ -10,7 +10,7 @@ use super::name::VersionName;
 /// use tower_canary::routing::{Change, ChangeError, Split};
 ///
 /// let split = Split::new("auth".parse()?, 7);
-/// let error = split.apply(&Change::Switch { version: "v9".parse()? }, std::time::SystemTime::now()).unwrap_err();
+/// let error = split.apply(&Change::switch("v9".parse()?), std::time::SystemTime::now()).unwrap_err();
 /// assert_eq!(error, ChangeError::UnknownVersion("v9".parse()?));
 /// assert_eq!(error.to_string(), "version v9 is not registered: register it first");
 /// # Ok::<(), tower_canary::routing::InvalidName>(())

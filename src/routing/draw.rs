@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::name::ServiceName;
 use super::version::{fnv, mix};
-use super::weight::PARTS;
+use super::weight::SLOTS;
 use crate::sharded::{Shard, Sharded};
 
 /// The golden ratio in 64 bits: the step of a Weyl sequence whose points are spread as evenly as any can be.
@@ -54,7 +54,7 @@ impl Point {
     /// The point `value`, if it is below 10,000.
     #[must_use]
     pub const fn new(value: u16) -> Option<Self> {
-        if value < PARTS { Some(Self(value)) } else { None }
+        if value < SLOTS { Some(Self(value)) } else { None }
     }
 
     /// 0 to 9,999.
@@ -71,7 +71,7 @@ impl Point {
     /// The part of the whole that `state` is of 2^64.
     #[expect(clippy::cast_possible_truncation, reason = "the high half of a product below 10,000 * 2^64")]
     pub(super) const fn of(state: u64) -> Self {
-        Self(((state as u128 * PARTS as u128) >> 64) as u16)
+        Self(((state as u128 * SLOTS as u128) >> 64) as u16)
     }
 }
 

@@ -61,7 +61,7 @@ impl Route {
     /// ```
     #[must_use]
     pub fn explain(&self, key: &[u8]) -> Explanation<'_> {
-        let slot = Point::of_key(self.split().salt(), key);
+        let slot = Point::from_key(self.split().salt(), key);
         Explanation { slot, version: self.holder(slot), reason: Reason::Key }
     }
 }
@@ -76,7 +76,7 @@ impl Split {
     /// let split = Split::new("auth".parse()?, 7)
     ///     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), at)?
     ///     .apply(&Change::register("v1.1".parse()?, "http://10.0.0.2".parse()?), at)?;
-    /// let tenth = Change::SetWeight { version: "v1.1".parse()?, weight: "10".parse()? };
+    /// let tenth = Change::set_weight("v1.1".parse()?, "10".parse()?);
     /// let preview = split.preview(&tenth, at)?;
     /// assert_eq!((preview.moves.len(), preview.moves[0].slots), (1, 1_000));
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -16,10 +16,10 @@ impl Point {
     /// ```
     /// use tower_canary::routing::Point;
     ///
-    /// assert_eq!(Point::of_key(0, b"alice").get(), 4_517);
+    /// assert_eq!(Point::from_key(0, b"alice").get(), 4_517);
     /// ```
     #[must_use]
-    pub fn of_key(salt: u64, key: &[u8]) -> Self {
+    pub fn from_key(salt: u64, key: &[u8]) -> Self {
         Self::of(XxHash64::oneshot(salt, key))
     }
 }

@@ -15,10 +15,10 @@
 //! let split = Split::new("auth".parse()?, 7)
 //!     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), at)?
 //!     .apply(&Change::register("v1.1".parse()?, "http://10.0.0.2".parse()?), at)?
-//!     .apply(&Change::SetWeight { version: "v1.1".parse()?, weight: "0.5".parse()? }, at)?;
+//!     .apply(&Change::set_weight("v1.1".parse()?, "0.5".parse()?), at)?;
 //! assert_eq!(split.versions()[0].weight.percent(), 99.5);
 //!
-//! let remove = Change::Remove { version: "v1.1".parse()? };
+//! let remove = Change::remove("v1.1".parse()?);
 //! assert!(matches!(split.apply(&remove, at), Err(ChangeError::VersionActive(_))));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -30,6 +30,7 @@ mod change_error;
 mod draw;
 mod explain;
 mod health_path;
+mod instances;
 mod key;
 mod name;
 mod reason;
@@ -48,11 +49,12 @@ pub(crate) use self::draw::Points;
 pub use self::draw::{Draw, Point};
 pub use self::explain::{Explanation, Move, Preview};
 pub use self::health_path::{HealthPath, InvalidHealthPath};
+pub use self::instances::{Instances, InvalidInstances};
 pub use self::name::{InvalidName, ServiceName, VersionName};
 pub use self::reason::Reason;
 pub use self::route::Route;
 pub use self::slots::{InvalidSlots, SlotMap};
 pub use self::split::{Split, SplitParts};
 pub use self::table::RoutingTable;
-pub use self::version::{InvalidVersionId, Share, Version, VersionId};
-pub use self::weight::{InvalidWeight, PARTS, Weight};
+pub use self::version::{InvalidVersionId, Version, VersionId, VersionShare};
+pub use self::weight::{InvalidWeight, SLOTS, Weight};

@@ -17,7 +17,7 @@ use super::version::Version;
 /// let split = Split::new("auth".parse()?, 7)
 ///     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), at)?
 ///     .apply(&Change::register("v1.1".parse()?, "http://10.0.0.2".parse()?), at)?
-///     .apply(&Change::SetWeight { version: "v1.1".parse()?, weight: "10".parse()? }, at)?;
+///     .apply(&Change::set_weight("v1.1".parse()?, "10".parse()?), at)?;
 /// let route = Route::compile(split);
 /// let version = |point| route.at(Point::new(point)?).map(|v| v.name.as_str());
 /// assert_eq!(version(8_999), Some("v1.0"));

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::name::VersionName;
-use super::weight::{PARTS, Weight};
+use super::weight::{SLOTS, Weight};
 
 /// The 10,000 slots of a service, each held by one version: kept with the split, so that a user whose key falls into a
 /// slot stays with its version.
@@ -70,7 +70,7 @@ impl SlotMap {
         std::iter::from_fn(move || {
             let end = here.end().min(there.end());
             let run = (here.owner(), there.owner(), end - begin);
-            let more = begin < PARTS;
+            let more = begin < SLOTS;
             begin = end;
             here.pass(end);
             there.pass(end);
@@ -142,7 +142,7 @@ impl<'a> Ends<'a> {
     }
 
     fn end(&self) -> u16 {
-        self.runs.first().map_or(PARTS, |(_, len)| (self.begin + len).min(PARTS))
+        self.runs.first().map_or(SLOTS, |(_, len)| (self.begin + len).min(SLOTS))
     }
 
     /// Leaves behind what ends at `end`.
@@ -168,7 +168,7 @@ struct Runs(Vec<(Option<VersionName>, u16)>);
 impl Runs {
     fn of(map: &SlotMap) -> Self {
         if map.runs.is_empty() {
-            return Self(vec![(None, PARTS)]);
+            return Self(vec![(None, SLOTS)]);
         }
         Self(map.runs.iter().map(|(version, len)| (Some(version.clone()), *len)).collect())
     }
@@ -266,7 +266,7 @@ impl FromStr for SlotMap {
         }
         let runs: Vec<_> = text.split(',').map(parse_run).collect::<Option<_>>().ok_or(InvalidSlots)?;
         let total: u32 = runs.iter().map(|(_, len)| u32::from(*len)).sum();
-        if total == u32::from(PARTS) { Ok(Self { runs }) } else { Err(InvalidSlots) }
+        if total == u32::from(SLOTS) { Ok(Self { runs }) } else { Err(InvalidSlots) }
     }
 }
 
@@ -286,7 +286,7 @@ pub struct InvalidSlots;
 
 impl fmt::Display for InvalidSlots {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not a slot map: write runs as 'version:slots', split by commas, {PARTS} slots in all")
+        write!(f, "not a slot map: write runs as 'version:slots', split by commas, {SLOTS} slots in all")
     }
 }
 

@@ -4,8 +4,8 @@ use super::health_path::HealthPath;
 use super::name::ServiceName;
 use super::rebalance::apportion;
 use super::slots::SlotMap;
-use super::version::{Share, Version};
-use super::weight::{PARTS, Weight};
+use super::version::{Version, VersionShare};
+use super::weight::{SLOTS, Weight};
 
 /// The versions of one service with their weights: what every change reads and replaces whole.
 ///
@@ -21,7 +21,7 @@ use super::weight::{PARTS, Weight};
 /// let split = Split::new("auth".parse()?, 7)
 ///     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1:8080".parse()?), at)?
 ///     .apply(&Change::register("v1.1".parse()?, "http://10.0.0.2:8080".parse()?), at)?
-///     .apply(&Change::SetWeight { version: "v1.1".parse()?, weight: "10".parse()? }, at)?;
+///     .apply(&Change::set_weight("v1.1".parse()?, "10".parse()?), at)?;
 /// let weights: Vec<_> = split.versions().iter().map(|v| v.weight.percent()).collect();
 /// assert_eq!(weights, [90.0, 10.0]);
 /// assert_eq!(split.generation(), 3);
@@ -32,7 +32,7 @@ pub struct Split {
     pub(super) service: ServiceName,
     pub(super) salt: u64,
     pub(super) generation: u64,
-    pub(super) epoch: u64,
+    pub(super) pin_epoch: u64,
     pub(super) health_path: Option<HealthPath>,
     pub(super) versions: Vec<Version>,
     pub(super) slots: SlotMap,
@@ -40,7 +40,7 @@ pub struct Split {
 
 /// A split as it was stored, to be checked by [`Split::from_parts`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "a store of a host's own builds it from its rows")]
+#[non_exhaustive]
 pub struct SplitParts {
     /// Whose split it is.
     pub service: ServiceName,
@@ -49,7 +49,7 @@ pub struct SplitParts {
     /// How many changes it has seen.
     pub generation: u64,
     /// How often all pins were given up.
-    pub epoch: u64,
+    pub pin_epoch: u64,
     /// Where its versions answer health probes.
     pub health_path: Option<HealthPath>,
     /// The versions, oldest first.
@@ -58,12 +58,21 @@ pub struct SplitParts {
     pub slots: SlotMap,
 }
 
+impl SplitParts {
+    /// Creates the parts of a service without versions. A store sets the other fields from its rows.
+    #[must_use]
+    pub const fn new(service: ServiceName, salt: u64) -> Self {
+        let slots = SlotMap::EMPTY;
+        Self { service, salt, generation: 0, pin_epoch: 0, health_path: None, versions: Vec::new(), slots }
+    }
+}
+
 impl Split {
     /// The split of a service without versions. `salt` goes into the hash of keys and never changes.
     #[must_use]
     pub const fn new(service: ServiceName, salt: u64) -> Self {
         let slots = SlotMap::EMPTY;
-        Self { service, salt, generation: 0, epoch: 0, health_path: None, versions: Vec::new(), slots }
+        Self { service, salt, generation: 0, pin_epoch: 0, health_path: None, versions: Vec::new(), slots }
     }
 
     /// The split of stored `parts`, and whether it had to be repaired.
@@ -85,8 +94,8 @@ impl Split {
     /// ```
     #[must_use]
     pub fn from_parts(parts: SplitParts) -> (Self, bool) {
-        let SplitParts { service, salt, generation, epoch, health_path, versions, slots } = parts;
-        let mut split = Self { service, salt, generation, epoch, health_path, versions, slots };
+        let SplitParts { service, salt, generation, pin_epoch, health_path, versions, slots } = parts;
+        let mut split = Self { service, salt, generation, pin_epoch, health_path, versions, slots };
         if split.is_sound() {
             return (split, false);
         }
@@ -108,7 +117,7 @@ impl Split {
         let twice =
             |(i, version): (usize, &Version)| self.versions[..i].iter().any(|v| v.name == version.name);
         let total: u32 = self.versions.iter().map(|v| u32::from(v.weight.hundredths())).sum();
-        let full = if self.versions.iter().any(|v| v.active) { u32::from(PARTS) } else { 0 };
+        let full = if self.versions.iter().any(|v| v.active) { u32::from(SLOTS) } else { 0 };
         total == full
             && self.versions.iter().all(|v| v.active || v.weight == Weight::ZERO)
             && !self.versions.iter().enumerate().any(twice)
@@ -118,8 +127,8 @@ impl Split {
     /// The split as parts to store.
     #[must_use]
     pub fn into_parts(self) -> SplitParts {
-        let Self { service, salt, generation, epoch, health_path, versions, slots } = self;
-        SplitParts { service, salt, generation, epoch, health_path, versions, slots }
+        let Self { service, salt, generation, pin_epoch, health_path, versions, slots } = self;
+        SplitParts { service, salt, generation, pin_epoch, health_path, versions, slots }
     }
 
     /// Whose split it is.
@@ -142,8 +151,8 @@ impl Split {
 
     /// How often all pins were given up: a pin of an earlier epoch is drawn anew.
     #[must_use]
-    pub const fn epoch(&self) -> u64 {
-        self.epoch
+    pub const fn pin_epoch(&self) -> u64 {
+        self.pin_epoch
     }
 
     /// The path below a version's base URL that answers health probes.
@@ -172,8 +181,9 @@ impl Split {
 
     /// The weights and active flags of all versions, oldest first.
     #[must_use]
-    pub fn shares(&self) -> Vec<Share> {
-        let share = |v: &Version| Share { version: v.name.clone(), weight: v.weight, active: v.active };
+    pub fn shares(&self) -> Vec<VersionShare> {
+        let share =
+            |v: &Version| VersionShare { version: v.name.clone(), weight: v.weight, active: v.active };
         self.versions.iter().map(share).collect()
     }
 
@@ -195,7 +205,7 @@ impl Split {
     /// # let split = Split::new("auth".parse()?, 7)
     /// #     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), at)?
     /// #     .apply(&Change::register("v1.1".parse()?, "http://10.0.0.2".parse()?), at)?;
-    /// let after = split.apply(&Change::Switch { version: "v1.1".parse()? }, at)?;
+    /// let after = split.apply(&Change::switch("v1.1".parse()?), at)?;
     /// let serving: Vec<_> = split.newly_serving(&after).map(|v| v.name.as_str()).collect();
     /// assert_eq!(serving, ["v1.1"]);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -204,7 +214,8 @@ impl Split {
         let served_before = self.has_active();
         after.versions.iter().filter(move |version| {
             let before = self.versions.iter().find(|v| v.id == version.id);
-            let serves_already = before.is_some_and(|b| !b.weight.is_zero() && b.backend == version.backend);
+            let serves_already =
+                before.is_some_and(|b| !b.weight.is_zero() && b.instances == version.instances);
             !version.weight.is_zero() && !serves_already && (served_before || before.is_some())
         })
     }
@@ -217,7 +228,7 @@ impl Split {
     fn scale_to_full(&mut self) {
         let mut active: Vec<&mut Version> = self.versions.iter_mut().filter(|v| v.active).collect();
         let weights: Vec<u32> = active.iter().map(|v| u32::from(v.weight.hundredths())).collect();
-        match apportion(u32::from(PARTS), &weights) {
+        match apportion(u32::from(SLOTS), &weights) {
             Some(scaled) => {
                 for (version, weight) in active.iter_mut().zip(scaled) {
                     version.weight = Weight::saturating(weight);

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::SystemTime;
 
 use super::backend::Backend;
+use super::instances::Instances;
 use super::name::VersionName;
 use super::weight::Weight;
 
@@ -20,14 +21,14 @@ use super::weight::Weight;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "a store of a host's own builds it from its rows")]
+#[non_exhaustive]
 pub struct Version {
     /// Its identity for as long as it is registered: a name taken again later is another version.
     pub id: VersionId,
     /// What it is called.
     pub name: VersionName,
-    /// Where it is served.
-    pub backend: Backend,
+    /// The base URLs that serve it.
+    pub instances: Instances,
     /// Its share of the service's traffic.
     pub weight: Weight,
     /// Whether any rule may choose it.
@@ -36,6 +37,20 @@ pub struct Version {
     pub created_at: SystemTime,
     /// When its URL, weight or active flag last changed.
     pub updated_at: SystemTime,
+}
+
+impl Version {
+    /// Creates an inactive version without weight, registered at `at`. A store sets the other fields from its row.
+    #[must_use]
+    pub const fn new(id: VersionId, name: VersionName, instances: Instances, at: SystemTime) -> Self {
+        Self { id, name, instances, weight: Weight::ZERO, active: false, created_at: at, updated_at: at }
+    }
+
+    /// Returns the first of its base URLs, which is the only one of a version with one instance.
+    #[must_use]
+    pub fn backend(&self) -> &Backend {
+        self.instances.first()
+    }
 }
 
 /// What of a version a split's history keeps: its weight and whether it was active.
@@ -49,8 +64,8 @@ pub struct Version {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "a store of a host's own builds it from its rows")]
-pub struct Share {
+#[non_exhaustive]
+pub struct VersionShare {
     /// Which version.
     pub version: VersionName,
     /// Its weight then.
@@ -59,7 +74,15 @@ pub struct Share {
     pub active: bool,
 }
 
-impl fmt::Display for Share {
+impl VersionShare {
+    /// Creates the share that a history entry records.
+    #[must_use]
+    pub const fn new(version: VersionName, weight: Weight, active: bool) -> Self {
+        Self { version, weight, active }
+    }
+}
+
+impl fmt::Display for VersionShare {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.active {
             true => write!(f, "{} {} %", self.version, self.weight),

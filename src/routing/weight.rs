@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// How many parts a service's traffic has: 10,000 slots, hundredths of a percent, and points of a draw.
-pub const PARTS: u16 = 10_000;
+pub const SLOTS: u16 = 10_000;
 
 /// A version's share of its service's traffic: 0 to 100 percent, with up to two decimals.
 ///
@@ -27,7 +27,7 @@ impl Weight {
     /// No traffic.
     pub const ZERO: Self = Self(0);
     /// All traffic: 100 percent.
-    pub const FULL: Self = Self(PARTS);
+    pub const FULL: Self = Self(SLOTS);
 
     /// The weight of `hundredths` hundredths of a percent, 0 to 10,000.
     ///
@@ -40,7 +40,7 @@ impl Weight {
     ///
     /// When it is over 10,000.
     pub fn from_hundredths(hundredths: u16) -> Result<Self, InvalidWeight> {
-        if hundredths <= PARTS {
+        if hundredths <= SLOTS {
             Ok(Self(hundredths))
         } else {
             Err(InvalidWeight::of(f64::from(hundredths) / 100.0))
@@ -67,7 +67,7 @@ impl Weight {
 
     /// For parts of a whole that rules keep at or below 10,000.
     pub(super) fn saturating(hundredths: u32) -> Self {
-        Self(u16::try_from(hundredths).unwrap_or(PARTS).min(PARTS))
+        Self(u16::try_from(hundredths).unwrap_or(SLOTS).min(SLOTS))
     }
 }
 
@@ -78,7 +78,7 @@ impl TryFrom<f64> for Weight {
         let whole = (percent * 100.0).round();
         // A number of two decimals is read as the double nearest to it, which this quotient is too.
         #[expect(clippy::float_cmp, reason = "both are the same double or the number has more decimals")]
-        let fits = (0.0..=f64::from(PARTS)).contains(&whole) && whole / 100.0 == percent;
+        let fits = (0.0..=f64::from(SLOTS)).contains(&whole) && whole / 100.0 == percent;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,

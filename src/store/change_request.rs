@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use super::error::StoreError;
-use crate::routing::{Backend, Change, Split, Version, VersionName};
+use crate::routing::{Change, Instances, Split, Version, VersionName};
 
 /// How many characters the name of who asks has at most.
 pub(crate) const MAX_ACTOR: usize = 255;
@@ -16,7 +16,7 @@ pub(crate) const MAX_REASON: usize = 1_000;
 /// use tower_canary::routing::Change;
 /// use tower_canary::store::ChangeRequest;
 ///
-/// let request = ChangeRequest::new(Change::Switch { version: "v1.0".parse()? }, "alice")
+/// let request = ChangeRequest::new(Change::switch("v1.0".parse()?), "alice")
 ///     .with_reason("v1.1 answers 500")
 ///     .with_expected_generation(41);
 /// # Ok::<(), tower_canary::routing::InvalidName>(())
@@ -42,16 +42,16 @@ pub struct ChangeRequest {
 /// use tower_canary::routing::Change;
 /// use tower_canary::store::{ChangeRequest, Clearance};
 ///
-/// let request = ChangeRequest::new(Change::Switch { version: "v1.0".parse()? }, "alice");
+/// let request = ChangeRequest::new(Change::switch("v1.0".parse()?), "alice");
 /// assert_eq!(request.clearance, Clearance::Only(vec![]));
-/// assert_eq!(request.forced().clearance, Clearance::All);
+/// assert_eq!(request.without_check().clearance, Clearance::All);
 /// # Ok::<(), tower_canary::routing::InvalidName>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Clearance {
     /// Only these versions at these URLs.
-    Only(Vec<(VersionName, Backend)>),
+    Only(Vec<(VersionName, Instances)>),
     /// Every version, healthy or not.
     All,
 }
@@ -80,7 +80,7 @@ impl ChangeRequest {
     /// Skips the probe. It does not take the last active version out: that is `force` of
     /// [`Change::SetActive`].
     #[must_use]
-    pub fn forced(self) -> Self {
+    pub fn without_check(self) -> Self {
         Self { clearance: Clearance::All, ..self }
     }
 
@@ -108,9 +108,9 @@ impl ChangeRequest {
     fn clears(&self, version: &Version) -> bool {
         match &self.clearance {
             Clearance::All => true,
-            Clearance::Only(cleared) => {
-                cleared.iter().any(|(name, backend)| *name == version.name && *backend == version.backend)
-            }
+            Clearance::Only(cleared) => cleared
+                .iter()
+                .any(|(name, instances)| *name == version.name && *instances == version.instances),
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{LastGood, Snapshot, from_millis, to_millis};
-use crate::routing::{Split, SplitParts, Version, Weight};
+use crate::routing::{Backend, Instances, Split, SplitParts, Version, Weight};
 
 /// The form written now. Another is not read: what was served last is a help, not a record.
 const FORMAT: u32 = 1;
@@ -116,7 +116,7 @@ impl Service {
             name: split.service().to_string(),
             salt: split.salt(),
             generation: split.generation(),
-            epoch: split.epoch(),
+            epoch: split.pin_epoch(),
             health_path: split.health_path().map(|path| path.as_str().into()),
             versions: split.versions().iter().map(StoredVersion::of).collect(),
             slots: split.slots().to_string(),
@@ -128,7 +128,7 @@ impl Service {
             service: self.parse(&self.name)?,
             salt: self.salt,
             generation: self.generation,
-            epoch: self.epoch,
+            pin_epoch: self.epoch,
             health_path: self.health_path.as_deref().map(|path| self.parse(path)).transpose()?,
             versions: self.versions.iter().map(|version| self.version(version)).collect::<Result<_, _>>()?,
             slots: self.parse(&self.slots)?,
@@ -140,7 +140,7 @@ impl Service {
         Ok(Version {
             id: self.parse(&version.id)?,
             name: self.parse(&version.name)?,
-            backend: self.parse(&version.url)?,
+            instances: Instances::from(self.parse::<Backend>(&version.url)?),
             weight: Weight::from_hundredths(version.weight).map_err(|error| self.invalid(&error))?,
             active: version.active,
             created_at: from_millis(version.created_at),
@@ -162,7 +162,7 @@ impl StoredVersion {
         Self {
             id: version.id.to_string(),
             name: version.name.to_string(),
-            url: version.backend.to_string(),
+            url: version.backend().to_string(),
             weight: version.weight.hundredths(),
             active: version.active,
             created_at: to_millis(version.created_at),

@@ -93,7 +93,7 @@ impl RouteStore for MemoryStore {
         let at = now();
         let after = request.decide(&before, at)?;
         if after.generation() != before.generation() {
-            state.record(HistoryEntry::of(request, &before, &after, at), &after, self.remembered);
+            state.record(HistoryEntry::new(request, &before, &after, at), &after, self.remembered);
         }
         Ok(Applied { before, after, revision: state.revision })
     }

@@ -11,7 +11,7 @@
 //! let store = MemoryStore::new();
 //! let register = Change::register("v1.0".parse()?, "http://10.0.0.1:8080".parse()?);
 //! // Probed elsewhere, or not at all: a store does not ask.
-//! let applied = store.apply(&"auth".parse()?, &ChangeRequest::new(register, "alice").forced()).await?;
+//! let applied = store.apply(&"auth".parse()?, &ChangeRequest::new(register, "alice").without_check()).await?;
 //! assert_eq!((applied.revision, applied.after.generation()), (1, 1));
 //! assert_eq!(store.load(0).await?.splits, [applied.after]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -45,7 +45,7 @@ pub use self::json::LastGoodError;
 pub use self::memory::MemoryStore;
 pub use self::refusal::Refusal;
 pub use self::replica::{Draining, Replica, Report, Signal};
-use crate::routing::{ServiceName, Share, Split, VersionName};
+use crate::routing::{ServiceName, Split, VersionName, VersionShare};
 
 /// Keeps the splits of all services and the history of their changes.
 ///
@@ -263,9 +263,9 @@ pub struct HistoryEntry {
     /// The version it named.
     pub version: Option<VersionName>,
     /// The split before.
-    pub before: Vec<Share>,
+    pub before: Vec<VersionShare>,
     /// The split after.
-    pub after: Vec<Share>,
+    pub after: Vec<VersionShare>,
     /// When.
     pub at: SystemTime,
 }
@@ -273,7 +273,7 @@ pub struct HistoryEntry {
 impl HistoryEntry {
     /// The entry for a `request` that made `after` of `before` at the time `at`.
     #[must_use]
-    pub fn of(request: &ChangeRequest, before: &Split, after: &Split, at: SystemTime) -> Self {
+    pub fn new(request: &ChangeRequest, before: &Split, after: &Split, at: SystemTime) -> Self {
         Self {
             generation: after.generation(),
             actor: request.actor.clone(),

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::change_request::{MAX_ACTOR, MAX_REASON};
 use super::{ChangeRequest, now};
-use crate::routing::{ServiceName, Share, Split, VersionName};
+use crate::routing::{ServiceName, Split, VersionName, VersionShare};
 
 /// A change that was asked for and refused, as a store keeps it.
 ///
@@ -13,8 +13,8 @@ use crate::routing::{ServiceName, Share, Split, VersionName};
 /// use tower_canary::routing::Change;
 /// use tower_canary::store::{ChangeRequest, Refusal};
 ///
-/// let request = ChangeRequest::new(Change::Switch { version: "v1.1".parse()? }, "alice");
-/// let refusal = Refusal::of(&"auth".parse()?, &request, None, &"there is no such service");
+/// let request = ChangeRequest::new(Change::switch("v1.1".parse()?), "alice");
+/// let refusal = Refusal::new(&"auth".parse()?, &request, None, &"there is no such service");
 /// assert_eq!(refusal.asked, "switch to v1.1");
 /// assert_eq!(refusal.why, "there is no such service");
 /// # Ok::<(), tower_canary::routing::InvalidName>(())
@@ -37,7 +37,7 @@ pub struct Refusal {
     /// The generation that was served then, if there was one.
     pub generation: Option<u64>,
     /// The split that was served then.
-    pub shares: Vec<Share>,
+    pub shares: Vec<VersionShare>,
     /// Why it was refused, and what to do.
     pub why: String,
     /// When.
@@ -48,7 +48,7 @@ impl Refusal {
     /// That of a `request` to change `service`, refused now for `why`, while `split` was served. Texts are cut to what
     /// every store can keep.
     #[must_use]
-    pub fn of(
+    pub fn new(
         service: &ServiceName,
         request: &ChangeRequest,
         split: Option<&Split>,

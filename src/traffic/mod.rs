@@ -19,7 +19,7 @@
 //! # let split = Split::new("auth".parse()?, 7)
 //! #     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1:8080".parse()?), at)?
 //! #     .apply(&Change::register("v1.1".parse()?, "http://10.0.0.2:8080".parse()?), at)?
-//! #     .apply(&Change::SetWeight { version: "v1.1".parse()?, weight: "10".parse()? }, at)?;
+//! #     .apply(&Change::set_weight("v1.1".parse()?, "10".parse()?), at)?;
 //! # let handle = RoutingHandle::new();
 //! # assert!(handle.publish(Route::compile(split)));
 //! # let client = service_fn(|_: Request<String>| async { Ok::<_, std::convert::Infallible>(Response::new(String::new())) });
@@ -59,6 +59,6 @@ pub use self::latencies::Latencies;
 pub use self::outcome::Outcome;
 pub use self::report::{ServiceTraffic, VersionTraffic, Window};
 pub(crate) use self::seen::{Seen, is_reachable};
-pub use self::share::Share;
+pub use self::share::ObservedShare;
 pub(crate) use self::tally::{Counted, Flight, Tally};
 pub(crate) use self::verdict::Verdict;

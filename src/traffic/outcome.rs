@@ -14,7 +14,7 @@ const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 /// use http::StatusCode;
 /// use tower_canary::traffic::Outcome;
 ///
-/// assert_eq!(Outcome::of(StatusCode::BAD_GATEWAY), Outcome::ServerError);
+/// assert_eq!(Outcome::from_status(StatusCode::BAD_GATEWAY), Outcome::ServerError);
 /// assert_eq!(Outcome::ServerError.as_str(), "5xx");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,7 +50,7 @@ impl Outcome {
 
     /// That of a whole answer with this status.
     #[must_use]
-    pub fn of(status: StatusCode) -> Self {
+    pub fn from_status(status: StatusCode) -> Self {
         match status.as_u16() {
             ..200 => Self::Informational,
             200..300 => Self::Success,

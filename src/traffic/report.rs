@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::activity::Activity;
 use super::history::{Ticks, WINDOWS};
 use super::seen::{Seen, is_reachable};
-use super::share::Share;
+use super::share::ObservedShare;
 use super::tally::Counted;
 use crate::routing::{ServiceName, Version, VersionId, VersionName, Weight};
 
@@ -38,7 +38,7 @@ pub struct VersionTraffic {
     /// Whether it may get any.
     pub active: bool,
     /// Whether any request may be given to it: at a weight above 0, and at 0 while it is active and some layer has a
-    /// [pin](crate::layer::Pin) or an [override](crate::layer::Override).
+    /// [pin](crate::layer::PinCookie) or an [override](crate::layer::Override).
     pub reachable: bool,
     /// How many requests it has now, as [`RoutingHandle::in_flight`](crate::RoutingHandle::in_flight) counts them.
     pub in_flight: usize,
@@ -63,7 +63,7 @@ pub struct Window {
     pub activity: Activity,
     /// The version's share of the requests that the service's versions were given in it; `None` where they were given
     /// none.
-    pub share: Option<Share>,
+    pub share: Option<ObservedShare>,
 }
 
 impl VersionTraffic {
@@ -95,7 +95,7 @@ impl ServiceTraffic {
             let of = versions.iter().map(|version| version.windows[window].activity.requests()).sum();
             for version in &mut versions {
                 let window = &mut version.windows[window];
-                window.share = Share::of(window.activity.requests(), of);
+                window.share = ObservedShare::new(window.activity.requests(), of);
             }
         }
         let (service, unserved) = (split.service().clone(), seen.unserved);

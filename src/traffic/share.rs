@@ -8,14 +8,14 @@
 /// allows for. A share outside of it has another reason: users kept by key or pin, overrides, a change in between.
 ///
 /// ```
-/// let share = tower_canary::traffic::Share::of(10, 100).ok_or("no requests")?;
+/// let share = tower_canary::traffic::ObservedShare::new(10, 100).ok_or("no requests")?;
 /// assert_eq!(share.observed, 10.0);
 /// assert_eq!((share.low.round(), share.high.round()), (6.0, 17.0));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct Share {
+pub struct ObservedShare {
     /// What was observed, in percent.
     pub observed: f64,
     /// The lower end of the interval, in percent.
@@ -29,11 +29,11 @@ pub struct Share {
 /// 95 % of a normal distribution are within so many standard deviations.
 const Z: f64 = 1.959_963_984_540_054;
 
-impl Share {
+impl ObservedShare {
     /// Of `of` requests, `part` are the version's; `None` where there are none.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts of requests are far below 2^53")]
-    pub fn of(part: u64, of: u64) -> Option<Self> {
+    pub fn new(part: u64, of: u64) -> Option<Self> {
         if of == 0 {
             return None;
         }
@@ -55,9 +55,9 @@ mod tests {
         for (part, of, low, high) in
             [(81, 263, 25.53, 36.62), (15, 148, 6.24, 16.05), (0, 20, 0.0, 16.11), (1, 29, 0.61, 17.18)]
         {
-            let share = Share::of(part, of).unwrap();
+            let share = ObservedShare::new(part, of).unwrap();
             assert!((share.low - low).abs() < 0.006 && (share.high - high).abs() < 0.006, "{share:?}");
         }
-        assert_eq!(Share::of(0, 0), None);
+        assert_eq!(ObservedShare::new(0, 0), None);
     }
 }

@@ -165,7 +165,7 @@ impl Flight {
     /// The head of the answer came.
     #[inline]
     pub(crate) fn answered(&mut self, status: StatusCode) {
-        self.answer = Outcome::of(status);
+        self.answer = Outcome::from_status(status);
         if let Some(began) = self.began {
             self.token.latencies.get_or_init(Histogram::new).record(began.elapsed());
         }

@@ -11,7 +11,7 @@ use http::{Request, Response, StatusCode};
 use tokio::net::TcpListener;
 use tower::service_fn;
 use tower_canary::Deployments;
-use tower_canary::deployments::{DeployError, Preflight, Unhealthy};
+use tower_canary::deployments::{DeployError, Unhealthy, VersionCheck};
 use tower_canary::probe::{HttpProbe, UrlPolicy};
 use tower_canary::routing::{Change, HealthPath, Split, Version};
 use tower_canary::store::{ChangeRequest, Clearance, MemoryStore};
@@ -27,7 +27,7 @@ fn version(url: &str) -> Version {
     split.versions()[0].clone()
 }
 
-async fn probe(probe: &impl Preflight, url: &str, path: Option<&str>) -> Result<u16, Unhealthy> {
+async fn probe(probe: &impl VersionCheck, url: &str, path: Option<&str>) -> Result<u16, Unhealthy> {
     let path: Option<HealthPath> = path.map(|path| path.parse().unwrap());
     probe.probe(&version(url), path.as_ref()).await.map(|healthy| healthy.unwrap().status)
 }
@@ -158,7 +158,7 @@ async fn a_version_that_does_not_answer_gets_no_traffic() {
     for (name, url) in [("v1", url.clone()), ("v2", format!("{url}500")), ("v3", format!("{url}200"))] {
         apply(Change::register(name.parse().unwrap(), url.parse().unwrap())).await.unwrap();
     }
-    let switch = |name: &str| Change::Switch { version: name.parse().unwrap() };
+    let switch = |name: &str| Change::switch(name.parse().unwrap());
     let refused = apply(switch("v2")).await.unwrap_err();
     assert!(matches!(refused, DeployError::Unhealthy { cause: Unhealthy::Status(500), .. }), "{refused}");
     apply(switch("v3")).await.unwrap();

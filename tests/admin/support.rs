@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 use tower_canary::Deployments;
 use tower_canary::admin::{self, AdminAuth, JwtAuth};
-use tower_canary::deployments::{Healthy, Preflight, Unhealthy, UrlRefused};
+use tower_canary::deployments::{Healthy, Unhealthy, UrlRefused, VersionCheck};
 use tower_canary::probe::UrlPolicy;
 use tower_canary::routing::{Backend, HealthPath, ServiceName, Version};
 use tower_canary::store::{
@@ -106,7 +106,7 @@ pub(crate) struct Scripted {
 }
 
 #[async_trait]
-impl Preflight for Scripted {
+impl VersionCheck for Scripted {
     fn admit(&self, backend: &Backend) -> Result<(), UrlRefused> {
         UrlPolicy::new().check(backend)
     }
@@ -140,8 +140,11 @@ impl Api {
 
     pub(crate) async fn with(auth: AdminAuth) -> Self {
         let (store, preflight) = (Store::default(), Scripted::default());
-        let deployments =
-            Deployments::builder(store.clone(), preflight.clone()).as_replica("this").start().await.unwrap();
+        let deployments = Deployments::builder(store.clone(), preflight.clone())
+            .with_replica_name("this")
+            .start()
+            .await
+            .unwrap();
         let app = Router::new().nest(MOUNT, admin::router(deployments, auth));
         Self { app, store, preflight }
     }

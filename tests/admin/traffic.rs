@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_canary::routing::Change;
 use tower_canary::store::ChangeRequest;
-use tower_canary::{Deployments, Draw, NoPreflight, Target, WeightedVersionLayer};
+use tower_canary::{Deployments, Draw, NoVersionCheck, Target, WeightedVersionLayer};
 
 use crate::support::{Api, Store};
 
@@ -34,7 +34,7 @@ async fn change(deployments: &Deployments, change: Change) {
 }
 
 async fn switch(deployments: &Deployments, version: &str) {
-    change(deployments, Change::Switch { version: version.parse().unwrap() }).await;
+    change(deployments, Change::switch(version.parse().unwrap())).await;
 }
 
 /// Sends a request that is answered with `status` after `time`.
@@ -55,7 +55,7 @@ fn v(answer: &Value, i: usize) -> &Value {
 #[tokio::test(start_paused = true)]
 async fn the_figures_of_each_version_stand_beside_its_weight() {
     let (api, deployments) = served().await;
-    let weight = Change::SetWeight { version: "v1.1".parse().unwrap(), weight: "10".parse().unwrap() };
+    let weight = Change::set_weight("v1.1".parse().unwrap(), "10".parse().unwrap());
     change(&deployments, weight).await;
     for i in 0..100 {
         let status = if i == 0 { 500 } else { 200 };
@@ -205,7 +205,7 @@ async fn streams_and_waits_end_with_the_gateway() {
 async fn two_gateways() -> (Api, [Deployments; 2], Arc<Store>) {
     let store = Arc::new(Store::default());
     let gateway = async |name: &str| {
-        let builder = Deployments::builder(Arc::clone(&store), NoPreflight).as_replica(name);
+        let builder = Deployments::builder(Arc::clone(&store), NoVersionCheck).with_replica_name(name);
         let deployments = builder.start().await.unwrap();
         tokio::spawn(deployments.clone().run(std::future::pending()));
         deployments

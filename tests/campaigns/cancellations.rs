@@ -14,7 +14,7 @@ use tower::{Layer, ServiceExt};
 use tower_canary::routing::Change;
 use tower_canary::store::sql::SqlStore;
 use tower_canary::store::{ChangeRequest, MemoryStore, RouteStore};
-use tower_canary::{Deployments, NoPreflight, ServiceName, Target, WeightedVersionLayer};
+use tower_canary::{Deployments, NoVersionCheck, ServiceName, Target, WeightedVersionLayer};
 
 use crate::books::{self, rows};
 use crate::databases::{Kind, TestDatabase};
@@ -30,7 +30,7 @@ fn auth() -> ServiceName {
 }
 
 async fn two_versions(store: impl RouteStore) -> Deployments {
-    let deployments = Deployments::start(store, NoPreflight).await.unwrap();
+    let deployments = Deployments::start(store, NoVersionCheck).await.unwrap();
     for version in ["v1", "v2"] {
         let register = Change::register(version.parse().unwrap(), "http://backend".parse().unwrap());
         deployments.apply(&auth(), ChangeRequest::new(register, "campaign")).await.unwrap();
@@ -103,7 +103,7 @@ async fn usual(deployments: &Deployments) -> Duration {
 
 fn set_weight(step: u64) -> ChangeRequest {
     let (version, weight) = ("v2".parse().unwrap(), f64::from((step % 100) as u32).try_into().unwrap());
-    ChangeRequest::new(Change::SetWeight { version, weight }, "campaign").forced()
+    ChangeRequest::new(Change::set_weight(version, weight), "campaign").without_check()
 }
 
 /// Drops changes at any moment; each was made or not, and what is served is what is stored.

@@ -56,8 +56,11 @@ async fn assert_kept_serving(gateway: &Gateway) -> Duration {
 /// Gives v2 a weight in the database, as another gateway would.
 async fn change_beside(cluster: &Cluster, percent: f64) {
     let store = SqlStore::connect(&cluster.url()).await.unwrap();
-    let weight = Change::SetWeight { version: "v2".parse().unwrap(), weight: percent.try_into().unwrap() };
-    store.apply(&"auth".parse().unwrap(), &ChangeRequest::new(weight, "another").forced()).await.unwrap();
+    let weight = Change::set_weight("v2".parse().unwrap(), percent.try_into().unwrap());
+    store
+        .apply(&"auth".parse().unwrap(), &ChangeRequest::new(weight, "another").without_check())
+        .await
+        .unwrap();
 }
 
 async fn campaign(mode: &str, down: Duration) {

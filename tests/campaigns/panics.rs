@@ -11,7 +11,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use tokio::task::{JoinError, JoinSet, yield_now};
 use tower::{Layer, ServiceExt};
-use tower_canary::deployments::{Healthy, Preflight, Unhealthy, UrlRefused};
+use tower_canary::deployments::{Healthy, Unhealthy, UrlRefused, VersionCheck};
 use tower_canary::routing::{Backend, Change, HealthPath, Version};
 use tower_canary::store::{
     Applied, ChangeRequest, HistoryEntry, MemoryStore, RouteStore, Snapshot, StoreError,
@@ -81,7 +81,7 @@ impl RouteStore for Nervous {
 }
 
 #[async_trait]
-impl Preflight for Nerves {
+impl VersionCheck for Nerves {
     fn admit(&self, _: &Backend) -> Result<(), UrlRefused> {
         self.try_them();
         Ok(())
@@ -99,7 +99,7 @@ impl Preflight for Nerves {
 struct Shared(Arc<Nerves>);
 
 #[async_trait]
-impl Preflight for Shared {
+impl VersionCheck for Shared {
     fn admit(&self, backend: &Backend) -> Result<(), UrlRefused> {
         self.0.admit(backend)
     }
@@ -118,7 +118,7 @@ fn auth() -> ServiceName {
 }
 
 fn switch_to(version: &str) -> ChangeRequest {
-    ChangeRequest::new(Change::Switch { version: version.parse().unwrap() }, "campaign")
+    ChangeRequest::new(Change::switch(version.parse().unwrap()), "campaign")
 }
 
 /// Two versions of `auth` in a store that is calm so far.
@@ -264,7 +264,7 @@ async fn following_of_panics(panics: u64) {
     assert!(!running.is_finished(), "a panic of the store ended the following of it");
     store.nerves.calm.store(true, Ordering::SeqCst);
     // Another gateway.
-    let after = store.inner.apply(&auth(), &switch_to("v2").forced()).await.unwrap().after;
+    let after = store.inner.apply(&auth(), &switch_to("v2").without_check()).await.unwrap().after;
     let served = async || *deployments.handle().route("auth").unwrap().split() == after;
     let took = until(Duration::from_secs(6), "what the store holds", served).await;
     println!("following: goes on after {panics} panics of the store, fresh after {took:.1?}");

@@ -17,7 +17,7 @@ use tower_canary::routing::{Change, Registration};
 use tower_canary::store::sql::SqlStore;
 use tower_canary::store::{ChangeRequest, MemoryStore, RouteStore};
 use tower_canary::{
-    Deployments, Draw, NoPreflight, RoutingHandle, Target, VersionName, WeightedVersionLayer,
+    Deployments, Draw, NoVersionCheck, RoutingHandle, Target, VersionName, WeightedVersionLayer,
 };
 
 use crate::backends::{Backend, named};
@@ -63,7 +63,7 @@ fn split_at(step: u64) -> [u16; 3] {
 
 async fn deployments(store: impl RouteStore, backends: &[Backend]) -> Deployments {
     let handle = RoutingHandle::with_draw(Draw::Exact);
-    let deployments = Deployments::builder(store, NoPreflight).with_handle(handle).start().await.unwrap();
+    let deployments = Deployments::builder(store, NoVersionCheck).with_handle(handle).start().await.unwrap();
     for (name, backend) in VERSIONS.iter().zip(backends) {
         let registration = Registration::new(name.parse().unwrap(), backend.url.parse().unwrap());
         let request = ChangeRequest::new(Change::Register(registration), "campaign");

@@ -13,7 +13,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use tower::{Layer, Service};
-use tower_canary::layer::{Pin, VersionChoice};
+use tower_canary::layer::{PinCookie, VersionChoice};
 use tower_canary::routing::{Change, Reason, Route, Split};
 use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
 
@@ -161,7 +161,7 @@ fn pin_in(set: &HeaderValue) -> String {
 }
 
 fn layer(handle: &RoutingHandle, service: &str, secret: &[u8], lifetime: Duration) -> WeightedVersionLayer {
-    let pin = Pin::signed_with(secret).unwrap().with_lifetime(lifetime);
+    let pin = PinCookie::new(secret).unwrap().with_lifetime(lifetime);
     WeightedVersionLayer::new(handle, Target::service(service.parse().unwrap())).with_pin(pin).with_choice()
 }
 
@@ -185,8 +185,7 @@ fn past() -> (RoutingHandle, WeightedVersionLayer, Pins) {
     let ours = layer(&handle, "auth", SECRET, day);
     let none = HeaderValue::from_static("");
     let given = |layer: &WeightedVersionLayer| visit(layer, &none).2.unwrap();
-    let switch =
-        |version: &str| publish(&handle, "auth", &Change::Switch { version: version.parse().unwrap() });
+    let switch = |version: &str| publish(&handle, "auth", &Change::switch(version.parse().unwrap()));
     let mut stale = Vec::new();
     switch("v0");
     stale.push(given(&ours));
@@ -200,12 +199,8 @@ fn past() -> (RoutingHandle, WeightedVersionLayer, Pins) {
     stale.push(given(&layer(&handle, "auth", &[7; 32], day)));
     stale.push(given(&layer(&handle, "auth", SECRET, Duration::ZERO)));
     stale.push(given(&layer(&handle, "orders", SECRET, day)));
-    let half = Change::SetWeight { version: "v0".parse().unwrap(), weight: "50".parse().unwrap() };
-    publish(
-        &handle,
-        "auth",
-        &Change::SetActive { version: "v2".parse().unwrap(), active: false, force: false },
-    );
+    let half = Change::set_weight("v0".parse().unwrap(), "50".parse().unwrap());
+    publish(&handle, "auth", &Change::deactivate("v2".parse().unwrap()));
     publish(&handle, "auth", &half);
     (handle, ours, Pins { name: "canary_auth".into(), good: good.into(), stale })
 }

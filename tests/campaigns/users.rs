@@ -80,7 +80,7 @@ fn key(user: usize) -> String {
 
 /// Random sequences of five re-weights of two to six versions each.
 fn through_routes(sequences: u64, users: usize) {
-    let slots: Vec<Point> = (0..users).map(|user| Point::of_key(7, key(user).as_bytes())).collect();
+    let slots: Vec<Point> = (0..users).map(|user| Point::from_key(7, key(user).as_bytes())).collect();
     let (mut moved, mut most) = (Moved::default(), 0);
     for sequence in 0..sequences {
         let (mut chance, versions) = (Chance(sequence), 2 + usize::try_from(sequence % 5).unwrap());

@@ -40,7 +40,7 @@ async fn a_version_stopped_once_its_1000_requests_in_flight_have_ended_fails_non
     while handle.in_flight("auth", "v1") != Some(1_000) {
         sleep(Duration::from_millis(5)).await;
     }
-    let switch = Change::Switch { version: "v2".parse().unwrap() };
+    let switch = Change::switch("v2".parse().unwrap());
     assert!(handle.publish(Route::compile(split.apply(&switch, at).unwrap())));
 
     let mut after = Vec::new();

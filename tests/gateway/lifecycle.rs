@@ -80,7 +80,7 @@ fn help_exits_0_and_shows_no_secret() {
         "jwt-secret",
         "fallback-url",
         "trusted-proxy",
-        "answer-timeout",
+        "response-timeout",
         "history",
         "drain",
         "seed",

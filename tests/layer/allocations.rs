@@ -48,7 +48,7 @@ fn a_request_costs_no_allocation() {
     );
     assert_eq!(
         allocations(
-            &WeightedVersionLayer::new(&handle, Target::path_segment_kept()),
+            &WeightedVersionLayer::new(&handle, Target::path_segment_unstripped()),
             with_host("/auth/login")
         ),
         0

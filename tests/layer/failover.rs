@@ -13,7 +13,7 @@ use tower::retry::RetryLayer;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_canary::RoutingHandle;
 use tower_canary::layer::Override;
-use tower_canary::layer::failover::{Failover, Unsent, prepare};
+use tower_canary::layer::failover::{Failover, ReplayableBody, prepare};
 use tower_canary::routing::{Change, Reason, Route};
 
 use crate::support::*;
@@ -28,7 +28,7 @@ type Log = Arc<Mutex<Vec<(String, String)>>>;
 
 /// A client that answers with the host it was sent to, or fails as `fault` says of the host. It notes hosts and bodies.
 async fn exchange(
-    request: Request<Unsent<Full<Bytes>>>,
+    request: Request<ReplayableBody<Full<Bytes>>>,
     log: Log,
     fault: Option<Fault>,
 ) -> Result<Response<String>, Fault> {
@@ -49,7 +49,7 @@ async fn answers(
 ) -> (Vec<Result<String, Fault>>, Vec<(String, String)>) {
     let log = Log::default();
     let (faults, noted): (BTreeMap<_, _>, _) = (faults.iter().copied().collect(), Arc::clone(&log));
-    let client = service_fn(move |request: Request<Unsent<Full<Bytes>>>| {
+    let client = service_fn(move |request: Request<ReplayableBody<Full<Bytes>>>| {
         let fault = faults.get(request.uri().host().unwrap()).copied();
         exchange(request, Arc::clone(&noted), fault)
     });
@@ -118,7 +118,7 @@ async fn a_version_without_weight_takes_nobody_in() {
 #[tokio::test]
 async fn without_being_switched_on_a_broken_version_shows() {
     let handle = auth(&THREE);
-    let client = service_fn(|request: Request<Unsent<Full<Bytes>>>| async move {
+    let client = service_fn(|request: Request<ReplayableBody<Full<Bytes>>>| async move {
         if request.uri().host() == Some("10.0.0.1") {
             Err(Fault::Refused)
         } else {
@@ -140,7 +140,7 @@ async fn a_body_that_was_begun_is_not_sent_again_whatever_the_error_says() {
     let handle = auth(&THREE);
     let tries = Arc::new(Mutex::new(0));
     let counted = Arc::clone(&tries);
-    let client = service_fn(move |request: Request<Unsent<Full<Bytes>>>| {
+    let client = service_fn(move |request: Request<ReplayableBody<Full<Bytes>>>| {
         *counted.lock().unwrap() += 1;
         async move {
             let _begun = request.into_body().collect().await;
@@ -164,7 +164,7 @@ async fn over_real_sockets_a_streamed_body_arrives_whole_at_the_version_that_ans
             std::vec::IntoIter<Result<http_body::Frame<Bytes>, std::convert::Infallible>>,
         >,
     >;
-    let client = Client::builder(TokioExecutor::new()).build_http::<Unsent<Streamed>>();
+    let client = Client::builder(TokioExecutor::new()).build_http::<ReplayableBody<Streamed>>();
     let policy = Failover::new(legacy::Error::is_connect);
     let retry = ServiceBuilder::new().map_request(prepare).layer(RetryLayer::new(policy));
     let service = retry.service(fixed(&handle).with_failover().layer(client));
@@ -181,7 +181,7 @@ async fn over_real_sockets_a_streamed_body_arrives_whole_at_the_version_that_ans
 #[tokio::test]
 async fn who_asked_for_a_version_gets_its_error_and_who_may_not_ask_is_told_so_by_the_version_that_answers() {
     let handle = auth(&THREE);
-    let client = service_fn(|request: Request<Unsent<Full<Bytes>>>| async move {
+    let client = service_fn(|request: Request<ReplayableBody<Full<Bytes>>>| async move {
         if request.uri().host() == Some("10.0.0.1") {
             Err(Fault::Refused)
         } else {
@@ -214,11 +214,11 @@ async fn where_the_others_went_out_of_service_meanwhile_the_error_is_the_answer_
         assert!(handle.publish(Route::compile(split)));
     };
     let version = || "v1".parse().unwrap();
-    publish(&Change::SetWeight { version: version(), weight: "1".parse().unwrap() });
-    let client = service_fn(|request: Request<Unsent<Full<Bytes>>>| {
+    publish(&Change::set_weight(version(), "1".parse().unwrap()));
+    let client = service_fn(|request: Request<ReplayableBody<Full<Bytes>>>| {
         assert_eq!(request.uri().host(), Some("10.0.0.1"), "no other is in service");
         if handle.route("auth").unwrap().split().versions()[1].active {
-            publish(&Change::SetActive { version: version(), active: false, force: false });
+            publish(&Change::deactivate(version()));
         }
         std::future::ready(Err::<Response<String>, _>(Fault::Refused))
     });

@@ -79,9 +79,8 @@ async fn counts_go_on_over_changed_splits_and_over_threads() {
         let layered = layered.clone();
         open.push(spawn(async move { layered.oneshot(get("/")).await.unwrap() }).await.unwrap());
     }
-    let switched = before
-        .apply(&Change::Switch { version: "v1".parse().unwrap() }, std::time::SystemTime::now())
-        .unwrap();
+    let switched =
+        before.apply(&Change::switch("v1".parse().unwrap()), std::time::SystemTime::now()).unwrap();
     assert!(handle.publish(Route::compile(switched)));
     assert_eq!((count(&handle), handle.in_flight("auth", "v1")), (100, Some(0)));
     std::thread::spawn(move || drop(open)).join().unwrap();
@@ -109,7 +108,7 @@ async fn a_tunnel_is_in_flight_until_whoever_bridges_it_lets_go_through_a_replac
     drop(response);
     assert_eq!(count(&handle), 1);
     let split = handle.route("auth").unwrap().split().clone();
-    let moved = Change::SetUrl { version: "v0".parse().unwrap(), backend: "http://other".parse().unwrap() };
+    let moved = Change::set_url("v0".parse().unwrap(), "http://other".parse().unwrap());
     assert!(handle.publish(Route::compile(split.apply(&moved, std::time::SystemTime::UNIX_EPOCH).unwrap())));
     assert_eq!(count(&handle), 1);
     drop(tunnel);

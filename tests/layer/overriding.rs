@@ -19,7 +19,7 @@ struct Tester;
 fn routes() -> RoutingHandle {
     let split =
         split("auth", &[("http://10.0.0.1", 100.0), ("http://10.0.0.2", 0.0), ("http://10.0.0.3", 0.0)]);
-    let off = Change::SetActive { version: "v2".parse().unwrap(), active: false, force: false };
+    let off = Change::deactivate("v2".parse().unwrap());
     let split = split.apply(&off, std::time::SystemTime::UNIX_EPOCH).unwrap();
     handle(&[split])
 }

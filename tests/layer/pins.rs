@@ -7,7 +7,7 @@ use http::Request;
 use http::header::{COOKIE, HeaderName, SET_COOKIE};
 use proptest::prelude::*;
 use tower::{Layer, ServiceExt};
-use tower_canary::layer::{Affinity, Pin, VersionChoice};
+use tower_canary::layer::{Affinity, PinCookie, VersionChoice};
 use tower_canary::routing::{Change, Reason, Route};
 use tower_canary::{RoutingHandle, WeightedVersionLayer};
 
@@ -18,7 +18,7 @@ const TENTH: [(&str, f64); 2] = [("http://10.0.0.1", 90.0), ("http://10.0.0.2", 
 const HALVES: [(&str, f64); 2] = [("http://10.0.0.1", 50.0), ("http://10.0.0.2", 50.0)];
 
 fn pinning(handle: &RoutingHandle) -> WeightedVersionLayer {
-    fixed(handle).with_pin(Pin::signed_with(SECRET).unwrap()).with_choice()
+    fixed(handle).with_pin(PinCookie::new(SECRET).unwrap()).with_choice()
 }
 
 /// A user with what their browser keeps.
@@ -52,7 +52,7 @@ fn publish(handle: &RoutingHandle, change: &Change) {
 }
 
 fn set_weight(version: &str, percent: &str) -> Change {
-    Change::SetWeight { version: version.parse().unwrap(), weight: percent.parse().unwrap() }
+    Change::set_weight(version.parse().unwrap(), percent.parse().unwrap())
 }
 
 #[tokio::test]
@@ -151,7 +151,7 @@ async fn a_pin_holds_at_weight_0_and_not_when_the_version_is_out_of_service() {
         assert_eq!(Browser::default().visit(&layer).await.0, "v0");
     }
     let version = "v1".parse().unwrap();
-    publish(&handle, &Change::SetActive { version, active: false, force: false });
+    publish(&handle, &Change::deactivate(version));
     for (user, version) in users.iter_mut().zip(&pinned) {
         let (now, reason, set) = user.visit(&layer).await;
         assert_eq!((&*now, set.is_some()), ("v0", reason == Reason::Draw));
@@ -195,8 +195,8 @@ async fn a_name_taken_again_is_another_version() {
     let mut user = Browser::default();
     assert_eq!(user.visit(&layer).await.0, "v1");
     let version = || "v1".parse().unwrap();
-    publish(&handle, &Change::SetActive { version: version(), active: false, force: false });
-    publish(&handle, &Change::Remove { version: version() });
+    publish(&handle, &Change::deactivate(version()));
+    publish(&handle, &Change::remove(version()));
     publish(&handle, &Change::register(version(), "http://10.0.0.3".parse().unwrap()));
     assert_eq!(user.visit(&layer).await.0, "v0");
 }
@@ -206,7 +206,7 @@ async fn another_services_pin_another_secrets_and_an_old_one_count_for_nothing()
     let handle = handle(&[split("auth", &HALVES), split("orders", &HALVES)]);
     let layer = pinning(&handle);
     let orders = WeightedVersionLayer::new(&handle, tower_canary::Target::service("orders".parse().unwrap()));
-    let orders = orders.with_pin(Pin::signed_with(SECRET).unwrap()).with_choice();
+    let orders = orders.with_pin(PinCookie::new(SECRET).unwrap()).with_choice();
     let mut user = Browser::default();
     user.visit(&orders).await;
     let stolen = user.cookies["canary_orders"].clone();
@@ -218,10 +218,10 @@ async fn another_services_pin_another_secrets_and_an_old_one_count_for_nothing()
         "both are kept"
     );
 
-    let other = fixed(&handle).with_pin(Pin::signed_with(&[7; 32]).unwrap()).with_choice();
+    let other = fixed(&handle).with_pin(PinCookie::new(&[7; 32]).unwrap()).with_choice();
     assert_eq!(user.visit(&other).await.1, Reason::Draw, "of another secret");
 
-    let brief = Pin::signed_with(SECRET).unwrap().with_lifetime(Duration::ZERO);
+    let brief = PinCookie::new(SECRET).unwrap().with_lifetime(Duration::ZERO);
     let brief = fixed(&handle).with_pin(brief).with_choice();
     let mut user = Browser::default();
     assert!(user.visit(&brief).await.2.unwrap().contains("Max-Age=0"));
@@ -253,7 +253,7 @@ async fn a_pin_comes_before_a_key_and_who_has_a_key_gets_none() {
 #[tokio::test]
 async fn a_pin_is_called_and_secured_as_the_host_says() {
     let handle = auth(&HALVES);
-    let pin = Pin::signed_with(SECRET).unwrap().with_prefix("v").unwrap().insecure();
+    let pin = PinCookie::new(SECRET).unwrap().with_prefix("v").unwrap().allow_http();
     let (_, _, set) = Browser::default().visit(&fixed(&handle).with_pin(pin.clone()).with_choice()).await;
     let set = set.unwrap();
     assert!(set.starts_with("v_auth=") && !set.contains("Secure"), "{set}");
@@ -272,7 +272,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let handle = auth(&[("http://10.0.0.1", 50.0), ("http://10.0.0.2", 50.0), ("http://10.0.0.3", 0.0)]);
-            publish(&handle, &Change::SetActive { version: "v2".parse().unwrap(), active: false, force: false });
+            publish(&handle, &Change::deactivate("v2".parse().unwrap()));
             let layer = pinning(&handle);
             let mut user = Browser::default();
             user.visit(&layer).await;

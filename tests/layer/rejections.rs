@@ -12,7 +12,7 @@ use crate::support::*;
 /// A handle whose service `auth` has no active version.
 fn none_active() -> RoutingHandle {
     let one = split("auth", &[("http://h", 100.0)]);
-    let off = Change::SetActive { version: "v0".parse().unwrap(), active: false, force: true };
+    let off = Change::force_deactivate("v0".parse().unwrap());
     let handle = RoutingHandle::new();
     assert!(handle.publish(Route::compile(one.apply(&off, std::time::SystemTime::UNIX_EPOCH).unwrap())));
     handle

@@ -275,12 +275,9 @@ async fn what_was_done_is_kept_over_a_hundred_republished_tables_and_a_changed_u
     for i in 0..100 {
         send(&handle, 2, Duration::from_millis(10)).await;
         let change = match i % 3 {
-            0 => Change::SetWeight { version: "v0".parse().unwrap(), weight: "30".parse().unwrap() },
-            1 => Change::SetWeight { version: "v0".parse().unwrap(), weight: "50".parse().unwrap() },
-            _ => Change::SetUrl {
-                version: "v0".parse().unwrap(),
-                backend: format!("http://h{i}").parse().unwrap(),
-            },
+            0 => Change::set_weight("v0".parse().unwrap(), "30".parse().unwrap()),
+            1 => Change::set_weight("v0".parse().unwrap(), "50".parse().unwrap()),
+            _ => Change::set_url("v0".parse().unwrap(), format!("http://h{i}").parse().unwrap()),
         };
         split = split.apply(&change, std::time::SystemTime::UNIX_EPOCH).unwrap();
         let table = std::iter::once(Route::compile(split.clone())).collect();
@@ -298,13 +295,13 @@ async fn requests_for_which_there_is_no_version_are_counted_apart() {
     let handle = auth(&[("http://h", 100.0)]);
     let layer = tower_canary::WeightedVersionLayer::new(&handle, tower_canary::Target::path_segment());
     sent(&layer, get("/nobody/x")).await.unwrap_err();
-    assert_eq!((handle.unknown(), handle.traffic("auth").unwrap().unserved), (1, 0));
-    let gone = Change::SetActive { version: "v0".parse().unwrap(), active: false, force: true };
+    assert_eq!((handle.unknown_service_requests(), handle.traffic("auth").unwrap().unserved), (1, 0));
+    let gone = Change::force_deactivate("v0".parse().unwrap());
     let split =
         handle.route("auth").unwrap().split().apply(&gone, std::time::SystemTime::UNIX_EPOCH).unwrap();
     assert!(handle.publish(Route::compile(split)));
     sent(&layer, get("/auth/x")).await.unwrap_err();
-    assert_eq!((handle.unknown(), handle.traffic("auth").unwrap().unserved), (1, 1));
+    assert_eq!((handle.unknown_service_requests(), handle.traffic("auth").unwrap().unserved), (1, 1));
     assert!(handle.traffic("auth").unwrap().versions[0].is_drained());
     assert_eq!(handle.traffic("nobody"), None);
 }
@@ -417,9 +414,9 @@ async fn requests_of_a_version_that_was_removed_or_of_a_table_that_went_away_are
     let at = std::time::SystemTime::UNIX_EPOCH;
     let v1 = || "v1".parse().unwrap();
     let split = before
-        .apply(&Change::Switch { version: "v0".parse().unwrap() }, at)
-        .and_then(|split| split.apply(&Change::SetActive { version: v1(), active: false, force: false }, at))
-        .and_then(|split| split.apply(&Change::Remove { version: v1() }, at))
+        .apply(&Change::switch("v0".parse().unwrap()), at)
+        .and_then(|split| split.apply(&Change::deactivate(v1()), at))
+        .and_then(|split| split.apply(&Change::remove(v1()), at))
         .unwrap();
     assert!(handle.publish(Route::compile(split.clone())));
     assert_eq!(handle.in_flight("auth", "v1"), Some(1));
@@ -446,11 +443,9 @@ async fn a_version_that_was_removed_is_told_of_until_it_is_drained() {
     let held = held.oneshot(get("/")).await.unwrap();
     let at = std::time::SystemTime::UNIX_EPOCH;
     let removed = before
-        .apply(&Change::Switch { version: v1 }, at)
-        .and_then(|split| {
-            split.apply(&Change::SetActive { version: v0.clone(), active: false, force: false }, at)
-        })
-        .and_then(|split| split.apply(&Change::Remove { version: v0 }, at));
+        .apply(&Change::switch(v1), at)
+        .and_then(|split| split.apply(&Change::deactivate(v0.clone()), at))
+        .and_then(|split| split.apply(&Change::remove(v0), at));
     assert!(handle.publish(Route::compile(removed.unwrap())));
     assert_eq!(
         (handle.is_drained("auth", "v0"), handle.is_drained("auth", "v1")),
@@ -466,10 +461,10 @@ async fn a_version_that_was_removed_is_told_of_until_it_is_drained() {
 async fn a_version_that_pinned_users_come_back_to_is_drained_only_once_it_is_inactive() {
     let handle = auth(&[("http://h", 0.0), ("http://i", 100.0)]);
     assert!(version(&handle, 0).is_drained());
-    let pin = tower_canary::layer::Pin::signed_with(b"a secret of at least 32 bytes ...").unwrap();
+    let pin = tower_canary::layer::PinCookie::new(b"a secret of at least 32 bytes ...").unwrap();
     let _layer = fixed(&handle).with_pin(pin);
     assert!(!version(&handle, 0).is_drained());
-    let inactive = Change::SetActive { version: "v0".parse().unwrap(), active: false, force: false };
+    let inactive = Change::deactivate("v0".parse().unwrap());
     let split =
         handle.route("auth").unwrap().split().apply(&inactive, std::time::SystemTime::UNIX_EPOCH).unwrap();
     assert!(handle.publish(Route::compile(split)));
@@ -504,7 +499,7 @@ fn a_version_is_never_seen_drained_while_a_request_is_on_its_way_to_it() {
         let mut split = first;
         for turn in 0..1_000 {
             let next = format!("v{}", (turn + 1) % 2);
-            let switch = Change::Switch { version: next.parse().unwrap() };
+            let switch = Change::switch(next.parse().unwrap());
             split = split.apply(&switch, std::time::SystemTime::UNIX_EPOCH).unwrap();
             assert!(handle.publish(Route::compile(split.clone())));
             let old = turn % 2;

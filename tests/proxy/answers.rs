@@ -154,9 +154,9 @@ async fn the_limit_is_the_hosts_to_set() {
     });
     let start = Instant::now();
     let proxy = Proxy::new(silent);
-    let answered = status(proxy.clone().with_answer_timeout(Duration::from_secs(5)), get()).await;
+    let answered = status(proxy.clone().with_response_timeout(Duration::from_secs(5)), get()).await;
     assert_eq!((answered.0, start.elapsed().as_secs()), (StatusCode::GATEWAY_TIMEOUT, 5));
-    let forever = status(proxy.with_answer_timeout(Duration::MAX), get());
+    let forever = status(proxy.with_response_timeout(Duration::MAX), get());
     assert!(tokio::time::timeout(Duration::from_hours(1_000), forever).await.is_err());
 }
 

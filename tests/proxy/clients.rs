@@ -105,7 +105,7 @@ async fn users_are_kept_with_a_version_by_the_address_that_the_trusted_proxy_tel
         |proxy| proxy.with_trusted_proxies(loopback),
     )
     .await;
-    gateway.change(&Change::SetWeight { version: "v2".parse().unwrap(), weight: "50".parse().unwrap() });
+    gateway.change(&Change::set_weight("v2".parse().unwrap(), "50".parse().unwrap()));
     let mut versions = std::collections::BTreeSet::new();
     for user in 0..20 {
         let request = CLAIMS.replace("192.0.2.1", &format!("198.51.100.{user}"));

@@ -84,8 +84,8 @@ async fn between_it_and_the_layer_there_may_be_a_retry_that_fails_over() {
     let mut backend = Backend::start().await;
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut routes = Gateway::start(&[backend.address, gone], |proxy| proxy).await;
-    routes.change(&Change::Switch { version: "v2".parse().unwrap() });
-    routes.change(&Change::SetWeight { version: "v2".parse().unwrap(), weight: "99".parse().unwrap() });
+    routes.change(&Change::switch("v2".parse().unwrap()));
+    routes.change(&Change::set_weight("v2".parse().unwrap(), "99".parse().unwrap()));
     let layer = WeightedVersionLayer::new(&routes.handle, Target::service("auth".parse().unwrap()));
     let service = ServiceBuilder::new()
         .layer_fn(Proxy::new)
@@ -113,7 +113,7 @@ async fn an_upload_that_goes_on_after_its_answer_is_in_flight_where_it_goes_and_
 
     let nowhere: std::net::SocketAddr = ([10, 0, 0, 1], 80).into();
     let mut routes = Gateway::start(&[nowhere, ([10, 0, 0, 2], 80).into()], |proxy| proxy).await;
-    routes.change(&Change::SetWeight { version: "v2".parse().unwrap(), weight: "99".parse().unwrap() });
+    routes.change(&Change::set_weight("v2".parse().unwrap(), "99".parse().unwrap()));
     // v2 refuses connections; v1 answers and goes on to read.
     let reading = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let bodies = std::sync::Arc::clone(&reading);

@@ -100,7 +100,7 @@ async fn an_upload_that_its_client_breaks_off_counts_as_cancelled() {
 async fn an_upload_that_its_client_stalls_is_408_and_counts_as_cancelled() {
     let mut backend = Backend::start().await;
     let limit = Duration::from_millis(200);
-    let gateway = Gateway::start(&[backend.address], |proxy| proxy.with_answer_timeout(limit)).await;
+    let gateway = Gateway::start(&[backend.address], |proxy| proxy.with_response_timeout(limit)).await;
     let mut client = gateway.connect().await;
     client.write_all(b"POST /auth HTTP/1.1\r\nhost: shop\r\ncontent-length: 6\r\n\r\nabc").await.unwrap();
     let _connection = backend.next().await;
@@ -141,7 +141,7 @@ async fn an_upload_that_its_client_stalls_after_the_answer_is_given_up_but_not_a
     for (kind, expected) in [("text/plain", 0), ("application/grpc", 1)] {
         let mut backend = Backend::start().await;
         let limit = Duration::from_millis(200);
-        let gateway = Gateway::start(&[backend.address], |proxy| proxy.with_answer_timeout(limit)).await;
+        let gateway = Gateway::start(&[backend.address], |proxy| proxy.with_response_timeout(limit)).await;
         let mut client = gateway.connect().await;
         let head = format!(
             "POST /auth HTTP/1.1\r\nhost: shop\r\ncontent-type: {kind}\r\ncontent-length: 6\r\n\r\nabc"

@@ -61,7 +61,7 @@ async fn a_tunnel_stays_with_its_version_and_in_flight_there_until_it_is_closed(
     let (mut old, mut new) = (Backend::start().await, Backend::start().await);
     let mut gateway = Gateway::upgrading(&[old.address, new.address]).await;
     let (mut client, mut server) = tunnel(&gateway, &mut old).await;
-    gateway.change(&Change::Switch { version: "v2".parse().unwrap() });
+    gateway.change(&Change::switch("v2".parse().unwrap()));
     let mut other = gateway.send(PLAIN).await;
     new.answer(OK).await;
     assert!(head(&mut other).await.starts_with("http/1.1 200"));

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tower_canary::deployments::{DeployError, Healthy, Preflight, Unhealthy, UrlRefused};
+use tower_canary::deployments::{DeployError, Healthy, Unhealthy, UrlRefused, VersionCheck};
 use tower_canary::routing::{Backend, Change, ChangeError, HealthPath, Route, Version};
 use tower_canary::store::{
     Applied, ChangeRequest, HistoryEntry, MemoryStore, RouteStore, Snapshot, StoreError,
 };
-use tower_canary::{Deployments, Draw, NoPreflight, RoutingHandle, ServiceName};
+use tower_canary::{Deployments, Draw, NoVersionCheck, RoutingHandle, ServiceName};
 
 use crate::support::*;
 
@@ -82,7 +82,7 @@ fn fickle() -> &'static Fickle {
 }
 
 async fn two_versions(store: &'static Fickle) -> Deployments {
-    let deployments = Deployments::start(store, NoPreflight).await.unwrap();
+    let deployments = Deployments::start(store, NoVersionCheck).await.unwrap();
     for i in 0..2 {
         apply(&deployments, Change::Register(registration(i))).await.unwrap();
     }
@@ -101,7 +101,7 @@ async fn a_change_is_published_before_it_is_answered() {
 #[tokio::test]
 async fn a_refused_change_leaves_what_is_served() {
     let deployments = two_versions(fickle()).await;
-    let refused = apply(&deployments, Change::Remove { version: name(0) }).await.unwrap_err();
+    let refused = apply(&deployments, Change::remove(name(0))).await.unwrap_err();
     assert!(matches!(refused, DeployError::Store(StoreError::Refused(ChangeError::VersionActive(_)))));
     assert_eq!(served(&deployments), [100.0, 0.0]);
 }
@@ -110,7 +110,7 @@ async fn a_refused_change_leaves_what_is_served() {
 async fn with_the_store_down_routes_stay_changes_fail_and_a_return_is_followed_within_5_seconds() {
     let store = fickle();
     let (deployments, other) =
-        (two_versions(store).await, Deployments::start(store, NoPreflight).await.unwrap());
+        (two_versions(store).await, Deployments::start(store, NoVersionCheck).await.unwrap());
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let running = spawn(deployments.clone().run(async { _ = stopped.await }));
     store.down.store(true, Ordering::Relaxed);
@@ -132,7 +132,7 @@ async fn with_the_store_down_routes_stay_changes_fail_and_a_return_is_followed_w
 async fn a_change_of_another_process_is_followed_within_a_refresh() {
     let store = fickle();
     let (deployments, other) =
-        (two_versions(store).await, Deployments::start(store, NoPreflight).await.unwrap());
+        (two_versions(store).await, Deployments::start(store, NoVersionCheck).await.unwrap());
     spawn(deployments.clone().run(std::future::pending()));
     apply(&other, set_weight(1, 30.0)).await.unwrap();
     tokio::time::sleep(Duration::from_millis(1_250)).await;
@@ -154,7 +154,7 @@ async fn a_store_that_went_back_is_followed_and_never_undoes_a_change_answered_m
         async move { deployments.refresh().await.unwrap() }
     });
     tokio::time::sleep(Duration::from_millis(75)).await;
-    apply(&deployments, Change::Switch { version: name(1) }).await.unwrap();
+    apply(&deployments, Change::switch(name(1))).await.unwrap();
     refreshing.await.unwrap();
     assert_eq!(served(&deployments), [0.0, 100.0]);
 }
@@ -171,7 +171,7 @@ async fn what_another_gateway_changed_after_a_change_answered_meanwhile_is_serve
     });
     tokio::time::sleep(Duration::from_millis(10)).await;
     apply(&deployments, set_weight(1, 40.0)).await.unwrap();
-    let elsewhere = ChangeRequest::new(set_weight(1, 50.0), "bob").forced();
+    let elsewhere = ChangeRequest::new(set_weight(1, 50.0), "bob").without_check();
     store.inner.apply(&auth(), &elsewhere).await.unwrap();
     refreshing.await.unwrap();
     assert_eq!(served(&deployments), [50.0, 50.0]);
@@ -184,7 +184,7 @@ async fn a_change_whose_caller_went_away_after_the_commit_is_published_at_once()
     spawn(deployments.clone().run_every(Duration::from_secs(3_600), std::future::pending()));
     tokio::task::yield_now().await;
     store.slow.store(true, Ordering::Relaxed);
-    let forced = ChangeRequest::new(set_weight(1, 10.0), "alice").forced();
+    let forced = ChangeRequest::new(set_weight(1, 10.0), "alice").without_check();
     let abandoned = tokio::time::timeout(Duration::from_millis(1), deployments.apply(&auth(), forced)).await;
     assert!(abandoned.is_err());
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -221,7 +221,7 @@ struct Scripted {
 }
 
 #[async_trait]
-impl Preflight for &'static Scripted {
+impl VersionCheck for &'static Scripted {
     fn admit(&self, backend: &Backend) -> Result<(), UrlRefused> {
         if backend.authority().host() == "forbidden" { Err(UrlRefused::new("no")) } else { Ok(()) }
     }
@@ -237,7 +237,7 @@ impl Preflight for &'static Scripted {
 async fn a_version_is_probed_once_before_it_gets_traffic_at_the_path_that_the_store_has() {
     let (store, probe) = (fickle(), &*Box::leak(Box::<Scripted>::default()));
     let here = Deployments::start(store, probe).await.unwrap();
-    let there = Deployments::start(store, NoPreflight).await.unwrap();
+    let there = Deployments::start(store, NoVersionCheck).await.unwrap();
     apply(&there, Change::Register(registration(0).with_health_path("/healthz".parse().unwrap())))
         .await
         .unwrap();
@@ -259,7 +259,7 @@ async fn a_sick_version_gets_no_traffic_unless_forced_and_a_forbidden_url_is_not
     let refused = apply(&deployments, set_weight(1, 10.0)).await.unwrap_err();
     assert!(refused.to_string().contains("it answered 500"), "{refused}");
     assert_eq!(served(&deployments), [100.0, 0.0]);
-    let forced = ChangeRequest::new(set_weight(1, 10.0), "alice").forced();
+    let forced = ChangeRequest::new(set_weight(1, 10.0), "alice").without_check();
     deployments.apply(&auth(), forced).await.unwrap();
     assert_eq!(served(&deployments), [90.0, 10.0]);
     let forbidden = Change::register(name(2), "http://forbidden".parse().unwrap());
@@ -281,11 +281,11 @@ async fn texts_that_some_database_would_refuse_are_refused_by_all() {
 async fn an_earlier_generation_is_restored_and_an_unknown_one_is_refused() {
     let deployments = two_versions(fickle()).await;
     apply(&deployments, set_weight(1, 25.0)).await.unwrap();
-    apply(&deployments, Change::Switch { version: name(1) }).await.unwrap();
-    let restore = deployments.restoring(&auth(), 3).await.unwrap();
+    apply(&deployments, Change::switch(name(1))).await.unwrap();
+    let restore = deployments.restore_change(&auth(), 3).await.unwrap();
     apply(&deployments, restore).await.unwrap();
     assert_eq!(served(&deployments), [75.0, 25.0]);
-    let unknown = deployments.restoring(&auth(), 99).await.unwrap_err();
+    let unknown = deployments.restore_change(&auth(), 99).await.unwrap_err();
     assert!(matches!(unknown, DeployError::UnknownGeneration { generation: 99 }));
 }
 

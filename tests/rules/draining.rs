@@ -9,14 +9,14 @@ use async_trait::async_trait;
 use http::{Request, Response};
 use tokio::time::{Instant, sleep};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_canary::deployments::Holding;
+use tower_canary::deployments::DrainBlocker;
 use tower_canary::layer::ResponseBody;
 use tower_canary::routing::Change;
 use tower_canary::store::{
     Applied, BrokenSplit, ChangeRequest, HistoryEntry, MemoryStore, Replica, Report, RouteStore, Snapshot,
     StoreError,
 };
-use tower_canary::{Deployments, NoPreflight, ServiceName, Target, WeightedVersionLayer};
+use tower_canary::{Deployments, NoVersionCheck, ServiceName, Target, WeightedVersionLayer};
 
 use crate::support::*;
 
@@ -55,7 +55,7 @@ impl RouteStore for Way {
         let revision = self.store.load(after).await?.revision;
         let between = self.between.lock().unwrap().take_if(|(of_all, _)| *of_all == (after == 0));
         if let Some((_, change)) = between {
-            self.store.apply(&auth(), &ChangeRequest::new(change, "between").forced()).await?;
+            self.store.apply(&auth(), &ChangeRequest::new(change, "between").without_check()).await?;
         }
         let mut snapshot = self.store.load(after).await?;
         snapshot.revision = revision;
@@ -118,7 +118,11 @@ impl Two {
         let store = Arc::new(MemoryStore::new());
         let (way_here, way_there) = (Way::to(&store), Way::to(&store));
         let gateway = async |way: &Arc<Way>, name: &str| {
-            Deployments::builder(Arc::clone(way), NoPreflight).as_replica(name).start().await.unwrap()
+            Deployments::builder(Arc::clone(way), NoVersionCheck)
+                .with_replica_name(name)
+                .start()
+                .await
+                .unwrap()
         };
         let here = gateway(&way_here, "a").await;
         for i in 0..2 {
@@ -129,9 +133,9 @@ impl Two {
     }
 
     /// What keeps v0 from being stopped, as the gateway `a` sees it.
-    async fn held(&self) -> Vec<(String, Holding)> {
-        let elsewhere = self.here.elsewhere(&auth()).await.unwrap();
-        elsewhere.holding(&name(0)).map(|(replica, why)| (replica.name.clone(), why)).collect()
+    async fn held(&self) -> Vec<(String, DrainBlocker)> {
+        let elsewhere = self.here.other_replicas(&auth()).await.unwrap();
+        elsewhere.blockers(&name(0)).map(|(replica, why)| (replica.name.clone(), why)).collect()
     }
 
     /// After how long nothing does.
@@ -145,11 +149,11 @@ impl Two {
 }
 
 async fn apply(deployments: &Deployments, change: Change) {
-    deployments.apply(&auth(), ChangeRequest::new(change, "alice").forced()).await.unwrap();
+    deployments.apply(&auth(), ChangeRequest::new(change, "alice").without_check()).await.unwrap();
 }
 
 fn switch(i: usize) -> Change {
-    Change::Switch { version: name(i) }
+    Change::switch(name(i))
 }
 
 /// An answer through `deployments`, which is in flight until it is dropped.
@@ -159,7 +163,7 @@ async fn answer(deployments: &Deployments) -> Response<ResponseBody<String>> {
     layer.layer(client).oneshot(Request::new(())).await.unwrap()
 }
 
-fn by_b(why: Holding) -> Vec<(String, Holding)> {
+fn by_b(why: DrainBlocker) -> Vec<(String, DrainBlocker)> {
     vec![("b".to_owned(), why)]
 }
 
@@ -168,13 +172,13 @@ async fn a_gateway_holds_a_version_until_it_followed_and_then_until_its_last_req
     let two = Two::running().await;
     let (first, second) = (answer(&two.there).await, answer(&two.there).await);
     apply(&two.here, switch(1)).await;
-    assert_eq!(two.held().await, by_b(Holding::Behind));
+    assert_eq!(two.held().await, by_b(DrainBlocker::Behind));
     sleep(Duration::from_millis(1_250)).await;
-    assert_eq!(two.held().await, by_b(Holding::Draining));
+    assert_eq!(two.held().await, by_b(DrainBlocker::Draining));
     sleep(Duration::from_secs(60)).await;
     drop(first);
     sleep(Duration::from_secs(60)).await;
-    assert_eq!(two.held().await, by_b(Holding::Draining));
+    assert_eq!(two.held().await, by_b(DrainBlocker::Draining));
     drop(second);
     let told = two.until_free().await;
     assert!(told <= Duration::from_millis(250), "{told:?}");
@@ -184,12 +188,12 @@ async fn a_gateway_holds_a_version_until_it_followed_and_then_until_its_last_req
 #[tokio::test(start_paused = true)]
 async fn a_gateway_with_pins_holds_a_version_at_weight_0_until_it_is_inactive() {
     let two = Two::running().await;
-    let pin = tower_canary::layer::Pin::signed_with(b"a secret of at least 32 bytes ...").unwrap();
+    let pin = tower_canary::layer::PinCookie::new(b"a secret of at least 32 bytes ...").unwrap();
     let _layer = WeightedVersionLayer::new(two.there.handle(), Target::service(auth())).with_pin(pin);
     apply(&two.here, switch(1)).await;
     sleep(Duration::from_secs(60)).await;
-    assert_eq!(two.held().await, by_b(Holding::Draining));
-    apply(&two.here, Change::SetActive { version: name(0), active: false, force: false }).await;
+    assert_eq!(two.held().await, by_b(DrainBlocker::Draining));
+    apply(&two.here, Change::deactivate(name(0))).await;
     let freed = two.until_free().await;
     assert!(freed <= Duration::from_millis(1_250), "{freed:?}");
 }
@@ -199,10 +203,10 @@ async fn a_gateway_holds_a_version_that_was_removed_while_it_has_requests_there(
     let two = Two::running().await;
     let held = answer(&two.there).await;
     apply(&two.here, switch(1)).await;
-    apply(&two.here, Change::SetActive { version: name(0), active: false, force: false }).await;
-    apply(&two.here, Change::Remove { version: name(0) }).await;
+    apply(&two.here, Change::deactivate(name(0))).await;
+    apply(&two.here, Change::remove(name(0))).await;
     sleep(Duration::from_secs(60)).await;
-    assert_eq!(two.held().await, by_b(Holding::Draining));
+    assert_eq!(two.held().await, by_b(DrainBlocker::Draining));
     drop(held);
     two.until_free().await;
 }
@@ -211,7 +215,7 @@ async fn a_gateway_holds_a_version_that_was_removed_while_it_has_requests_there(
 async fn without_requests_elsewhere_a_version_is_free_once_the_others_have_followed() {
     let two = Two::running().await;
     apply(&two.here, switch(1)).await;
-    assert_eq!(two.held().await, by_b(Holding::Behind));
+    assert_eq!(two.held().await, by_b(DrainBlocker::Behind));
     let followed = two.until_free().await;
     assert!(followed <= Duration::from_millis(1_250), "{followed:?}");
     assert_eq!(percents(two.there.handle().route("auth").unwrap().split()), [0.0, 100.0]);
@@ -237,7 +241,7 @@ async fn a_change_that_another_gateway_made_is_told_of_alike() {
     apply(&two.there, switch(1)).await;
     sleep(Duration::from_millis(1_250)).await;
     assert_eq!(percents(two.here.handle().route("auth").unwrap().split()), [0.0, 100.0]);
-    assert_eq!(two.held().await, by_b(Holding::Draining));
+    assert_eq!(two.held().await, by_b(DrainBlocker::Draining));
     drop(held);
     two.until_free().await;
 }
@@ -259,7 +263,7 @@ async fn a_change_that_is_read_with_an_earlier_revision_is_not_taken_for_followe
     two.here.refresh().await.unwrap();
     assert_eq!(percents(two.here.handle().route("auth").unwrap().split()), [0.0, 100.0]);
     assert_eq!(percents(two.there.handle().route("auth").unwrap().split()), [100.0, 0.0]);
-    assert_eq!(two.held().await, by_b(Holding::Behind));
+    assert_eq!(two.held().await, by_b(DrainBlocker::Behind));
     two.there.refresh().await.unwrap();
     sleep(Duration::from_secs(6)).await;
     assert_eq!(two.held().await, []);
@@ -275,7 +279,7 @@ async fn nor_is_one_that_is_read_with_everything() {
     *two.way_here.between.lock().unwrap() = Some((true, switch(1)));
     sleep(Duration::from_secs(650)).await;
     assert_eq!(percents(two.here.handle().route("auth").unwrap().split()), [0.0, 100.0]);
-    assert_eq!(two.held().await, by_b(Holding::Behind));
+    assert_eq!(two.held().await, by_b(DrainBlocker::Behind));
 }
 
 #[tokio::test(start_paused = true)]
@@ -298,7 +302,7 @@ async fn a_gateway_that_cannot_read_the_split_holds_what_it_goes_on_to_serve() {
     apply(&two.here, switch(1)).await;
     sleep(Duration::from_secs(60)).await;
     assert_eq!(percents(two.there.handle().route("auth").unwrap().split()), [100.0, 0.0]);
-    assert_eq!(two.held().await, by_b(Holding::Draining));
+    assert_eq!(two.held().await, by_b(DrainBlocker::Draining));
     two.way_there.breaks.store(false, Ordering::Relaxed);
     apply(&two.here, Change::Redraw).await;
     let mended = two.until_free().await;
@@ -319,7 +323,7 @@ async fn a_gateway_that_starts_holds_what_it_may_come_to_serve() {
     let two = Two::new().await;
     spawn(two.here.clone().run(std::future::pending()));
     apply(&two.here, switch(1)).await;
-    assert_eq!(two.held().await, by_b(Holding::Behind));
+    assert_eq!(two.held().await, by_b(DrainBlocker::Behind));
     spawn(two.there.clone().run(std::future::pending()));
     two.until_free().await;
 }
@@ -328,5 +332,5 @@ async fn a_gateway_that_starts_holds_what_it_may_come_to_serve() {
 async fn without_the_store_nobody_is_said_to_be_done() {
     let two = Two::running().await;
     two.way_here.cut.store(true, Ordering::Relaxed);
-    assert!(matches!(two.here.elsewhere(&auth()).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(two.here.other_replicas(&auth()).await, Err(StoreError::Unavailable(_))));
 }

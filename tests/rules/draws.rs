@@ -27,7 +27,7 @@ fn follow(handle: &RoutingHandle, split: &Split, count: usize) -> Vec<usize> {
         let mut seen = Vec::with_capacity(count);
         for _ in 0..count {
             let host = layered.call(http::Request::new(())).await.unwrap().into_body().into_inner().unwrap();
-            seen.push(split.versions().iter().position(|v| v.backend.authority().host() == host).unwrap());
+            seen.push(split.versions().iter().position(|v| v.backend().authority().host() == host).unwrap());
         }
         seen
     })

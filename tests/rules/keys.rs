@@ -19,7 +19,11 @@ fn slots_are_those_of_the_published_vectors() {
         let hex = vector["key"].as_str().unwrap();
         let byte = |i: usize| u8::from_str_radix(&hex[i..i + 2], 16).unwrap();
         let key: Vec<u8> = (0..hex.len()).step_by(2).map(byte).collect();
-        assert_eq!(u64::from(Point::of_key(salt, &key).get()), vector["slot"].as_u64().unwrap(), "{vector}");
+        assert_eq!(
+            u64::from(Point::from_key(salt, &key).get()),
+            vector["slot"].as_u64().unwrap(),
+            "{vector}"
+        );
     }
 }
 
@@ -29,7 +33,7 @@ fn holders(split: &Split) -> Vec<usize> {
     let holder = |i: u32| {
         let key = format!("user-{i}");
         let explained = route.explain(key.as_bytes());
-        assert_eq!((explained.reason, explained.slot), (Reason::Key, Point::of_key(7, key.as_bytes())));
+        assert_eq!((explained.reason, explained.slot), (Reason::Key, Point::from_key(7, key.as_bytes())));
         let name = &explained.version.unwrap().name;
         split.versions().iter().position(|version| version.name == *name).unwrap()
     };
@@ -97,7 +101,7 @@ fn in_1_000_random_sequences_of_up_to_6_versions_each_re_weight_moves_the_minimu
 #[test]
 fn the_same_users_are_not_everyones_first() {
     let canary =
-        |salt| (0..KEYS).filter(move |i| Point::of_key(salt, format!("user-{i}").as_bytes()).get() < 1_000);
+        |salt| (0..KEYS).filter(move |i| Point::from_key(salt, format!("user-{i}").as_bytes()).get() < 1_000);
     let (one, other): (Vec<_>, std::collections::BTreeSet<_>) = (canary(1).collect(), canary(2).collect());
     let both = one.iter().filter(|user| other.contains(user)).count();
     assert!((share(both) - 1.0).abs() < 0.2, "{} of 1 % expected by chance", share(both));
@@ -107,7 +111,7 @@ fn the_same_users_are_not_everyones_first() {
 fn slots_of_numbered_keys_are_even() {
     let mut counts = vec![0.0_f64; 100];
     for i in 0..KEYS {
-        counts[usize::from(Point::of_key(7, i.to_string().as_bytes()).get()) / 100] += 1.0;
+        counts[usize::from(Point::from_key(7, i.to_string().as_bytes()).get()) / 100] += 1.0;
     }
     let expected = f64::from(KEYS) / 100.0;
     let chi_square: f64 = counts.iter().map(|count| (count - expected).powi(2) / expected).sum();

@@ -39,7 +39,7 @@ fn auth() -> ServiceName {
 }
 
 async fn change(deployments: &Deployments, change: Change) {
-    deployments.apply(&auth(), ChangeRequest::new(change, "alice").forced()).await.unwrap();
+    deployments.apply(&auth(), ChangeRequest::new(change, "alice").without_check()).await.unwrap();
 }
 
 async fn serving() -> Deployments {
@@ -47,11 +47,7 @@ async fn serving() -> Deployments {
     for (version, url) in [("v1.0", "http://10.0.0.1"), ("v1.1", "http://10.0.0.2")] {
         change(&deployments, Change::register(version.parse().unwrap(), url.parse().unwrap())).await;
     }
-    change(
-        &deployments,
-        Change::SetWeight { version: "v1.1".parse().unwrap(), weight: "10".parse().unwrap() },
-    )
-    .await;
+    change(&deployments, Change::set_weight("v1.1".parse().unwrap(), "10".parse().unwrap())).await;
     deployments
 }
 
@@ -115,8 +111,8 @@ async fn the_gauges_of_a_version_that_was_removed_end_at_0() {
     let snapshotter = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, || deployments.record_metrics());
     let v1 = || "v1.1".parse().unwrap();
-    change(&deployments, Change::SetActive { version: v1(), active: false, force: false }).await;
-    change(&deployments, Change::Remove { version: v1() }).await;
+    change(&deployments, Change::deactivate(v1())).await;
+    change(&deployments, Change::remove(v1())).await;
     metrics::with_local_recorder(&recorder, || deployments.record_metrics());
     let recorded = recorded(&snapshotter);
     assert_eq!(of(&recorded, "canary_weight", "service=auth,version=v1.1"), gauge(0.0).as_ref());
@@ -129,13 +125,13 @@ async fn a_version_that_came_and_went_between_two_looks_is_counted_once() {
     let snapshotter = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, || deployments.record_metrics());
     let v2 = || "v1.2".parse().unwrap();
-    let switch = |version: &str| Change::Switch { version: version.parse().unwrap() };
+    let switch = |version: &str| Change::switch(version.parse().unwrap());
     change(&deployments, Change::register(v2(), "http://10.0.0.3".parse().unwrap())).await;
     change(&deployments, switch("v1.2")).await;
     send(&deployments, 50).await;
     change(&deployments, switch("v1.0")).await;
-    change(&deployments, Change::SetActive { version: v2(), active: false, force: false }).await;
-    change(&deployments, Change::Remove { version: v2() }).await;
+    change(&deployments, Change::deactivate(v2())).await;
+    change(&deployments, Change::remove(v2())).await;
     let mut counted = 0;
     for _ in 0..3 {
         metrics::with_local_recorder(&recorder, || deployments.record_metrics());

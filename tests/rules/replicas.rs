@@ -14,7 +14,7 @@ use tower_canary::store::{
     Applied, ChangeRequest, HistoryEntry, LastGood, MemoryStore, Replica, Report, RouteStore, Signal,
     Snapshot, StoreError,
 };
-use tower_canary::{Deployments, NoPreflight, ServiceName};
+use tower_canary::{Deployments, NoVersionCheck, ServiceName};
 
 use crate::support::*;
 
@@ -114,7 +114,7 @@ impl RouteStore for Shared {
 }
 
 async fn replica(store: &Arc<Shared>, name: &str) -> Deployments {
-    Deployments::builder(Arc::clone(store), NoPreflight).as_replica(name).start().await.unwrap()
+    Deployments::builder(Arc::clone(store), NoVersionCheck).with_replica_name(name).start().await.unwrap()
 }
 
 /// Starts a replica and lets it follow; whoever sends or drops the sender stops it.
@@ -129,7 +129,7 @@ async fn running(store: &Arc<Shared>, name: &str) -> (Deployments, tokio::sync::
 }
 
 async fn apply(deployments: &Deployments, change: Change) -> Applied {
-    deployments.apply(&auth(), ChangeRequest::new(change, "alice").forced()).await.unwrap()
+    deployments.apply(&auth(), ChangeRequest::new(change, "alice").without_check()).await.unwrap()
 }
 
 async fn two_versions(deployments: &Deployments) {
@@ -228,19 +228,19 @@ async fn convergence_is_waited_for_and_those_that_lag_are_named() {
     two_versions(&here).await;
     let applied = apply(&here, set_weight(1, 10.0)).await;
     let start = Instant::now();
-    let convergence = here.converged(applied.revision, Duration::from_secs(5)).await.unwrap();
+    let convergence = here.wait_converged(applied.revision, Duration::from_secs(5)).await.unwrap();
     assert_eq!((names(&convergence.serving), names(&convergence.waiting)), (vec!["a", "b"], vec![]));
     assert!(start.elapsed() < Duration::from_millis(150), "{:?}", start.elapsed());
 
     store.inner.report(&Report::new("7", "stuck", applied.revision)).await.unwrap();
     let applied = apply(&here, set_weight(1, 20.0)).await;
     let start = Instant::now();
-    let convergence = here.converged(applied.revision, Duration::from_secs(5)).await.unwrap();
+    let convergence = here.wait_converged(applied.revision, Duration::from_secs(5)).await.unwrap();
     assert_eq!((names(&convergence.serving), names(&convergence.waiting)), (vec!["a", "b"], vec!["stuck"]));
     assert_eq!(start.elapsed(), Duration::from_secs(5));
 
     store.down.store(true, Ordering::Relaxed);
-    assert!(here.converged(applied.revision, Duration::from_secs(1)).await.is_err());
+    assert!(here.wait_converged(applied.revision, Duration::from_secs(1)).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]
@@ -250,7 +250,11 @@ async fn a_store_that_cannot_be_written_is_followed_as_quickly_as_before() {
     two_versions(&here).await;
     store.read_only.store(true, Ordering::Relaxed);
     sleep(Duration::from_secs(30)).await;
-    store.inner.apply(&auth(), &ChangeRequest::new(set_weight(1, 10.0), "bob").forced()).await.unwrap();
+    store
+        .inner
+        .apply(&auth(), &ChangeRequest::new(set_weight(1, 10.0), "bob").without_check())
+        .await
+        .unwrap();
     sleep(Duration::from_millis(1_250)).await;
     assert_eq!(served(&here), [90.0, 10.0]);
 }
@@ -264,7 +268,11 @@ async fn a_store_that_panics_is_followed_again_within_5_seconds_of_its_recovery(
     sleep(Duration::from_secs(60)).await;
     assert_eq!(served(&here), [100.0, 0.0]);
     store.panics.store(false, Ordering::Relaxed);
-    store.inner.apply(&auth(), &ChangeRequest::new(set_weight(1, 10.0), "bob").forced()).await.unwrap();
+    store
+        .inner
+        .apply(&auth(), &ChangeRequest::new(set_weight(1, 10.0), "bob").without_check())
+        .await
+        .unwrap();
     sleep(Duration::from_secs(5)).await;
     assert_eq!(served(&here), [90.0, 10.0]);
     stop.send(()).unwrap();
@@ -274,7 +282,7 @@ async fn a_store_that_panics_is_followed_again_within_5_seconds_of_its_recovery(
 async fn a_name_that_is_too_long_is_refused_at_the_start() {
     let store = Shared::new();
     let start = async |name: String| {
-        Deployments::builder(Arc::clone(&store), NoPreflight).as_replica(name).start().await
+        Deployments::builder(Arc::clone(&store), NoVersionCheck).with_replica_name(name).start().await
     };
     let refused = start("x".repeat(256)).await.unwrap_err();
     assert!(
@@ -290,19 +298,19 @@ struct Cache(Arc<Mutex<(Option<LastGood>, usize)>>);
 
 #[async_trait]
 impl SnapshotCache for Cache {
-    async fn keep(&self, last_good: &LastGood) -> Result<(), Box<dyn Error + Send + Sync>> {
+    async fn save(&self, last_good: &LastGood) -> Result<(), Box<dyn Error + Send + Sync>> {
         let mut kept = self.0.lock().unwrap();
         *kept = (Some(last_good.clone()), kept.1 + 1);
         Ok(())
     }
 
-    async fn last_good(&self) -> Result<Option<LastGood>, Box<dyn Error + Send + Sync>> {
+    async fn load(&self) -> Result<Option<LastGood>, Box<dyn Error + Send + Sync>> {
         Ok(self.0.lock().unwrap().0.clone())
     }
 }
 
 async fn with_cache(store: &Arc<Shared>, cache: &Cache) -> Result<Deployments, StoreError> {
-    Deployments::builder(Arc::clone(store), NoPreflight).with_cache(cache.clone()).start().await
+    Deployments::builder(Arc::clone(store), NoVersionCheck).with_cache(cache.clone()).start().await
 }
 
 #[tokio::test(start_paused = true)]
@@ -324,14 +332,19 @@ async fn without_the_store_a_gateway_starts_with_what_was_served_last_and_follow
     let freshness = after.freshness();
     assert!(freshness.from_cache);
     assert_eq!(freshness.revision, 2, "or something later");
-    let refused = after.apply(&auth(), ChangeRequest::new(set_weight(1, 20.0), "alice").forced()).await;
+    let refused =
+        after.apply(&auth(), ChangeRequest::new(set_weight(1, 20.0), "alice").without_check()).await;
     assert!(refused.is_err());
 
     spawn(after.clone().run(std::future::pending()));
     sleep(Duration::from_secs(60)).await;
     assert!(after.freshness().from_cache && after.freshness().age >= Duration::from_secs(60));
     store.down.store(false, Ordering::Relaxed);
-    store.inner.apply(&auth(), &ChangeRequest::new(set_weight(1, 30.0), "bob").forced()).await.unwrap();
+    store
+        .inner
+        .apply(&auth(), &ChangeRequest::new(set_weight(1, 30.0), "bob").without_check())
+        .await
+        .unwrap();
     sleep(Duration::from_secs(5)).await;
     assert_eq!(served(&after), [70.0, 30.0]);
     assert!(!after.freshness().from_cache);
@@ -370,12 +383,12 @@ struct Bad {
 
 #[async_trait]
 impl SnapshotCache for Bad {
-    async fn keep(&self, _: &LastGood) -> Result<(), Box<dyn Error + Send + Sync>> {
+    async fn save(&self, _: &LastGood) -> Result<(), Box<dyn Error + Send + Sync>> {
         assert!(!self.panics, "the cache's own fault");
         std::future::pending().await
     }
 
-    async fn last_good(&self) -> Result<Option<LastGood>, Box<dyn Error + Send + Sync>> {
+    async fn load(&self) -> Result<Option<LastGood>, Box<dyn Error + Send + Sync>> {
         Err("torn".into())
     }
 }
@@ -384,12 +397,16 @@ impl SnapshotCache for Bad {
 async fn a_cache_that_hangs_or_panics_keeps_nobody_from_following_and_reporting() {
     for panics in [true, false] {
         let store = Shared::new();
-        let builder = Deployments::builder(Arc::clone(&store), NoPreflight).as_replica("a");
+        let builder = Deployments::builder(Arc::clone(&store), NoVersionCheck).with_replica_name("a");
         let here = builder.with_cache(Bad { panics }).start().await.unwrap();
         spawn(here.clone().run(std::future::pending()));
         two_versions(&here).await;
         sleep(Duration::from_secs(30)).await;
-        store.inner.apply(&auth(), &ChangeRequest::new(set_weight(1, 10.0), "bob").forced()).await.unwrap();
+        store
+            .inner
+            .apply(&auth(), &ChangeRequest::new(set_weight(1, 10.0), "bob").without_check())
+            .await
+            .unwrap();
         sleep(Duration::from_secs(5)).await;
         assert_eq!(served(&here), [90.0, 10.0], "panics: {panics}");
         assert_eq!(here.replicas().await.unwrap()[0].revision, 3);
@@ -400,7 +417,7 @@ async fn a_cache_that_hangs_or_panics_keeps_nobody_from_following_and_reporting(
 async fn what_was_kept_and_cannot_be_read_is_no_start_without_the_store() {
     let store = Shared::new();
     store.down.store(true, Ordering::Relaxed);
-    let builder = Deployments::builder(Arc::clone(&store), NoPreflight).with_cache(Bad { panics: false });
+    let builder = Deployments::builder(Arc::clone(&store), NoVersionCheck).with_cache(Bad { panics: false });
     assert!(matches!(builder.start().await, Err(StoreError::Unavailable(_))));
 }
 
@@ -411,10 +428,10 @@ async fn a_replica_that_starts_is_waited_for_from_its_start_on() {
     two_versions(&here).await;
     let starting = replica(&store, "b").await;
     let applied = apply(&here, set_weight(1, 10.0)).await;
-    let convergence = here.converged(applied.revision, Duration::from_millis(100)).await.unwrap();
+    let convergence = here.wait_converged(applied.revision, Duration::from_millis(100)).await.unwrap();
     assert_eq!(names(&convergence.waiting), ["b"], "it serves and does not follow yet");
     spawn(starting.run(std::future::pending()));
-    let convergence = here.converged(applied.revision, Duration::from_secs(5)).await.unwrap();
+    let convergence = here.wait_converged(applied.revision, Duration::from_secs(5)).await.unwrap();
     assert_eq!(names(&convergence.serving), ["a", "b"]);
 }
 

@@ -15,7 +15,7 @@ use tower_canary::store::{
     Applied, ChangeRequest, HistoryEntry, MemoryStore, Replica, Report, RouteStore, Signal, Snapshot,
     StoreError,
 };
-use tower_canary::{Deployments, NoPreflight, ServiceName};
+use tower_canary::{Deployments, NoVersionCheck, ServiceName};
 
 use crate::support::*;
 
@@ -99,14 +99,14 @@ impl RouteStore for Central {
 
 /// The gateways, all started within a second.
 async fn replicas(central: &Arc<Central>) -> Vec<Deployments> {
-    let writer = Deployments::start(Arc::clone(central), NoPreflight).await.unwrap();
+    let writer = Deployments::start(Arc::clone(central), NoVersionCheck).await.unwrap();
     for i in 0..2 {
         apply(&writer, Change::Register(registration(i))).await;
     }
     let mut all = Vec::new();
     for i in 0..REPLICAS {
-        let builder =
-            Deployments::builder(Arc::clone(central), NoPreflight).as_replica(format!("gateway-{i}"));
+        let builder = Deployments::builder(Arc::clone(central), NoVersionCheck)
+            .with_replica_name(format!("gateway-{i}"));
         let deployments = builder.start().await.unwrap();
         spawn(deployments.clone().run(std::future::pending()));
         all.push(deployments);
@@ -117,7 +117,7 @@ async fn replicas(central: &Arc<Central>) -> Vec<Deployments> {
 
 async fn apply(deployments: &Deployments, change: Change) -> Applied {
     let service = "auth".parse().unwrap();
-    deployments.apply(&service, ChangeRequest::new(change, "simulation").forced()).await.unwrap()
+    deployments.apply(&service, ChangeRequest::new(change, "simulation").without_check()).await.unwrap()
 }
 
 /// When each of the gateways but the first served the changes that the first made, in order.
@@ -180,7 +180,7 @@ async fn a_thousand_that_are_told_serve_a_change_within_30_milliseconds() {
     let start = Instant::now();
     assert!(show("told", &convergence(&all, CHANGES).await) < Duration::from_millis(30));
     rate("reads of those told", &central.reads, start);
-    let waited = all[0].converged(u64::from(CHANGES) + 2, Duration::from_secs(1)).await.unwrap();
+    let waited = all[0].wait_converged(u64::from(CHANGES) + 2, Duration::from_secs(1)).await.unwrap();
     assert_eq!((waited.serving.len(), waited.waiting.len()), (REPLICAS, 0));
 }
 

@@ -85,6 +85,6 @@ proptest! {
 #[test]
 fn a_removed_version_leaves_no_slot_behind() {
     let off = split(&[90.0, 10.0]).apply(&set_active(1, false), at(3)).unwrap();
-    let gone = off.apply(&Change::Remove { version: name(1) }, at(4)).unwrap();
+    let gone = off.apply(&Change::remove(name(1)), at(4)).unwrap();
     assert_eq!(gone.slots().to_string(), "v0:10000");
 }

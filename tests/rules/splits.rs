@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use tower_canary::Weight;
-use tower_canary::routing::{Change, ChangeError, PARTS, Share, Split};
+use tower_canary::routing::{Change, ChangeError, SLOTS, Split, VersionShare};
 
 use crate::support::*;
 
@@ -24,7 +24,7 @@ proptest! {
     #[test]
     fn weights_total_100_or_none_is_active_after_any_sequence_of_changes(steps in steps()) {
         run(steps, |_, change, outcome| if let Ok(after) = outcome {
-            let whole = if after.has_active() { u32::from(PARTS) } else { 0 };
+            let whole = if after.has_active() { u32::from(SLOTS) } else { 0 };
             assert_eq!(total(after), whole, "after {change:?}");
             assert!(after.versions().iter().all(|v| v.active || v.weight.is_zero()));
         });
@@ -33,7 +33,7 @@ proptest! {
     #[test]
     fn slots_are_as_many_as_the_weight_and_only_those_of_shrinking_versions_move(steps in steps()) {
         run(steps, |before, change, outcome| if let Ok(after) = outcome {
-            let held = |split: &Split, id| (0..PARTS).filter(|s| {
+            let held = |split: &Split, id| (0..SLOTS).filter(|s| {
                 split.slots().version_at(*s).is_some_and(|n| split.version(n.as_str()).is_some_and(|v| v.id == id))
             }).count();
             for version in after.versions() {
@@ -98,7 +98,7 @@ proptest! {
             (version.weight, version.active) = (Weight::from_hundredths(*weight).unwrap(), *active);
         }
         let (repaired, _) = Split::from_parts(parts);
-        prop_assert_eq!(total(&repaired), if repaired.has_active() { u32::from(PARTS) } else { 0 });
+        prop_assert_eq!(total(&repaired), if repaired.has_active() { u32::from(SLOTS) } else { 0 });
         let sum: u32 = stored.iter().filter(|(_, active)| *active).map(|(w, _)| u32::from(*w)).sum();
         for (version, (weight, active)) in repaired.versions().iter().zip(&stored) {
             let ideal = if !active || sum == 0 { 0.0 } else { f64::from(*weight) * 100.0 / f64::from(sum) };
@@ -162,7 +162,7 @@ fn an_inactive_version_cannot_have_a_weight() {
     let off = applied(&split(&[100.0, 0.0]), &set_active(1, false));
     assert_eq!(refused(&off, &set_weight(1, 10.0)), ChangeError::VersionInactive(name(1)));
     assert_eq!(refused(&off, &set_weights(&[90.0, 10.0])), ChangeError::VersionInactive(name(1)));
-    let new = registration(2).with_weight(weight(10.0)).inactive();
+    let new = registration(2).with_weight(weight(10.0)).with_active(false);
     assert_eq!(refused(&off, &Change::Register(new)), ChangeError::VersionInactive(name(2)));
 }
 
@@ -178,9 +178,9 @@ fn a_whole_split_totals_100_and_those_left_out_get_0() {
 
 #[test]
 fn one_switch_rolls_back_to_a_version_that_was_set_inactive() {
-    let switched = applied(&split(&[90.0, 10.0]), &Change::Switch { version: name(1) });
+    let switched = applied(&split(&[90.0, 10.0]), &Change::switch(name(1)));
     let off = applied(&switched, &set_active(0, false));
-    let back = applied(&off, &Change::Switch { version: name(0) });
+    let back = applied(&off, &Change::switch(name(0)));
     assert_eq!(percents(&back), [100.0, 0.0]);
     assert!(back.versions().iter().all(|v| v.active));
 }
@@ -199,7 +199,7 @@ fn the_weight_of_a_version_set_inactive_goes_to_the_others_in_proportion() {
 fn the_last_active_version_goes_only_by_force_and_returns_at_100() {
     let one = split(&[100.0]);
     assert_eq!(refused(&one, &set_active(0, false)), ChangeError::LastActiveVersion(name(0)));
-    let none = applied(&one, &Change::SetActive { version: name(0), active: false, force: true });
+    let none = applied(&one, &Change::force_deactivate(name(0)));
     assert!(!none.has_active());
     assert_eq!(percents(&applied(&none, &set_active(0, true))), [100.0]);
 }
@@ -213,18 +213,17 @@ fn a_version_returns_to_service_at_0_beside_others() {
 #[test]
 fn only_an_inactive_version_is_removed_and_a_new_url_keeps_the_weight() {
     let two = split(&[90.0, 10.0]);
-    assert_eq!(refused(&two, &Change::Remove { version: name(1) }), ChangeError::VersionActive(name(1)));
-    let gone = applied(&applied(&two, &set_active(1, false)), &Change::Remove { version: name(1) });
+    assert_eq!(refused(&two, &Change::remove(name(1))), ChangeError::VersionActive(name(1)));
+    let gone = applied(&applied(&two, &set_active(1, false)), &Change::remove(name(1)));
     assert_eq!(gone.versions().len(), 1);
-    let moved = applied(&two, &Change::SetUrl { version: name(1), backend: "http://h".parse().unwrap() });
-    assert_eq!((percents(&moved), moved.versions()[1].backend.as_str()), (vec![90.0, 10.0], "http://h"));
+    let moved = applied(&two, &Change::set_url(name(1), "http://h".parse().unwrap()));
+    assert_eq!((percents(&moved), moved.versions()[1].backend().as_str()), (vec![90.0, 10.0], "http://h"));
 }
 
 #[test]
 fn a_name_taken_again_is_another_version() {
     let off = applied(&split(&[90.0, 10.0]), &set_active(1, false));
-    let again =
-        applied(&applied(&off, &Change::Remove { version: name(1) }), &Change::Register(registration(1)));
+    let again = applied(&applied(&off, &Change::remove(name(1))), &Change::Register(registration(1)));
     assert_ne!(again.versions()[1].id, off.versions()[1].id);
 }
 
@@ -246,7 +245,7 @@ fn newly_serving_are_those_that_gain_traffic_or_move_but_not_the_first_version()
     assert_eq!(serving(&two, &set_weight(1, 10.0)), ["v1"]);
     assert_eq!(serving(&two, &Change::Register(registration(2))), [""; 0]);
     assert_eq!(serving(&two, &Change::Register(registration(2).with_weight(weight(5.0)))), ["v2"]);
-    let moved = Change::SetUrl { version: name(0), backend: "http://h".parse().unwrap() };
+    let moved = Change::set_url(name(0), "http://h".parse().unwrap());
     assert_eq!(serving(&two, &moved), ["v0"]);
     assert_eq!(serving(&split(&[90.0, 10.0]), &set_weight(1, 20.0)), [""; 0]);
 }
@@ -254,8 +253,8 @@ fn newly_serving_are_those_that_gain_traffic_or_move_but_not_the_first_version()
 #[test]
 fn a_history_edited_by_hand_cannot_restore_a_split_that_does_not_total_100() {
     let two = split(&[90.0, 10.0]);
-    let share = |i, percent| Share { version: name(i), weight: weight(percent), active: true };
-    let restore = |shares| Change::Restore { generation: 1, shares };
+    let share = |i, percent| VersionShare::new(name(i), weight(percent), true);
+    let restore = |shares| Change::restore_shares(1, shares);
     assert_eq!(refused(&two, &restore(vec![share(1, 50.0)])), ChangeError::WrongTotal { hundredths: 5_000 });
     let twice = refused(&two, &restore(vec![share(0, 100.0), share(1, 100.0)]));
     assert_eq!(twice, ChangeError::WrongTotal { hundredths: 20_000 });

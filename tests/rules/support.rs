@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
-use tower_canary::routing::{Change, ChangeError, Registration, Share, Split};
+use tower_canary::routing::{Change, ChangeError, Registration, Split, VersionShare};
 use tower_canary::{VersionName, Weight};
 
 pub(crate) fn at(seconds: u64) -> SystemTime {
@@ -36,11 +36,11 @@ pub(crate) fn set_weights(percents: &[f64]) -> Change {
 }
 
 pub(crate) fn set_weight(i: usize, percent: f64) -> Change {
-    Change::SetWeight { version: name(i), weight: weight(percent) }
+    Change::set_weight(name(i), weight(percent))
 }
 
 pub(crate) fn set_active(i: usize, active: bool) -> Change {
-    Change::SetActive { version: name(i), active, force: false }
+    set_active_or_force(i, active, false)
 }
 
 pub(crate) fn percents(split: &Split) -> Vec<f64> {
@@ -91,14 +91,14 @@ fn step() -> impl Strategy<Value = Step> {
             (new.weight, new.active) = (weight, active);
             Step::Do(Change::Register(new))
         }),
-        6 => (version.clone(), weights).prop_map(|(i, w)| Step::Do(Change::SetWeight { version: name(i), weight: w })),
+        6 => (version.clone(), weights).prop_map(|(i, w)| Step::Do(Change::set_weight(name(i), w))),
         2 => prop::collection::vec(0u16..=10_000, 6).prop_map(|cuts| Step::Do(whole(cuts))),
-        2 => version.clone().prop_map(|i| Step::Do(Change::Switch { version: name(i) })),
+        2 => version.clone().prop_map(|i| Step::Do(Change::switch(name(i)))),
         3 => (version.clone(), any::<bool>(), any::<bool>())
-            .prop_map(|(i, active, force)| Step::Do(Change::SetActive { version: name(i), active, force })),
+            .prop_map(|(i, active, force)| Step::Do(set_active_or_force(i, active, force))),
         1 => (version.clone(), 1u16..9)
-            .prop_map(|(i, port)| Step::Do(Change::SetUrl { version: name(i), backend: format!("http://h:{port}").parse().unwrap() })),
-        1 => version.prop_map(|i| Step::Do(Change::Remove { version: name(i) })),
+            .prop_map(|(i, port)| Step::Do(Change::set_url(name(i), format!("http://h:{port}").parse().unwrap()))),
+        1 => version.prop_map(|i| Step::Do(Change::remove(name(i)))),
         1 => (0usize..60).prop_map(Step::Restore),
     ]
 }
@@ -118,12 +118,12 @@ pub(crate) fn run(
     mut see: impl FnMut(&Split, &Change, &Result<Split, ChangeError>),
 ) -> Split {
     let mut split = Split::new("auth".parse().unwrap(), 7);
-    let mut past: Vec<(u64, Vec<Share>)> = Vec::new();
+    let mut past: Vec<(u64, Vec<VersionShare>)> = Vec::new();
     for (second, step) in steps.into_iter().enumerate() {
         let change = match step {
             Step::Do(change) => change,
             Step::Restore(back) => match past.len().checked_sub(1 + back % past.len().max(1)) {
-                Some(i) => Change::Restore { generation: past[i].0, shares: past[i].1.clone() },
+                Some(i) => Change::restore_shares(past[i].0, past[i].1.clone()),
                 None => continue,
             },
         };
@@ -145,4 +145,13 @@ where
     F: Future<Output: Send> + Send + 'static,
 {
     tokio::spawn(future)
+}
+
+/// Puts a version into service or out of it, even the last one where `force` is set.
+pub(crate) fn set_active_or_force(i: usize, active: bool, force: bool) -> Change {
+    match (active, force) {
+        (true, _) => Change::activate(name(i)),
+        (false, true) => Change::force_deactivate(name(i)),
+        (false, false) => Change::deactivate(name(i)),
+    }
 }

@@ -29,7 +29,7 @@ async fn a_change_that_is_given_up_leaves_no_transaction_open(kind: Kind) {
     for micros in (0..3_000).step_by(50) {
         let change = store.apply(&service, &request);
         let _ = tokio::time::timeout(Duration::from_micros(micros), change).await;
-        apply(&*store, Change::Switch { version: version("v1.0") }).await;
+        apply(&*store, Change::switch(version("v1.0"))).await;
     }
     let last = store.load(0).await.unwrap();
     assert_eq!(last.revision, last.splits[0].generation());
@@ -114,7 +114,7 @@ async fn a_change_may_be_given_up_at_every_moment_it_waits(kind: Kind) {
     for attempt in 0..60 {
         let waits = attempt % 12 + 1;
         let backend = format!("http://10.0.0.1/{attempt}").parse().unwrap();
-        let request = by_alice(Change::SetUrl { version: version("v1.0"), backend });
+        let request = by_alice(Change::set_url(version("v1.0"), backend));
         let done = until_it_waited(waits, lent.store.apply(&service, &request)).await;
         given_up += u32::from(!done);
         lent.assert_whole().await;
@@ -137,7 +137,7 @@ async fn until_it_waited(waits: u32, work: impl Future) -> bool {
 async fn give_up_changes(store: &SqlStore, writer: u32) {
     for step in 0..25 {
         let backend = format!("http://10.0.0.1/{writer}/{step}").parse().unwrap();
-        let request = by_alice(Change::SetUrl { version: version("v1.0"), backend });
+        let request = by_alice(Change::set_url(version("v1.0"), backend));
         let moment = Duration::from_micros(rand::random_range(0..3_000));
         let _ = tokio::time::timeout(moment, store.apply(&auth(), &request)).await;
     }
@@ -154,7 +154,7 @@ async fn reads_and_reports_that_are_given_up_leave_the_connections_usable(kind: 
 }
 
 async fn give_up_reads(store: &SqlStore) {
-    let refusal = Refusal::of(&auth(), &by_alice(set_weight("v1.1", "10")), None, &"refused");
+    let refusal = Refusal::new(&auth(), &by_alice(set_weight("v1.1", "10")), None, &"refused");
     for _ in 0..25 {
         let read = async {
             store.load(0).await.unwrap();

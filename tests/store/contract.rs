@@ -29,11 +29,11 @@ pub(crate) fn register(name: &str) -> Change {
 }
 
 pub(crate) fn set_weight(name: &str, percent: &str) -> Change {
-    Change::SetWeight { version: version(name), weight: weight(percent) }
+    Change::set_weight(version(name), weight(percent))
 }
 
 pub(crate) fn by_alice(change: Change) -> ChangeRequest {
-    ChangeRequest::new(change, "alice").forced()
+    ChangeRequest::new(change, "alice").without_check()
 }
 
 pub(crate) async fn apply(store: &dyn RouteStore, change: Change) -> Applied {
@@ -103,7 +103,7 @@ pub(crate) async fn another_generation_than_expected_is_refused_with_both_number
 pub(crate) async fn what_changes_nothing_adds_no_history_and_no_revision(store: &dyn RouteStore) {
     two_versions(store).await;
     let before = everything(store).await;
-    let applied = apply(store, Change::Switch { version: version("v1.0") }).await;
+    let applied = apply(store, Change::switch(version("v1.0"))).await;
     assert_eq!((applied.before, applied.revision), (applied.after, 2));
     assert_eq!(everything(store).await, before);
 }
@@ -129,14 +129,14 @@ pub(crate) async fn history_says_who_did_what_when_and_why(store: &dyn RouteStor
     request.reason = Some("watch it \u{1f426} 'closely'".into());
     let applied = store.apply(&auth(), &request).await.unwrap();
     let at = applied.after.version("v1.1").unwrap().updated_at;
-    let expected = HistoryEntry::of(&request, &applied.before, &applied.after, at);
+    let expected = HistoryEntry::new(&request, &applied.before, &applied.after, at);
     assert_eq!(store.history(&auth(), None, 1).await.unwrap(), [expected]);
 }
 
 /// Keeps that `change` of `service` was refused for `why`.
 async fn refuse(store: &dyn RouteStore, service: &str, split: Option<&Split>, why: &str) -> Refusal {
     let request = by_alice(set_weight("v1.1", "10")).with_reason("\u{1f426} 'now'");
-    let refusal = Refusal::of(&service.parse().unwrap(), &request, split, &why);
+    let refusal = Refusal::new(&service.parse().unwrap(), &request, split, &why);
     store.note_refusal(&refusal).await.unwrap();
     refusal
 }
@@ -158,9 +158,9 @@ pub(crate) async fn refused_changes_are_kept_latest_first_beside_the_history(sto
 
 pub(crate) async fn texts_of_a_refused_change_are_cut_to_what_can_be_kept(store: &dyn RouteStore) {
     let long = "\u{1f426}\0".repeat(2_000);
-    let mut request = by_alice(Change::Remove { version: version("v1.0") }).with_reason(&*long);
+    let mut request = by_alice(Change::remove(version("v1.0"))).with_reason(&*long);
     request.actor.clone_from(&long);
-    let refusal = Refusal::of(&auth(), &request, None, &long);
+    let refusal = Refusal::new(&auth(), &request, None, &long);
     store.note_refusal(&refusal).await.unwrap();
     let kept = store.refusals(&auth(), 1).await.unwrap().remove(0);
     assert_eq!(kept, refusal);
@@ -217,8 +217,8 @@ pub(crate) async fn versions_registered_at_once_stay_in_their_order(store: &dyn 
     for name in names {
         apply(store, register(name)).await;
     }
-    apply(store, Change::SetActive { version: version("m"), active: false, force: false }).await;
-    apply(store, Change::Remove { version: version("m") }).await;
+    apply(store, Change::deactivate(version("m"))).await;
+    apply(store, Change::remove(version("m"))).await;
     apply(store, register("m")).await;
     let split = store.load(0).await.unwrap().splits.remove(0);
     let order: Vec<_> = split.versions().iter().map(|v| v.name.as_str()).collect();
@@ -317,16 +317,20 @@ fn any_change() -> impl Strategy<Value = Change> {
             (new.weight, new.active) = (weight, active);
             Change::Register(new)
         }),
-        4 => (name.clone(), share.clone()).prop_map(|(version, weight)| Change::SetWeight { version, weight }),
+        4 => (name.clone(), share.clone()).prop_map(|(version, weight)| Change::set_weight(version, weight)),
         2 => (name.clone(), name.clone(), share).prop_map(|(one, other, weight)| {
             let rest = Weight::from_hundredths(10_000 - weight.hundredths()).unwrap();
             Change::SetWeights([(one, weight), (other, rest)].into())
         }),
-        2 => name.clone().prop_map(|version| Change::Switch { version }),
+        2 => name.clone().prop_map(|version| Change::switch(version)),
         2 => (name.clone(), any::<bool>(), any::<bool>())
-            .prop_map(|(version, active, force)| Change::SetActive { version, active, force }),
-        1 => (name.clone(), url).prop_map(|(version, backend)| Change::SetUrl { version, backend }),
-        2 => name.prop_map(|version| Change::Remove { version }),
+            .prop_map(|(version, active, force)| match (active, force) {
+                (true, _) => Change::activate(version),
+                (false, true) => Change::force_deactivate(version),
+                (false, false) => Change::deactivate(version),
+            }),
+        1 => (name.clone(), url).prop_map(|(version, backend)| Change::set_url(version, backend)),
+        2 => name.prop_map(|version| Change::remove(version)),
         1 => Just(Change::Redraw),
     ]
 }

@@ -93,7 +93,7 @@ async fn an_edit_by_hand_is_seen_once_the_revision_is_counted_on(kind: Kind) {
         UPDATE gateway_service_config SET revision = (SELECT revision FROM gateway_revision) WHERE service_name = 'auth'";
     store.database.by_hand(edit).await;
     let seen = store.load(2).await.unwrap();
-    assert_eq!((seen.revision, seen.splits[0].versions()[0].backend.as_str()), (3, "http://10.0.0.9"));
+    assert_eq!((seen.revision, seen.splits[0].versions()[0].backend().as_str()), (3, "http://10.0.0.9"));
 }
 
 async fn only_rows_that_differ_are_written(kind: Kind) {

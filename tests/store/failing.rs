@@ -155,7 +155,7 @@ async fn connections_that_are_ended_during_calls_fail_no_read_and_lose_no_change
 
 fn to_another_url(step: u32) -> ChangeRequest {
     let backend = format!("http://10.0.0.1/{step}").parse().unwrap();
-    by_alice(Change::SetUrl { version: version("v1.0"), backend })
+    by_alice(Change::set_url(version("v1.0"), backend))
 }
 
 async fn a_change_that_was_undone_for_a_deadlock_is_made_again(kind: Kind) {

@@ -13,7 +13,7 @@ async fn last_good() -> LastGood {
     apply(&store, set_weight("v1.1", "12.34")).await;
     apply(&store, register("v1.2")).await;
     apply(&store, Change::Redraw).await;
-    apply(&store, Change::SetActive { version: version("v1.2"), active: false, force: false }).await;
+    apply(&store, Change::deactivate(version("v1.2"))).await;
     let probed = Registration::new(version("a"), "https://[::1]:8443/base".parse().unwrap());
     let probed = Change::Register(probed.with_health_path("/up".parse().unwrap()));
     store.apply(&"orders".parse().unwrap(), &by_alice(probed)).await.unwrap();

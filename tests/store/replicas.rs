@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_canary::deployments::Holding;
+use tower_canary::deployments::DrainBlocker;
 use tower_canary::routing::Change;
 use tower_canary::store::sql::SqlStore;
 use tower_canary::store::{ChangeRequest, Report, RouteStore};
-use tower_canary::{Deployments, NoPreflight, Target, WeightedVersionLayer};
+use tower_canary::{Deployments, NoVersionCheck, Target, WeightedVersionLayer};
 
 use crate::contract::{auth, version};
 use crate::databases::Kind;
@@ -37,16 +37,16 @@ async fn a_gateway_that_does_not_know_of_draining_reports_all_the_same(kind: Kin
 }
 
 async fn gateway(store: SqlStore, name: &str) -> Deployments {
-    Deployments::builder(store, NoPreflight).as_replica(name).start().await.unwrap()
+    Deployments::builder(store, NoVersionCheck).with_replica_name(name).start().await.unwrap()
 }
 
 /// Which gateway that `here` shares its store with holds `v1.0`, and why.
-async fn held_by_another(here: &Deployments) -> Option<(String, Holding)> {
-    let elsewhere = here.elsewhere(&auth()).await.unwrap();
-    elsewhere.holding(&version("v1.0")).map(|(replica, why)| (replica.name.clone(), why)).next()
+async fn held_by_another(here: &Deployments) -> Option<(String, DrainBlocker)> {
+    let elsewhere = here.other_replicas(&auth()).await.unwrap();
+    elsewhere.blockers(&version("v1.0")).map(|(replica, why)| (replica.name.clone(), why)).next()
 }
 
-async fn until_held(here: &Deployments, expected: Option<Holding>) {
+async fn until_held(here: &Deployments, expected: Option<DrainBlocker>) {
     let seen = async {
         while held_by_another(here).await.map(|(_, why)| why) != expected {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -63,11 +63,11 @@ async fn a_version_is_held_by_another_gateway_until_its_last_request_there_has_e
     let layer = WeightedVersionLayer::new(there.handle(), Target::service(auth()));
     let story = async {
         let held = layer.layer(client).oneshot(Request::new(())).await.unwrap();
-        let switch = Change::Switch { version: version("v1.1") };
+        let switch = Change::switch(version("v1.1"));
         here.apply(&auth(), ChangeRequest::new(switch, "alice")).await.unwrap();
         assert!(held_by_another(&here).await.is_some());
-        until_held(&here, Some(Holding::Draining)).await;
-        assert_eq!(held_by_another(&here).await, Some(("b".to_owned(), Holding::Draining)));
+        until_held(&here, Some(DrainBlocker::Draining)).await;
+        assert_eq!(held_by_another(&here).await, Some(("b".to_owned(), DrainBlocker::Draining)));
         drop(held);
         until_held(&here, None).await;
     };

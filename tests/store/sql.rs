@@ -150,7 +150,7 @@ async fn every_change_of_two_stores_is_counted(kind: Kind) {
     let write = async |to: &SqlStore, by: &str| {
         for step in 0..250 {
             let backend = format!("http://10.0.0.1/{by}/{step}").parse().unwrap();
-            apply(to, Change::SetUrl { version: version("v1.0"), backend }).await;
+            apply(to, Change::set_url(version("v1.0"), backend)).await;
         }
     };
     futures_util::join!(write(&store, "a"), write(&other, "b"), write(&store, "c"), write(&other, "d"));
@@ -171,7 +171,7 @@ async fn a_split_of_many_versions_with_long_urls_is_loaded_whole(kind: Kind) {
     store.database.by_hand(&format!("{insert} {}", rows.join(","))).await;
     let split = apply(&*store, Change::register(version("last"), url.parse().unwrap())).await.after;
     assert_eq!(split.versions().len(), 600);
-    assert!(split.versions().iter().all(|version| version.backend.as_str() == url));
+    assert!(split.versions().iter().all(|version| version.backend().as_str() == url));
     let loaded = store.load(0).await.unwrap();
     assert_eq!((loaded.broken, loaded.splits), (vec![], vec![split]));
 }

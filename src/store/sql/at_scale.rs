@@ -6,7 +6,7 @@
 //! | --- | --- | --- |
 //! | the poll | once a second, ± 20 % | one row by its key |
 //! | a change somewhere | once per gateway | that row, and the changed services with their versions in one statement |
-//! | its report, if it is a [replica](crate::deployments::Builder::as_replica) | every 5 s, after each change, and when a version is drained | one row written by its key, expired ones deleted |
+//! | its report, if it is a [replica](crate::deployments::Builder::with_replica_name) | every 5 s, after each change, and when a version is drained | one row written by its key, expired ones deleted |
 //! | a change through its admin API | when made | one transaction of about 10 statements |
 //! | the start, and after a lost database | once | everything |
 //!
@@ -45,14 +45,14 @@
 //! # PgBouncer
 //!
 //! In transaction mode it serves any number of gateways with few connections, and nobody can listen through it: use
-//! [`SqlStore::poll_only`](super::SqlStore::poll_only). It must be of release 1.21 or later with `max_prepared_statements`
+//! [`SqlStore::with_polling_only`](super::SqlStore::with_polling_only). It must be of release 1.21 or later with `max_prepared_statements`
 //! above 0, its default since 1.24, since the driver prepares its statements by name. Time limits are set within each
 //! transaction, so no other setting matters.
 //!
 //! # Read replicas
 //!
 //! None are needed for the load, and a gateway must not be pointed at one: it could neither make changes nor report, and
-//! [`converged`](crate::Deployments::converged) would wait for the lag of a server that it does not know. After a
+//! [`converged`](crate::Deployments::wait_converged) would wait for the lag of a server that it does not know. After a
 //! fail-over, gateways follow whatever the new server holds.
 //!
 //! # MySQL and MariaDB

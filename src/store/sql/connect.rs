@@ -35,7 +35,7 @@ pub(super) fn backend(url: &str) -> Result<DbBackend, ConnectError> {
 }
 
 /// How many changes a process makes at once. SQLite has one writer at a time, and taking turns here is fair and quick,
-/// while its own way is to ask again and again. Elsewhere one connection is left to read.
+/// while its own way is to ask again and again. OtherReplicas one connection is left to read.
 pub(super) fn writers(backend: DbBackend) -> usize {
     if backend == DbBackend::Sqlite { 1 } else { 3 }
 }

@@ -296,7 +296,7 @@ fn service_table(backend: DbBackend) -> TableCreateStatement {
 }
 
 fn version_table(backend: DbBackend) -> TableCreateStatement {
-    let weight = Expr::col("weight").between(0, i32::from(crate::routing::PARTS));
+    let weight = Expr::col("weight").between(0, i32::from(crate::routing::SLOTS));
     table(backend)
         .table(version::Entity)
         .col(ColumnDef::new("id").string_len(36).not_null().primary_key())

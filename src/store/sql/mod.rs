@@ -141,11 +141,11 @@ impl SqlStore {
     /// ```no_run
     /// use tower_canary::deployments::SnapshotCache;
     /// use tower_canary::store::sql::SqlStore;
-    /// use tower_canary::{Deployments, NoPreflight};
+    /// use tower_canary::{Deployments, NoVersionCheck};
     ///
     /// # async fn start(kept_in_a_file: impl SnapshotCache) -> Result<(), Box<dyn std::error::Error>> {
     /// let store = SqlStore::connect_lazy("postgres://gateway@db/canary")?;
-    /// let deployments = Deployments::builder(store, NoPreflight).with_cache(kept_in_a_file).start().await?;
+    /// let deployments = Deployments::builder(store, NoVersionCheck).with_cache(kept_in_a_file).start().await?;
     /// # Ok(())
     /// # }
     /// ```
@@ -189,13 +189,13 @@ impl SqlStore {
     /// ```
     /// # use tower_canary::store::sql::SqlStore;
     /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-    /// let store = SqlStore::connect("sqlite::memory:").await?.poll_only();
+    /// let store = SqlStore::connect("sqlite::memory:").await?.with_polling_only();
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # })?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn poll_only(self) -> Self {
+    pub fn with_polling_only(self) -> Self {
         Self { listener: None, ..self }
     }
 

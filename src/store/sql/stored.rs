@@ -8,7 +8,7 @@ use sea_orm::{DbErr, QueryResult};
 use serde::{Deserialize, Serialize};
 
 use super::entity::version;
-use crate::routing::{Share, Split, SplitParts, Version, VersionName, Weight};
+use crate::routing::{Backend, Instances, Split, SplitParts, Version, VersionName, VersionShare, Weight};
 use crate::store::{BrokenSplit, from_millis, to_millis};
 
 const SERVICE: &str = "gateway_service_config";
@@ -115,7 +115,7 @@ impl Stored {
             service: parse(SERVICE, self.id, "service_name", &self.name)?,
             salt: row.salt.cast_unsigned(),
             generation: self.count("generation", row.generation)?,
-            epoch: self.count("epoch", row.epoch)?,
+            pin_epoch: self.count("epoch", row.epoch)?,
             health_path: health_path.map(|path| parse(SERVICE, self.id, "health_path", path)).transpose()?,
             versions: rows.into_iter().map(version).collect::<Result<_, _>>()?,
             // What cannot be read is made anew from the weights.
@@ -210,7 +210,7 @@ fn version(row: &version::Model) -> Result<Version, Flaw> {
     Ok(Version {
         id: parse(VERSION, &row.id, "id", &row.id)?,
         name: parse(VERSION, &row.id, "version", &row.version)?,
-        backend: parse(VERSION, &row.id, "url", &row.url)?,
+        instances: Instances::from(parse::<Backend>(VERSION, &row.id, "url", &row.url)?),
         weight: weight(row)?,
         active: row.is_active,
         created_at: from_millis(row.created_at),
@@ -240,7 +240,7 @@ pub(super) fn row_of(version: &Version, service_id: i64, position: i64) -> versi
         id: version.id.to_string(),
         service_id,
         version: version.name.to_string(),
-        url: version.backend.to_string(),
+        url: version.backend().to_string(),
         weight: version.weight.hundredths().into(),
         is_active: version.active,
         position,
@@ -267,7 +267,7 @@ struct StoredShare<'a> {
     active: bool,
 }
 
-pub(super) fn shares_to_json(shares: &[Share]) -> String {
+pub(super) fn shares_to_json(shares: &[VersionShare]) -> String {
     let stored = shares.iter().map(|share| StoredShare {
         version: share.version.as_str().into(),
         weight: share.weight.hundredths(),
@@ -282,11 +282,11 @@ pub(super) fn shares_of(
     row: i64,
     column: &'static str,
     json: &str,
-) -> Result<Vec<Share>, Flaw> {
+) -> Result<Vec<VersionShare>, Flaw> {
     let flaw = |cause: &dyn fmt::Display| Flaw::new(table, row, column, cause);
     let stored: Vec<StoredShare<'_>> = serde_json::from_str(json).map_err(|error| flaw(&error))?;
     let share = |share: StoredShare<'_>| {
-        Ok(Share {
+        Ok(VersionShare {
             version: share.version.parse().map_err(|error| flaw(&error))?,
             weight: Weight::from_hundredths(share.weight).map_err(|error| flaw(&error))?,
             active: share.active,

@@ -62,7 +62,7 @@ async fn change(
     let revision = if after.generation() == before.generation() {
         read::current_revision(transaction).await?
     } else {
-        let entry = HistoryEntry::of(request, &before, &after, at);
+        let entry = HistoryEntry::new(request, &before, &after, at);
         write(transaction, stored.as_ref(), &after, &entry).await?
     };
     Ok(Applied { before, after, revision })
@@ -130,7 +130,7 @@ fn service_row(after: &Split, revision: u64, at: i64) -> service::ActiveModel {
         generation: ActiveValue::Set(signed(after.generation())),
         salt: ActiveValue::Set(after.salt().cast_signed()),
         slots: ActiveValue::Set(after.slots().to_string()),
-        epoch: ActiveValue::Set(signed(after.epoch())),
+        epoch: ActiveValue::Set(signed(after.pin_epoch())),
         health_path: ActiveValue::Set(after.health_path().map(|path| path.as_str().into())),
         revision: ActiveValue::Set(signed(revision)),
         updated_at: ActiveValue::Set(at),
