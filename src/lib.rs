@@ -7,6 +7,7 @@
 
 #[cfg(feature = "admin")]
 pub mod admin;
+mod common;
 pub mod deployments;
 pub mod handle;
 pub mod layer;
@@ -15,7 +16,7 @@ pub mod probe;
 #[cfg(feature = "proxy")]
 pub mod proxy;
 pub mod routing;
-mod sharded;
+
 pub mod store;
 pub mod traffic;
 

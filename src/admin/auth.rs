@@ -14,9 +14,8 @@ use http::request::Parts;
 use thiserror::Error;
 
 use super::problem::Problem;
+use crate::common::error::{BoxError, chain_text};
 use crate::store::MAX_ACTOR;
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// How requests to the admin API are authenticated. There is no way to have none.
 ///
@@ -213,7 +212,7 @@ pub(super) async fn guard(
 ) -> Result<Response, Problem> {
     let (mut parts, body) = request.into_parts();
     let principal = auth.principal(&parts).await.map_err(|error| {
-        tracing::debug!(error = ?causes(&error), "not authenticated");
+        tracing::debug!(error = ?chain_text(&error), "not authenticated");
         Problem::unauthorized(error.challenge())
     })?;
     let needed = Scope::needed_for(&parts.method);
@@ -226,13 +225,6 @@ pub(super) async fn guard(
     }
     parts.extensions.insert(principal);
     Ok(next.run(Request::from_parts(parts, body)).await)
-}
-
-/// An error and its causes as one text, to be logged as Rust would write it: tokens are of strangers' making.
-fn causes(error: &AuthError) -> String {
-    let error: &dyn std::error::Error = error;
-    let chain = std::iter::successors(Some(error), |error| error.source());
-    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// The bearer token of a request (RFC 6750, section 2.1): the only place a token is taken from.

@@ -28,10 +28,11 @@
 //! hold it; make it inactive first.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 
 use super::Deployments;
 use super::converge::Identity;
+use crate::common::lock::lock;
 use crate::routing::{ServiceName, VersionName};
 use crate::store::{Draining, Replica, Report, StoreError};
 
@@ -170,7 +171,7 @@ impl Deployments {
     }
 
     pub(super) fn stored(&self) -> MutexGuard<'_, Stored> {
-        self.shared.stored.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shared.stored)
     }
 
     /// What this process has to say of itself.

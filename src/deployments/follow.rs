@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Deployments;
+use crate::common::error::BoxError;
 use crate::store::{Report, Signal};
 use crate::traffic::SAMPLE_EVERY;
 
@@ -227,8 +228,6 @@ impl Follower<'_> {
         self.failures = self.failures.saturating_add(1);
     }
 }
-
-type BoxError = Box<dyn Error + Send + Sync>;
 
 /// What came of `work`, which may neither hold up what follows nor end it.
 async fn within_time<E: Into<BoxError>>(work: impl Future<Output = Result<(), E>>) -> Result<(), BoxError> {

@@ -42,11 +42,12 @@
 //! the answer; [`BUCKETS`] are its advised boundaries.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use metrics::{Label, SharedString, Unit, counter, gauge, histogram};
 
 use super::Deployments;
+use crate::common::lock::lock;
 use crate::routing::{Reason, ServiceName, Split, Version, VersionId};
 use crate::store::StoreError;
 use crate::traffic::{Activity, Counted, Outcome, Seen};
@@ -113,7 +114,7 @@ impl Deployments {
 
 impl Meter {
     fn hand_on(&self, deployments: &Deployments) {
-        let mut handed = self.handed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut handed = lock(&self.handed);
         for version in handed.values_mut() {
             (version.is_served, version.is_known) = (false, false);
         }

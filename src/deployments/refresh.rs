@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::{Deployments, meter};
+use crate::common::lock::lock;
 use crate::routing::{Route, RoutingTable, ServiceName, Split};
 use crate::store::{Applied, BrokenSplit, Snapshot, StoreError};
 
@@ -101,7 +102,7 @@ impl Followed {
 
 impl Deployments {
     pub(super) fn followed(&self) -> MutexGuard<'_, Followed> {
-        self.shared.followed.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shared.followed)
     }
 
     /// Loads what changed in the store since the last time and publishes it. [`run`](Self::run) does it every second.
@@ -208,7 +209,7 @@ impl Deployments {
     }
 
     fn answered(&self) -> MutexGuard<'_, BTreeSet<ServiceName>> {
-        self.shared.answered.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shared.answered)
     }
 
     fn count_published(&self) {

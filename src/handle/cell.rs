@@ -1,16 +1,17 @@
 //! The place of one service, where requests read its route.
 
 use std::sync::atomic::{AtomicU64, Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 
 use arc_swap::ArcSwapOption;
 use http::HeaderValue;
 use http::uri::{Authority, Scheme};
 
+use crate::common::lock::lock;
+use crate::common::sharded::{Shard, Sharded};
 use crate::routing::{
     Backend, Draw, Point, Points, Reason, Route, ServiceName, Split, Version, VersionName, Weight,
 };
-use crate::sharded::{Shard, Sharded};
 use crate::traffic::{Counted, Flight, Seen, Tally, is_reachable};
 
 /// How many versions are kept that were removed and are drained.
@@ -129,7 +130,7 @@ impl Cell {
     }
 
     fn past(&self) -> MutexGuard<'_, Past> {
-        self.past.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.past)
     }
 
     /// How many requests the version called `name` has, if it is published or has any.

@@ -5,12 +5,13 @@ mod watch;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use arc_swap::{ArcSwap, Guard};
 use foldhash::fast::RandomState;
 
 pub(crate) use self::cell::{Cell, Choice, NextDraw, NoChoice, Upstream};
+use crate::common::lock::lock;
 use crate::routing::{Draw, Route, RoutingTable, ServiceName, Split};
 use crate::traffic::Ticks;
 
@@ -82,7 +83,7 @@ impl RoutingHandle {
     #[must_use = "false: a later generation stays published"]
     pub fn publish(&self, route: impl Into<Arc<Route>>) -> bool {
         let route = route.into();
-        let _one_at_a_time = self.shared.publishing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = lock(&self.shared.publishing);
         let cell = self.cell_locked(route.service());
         if cell.route().is_some_and(|served| is_later(served.split(), route.split())) {
             return false;
@@ -94,7 +95,7 @@ impl RoutingHandle {
     /// Publishes `table` whatever was published before. Services that it lacks become unknown, and those whose split is
     /// published already are left alone.
     pub fn replace(&self, table: &RoutingTable) {
-        let _one_at_a_time = self.shared.publishing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = lock(&self.shared.publishing);
         let mut cells = Cells::clone(&self.shared.cells.load());
         for (name, cell) in &cells {
             if table.get(name.as_str()).is_none() {
@@ -129,7 +130,7 @@ impl RoutingHandle {
 
     /// The place of one service, made if need be: for a layer that serves no other.
     pub(crate) fn cell(&self, service: &ServiceName) -> Arc<Cell> {
-        let _one_at_a_time = self.shared.publishing.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = lock(&self.shared.publishing);
         self.cell_locked(service)
     }
 

@@ -1,11 +1,12 @@
 //! What requests do with the routes: read from outside.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 
 use tokio::time::Instant;
 
 use super::{Cell, RoutingHandle};
+use crate::common::lock::lock;
 use crate::routing::{Reason, ServiceName, VersionName};
 #[cfg(feature = "metrics")]
 use crate::traffic::Seen;
@@ -147,6 +148,6 @@ impl RoutingHandle {
     }
 
     fn ticks(&self) -> MutexGuard<'_, Ticks> {
-        self.shared.ticks.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.shared.ticks)
     }
 }

@@ -44,7 +44,7 @@ impl<B> ResponseBody<B> {
         self
     }
 
-    pub(super) const fn of_bytes(bytes: Bytes) -> Self {
+    pub(crate) const fn from_bytes(bytes: Bytes) -> Self {
         Self { kind: Kind::Local { bytes } }
     }
 
@@ -88,7 +88,7 @@ fn note<B: Body>(flight: &mut Option<Flight>, frame: Option<&Result<Frame<B::Dat
 /// Empty: what tower-http's `Timeout` answers with.
 impl<B> Default for ResponseBody<B> {
     fn default() -> Self {
-        Self::of_bytes(Bytes::new())
+        Self::from_bytes(Bytes::new())
     }
 }
 

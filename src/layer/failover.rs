@@ -49,7 +49,7 @@
 use std::fmt;
 use std::future::{Ready, ready};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use http::Request;
@@ -58,6 +58,7 @@ use tower::retry::Policy;
 
 use super::layer::WeightedVersionLayer;
 use super::tried::Tried;
+use crate::common::lock::lock;
 
 /// When [`tower::retry::Retry`] is to send a request elsewhere: where `is_connect_error` says so of its error, and there
 /// is another version. See the [module](self) for an example.
@@ -133,7 +134,7 @@ impl<B> ReplayableBody<B> {
     }
 
     fn is_unsent(&self) -> bool {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        lock(&self.shared).is_some()
     }
 
     /// What `look` sees in the body, or `none` where another clone has it.
@@ -141,7 +142,7 @@ impl<B> ReplayableBody<B> {
         match &self.taken {
             Some(body) => look(body),
             None => {
-                let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+                let shared = lock(&self.shared);
                 shared.as_ref().map_or(none, |body| look(body))
             }
         }
@@ -169,7 +170,7 @@ impl<B: Body> Body for ReplayableBody<B> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         if self.taken.is_none() {
-            let taken = self.shared.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let taken = lock(&self.shared).take();
             self.taken = taken;
         }
         match &mut self.taken {

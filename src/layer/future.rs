@@ -12,9 +12,9 @@ use pin_project_lite::pin_project;
 
 use super::body::ResponseBody;
 use super::overriding::Refused;
-use super::problem::is_grpc;
 use super::rejection::Rejection;
 use super::service::{Companion, Extras};
+use crate::common::grpc::is_grpc;
 use crate::traffic::Flight;
 
 /// In the extensions of a response that switches protocols (101), as for a WebSocket: the request counts as in flight for

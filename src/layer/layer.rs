@@ -8,9 +8,9 @@ use super::rewrite::HostPolicy;
 use super::rules::Rules;
 use super::service::{Settings, WeightedVersion};
 use super::target::Target;
+use crate::common::sharded::Sharded;
 use crate::handle::{RoutingHandle, Upstream};
 use crate::routing::Backend;
-use crate::sharded::Sharded;
 
 /// Chooses a version of a backend for each request by weight. See the [module docs](super).
 ///

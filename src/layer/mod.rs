@@ -84,7 +84,6 @@ mod layer;
 mod overriding;
 #[cfg(feature = "pin")]
 mod pin;
-mod problem;
 mod rejection;
 mod rewrite;
 mod rules;
@@ -102,9 +101,6 @@ pub use self::overriding::Override;
 pub(crate) use self::overriding::REFUSED as OVERRIDE_REFUSED;
 #[cfg(feature = "pin")]
 pub use self::pin::{InvalidPinPrefix, InvalidPinSecret, PinCookie};
-pub(crate) use self::problem::Problem;
-#[cfg(feature = "proxy")]
-pub(crate) use self::problem::{is_grpc, problem};
 pub use self::rewrite::HostPolicy;
 pub use self::service::WeightedVersion;
 pub use self::target::{RequestHead, Target};

@@ -3,7 +3,7 @@
 use http::Response;
 
 use super::body::ResponseBody;
-use super::problem::{Problem, problem};
+use crate::common::problem::{Problem, problem};
 use crate::handle::NoChoice;
 
 /// Why a request was not sent on.
@@ -27,7 +27,7 @@ impl From<NoChoice> for Rejection {
 impl Rejection {
     /// The answer.
     pub(super) fn response<B>(self, grpc: bool) -> Response<ResponseBody<B>> {
-        self.problem().response(grpc)
+        self.problem().response(grpc).map(ResponseBody::from_bytes)
     }
 
     /// For gRPC UNAVAILABLE, which clients try again, or INVALID_ARGUMENT, which they do not.

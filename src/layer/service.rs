@@ -13,9 +13,10 @@ use super::rejection::Rejection;
 use super::rewrite::{HostPolicy, rewrite};
 use super::rules::Rules;
 use super::target::Source;
+use crate::common::accessors::define_inner_service_accessors;
+use crate::common::sharded::{Shard, Sharded};
 use crate::handle::{Choice, NextDraw, NoChoice, Upstream};
 use crate::routing::{Reason, Route};
-use crate::sharded::{Shard, Sharded};
 use crate::traffic::{Flight, Verdict};
 
 /// The service that [`WeightedVersionLayer`](super::WeightedVersionLayer) makes. See the [module docs](super).
@@ -64,20 +65,7 @@ impl<S> WeightedVersion<S> {
         Self { inner, settings }
     }
 
-    /// The client.
-    pub const fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The client, to be changed.
-    pub const fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// The client, without the layer.
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
+    define_inner_service_accessors!();
 }
 
 impl<S, B, R> Service<Request<B>> for WeightedVersion<S>

@@ -1,7 +1,8 @@
 //! Which versions a request was sent to in vain.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
+use crate::common::lock::lock;
 use crate::routing::{Point, SLOTS, Split, Version, VersionId};
 
 /// Which versions a request was sent to, shared by its attempts through its extensions.
@@ -21,7 +22,7 @@ struct State {
 
 impl Tried {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Whether the next attempt is to go elsewhere, and can: `split` may be another than that of the last one.

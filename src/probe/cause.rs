@@ -2,15 +2,14 @@
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
-use std::iter::successors;
 
 use super::client::HttpsNeedsOwnClient;
 use super::connector::{Forbidden, Unresolved};
+use crate::common::error::chain;
 
 /// The cause of `error`, for who asks: neither addresses nor what a backend said.
 pub(super) fn short(error: &(dyn Error + 'static)) -> String {
-    let mut chain = successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source());
-    chain.find_map(known).unwrap_or_else(|| "it gave no answer in HTTP".to_owned())
+    chain(error).find_map(known).unwrap_or_else(|| "it gave no answer in HTTP".to_owned())
 }
 
 fn known(error: &(dyn Error + 'static)) -> Option<String> {

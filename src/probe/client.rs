@@ -16,8 +16,7 @@ use tower_service::Service;
 
 use super::connector::GuardedConnector;
 use super::policy::UrlPolicy;
-
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+use crate::common::error::BoxError;
 
 /// The client of [`HttpProbe::new`](super::HttpProbe::new): HTTP/1.1 without TLS, a new connection for each probe,
 /// and answers without their bodies.

@@ -16,8 +16,8 @@ use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::policy::UrlPolicy;
+use crate::common::error::BoxError;
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
 type BoxFuture<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 
 /// Connects to where a [`UrlPolicy`] allows, for a client of hyper-util. Made by [`UrlPolicy::connector`].
@@ -187,7 +187,8 @@ mod tests {
     use tokio::net::TcpListener;
     use tower::{ServiceExt, service_fn};
 
-    use super::{BoxError, GuardedResolver, allowed};
+    use super::{GuardedResolver, allowed};
+    use crate::common::error::BoxError;
     use crate::probe::UrlPolicy;
 
     fn addresses(texts: &[&str]) -> Vec<SocketAddr> {

@@ -1,6 +1,5 @@
 //! The body of a request on its way to a backend, and how far it has come.
 
-use std::error;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -14,6 +13,7 @@ use thiserror::Error;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::headers::trailers_to_backend;
+use crate::common::error::BoxError;
 use crate::traffic::{Outcome, Verdict};
 
 pin_project! {
@@ -35,8 +35,6 @@ pin_project! {
 #[derive(Debug, Error)]
 #[error("the client did not send the rest of the body in time")]
 struct Stalled(());
-
-type BoxError = Box<dyn error::Error + Send + Sync>;
 
 /// What a body must bring to have moved: one that trickles holds a connection of the backend for nothing. The messages of
 /// a gRPC stream may be few and small.

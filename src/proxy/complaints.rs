@@ -1,10 +1,11 @@
 //! Why requests fail, for the log.
 
 use std::error::Error;
-use std::iter::successors;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::time::Instant;
+
+use crate::common::error::chain_text;
 
 pub(super) type Cause<'a> = &'a (dyn Error + 'static);
 
@@ -34,20 +35,11 @@ impl Complaints {
 
 // A debugged text is escaped: clients and backends may have chosen part of what an error tells.
 fn warn(what: &'static str, error: Option<Cause<'_>>) {
-    tracing::warn!(error = error.map(chain).map(tracing::field::debug), "{what}");
+    tracing::warn!(error = error.map(chain_text).map(tracing::field::debug), "{what}");
 }
 
 fn debug(what: &'static str, error: Option<Cause<'_>>) {
-    tracing::debug!(error = error.map(chain).map(tracing::field::debug), "{what}");
-}
-
-/// An error and what caused it.
-pub(super) fn causes(error: Cause<'_>) -> impl Iterator<Item = Cause<'_>> {
-    successors(Some(error), |error| (*error).source())
-}
-
-fn chain(error: Cause<'_>) -> String {
-    causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    tracing::debug!(error = error.map(chain_text).map(tracing::field::debug), "{what}");
 }
 
 #[cfg(test)]

@@ -18,7 +18,8 @@ use super::headers::{Found, is_framed_clearly, settle_length, strip_hop_by_hop, 
 use super::problems;
 use super::settings::Settings;
 use super::upgrade::Handshake;
-use crate::layer::{Problem, ResponseBody};
+use crate::common::problem::Problem;
+use crate::layer::ResponseBody;
 use crate::traffic::Outcome;
 
 pin_project! {
@@ -79,7 +80,9 @@ where
                 }
             },
         };
-        Poll::Ready(Ok(answer.unwrap_or_else(|problem| problem.response(*this.grpc))))
+        Poll::Ready(Ok(
+            answer.unwrap_or_else(|problem| problem.response(*this.grpc).map(ResponseBody::from_bytes))
+        ))
     }
 }
 

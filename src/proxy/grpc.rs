@@ -1,12 +1,11 @@
 //! HTTP/2 to the backends of gRPC.
 
+use crate::common::grpc;
 use std::task::{Context, Poll};
 
 use http::header::HOST;
 use http::{HeaderMap, Request};
 use tower_service::Service;
-
-use crate::layer;
 
 /// Sends gRPC by a client for HTTP/2, and everything else by another.
 ///
@@ -53,7 +52,7 @@ impl<S> GrpcOverHttp2<S> {
 /// ```
 #[must_use]
 pub fn is_grpc(headers: &HeaderMap) -> bool {
-    layer::is_grpc(headers)
+    grpc::is_grpc(headers)
 }
 
 /// It is ready when both clients are.

@@ -6,7 +6,8 @@ use http::{Method, Version, request};
 
 use super::origin::CLAIMS;
 use super::problems;
-use crate::layer::{OVERRIDE_REFUSED, Problem};
+use crate::common::problem::Problem;
+use crate::layer::OVERRIDE_REFUSED;
 
 /// Headers for this connection alone (RFC 9110, 7.6.1), besides those that `Connection` names.
 ///

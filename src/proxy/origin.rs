@@ -13,7 +13,8 @@ use http::{Extensions, request};
 use super::headers::{elements, joined, remove};
 use super::problems;
 use super::via::Via;
-use crate::layer::{ClientAddress, Problem};
+use crate::common::problem::Problem;
+use crate::layer::ClientAddress;
 
 const FOR: &str = "x-forwarded-for";
 const HOST: &str = "x-forwarded-host";

@@ -2,8 +2,9 @@
 
 use std::io;
 
-use super::complaints::{Cause, causes};
-use crate::layer::{Problem, problem};
+use super::complaints::Cause;
+use crate::common::error::chain;
+use crate::common::problem::{Problem, problem};
 
 pub(super) const AMBIGUOUS_HOST: &Problem =
     problem!(BAD_REQUEST 400, grpc 3, "ambiguous-host", "Ambiguous host", "send exactly one host");
@@ -37,7 +38,7 @@ pub(super) const GATEWAY_TIMEOUT: &Problem = problem!(
 
 /// What a client is told of `error`.
 pub(super) fn no_answer(error: Cause<'_>) -> &'static Problem {
-    if causes(error).any(is_timeout) { GATEWAY_TIMEOUT } else { BAD_GATEWAY }
+    if chain(error).any(is_timeout) { GATEWAY_TIMEOUT } else { BAD_GATEWAY }
 }
 
 fn is_timeout(error: Cause<'_>) -> bool {

@@ -19,7 +19,10 @@ use super::origin;
 use super::settings::Settings;
 use super::upgrade::Bridge;
 use super::via::{InvalidViaName, Via};
-use crate::layer::{Problem, ResponseBody, is_grpc};
+use crate::common::accessors::define_inner_service_accessors;
+use crate::common::grpc::is_grpc;
+use crate::common::problem::Problem;
+use crate::layer::ResponseBody;
 
 /// A reverse proxy around a client service. See the [module docs](super).
 ///
@@ -119,20 +122,7 @@ impl<S> Proxy<S> {
         Ok(self.set(|settings| settings.origin.via = via))
     }
 
-    /// The client.
-    pub const fn get_ref(&self) -> &S {
-        &self.inner
-    }
-
-    /// The client, to be changed.
-    pub const fn get_mut(&mut self) -> &mut S {
-        &mut self.inner
-    }
-
-    /// The client, without the proxy.
-    pub fn into_inner(self) -> S {
-        self.inner
-    }
+    define_inner_service_accessors!();
 
     fn set(mut self, set: impl FnOnce(&mut Settings)) -> Self {
         set(Arc::make_mut(&mut self.settings));

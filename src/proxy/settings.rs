@@ -10,7 +10,7 @@ use super::headers::Found;
 use super::origin::Origin;
 use super::upgrade::{Executing, Handshake};
 use super::{headers, problems};
-use crate::layer::Problem;
+use crate::common::problem::Problem;
 
 /// How long a backend may take to the head of its answer, unless the host says otherwise.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);

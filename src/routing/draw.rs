@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::name::ServiceName;
-use super::version::{fnv, mix};
 use super::weight::SLOTS;
-use crate::sharded::{Shard, Sharded};
+use crate::common::hash::{fnv1a, mix};
+use crate::common::sharded::{Shard, Sharded};
 
 /// The golden ratio in 64 bits: the step of a Weyl sequence whose points are spread as evenly as any can be.
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -115,5 +115,5 @@ fn step(state: &AtomicU64) -> Point {
 
 /// Services of one seed start apart.
 fn start(seed: u64, service: &ServiceName) -> u64 {
-    mix(seed ^ fnv(service.as_str()))
+    mix(seed ^ fnv1a(service.as_str()))
 }

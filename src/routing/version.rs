@@ -8,6 +8,7 @@ use super::backend::Backend;
 use super::instances::Instances;
 use super::name::VersionName;
 use super::weight::Weight;
+use crate::common::hash::{fnv1a, mix};
 
 /// One deployment of a service: a base URL, a weight, active or not.
 ///
@@ -108,26 +109,12 @@ impl VersionId {
     /// at most one, and a store that went back to an earlier one another. A custom UUID (RFC 9562 version 8), so that the
     /// rules of a split need no source of chance.
     pub(super) fn derive(salt: u64, generation: u64, name: &VersionName) -> Self {
-        let generation = generation ^ fnv(name.as_str());
+        let generation = generation ^ fnv1a(name.as_str());
         let (high, low) = (mix(salt ^ mix(generation)), mix(salt.rotate_left(32).wrapping_add(generation)));
         let version = (high & !0xF000) | 0x8000;
         let variant = (low & !(0b11 << 62)) | (0b10 << 62);
         Self((u128::from(version) << 64) | u128::from(variant))
     }
-}
-
-/// FNV-1a.
-pub(super) fn fnv(text: &str) -> u64 {
-    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
-    text.bytes().fold(0xCBF2_9CE4_8422_2325, step)
-}
-
-/// The finalizer of SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014).
-pub(super) const fn mix(value: u64) -> u64 {
-    let value = value.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let value = (value ^ (value >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let value = (value ^ (value >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    value ^ (value >> 31)
 }
 
 impl fmt::Display for VersionId {

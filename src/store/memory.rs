@@ -1,7 +1,7 @@
 //! The store in memory.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,6 +11,7 @@ use super::{
     Applied, ChangeRequest, HistoryEntry, MAX_REFUSALS, Refusal, Replica, Report, RouteStore, Snapshot,
     StoreError, now,
 };
+use crate::common::lock::lock;
 use crate::routing::{Change, ServiceName, Split};
 
 /// How many changes of one service the store in memory remembers, where nothing is said.
@@ -63,7 +64,7 @@ impl MemoryStore {
 
     fn state(&self) -> MutexGuard<'_, State> {
         // A change is made on a copy and put in whole, so the state is right even after a panic elsewhere.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What one version did, counted where it happens.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
@@ -12,8 +12,9 @@ use super::history::History;
 use super::latencies::Histogram;
 use super::outcome::Outcome;
 use super::verdict::Verdict;
+use crate::common::lock::lock;
+use crate::common::sharded::{Shard, per_shard};
 use crate::routing::Reason;
-use crate::sharded::{Shard, per_shard};
 
 /// The requests of one version: in flight from the choice until the response's body has ended.
 #[derive(Debug)]
@@ -87,7 +88,7 @@ impl Tally {
     }
 
     fn history(&self) -> MutexGuard<'_, History> {
-        self.history.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.history)
     }
 
     /// Keeps what was done since the last sample.

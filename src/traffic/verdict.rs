@@ -1,9 +1,10 @@
 //! What a proxy around the layer knows of a request and the layer does not.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::outcome::Outcome;
 use super::tally::Token;
+use crate::common::lock::lock;
 
 /// How a request ended, in the words of whoever proxies it. In its extensions, and held until its body was sent: for so
 /// long the request is in flight, though its answer may have ended before.
@@ -32,6 +33,6 @@ impl Verdict {
     /// Notes that an answer has ended, or is waited for no longer: the request counts as in flight until the last clone of
     /// this is dropped. Of several attempts it is the last that may still be sent.
     pub(super) fn hold(&self, token: &Arc<Token>) {
-        *self.0.sending.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(token));
+        *lock(&self.0.sending) = Some(Arc::clone(token));
     }
 }

@@ -10,7 +10,7 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use tokio::sync::Notify;
@@ -58,7 +58,7 @@ impl Abandoned {
     async fn go_on(&self) -> Infallible {
         let mut underway = self.underway.lock().await;
         loop {
-            underway.append(&mut self.new.lock().unwrap_or_else(PoisonError::into_inner));
+            underway.append(&mut lock(&self.new));
             let going_on = poll_fn(|context| {
                 underway.retain_mut(|work| work.as_mut().poll(context).is_pending());
                 Poll::<Infallible>::Pending
@@ -71,7 +71,7 @@ impl Abandoned {
     }
 
     fn take(&self, work: Work) {
-        self.new.lock().unwrap_or_else(PoisonError::into_inner).push(work);
+        lock(&self.new).push(work);
         self.more.notify_one();
     }
 }
@@ -107,3 +107,4 @@ impl<T: Send + 'static> Drop for Unbroken<'_, T> {
         }
     }
 }
+use crate::common::lock::lock;

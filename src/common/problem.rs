@@ -1,12 +1,10 @@
-//! What this crate answers by itself: problem documents (RFC 9457), or what gRPC clients read.
+//! Responses that the crate makes by itself: problem documents (RFC 9457), or a status that gRPC clients read.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderMap};
+use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
 
-use super::body::ResponseBody;
-
-/// A kind of problem: the same answer each time. Nothing internal is in it, nor anything that the client sent.
+/// A kind of problem, with the same response each time. It holds nothing internal and nothing that the client sent.
 #[derive(Debug)]
 pub(crate) struct Problem {
     pub(crate) status: StatusCode,
@@ -15,10 +13,10 @@ pub(crate) struct Problem {
     pub(crate) document: &'static str,
 }
 
-/// `&'static Problem` from its status as a name and as a number, its status in gRPC, its type, title and detail.
+/// Makes a `&'static Problem` from its status as a name and as a number, its gRPC status, its type, title and detail.
 macro_rules! problem {
     ($status:ident $number:literal, grpc $grpc:literal, $type:literal, $title:literal, $detail:literal) => {
-        &$crate::layer::Problem {
+        &$crate::common::problem::Problem {
             status: http::StatusCode::$status,
             grpc_status: stringify!($grpc),
             kind: $type,
@@ -39,10 +37,10 @@ macro_rules! problem {
 pub(crate) use problem;
 
 impl Problem {
-    /// The problem document, or a trailers-only gRPC response.
-    pub(crate) fn response<B>(&self, grpc: bool) -> Response<ResponseBody<B>> {
+    /// Returns the problem document, or a trailers-only response where the client speaks gRPC.
+    pub(crate) fn response(&self, grpc: bool) -> Response<Bytes> {
         let text = if grpc { "" } else { self.document };
-        let mut response = Response::new(ResponseBody::of_bytes(Bytes::from_static(text.as_bytes())));
+        let mut response = Response::new(Bytes::from_static(text.as_bytes()));
         let headers = response.headers_mut();
         if grpc {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
@@ -54,10 +52,4 @@ impl Problem {
         }
         response
     }
-}
-
-/// Whether these are the headers of a gRPC call or of its answer.
-pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
-    let rest = headers.get(CONTENT_TYPE).and_then(|value| value.as_bytes().strip_prefix(b"application/grpc"));
-    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
 }

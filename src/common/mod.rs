@@ -1,0 +1,9 @@
+//! Small parts that several modules of the crate repeat. Nothing here is public.
+
+pub(crate) mod accessors;
+pub(crate) mod error;
+pub(crate) mod grpc;
+pub(crate) mod hash;
+pub(crate) mod lock;
+pub(crate) mod problem;
+pub(crate) mod sharded;
