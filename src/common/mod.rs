@@ -7,3 +7,4 @@ pub(crate) mod hash;
 pub(crate) mod lock;
 pub(crate) mod problem;
 pub(crate) mod sharded;
+pub(crate) mod time;

@@ -32,7 +32,10 @@ impl Deployments {
     ///
     /// When the store cannot be read.
     pub async fn refusals(&self, service: &ServiceName, limit: u32) -> Result<Vec<Refusal>, DeployError> {
-        Ok(self.shared.store.refusals(service, limit).await?)
+        match self.shared.store.refusal_log() {
+            Some(log) => Ok(log.refusals(service, limit).await?),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Notes that a change was not made: logs it and keeps it, where it was refused.
@@ -69,7 +72,8 @@ impl Deployments {
     /// Whatever comes of it, the change is refused as it was.
     async fn keep_refusal(&self, refusal: &Refusal) {
         let failed = |error: &(dyn Error + 'static)| tracing::warn!(error, "a refused change cannot be kept");
-        match unwound(self.shared.store.note_refusal(refusal)).await {
+        let Some(log) = self.shared.store.refusal_log() else { return };
+        match unwound(log.record_refusal(refusal)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => failed(&error),
             Err(panicked) => failed(&panicked),

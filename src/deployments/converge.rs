@@ -53,12 +53,20 @@ impl Deployments {
     ///
     /// [`StoreError::Unavailable`] when the store cannot be read.
     pub async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {
-        let mut replicas = self.shared.store.replicas().await?;
+        let mut replicas = self.stored_replicas().await?;
         let id = self.replica_id();
         for replica in replicas.iter_mut().filter(|replica| Some(replica.id.as_str()) == id) {
             replica.revision = self.followed().revision();
         }
         Ok(replicas)
+    }
+
+    /// Returns the replicas as the store has them: none where it keeps no registry.
+    pub(super) async fn stored_replicas(&self) -> Result<Vec<Replica>, StoreError> {
+        match self.shared.store.replica_registry() {
+            Some(registry) => registry.replicas().await,
+            None => Ok(Vec::new()),
+        }
     }
 
     /// The id under which this process reports, if it [does](super::Builder::with_replica_name).
@@ -125,7 +133,8 @@ impl Deployments {
     /// Lets it be known that there is one more, which does not serve anything yet.
     pub(super) async fn report_start(&self) {
         if let Some(Identity { id, name }) = &self.shared.identity
-            && let Err(error) = self.shared.store.report(&Report::new(id, name, 0)).await
+            && let Some(registry) = self.shared.store.replica_registry()
+            && let Err(error) = registry.report(&Report::new(id, name, 0)).await
         {
             tracing::debug!(error = &error as &dyn std::error::Error, "cannot report the start");
         }

@@ -161,7 +161,7 @@ impl Deployments {
     ///
     /// [`StoreError::Unavailable`] when the store cannot be read.
     pub async fn other_replicas(&self, service: &ServiceName) -> Result<OtherReplicas, StoreError> {
-        let mut others = self.shared.store.replicas().await?;
+        let mut others = self.stored_replicas().await?;
         others.retain(|replica| Some(replica.id.as_str()) != self.replica_id());
         let served = self.followed().revision();
         if others.iter().any(|other| other.revision > served) || self.stored().revision(service).is_none() {

@@ -179,12 +179,13 @@ impl Follower<'_> {
 
     async fn report(&mut self) {
         let Some(identity) = &self.deployments.shared.identity else { return };
+        let Some(registry) = self.deployments.shared.store.replica_registry() else { return };
         let report = self.deployments.report_of(identity);
         let is_current = |(reported, at): &(_, Instant)| *reported == report && at.elapsed() < REPORT_EVERY;
         if self.reported.as_ref().is_some_and(is_current) {
             return;
         }
-        let outcome = within_time(self.deployments.shared.store.report(&report)).await;
+        let outcome = within_time(registry.report(&report)).await;
         if outcome.is_ok() {
             self.reported = Some((report, Instant::now()));
         }
@@ -205,9 +206,11 @@ impl Follower<'_> {
 
     async fn end(&mut self) {
         self.keep(Duration::ZERO).await;
-        if let Some(identity) = &self.deployments.shared.identity {
+        if let Some(identity) = &self.deployments.shared.identity
+            && let Some(registry) = self.deployments.shared.store.replica_registry()
+        {
             // It expires by itself where this fails.
-            let farewell = self.deployments.shared.store.withdraw(&identity.id);
+            let farewell = registry.withdraw(&identity.id);
             let _ = timeout(FAREWELL, unwound(farewell)).await;
         }
     }

@@ -219,7 +219,7 @@ impl Deployments {
             self.refresh().await?;
         }
         let unpublished = Unpublished(&self.shared.unpublished);
-        let applied = self.shared.store.apply(service, request).await;
+        let applied = self.shared.store.commit(service, request).await;
         meter::called("apply", &applied);
         if let Ok(applied) = &applied {
             // At once, so that whoever asked may go away.
@@ -264,7 +264,7 @@ impl Deployments {
             None if matches!(request.change, Change::Register(_)) => Split::new(service.clone(), 0),
             None => return Err(StoreError::UnknownService(service.clone()).into()),
         };
-        let after = request.clone().without_check().decide(&before, crate::store::now())?;
+        let after = request.clone().without_check().decide(&before, crate::common::time::now())?;
         Ok(Preview { moves: before.moves(&after), after })
     }
 

@@ -6,7 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{LastGood, Snapshot, from_millis, to_millis};
+use super::snapshot::{LastGood, Snapshot};
+use crate::common::time::{from_millis, to_millis};
 use crate::routing::{Backend, Instances, Split, SplitParts, Version, Weight};
 
 /// The form written now. Another is not read: what was served last is a help, not a record.
@@ -81,7 +82,7 @@ impl LastGood {
     /// use std::time::UNIX_EPOCH;
     /// use tower_canary::store::{LastGood, Snapshot};
     ///
-    /// let last_good = LastGood { snapshot: Snapshot { revision: 42, ..Snapshot::default() }, at: UNIX_EPOCH };
+    /// let last_good = LastGood::new(Snapshot::new(42, Vec::new()), UNIX_EPOCH);
     /// assert_eq!(LastGood::from_json(&last_good.to_json())?, last_good);
     /// # Ok::<(), tower_canary::store::LastGoodError>(())
     /// ```

@@ -7,11 +7,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use super::{
-    Applied, ChangeRequest, HistoryEntry, MAX_REFUSALS, Refusal, Replica, Report, RouteStore, Snapshot,
-    StoreError, now,
-};
+use super::change_request::ChangeRequest;
+use super::error::StoreError;
+use super::history::HistoryEntry;
+use super::refusals::{MAX_REFUSALS, Refusal, RefusalLog};
+use super::replicas::{Replica, ReplicaRegistry, Report};
+use super::routes::{Applied, RouteStore};
+use super::snapshot::Snapshot;
 use crate::common::lock::lock;
+use crate::common::time::now;
 use crate::routing::{Change, ServiceName, Split};
 
 /// How many changes of one service the store in memory remembers, where nothing is said.
@@ -83,7 +87,7 @@ impl RouteStore for MemoryStore {
         Ok(Snapshot { revision: state.revision, splits, broken: Vec::new() })
     }
 
-    async fn apply(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
+    async fn commit(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
         let mut state = self.state();
         let known = state.services.get(service).map(|entry| entry.split.clone());
         let before = match (known, &request.change) {
@@ -111,7 +115,18 @@ impl RouteStore for MemoryStore {
         Ok(entry.history.iter().rev().filter(earlier).take(limit as usize).cloned().collect())
     }
 
-    async fn note_refusal(&self, refusal: &Refusal) -> Result<(), StoreError> {
+    fn refusal_log(&self) -> Option<&dyn RefusalLog> {
+        Some(self)
+    }
+
+    fn replica_registry(&self) -> Option<&dyn ReplicaRegistry> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl RefusalLog for MemoryStore {
+    async fn record_refusal(&self, refusal: &Refusal) -> Result<(), StoreError> {
         let mut state = self.state();
         state.refusals.push_back(refusal.clone());
         keep_last(&mut state.refusals, MAX_REFUSALS);
@@ -123,7 +138,10 @@ impl RouteStore for MemoryStore {
         let of_service = state.refusals.iter().rev().filter(|refusal| refusal.service == *service);
         Ok(of_service.take(limit as usize).cloned().collect())
     }
+}
 
+#[async_trait]
+impl ReplicaRegistry for MemoryStore {
     async fn report(&self, report: &Report) -> Result<(), StoreError> {
         let Report { id, name, revision, draining } = report.clone();
         let replica = Replica { id: id.clone(), name, revision, seen: Duration::ZERO, draining };

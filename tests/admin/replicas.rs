@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use serde_json::{Value, json};
-use tower_canary::store::{Report, RouteStore};
+use tower_canary::store::{ReplicaRegistry, Report};
 
 use crate::support::Api;
 

@@ -19,8 +19,8 @@ use tower_canary::deployments::{Healthy, Unhealthy, UrlRefused, VersionCheck};
 use tower_canary::probe::UrlPolicy;
 use tower_canary::routing::{Backend, HealthPath, ServiceName, Version};
 use tower_canary::store::{
-    Applied, ChangeRequest, HistoryEntry, MemoryStore, Refusal, Replica, Report, RouteStore, Snapshot,
-    StoreError,
+    Applied, ChangeRequest, HistoryEntry, MemoryStore, Refusal, RefusalLog, Replica, ReplicaRegistry, Report,
+    RouteStore, Snapshot, StoreError,
 };
 
 pub(crate) const MOUNT: &str = "/api/v1/admin";
@@ -59,9 +59,9 @@ impl RouteStore for Store {
         self.memory.load(after).await
     }
 
-    async fn apply(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
+    async fn commit(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
         self.up()?;
-        self.memory.apply(service, request).await
+        self.memory.commit(service, request).await
     }
 
     async fn history(
@@ -74,11 +74,22 @@ impl RouteStore for Store {
         self.memory.history(service, before, limit).await
     }
 
-    async fn note_refusal(&self, refusal: &Refusal) -> Result<(), StoreError> {
+    fn refusal_log(&self) -> Option<&dyn RefusalLog> {
+        Some(self)
+    }
+
+    fn replica_registry(&self) -> Option<&dyn ReplicaRegistry> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl RefusalLog for Store {
+    async fn record_refusal(&self, refusal: &Refusal) -> Result<(), StoreError> {
         self.up()?;
         match self.deaf.load(Ordering::SeqCst) {
             true => Err(StoreError::Unavailable("full".into())),
-            false => self.memory.note_refusal(refusal).await,
+            false => self.memory.record_refusal(refusal).await,
         }
     }
 
@@ -86,7 +97,10 @@ impl RouteStore for Store {
         self.up()?;
         self.memory.refusals(service, limit).await
     }
+}
 
+#[async_trait]
+impl ReplicaRegistry for Store {
     async fn report(&self, report: &Report) -> Result<(), StoreError> {
         self.up()?;
         self.memory.report(report).await
@@ -95,6 +109,10 @@ impl RouteStore for Store {
     async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {
         self.up()?;
         self.memory.replicas().await
+    }
+
+    async fn withdraw(&self, id: &str) -> Result<(), StoreError> {
+        self.memory.withdraw(id).await
     }
 }
 

@@ -168,7 +168,7 @@ fn long_registration(i: u32) -> ChangeRequest {
 /// Registers until there is no room; how many there were.
 async fn fill(store: &SqlStore, service: &ServiceName) -> u32 {
     for i in 0.. {
-        match store.apply(service, &long_registration(i)).await {
+        match store.commit(service, &long_registration(i)).await {
             Ok(_) => {}
             Err(StoreError::Unavailable(_)) => return i,
             Err(error) => panic!("{error}"),
@@ -188,7 +188,7 @@ async fn without_a_page_more() {
     assert_eq!((split.generation(), split.versions().len()), (u64::from(made), made as usize));
     books::assert_balanced_in(&db, Kind::Sqlite).await;
     db.execute_unprepared("PRAGMA max_page_count = 100000").await.unwrap();
-    store.apply(&auth, &long_registration(made)).await.unwrap();
+    store.commit(&auth, &long_registration(made)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -58,7 +58,7 @@ async fn change_beside(cluster: &Cluster, percent: f64) {
     let store = SqlStore::connect(&cluster.url()).await.unwrap();
     let weight = Change::set_weight("v2".parse().unwrap(), percent.try_into().unwrap());
     store
-        .apply(&"auth".parse().unwrap(), &ChangeRequest::new(weight, "another").without_check())
+        .commit(&"auth".parse().unwrap(), &ChangeRequest::new(weight, "another").without_check())
         .await
         .unwrap();
 }

@@ -61,9 +61,9 @@ impl RouteStore for Nervous {
         loaded
     }
 
-    async fn apply(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
+    async fn commit(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
         self.nerves.try_them();
-        let applied = self.inner.apply(service, request).await;
+        let applied = self.inner.commit(service, request).await;
         yield_now().await;
         self.nerves.try_them();
         applied
@@ -264,7 +264,7 @@ async fn following_of_panics(panics: u64) {
     assert!(!running.is_finished(), "a panic of the store ended the following of it");
     store.nerves.calm.store(true, Ordering::SeqCst);
     // Another gateway.
-    let after = store.inner.apply(&auth(), &switch_to("v2").without_check()).await.unwrap().after;
+    let after = store.inner.commit(&auth(), &switch_to("v2").without_check()).await.unwrap().after;
     let served = async || *deployments.handle().route("auth").unwrap().split() == after;
     let took = until(Duration::from_secs(6), "what the store holds", served).await;
     println!("following: goes on after {panics} panics of the store, fresh after {took:.1?}");

@@ -56,11 +56,11 @@ impl RouteStore for &'static Fickle {
         Ok(snapshot)
     }
 
-    async fn apply(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
+    async fn commit(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
         if self.down.load(Ordering::Relaxed) {
             return Err(StoreError::Unavailable("unplugged".into()));
         }
-        let applied = self.inner.apply(service, request).await;
+        let applied = self.inner.commit(service, request).await;
         if self.slow.load(Ordering::Relaxed) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -172,7 +172,7 @@ async fn what_another_gateway_changed_after_a_change_answered_meanwhile_is_serve
     tokio::time::sleep(Duration::from_millis(10)).await;
     apply(&deployments, set_weight(1, 40.0)).await.unwrap();
     let elsewhere = ChangeRequest::new(set_weight(1, 50.0), "bob").without_check();
-    store.inner.apply(&auth(), &elsewhere).await.unwrap();
+    store.inner.commit(&auth(), &elsewhere).await.unwrap();
     refreshing.await.unwrap();
     assert_eq!(served(&deployments), [50.0, 50.0]);
 }
@@ -296,18 +296,17 @@ async fn a_split_that_cannot_be_read_is_reported_keeps_its_last_good_route_and_h
     deployments.refresh().await.unwrap();
     let other = tower_canary::routing::Split::new("orders".parse().unwrap(), 8);
     let other = other.apply(&Change::Register(registration(0)), at(9)).unwrap();
-    let broken =
-        tower_canary::store::BrokenSplit { service: "auth".into(), reason: "row 1, column url".into() };
+    let broken = tower_canary::store::BrokenSplit::new("auth", "row 1, column url");
     let revision = deployments.freshness().revision + 1;
-    let snapshot = Snapshot { revision, splits: vec![other], broken: vec![broken.clone()] };
+    let mut snapshot = Snapshot::new(revision, vec![other]);
+    snapshot.broken.push(broken.clone());
     *store.older.lock().unwrap() = Some(snapshot);
     deployments.refresh().await.unwrap();
     assert_eq!(deployments.freshness().broken, [broken]);
     assert_eq!(served(&deployments), [100.0, 0.0]);
     assert!(deployments.handle().route("orders").is_some());
     let mended = split(&[60.0, 40.0]);
-    *store.older.lock().unwrap() =
-        Some(Snapshot { revision: revision + 1, splits: vec![mended], broken: Vec::new() });
+    *store.older.lock().unwrap() = Some(Snapshot::new(revision + 1, vec![mended]));
     deployments.refresh().await.unwrap();
     assert!(deployments.freshness().broken.is_empty());
     assert_eq!(served(&deployments), [60.0, 40.0]);

@@ -13,8 +13,8 @@ use tower_canary::deployments::DrainBlocker;
 use tower_canary::layer::ResponseBody;
 use tower_canary::routing::Change;
 use tower_canary::store::{
-    Applied, BrokenSplit, ChangeRequest, HistoryEntry, MemoryStore, Replica, Report, RouteStore, Snapshot,
-    StoreError,
+    Applied, BrokenSplit, ChangeRequest, HistoryEntry, MemoryStore, Replica, ReplicaRegistry, Report,
+    RouteStore, Snapshot, StoreError,
 };
 use tower_canary::{Deployments, NoVersionCheck, ServiceName, Target, WeightedVersionLayer};
 
@@ -55,21 +55,20 @@ impl RouteStore for Way {
         let revision = self.store.load(after).await?.revision;
         let between = self.between.lock().unwrap().take_if(|(of_all, _)| *of_all == (after == 0));
         if let Some((_, change)) = between {
-            self.store.apply(&auth(), &ChangeRequest::new(change, "between").without_check()).await?;
+            self.store.commit(&auth(), &ChangeRequest::new(change, "between").without_check()).await?;
         }
         let mut snapshot = self.store.load(after).await?;
         snapshot.revision = revision;
         if self.breaks.load(Ordering::Relaxed) {
             let broken = snapshot.splits.drain(..).map(|split| split.service().to_string());
-            snapshot.broken =
-                broken.map(|service| BrokenSplit { service, reason: "by hand".into() }).collect();
+            snapshot.broken = broken.map(|service| BrokenSplit::new(service, "by hand")).collect();
         }
         Ok(snapshot)
     }
 
-    async fn apply(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
+    async fn commit(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
         self.reached()?;
-        self.store.apply(service, request).await
+        self.store.commit(service, request).await
     }
 
     async fn history(
@@ -81,6 +80,13 @@ impl RouteStore for Way {
         self.store.history(service, before, limit).await
     }
 
+    fn replica_registry(&self) -> Option<&dyn ReplicaRegistry> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl ReplicaRegistry for Way {
     async fn report(&self, report: &Report) -> Result<(), StoreError> {
         self.reached()?;
         self.store.report(report).await
@@ -256,7 +262,7 @@ async fn a_change_that_is_read_with_an_earlier_revision_is_not_taken_for_followe
     assert_eq!(two.held().await, []);
     // It reads revision 3, and a split of revision 4; the other one has followed revision 3.
     let orders = ChangeRequest::new(Change::Register(registration(0)), "alice");
-    two.way_there.apply(&"orders".parse().unwrap(), &orders).await.unwrap();
+    two.way_there.commit(&"orders".parse().unwrap(), &orders).await.unwrap();
     two.there.refresh().await.unwrap();
     sleep(Duration::from_secs(6)).await;
     *two.way_here.between.lock().unwrap() = Some((false, switch(1)));

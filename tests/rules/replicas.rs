@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep};
 use tower_canary::deployments::SnapshotCache;
 use tower_canary::routing::Change;
 use tower_canary::store::{
-    Applied, ChangeRequest, HistoryEntry, LastGood, MemoryStore, Replica, Report, RouteStore, Signal,
-    Snapshot, StoreError,
+    Applied, ChangeRequest, HistoryEntry, LastGood, MemoryStore, Replica, ReplicaRegistry, Report,
+    RouteStore, Signal, Snapshot, StoreError,
 };
 use tower_canary::{Deployments, NoVersionCheck, ServiceName};
 
@@ -77,9 +77,9 @@ impl RouteStore for Shared {
         self.inner.load(after).await
     }
 
-    async fn apply(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
+    async fn commit(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
         self.writable()?;
-        let applied = self.inner.apply(service, request).await;
+        let applied = self.inner.commit(service, request).await;
         let _ = self.signals.send(Signal::Changed);
         applied
     }
@@ -97,6 +97,13 @@ impl RouteStore for Shared {
         self.signals.subscribe().recv().await.unwrap()
     }
 
+    fn replica_registry(&self) -> Option<&dyn ReplicaRegistry> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl ReplicaRegistry for Shared {
     async fn report(&self, report: &Report) -> Result<(), StoreError> {
         self.writable()?;
         self.inner.report(report).await
@@ -252,7 +259,7 @@ async fn a_store_that_cannot_be_written_is_followed_as_quickly_as_before() {
     sleep(Duration::from_secs(30)).await;
     store
         .inner
-        .apply(&auth(), &ChangeRequest::new(set_weight(1, 10.0), "bob").without_check())
+        .commit(&auth(), &ChangeRequest::new(set_weight(1, 10.0), "bob").without_check())
         .await
         .unwrap();
     sleep(Duration::from_millis(1_250)).await;
@@ -270,7 +277,7 @@ async fn a_store_that_panics_is_followed_again_within_5_seconds_of_its_recovery(
     store.panics.store(false, Ordering::Relaxed);
     store
         .inner
-        .apply(&auth(), &ChangeRequest::new(set_weight(1, 10.0), "bob").without_check())
+        .commit(&auth(), &ChangeRequest::new(set_weight(1, 10.0), "bob").without_check())
         .await
         .unwrap();
     sleep(Duration::from_secs(5)).await;
@@ -342,7 +349,7 @@ async fn without_the_store_a_gateway_starts_with_what_was_served_last_and_follow
     store.down.store(false, Ordering::Relaxed);
     store
         .inner
-        .apply(&auth(), &ChangeRequest::new(set_weight(1, 30.0), "bob").without_check())
+        .commit(&auth(), &ChangeRequest::new(set_weight(1, 30.0), "bob").without_check())
         .await
         .unwrap();
     sleep(Duration::from_secs(5)).await;
@@ -404,7 +411,7 @@ async fn a_cache_that_hangs_or_panics_keeps_nobody_from_following_and_reporting(
         sleep(Duration::from_secs(30)).await;
         store
             .inner
-            .apply(&auth(), &ChangeRequest::new(set_weight(1, 10.0), "bob").without_check())
+            .commit(&auth(), &ChangeRequest::new(set_weight(1, 10.0), "bob").without_check())
             .await
             .unwrap();
         sleep(Duration::from_secs(5)).await;

@@ -12,8 +12,8 @@ use tokio::sync::broadcast;
 use tokio::time::{Instant, sleep};
 use tower_canary::routing::Change;
 use tower_canary::store::{
-    Applied, ChangeRequest, HistoryEntry, MemoryStore, Replica, Report, RouteStore, Signal, Snapshot,
-    StoreError,
+    Applied, ChangeRequest, HistoryEntry, MemoryStore, Replica, ReplicaRegistry, Report, RouteStore, Signal,
+    Snapshot, StoreError,
 };
 use tower_canary::{Deployments, NoVersionCheck, ServiceName};
 
@@ -65,8 +65,8 @@ impl RouteStore for Central {
         self.inner.load(after).await
     }
 
-    async fn apply(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
-        let applied = self.inner.apply(service, request).await;
+    async fn commit(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
+        let applied = self.inner.commit(service, request).await;
         let _ = self.signals.send(Signal::Changed);
         applied
     }
@@ -87,6 +87,13 @@ impl RouteStore for Central {
         std::future::pending().await
     }
 
+    fn replica_registry(&self) -> Option<&dyn ReplicaRegistry> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl ReplicaRegistry for Central {
     async fn report(&self, report: &Report) -> Result<(), StoreError> {
         self.asked(&self.reports).await?;
         self.inner.report(report).await
@@ -94,6 +101,10 @@ impl RouteStore for Central {
 
     async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {
         self.inner.replicas().await
+    }
+
+    async fn withdraw(&self, id: &str) -> Result<(), StoreError> {
+        self.inner.withdraw(id).await
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sea_orm::{ConnectionTrait, DatabaseConnection, TransactionTrait};
 use tower_canary::routing::Change;
 use tower_canary::store::sql::{Migrations, SqlStore};
-use tower_canary::store::{Refusal, Report, RouteStore};
+use tower_canary::store::{Refusal, RefusalLog, ReplicaRegistry, Report, RouteStore};
 
 use crate::contract::{apply, assert_totals, auth, by_alice, set_weight, two_versions, version};
 use crate::databases::{Kind, TestDatabase, text};
@@ -27,7 +27,7 @@ async fn a_change_that_is_given_up_leaves_no_transaction_open(kind: Kind) {
     let store = open_with_two_versions(kind).await;
     let (service, request) = (auth(), by_alice(set_weight("v1.1", "10")));
     for micros in (0..3_000).step_by(50) {
-        let change = store.apply(&service, &request);
+        let change = store.commit(&service, &request);
         let _ = tokio::time::timeout(Duration::from_micros(micros), change).await;
         apply(&*store, Change::switch(version("v1.0"))).await;
     }
@@ -115,7 +115,7 @@ async fn a_change_may_be_given_up_at_every_moment_it_waits(kind: Kind) {
         let waits = attempt % 12 + 1;
         let backend = format!("http://10.0.0.1/{attempt}").parse().unwrap();
         let request = by_alice(Change::set_url(version("v1.0"), backend));
-        let done = until_it_waited(waits, lent.store.apply(&service, &request)).await;
+        let done = until_it_waited(waits, lent.store.commit(&service, &request)).await;
         given_up += u32::from(!done);
         lent.assert_whole().await;
     }
@@ -139,7 +139,7 @@ async fn give_up_changes(store: &SqlStore, writer: u32) {
         let backend = format!("http://10.0.0.1/{writer}/{step}").parse().unwrap();
         let request = by_alice(Change::set_url(version("v1.0"), backend));
         let moment = Duration::from_micros(rand::random_range(0..3_000));
-        let _ = tokio::time::timeout(moment, store.apply(&auth(), &request)).await;
+        let _ = tokio::time::timeout(moment, store.commit(&auth(), &request)).await;
     }
 }
 
@@ -159,7 +159,7 @@ async fn give_up_reads(store: &SqlStore) {
         let read = async {
             store.load(0).await.unwrap();
             store.history(&auth(), None, 9).await.unwrap();
-            store.note_refusal(&refusal).await.unwrap();
+            store.record_refusal(&refusal).await.unwrap();
             store.refusals(&auth(), 9).await.unwrap();
             store.report(&Report::new("a", "a", 1)).await.unwrap();
             store.replicas().await.unwrap();
@@ -175,7 +175,7 @@ async fn a_change_that_is_given_up_while_it_waits_is_not_made_later(kind: Kind) 
     let other = lock_auth(&store).await;
     let (service, request) = (auth(), by_alice(set_weight("v1.1", "10")));
     for _ in 0..3 {
-        let change = store.apply(&service, &request);
+        let change = store.commit(&service, &request);
         assert!(tokio::time::timeout(Duration::from_millis(200), change).await.is_err());
     }
     other.rollback().await.unwrap();
@@ -196,7 +196,7 @@ async fn a_hosts_connections_are_set_as_they_were(kind: Kind) {
     let refused = by_alice(set_weight("v9", "10"));
     for percent in 1..=5 {
         apply(&lent.store, set_weight("v1.1", &percent.to_string())).await;
-        lent.store.apply(&auth(), &refused).await.unwrap_err();
+        lent.store.commit(&auth(), &refused).await.unwrap_err();
         let shown = (0..CONNECTIONS).map(|_| text(&lent.pool, show));
         for found in futures_util::future::join_all(shown).await {
             assert_eq!(found, expected);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpStream};
 use tower_canary::store::sql::{ConnectError, SqlStore};
-use tower_canary::store::{Report, RouteStore, StoreError};
+use tower_canary::store::{ReplicaRegistry, Report, RouteStore, StoreError};
 use url::Url;
 
 use crate::contract::{apply, auth, by_alice, everything, register, set_weight};
@@ -194,7 +194,7 @@ async fn unavailable_in_time(store: &SqlStore) {
     let (service, request, report) = (auth(), by_alice(register("v1.0")), Report::new("a", "a", 1));
     let (loaded, applied, history, reported, replicas) = futures_util::join!(
         store.load(0),
-        store.apply(&service, &request),
+        store.commit(&service, &request),
         store.history(&service, None, 1),
         store.report(&report),
         store.replicas()

@@ -37,7 +37,7 @@ pub(crate) fn by_alice(change: Change) -> ChangeRequest {
 }
 
 pub(crate) async fn apply(store: &dyn RouteStore, change: Change) -> Applied {
-    store.apply(&auth(), &by_alice(change)).await.unwrap()
+    store.commit(&auth(), &by_alice(change)).await.unwrap()
 }
 
 pub(crate) async fn two_versions(store: &dyn RouteStore) -> Split {
@@ -72,7 +72,7 @@ pub(crate) async fn registering_the_first_version_creates_the_service(store: &dy
 }
 
 pub(crate) async fn changing_an_unknown_service_is_refused(store: &dyn RouteStore) {
-    let refused = store.apply(&auth(), &by_alice(set_weight("v1.0", "10"))).await;
+    let refused = store.commit(&auth(), &by_alice(set_weight("v1.0", "10"))).await;
     assert!(matches!(refused, Err(StoreError::UnknownService(_))));
     let refused = store.history(&auth(), None, 10).await;
     assert!(matches!(refused, Err(StoreError::UnknownService(_))));
@@ -81,9 +81,9 @@ pub(crate) async fn changing_an_unknown_service_is_refused(store: &dyn RouteStor
 pub(crate) async fn a_refused_change_leaves_everything_as_it_was(store: &dyn RouteStore) {
     two_versions(store).await;
     let before = everything(store).await;
-    let refused = store.apply(&auth(), &by_alice(register("v1.0"))).await;
+    let refused = store.commit(&auth(), &by_alice(register("v1.0"))).await;
     assert!(matches!(refused, Err(StoreError::Refused(ChangeError::DuplicateVersion(_)))));
-    let refused = store.apply(&"new".parse().unwrap(), &by_alice(set_weight("v1.0", "10"))).await;
+    let refused = store.commit(&"new".parse().unwrap(), &by_alice(set_weight("v1.0", "10"))).await;
     assert!(matches!(refused, Err(StoreError::UnknownService(_))));
     assert_eq!(everything(store).await, before);
 }
@@ -93,11 +93,11 @@ pub(crate) async fn another_generation_than_expected_is_refused_with_both_number
     let before = everything(store).await;
     let mut request = by_alice(set_weight("v1.1", "10"));
     request.expected_generation = Some(1);
-    let refused = store.apply(&auth(), &request).await;
+    let refused = store.commit(&auth(), &request).await;
     assert!(matches!(refused, Err(StoreError::GenerationConflict { expected: 1, found: 2 })));
     assert_eq!(everything(store).await, before);
     request.expected_generation = Some(2);
-    assert_eq!(store.apply(&auth(), &request).await.unwrap().after.generation(), 3);
+    assert_eq!(store.commit(&auth(), &request).await.unwrap().after.generation(), 3);
 }
 
 pub(crate) async fn what_changes_nothing_adds_no_history_and_no_revision(store: &dyn RouteStore) {
@@ -127,7 +127,7 @@ pub(crate) async fn history_says_who_did_what_when_and_why(store: &dyn RouteStor
     two_versions(store).await;
     let mut request = by_alice(set_weight("v1.1", "12.34"));
     request.reason = Some("watch it \u{1f426} 'closely'".into());
-    let applied = store.apply(&auth(), &request).await.unwrap();
+    let applied = store.commit(&auth(), &request).await.unwrap();
     let at = applied.after.version("v1.1").unwrap().updated_at;
     let expected = HistoryEntry::new(&request, &applied.before, &applied.after, at);
     assert_eq!(store.history(&auth(), None, 1).await.unwrap(), [expected]);
@@ -137,7 +137,7 @@ pub(crate) async fn history_says_who_did_what_when_and_why(store: &dyn RouteStor
 async fn refuse(store: &dyn RouteStore, service: &str, split: Option<&Split>, why: &str) -> Refusal {
     let request = by_alice(set_weight("v1.1", "10")).with_reason("\u{1f426} 'now'");
     let refusal = Refusal::new(&service.parse().unwrap(), &request, split, &why);
-    store.note_refusal(&refusal).await.unwrap();
+    store.refusal_log().unwrap().record_refusal(&refusal).await.unwrap();
     refusal
 }
 
@@ -150,7 +150,7 @@ pub(crate) async fn refused_changes_are_kept_latest_first_beside_the_history(sto
     assert_eq!((first.generation, first.shares.len(), second.generation), (Some(2), 2, None));
     let mut kept = Vec::new();
     for (service, limit) in [("auth", 9), ("auth", 1), ("nobody", 9), ("orders", 9)] {
-        kept.push(store.refusals(&service.parse().unwrap(), limit).await.unwrap());
+        kept.push(store.refusal_log().unwrap().refusals(&service.parse().unwrap(), limit).await.unwrap());
     }
     assert_eq!(kept, [vec![second.clone(), first], vec![second], vec![nobody], vec![]]);
     assert_eq!(everything(store).await, before);
@@ -161,8 +161,8 @@ pub(crate) async fn texts_of_a_refused_change_are_cut_to_what_can_be_kept(store:
     let mut request = by_alice(Change::remove(version("v1.0"))).with_reason(&*long);
     request.actor.clone_from(&long);
     let refusal = Refusal::new(&auth(), &request, None, &long);
-    store.note_refusal(&refusal).await.unwrap();
-    let kept = store.refusals(&auth(), 1).await.unwrap().remove(0);
+    store.refusal_log().unwrap().record_refusal(&refusal).await.unwrap();
+    let kept = store.refusal_log().unwrap().refusals(&auth(), 1).await.unwrap().remove(0);
     assert_eq!(kept, refusal);
     let birds = |text: &str| text.chars().filter(|letter| *letter == '\u{1f426}').count();
     assert_eq!([&*kept.actor, kept.reason.as_deref().unwrap(), &kept.why].map(birds), [255, 1_000, 1_000]);
@@ -172,7 +172,9 @@ pub(crate) async fn of_refused_changes_the_last_thousand_are_kept(store: &dyn Ro
     for number in 0..1_003 {
         refuse(store, if number % 2 == 0 { "even" } else { "odd" }, None, &number.to_string()).await;
     }
-    let kept = async |service: &str| store.refusals(&service.parse().unwrap(), 2_000).await.unwrap();
+    let kept = async |service: &str| {
+        store.refusal_log().unwrap().refusals(&service.parse().unwrap(), 2_000).await.unwrap()
+    };
     let (even, odd) = (kept("even").await, kept("odd").await);
     assert_eq!((even.len(), odd.len()), (500, 500));
     assert_eq!((&*even[0].why, &*even[499].why, &*odd[499].why), ("1002", "4", "3"));
@@ -182,7 +184,7 @@ pub(crate) async fn of_refused_changes_the_last_thousand_are_kept(store: &dyn Ro
 pub(crate) async fn only_the_newest_changes_are_kept(store: &dyn RouteStore) {
     two_versions(store).await;
     let orders = "orders".parse().unwrap();
-    store.apply(&orders, &by_alice(register("v1.0"))).await.unwrap();
+    store.commit(&orders, &by_alice(register("v1.0"))).await.unwrap();
     // The last but one changes nothing.
     for (percent, kept) in
         [("10", vec![3, 2, 1]), ("20", vec![4, 3, 2]), ("20", vec![4, 3, 2]), ("30", vec![5, 4, 3])]
@@ -201,7 +203,7 @@ async fn generations(store: &dyn RouteStore, service: &ServiceName, before: Opti
 
 pub(crate) async fn only_what_changed_later_is_loaded(store: &dyn RouteStore) {
     for service in ["beta", "alpha", "gamma"] {
-        store.apply(&service.parse().unwrap(), &by_alice(register("v1.0"))).await.unwrap();
+        store.commit(&service.parse().unwrap(), &by_alice(register("v1.0"))).await.unwrap();
     }
     let names = |splits: &[Split]| splits.iter().map(|s| s.service().to_string()).collect::<Vec<_>>();
     let all = store.load(0).await.unwrap();
@@ -241,28 +243,27 @@ pub(crate) async fn writers_of_one_service_take_turns(store: &dyn RouteStore) {
 pub(crate) async fn replicas_are_known_by_what_they_reported_last(store: &dyn RouteStore) {
     assert_eq!(known(store).await, "");
     for (id, name, revision) in [("2", "b", 7), ("1", "b", 7), ("3", "a", 8), ("2", "b", 9)] {
-        store.report(&Report::new(id, name, revision)).await.unwrap();
+        store.replica_registry().unwrap().report(&Report::new(id, name, revision)).await.unwrap();
     }
     assert_eq!(known(store).await, "3 a 8, 1 b 7, 2 b 9");
-    store.withdraw("1").await.unwrap();
-    store.withdraw("unknown").await.unwrap();
+    store.replica_registry().unwrap().withdraw("1").await.unwrap();
+    store.replica_registry().unwrap().withdraw("unknown").await.unwrap();
     assert_eq!(known(store).await, "3 a 8, 2 b 9");
 }
 
 pub(crate) async fn what_a_replica_drains_is_known_until_it_reports_anew(store: &dyn RouteStore) {
-    let draining =
-        |service: &str, name: &str| Draining { service: service.parse().unwrap(), version: version(name) };
+    let draining = |service: &str, name: &str| Draining::new(service.parse().unwrap(), version(name));
     let some = [draining("auth", "v1.0"), draining("auth", "v1.1"), draining("orders", "v1.0")];
     for drained in [&some[..], &some[1..], &[]] {
         let report = Report::new("1", "a", 7).with_draining(drained.to_vec());
-        store.report(&report).await.unwrap();
-        assert_eq!(store.replicas().await.unwrap()[0].draining, drained);
+        store.replica_registry().unwrap().report(&report).await.unwrap();
+        assert_eq!(store.replica_registry().unwrap().replicas().await.unwrap()[0].draining, drained);
     }
 }
 
 /// The replicas, each by id, name and revision.
 async fn known(store: &dyn RouteStore) -> String {
-    let replicas = store.replicas().await.unwrap();
+    let replicas = store.replica_registry().unwrap().replicas().await.unwrap();
     assert!(replicas.iter().all(|replica| replica.seen < Duration::from_secs(5)), "{replicas:?}");
     let shown =
         replicas.iter().map(|replica| format!("{} {} {}", replica.id, replica.name, replica.revision));
@@ -291,7 +292,7 @@ where
 }
 
 async fn step(store: &dyn RouteStore, model: Split, change: Change) -> Split {
-    match store.apply(&auth(), &by_alice(change.clone())).await {
+    match store.commit(&auth(), &by_alice(change.clone())).await {
         Ok(applied) => {
             let at = store.history(&auth(), None, 1).await.unwrap()[0].at;
             assert_eq!(applied.before, model);

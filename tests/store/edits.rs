@@ -39,7 +39,7 @@ async fn a_row_that_cannot_be_read_takes_only_its_service_out(kind: Kind) {
         apply(&*store, register("v1.0")).await;
         store.database.drop_checks().await;
         store.database.by_hand(edit).await;
-        store.apply(&"orders".parse().unwrap(), &by_alice(register("v1.0"))).await.unwrap();
+        store.commit(&"orders".parse().unwrap(), &by_alice(register("v1.0"))).await.unwrap();
         let snapshot = store.load(0).await.unwrap();
         assert_eq!(snapshot.splits.len(), 1, "{edit}");
         assert_eq!(snapshot.splits[0].service().as_str(), "orders", "{edit}");
@@ -59,7 +59,7 @@ async fn a_broken_split_is_not_changed(kind: Kind) {
     let store = open(kind).await;
     apply(&*store, register("v1.0")).await;
     store.database.by_hand("UPDATE gateway_service_version SET url = 'javascript:'").await;
-    let refused = store.apply(&auth(), &by_alice(register("v1.1"))).await.unwrap_err();
+    let refused = store.commit(&auth(), &by_alice(register("v1.1"))).await.unwrap_err();
     assert!(matches!(&refused, StoreError::Broken(broken) if broken.service == "auth"), "{refused:?}");
     assert_eq!(store.load(0).await.unwrap().revision, 1);
 }
@@ -123,12 +123,12 @@ async fn a_row_in_the_way_of_every_change_is_named(kind: Kind) {
         (service_id, generation, actor, kind, split_before, split_after, changed_at)
         SELECT id, 3, 'hand', 'hand', '[]', '[]', 0 FROM gateway_service_config";
     store.database.by_hand(insert).await;
-    let refused = store.apply(&auth(), &by_alice(set_weight("v1.1", "10"))).await.unwrap_err();
+    let refused = store.commit(&auth(), &by_alice(set_weight("v1.1", "10"))).await.unwrap_err();
     let StoreError::Broken(broken) = refused else { panic!("{refused:?}") };
     assert_eq!(broken.service, "auth");
     assert!(broken.reason.contains("gateway_split_change"), "{}", broken.reason);
     assert_eq!(store.load(0).await.unwrap().revision, 2);
-    store.apply(&"orders".parse().unwrap(), &by_alice(register("v1.0"))).await.unwrap();
+    store.commit(&"orders".parse().unwrap(), &by_alice(register("v1.0"))).await.unwrap();
     store.database.by_hand("DELETE FROM gateway_split_change WHERE actor = 'hand'").await;
     assert_eq!(apply(&*store, set_weight("v1.1", "10")).await.after.generation(), 3);
 }

@@ -31,7 +31,7 @@ pub(crate) async fn lock_auth(store: &Opened) -> DatabaseTransaction {
 
 async fn unavailable_in_time(store: &SqlStore) {
     let start = Instant::now();
-    let refused = store.apply(&auth(), &by_alice(set_weight("v1.1", "10"))).await;
+    let refused = store.commit(&auth(), &by_alice(set_weight("v1.1", "10"))).await;
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
 }
@@ -46,7 +46,7 @@ async fn while_another_session_locks_a_service_its_changes_are_unavailable_and_o
         while !waited.load(Ordering::Relaxed) {
             let register = by_alice(register(&format!("v{changes}")));
             let start = Instant::now();
-            store.apply(&orders, &register).await.unwrap();
+            store.commit(&orders, &register).await.unwrap();
             assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
             changes += 1;
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -95,7 +95,7 @@ async fn while_many_wait_splits_are_read(opened: &Opened, store: &SqlStore) {
     };
     futures_util::join!(reads, blocked);
     let orders = async {
-        while store.apply(&"orders".parse().unwrap(), &by_alice(register("v1.0"))).await.is_err() {}
+        while store.commit(&"orders".parse().unwrap(), &by_alice(register("v1.0"))).await.is_err() {}
     };
     tokio::time::timeout(Duration::from_secs(4), orders).await.unwrap();
     other.rollback().await.unwrap();
@@ -134,7 +134,7 @@ async fn connections_that_are_ended_during_calls_fail_no_read_and_lose_no_change
     let change = async {
         let (mut answered, mut unavailable) = (0_u64, 0_u64);
         for step in 0..200 {
-            match store.apply(&auth(), &to_another_url(step)).await {
+            match store.commit(&auth(), &to_another_url(step)).await {
                 Ok(_) => answered += 1,
                 Err(StoreError::Unavailable(_)) => unavailable += 1,
                 Err(error) => panic!("{error:?}"),

@@ -16,17 +16,17 @@ async fn last_good() -> LastGood {
     apply(&store, Change::deactivate(version("v1.2"))).await;
     let probed = Registration::new(version("a"), "https://[::1]:8443/base".parse().unwrap());
     let probed = Change::Register(probed.with_health_path("/up".parse().unwrap()));
-    store.apply(&"orders".parse().unwrap(), &by_alice(probed)).await.unwrap();
+    store.commit(&"orders".parse().unwrap(), &by_alice(probed)).await.unwrap();
     let mut snapshot = store.load(0).await.unwrap();
     snapshot.splits.push(Split::new("empty".parse().unwrap(), u64::MAX));
-    LastGood { snapshot, at: UNIX_EPOCH + Duration::from_millis(1_234_567) }
+    LastGood::new(snapshot, UNIX_EPOCH + Duration::from_millis(1_234_567))
 }
 
 #[tokio::test]
 async fn what_was_kept_is_read_back_as_it_was() {
     let kept = last_good().await;
     assert_eq!(LastGood::from_json(&kept.to_json()).unwrap(), kept);
-    let empty = LastGood { snapshot: Snapshot::default(), at: UNIX_EPOCH };
+    let empty = LastGood::new(Snapshot::default(), UNIX_EPOCH);
     assert_eq!(LastGood::from_json(&empty.to_json()).unwrap(), empty);
 }
 

@@ -8,7 +8,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_canary::deployments::DrainBlocker;
 use tower_canary::routing::Change;
 use tower_canary::store::sql::SqlStore;
-use tower_canary::store::{ChangeRequest, Report, RouteStore};
+use tower_canary::store::{ChangeRequest, ReplicaRegistry, Report};
 use tower_canary::{Deployments, NoVersionCheck, Target, WeightedVersionLayer};
 
 use crate::contract::{auth, version};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tower_canary::routing::Change;
 use tower_canary::store::sql::SqlStore;
-use tower_canary::store::{Report, RouteStore};
+use tower_canary::store::{ReplicaRegistry, Report, RouteStore};
 
 use crate::contract::{
     apply, assert_totals, auth, by_alice, everything, only_the_newest_changes_are_kept, set_weight,
@@ -183,7 +183,7 @@ async fn texts_of_any_letters_come_back_as_they_were(kind: Kind) {
     for (generation, text) in (3..).zip(texts) {
         let mut request = by_alice(set_weight("v1.1", &generation.to_string())).with_reason(text);
         request.actor = text.chars().rev().collect();
-        store.apply(&auth(), &request).await.unwrap();
+        store.commit(&auth(), &request).await.unwrap();
         let entry = store.history(&auth(), None, 1).await.unwrap().remove(0);
         assert_eq!((entry.actor, entry.reason.as_deref()), (request.actor, Some(text)));
         store.report(&Report::new(generation.to_string(), text, 1)).await.unwrap();
@@ -191,7 +191,7 @@ async fn texts_of_any_letters_come_back_as_they_were(kind: Kind) {
     }
     let mut longest = by_alice(set_weight("v1.1", "50")).with_reason("\u{1f426}".repeat(1_000));
     longest.actor = "\u{1f426}".repeat(255);
-    store.apply(&auth(), &longest).await.unwrap();
+    store.commit(&auth(), &longest).await.unwrap();
     let entry = store.history(&auth(), None, 1).await.unwrap().remove(0);
     assert_eq!((entry.actor, entry.reason), (longest.actor, longest.reason));
 }

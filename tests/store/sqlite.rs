@@ -117,7 +117,7 @@ async fn a_locked_file_is_unavailable_within_three_seconds_and_still_read() {
     let start = Instant::now();
     let request = by_alice(set_weight("v1.1", "10"));
     let service = auth();
-    let (one, two) = futures_util::join!(store.apply(&service, &request), store.apply(&service, &request));
+    let (one, two) = futures_util::join!(store.commit(&service, &request), store.commit(&service, &request));
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
     for refused in [one, two] {
         let error = refused.unwrap_err();

@@ -8,8 +8,9 @@ use sea_orm::{
 use super::entity::{change, service};
 use super::retry::Failure;
 use super::stored::{CHANGE, Flaw, named, shares_of, signed, unsigned};
+use crate::common::time::from_millis;
 use crate::routing::ServiceName;
-use crate::store::{HistoryEntry, StoreError, from_millis};
+use crate::store::{HistoryEntry, StoreError};
 
 pub(super) async fn read(
     db: &DatabaseConnection,

@@ -81,7 +81,8 @@ use self::listener::Listener;
 pub use self::migration::{Migrations, migrations};
 use self::retry::Failure;
 use super::{
-    Applied, ChangeRequest, HistoryEntry, Refusal, Replica, Report, RouteStore, Signal, Snapshot, StoreError,
+    Applied, ChangeRequest, HistoryEntry, Refusal, RefusalLog, Replica, ReplicaRegistry, Report, RouteStore,
+    Signal, Snapshot, StoreError,
 };
 use crate::routing::ServiceName;
 
@@ -95,7 +96,7 @@ use crate::routing::ServiceName;
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
 /// let store = SqlStore::connect("sqlite::memory:").await?;
 /// let register = Change::register("v1.0".parse()?, "http://10.0.0.1:8080".parse()?);
-/// store.apply(&"auth".parse()?, &ChangeRequest::new(register, "alice")).await?;
+/// store.commit(&"auth".parse()?, &ChangeRequest::new(register, "alice")).await?;
 /// assert_eq!(store.load(0).await?.splits.len(), 1);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # })?;
@@ -291,7 +292,7 @@ impl RouteStore for SqlStore {
         self.call(limit, None, move |db, _| async move { read::load(&db, after).await }).await
     }
 
-    async fn apply(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
+    async fn commit(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
         let (lent, kept) = (self.is_lent(), self.history_limit);
         let applied = self.write(|db, given_up| {
             let (service, request) = (service.clone(), request.clone());
@@ -313,7 +314,28 @@ impl RouteStore for SqlStore {
         entries.await
     }
 
-    async fn note_refusal(&self, refusal: &Refusal) -> Result<(), StoreError> {
+    async fn changed(&self) -> Signal {
+        let signal = async {
+            match &self.listener {
+                Some(listener) => Box::pin(listener.changed(&self.db)).await,
+                None => std::future::pending().await,
+            }
+        };
+        self.abandoned.going_on_while(signal).await
+    }
+
+    fn refusal_log(&self) -> Option<&dyn RefusalLog> {
+        Some(self)
+    }
+
+    fn replica_registry(&self) -> Option<&dyn ReplicaRegistry> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl RefusalLog for SqlStore {
+    async fn record_refusal(&self, refusal: &Refusal) -> Result<(), StoreError> {
         let lent = self.is_lent();
         let noted = self.write(|db, given_up| {
             let refusal = refusal.clone();
@@ -329,17 +351,10 @@ impl RouteStore for SqlStore {
         });
         read.await
     }
+}
 
-    async fn changed(&self) -> Signal {
-        let signal = async {
-            match &self.listener {
-                Some(listener) => Box::pin(listener.changed(&self.db)).await,
-                None => std::future::pending().await,
-            }
-        };
-        self.abandoned.going_on_while(signal).await
-    }
-
+#[async_trait]
+impl ReplicaRegistry for SqlStore {
     async fn report(&self, report: &Report) -> Result<(), StoreError> {
         let reported = self.write(|db, _| {
             let report = report.clone();

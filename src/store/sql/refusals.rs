@@ -10,8 +10,10 @@ use super::entity::refusal::{ActiveModel, Column, Entity, Model};
 use super::retry::Failure;
 use super::stored::{Flaw, REFUSAL, named, shares_of, shares_to_json, signed, unsigned};
 use super::transaction::Transaction;
+use crate::common::time::{from_millis, to_millis};
 use crate::routing::ServiceName;
-use crate::store::{MAX_REFUSALS, Refusal, StoreError, from_millis, to_millis};
+use crate::store::refusals::MAX_REFUSALS;
+use crate::store::{Refusal, StoreError};
 
 /// One attempt to keep `refusal`, and to forget what is older than the last ones.
 pub(super) async fn note(

@@ -8,8 +8,9 @@ use sea_orm::{DbErr, QueryResult};
 use serde::{Deserialize, Serialize};
 
 use super::entity::version;
+use crate::common::time::{from_millis, to_millis};
 use crate::routing::{Backend, Instances, Split, SplitParts, Version, VersionName, VersionShare, Weight};
-use crate::store::{BrokenSplit, from_millis, to_millis};
+use crate::store::BrokenSplit;
 
 const SERVICE: &str = "gateway_service_config";
 const VERSION: &str = "gateway_service_version";

@@ -12,8 +12,9 @@ use super::retry::Failure;
 use super::stored::{Stored, row_of, shares_to_json, signed, unsigned};
 use super::transaction::Transaction;
 use super::{dialect, history, read};
+use crate::common::time::{now, to_millis};
 use crate::routing::{Change, ServiceName, Split};
-use crate::store::{Applied, ChangeRequest, HistoryEntry, StoreError, now, to_millis};
+use crate::store::{Applied, ChangeRequest, HistoryEntry, StoreError};
 
 /// One attempt to make a change, whole or not at all; not if it was given up before it could be committed. The
 /// connection may be `lent` by a host. Of the history, so much is `kept`.

@@ -1,13 +1,45 @@
 //! The gateways that share a store.
 
+use std::fmt;
 use std::time::Duration;
 
+use async_trait::async_trait;
+
+use super::error::StoreError;
 use crate::routing::{ServiceName, VersionName};
+
+/// Records the gateway processes that share a store.
+///
+/// See [`Replica`] for an example.
+#[async_trait]
+pub trait ReplicaRegistry: fmt::Debug + Send + Sync + 'static {
+    /// Records what a replica reports, in place of its previous report. A replica repeats it, since
+    /// [`replicas`](Self::replicas) leaves out replicas that are silent.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the store cannot be written.
+    async fn report(&self, report: &Report) -> Result<(), StoreError>;
+
+    /// Removes the replica `id`, which stops.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the store cannot be written.
+    async fn withdraw(&self, id: &str) -> Result<(), StoreError>;
+
+    /// Returns the replicas that reported within the last [`Replica::EXPIRY`], ordered by name.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the store cannot be read.
+    async fn replicas(&self) -> Result<Vec<Replica>, StoreError>;
+}
 
 /// One gateway process among those that share a store, as it reported itself.
 ///
 /// ```
-/// use tower_canary::store::{MemoryStore, Replica, Report, RouteStore};
+/// use tower_canary::store::{MemoryStore, Replica, ReplicaRegistry, Report};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// let store = MemoryStore::new();
@@ -19,7 +51,7 @@ use crate::routing::{ServiceName, VersionName};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "a store of a host's own builds it")]
+#[non_exhaustive]
 pub struct Replica {
     /// Which process: two of one name are told apart by it.
     pub id: String,
@@ -36,9 +68,16 @@ pub struct Replica {
 impl Replica {
     /// A replica that has not reported for so long counts as gone.
     pub const EXPIRY: Duration = Duration::from_secs(15);
+
+    /// Creates the replica that `report` describes, made `seen` ago.
+    #[must_use]
+    pub fn new(report: Report, seen: Duration) -> Self {
+        let Report { id, name, revision, draining } = report;
+        Self { id, name, revision, seen, draining }
+    }
 }
 
-/// What a replica says of itself, in [`report`](super::RouteStore::report). [`Replica`] has an example.
+/// What a replica says of itself, in [`report`](ReplicaRegistry::report). [`Replica`] has an example.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
@@ -55,12 +94,20 @@ pub struct Report {
 
 /// A version that a replica may still have requests for, at weight 0.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(clippy::exhaustive_structs, reason = "a store of a host's own builds it")]
+#[non_exhaustive]
 pub struct Draining {
     /// The service.
     pub service: ServiceName,
     /// Its version.
     pub version: VersionName,
+}
+
+impl Draining {
+    /// Creates the entry of one version.
+    #[must_use]
+    pub const fn new(service: ServiceName, version: VersionName) -> Self {
+        Self { service, version }
+    }
 }
 
 impl Report {
@@ -74,28 +121,4 @@ impl Report {
     pub fn with_draining(self, draining: Vec<Draining>) -> Self {
         Self { draining, ..self }
     }
-}
-
-/// What a store tells those that follow it, in [`changed`](super::RouteStore::changed).
-///
-/// ```
-/// use std::time::Duration;
-/// use tower_canary::store::{MemoryStore, RouteStore, Signal};
-///
-/// /// `None` where the store has not told anything in time, and is to be polled.
-/// async fn told(store: &dyn RouteStore) -> Option<Signal> {
-///     tokio::time::timeout(Duration::from_millis(10), store.changed()).await.ok()
-/// }
-/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-/// assert_eq!(told(&MemoryStore::new()).await, None);
-/// # });
-/// # Ok::<(), std::io::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Signal {
-    /// Something changed.
-    Changed,
-    /// The store was lost for a while, and may have come back as another: load everything.
-    Lost,
 }

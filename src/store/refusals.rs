@@ -3,9 +3,35 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use super::change_request::{MAX_ACTOR, MAX_REASON};
-use super::{ChangeRequest, now};
+use async_trait::async_trait;
+
+use super::change_request::{ChangeRequest, MAX_ACTOR, MAX_REASON};
+use super::error::StoreError;
+use crate::common::time::now;
 use crate::routing::{ServiceName, Split, VersionName, VersionShare};
+
+/// How many refused changes a store keeps.
+pub(crate) const MAX_REFUSALS: usize = 1_000;
+
+/// Records changes that were refused, beside the history.
+///
+/// See [`Deployments::refusals`](crate::Deployments::refusals) for an example.
+#[async_trait]
+pub trait RefusalLog: fmt::Debug + Send + Sync + 'static {
+    /// Records a change that was refused. The last 1,000 of the whole store are enough.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the store cannot be written.
+    async fn record_refusal(&self, refusal: &Refusal) -> Result<(), StoreError>;
+
+    /// Returns up to `limit` refused changes of `service`, latest first. The service need not exist.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] when the store cannot be read.
+    async fn refusals(&self, service: &ServiceName, limit: u32) -> Result<Vec<Refusal>, StoreError>;
+}
 
 /// A change that was asked for and refused, as a store keeps it.
 ///
@@ -20,7 +46,7 @@ use crate::routing::{ServiceName, Split, VersionName, VersionShare};
 /// # Ok::<(), tower_canary::routing::InvalidName>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "a store of a host's own builds it from its rows")]
+#[non_exhaustive]
 pub struct Refusal {
     /// Whose split was to change. There may be no such service.
     pub service: ServiceName,
