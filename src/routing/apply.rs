@@ -10,7 +10,8 @@ use super::instances::Instances;
 use super::name::VersionName;
 use super::rebalance::apportion;
 use super::split::Split;
-use super::version::{Version, VersionId, VersionShare};
+use super::version::{Version, VersionShare};
+use super::version_id::VersionId;
 use super::weight::{SLOTS, Weight};
 
 impl Split {
@@ -101,7 +102,7 @@ impl Split {
             (None, _) => return Err(ChangeError::AmbiguousRebalance(version.clone())),
         };
         for (other, share) in others.iter_mut().zip(shares) {
-            other.weight = Weight::saturating(share);
+            other.weight = Weight::saturating_from_hundredths(share);
         }
         Ok(())
     }

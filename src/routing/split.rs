@@ -231,7 +231,7 @@ impl Split {
         match apportion(u32::from(SLOTS), &weights) {
             Some(scaled) => {
                 for (version, weight) in active.iter_mut().zip(scaled) {
-                    version.weight = Weight::saturating(weight);
+                    version.weight = Weight::saturating_from_hundredths(weight);
                 }
             }
             None => {
