@@ -8,6 +8,7 @@ use super::draw::Point;
 use super::name::VersionName;
 use super::reason::Reason;
 use super::route::Route;
+use super::slots::Overlap;
 use super::split::Split;
 use super::version::Version;
 
@@ -102,7 +103,8 @@ impl Split {
     #[must_use]
     pub fn moves(&self, after: &Self) -> Vec<Move> {
         let mut moves: Vec<Move> = Vec::new();
-        for (from, to, slots) in self.slots().overlaps(after.slots()).filter(|(from, to, _)| from != to) {
+        for overlap in self.slots().overlaps(after.slots()).filter(Overlap::changes_owner) {
+            let Overlap { before: from, after: to, slots } = overlap;
             match moves.iter_mut().find(|m| m.from.as_ref() == from && m.to.as_ref() == to) {
                 Some(known) => known.slots += slots,
                 None => moves.push(Move { from: from.cloned(), to: to.cloned(), slots }),

@@ -35,6 +35,7 @@ mod key;
 mod name;
 mod path;
 mod reason;
+mod reassign;
 mod rebalance;
 mod route;
 mod slots;

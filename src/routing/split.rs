@@ -121,7 +121,7 @@ impl Split {
         total == full
             && self.versions.iter().all(|v| v.active || v.weight == Weight::ZERO)
             && !self.versions.iter().enumerate().any(twice)
-            && self.slots.is_for(total, self.versions.iter().map(|v| (&v.name, v.weight)))
+            && self.slots.matches(total, self.versions.iter().map(|v| (&v.name, v.weight)))
     }
 
     /// The split as parts to store.
@@ -222,7 +222,7 @@ impl Split {
 
     pub(super) fn settle_slots(&mut self) {
         let weights: Vec<_> = self.versions.iter().map(|v| (&v.name, v.weight)).collect();
-        self.slots = self.slots.adopt(&weights);
+        self.slots = self.slots.reassigned(&weights);
     }
 
     fn scale_to_full(&mut self) {
