@@ -1,6 +1,7 @@
 //! The base URL of a version, parsed once.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -9,6 +10,7 @@ use http::{HeaderValue, Uri};
 use thiserror::Error;
 
 use super::path::has_dot_segment;
+use super::text::impl_text_conversions;
 
 /// The maximum length of a base URL in bytes.
 const MAX_LEN: usize = 2_048;
@@ -103,11 +105,16 @@ impl PartialEq for Backend {
 
 impl Eq for Backend {}
 
-impl fmt::Display for Backend {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.given)
+/// Agrees with equality: the spelling of the URL is left out.
+impl Hash for Backend {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.scheme.hash(state);
+        self.authority.hash(state);
+        self.base_path.hash(state);
     }
 }
+
+impl_text_conversions!(Backend, InvalidBackend);
 
 impl fmt::Debug for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

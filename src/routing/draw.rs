@@ -1,5 +1,6 @@
 //! The points of requests, and how they are drawn.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::name::ServiceName;
@@ -72,6 +73,13 @@ impl Point {
     #[expect(clippy::cast_possible_truncation, reason = "the high half of a product below 10,000 * 2^64")]
     pub(super) const fn from_hash(hash: u64) -> Self {
         Self(((hash as u128 * SLOTS as u128) >> 64) as u16)
+    }
+}
+
+/// Writes the number of the point.
+impl fmt::Display for Point {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
     }
 }
 

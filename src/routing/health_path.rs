@@ -1,11 +1,13 @@
 //! Where versions answer health probes.
 
+use std::fmt;
 use std::str::FromStr;
 
 use http::uri::PathAndQuery;
 use thiserror::Error;
 
 use super::path::has_dot_segment;
+use super::text::impl_text_conversions;
 
 /// The maximum length of a health path in bytes.
 const MAX_LEN: usize = 256;
@@ -22,7 +24,7 @@ const MAX_LEN: usize = 256;
 /// assert!("http://169.254.169.254/".parse::<HealthPath>().is_err());
 /// # Ok::<(), tower_canary::routing::InvalidHealthPath>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HealthPath(Box<str>);
 
 impl HealthPath {
@@ -32,6 +34,8 @@ impl HealthPath {
         &self.0
     }
 }
+
+impl_text_conversions!(HealthPath, InvalidHealthPath);
 
 impl FromStr for HealthPath {
     type Err = InvalidHealthPath;

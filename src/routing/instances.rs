@@ -21,7 +21,7 @@ use super::backend::Backend;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 // Never empty.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Instances(Arc<[Backend]>);
 
 impl Instances {

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::text::impl_text_conversions;
+
 /// The maximum length of a name in bytes: one label of the DNS.
 const MAX_LEN: usize = 63;
 
@@ -36,30 +38,12 @@ macro_rules! name {
             }
         }
 
-        impl TryFrom<String> for $name {
-            type Error = InvalidName;
-
-            fn try_from(text: String) -> Result<Self, InvalidName> {
-                text.parse()
-            }
-        }
-
-        impl AsRef<str> for $name {
-            fn as_ref(&self) -> &str {
-                &self.0
-            }
-        }
+        impl_text_conversions!($name, InvalidName);
 
         // `Borrow` requires that `Hash`, `Eq` and `Ord` agree with `str`: all three are derived from the text.
         impl Borrow<str> for $name {
             fn borrow(&self) -> &str {
                 &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
             }
         }
 
@@ -83,6 +67,7 @@ name! {
     /// use tower_canary::ServiceName;
     ///
     /// let auth: ServiceName = "auth".parse()?;
+    /// assert_eq!(auth, ServiceName::try_from("auth")?);
     /// assert_eq!(auth.as_str(), "auth");
     /// assert!("../auth".parse::<ServiceName>().is_err());
     /// # Ok::<(), tower_canary::routing::InvalidName>(())

@@ -1,5 +1,10 @@
 //! The rules that choose versions.
 
+use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
+
 /// The rule that chose the version of a request.
 ///
 /// ```
@@ -31,10 +36,13 @@ impl Reason {
     /// All rules, in the order in which the layer applies them.
     pub const ALL: &'static [Self] = &[Self::Failover, Self::Override, Self::Pin, Self::Key, Self::Draw];
 
-    /// Returns the word for the rule in responses, metrics and logs: `failover`, `override`, `pin`, `key` or `draw`.
+    /// Returns the stable word for the rule in responses, metrics and logs: `failover`, `override`, `pin`, `key` or `draw`.
     ///
     /// ```
-    /// assert_eq!(tower_canary::routing::Reason::Key.as_str(), "key");
+    /// use tower_canary::routing::Reason;
+    ///
+    /// assert_eq!(Reason::Key.as_str(), "key");
+    /// assert_eq!("key".parse(), Ok(Reason::Key));
     /// ```
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -47,3 +55,30 @@ impl Reason {
         }
     }
 }
+
+/// Writes the word that [`as_str`](Reason::as_str) returns.
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Reads the word that [`as_str`](Reason::as_str) returns.
+impl FromStr for Reason {
+    type Err = InvalidReason;
+
+    fn from_str(text: &str) -> Result<Self, InvalidReason> {
+        Self::ALL.iter().copied().find(|reason| reason.as_str() == text).ok_or(InvalidReason)
+    }
+}
+
+/// The error for a text that is not a [`Reason`].
+///
+/// ```
+/// let error = "luck".parse::<tower_canary::routing::Reason>().unwrap_err();
+/// assert_eq!(error.to_string(), "not a reason: write failover, override, pin, key or draw");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("not a reason: write failover, override, pin, key or draw")]
+#[non_exhaustive]
+pub struct InvalidReason;

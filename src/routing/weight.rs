@@ -13,7 +13,14 @@ const MAX_SHOWN: usize = 32;
 
 /// A version's share of its service's traffic: 0 to 100 percent, with up to two decimals.
 ///
-/// It is an integer count of hundredths of a percent, so weights add up exactly.
+/// It is an integer count of hundredths of a percent, so weights add up exactly. It is made from:
+///
+/// | from | by | if invalid |
+/// | --- | --- | --- |
+/// | a whole percentage in the source | [`Weight::from_percent(12)`](Weight::from_percent) | panics; does not compile in a `const` |
+/// | hundredths of a percent | [`Weight::from_hundredths(1_250)`](Weight::from_hundredths) | [`InvalidWeight`] |
+/// | a percentage as a number | `Weight::try_from(12.5)` | [`InvalidWeight`] |
+/// | a percentage as a text | `"12.5".parse()`, `Weight::try_from("12.5")` | [`InvalidWeight`] |
 ///
 /// ```
 /// use tower_canary::Weight;
@@ -33,6 +40,29 @@ impl Weight {
     pub const ZERO: Self = Self(0);
     /// 100 percent: all traffic.
     pub const FULL: Self = Self(SLOTS);
+
+    /// Creates a weight from a whole percentage in the source code, 0 to 100.
+    ///
+    /// ```
+    /// use tower_canary::Weight;
+    ///
+    /// const CANARY: Weight = Weight::from_percent(10);
+    /// assert_eq!(CANARY.to_string(), "10");
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics if `percent` is over 100. In a constant this is a compile error. For a percentage that is not known in
+    /// advance, use [`from_hundredths`](Self::from_hundredths) or `Weight::try_from`.
+    ///
+    /// ```compile_fail
+    /// const TOO_MUCH: tower_canary::Weight = tower_canary::Weight::from_percent(101);
+    /// ```
+    #[must_use]
+    pub const fn from_percent(percent: u8) -> Self {
+        assert!(percent <= 100, "a weight is a percentage from 0 to 100");
+        Self(percent as u16 * 100)
+    }
 
     /// Creates a weight from a count of hundredths of a percent, 0 to 10,000.
     ///
@@ -105,6 +135,15 @@ impl FromStr for Weight {
         // The message shows the text as it was given, not the number that it was read as.
         let percent: f64 = text.parse().map_err(|_| InvalidWeight::new(text))?;
         Self::try_from(percent).map_err(|_| InvalidWeight::new(text))
+    }
+}
+
+/// Reads a text as [`FromStr`] does.
+impl TryFrom<&str> for Weight {
+    type Error = InvalidWeight;
+
+    fn try_from(text: &str) -> Result<Self, InvalidWeight> {
+        text.parse()
     }
 }
 
