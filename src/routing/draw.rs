@@ -11,6 +11,9 @@ use crate::common::sharded::{Shard, Sharded};
 /// The golden ratio as a fraction of 2^64. As the step of a Weyl sequence it spreads points as evenly as possible.
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 
+/// Marks a seed as the seed of a salt: the text `key salt` in ASCII.
+const SALT_DOMAIN: u64 = u64::from_be_bytes(*b"key salt");
+
 /// How the points of requests are drawn.
 ///
 /// | draw | canary in any 1,000 requests at 90/10 | repeatable | cost |
@@ -35,9 +38,37 @@ pub enum Draw {
     Exact,
     /// One even sequence for all threads. It starts from the seed and the name of the service, so the same requests in
     /// the same order get the same versions. Use it for tests, and where counts must be exact across threads.
+    ///
+    /// With a seeded draw everything repeats, keys too: a service created under it gets the salt that
+    /// [`Draw::salt`] derives, so a named user has the same slot in each run.
     Seeded(u64),
     /// An independent random point for each request.
     Random,
+}
+
+impl Draw {
+    /// Returns the salt for the keys of a new service, or `None` if the draw does not repeat and the salt is to be random.
+    ///
+    /// A seeded draw derives it from the seed and the name of the service, in the same way in every release.
+    ///
+    /// ```
+    /// use tower_canary::Draw;
+    ///
+    /// let service = "auth".parse()?;
+    /// assert_eq!(Draw::Seeded(7).salt(&service), Draw::Seeded(7).salt(&service));
+    /// assert_ne!(Draw::Seeded(7).salt(&service), Draw::Seeded(8).salt(&service));
+    /// assert_eq!(Draw::Exact.salt(&service), None);
+    /// # Ok::<(), tower_canary::routing::InvalidName>(())
+    /// ```
+    #[must_use]
+    pub fn salt(&self, service: &ServiceName) -> Option<u64> {
+        match self {
+            // The domain separates the salt from the start of the draw, which has the same seed and name: slots of keys
+            // and drawn points must not be correlated.
+            Self::Seeded(seed) => Some(mix(mix(seed ^ SALT_DOMAIN) ^ fnv1a(service.as_str()))),
+            Self::Exact | Self::Random => None,
+        }
+    }
 }
 
 /// One of 10,000 equal parts of a service's traffic, 0 to 9,999: a point of the draw, or the slot of a key.
