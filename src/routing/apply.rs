@@ -20,7 +20,27 @@ impl Split {
     ///
     /// The generation grows by one. A change that changes nothing returns an equal split with the same generation.
     ///
-    /// This function decides every change: in each store, for a preview, and in tests. See [`Split`] for an example.
+    /// This function decides every change: in each store, for a preview, and in tests.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use tower_canary::routing::{Change, Split};
+    ///
+    /// let registered = SystemTime::UNIX_EPOCH;
+    /// let before = Split::new("auth".parse()?, 7)
+    ///     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), registered)?
+    ///     .apply(&Change::register("v1.1".parse()?, "http://10.0.0.2".parse()?), registered)?;
+    ///
+    /// let switched = registered + Duration::from_secs(60);
+    /// let after = before.apply(&Change::switch("v1.1".parse()?), switched)?;
+    /// assert_eq!(after.generation(), 3);
+    /// assert!(after.versions()[0].weight.is_zero());
+    /// assert_eq!(after.versions()[1].updated_at, switched);
+    ///
+    /// // Again: nothing changes.
+    /// assert_eq!(after.apply(&Change::switch("v1.1".parse()?), switched)?, after);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -111,7 +131,7 @@ impl Split {
         let weights: Vec<u32> = others.iter().map(|v| u32::from(v.weight.hundredths())).collect();
         let shares = match (apportion(rest, &weights), others.len()) {
             (Some(shares), _) => shares,
-            // The others are all at 0, or there are none.
+            // No proportion: the others are all at 0, or this version is the only active one.
             (None, _) if rest == 0 => return Ok(()),
             (None, 0) => return Err(ChangeError::OnlyVersionNeedsAll(version.clone())),
             (None, 1) => vec![rest],

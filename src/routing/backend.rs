@@ -60,6 +60,12 @@ impl Backend {
     }
 
     /// Returns the authority as the value of a `Host` header.
+    ///
+    /// ```
+    /// let backend: tower_canary::Backend = "https://[2001:db8::1]:8443/api".parse()?;
+    /// assert_eq!(backend.host_header(), "[2001:db8::1]:8443");
+    /// # Ok::<(), tower_canary::routing::InvalidBackend>(())
+    /// ```
     #[must_use]
     pub const fn host_header(&self) -> &HeaderValue {
         &self.host

@@ -52,7 +52,7 @@ pub enum Change {
         version: VersionName,
         /// Whether the version is active afterwards.
         active: bool,
-        /// Whether to deactivate even the last active version, so that the service has none.
+        /// Whether to deactivate even the last active version. The service then serves no request.
         force: bool,
     },
     /// Replaces the base URLs of a version by one. Its weight stays.
@@ -72,7 +72,8 @@ pub enum Change {
         backend: Backend,
         /// Whether the version is active afterwards.
         active: bool,
-        /// Whether to deactivate even the last active version, so that the service has none. Only the admin API sets it.
+        /// Whether to deactivate even the last active version. The service then serves no request. Only the admin API and
+        /// deserialization set it.
         force: bool,
     },
     /// Removes an inactive version.
@@ -110,6 +111,15 @@ impl Change {
     }
 
     /// Sets the weight of an active version. See [`Change::SetWeight`].
+    ///
+    /// ```
+    /// use tower_canary::Weight;
+    /// use tower_canary::routing::Change;
+    ///
+    /// let change = Change::set_weight("v1.1".parse()?, Weight::from_percent(10));
+    /// assert_eq!(change.to_string(), "set-weight v1.1 to 10 %");
+    /// # Ok::<(), tower_canary::routing::InvalidName>(())
+    /// ```
     #[must_use]
     pub const fn set_weight(version: VersionName, weight: Weight) -> Self {
         Self::SetWeight { version, weight }
@@ -129,7 +139,7 @@ impl Change {
         Self::SetWeights(weights.into_iter().collect())
     }
 
-    /// Gives a version all traffic. See [`Change::Switch`].
+    /// Gives a version all traffic. See [`Change::Switch`], and [`Change`] for an example.
     #[must_use]
     pub const fn switch(version: VersionName) -> Self {
         Self::Switch { version }
@@ -148,6 +158,19 @@ impl Change {
     }
 
     /// Deactivates a version, even the last active one. See [`Change::SetActive`].
+    ///
+    /// ```
+    /// use tower_canary::routing::{Change, ChangeError, Split};
+    ///
+    /// let at = std::time::SystemTime::now();
+    /// let split = Split::new("auth".parse()?, 7)
+    ///     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), at)?;
+    /// let refused = split.apply(&Change::deactivate("v1.0".parse()?), at).unwrap_err();
+    /// assert_eq!(refused, ChangeError::LastActiveVersion("v1.0".parse()?));
+    /// let without_any = split.apply(&Change::force_deactivate("v1.0".parse()?), at)?;
+    /// assert!(!without_any.has_active());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn force_deactivate(version: VersionName) -> Self {
         Self::SetActive { version, active: false, force: true }
@@ -161,6 +184,14 @@ impl Change {
 
     /// Replaces the base URLs of a version by one, and activates or deactivates it, unless it is the last active one. See
     /// [`Change::Update`].
+    ///
+    /// ```
+    /// use tower_canary::routing::Change;
+    ///
+    /// let change = Change::update("v1.1".parse()?, "http://10.0.0.9".parse()?, false);
+    /// assert_eq!(change.to_string(), "update v1.1 to http://10.0.0.9, inactive");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn update(version: VersionName, backend: Backend, active: bool) -> Self {
         Self::Update { version, backend, active, force: false }
@@ -180,6 +211,19 @@ impl Change {
     }
 
     /// Restores an earlier generation, whose shares the caller read from the history. See [`Change::Restore`].
+    ///
+    /// ```
+    /// use tower_canary::routing::{Change, Split};
+    ///
+    /// let at = std::time::SystemTime::now();
+    /// let before = Split::new("auth".parse()?, 7)
+    ///     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), at)?
+    ///     .apply(&Change::register("v1.1".parse()?, "http://10.0.0.2".parse()?), at)?;
+    /// let switched = before.apply(&Change::switch("v1.1".parse()?), at)?;
+    /// let restore = Change::restore_shares(before.generation(), before.shares());
+    /// assert_eq!(switched.apply(&restore, at)?.shares(), before.shares());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn restore_shares(generation: u64, shares: Vec<VersionShare>) -> Self {
         Self::Restore { generation, shares }

@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 /// Each weight gets its quota rounded down. The parts that are left go one each to the largest remainders; of equal
 /// remainders the earlier one goes first. The result totals exactly `total`.
 ///
-/// Returns `None` if the weights have no proportion: all are 0, or there are none.
+/// Returns `None` if the weights have no proportion: all are 0, or the list is empty.
 pub(super) fn apportion(total: u32, weights: &[u32]) -> Option<Vec<u32>> {
     let sum: u64 = weights.iter().map(|weight| u64::from(*weight)).sum();
     if sum == 0 {

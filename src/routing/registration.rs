@@ -57,6 +57,14 @@ impl Registration {
     }
 
     /// Registers the version as active or inactive. Default: active.
+    ///
+    /// ```
+    /// use tower_canary::routing::Registration;
+    ///
+    /// let parked = Registration::new("v1.2".parse()?, "http://10.0.0.3:8080".parse()?).with_active(false);
+    /// assert_eq!(parked.to_string(), "v1.2 at http://10.0.0.3:8080, inactive");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn with_active(self, active: bool) -> Self {
         Self { active, ..self }

@@ -70,14 +70,25 @@ impl Route {
         &self.split
     }
 
-    /// Returns the version that a request with the drawn point `point` gets, or `None` if no version is active.
+    /// Returns the version that a request with the drawn point `point` gets, or `None` if no version is active. See
+    /// [`Route`] for an example.
     #[must_use]
     pub fn version_at(&self, point: Point) -> Option<&Version> {
         self.index_at(point).and_then(|i| self.split.versions().get(i))
     }
 
-    /// Returns the version that owns `slot`, or `None` if no version is active. [`Point::from_key`] gives the slot of a
-    /// key.
+    /// Returns the version that owns `slot`, or `None` if no version is active.
+    ///
+    /// ```
+    /// use tower_canary::routing::{Change, Point, Route, Split};
+    ///
+    /// let split = Split::new("auth".parse()?, 7)
+    ///     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), std::time::SystemTime::now())?;
+    /// let slot = Point::from_key(split.salt(), b"alice");
+    /// let route = Route::compile(split);
+    /// assert_eq!(route.version_of_slot(slot).map(|v| v.name.as_str()), Some("v1.0"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn version_of_slot(&self, slot: Point) -> Option<&Version> {
         self.index_of_slot(slot).and_then(|i| self.split.versions().get(i))

@@ -98,7 +98,8 @@ impl Split {
     /// Creates the split of a service without versions, at generation 0.
     ///
     /// `salt` seeds the hash of keys, so that different services give a user different slots. It never changes. A store
-    /// draws it at random when it creates a service.
+    /// chooses it when it creates a service: at random, or by [`Draw::salt`](super::Draw::salt). See [`Split`] for an
+    /// example.
     #[must_use]
     pub const fn new(service: ServiceName, salt: u64) -> Self {
         let slots = SlotMap::EMPTY;
@@ -182,7 +183,17 @@ impl Split {
         &self.versions
     }
 
-    /// Returns the version called `name`.
+    /// Returns the version called `name`, active or not.
+    ///
+    /// ```
+    /// use tower_canary::routing::{Change, Split};
+    ///
+    /// let split = Split::new("auth".parse()?, 7)
+    ///     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), std::time::SystemTime::now())?;
+    /// assert!(split.version("v1.0").is_some_and(|version| version.active));
+    /// assert!(split.version("v1.1").is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn version(&self, name: &str) -> Option<&Version> {
         self.versions.iter().find(|version| version.name.as_str() == name)

@@ -15,7 +15,7 @@ use super::weight::Weight;
 ///
 /// - The name is unique.
 /// - An inactive version has weight 0 and never gets a request.
-/// - An active version at weight 0 gets a request only by an override or from a user who is pinned to it.
+/// - An active version at weight 0 gets a request only by an override or through a pin of its user.
 ///
 /// A version on its own can break them. [`Split::from_parts`](super::Split::from_parts) repairs what it is given.
 ///

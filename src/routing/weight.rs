@@ -89,6 +89,10 @@ impl Weight {
     }
 
     /// Returns the weight in percent, 0.0 to 100.0.
+    ///
+    /// ```
+    /// assert_eq!(tower_canary::Weight::FULL.percent(), 100.0);
+    /// ```
     #[must_use]
     pub fn percent(self) -> f64 {
         f64::from(self.0) / 100.0
