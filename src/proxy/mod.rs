@@ -80,14 +80,21 @@
 //! | no answer within the [limit](Proxy::with_response_timeout), or an error of the client that a time limit caused: an `io::Error` of that kind, hyper's, or the `Elapsed` of tower or tokio | 504 | `gateway-timeout` | 4 |
 
 mod body;
-mod complaints;
+mod failure_log;
+mod fields;
+mod forwarding;
+mod framing;
 mod future;
 mod grpc;
-mod headers;
-mod origin;
+mod hop_by_hop;
+mod host;
 mod problems;
+mod progress;
+mod request;
+mod scan;
 mod service;
 mod settings;
+mod timeouts;
 mod upgrade;
 mod via;
 
