@@ -5,6 +5,7 @@ use std::task::{Context, Poll, ready};
 
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
+use sync_wrapper::SyncWrapper;
 use thiserror::Error;
 use tokio::time::Sleep;
 
@@ -19,10 +20,17 @@ pin_project! {
     /// fields that are not allowed there, and those that describe the client. The body fails if
     /// its client stalls it for longer than the
     /// [response timeout](super::Proxy::with_response_timeout).
+    ///
+    /// It is [`Sync`] whether or not `B` is, so clients that require it can take it, such as
+    /// reqwest by `reqwest::Body::wrap`.
     #[derive(Debug)]
     pub struct RequestBody<B> {
+        // `SyncWrapper` gives no access to `B` by `&self`, so the two values that `Body` returns by
+        // `&self` are copied after each frame.
         #[pin]
-        body: B,
+        body: SyncWrapper<B>,
+        is_end_stream: bool,
+        size_hint: SizeHint,
         progress: Progress,
         // Created when the body first waits for its client: most bodies are complete before that.
         sleep: Option<Pin<Box<Sleep>>>,
@@ -37,13 +45,19 @@ struct Stalled(());
 impl<B> RequestBody<B> {
     /// Returns the server's body.
     pub fn into_inner(self) -> B {
-        self.body
+        self.body.into_inner()
     }
 }
 
 impl<B: Body> RequestBody<B> {
     pub(super) fn new(body: B, progress: Progress) -> Self {
-        Self { body, progress, sleep: None }
+        Self {
+            is_end_stream: body.is_end_stream(),
+            size_hint: body.size_hint(),
+            body: SyncWrapper::new(body),
+            progress,
+            sleep: None,
+        }
     }
 }
 
@@ -59,11 +73,14 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
         let this = self.project();
-        let Poll::Ready(mut frame) = this.body.poll_frame(cx) else {
+        let mut body = this.body.get_pin_mut();
+        let Poll::Ready(mut frame) = body.as_mut().poll_frame(cx) else {
             this.progress.record_wait();
             ready!(this.progress.poll_stalled(this.sleep, cx));
             return Poll::Ready(Some(Err(Stalled(()).into())));
         };
+        *this.is_end_stream = body.is_end_stream();
+        *this.size_hint = body.size_hint();
         this.progress.record_frame(frame.as_ref());
         if let Some(Ok(frame)) = &mut frame
             && let Some(trailers) = frame.trailers_mut()
@@ -74,10 +91,25 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.is_end_stream
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.size_hint
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::RequestBody;
+
+    #[test]
+    fn request_body_is_always_sync() {
+        fn assert_sync<T: Sync>() {}
+        // A cell is `Send` but not `Sync`, like `axum::body::Body`.
+        assert_sync::<RequestBody<Cell<()>>>();
+        assert_sync::<RequestBody<axum::body::Body>>();
     }
 }
