@@ -110,6 +110,30 @@ impl<S> Proxy<S> {
         self.set(|settings| settings.response_timeout = timeout)
     }
 
+    /// Recognizes timeouts among the errors of the client: they become 504 instead of 502.
+    ///
+    /// `is_timeout` is called with an error of the client and each of its sources, unless the error
+    /// is a timeout that the proxy knows: an [`io::Error`](std::io::Error) of kind `TimedOut`,
+    /// hyper's, or the `Elapsed` of tower or tokio. Clients with an error type of their own, such
+    /// as reqwest, need this.
+    ///
+    /// Default: none beyond those.
+    ///
+    /// ```
+    /// use tower_canary::proxy::Proxy;
+    ///
+    /// # let client = ();
+    /// let proxy = Proxy::new(client).with_timeout_check(|error| {
+    ///     error.downcast_ref().is_some_and(reqwest::Error::is_timeout)
+    /// });
+    /// ```
+    pub fn with_timeout_check(
+        self,
+        is_timeout: impl Fn(&(dyn Error + 'static)) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.set(|settings| settings.timeout_check = Some(Arc::new(is_timeout)))
+    }
+
     /// Trusts `X-Forwarded-*` and `Forwarded` from peers for which `trusted` returns true.
     ///
     /// In `X-Forwarded-For`, addresses are read from the right until one is not trusted: that is

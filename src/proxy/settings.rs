@@ -11,7 +11,7 @@ use super::forwarding::Forwarding;
 use super::problems;
 use super::request::{check, strip_for_backend};
 use super::scan::HeaderScan;
-use super::timeouts::is_timeout;
+use super::timeouts::{TimeoutCheck, is_timeout};
 use super::upgrade::{Handshake, TunnelExecutor};
 use crate::common::problem::Problem;
 
@@ -25,6 +25,8 @@ pub(super) struct Settings {
     pub(super) forwarding: Forwarding,
     /// Runs the tunnels of upgrades. `None` forwards upgrades as plain requests.
     pub(super) upgrades: Option<Arc<TunnelExecutor>>,
+    /// The application's own check for timeouts.
+    pub(super) timeout_check: Option<Arc<TimeoutCheck>>,
     pub(super) failure_log: Arc<FailureLog>,
 }
 
@@ -35,6 +37,7 @@ impl Settings {
             response_timeout: RESPONSE_TIMEOUT,
             forwarding: Forwarding::new(),
             upgrades: None,
+            timeout_check: None,
             failure_log: Arc::new(FailureLog::new()),
         }
     }
@@ -42,7 +45,11 @@ impl Settings {
     /// Logs an error of the client, and returns the problem to respond with: 504 after a timeout, else 502.
     pub(super) fn client_failed(&self, error: &(dyn Error + 'static)) -> &'static Problem {
         self.failure_log.log_failure("a request to a backend failed", Some(error));
-        if is_timeout(error) { problems::GATEWAY_TIMEOUT } else { problems::BAD_GATEWAY }
+        if is_timeout(error, self.timeout_check.as_deref()) {
+            problems::GATEWAY_TIMEOUT
+        } else {
+            problems::BAD_GATEWAY
+        }
     }
 
     /// Turns a request into the one for the backend, or rejects it. Returns the upgrade it asks for, if any.

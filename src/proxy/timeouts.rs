@@ -5,12 +5,15 @@ use std::io;
 
 use crate::common::error::chain;
 
-/// Returns whether a timeout caused `error`.
+/// A check that the application adds, for the errors of its own client.
+pub(super) type TimeoutCheck = dyn Fn(&(dyn Error + 'static)) -> bool + Send + Sync;
+
+/// Returns whether a timeout caused `error`: one of the known ones, or one that `check` recognizes.
 ///
 /// Each error of the chain is looked at, outermost first, since clients wrap the errors of their
 /// connectors.
-pub(super) fn is_timeout(error: &(dyn Error + 'static)) -> bool {
-    chain(error).any(is_known_timeout)
+pub(super) fn is_timeout(error: &(dyn Error + 'static), check: Option<&TimeoutCheck>) -> bool {
+    chain(error).any(|cause| is_known_timeout(cause) || check.is_some_and(|check| check(cause)))
 }
 
 fn is_known_timeout(error: &(dyn Error + 'static)) -> bool {
