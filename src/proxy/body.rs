@@ -22,7 +22,7 @@ pin_project! {
     /// [response timeout](super::Proxy::with_response_timeout).
     ///
     /// It is [`Sync`] whether or not `B` is, so clients that require it can take it, such as
-    /// reqwest by `reqwest::Body::wrap`.
+    /// reqwest by `reqwest::Body::wrap`: see [reqwest](super#reqwest).
     #[derive(Debug)]
     pub struct RequestBody<B> {
         // `SyncWrapper` gives no access to `B` by `&self`, so the two values that `Body` returns by

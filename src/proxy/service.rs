@@ -67,7 +67,7 @@ impl<S> Proxy<S> {
     ///
     /// Each tunnel is a future, which `executor` runs until both sides have closed it. hyper-util's
     /// `TokioExecutor` spawns it. An executor of your own can count tunnels, wait for them at
-    /// shutdown, or drop those that stay too long. See the module docs for the rules.
+    /// shutdown, or drop those that stay too long. See [upgrades](super#upgrades) for the rules.
     ///
     /// Default: disabled. Requests that ask for an upgrade reach the backend as plain requests.
     ///
@@ -97,7 +97,7 @@ impl<S> Proxy<S> {
     ///
     /// Long polls, and gRPC servers that send the head with the first message, need a longer time.
     /// `Duration::MAX` disables the timeout. If your server has a timeout of its own, see
-    /// the module docs.
+    /// [place in a stack](super#place-in-a-stack).
     ///
     /// ```
     /// use std::time::Duration;
@@ -137,7 +137,7 @@ impl<S> Proxy<S> {
     /// Trusts `X-Forwarded-*` and `Forwarded` from peers for which `trusted` returns true.
     ///
     /// In `X-Forwarded-For`, addresses are read from the right until one is not trusted: that is
-    /// the client. See the module docs.
+    /// the client. See [client address](super#client-address).
     ///
     /// Default: no peer is trusted, and the headers are replaced.
     ///
