@@ -70,6 +70,17 @@ struct GuardedResolver<R> {
     inner: R,
 }
 
+// === impl UrlPolicy ===
+
+// Here and not in `policy`: the connector depends on the policy, not the other way round.
+impl UrlPolicy {
+    /// A connector that refuses, at the moment of connecting, what the policy denies: as an address in the URL, and as
+    /// what a name resolves to.
+    pub fn connector(&self) -> GuardedConnector {
+        GuardedConnector::new(*self)
+    }
+}
+
 // === impl GuardedConnector ===
 
 impl GuardedConnector {

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use url::Host;
 
 use super::address::Place;
-use super::connector::GuardedConnector;
 use crate::deployments::UrlRefused;
 use crate::routing::Backend;
 
@@ -48,12 +47,6 @@ impl UrlPolicy {
     /// Why not.
     pub fn check(&self, backend: &Backend) -> Result<(), UrlRefused> {
         self.check_host(backend.authority().host()).map_err(UrlRefused::new)
-    }
-
-    /// A connector that refuses, at the moment of connecting, what the policy denies: as an address in the URL, and as
-    /// what a name resolves to.
-    pub fn connector(&self) -> GuardedConnector {
-        GuardedConnector::new(*self)
     }
 
     /// Judges the host of a URL as a browser would read it, which is how it would be reached.
