@@ -108,7 +108,7 @@ async fn causes_are_short_and_tell_nothing_else() {
     };
     assert_eq!(cause(&gone).await, "connection refused");
     assert_eq!(cause("http://no-such-host.invalid").await, "no such host");
-    assert_eq!(cause("https://127.0.0.1:1").await, "https needs a client of the gateway's own");
+    assert_eq!(cause("https://127.0.0.1:1").await, "the probe of this gateway does not support https");
 
     let rude = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", rude.local_addr().unwrap());
@@ -116,7 +116,7 @@ async fn causes_are_short_and_tell_nothing_else() {
         let (mut stream, _) = rude.accept().await.unwrap();
         tokio::io::AsyncWriteExt::write_all(&mut stream, b"220 secret banner\r\n\r\n").await.unwrap();
     });
-    assert_eq!(cause(&url).await, "it gave no answer in HTTP");
+    assert_eq!(cause(&url).await, "it gave no response in HTTP");
 }
 
 #[tokio::test]
