@@ -32,7 +32,7 @@ async fn probe(probe: &impl VersionCheck, url: &str, path: Option<&str>) -> Resu
     probe.probe(&version(url), path.as_ref()).await.map(|healthy| healthy.unwrap().status)
 }
 
-/// Serves statuses at `/base/<status>`, a redirect to itself, and counts where redirects lead.
+/// Serves statuses at `/base/<status>` and a redirect, and counts the requests to its target.
 async fn backend() -> (String, Arc<AtomicUsize>) {
     let followed = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&followed);
@@ -89,7 +89,7 @@ async fn one_limit_holds_for_all_of_a_probe() {
     let http = HttpProbe::new(policy()).with_timeout(limit);
     let asked = Instant::now();
     assert_eq!(probe(&http, &url, Some("/slow")).await, Err(Unhealthy::TimedOut(limit)));
-    // Accepts and never answers.
+    // Accepts connections and never responds.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
     assert_eq!(probe(&http, &url, None).await, Err(Unhealthy::TimedOut(limit)));
