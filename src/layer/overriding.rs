@@ -60,11 +60,11 @@ enum Place {
 }
 
 /// The version that a request asks for, or the reason why it is refused already.
-pub(super) struct Asked(Result<HeaderValue, Refused>);
+pub(super) struct OverrideRequest(Result<HeaderValue, OverrideRefusal>);
 
 /// The reason why a request does not get the version that it asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(super) enum OverrideRefusal {
     NotTrusted,
     UnknownVersion,
     VersionInactive,
@@ -100,13 +100,13 @@ impl Override {
     }
 
     /// Removes the header or cookie from `request`, and returns the version that it asks for, if any.
-    pub(super) fn take<B>(&self, request: &mut Request<B>) -> Option<Asked> {
+    pub(super) fn take<B>(&self, request: &mut Request<B>) -> Option<OverrideRequest> {
         if !self.place.is_used(request.headers()) {
             return None;
         }
         let trusted = (self.trusts)(&RequestHead::of(request));
         let value = self.place.take(request.headers_mut())?;
-        Some(Asked(if trusted { value } else { Err(Refused::NotTrusted) }))
+        Some(OverrideRequest(if trusted { value } else { Err(OverrideRefusal::NotTrusted) }))
     }
 }
 
@@ -126,12 +126,12 @@ impl Place {
     }
 
     /// Removes the name of the version from `headers`.
-    fn take(&self, headers: &mut HeaderMap) -> Option<Result<HeaderValue, Refused>> {
+    fn take(&self, headers: &mut HeaderMap) -> Option<Result<HeaderValue, OverrideRefusal>> {
         match self {
             Self::Header(name) => {
                 let several = headers.get_all(name).iter().nth(1).is_some();
                 let value = headers.remove(name)?;
-                Some(if several { Err(Refused::Ambiguous) } else { Ok(value) })
+                Some(if several { Err(OverrideRefusal::Ambiguous) } else { Ok(value) })
             }
             Self::Cookie(name) => take_cookie(headers, name),
         }
@@ -139,12 +139,12 @@ impl Place {
 }
 
 /// Removes every cookie called `name`, and leaves the other cookies as they are.
-fn take_cookie(headers: &mut HeaderMap, name: &str) -> Option<Result<HeaderValue, Refused>> {
+fn take_cookie(headers: &mut HeaderMap, name: &str) -> Option<Result<HeaderValue, OverrideRefusal>> {
     let values: Vec<_> = cookies::pairs(headers).filter_map(|pair| cookies::value(pair, name)).collect();
     let value = match values[..] {
         [] => return None,
-        [only] => HeaderValue::from_bytes(only).map_err(|_| Refused::UnknownVersion),
-        _ => Err(Refused::Ambiguous),
+        [only] => HeaderValue::from_bytes(only).map_err(|_| OverrideRefusal::UnknownVersion),
+        _ => Err(OverrideRefusal::Ambiguous),
     };
     let mut remaining = Vec::new();
     for header in headers.get_all(COOKIE) {
@@ -162,20 +162,20 @@ fn take_cookie(headers: &mut HeaderMap, name: &str) -> Option<Result<HeaderValue
     Some(value)
 }
 
-impl Asked {
+impl OverrideRequest {
     /// Returns the position of the version.
-    pub(super) fn version(self, split: &Split) -> Result<usize, Refused> {
+    pub(super) fn version(self, split: &Split) -> Result<usize, OverrideRefusal> {
         let name = self.0?;
         let mut names = split.versions().iter().map(|version| version.name.as_str());
         let version = names.position(|candidate| candidate.as_bytes() == name.as_bytes());
-        let version = version.ok_or(Refused::UnknownVersion)?;
-        if split.versions()[version].active { Ok(version) } else { Err(Refused::VersionInactive) }
+        let version = version.ok_or(OverrideRefusal::UnknownVersion)?;
+        if split.versions()[version].active { Ok(version) } else { Err(OverrideRefusal::VersionInactive) }
     }
 }
 
-impl Refused {
+impl OverrideRefusal {
     /// Logs the reason, and sets it in the response.
-    pub(super) fn note(self, headers: &mut HeaderMap) {
+    pub(super) fn set_header(self, headers: &mut HeaderMap) {
         tracing::debug!(reason = self.as_str(), "a request did not get the version it asked for");
         headers.insert(REFUSED, HeaderValue::from_static(self.as_str()));
     }

@@ -24,7 +24,7 @@ impl Tried {
     /// Returns whether the next attempt needs another version, and there is one.
     ///
     /// The weights may have changed since the last attempt, so `split` is asked, not the state.
-    pub(super) fn leads_elsewhere(&self, split: &Split) -> bool {
+    pub(super) fn needs_another(&self, split: &Split) -> bool {
         let state = self.state();
         state.failed && state.leaves_any(split)
     }
@@ -38,16 +38,16 @@ impl Tried {
     }
 
     /// Records that the request is sent to the version at position `version` of `split`.
-    pub(super) fn note(&self, split: &Split, version: usize) {
+    pub(super) fn record(&self, split: &Split, version: usize) {
         let mut state = self.state();
         state.versions.extend(split.versions().get(version).map(|version| version.id));
         state.has_more = state.leaves_any(split);
     }
 
     /// Chooses one of the untried versions, by their weights relative to each other, and records it.
-    pub(super) fn another(&self, split: &Split, point: Point) -> Option<usize> {
+    pub(super) fn choose_another(&self, split: &Split, point: Point) -> Option<usize> {
         let chosen = self.state().untried_at(split, point)?;
-        self.note(split, chosen);
+        self.record(split, chosen);
         Some(chosen)
     }
 
