@@ -1,4 +1,4 @@
-//! The fields by which a backend learns who sent a request, and which way it took.
+//! The fields that describe the client and the path of a request to a backend.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};

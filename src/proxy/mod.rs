@@ -34,8 +34,8 @@
 //! - **`TimeoutLayer` of your server:** give
 //!   [`with_response_timeout`](Proxy::with_response_timeout) a shorter time. The proxy then
 //!   responds 504 and counts an error of the version. If the outer timeout is the shorter one, it
-//!   drops the request before the proxy can judge it: slow versions count as `abandoned`, a
-//!   figure that clients who hang up share, and show no error.
+//!   drops the request before the proxy can judge it: slow versions count as `abandoned`, like
+//!   clients that hang up, and show no error.
 //! - **Timeout of your client:** an error that a timeout caused is 504 too. Known are an
 //!   [`io::Error`](std::io::Error) of kind `TimedOut`, hyper's timeouts, and the `Elapsed` of tower
 //!   and tokio. For the errors of other clients use

@@ -10,7 +10,7 @@ pub(super) type TimeoutCheck = dyn Fn(&(dyn Error + 'static)) -> bool + Send + S
 
 /// Returns whether a timeout caused `error`: one of the known ones, or one that `check` recognizes.
 ///
-/// Each error of the chain is looked at, outermost first, since clients wrap the errors of their
+/// Each error of the chain is checked, outermost first, since clients wrap the errors of their
 /// connectors.
 pub(super) fn is_timeout(error: &(dyn Error + 'static), check: Option<&TimeoutCheck>) -> bool {
     chain(error).any(|cause| is_known_timeout(cause) || check.is_some_and(|check| check(cause)))
