@@ -30,16 +30,17 @@ pub(crate) struct Cell {
     unknown: AtomicU64,
 }
 
-/// What is left of routes that were replaced.
+/// Routes that were replaced or withdrawn, and the versions that left with them.
+///
+/// Only requests hold a retired route: the observers below hold the live route under the lock, and no route retires while
+/// the lock is held. So the number of references to a retired route is the number of requests that read it.
 #[derive(Debug, Default)]
 struct Past {
-    /// Those that may still be read by requests about to be counted.
+    /// Routes that requests may still read. Such a request is not counted at a version yet.
     retired: Vec<Weak<LiveRoute>>,
-    /// Versions that were removed, out of service whatever they were before: while they may have requests, and the last ones
-    /// until their counts were read.
+    /// Versions that are in no published route, as inactive ones: while they may have requests, and the last ones until
+    /// their counts were read. Of a withdrawn route all are here, so that it can return with its counts.
     removed: Vec<(Version, Arc<Tally>)>,
-    /// The route that was taken away: its counts go on where it comes back.
-    unpublished: Option<Arc<LiveRoute>>,
 }
 
 /// A route with what requests use up while they follow it.
@@ -106,27 +107,34 @@ impl Cell {
 
     /// The route that requests follow now.
     pub(super) fn route(&self) -> Option<Arc<Route>> {
+        let _past = self.past();
         self.live.load().as_ref().map(|live| Arc::clone(&live.route))
     }
 
     pub(super) fn unpublish(&self) {
         let mut past = self.past();
-        if let Some(before) = self.live.load_full() {
-            past.retired.push(Arc::downgrade(&before));
-            self.live.store(None);
-            past.unpublished = Some(before);
+        if let Some(before) = self.live.swap(None) {
+            past.retire(before, None);
         }
     }
 
     pub(super) fn publish(&self, route: Arc<Route>) {
         let mut past = self.past();
-        let before = self.live.load_full().or_else(|| past.unpublished.take());
-        let next = Arc::new(LiveRoute::new(route, before.as_deref()));
-        if let Some(before) = &before {
-            past.remember(before, &next);
+        let next = {
+            let live = self.live.load();
+            let new =
+                |lanes: OnceLock<Box<[Lanes]>>| Arc::new(LiveRoute { route: Arc::clone(&route), lanes });
+            match live.as_deref() {
+                None if past.removed.is_empty() => new(OnceLock::new()),
+                live => new(lanes(&route, |version| {
+                    live.and_then(|live| live.tally(version)).or_else(|| past.take(version))
+                })
+                .into()),
+            }
+        };
+        if let Some(before) = self.live.swap(Some(next)) {
+            past.retire(before, Some(route.split()));
         }
-        // Last, so that nobody sees the new route before whoever follows the one before is known.
-        self.live.store(Some(next));
     }
 
     fn past(&self) -> MutexGuard<'_, Past> {
@@ -135,21 +143,27 @@ impl Cell {
 
     /// How many requests the version called `name` has, if it is published or has any.
     pub(super) fn in_flight(&self, name: &str) -> Option<usize> {
-        let tally = self.tally(name);
-        let past = self.past();
-        let in_flight =
-            past.choosing() + tally.as_ref().map_or(0, |tally| tally.in_flight()) + past.left_of(name);
-        let removed = || past.removed.iter().any(|(version, _)| version.name.as_str() == name);
-        (tally.is_some() || (in_flight > 0 && removed())).then_some(in_flight)
+        self.in_flight_of(&self.past(), name)
+    }
+
+    fn in_flight_of(&self, past: &Past, name: &str) -> Option<usize> {
+        let choosing = past.choosing();
+        let published = self.live_tally(name);
+        let removed = past.left_of(name);
+        match (published, removed) {
+            (Some(tally), removed) => Some(choosing + tally.in_flight() + removed.unwrap_or(0)),
+            (None, removed) => removed.map(|removed| choosing + removed).filter(|in_flight| *in_flight > 0),
+        }
     }
 
     /// Whether the version called `name` gets no more requests and has none; `None` where there is none of that name.
     pub(super) fn is_drained(&self, name: &str, kept: bool) -> Option<bool> {
-        // First whether requests may begin, then whether any have.
-        let route = self.route();
-        let version = route.as_ref().and_then(|route| route.split().version(name));
+        let past = self.past();
+        let in_flight = self.in_flight_of(&past, name)?;
+        let live = self.live.load();
+        let version = live.as_ref().and_then(|live| live.route.split().version(name));
         let reachable = version.is_some_and(|version| is_reachable(version, kept));
-        Some(self.in_flight(name)? == 0 && !reachable)
+        Some(in_flight == 0 && !reachable)
     }
 
     /// How many requests came while nothing was published.
@@ -159,6 +173,12 @@ impl Cell {
 
     /// The tally of the version called `name`, if it is published.
     pub(super) fn tally(&self, name: &str) -> Option<Arc<Tally>> {
+        let _past = self.past();
+        self.live_tally(name)
+    }
+
+    /// The same, for a caller that holds the lock.
+    fn live_tally(&self, name: &str) -> Option<Arc<Tally>> {
         let live = self.live.load();
         let live = live.as_ref()?;
         let i = live.route.split().versions().iter().position(|v| v.name.as_str() == name)?;
@@ -193,14 +213,14 @@ impl Cell {
 
     /// What is known of the service; `None` where nothing is published.
     pub(super) fn seen(&self) -> Option<Seen> {
-        // First the route, so that whoever follows the one before is among those about to be counted, and then them.
-        let live = self.live.load_full()?;
         let past = self.past();
+        let live = self.live.load();
+        let live = live.as_ref()?;
         let choosing = past.choosing();
         let (split, lanes) = (live.route.split(), live.lanes.get());
         let counted = split.versions().iter().enumerate().map(|(i, version)| {
             let tally = lanes.and_then(|lanes| lanes.get(i)).map(|lane| Arc::clone(&lane.tally));
-            Counted::new(tally, choosing + past.left_of(version.name.as_str()))
+            Counted::new(tally, choosing + past.left_of(version.name.as_str()).unwrap_or(0))
         });
         let counted = counted.collect();
         let told =
@@ -212,7 +232,7 @@ impl Cell {
 
     /// The versions at weight 0 that may get requests or have some; and those that serve, where the route `is_outdated`.
     pub(super) fn draining(&self, kept: bool, is_outdated: bool) -> Vec<VersionName> {
-        let Some(seen) = self.seen() else { return Vec::new() };
+        let Some(seen) = self.seen() else { return self.past().draining() };
         let held = seen.versions().filter(|(version, counted)| match version.weight.is_zero() {
             true => counted.in_flight() > 0 || is_reachable(version, kept),
             false => is_outdated,
@@ -222,6 +242,7 @@ impl Cell {
 
     /// The tallies of the versions that had a request.
     pub(super) fn tallies(&self) -> Vec<Arc<Tally>> {
+        let _past = self.past();
         let live = self.live.load();
         let lanes = live.as_ref().and_then(|live| live.lanes.get());
         lanes.into_iter().flatten().map(|lane| Arc::clone(&lane.tally)).collect()
@@ -229,26 +250,50 @@ impl Cell {
 }
 
 impl Past {
-    /// Notes that `next` takes the place of `before`.
-    fn remember(&mut self, before: &Arc<LiveRoute>, next: &LiveRoute) {
+    /// Takes over what `before` counts of versions that are not in `next`.
+    fn retire(&mut self, before: Arc<LiveRoute>, next: Option<&Split>) {
         self.retired.retain(|route| route.strong_count() > 0);
-        if self.retired.is_empty() {
-            let drained = |(_, tally): &&(Version, Arc<Tally>)| tally.in_flight() == 0;
-            let mut surplus = self.removed.iter().filter(drained).count().saturating_sub(LAST_REMOVED);
-            self.removed.retain(|version| {
-                let forget = surplus > 0 && drained(&version);
-                surplus -= usize::from(forget);
-                !forget
-            });
+        if next.is_some() && self.retired.is_empty() {
+            self.forget_drained();
         }
-        self.retired.push(Arc::downgrade(before));
+        let has_readers = Arc::strong_count(&before) > 1;
+        fence(Ordering::Acquire);
+        if has_readers {
+            self.retired.push(Arc::downgrade(&before));
+            // One that is yet to make its choice counts where this looks.
+            before.lanes();
+        }
         let lanes = before.lanes.get().into_iter().flatten();
         for (version, lane) in before.route.split().versions().iter().zip(lanes) {
-            if next.tally(version).is_none() {
+            if next.is_none_or(|next| !next.versions().iter().any(|other| is_same(other, version))) {
                 let version = Version { weight: Weight::ZERO, active: false, ..version.clone() };
                 self.removed.push((version, Arc::clone(&lane.tally)));
             }
         }
+    }
+
+    /// Forgets drained versions but for the last ones.
+    fn forget_drained(&mut self) {
+        let drained = |(_, tally): &&(Version, Arc<Tally>)| tally.in_flight() == 0;
+        let mut surplus = self.removed.iter().filter(drained).count().saturating_sub(LAST_REMOVED);
+        self.removed.retain(|version| {
+            let forget = surplus > 0 && drained(&version);
+            surplus -= usize::from(forget);
+            !forget
+        });
+    }
+
+    /// Gives back the counts of a version that returns.
+    fn take(&mut self, version: &Version) -> Option<Arc<Tally>> {
+        let at = self.removed.iter().position(|(removed, _)| is_same(removed, version))?;
+        Some(self.removed.remove(at).1)
+    }
+
+    /// The versions that have requests, where none is published.
+    fn draining(&self) -> Vec<VersionName> {
+        let choosing = self.choosing();
+        let held = self.removed.iter().filter(|(_, tally)| choosing + tally.in_flight() > 0);
+        held.map(|(version, _)| version.name.clone()).collect()
     }
 
     /// How many requests have read a route that was replaced and are not counted yet. Those that are not any more are
@@ -259,11 +304,16 @@ impl Past {
         choosing
     }
 
-    /// How many requests versions have that were called `name` and removed.
-    fn left_of(&self, name: &str) -> usize {
+    /// How many requests the removed versions called `name` have; `None` where there is no such version.
+    fn left_of(&self, name: &str) -> Option<usize> {
         let called = self.removed.iter().filter(|(removed, _)| removed.name.as_str() == name);
-        called.map(|(_, tally)| tally.in_flight()).sum()
+        called.map(|(_, tally)| tally.in_flight()).reduce(|sum, more| sum + more)
     }
+}
+
+/// Whether both are one registration. A store that went back may give an identity again, so the name counts as well.
+fn is_same(a: &Version, b: &Version) -> bool {
+    a.id == b.id && a.name == b.name
 }
 
 impl NextDraw<'_> {
@@ -281,22 +331,13 @@ impl NextDraw<'_> {
 }
 
 impl LiveRoute {
-    /// Counts of versions that `before` had go on, also those that it is yet to make.
-    fn new(route: Arc<Route>, before: Option<&Self>) -> Self {
-        let lanes =
-            before.map_or_else(OnceLock::new, |before| lanes(&route, |version| before.tally(version)).into());
-        Self { route, lanes }
-    }
-
     #[inline]
     fn lanes(&self) -> &[Lanes] {
         self.lanes.get_or_init(|| lanes(&self.route, |_| None))
     }
 
     fn tally(&self, version: &Version) -> Option<Arc<Tally>> {
-        // A store that went back may give the same identity again.
-        let same = |v: &Version| v.id == version.id && v.name == version.name;
-        let i = self.route.split().versions().iter().position(same)?;
+        let i = self.route.split().versions().iter().position(|other| is_same(other, version))?;
         self.lanes().get(i).map(|lane| Arc::clone(&lane.tally))
     }
 
@@ -309,7 +350,7 @@ impl LiveRoute {
 }
 
 /// Those of the versions of `route`, with the tallies that were `kept`.
-fn lanes(route: &Route, kept: impl Fn(&Version) -> Option<Arc<Tally>>) -> Box<[Lanes]> {
+fn lanes(route: &Route, mut kept: impl FnMut(&Version) -> Option<Arc<Tally>>) -> Box<[Lanes]> {
     let lanes = route.split().versions().iter().map(|version| Lanes {
         upstreams: Sharded::new(|shard, _| Upstream::new(version.backend(), shard)),
         tally: kept(version).unwrap_or_else(|| Arc::new(Tally::new())),
@@ -325,5 +366,64 @@ impl Upstream {
             host = HeaderValue::from_bytes(host.as_bytes()).unwrap_or(host);
         }
         Self { scheme: backend.scheme().clone(), authority, host, base_path: backend.shared_base_path() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::routing::Change;
+
+    /// One version at 100 and one at 0.
+    fn two_versions() -> Split {
+        let register = |name: &str| Change::register(name.parse().unwrap(), "http://h".parse().unwrap());
+        let split =
+            Split::new("auth".parse().unwrap(), 7).apply(&register("v0"), SystemTime::UNIX_EPOCH).unwrap();
+        split.apply(&register("v1"), SystemTime::UNIX_EPOCH).unwrap()
+    }
+
+    fn references(cell: &Cell) -> Vec<usize> {
+        cell.past().retired.iter().map(Weak::strong_count).filter(|count| *count > 0).collect()
+    }
+
+    #[test]
+    fn only_readers_hold_a_retired_route() {
+        let split = two_versions();
+        let cell = Cell::new(Draw::Exact, split.service());
+        let publish = || cell.publish(Arc::new(Route::compile(split.clone())));
+        publish();
+        for _ in 0..3 {
+            let readers = [cell.live.load(), cell.live.load()];
+            cell.unpublish();
+            assert_eq!(references(&cell), [2]);
+            publish();
+            let later = cell.live.load();
+            publish();
+            assert_eq!(references(&cell), [2, 1]);
+            drop((readers, later));
+            assert_eq!(references(&cell), [0; 0]);
+            cell.unpublish();
+            assert_eq!(references(&cell), [0; 0]);
+            publish();
+        }
+    }
+
+    #[test]
+    fn a_late_reader_counts_at_the_retired_version() {
+        let split = two_versions();
+        let cell = Cell::new(Draw::Exact, split.service());
+        cell.publish(Arc::new(Route::compile(split)));
+        let reader = cell.live.load();
+        cell.unpublish();
+        assert_eq!((cell.in_flight("v0"), cell.in_flight("v1")), (Some(1), Some(1)));
+        let choice = reader.as_ref().unwrap().choice(0, Shard::current(), Reason::Draw).unwrap();
+        let flight = choice.flight;
+        drop(reader);
+        assert_eq!((cell.in_flight("v0"), cell.in_flight("v1")), (Some(1), None));
+        assert_eq!(cell.draining(false, false).len(), 1);
+        drop(flight);
+        assert_eq!(cell.in_flight("v0"), None);
     }
 }
