@@ -118,7 +118,7 @@ impl Meter {
         for version in handed.values_mut() {
             (version.is_served, version.is_known) = (false, false);
         }
-        deployments.shared.handle.each_seen(|Seen { route, unserved, counted, removed }| {
+        deployments.shared.handle.each_snapshot(|Seen { route, unserved, counted, removed }| {
             let split = route.split();
             if unserved > 0 {
                 counter!(NO_BACKEND, "service" => split.service().to_string()).absolute(unserved);

@@ -105,7 +105,7 @@ impl WeightedVersionLayer {
 
     /// A rule that may choose active versions at weight 0.
     pub(super) fn keeping(self, rule: impl FnOnce(&mut Rules)) -> Self {
-        self.handle.note_kept();
+        self.handle.set_zero_weight_reachable();
         self.rule(rule)
     }
 

@@ -8,7 +8,7 @@ use http::header::{HOST, HeaderMap, HeaderName};
 use http::{Extensions, HeaderValue, Method, Request, Uri};
 
 use super::rules::Picked;
-use crate::handle::{Cell, Choice, NextDraw, NoChoice, RoutingHandle};
+use crate::handle::{Choice, NextDraw, NoChoice, RoutingHandle, ServiceEntry};
 use crate::routing::{Route, ServiceName};
 
 /// How a layer finds the service that a request is for.
@@ -121,7 +121,7 @@ impl Target {
 
     pub(super) fn on(self, handle: &RoutingHandle) -> Source {
         match self.0 {
-            Kind::Service(service) => Source::Fixed(handle.cell(&service)),
+            Kind::Service(service) => Source::Fixed(handle.entry(&service)),
             Kind::Lookup(lookup) => Source::Lookup(handle.clone(), lookup),
         }
     }
@@ -185,7 +185,7 @@ impl<'a> RequestHead<'a> {
 /// Where a layer's routes come from: a target bound to a handle.
 #[derive(Clone, Debug)]
 pub(super) enum Source {
-    Fixed(Arc<Cell>),
+    Fixed(Arc<ServiceEntry>),
     Lookup(RoutingHandle, Lookup),
 }
 
@@ -199,17 +199,17 @@ impl Source {
         choose: impl FnOnce(&mut Request<B>, Result<Choice<'_>, NoChoice>, usize) -> T,
     ) -> T {
         match self {
-            Self::Fixed(cell) => cell.choose(request, pick, |request, choice| choose(request, choice, 0)),
+            Self::Fixed(entry) => entry.choose(request, pick, |request, choice| choose(request, choice, 0)),
             Self::Lookup(handle, lookup) => {
-                let cells = handle.cells();
+                let entries = handle.entries();
                 let found = lookup.find(&RequestHead::of(request));
-                let found = found.and_then(|(name, cut)| Some((cells.get(name.as_str())?, cut)));
+                let found = found.and_then(|(name, cut)| Some((entries.get(name.as_str())?, cut)));
                 match found {
-                    Some((cell, cut)) => {
-                        cell.choose(request, pick, |request, choice| choose(request, choice, cut))
+                    Some((entry, cut)) => {
+                        entry.choose(request, pick, |request, choice| choose(request, choice, cut))
                     }
                     None => {
-                        handle.note_unknown();
+                        handle.count_unknown();
                         choose(request, Err(NoChoice::UnknownService), 0)
                     }
                 }

@@ -1,0 +1,296 @@
+//! The entry of one service, where requests read its route.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use arc_swap::ArcSwapOption;
+
+use super::live::LiveRoute;
+use super::retired::Retired;
+use super::upstream::Upstream;
+use crate::common::lock::lock;
+use crate::common::sharded::Shard;
+use crate::routing::{Draw, Point, Points, Reason, Route, ServiceName, Split, VersionName};
+use crate::traffic::{Counted, Flight, Seen, Tally, is_reachable};
+
+/// The state of one service that outlives its routes: its draw, its counters, and the versions that still drain.
+#[derive(Debug)]
+pub(crate) struct ServiceEntry {
+    live: ArcSwapOption<LiveRoute>,
+    /// Locked while a route is published or observed. Requests never take the lock.
+    retired: Mutex<Retired>,
+    points: Points,
+    /// Requests that arrived while no version was active.
+    unserved: AtomicU64,
+    /// Requests that arrived while no route was published.
+    unknown: AtomicU64,
+}
+
+/// The version that a request was given. It borrows from the route and is consumed before the request is sent.
+#[derive(Debug)]
+pub(crate) struct Choice<'a> {
+    pub(crate) split: &'a Split,
+    /// The position of the version in the split.
+    pub(crate) version: usize,
+    pub(crate) upstream: &'a Upstream,
+    pub(crate) reason: Reason,
+    pub(crate) flight: Flight,
+}
+
+/// The next draw of a service, for a rule that leaves the choice to it.
+#[derive(Debug)]
+pub(crate) struct NextDraw<'a> {
+    entry: &'a ServiceEntry,
+    live: &'a LiveRoute,
+    shard: Shard,
+}
+
+/// Why a request was given no version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoChoice {
+    UnknownService,
+    NoActiveVersion,
+}
+
+impl ServiceEntry {
+    pub(super) fn new(draw: Draw, service: &ServiceName) -> Self {
+        Self {
+            live: ArcSwapOption::empty(),
+            retired: Mutex::default(),
+            points: Points::new(draw, service),
+            unserved: AtomicU64::new(0),
+            unknown: AtomicU64::new(0),
+        }
+    }
+
+    fn retired(&self) -> MutexGuard<'_, Retired> {
+        lock(&self.retired)
+    }
+
+    /// Calls `observe` with the live route and the retired ones.
+    ///
+    /// The route is held under the lock only, so that it cannot retire while an observer holds it: see [`Retired`].
+    fn observe<T>(&self, observe: impl FnOnce(Option<&LiveRoute>, &Retired) -> T) -> T {
+        let retired = self.retired();
+        let live = self.live.load();
+        observe(live.as_deref(), &retired)
+    }
+
+    /// Returns the route that requests follow now.
+    pub(super) fn route(&self) -> Option<Arc<Route>> {
+        self.observe(|live, _| live.map(|live| Arc::clone(live.route())))
+    }
+
+    /// Makes `route` the one that requests follow.
+    pub(super) fn publish(&self, route: Arc<Route>) {
+        let mut retired = self.retired();
+        let next = self.continue_counters(&mut retired, Arc::clone(&route));
+        if let Some(before) = self.live.swap(Some(Arc::new(next))) {
+            retired.retire(before, Some(route.split()));
+        }
+    }
+
+    /// Creates the live route of `route`, with the counters of versions that are live or retired now.
+    fn continue_counters(&self, retired: &mut Retired, route: Arc<Route>) -> LiveRoute {
+        let live = self.live.load();
+        match live.as_deref() {
+            None if retired.versions().is_empty() => LiveRoute::new(route),
+            live => LiveRoute::with_counters(route, |version| {
+                live.and_then(|live| live.counters(version).cloned()).or_else(|| retired.take(version))
+            }),
+        }
+    }
+
+    /// Withdraws the route. The service is unknown until a route is published again.
+    pub(super) fn withdraw(&self) {
+        let mut retired = self.retired();
+        if let Some(before) = self.live.swap(None) {
+            retired.retire(before, None);
+        }
+    }
+
+    /// Returns how many requests the version called `name` has in flight, or `None` if it is not published and has none.
+    pub(super) fn in_flight(&self, name: &str) -> Option<usize> {
+        self.observe(|live, retired| in_flight(live, retired, name))
+    }
+
+    /// Returns whether the version called `name` gets no more requests and has none in flight, or `None` if there is no
+    /// version of that name.
+    pub(super) fn is_drained(&self, name: &str, zero_weight_reachable: bool) -> Option<bool> {
+        self.observe(|live, retired| {
+            let in_flight = in_flight(live, retired, name)?;
+            let version = live.and_then(|live| live.route().split().version(name));
+            let is_reachable = version.is_some_and(|version| is_reachable(version, zero_weight_reachable));
+            Some(in_flight == 0 && !is_reachable)
+        })
+    }
+
+    /// Returns how many requests arrived while no route was published.
+    pub(super) fn unknown(&self) -> u64 {
+        // Relaxed: a count of its own, which orders nothing.
+        self.unknown.load(Ordering::Relaxed)
+    }
+
+    /// Returns the counters of the version called `name`, if it is published.
+    pub(super) fn counters(&self, name: &str) -> Option<Arc<Tally>> {
+        self.observe(|live, _| live?.counters_by_name(name).cloned())
+    }
+
+    /// Gives the version that `pick` says, by its position in the split, for `request` to `choose`. The route is held only
+    /// while it runs.
+    #[inline]
+    pub(crate) fn choose<R, T>(
+        &self,
+        request: &mut R,
+        pick: impl FnOnce(&R, &Route, NextDraw<'_>) -> (Option<usize>, Reason),
+        choose: impl FnOnce(&mut R, Result<Choice<'_>, NoChoice>) -> T,
+    ) -> T {
+        let live = self.live.load();
+        let Some(live) = live.as_ref() else {
+            self.unknown.fetch_add(1, Ordering::Relaxed);
+            return choose(request, Err(NoChoice::UnknownService));
+        };
+        let shard = Shard::current();
+        let (version, reason) = pick(request, live.route(), NextDraw { entry: self, live, shard });
+        let chosen = version.and_then(|i| choice(live, i, shard, reason));
+        choose(request, chosen.ok_or_else(|| self.unserved()))
+    }
+
+    #[cold]
+    fn unserved(&self) -> NoChoice {
+        self.unserved.fetch_add(1, Ordering::Relaxed);
+        NoChoice::NoActiveVersion
+    }
+
+    /// Returns what is known of the service, or `None` if it is not published.
+    pub(super) fn snapshot(&self) -> Option<Seen> {
+        self.observe(|live, retired| Some(self.snapshot_of(live?, retired)))
+    }
+
+    fn snapshot_of(&self, live: &LiveRoute, retired: &Retired) -> Seen {
+        // Before the counters are read: see `Retired`.
+        let readers = retired.readers();
+        let versions = live.route().split().versions().iter().enumerate();
+        let counted = versions.map(|(i, version)| {
+            let counters = live.used_versions().get(i).map(|live| Arc::clone(live.counters()));
+            Counted::new(counters, readers + retired.in_flight(version.name.as_str()).unwrap_or(0))
+        });
+        let counted = counted.collect();
+        let removed = retired.versions().iter().map(|retired| {
+            (retired.version.clone(), Counted::new(Some(Arc::clone(&retired.counters)), readers))
+        });
+        Seen {
+            route: Arc::clone(live.route()),
+            unserved: self.unserved.load(Ordering::Relaxed),
+            counted,
+            removed: removed.collect(),
+        }
+    }
+
+    /// Returns the versions at weight 0 that may get requests or have some in flight, and, where the route `is_outdated`,
+    /// the versions that serve.
+    pub(super) fn draining(&self, zero_weight_reachable: bool, is_outdated: bool) -> Vec<VersionName> {
+        let Some(snapshot) = self.snapshot() else { return self.retired().draining() };
+        let draining = snapshot.versions().filter(|(version, counted)| match version.weight.is_zero() {
+            true => counted.in_flight() > 0 || is_reachable(version, zero_weight_reachable),
+            false => is_outdated,
+        });
+        draining.map(|(version, _)| version.name.clone()).collect()
+    }
+
+    /// Returns the counters of the published versions, or nothing before the first request.
+    pub(super) fn used_counters(&self) -> Vec<Arc<Tally>> {
+        self.observe(|live, _| {
+            let versions = live.map_or(&[][..], LiveRoute::used_versions);
+            versions.iter().map(|version| Arc::clone(version.counters())).collect()
+        })
+    }
+}
+
+fn in_flight(live: Option<&LiveRoute>, retired: &Retired, name: &str) -> Option<usize> {
+    // Before the counters are read: see `Retired`.
+    let readers = retired.readers();
+    let published = live.and_then(|live| live.counters_by_name(name));
+    let left = retired.in_flight(name);
+    match published {
+        Some(counters) => Some(readers + counters.in_flight() + left.unwrap_or(0)),
+        None => Some(readers + left?).filter(|in_flight| *in_flight > 0),
+    }
+}
+
+#[inline]
+fn choice(live: &LiveRoute, i: usize, shard: Shard, reason: Reason) -> Option<Choice<'_>> {
+    let version = live.versions().get(i)?;
+    let flight = version.counters().enter(shard, reason);
+    Some(Choice { split: live.route().split(), version: i, upstream: version.pick(shard), reason, flight })
+}
+
+impl NextDraw<'_> {
+    #[inline]
+    pub(crate) fn point(self) -> Point {
+        self.entry.points.next(self.shard)
+    }
+
+    /// A point for an attempt after the first. It takes none from the others, whose evenness would suffer.
+    #[cold]
+    pub(crate) fn apart(self) -> Point {
+        let versions = self.live.versions().iter();
+        let failovers = versions.map(|version| version.counters().picks(Reason::Failover)).sum();
+        Point::nth(self.live.route().split().salt(), failovers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::routing::Change;
+
+    /// One version at 100 and one at 0.
+    fn two_versions() -> Split {
+        let at = SystemTime::UNIX_EPOCH;
+        let register = |name: &str| Change::register(name.parse().unwrap(), "http://h".parse().unwrap());
+        let split = Split::new("auth".parse().unwrap(), 7).apply(&register("v0"), at).unwrap();
+        split.apply(&register("v1"), at).unwrap()
+    }
+
+    #[test]
+    fn only_readers_hold_a_retired_route() {
+        let split = two_versions();
+        let entry = ServiceEntry::new(Draw::Exact, split.service());
+        let publish = || entry.publish(Arc::new(Route::compile(split.clone())));
+        publish();
+        for _ in 0..3 {
+            let readers = [entry.live.load(), entry.live.load()];
+            entry.withdraw();
+            assert_eq!(entry.retired().references(), [2]);
+            publish();
+            let later = entry.live.load();
+            publish();
+            assert_eq!(entry.retired().references(), [2, 1]);
+            drop((readers, later));
+            assert_eq!(entry.retired().references(), [0; 0]);
+            entry.withdraw();
+            assert_eq!(entry.retired().references(), [0; 0]);
+            publish();
+        }
+    }
+
+    #[test]
+    fn a_late_reader_counts_at_the_retired_version() {
+        let split = two_versions();
+        let entry = ServiceEntry::new(Draw::Exact, split.service());
+        entry.publish(Arc::new(Route::compile(split)));
+        let reader = entry.live.load();
+        entry.withdraw();
+        assert_eq!((entry.in_flight("v0"), entry.in_flight("v1")), (Some(1), Some(1)));
+        let choice = choice(reader.as_ref().unwrap(), 0, Shard::current(), Reason::Draw).unwrap();
+        let flight = choice.flight;
+        drop(reader);
+        assert_eq!((entry.in_flight("v0"), entry.in_flight("v1")), (Some(1), None));
+        assert_eq!(entry.draining(false, false).len(), 1);
+        drop(flight);
+        assert_eq!(entry.in_flight("v0"), None);
+    }
+}
