@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwapOption, Guard};
 
 use super::live::LiveRoute;
 use super::retired::Retired;
@@ -16,6 +16,7 @@ use crate::traffic::{Counted, Flight, Seen, Tally, is_reachable};
 /// The state of one service that outlives its routes: its draw, its counters, and the versions that still drain.
 #[derive(Debug)]
 pub(crate) struct ServiceEntry {
+    service: ServiceName,
     live: ArcSwapOption<LiveRoute>,
     /// Locked while a route is published or observed. Requests never take the lock.
     retired: Mutex<Retired>,
@@ -37,12 +38,28 @@ pub(crate) struct Choice<'a> {
     pub(crate) flight: Flight,
 }
 
-/// The next draw of a service, for a rule that leaves the choice to it.
+/// The live route as one request loaded it. To be dropped before the request is sent: while it lives, the route counts the
+/// request as a reader.
 #[derive(Debug)]
-pub(crate) struct NextDraw<'a> {
+pub(crate) struct Loaded<'a> {
+    entry: &'a ServiceEntry,
+    live: Guard<Option<Arc<LiveRoute>>>,
+}
+
+/// One published route for the rules of one request: whichever they ask, they see one split.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RouteSnapshot<'a> {
     entry: &'a ServiceEntry,
     live: &'a LiveRoute,
     shard: Shard,
+}
+
+/// What a rule decided.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pick {
+    /// The position of the version in the split, or `None` if the point or slot belongs to no version.
+    pub(crate) version: Option<usize>,
+    pub(crate) reason: Reason,
 }
 
 /// Why a request was given no version.
@@ -55,12 +72,17 @@ pub(crate) enum NoChoice {
 impl ServiceEntry {
     pub(super) fn new(draw: Draw, service: &ServiceName) -> Self {
         Self {
+            service: service.clone(),
             live: ArcSwapOption::empty(),
             retired: Mutex::default(),
             points: Points::new(draw, service),
             unserved: AtomicU64::new(0),
             unknown: AtomicU64::new(0),
         }
+    }
+
+    pub(crate) const fn service(&self) -> &ServiceName {
+        &self.service
     }
 
     fn retired(&self) -> MutexGuard<'_, Retired> {
@@ -136,28 +158,20 @@ impl ServiceEntry {
         self.observe(|live, _| live?.counters_by_name(name).cloned())
     }
 
-    /// Gives the version that `pick` says, by its position in the split, for `request` to `choose`. The route is held only
-    /// while it runs.
+    /// Loads the route for one request.
     #[inline]
-    pub(crate) fn choose<R, T>(
-        &self,
-        request: &mut R,
-        pick: impl FnOnce(&R, &Route, NextDraw<'_>) -> (Option<usize>, Reason),
-        choose: impl FnOnce(&mut R, Result<Choice<'_>, NoChoice>) -> T,
-    ) -> T {
-        let live = self.live.load();
-        let Some(live) = live.as_ref() else {
-            self.unknown.fetch_add(1, Ordering::Relaxed);
-            return choose(request, Err(NoChoice::UnknownService));
-        };
-        let shard = Shard::current();
-        let (version, reason) = pick(request, live.route(), NextDraw { entry: self, live, shard });
-        let chosen = version.and_then(|i| choice(live, i, shard, reason));
-        choose(request, chosen.ok_or_else(|| self.unserved()))
+    pub(crate) fn load(&self) -> Loaded<'_> {
+        Loaded { entry: self, live: self.live.load() }
     }
 
     #[cold]
-    fn unserved(&self) -> NoChoice {
+    fn count_unknown(&self) {
+        // Relaxed, here and below: counts of their own, which order nothing.
+        self.unknown.fetch_add(1, Ordering::Relaxed);
+    }
+
+    #[cold]
+    fn count_unserved(&self) -> NoChoice {
         self.unserved.fetch_add(1, Ordering::Relaxed);
         NoChoice::NoActiveVersion
     }
@@ -218,25 +232,59 @@ fn in_flight(live: Option<&LiveRoute>, retired: &Retired, name: &str) -> Option<
     }
 }
 
-#[inline]
-fn choice(live: &LiveRoute, i: usize, shard: Shard, reason: Reason) -> Option<Choice<'_>> {
-    let version = live.versions().get(i)?;
-    let flight = version.counters().enter(shard, reason);
-    Some(Choice { split: live.route().split(), version: i, upstream: version.pick(shard), reason, flight })
+impl Loaded<'_> {
+    /// Returns the route, or counts a request for an unknown service if none is published.
+    #[inline]
+    pub(crate) fn snapshot(&self) -> Option<RouteSnapshot<'_>> {
+        let Some(live) = self.live.as_deref() else {
+            self.entry.count_unknown();
+            return None;
+        };
+        Some(RouteSnapshot { entry: self.entry, live, shard: Shard::current() })
+    }
 }
 
-impl NextDraw<'_> {
+impl<'a> RouteSnapshot<'a> {
     #[inline]
-    pub(crate) fn point(self) -> Point {
-        self.entry.points.next(self.shard)
+    pub(crate) fn split(&self) -> &'a Split {
+        self.live.route().split()
     }
 
-    /// A point for an attempt after the first. It takes none from the others, whose evenness would suffer.
+    /// Draws the version by weight alone.
+    #[inline]
+    pub(crate) fn draw(&self) -> Pick {
+        let point = self.entry.points.next(self.shard);
+        Pick { version: self.live.route().index_at(point), reason: Reason::Draw }
+    }
+
+    /// Picks the version that holds `slot`, the slot of the request's key.
+    #[inline]
+    pub(crate) fn by_slot(&self, slot: Point) -> Pick {
+        Pick { version: self.live.route().index_of_slot(slot), reason: Reason::Key }
+    }
+
+    /// Returns the point for an attempt after the first.
+    ///
+    /// The points come from a sequence of their own: taken from the draw, they would make the other requests less even.
     #[cold]
-    pub(crate) fn apart(self) -> Point {
+    pub(crate) fn failover_point(&self) -> Point {
         let versions = self.live.versions().iter();
         let failovers = versions.map(|version| version.counters().picks(Reason::Failover)).sum();
-        Point::nth(self.live.route().split().salt(), failovers)
+        Point::nth(self.split().salt(), failovers)
+    }
+
+    /// Counts the request in flight at the picked version, or as unserved if no version was picked.
+    #[inline]
+    pub(crate) fn choose(&self, pick: Pick) -> Result<Choice<'a>, NoChoice> {
+        let picked = pick.version.and_then(|i| Some((i, self.live.versions().get(i)?)));
+        let Some((i, version)) = picked else { return Err(self.entry.count_unserved()) };
+        Ok(Choice {
+            split: self.split(),
+            version: i,
+            upstream: version.pick(self.shard),
+            reason: pick.reason,
+            flight: version.counters().enter(self.shard, pick.reason),
+        })
     }
 }
 
@@ -282,11 +330,11 @@ mod tests {
         let split = two_versions();
         let entry = ServiceEntry::new(Draw::Exact, split.service());
         entry.publish(Arc::new(Route::compile(split)));
-        let reader = entry.live.load();
+        let reader = entry.load();
         entry.withdraw();
         assert_eq!((entry.in_flight("v0"), entry.in_flight("v1")), (Some(1), Some(1)));
-        let choice = choice(reader.as_ref().unwrap(), 0, Shard::current(), Reason::Draw).unwrap();
-        let flight = choice.flight;
+        let first = Pick { version: Some(0), reason: Reason::Draw };
+        let flight = reader.snapshot().unwrap().choose(first).unwrap().flight;
         drop(reader);
         assert_eq!((entry.in_flight("v0"), entry.in_flight("v1")), (Some(1), None));
         assert_eq!(entry.draining(false, false).len(), 1);

@@ -10,6 +10,7 @@ mod retired;
 mod routing_handle;
 mod upstream;
 
-pub(crate) use self::entry::{Choice, NextDraw, NoChoice, ServiceEntry};
+pub(crate) use self::entry::{Choice, NoChoice, Pick, RouteSnapshot, ServiceEntry};
+pub(crate) use self::routing_handle::Entries;
 pub use self::routing_handle::RoutingHandle;
 pub(crate) use self::upstream::Upstream;

@@ -40,7 +40,7 @@ pub struct VersionChoice {
 }
 
 impl VersionChoice {
-    pub(super) fn of(choice: &Choice<'_>) -> Self {
+    pub(super) fn new(choice: &Choice<'_>) -> Self {
         Self {
             service: choice.split.service().clone(),
             version: choice.split.versions()[choice.version].name.clone(),

@@ -6,7 +6,9 @@ use super::affinity::Affinity;
 use super::overriding::Override;
 use super::rewrite::HostPolicy;
 use super::rules::Rules;
-use super::service::{Settings, WeightedVersion};
+use super::service::WeightedVersion;
+use super::settings::Settings;
+use super::source::Source;
 use super::target::Target;
 use crate::common::sharded::Sharded;
 use crate::handle::{RoutingHandle, Upstream};
@@ -37,10 +39,7 @@ impl WeightedVersionLayer {
     ///
     /// The service need not exist yet: until it is published, requests for it are answered 404.
     pub fn new(handle: &RoutingHandle, target: Target) -> Self {
-        let source = target.on(handle);
-        let host = HostPolicy::default();
-        let settings =
-            Settings { source, rules: None, host, fallback: None, tell: false, timed: true, traced: false };
+        let settings = Settings::new(Source::new(target, handle));
         Self { settings: Arc::new(settings), handle: handle.clone() }
     }
 
@@ -74,7 +73,7 @@ impl WeightedVersionLayer {
     ///
     /// Costs three allocations a request or more; off by default.
     pub fn with_choice(self) -> Self {
-        self.set(|settings| settings.tell = true)
+        self.set(|settings| settings.expose_choice = true)
     }
 
     /// Writes `canary.service`, `canary.version` and `canary.reason` into the span that the request is in, as far as it has
@@ -93,14 +92,14 @@ impl WeightedVersionLayer {
     /// let stack = tower::ServiceBuilder::new().layer(trace).layer(layer);
     /// ```
     pub fn with_span_fields(self) -> Self {
-        self.set(|settings| settings.traced = true)
+        self.set(|settings| settings.record_span_fields = true)
     }
 
     /// Does without noting how long requests take, which costs two readings of the clock a request.
     ///
     /// Requests are still counted, by reason and by outcome: see [`traffic`](crate::traffic).
     pub fn without_latencies(self) -> Self {
-        self.set(|settings| settings.timed = false)
+        self.set(|settings| settings.measure_latency = false)
     }
 
     /// A rule that may choose active versions at weight 0.

@@ -70,12 +70,14 @@
 //! [`RoutingHandle`]: crate::RoutingHandle
 
 mod affinity;
+mod annotations;
 mod body;
 mod choice;
 mod cookies;
 #[cfg(feature = "failover")]
 pub mod failover;
 mod future;
+mod head;
 #[expect(
     clippy::module_inception,
     reason = "the parts of a middleware are named layer, service, future and body"
@@ -88,6 +90,8 @@ mod rejection;
 mod rewrite;
 mod rules;
 mod service;
+mod settings;
+mod source;
 mod target;
 mod tried;
 
@@ -95,6 +99,7 @@ pub use self::affinity::{Affinity, ClientAddress};
 pub use self::body::ResponseBody;
 pub use self::choice::VersionChoice;
 pub use self::future::{ResponseFuture, Tunnel};
+pub use self::head::RequestHead;
 pub use self::layer::WeightedVersionLayer;
 pub use self::overriding::Override;
 #[cfg(feature = "proxy")]
@@ -103,4 +108,4 @@ pub(crate) use self::overriding::REFUSED as OVERRIDE_REFUSED;
 pub use self::pin::{InvalidPinPrefix, InvalidPinSecret, PinCookie};
 pub use self::rewrite::HostPolicy;
 pub use self::service::WeightedVersion;
-pub use self::target::{RequestHead, Target};
+pub use self::target::Target;
