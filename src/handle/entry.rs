@@ -10,8 +10,8 @@ use super::retired::Retired;
 use super::upstream::Upstream;
 use crate::common::lock::lock;
 use crate::common::sharded::Shard;
-use crate::routing::{Draw, Point, Points, Reason, Route, ServiceName, Split, VersionName};
-use crate::traffic::{Counted, Flight, Seen, Tally, is_reachable};
+use crate::routing::{Draw, Point, Points, Reason, Route, ServiceName, Split, Version, VersionName};
+use crate::traffic::{Counters, InFlight, ServiceSnapshot, VersionSnapshot};
 
 /// The state of one service that outlives its routes: its draw, its counters, and the versions that still drain.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ pub(crate) struct Choice<'a> {
     pub(crate) version: usize,
     pub(crate) upstream: &'a Upstream,
     pub(crate) reason: Reason,
-    pub(crate) flight: Flight,
+    pub(crate) in_flight: InFlight,
 }
 
 /// The live route as one request loaded it. To be dropped before the request is sent: while it lives, the route counts the
@@ -154,7 +154,7 @@ impl ServiceEntry {
     }
 
     /// Returns the counters of the version called `name`, if it is published.
-    pub(super) fn counters(&self, name: &str) -> Option<Arc<Tally>> {
+    pub(super) fn counters(&self, name: &str) -> Option<Arc<Counters>> {
         self.observe(|live, _| live?.counters_by_name(name).cloned())
     }
 
@@ -176,49 +176,61 @@ impl ServiceEntry {
         NoChoice::NoActiveVersion
     }
 
-    /// Returns what is known of the service, or `None` if it is not published.
-    pub(super) fn snapshot(&self) -> Option<Seen> {
-        self.observe(|live, retired| Some(self.snapshot_of(live?, retired)))
+    /// Returns the route and its counters, or `None` if no route is published.
+    pub(super) fn snapshot(&self, zero_weight_reachable: bool) -> Option<ServiceSnapshot> {
+        self.observe(|live, retired| Some(self.snapshot_of(live?, retired, zero_weight_reachable)))
     }
 
-    fn snapshot_of(&self, live: &LiveRoute, retired: &Retired) -> Seen {
+    fn snapshot_of(
+        &self,
+        live: &LiveRoute,
+        retired: &Retired,
+        zero_weight_reachable: bool,
+    ) -> ServiceSnapshot {
         // Before the counters are read: see `Retired`.
         let readers = retired.readers();
         let versions = live.route().split().versions().iter().enumerate();
-        let counted = versions.map(|(i, version)| {
+        let published = versions.map(|(i, version)| {
             let counters = live.used_versions().get(i).map(|live| Arc::clone(live.counters()));
-            Counted::new(counters, readers + retired.in_flight(version.name.as_str()).unwrap_or(0))
+            let uncounted = readers + retired.in_flight(version.name.as_str()).unwrap_or(0);
+            let is_reachable = is_reachable(version, zero_weight_reachable);
+            VersionSnapshot::new(counters, uncounted).with_reachable(is_reachable)
         });
-        let counted = counted.collect();
-        let removed = retired.versions().iter().map(|retired| {
-            (retired.version.clone(), Counted::new(Some(Arc::clone(&retired.counters)), readers))
+        let published = published.collect();
+        let left = retired.versions().iter().map(|left| {
+            (left.version.clone(), VersionSnapshot::new(Some(Arc::clone(&left.counters)), readers))
         });
-        Seen {
+        ServiceSnapshot {
             route: Arc::clone(live.route()),
             unserved: self.unserved.load(Ordering::Relaxed),
-            counted,
-            removed: removed.collect(),
+            published,
+            retired: left.collect(),
         }
     }
 
     /// Returns the versions at weight 0 that may get requests or have some in flight, and, where the route `is_outdated`,
     /// the versions that serve.
     pub(super) fn draining(&self, zero_weight_reachable: bool, is_outdated: bool) -> Vec<VersionName> {
-        let Some(snapshot) = self.snapshot() else { return self.retired().draining() };
+        let Some(snapshot) = self.snapshot(zero_weight_reachable) else { return self.retired().draining() };
         let draining = snapshot.versions().filter(|(version, counted)| match version.weight.is_zero() {
-            true => counted.in_flight() > 0 || is_reachable(version, zero_weight_reachable),
+            true => counted.in_flight() > 0 || counted.is_reachable(),
             false => is_outdated,
         });
         draining.map(|(version, _)| version.name.clone()).collect()
     }
 
     /// Returns the counters of the published versions, or nothing before the first request.
-    pub(super) fn used_counters(&self) -> Vec<Arc<Tally>> {
+    pub(super) fn used_counters(&self) -> Vec<Arc<Counters>> {
         self.observe(|live, _| {
             let versions = live.map_or(&[][..], LiveRoute::used_versions);
             versions.iter().map(|version| Arc::clone(version.counters())).collect()
         })
     }
+}
+
+/// Returns whether requests may be given `version`: by weight, or at weight 0 by a rule that may choose active versions.
+const fn is_reachable(version: &Version, zero_weight_reachable: bool) -> bool {
+    !version.weight.is_zero() || (zero_weight_reachable && version.active)
 }
 
 fn in_flight(live: Option<&LiveRoute>, retired: &Retired, name: &str) -> Option<usize> {
@@ -283,7 +295,7 @@ impl<'a> RouteSnapshot<'a> {
             version: i,
             upstream: version.pick(self.shard),
             reason: pick.reason,
-            flight: version.counters().enter(self.shard, pick.reason),
+            in_flight: version.counters().enter(self.shard, pick.reason),
         })
     }
 }
@@ -334,11 +346,11 @@ mod tests {
         entry.withdraw();
         assert_eq!((entry.in_flight("v0"), entry.in_flight("v1")), (Some(1), Some(1)));
         let first = Pick { version: Some(0), reason: Reason::Draw };
-        let flight = reader.snapshot().unwrap().choose(first).unwrap().flight;
+        let in_flight = reader.snapshot().unwrap().choose(first).unwrap().in_flight;
         drop(reader);
         assert_eq!((entry.in_flight("v0"), entry.in_flight("v1")), (Some(1), None));
         assert_eq!(entry.draining(false, false).len(), 1);
-        drop(flight);
+        drop(in_flight);
         assert_eq!(entry.in_flight("v0"), None);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use super::upstream::Upstream;
 use crate::common::sharded::{Shard, Sharded};
 use crate::routing::{Route, Version};
-use crate::traffic::Tally;
+use crate::traffic::Counters;
 
 /// A route and the state that requests use while they follow it.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ pub(super) struct LiveRoute {
 #[derive(Debug)]
 pub(super) struct LiveVersion {
     upstreams: Sharded<Upstream>,
-    counters: Arc<Tally>,
+    counters: Arc<Counters>,
 }
 
 impl LiveRoute {
@@ -31,7 +31,7 @@ impl LiveRoute {
     /// Creates a route whose versions continue the counters that `carried` returns.
     pub(super) fn with_counters(
         route: Arc<Route>,
-        carried: impl FnMut(&Version) -> Option<Arc<Tally>>,
+        carried: impl FnMut(&Version) -> Option<Arc<Counters>>,
     ) -> Self {
         let versions = live_versions(&route, carried).into();
         Self { route, versions }
@@ -54,21 +54,21 @@ impl LiveRoute {
     }
 
     /// Returns the counters of `version`, if it is the same registration as one of this route's.
-    pub(super) fn counters(&self, version: &Version) -> Option<&Arc<Tally>> {
+    pub(super) fn counters(&self, version: &Version) -> Option<&Arc<Counters>> {
         let versions = self.route.split().versions();
         let i = versions.iter().position(|other| is_same_registration(other, version))?;
         self.versions().get(i).map(LiveVersion::counters)
     }
 
     /// Returns the counters of the version called `name`.
-    pub(super) fn counters_by_name(&self, name: &str) -> Option<&Arc<Tally>> {
+    pub(super) fn counters_by_name(&self, name: &str) -> Option<&Arc<Counters>> {
         let i = self.route.split().versions().iter().position(|version| version.name.as_str() == name)?;
         self.versions().get(i).map(LiveVersion::counters)
     }
 }
 
 impl LiveVersion {
-    fn new(version: &Version, counters: Arc<Tally>) -> Self {
+    fn new(version: &Version, counters: Arc<Counters>) -> Self {
         Self { upstreams: Sharded::new(|shard, _| Upstream::new(version.backend(), shard)), counters }
     }
 
@@ -79,18 +79,20 @@ impl LiveVersion {
     }
 
     #[inline]
-    pub(super) const fn counters(&self) -> &Arc<Tally> {
+    pub(super) const fn counters(&self) -> &Arc<Counters> {
         &self.counters
     }
 }
 
 fn live_versions(
     route: &Route,
-    mut carried: impl FnMut(&Version) -> Option<Arc<Tally>>,
+    mut carried: impl FnMut(&Version) -> Option<Arc<Counters>>,
 ) -> Box<[LiveVersion]> {
     let versions = route.split().versions().iter();
     versions
-        .map(|version| LiveVersion::new(version, carried(version).unwrap_or_else(|| Arc::new(Tally::new()))))
+        .map(|version| {
+            LiveVersion::new(version, carried(version).unwrap_or_else(|| Arc::new(Counters::new())))
+        })
         .collect()
 }
 

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::routing_handle::RoutingHandle;
 use crate::routing::{Reason, ServiceName, VersionName};
 #[cfg(feature = "metrics")]
-use crate::traffic::Seen;
+use crate::traffic::ServiceSnapshot;
 use crate::traffic::ServiceTraffic;
 
 impl RoutingHandle {
@@ -84,15 +84,16 @@ impl RoutingHandle {
     /// [`traffic`](crate::traffic) for an example.
     #[must_use]
     pub fn traffic(&self, service: &str) -> Option<ServiceTraffic> {
-        let ticks = self.ticks();
-        let snapshot = self.find(service)?.snapshot()?;
-        Some(ServiceTraffic::new(&snapshot, self.is_zero_weight_reachable(), &ticks))
+        let sample_times = self.sample_times();
+        let snapshot = self.find(service)?.snapshot(self.is_zero_weight_reachable())?;
+        Some(ServiceTraffic::new(&snapshot, &sample_times))
     }
 
     /// Calls `observe` with a snapshot of each published service.
     #[cfg(feature = "metrics")]
-    pub(crate) fn each_snapshot(&self, observe: impl FnMut(Seen)) {
-        self.entries_owned().values().filter_map(|entry| entry.snapshot()).for_each(observe);
+    pub(crate) fn each_snapshot(&self, observe: impl FnMut(ServiceSnapshot)) {
+        let reachable = self.is_zero_weight_reachable();
+        self.entries_owned().values().filter_map(|entry| entry.snapshot(reachable)).for_each(observe);
     }
 
     /// Records a sample, from which [windows](crate::traffic::Window) can begin. To be called every two seconds;
@@ -103,9 +104,9 @@ impl RoutingHandle {
     /// handle.sample_traffic();
     /// ```
     pub fn sample_traffic(&self) {
-        let mut ticks = self.ticks();
+        let mut sample_times = self.sample_times();
         let now = Instant::now();
-        if !ticks.tick(now) {
+        if !sample_times.record(now) {
             return;
         }
         for entry in self.entries_owned().values() {

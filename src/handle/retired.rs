@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use super::live::{LiveRoute, is_same_registration};
 use crate::routing::{Split, Version, VersionName, Weight};
-use crate::traffic::Tally;
+use crate::traffic::Counters;
 
 /// How many drained versions a published service remembers after their removal, so that metrics read their last counts.
 const REMEMBERED: usize = 8;
@@ -43,7 +43,7 @@ pub(super) struct Retired {
 pub(super) struct RetiredVersion {
     /// The version, inactive and at weight 0 whatever it was before.
     pub(super) version: Version,
-    pub(super) counters: Arc<Tally>,
+    pub(super) counters: Arc<Counters>,
 }
 
 impl Retired {
@@ -88,7 +88,7 @@ impl Retired {
     }
 
     /// Removes the counters of `version`, for a route that brings it back.
-    pub(super) fn take(&mut self, version: &Version) -> Option<Arc<Tally>> {
+    pub(super) fn take(&mut self, version: &Version) -> Option<Arc<Counters>> {
         let at = self.versions.iter().position(|retired| is_same_registration(&retired.version, version))?;
         Some(self.versions.remove(at).counters)
     }

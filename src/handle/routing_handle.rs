@@ -10,7 +10,7 @@ use foldhash::fast::RandomState;
 use super::entry::ServiceEntry;
 use crate::common::lock::lock;
 use crate::routing::{Draw, Route, RoutingTable, ServiceName, Split};
-use crate::traffic::Ticks;
+use crate::traffic::SampleTimes;
 
 /// The routes that requests follow: published by one side, read without a lock by the layer.
 ///
@@ -52,7 +52,7 @@ struct Shared {
     /// Whether a rule of some layer may choose active versions at weight 0.
     zero_weight_reachable: AtomicBool,
     /// Locked while samples are taken or read.
-    ticks: Mutex<Ticks>,
+    sample_times: Mutex<SampleTimes>,
 }
 
 pub(crate) type Entries = HashMap<ServiceName, Arc<ServiceEntry>, RandomState>;
@@ -189,8 +189,8 @@ impl RoutingHandle {
         self.shared.zero_weight_reachable.load(Ordering::Relaxed)
     }
 
-    pub(super) fn ticks(&self) -> MutexGuard<'_, Ticks> {
-        lock(&self.shared.ticks)
+    pub(super) fn sample_times(&self) -> MutexGuard<'_, SampleTimes> {
+        lock(&self.shared.sample_times)
     }
 }
 

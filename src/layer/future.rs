@@ -15,7 +15,7 @@ use super::body::ResponseBody;
 use super::overriding::Refused;
 use super::rejection::Rejection;
 use crate::common::grpc::is_grpc;
-use crate::traffic::Flight;
+use crate::traffic::InFlight;
 
 /// Counts a request whose response switches protocols (101), such as a WebSocket handshake, as in flight while it exists.
 ///
@@ -34,7 +34,7 @@ use crate::traffic::Flight;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Tunnel {
-    _flight: Arc<Flight>,
+    _in_flight: Arc<InFlight>,
 }
 
 pin_project! {
@@ -56,7 +56,7 @@ pin_project! {
         Forwarded {
             #[pin]
             inner: F,
-            flight: Option<Flight>,
+            in_flight: Option<InFlight>,
             annotations: Option<Box<Annotations>>,
         },
         Rejected { rejection: Rejection, grpc: bool, refused: Option<Refused> },
@@ -66,10 +66,10 @@ pin_project! {
 impl<F> ResponseFuture<F> {
     pub(super) const fn forwarded(
         inner: F,
-        flight: Option<Flight>,
+        in_flight: Option<InFlight>,
         annotations: Option<Box<Annotations>>,
     ) -> Self {
-        Self { kind: Kind::Forwarded { inner, flight, annotations } }
+        Self { kind: Kind::Forwarded { inner, in_flight, annotations } }
     }
 
     pub(super) fn rejected(rejection: Rejection, headers: &HeaderMap, refused: Option<Refused>) -> Self {
@@ -86,15 +86,15 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().kind.project() {
-            KindProj::Forwarded { inner, flight, annotations } => {
+            KindProj::Forwarded { inner, in_flight, annotations } => {
                 let result = ready!(inner.poll(cx));
                 // Taken, so that the request ends here even if the future is kept after it is ready.
-                let flight = flight.take();
+                let in_flight = in_flight.take();
                 match result {
-                    Ok(response) => Poll::Ready(Ok(finish(response, flight, annotations.take()))),
+                    Ok(response) => Poll::Ready(Ok(finish(response, in_flight, annotations.take()))),
                     Err(error) => {
-                        if let Some(mut flight) = flight {
-                            flight.failed();
+                        if let Some(mut in_flight) = in_flight {
+                            in_flight.fail();
                         }
                         Poll::Ready(Err(error))
                     }
@@ -115,34 +115,34 @@ where
 #[inline]
 fn finish<R: Body>(
     mut response: Response<R>,
-    mut flight: Option<Flight>,
+    mut in_flight: Option<InFlight>,
     annotations: Option<Box<Annotations>>,
 ) -> Response<ResponseBody<R>> {
-    if let Some(flight) = &mut flight {
-        record_head(flight, &response);
+    if let Some(in_flight) = &mut in_flight {
+        record_head(in_flight, &response);
     }
     if response.status() == StatusCode::SWITCHING_PROTOCOLS
-        && let Some(flight) = flight.take()
+        && let Some(in_flight) = in_flight.take()
     {
-        response.extensions_mut().insert(Tunnel { _flight: Arc::new(flight) });
+        response.extensions_mut().insert(Tunnel { _in_flight: Arc::new(in_flight) });
     }
     if let Some(annotations) = annotations {
         annotations.add_to(&mut response);
     }
-    response.map(|body| ResponseBody::upstream(body, flight))
+    response.map(|body| ResponseBody::upstream(body, in_flight))
 }
 
 #[inline]
-fn record_head<R: Body>(flight: &mut Flight, response: &Response<R>) {
-    flight.answered(response.status());
+fn record_head<R: Body>(in_flight: &mut InFlight, response: &Response<R>) {
+    in_flight.record_head(response.status());
     // gRPC needs HTTP/2, so responses of other versions skip the comparison of their content type.
     let may_be_grpc = response.version() == Version::HTTP_2 && response.status() == StatusCode::OK;
     if may_be_grpc && is_grpc(response.headers()) {
-        flight.answered_by_grpc(response.headers());
+        in_flight.record_grpc_head(response.headers());
     }
     if response.body().is_end_stream() {
         // Without a body, the headers hold what trailers would: gRPC calls this "trailers-only".
-        flight.trailers(response.headers());
-        flight.completed();
+        in_flight.record_trailers(response.headers());
+        in_flight.complete();
     }
 }

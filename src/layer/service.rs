@@ -43,7 +43,7 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         match self.settings.route(&mut request) {
             Ok(routed) => {
-                ResponseFuture::forwarded(self.inner.call(request), routed.flight, routed.annotations)
+                ResponseFuture::forwarded(self.inner.call(request), routed.in_flight, routed.annotations)
             }
             Err(rejected) => {
                 ResponseFuture::rejected(rejected.rejection, request.headers(), rejected.refused)

@@ -13,7 +13,7 @@ use super::rules::Rules;
 use super::source::Source;
 use crate::common::sharded::{Shard, Sharded};
 use crate::handle::{Choice, NoChoice, Upstream};
-use crate::traffic::{Flight, Verdict};
+use crate::traffic::{InFlight, ProxyOutcome};
 
 /// The state that all clones of a service share. One pointer leads to it, so a clone per request writes one count.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ pub(super) struct Settings {
 #[derive(Debug)]
 pub(super) struct Routed {
     /// `None` on the way to the fallback, which is no version.
-    pub(super) flight: Option<Flight>,
+    pub(super) in_flight: Option<InFlight>,
     pub(super) annotations: Option<Box<Annotations>>,
 }
 
@@ -107,11 +107,11 @@ impl Settings {
         mut annotations: Option<Box<Annotations>>,
     ) -> Result<Routed, Rejected> {
         if let Err(rejection) = rewrite(request, choice.upstream, strip, self.host) {
-            choice.flight.refused();
+            choice.in_flight.refuse();
             return Err(Rejected { rejection, refused: annotations.and_then(|added| added.refused) });
         }
-        if let Some(outcome) = request.extensions().get::<Verdict>() {
-            choice.flight.judged_by(outcome.clone());
+        if let Some(outcome) = request.extensions().get::<ProxyOutcome>() {
+            choice.in_flight.set_proxy_outcome(outcome.clone());
         }
         if self.expose_choice {
             expose(&choice, request, &mut annotations);
@@ -120,9 +120,9 @@ impl Settings {
             record_span_fields(&choice);
         }
         if self.measure_latency {
-            choice.flight.time();
+            choice.in_flight.start_timer();
         }
-        Ok(Routed { flight: Some(choice.flight), annotations })
+        Ok(Routed { in_flight: Some(choice.in_flight), annotations })
     }
 
     #[cold]
@@ -138,7 +138,7 @@ impl Settings {
             None => Err(no_choice.into()),
         };
         match sent {
-            Ok(()) => Ok(Routed { flight: None, annotations: Annotations::from_rules(None, refused) }),
+            Ok(()) => Ok(Routed { in_flight: None, annotations: Annotations::from_rules(None, refused) }),
             Err(rejection) => Err(Rejected { rejection, refused }),
         }
     }
