@@ -41,7 +41,7 @@ pin_project! {
     /// The response future of [`WeightedVersion`](super::WeightedVersion). It is not boxed.
     ///
     /// Dropped before the response head arrived, the request ends as
-    /// [`Cancelled`](crate::traffic::Outcome::Cancelled).
+    /// [`Abandoned`](crate::traffic::Outcome::Abandoned).
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
         #[pin]

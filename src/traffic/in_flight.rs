@@ -26,7 +26,7 @@ pub(crate) struct InFlight {
 impl InFlight {
     #[inline]
     pub(super) const fn new(counters: Arc<ShardCounters>) -> Self {
-        Self { counters, began: None, response: Outcome::Error, current: Outcome::Cancelled, proxy: None }
+        Self { counters, began: None, response: Outcome::Error, current: Outcome::Abandoned, proxy: None }
     }
 
     /// Measures the latency from now on.

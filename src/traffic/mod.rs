@@ -47,6 +47,18 @@
 //! Windows begin at samples, which [`Deployments::run`](crate::Deployments::run) takes every two seconds. Without it, call
 //! [`RoutingHandle::sample_traffic`](crate::RoutingHandle::sample_traffic). Without samples, a window reaches back to the
 //! creation of the handle, as its length says.
+//!
+//! # When a client leaves
+//!
+//! A request that its client gives up is [`Abandoned`](Outcome::Abandoned) before the response head and
+//! [`Cancelled`](Outcome::Cancelled) after it. A time limit outside of the layer counts as a client that leaves: a version
+//! that is too slow for it shows as `abandoned`, not as `5xx`. With
+#![cfg_attr(
+    feature = "proxy",
+    doc = "[`Proxy::with_answer_timeout`](crate::proxy::Proxy::with_answer_timeout)"
+)]
+#![cfg_attr(not(feature = "proxy"), doc = "`Proxy::with_answer_timeout`")]
+//! and a shorter time the same request counts as `error`, and the client gets 504.
 
 mod activity;
 mod counters;

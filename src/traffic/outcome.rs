@@ -20,7 +20,7 @@ const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 ///
 /// assert_eq!(Outcome::from_status(StatusCode::BAD_GATEWAY), Outcome::ServerError);
 /// assert_eq!(Outcome::ServerError.to_string(), "5xx");
-/// assert_eq!("cancelled".parse(), Ok(Outcome::Cancelled));
+/// assert_eq!("abandoned".parse(), Ok(Outcome::Abandoned));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -37,7 +37,13 @@ pub enum Outcome {
     ServerError,
     /// The client service returned an error, or the response body failed.
     Error,
-    /// The client left before the end of the response body, or it did not send the whole request body.
+    /// The client left before the response head arrived.
+    ///
+    /// Its connection may have closed, but a time limit outside of the layer does the same, such as tower-http's
+    /// `TimeoutLayer`. So count these against a version that is slower than the others.
+    Abandoned,
+    /// The client left after the response head and before the end of the response body, or it did not send the whole
+    /// request body.
     Cancelled,
 }
 
@@ -50,6 +56,7 @@ impl Outcome {
         Self::ClientError,
         Self::ServerError,
         Self::Error,
+        Self::Abandoned,
         Self::Cancelled,
     ];
 
@@ -65,7 +72,7 @@ impl Outcome {
         }
     }
 
-    /// Returns the word for JSON, metrics and logs: `1xx` to `5xx`, `error` or `cancelled`.
+    /// Returns the word for JSON, metrics and logs: `1xx` to `5xx`, `error`, `abandoned` or `cancelled`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -75,6 +82,7 @@ impl Outcome {
             Self::ClientError => "4xx",
             Self::ServerError => "5xx",
             Self::Error => "error",
+            Self::Abandoned => "abandoned",
             Self::Cancelled => "cancelled",
         }
     }
@@ -117,9 +125,9 @@ impl FromStr for Outcome {
 /// use tower_canary::traffic::Outcome;
 ///
 /// let error = "200".parse::<Outcome>().unwrap_err();
-/// assert_eq!(error.to_string(), "not an outcome: use 1xx to 5xx, error or cancelled");
+/// assert_eq!(error.to_string(), "not an outcome: use 1xx to 5xx, error, abandoned or cancelled");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("not an outcome: use 1xx to 5xx, error or cancelled")]
+#[error("not an outcome: use 1xx to 5xx, error, abandoned or cancelled")]
 #[non_exhaustive]
 pub struct InvalidOutcome;
