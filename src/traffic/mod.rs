@@ -52,13 +52,8 @@
 //!
 //! A request that its client gives up is [`Abandoned`](Outcome::Abandoned) before the response head and
 //! [`Cancelled`](Outcome::Cancelled) after it. A time limit outside of the layer counts as a client that leaves: a version
-//! that is too slow for it shows as `abandoned`, not as `5xx`. With
-#![cfg_attr(
-    feature = "proxy",
-    doc = "[`Proxy::with_answer_timeout`](crate::proxy::Proxy::with_answer_timeout)"
-)]
-#![cfg_attr(not(feature = "proxy"), doc = "`Proxy::with_answer_timeout`")]
-//! and a shorter time the same request counts as `error`, and the client gets 504.
+//! that is too slow for it shows as `abandoned`, not as `5xx`. Below the layer, or with the shorter time limit of a `Proxy`
+//! around it, the same request counts as `error`.
 
 mod activity;
 mod counters;
