@@ -33,7 +33,7 @@ use crate::traffic::SampleTimes;
 /// | --- | --- |
 /// | publish routes | [`publish`](Self::publish), [`replace`](Self::replace); [`Deployments`](crate::Deployments) does it for a store |
 /// | read them | [`route`](Self::route), [`table`](Self::table) |
-/// | send requests | [`WeightedVersionLayer`](crate::WeightedVersionLayer) |
+/// | send requests | [`WeightedVersionLayer`](crate::WeightedVersionLayer), or [`choose`](Self::choose) without a Tower client |
 /// | know when a version may stop | [`in_flight`](Self::in_flight), [`is_drained`](Self::is_drained) |
 /// | watch the traffic | [`traffic`](Self::traffic), [`picks`](Self::picks), [`unknown_service_requests`](Self::unknown_service_requests), [`sample_traffic`](Self::sample_traffic) |
 #[derive(Clone, Debug, Default)]
