@@ -104,11 +104,11 @@ impl ServiceEntry {
     }
 
     /// Makes `route` the one that requests follow.
-    pub(super) fn publish(&self, route: Arc<Route>) {
+    pub(super) fn publish(&self, route: &Arc<Route>) {
         let mut retired = self.retired();
-        let next = self.continue_counters(&mut retired, Arc::clone(&route));
+        let next = self.continue_counters(&mut retired, Arc::clone(route));
         if let Some(before) = self.live.swap(Some(Arc::new(next))) {
-            retired.retire(before, Some(route.split()));
+            retired.retire(&before, Some(route.split()));
         }
     }
 
@@ -127,7 +127,7 @@ impl ServiceEntry {
     pub(super) fn withdraw(&self) {
         let mut retired = self.retired();
         if let Some(before) = self.live.swap(None) {
-            retired.retire(before, None);
+            retired.retire(&before, None);
         }
     }
 
@@ -319,7 +319,7 @@ mod tests {
     fn only_readers_hold_a_retired_route() {
         let split = two_versions();
         let entry = ServiceEntry::new(Draw::Exact, split.service());
-        let publish = || entry.publish(Arc::new(Route::compile(split.clone())));
+        let publish = || entry.publish(&Arc::new(Route::compile(split.clone())));
         publish();
         for _ in 0..3 {
             let readers = [entry.live.load(), entry.live.load()];
@@ -341,7 +341,7 @@ mod tests {
     fn a_late_reader_counts_at_the_retired_version() {
         let split = two_versions();
         let entry = ServiceEntry::new(Draw::Exact, split.service());
-        entry.publish(Arc::new(Route::compile(split)));
+        entry.publish(&Arc::new(Route::compile(split)));
         let reader = entry.load();
         entry.withdraw();
         assert_eq!((entry.in_flight("v0"), entry.in_flight("v1")), (Some(1), Some(1)));

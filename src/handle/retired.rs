@@ -22,8 +22,9 @@ const REMEMBERED: usize = 8;
 /// 1. `ArcSwap::swap` pays the debt of every guard of the old route before it returns (`wait_for_readers`), so from then
 ///    on each guard is a strong reference. A guard that was dropped earlier returned its debt by a `SeqCst` write to its
 ///    slot, which the walk over the slots reads: that request is in the counters.
-/// 2. Nothing else holds a strong reference. `retire` drops its own, and observers hold the live route only under the lock
-///    that guards this value, under which alone routes retire. The test `only_readers_hold_a_retired_route` checks it.
+/// 2. Nothing else holds a strong reference. Routes retire under the lock that guards this value. Observers hold the live
+///    route under that lock only, and the caller of `retire` drops its own reference under it. The test
+///    `only_readers_hold_a_retired_route` checks it.
 /// 3. A request clones the counters' `Arc` (`Relaxed`) before it drops its guard (`Release`, in `Arc::drop`). The
 ///    `fence(Acquire)` in [`readers`](Self::readers) pairs with that drop. So a request whose guard is gone from the first
 ///    sum is in the second.
@@ -50,18 +51,18 @@ impl Retired {
     /// Takes over the counters of `before` that the route of `next` does not continue. Without `next`, the route was
     /// withdrawn.
     ///
-    /// To be called after `before` was swapped out and before the lock is released.
-    pub(super) fn retire(&mut self, before: Arc<LiveRoute>, next: Option<&Split>) {
+    /// To be called after `before` was swapped out. The caller drops `before` before it releases the lock.
+    pub(super) fn retire(&mut self, before: &Arc<LiveRoute>, next: Option<&Split>) {
         self.routes.retain(|route| route.strong_count() > 0);
         if next.is_some() && self.routes.is_empty() {
             self.forget_drained();
         }
-        // One reference is `before` itself.
-        let has_readers = Arc::strong_count(&before) > 1;
+        // One reference is the caller's.
+        let has_readers = Arc::strong_count(before) > 1;
         // Pairs with the Release in `Arc::drop` of the last reader: what it initialized is visible below.
         fence(Ordering::Acquire);
         if has_readers {
-            self.routes.push(Arc::downgrade(&before));
+            self.routes.push(Arc::downgrade(before));
             // A reader that has not chosen yet would create the counters after this function looked for them.
             before.versions();
         }

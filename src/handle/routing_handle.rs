@@ -107,7 +107,7 @@ impl RoutingHandle {
         if entry.route().is_some_and(|served| is_later(served.split(), route.split())) {
             return false;
         }
-        entry.publish(route);
+        entry.publish(&route);
         true
     }
 
@@ -128,7 +128,7 @@ impl RoutingHandle {
                 .entry(route.service().clone())
                 .or_insert_with(|| Arc::new(ServiceEntry::new(self.shared.draw, route.service())));
             if entry.route().is_none_or(|served| served.split() != route.split()) {
-                entry.publish(Arc::clone(route));
+                entry.publish(route);
             }
         }
         self.shared.entries.store(Arc::new(entries));

@@ -38,7 +38,7 @@ impl Source {
         let service = entry.service().as_str();
         match self {
             Self::Fixed(_) => tracing::debug!(service, found_by = "fixed target", "unknown service"),
-            Self::Lookup(bound) => bound.log_unknown(Some(service)),
+            Self::Lookup(bound) => bound.log_unknown(service),
         }
     }
 }
@@ -56,27 +56,25 @@ impl BoundLookup {
         request: &Request<B>,
     ) -> Option<(&'e ServiceEntry, usize)> {
         let Some((name, strip)) = self.lookup.find(&RequestHead::new(request)) else {
-            self.reject(None);
+            self.handle.count_unknown();
+            self.log_unnamed();
             return None;
         };
         let Some(entry) = entries.get(name.as_str()) else {
-            self.reject(Some(name.as_str()));
+            self.handle.count_unknown();
+            self.log_unknown(name.as_str());
             return None;
         };
         Some((&**entry, strip))
     }
 
-    /// Counts and logs a request for a service without an entry.
     #[cold]
-    fn reject(&self, name: Option<&str>) {
-        self.handle.count_unknown();
-        self.log_unknown(name);
+    fn log_unknown(&self, service: &str) {
+        tracing::debug!(service, found_by = %self.lookup, "unknown service");
     }
 
-    fn log_unknown(&self, name: Option<&str>) {
-        match name {
-            Some(service) => tracing::debug!(service, found_by = %self.lookup, "unknown service"),
-            None => tracing::debug!(found_by = %self.lookup, "the request names no service"),
-        }
+    #[cold]
+    fn log_unnamed(&self) {
+        tracing::debug!(found_by = %self.lookup, "the request names no service");
     }
 }
