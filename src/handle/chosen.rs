@@ -53,7 +53,7 @@ impl RoutingHandle {
     /// Chooses a version of `service` for a request that the application sends by itself: through a generated SDK, a
     /// database driver, or a client that is no Tower service.
     ///
-    /// The rules are those of a [layer](crate::WeightedVersionLayer) with an [`Affinity`](crate::layer::Affinity) and
+    /// It applies the same rules as a [layer](crate::WeightedVersionLayer) with an [`Affinity`](crate::layer::Affinity) and
     /// without pins or overrides. A `key` always gets the version that holds its slot, on every replica. Without a key, or
     /// with an empty one, the version is drawn by weight, from the draw that layers of this handle use.
     ///

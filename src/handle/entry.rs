@@ -131,13 +131,14 @@ impl ServiceEntry {
         }
     }
 
-    /// Returns how many requests the version called `name` has in flight, or `None` if it is not published and has none.
+    /// Returns how many requests the version called `name` has in flight. `None` for a version that is neither published
+    /// nor in use.
     pub(super) fn in_flight(&self, name: &str) -> Option<usize> {
         self.observe(|live, retired| in_flight(live, retired, name))
     }
 
-    /// Returns whether the version called `name` gets no more requests and has none in flight, or `None` if there is no
-    /// version of that name.
+    /// Returns whether the version called `name` is drained: it gets no more requests, and its last one has ended. `None`
+    /// for a version that is neither published nor in use.
     pub(super) fn is_drained(&self, name: &str, zero_weight_reachable: bool) -> Option<bool> {
         self.observe(|live, retired| {
             let in_flight = in_flight(live, retired, name)?;
@@ -190,13 +191,14 @@ impl ServiceEntry {
         // Before the counters are read: see `Retired`.
         let readers = retired.readers();
         let versions = live.route().split().versions().iter().enumerate();
-        let published = versions.map(|(i, version)| {
-            let counters = live.used_versions().get(i).map(|live| Arc::clone(live.counters()));
-            let uncounted = readers + retired.in_flight(version.name.as_str()).unwrap_or(0);
-            let is_reachable = is_reachable(version, zero_weight_reachable);
-            VersionSnapshot::new(counters, uncounted).with_reachable(is_reachable)
-        });
-        let published = published.collect();
+        let published = versions
+            .map(|(i, version)| {
+                let counters = live.used_versions().get(i).map(|live| Arc::clone(live.counters()));
+                let uncounted = readers + retired.in_flight(version.name.as_str()).unwrap_or(0);
+                let is_reachable = is_reachable(version, zero_weight_reachable);
+                VersionSnapshot::new(counters, uncounted).with_reachable(is_reachable)
+            })
+            .collect();
         let left = retired.versions().iter().map(|left| {
             (left.version.clone(), VersionSnapshot::new(Some(Arc::clone(&left.counters)), readers))
         });

@@ -10,7 +10,7 @@ use crate::traffic::ServiceTraffic;
 
 impl RoutingHandle {
     /// Returns how many requests `version` has in flight through layers of this handle, from the choice of the version
-    /// until the response body has ended. `None` if the version is not published and has none.
+    /// until the response body has ended. `None` for a version that is neither published nor in use.
     ///
     /// - A protocol upgrade counts until its [`Tunnel`](crate::layer::Tunnel) is dropped.
     /// - After [`SetUrl`](crate::routing::Change::SetUrl) the requests of both URLs are counted.
@@ -33,8 +33,8 @@ impl RoutingHandle {
         self.find(service)?.in_flight(version)
     }
 
-    /// Returns whether `version` gets no more requests through layers of this handle and has none in flight. `None` if
-    /// there is no version of that name.
+    /// Returns whether `version` is drained: it gets no more requests through layers of this handle, and its last one has
+    /// ended. `None` for a version that is neither published nor in use.
     ///
     /// At weight 0 an active version still gets requests where a layer has a [`PinCookie`](crate::layer::PinCookie) or an
     /// [`Override`](crate::layer::Override): make it inactive first.

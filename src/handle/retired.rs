@@ -67,8 +67,7 @@ impl Retired {
             before.versions();
         }
         for (version, live) in before.route().split().versions().iter().zip(before.used_versions()) {
-            let continues = |next: &Split| next.versions().iter().any(|v| is_same_registration(v, version));
-            if !next.is_some_and(continues) {
+            if !next.is_some_and(|next| has_registration(next, version)) {
                 let version = Version { weight: Weight::ZERO, active: false, ..version.clone() };
                 self.versions.push(RetiredVersion { version, counters: Arc::clone(live.counters()) });
             }
@@ -127,4 +126,8 @@ impl Retired {
     pub(super) fn references(&self) -> Vec<usize> {
         self.routes.iter().map(Weak::strong_count).filter(|count| *count > 0).collect()
     }
+}
+
+fn has_registration(split: &Split, version: &Version) -> bool {
+    split.versions().iter().any(|other| is_same_registration(other, version))
 }

@@ -27,7 +27,7 @@ impl Upstream {
         let mut authority = backend.authority().clone();
         let mut host = backend.host_header().clone();
         if shard > 0 {
-            // Parsing makes a buffer of its own, where `clone` shares the first shard's.
+            // Parsing allocates a buffer for this shard, where `clone` would share the one of the first shard.
             authority = authority.as_str().parse().unwrap_or(authority);
             host = HeaderValue::from_bytes(host.as_bytes()).unwrap_or(host);
         }

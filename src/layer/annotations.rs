@@ -18,7 +18,7 @@ pub(super) struct Annotations {
 }
 
 impl Annotations {
-    /// Returns the annotations that rules asked for, or `None` if there are none.
+    /// Returns the annotations that the rules ask for, or `None` for a response without any.
     pub(super) fn from_rules(pin: Option<HeaderValue>, refused: Option<Refused>) -> Option<Box<Self>> {
         if pin.is_none() && refused.is_none() {
             return None;

@@ -31,7 +31,7 @@ pub(super) struct Settings {
     pub(super) record_span_fields: bool,
 }
 
-/// What goes along with a request that is sent.
+/// The state of a request that is sent.
 #[derive(Debug)]
 pub(super) struct Routed {
     /// `None` on the way to the fallback, which is no version.

@@ -41,8 +41,8 @@ impl SampleTimes {
         is_due
     }
 
-    /// Returns the start of the window that ends at `now`: the last sample that makes it at least `nominal` long, else the
-    /// first sample.
+    /// Returns the start of the window that ends at `now`: the last sample that is at least `nominal` ago, else the first
+    /// sample.
     pub(super) fn window_start(&self, now: Instant, nominal: Duration) -> Instant {
         let long_enough = self.0.iter().rev().find(|sample| now.duration_since(**sample) >= nominal);
         long_enough.or_else(|| self.0.front()).copied().unwrap_or(now)

@@ -66,8 +66,8 @@ pub struct Window {
 }
 
 impl VersionTraffic {
-    /// Returns whether the version gets no more requests and has none in flight, so that its process may be stopped as far
-    /// as this gateway is concerned.
+    /// Returns whether the version gets no more requests and its last one has ended, so that its process may be stopped as
+    /// far as this gateway is concerned.
     ///
     /// If users are pinned to the version, or an override may choose it, make it inactive first.
     #[must_use]
