@@ -50,7 +50,7 @@ use super::Deployments;
 use crate::common::lock::lock;
 use crate::routing::{Reason, ServiceName, Split, Version, VersionId};
 use crate::store::StoreError;
-use crate::traffic::{Activity, Counted, Outcome, Seen};
+use crate::traffic::{Activity, Outcome, ServiceSnapshot, VersionSnapshot};
 
 /// The boundaries of `canary_request_duration_seconds`, in seconds, to be given to the recorder: those that
 /// OpenTelemetry advises for `http.client.request.duration`.
@@ -85,7 +85,7 @@ pub(super) struct Meter {
 struct Handed {
     labels: [Label; 2],
     /// What is counted of it, also once it was removed.
-    counted: Counted,
+    counted: VersionSnapshot,
     activity: Activity,
     is_served: bool,
     /// Removed, and still told of.
@@ -118,16 +118,16 @@ impl Meter {
         for version in handed.values_mut() {
             (version.is_served, version.is_known) = (false, false);
         }
-        deployments.shared.handle.each_seen(|Seen { route, unserved, counted, removed }| {
+        deployments.shared.handle.each_snapshot(|ServiceSnapshot { route, unserved, published, retired }| {
             let split = route.split();
             if unserved > 0 {
                 counter!(NO_BACKEND, "service" => split.service().to_string()).absolute(unserved);
             }
-            for (version, counted) in split.versions().iter().zip(&counted) {
+            for (version, counted) in split.versions().iter().zip(&published) {
                 let new = || Handed::new(split, version);
                 handed.entry(version.id).or_insert_with(new).hand_on(version, counted);
             }
-            for (version, counted) in removed {
+            for (version, counted) in retired {
                 let version = handed.entry(version.id).or_insert_with(|| Handed::new(split, &version));
                 (version.is_known, version.counted) = (true, counted);
             }
@@ -149,11 +149,11 @@ impl Meter {
 impl Handed {
     fn new(split: &Split, version: &Version) -> Self {
         let labels = labels(split.service().as_str(), version.name.as_str());
-        let (counted, activity) = (Counted::default(), Activity::default());
+        let (counted, activity) = (VersionSnapshot::default(), Activity::default());
         Self { labels, counted, activity, is_served: false, is_known: false }
     }
 
-    fn hand_on(&mut self, version: &Version, counted: &Counted) {
+    fn hand_on(&mut self, version: &Version, counted: &VersionSnapshot) {
         (self.is_served, self.counted) = (true, counted.clone());
         self.gauges(version.weight.percent(), counted.in_flight());
         self.add_counts();
@@ -161,7 +161,7 @@ impl Handed {
 
     /// Of versions without a request there are many, and they need no series of their own.
     fn add_counts(&mut self) {
-        self.counted = self.counted.now();
+        self.counted = self.counted.refreshed();
         let total = self.counted.total();
         if total.requests() == 0 {
             return;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use http::header::HeaderName;
 
 use super::cookies;
-use super::target::RequestHead;
+use super::head::RequestHead;
 use crate::routing::Point;
 
 /// Session affinity by a key: a user whose requests carry the same key stays with one version.
@@ -183,7 +183,7 @@ impl KeySource {
     /// Returns the key, which may be empty.
     fn key<'a>(&self, head: &RequestHead<'a>) -> Option<Cow<'a, [u8]>> {
         match self {
-            Self::Header(name) => Some(head.only(name)?.as_bytes().into()),
+            Self::Header(name) => Some(head.single(name)?.as_bytes().into()),
             Self::Cookie(name) => {
                 let first = cookies::pairs(head.headers).find_map(|pair| cookies::value(pair, name))?;
                 Some(first.into())

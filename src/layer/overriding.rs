@@ -7,7 +7,7 @@ use http::header::{COOKIE, HeaderName, HeaderValue};
 use http::{HeaderMap, Request};
 
 use super::cookies;
-use super::target::RequestHead;
+use super::head::RequestHead;
 use crate::routing::Split;
 
 /// The response header with the reason why a request did not get the version that it asked for.
@@ -104,7 +104,7 @@ impl Override {
         if !self.place.is_used(request.headers()) {
             return None;
         }
-        let trusted = (self.trusts)(&RequestHead::of(request));
+        let trusted = (self.trusts)(&RequestHead::new(request));
         let value = self.place.take(request.headers_mut())?;
         Some(OverrideRequest(if trusted { value } else { Err(OverrideRefusal::NotTrusted) }))
     }

@@ -167,7 +167,7 @@ impl WeightedVersionLayer {
     /// A valid pin comes before the key: a pinned user stays with the
     /// version after a login adds a key. A request with a key gets no pin. See [`PinCookie`] for an example.
     pub fn with_pin(self, pin: PinCookie) -> Self {
-        self.keeping(|rules| rules.pinning = Some(Arc::new(pin)))
+        self.zero_weight_rule(|rules| rules.pinning = Some(Arc::new(pin)))
     }
 }
 

@@ -10,7 +10,7 @@ use bytes::Buf;
 use http_body::Frame;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::traffic::{Outcome, Verdict};
+use crate::traffic::{Outcome, ProxyOutcome};
 
 /// Bytes of a body that restart the timeout: a body that trickles would hold a connection to the
 /// backend for nothing.
@@ -33,7 +33,7 @@ pub(super) struct Progress {
     body: Option<Arc<BodyProgress>>,
     is_grpc: bool,
     timeout: Duration,
-    verdict: Verdict,
+    outcome: ProxyOutcome,
 }
 
 /// The state of a body.
@@ -61,17 +61,17 @@ impl Progress {
     /// Starts the timeout of a request.
     pub(super) fn new(has_body: bool, is_grpc: bool, timeout: Duration) -> Self {
         let body = has_body.then(Arc::default);
-        Self { arrived: Instant::now(), body, is_grpc, timeout, verdict: Verdict::default() }
+        Self { arrived: Instant::now(), body, is_grpc, timeout, outcome: ProxyOutcome::default() }
     }
 
     /// Returns the proxy's part of the request's outcome, for the layer beneath.
-    pub(super) const fn verdict(&self) -> &Verdict {
-        &self.verdict
+    pub(super) const fn outcome(&self) -> &ProxyOutcome {
+        &self.outcome
     }
 
     /// Counts the request as `outcome`, whatever the response is. The first call decides.
     pub(super) fn set_outcome(&self, outcome: Outcome) {
-        self.verdict.is(outcome);
+        self.outcome.set(outcome);
     }
 
     // === The response future's part ===

@@ -229,7 +229,7 @@ where
             Err(problem) => return ResponseFuture::rejected(problem, is_grpc),
         };
         let progress = Progress::new(has_body, is_grpc, self.settings.response_timeout);
-        head.extensions.insert(progress.verdict().clone());
+        head.extensions.insert(progress.outcome().clone());
         let body = RequestBody::new(body, progress.clone());
         let sent = Sent { progress, settings: Arc::clone(&self.settings), handshake };
         ResponseFuture::sent(self.inner.call(Request::from_parts(head, body)), sent, is_grpc)
