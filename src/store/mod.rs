@@ -35,10 +35,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 
+#[cfg(feature = "admin")]
+pub(crate) use self::change_request::MAX_ACTOR;
+#[cfg(feature = "api")]
+pub(crate) use self::change_request::MAX_REASON;
 pub(crate) use self::change_request::text;
 pub use self::change_request::{ChangeRequest, Clearance};
-#[cfg(feature = "admin")]
-pub(crate) use self::change_request::{MAX_ACTOR, MAX_REASON};
 pub use self::error::StoreError;
 #[cfg(feature = "_sql")]
 pub use self::json::LastGoodError;
