@@ -3,12 +3,14 @@
 use std::fmt;
 
 use async_trait::async_trait;
+use http::header::{AUTHORIZATION, HeaderMap};
 use http::request::Parts;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::auth::{AdminAuth, AuthError, Authenticator, Principal, Scope, bearer};
+use super::auth::{AdminAuth, AuthError, Authenticator};
+use super::principal::{Principal, Scope};
 
 /// What clocks may differ by, in seconds.
 const LEEWAY: u64 = 30;
@@ -173,6 +175,17 @@ fn public(
         return Err(JwtConfigError::PrivateKey);
     }
     read(pem).map_err(|error| JwtConfigError::Key(error.into()))
+}
+
+/// Returns the bearer token of a request (RFC 6750, section 2.1). No other place is searched for a token.
+fn bearer(headers: &HeaderMap) -> Result<&str, AuthError> {
+    let header = headers.get(AUTHORIZATION).ok_or(AuthError::Missing)?;
+    let header = header.to_str().map_err(AuthError::invalid)?;
+    let (scheme, token) = header.split_once(' ').unwrap_or((header, ""));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(AuthError::Missing);
+    }
+    Ok(token.trim_matches(' '))
 }
 
 #[async_trait]

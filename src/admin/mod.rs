@@ -103,114 +103,21 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod answers;
 mod auth;
-mod document;
 mod extract;
-mod figures;
-mod history;
+mod handlers;
+mod if_match;
 #[cfg(feature = "jwt")]
 mod jwt;
+mod openapi;
+mod principal;
 mod problem;
-mod record;
-mod replicas;
-mod requests;
-mod services;
+mod router;
 mod state;
-mod traffic;
-mod versions;
-mod weights;
+mod wait_limit;
 
-use std::any::Any;
-
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
-use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderValue, Method, StatusCode};
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::set_header::SetResponseHeaderLayer;
-use utoipa::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
-
-pub use self::auth::{AdminAuth, AuthError, Authenticator, InvalidSubject, Principal, Scope};
-pub use self::document::openapi_json;
+pub use self::auth::{AdminAuth, AuthError, Authenticator};
 #[cfg(feature = "jwt")]
 pub use self::jwt::{JwtAuth, JwtConfigError};
-use self::problem::{Kind, Problem};
-use self::state::AdminState;
-use crate::deployments::Deployments;
-
-/// The most bytes of a request's body.
-const MAX_BODY: usize = 16 * 1024;
-
-/// The admin API over `deployments`, for those whom `auth` lets in. See the [module](self) for its routes.
-///
-/// To be nested (`Router::nest`), not merged: it answers every path below its mount. The mount with a `/` behind and
-/// nothing more stays the host's to answer, unless it uses `Router::nest_service`.
-pub fn router(deployments: Deployments, auth: AdminAuth) -> Router {
-    let (routes, _) = documented().split_for_parts();
-    let routes = routes
-        .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .with_state(AdminState { deployments });
-    // Around the routes as one service: a layer of theirs would be inside what adds the `Allow` header, which would
-    // then tell strangers which paths there are.
-    Router::new()
-        .fallback_service(routes)
-        .layer(from_fn_with_state(auth, auth::guard))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(always(CACHE_CONTROL, "no-store"))
-        .layer(always(X_CONTENT_TYPE_OPTIONS, "nosniff"))
-}
-
-/// The routes with their documentation: one list of both, so that neither lacks what the other has.
-fn documented() -> OpenApiRouter<AdminState> {
-    OpenApiRouter::with_openapi(document::Document::openapi())
-        .routes(routes!(document::openapi))
-        .routes(routes!(services::list_services))
-        .routes(routes!(services::list_versions))
-        .routes(routes!(services::explain))
-        .routes(routes!(traffic::traffic))
-        .routes(routes!(history::history))
-        .routes(routes!(replicas::status))
-        .routes(routes!(replicas::replicas))
-        .merge(changes())
-}
-
-fn changes() -> OpenApiRouter<AdminState> {
-    OpenApiRouter::with_openapi(document::Document::openapi())
-        .routes(routes!(weights::set_weight))
-        .routes(routes!(weights::set_weights))
-        .routes(routes!(weights::switch))
-        .routes(routes!(weights::redraw))
-        .routes(routes!(versions::register))
-        .routes(routes!(versions::update, versions::remove))
-        .routes(routes!(versions::check))
-        .routes(routes!(history::restore))
-}
-
-fn always(name: http::HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
-    SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value))
-}
-
-/// A store, a preflight or an authenticator of the host's panicked. What it said is in the host's own log of panics.
-fn panicked(_: Box<dyn Any + Send>) -> Response {
-    let detail = "the gateway has a fault; read the split to see whether the change was made";
-    Problem::new(Kind::InternalError, detail).into_response()
-}
-
-async fn not_found() -> Problem {
-    Problem::new(Kind::NotFound, "the admin API has no such path")
-}
-
-/// The router adds the `Allow` header to either answer.
-async fn method_not_allowed(method: Method) -> Response {
-    if method == Method::OPTIONS {
-        return StatusCode::NO_CONTENT.into_response();
-    }
-    Problem::new(Kind::MethodNotAllowed, "see the Allow header").into_response()
-}
+pub use self::principal::{InvalidSubject, Principal, Scope};
+pub use self::router::{openapi_json, router};

@@ -8,8 +8,9 @@ use crate::deployments::Convergence;
 use crate::routing::{Move, Split, VersionName, Weight};
 use crate::store::Replica;
 
-/// A change that was made, or would be after `?dryRun=true`, and the split after it. See the [module](super) for an
-/// example.
+/// A change that was made, or would be made without `?dryRun=true`, and the split after it.
+///
+/// See the [module](super) for an example.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]
@@ -39,7 +40,9 @@ pub struct ChangeResult {
     pub split: SplitView,
 }
 
-/// A group of users who would get another version. See [`Split::moves`] for the rule.
+/// A group of users who would get another version.
+///
+/// See [`Split::moves`] for the rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]
 #[non_exhaustive]

@@ -39,7 +39,7 @@ pub struct ExplanationView {
     pub version: Option<String>,
     /// The weight of that version.
     pub weight: Option<Percent>,
-    /// The rule that chooses the version, as [`Reason::as_str`](crate::routing::Reason::as_str) names it.
+    /// The rule that chooses the version: key.
     #[cfg_attr(feature = "admin", schema(example = "key"))]
     pub reason: String,
 }

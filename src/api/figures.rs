@@ -8,21 +8,22 @@ use serde::{Deserialize, Serialize};
 use crate::routing::Reason;
 use crate::traffic::{Activity, Latencies, ObservedShare, Outcome, Window};
 
-/// Counts of requests. See [`TrafficView`](super::TrafficView) for an example.
+/// Counts of requests.
+///
+/// See [`TrafficView`](super::TrafficView) for an example.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct ActivityView {
     /// The number of requests that were given to the version.
     pub requests: u64,
-    /// The number of requests by the rule that chose the version, as
-    /// [`Reason::as_str`](crate::routing::Reason::as_str) names it.
+    /// The number of requests by the rule that chose the version: failover, override, pin, key or draw.
     #[cfg_attr(
         feature = "admin",
         schema(example = json!({"failover": 0, "override": 0, "pin": 0, "key": 210, "draw": 994}))
     )]
     pub picks: BTreeMap<String, u64>,
-    /// The number of requests that ended, by outcome, as [`Outcome::as_str`](crate::traffic::Outcome::as_str) names it.
+    /// The number of requests that ended, by outcome: 1xx to 5xx, error or cancelled.
     #[cfg_attr(
         feature = "admin",
         schema(example = json!({"1xx": 0, "2xx": 1200, "3xx": 0, "4xx": 2, "5xx": 1, "error": 0, "cancelled": 1}))
@@ -34,7 +35,9 @@ pub struct ActivityView {
     pub latency: LatencyView,
 }
 
-/// Outcomes in percent of the requests that ended. See [`ActivityView`].
+/// Outcomes in percent of the requests that ended.
+///
+/// See [`ActivityView`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]
 #[non_exhaustive]
@@ -66,7 +69,9 @@ pub struct LatencyView {
     pub p999_ms: Option<f64>,
 }
 
-/// The figures of the last seconds. See [`TrafficView`](super::TrafficView) for an example.
+/// The figures of the last seconds.
+///
+/// See [`TrafficView`](super::TrafficView) for an example.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]

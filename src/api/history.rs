@@ -63,7 +63,9 @@ pub struct RequestedChange {
     pub version: Option<String>,
 }
 
-/// A change that was made. See [`HistoryPage`] for an example.
+/// A change that was made.
+///
+/// See [`HistoryPage`] for an example.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]
 #[non_exhaustive]
@@ -82,7 +84,9 @@ pub struct HistoryEntryView {
     pub at: Timestamp,
 }
 
-/// A change that was refused. See [`HistoryPage`] for an example of a page.
+/// A change that was refused.
+///
+/// See [`HistoryPage`] for an example of a page.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]
 #[non_exhaustive]
@@ -104,7 +108,9 @@ pub struct RefusalView {
     pub at: Timestamp,
 }
 
-/// The weight and the active flag of a version at one time. See [`HistoryPage`] for an example.
+/// The weight and the active flag of a version at one time.
+///
+/// See [`HistoryPage`] for an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]

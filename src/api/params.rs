@@ -30,7 +30,9 @@ pub struct ChangeParams {
     pub timeout: Option<String>,
 }
 
-/// The condition that the response to a change can wait for. See [`ChangeParams`].
+/// The condition that the response to a change can wait for.
+///
+/// See [`ChangeParams`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -104,7 +106,9 @@ pub struct TrafficParams {
     pub timeout: Option<String>,
 }
 
-/// The condition that the traffic of a version can wait for. See [`TrafficParams`] for an example.
+/// The condition that the traffic of a version can wait for.
+///
+/// See [`TrafficParams`] for an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]

@@ -7,9 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::routing::Weight;
 
-/// A [`Weight`] as a JSON number in percent: 0 to 100 with at most two decimals.
+/// A weight or a share as a JSON number in percent: 0 to 100 with at most two decimals.
 ///
-/// Whole percentages are written without a decimal point.
+/// It has the values of a [`Weight`]. Whole percentages are written without a decimal point.
 ///
 /// ```
 /// use tower_canary::Weight;

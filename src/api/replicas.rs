@@ -63,7 +63,9 @@ pub struct ReplicaList {
     pub replicas: Vec<ReplicaView>,
 }
 
-/// One gateway among those that share the store. See [`ReplicaList`] for an example.
+/// One gateway among those that share the store.
+///
+/// See [`ReplicaList`] for an example.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]

@@ -51,7 +51,9 @@ pub struct SplitView {
     pub versions: Vec<VersionView>,
 }
 
-/// One version of a service. See [`SplitView`] for an example.
+/// One version of a service.
+///
+/// See [`SplitView`] for an example.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]

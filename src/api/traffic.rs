@@ -54,7 +54,9 @@ pub struct TrafficView {
     pub versions: Vec<VersionTrafficView>,
 }
 
-/// The traffic of one version at one gateway. See [`TrafficView`] for an example.
+/// The traffic of one version at one gateway.
+///
+/// See [`TrafficView`] for an example.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]
@@ -110,7 +112,9 @@ pub struct ClusterDrainView {
     pub drained_everywhere: Option<bool>,
 }
 
-/// Another gateway that may still have requests for a version. See [`ClusterDrainView`].
+/// Another gateway that may still have requests for a version.
+///
+/// See [`ClusterDrainView`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]
 #[non_exhaustive]

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use http::header::{ALLOW, CACHE_CONTROL, ETAG, IF_MATCH, LOCATION, X_CONTENT_TYPE_OPTIONS};
-use serde_json::json;
+use serde_json::{Value, json};
 use tower_canary::admin;
 use tower_canary::deployments::Unhealthy;
 
@@ -235,4 +235,32 @@ async fn the_document_names_every_route_its_answers_and_the_bearer_scheme() {
             assert_eq!(*problem, json!("#/components/schemas/Problem"), "{status} of {operation}");
         }
     }
+}
+
+/// Calls `check` with every description and summary of the document.
+fn descriptions(value: &Value, check: &mut impl FnMut(&str)) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value {
+                    Value::String(text) if name == "description" || name == "summary" => check(text),
+                    _ => descriptions(value, check),
+                }
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| descriptions(value, check)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_document_has_no_rust_in_its_descriptions() {
+    let mut count = 0;
+    descriptions(&admin::openapi_json(), &mut |text| {
+        count += 1;
+        for rust in ["```", "[`", "](", "::"] {
+            assert!(!text.contains(rust), "{text}");
+        }
+    });
+    assert!(count > 200, "{count}");
 }

@@ -18,3 +18,4 @@ mod problems;
 mod replicas;
 mod support;
 mod traffic;
+mod wire;
