@@ -27,13 +27,41 @@ use crate::deployments::Deployments;
 const MAX_BODY: usize = 16 * 1024;
 
 /// Creates the admin API over `deployments` for the principals that `auth` authenticates. See the [module](super) for
-/// its routes and an example.
+/// its routes.
 ///
-/// Nest it with `Router::nest`, and do not merge it: it responds to every path below its mount. The path of the mount
-/// with a `/` at the end stays with the application, unless it uses `Router::nest_service`.
-pub fn router(deployments: Deployments, auth: AdminAuth) -> Router {
+/// The router has its own state, so that it nests into a router with any state `S`. Nest it with `Router::nest`, and do
+/// not merge it: it responds to every path below its mount. The path of the mount with a `/` at the end stays with the
+/// application, unless it uses `Router::nest_service`.
+///
+/// ```
+/// use axum::Router;
+/// use axum::extract::State;
+/// use axum::routing::get;
+/// use tower_canary::admin::{self, AdminAuth};
+/// use tower_canary::{Deployments, Draw};
+///
+/// #[derive(Clone)]
+/// struct AppState {
+///     greeting: &'static str,
+/// }
+///
+/// async fn hello(State(state): State<AppState>) -> &'static str {
+///     state.greeting
+/// }
+///
+/// fn app(deployments: Deployments, auth: AdminAuth) -> Router {
+///     Router::new()
+///         .route("/hello", get(hello))
+///         .nest("/api/v1/admin", admin::router(deployments, auth))
+///         .with_state(AppState { greeting: "hello" })
+/// }
+/// ```
+pub fn router<S>(deployments: Deployments, auth: AdminAuth) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
     let (routes, _) = documented_routes().split_for_parts();
-    let routes = routes
+    let routes: Router = routes
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))

@@ -3,9 +3,11 @@
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
+use axum::extract::State;
 use http::Request;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::request::Parts;
+use http_body_util::BodyExt;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -147,6 +149,21 @@ async fn the_mount_itself_is_guarded_too() {
         let answer = app.clone().oneshot(request("GET", path, &[])).await.unwrap();
         assert_eq!(answer.status(), 401, "{path}");
     }
+}
+
+#[tokio::test]
+async fn the_api_nests_into_a_router_with_a_state() {
+    let jwt = JwtAuth::hs256(SECRET, ISSUER, AUDIENCE).unwrap();
+    let hello = axum::routing::get(async |State(greeting): State<&'static str>| greeting);
+    let app: Router = Router::new()
+        .route("/hello", hello)
+        .nest(MOUNT, admin::router(Deployments::in_memory(Draw::Exact), AdminAuth::jwt(jwt)))
+        .with_state("hello");
+    let bearer = format!("Bearer {}", token(&claims()));
+    let services = request("GET", "/deployment/services", &[&bearer]);
+    assert_eq!(app.clone().oneshot(services).await.unwrap().status(), 200);
+    let hello = app.oneshot(Request::get("/hello").body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(hello.into_body().collect().await.unwrap().to_bytes(), "hello");
 }
 
 #[tokio::test]
