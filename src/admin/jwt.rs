@@ -207,8 +207,8 @@ impl Names {
     /// Scopes of others are none of ours.
     fn scopes(&self) -> Vec<Scope> {
         match self {
-            Self::Text(text) => text.split(' ').filter_map(Scope::named).collect(),
-            Self::List(names) => names.iter().filter_map(|name| Scope::named(name)).collect(),
+            Self::Text(text) => text.split(' ').filter_map(|name| name.parse().ok()).collect(),
+            Self::List(names) => names.iter().filter_map(|name| name.parse().ok()).collect(),
         }
     }
 }

@@ -119,5 +119,5 @@ mod wait_limit;
 pub use self::auth::{AdminAuth, AuthError, Authenticator};
 #[cfg(feature = "jwt")]
 pub use self::jwt::{JwtAuth, JwtConfigError};
-pub use self::principal::{InvalidSubject, Principal, Scope};
+pub use self::principal::{InvalidSubject, Principal, Scope, UnknownScope};
 pub use self::router::{openapi_json, router};

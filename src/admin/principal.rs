@@ -1,6 +1,8 @@
 //! Authenticated senders and their scopes.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
 
 use http::Method;
 use thiserror::Error;
@@ -23,13 +25,16 @@ pub struct Principal {
     scopes: BTreeSet<Scope>,
 }
 
-/// What somebody may do.
+/// A permission: to read or to write.
 ///
 /// ```
 /// use tower_canary::admin::Scope;
 ///
-/// assert_eq!(Scope::named("canary:write"), Some(Scope::Write));
-/// assert_eq!(Scope::Read.as_str(), "canary:read");
+/// let scope: Scope = "canary:write".parse()?;
+/// assert_eq!(scope, Scope::Write);
+/// assert_eq!(Scope::Read.to_string(), "canary:read");
+/// assert!("CANARY:READ".parse::<Scope>().is_err());
+/// # Ok::<(), tower_canary::admin::UnknownScope>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -50,6 +55,17 @@ pub enum Scope {
 #[error("a subject has 1 to {MAX_ACTOR} characters, none of them a control character")]
 #[non_exhaustive]
 pub struct InvalidSubject;
+
+/// A text that is not the name of a [`Scope`].
+///
+/// ```
+/// let error = "admin".parse::<tower_canary::admin::Scope>().unwrap_err();
+/// assert_eq!(error.to_string(), "unknown scope: use canary:read or canary:write");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("unknown scope: use canary:read or canary:write")]
+#[non_exhaustive]
+pub struct UnknownScope;
 
 // === impl Principal ===
 
@@ -91,11 +107,8 @@ impl Principal {
 // === impl Scope ===
 
 impl Scope {
-    /// The scope called `name`.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        [Self::Read, Self::Write].into_iter().find(|scope| scope.as_str() == name)
-    }
+    /// All scopes.
+    pub const ALL: &'static [Self] = &[Self::Read, Self::Write];
 
     /// Returns the name of the scope in a token.
     #[must_use]
@@ -108,5 +121,19 @@ impl Scope {
 
     pub(super) fn needed_for(method: &Method) -> Self {
         if matches!(*method, Method::GET | Method::HEAD) { Self::Read } else { Self::Write }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Scope {
+    type Err = UnknownScope;
+
+    fn from_str(name: &str) -> Result<Self, UnknownScope> {
+        Self::ALL.iter().copied().find(|scope| scope.as_str() == name).ok_or(UnknownScope)
     }
 }
