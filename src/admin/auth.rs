@@ -1,4 +1,4 @@
-//! Who may use the admin API.
+//! Authentication of requests.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use thiserror::Error;
@@ -15,16 +16,46 @@ use super::principal::{Principal, Scope};
 use super::problem::ApiError;
 use crate::common::error::{BoxError, chain_text};
 
-/// How requests to the admin API are authenticated. There is no way to have none.
+/// The authentication of the admin API. Every router has one: there is no way to leave it out.
 ///
-/// With the feature `jwt`: `AdminAuth::jwt`. Else an [`Authenticator`] of the host's own:
+/// With the feature `jwt`, `AdminAuth::jwt` checks JSON web tokens. An application with a login of its own implements
+/// [`Authenticator`]:
 ///
 /// ```
-/// use http::request::Parts;
-/// use tower_canary::admin::{AdminAuth, AuthError, Authenticator, Principal, Scope};
+/// use tower_canary::admin::{AdminAuth, AuthError, Authenticator, Principal};
 ///
-/// /// Trusts the name that a proxy in front has verified. The proxy must strip the header from what clients send, and
-/// /// nobody may reach the gateway around it.
+/// #[derive(Debug)]
+/// struct Closed;
+///
+/// #[async_trait::async_trait]
+/// impl Authenticator for Closed {
+///     async fn authenticate(&self, _: &http::request::Parts) -> Result<Principal, AuthError> {
+///         Err(AuthError::Missing)
+///     }
+/// }
+///
+/// let auth = AdminAuth::custom(Closed);
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct AdminAuth {
+    authenticator: Arc<dyn Authenticator>,
+}
+
+/// Authenticates requests by the rules of the application.
+///
+/// Credentials that a browser sends by itself (cookies, client certificates, Basic) also need protection against
+/// requests that another site forges. That protection is the application's part.
+///
+/// An authenticator that trusts a proxy in front of the gateway:
+///
+/// ```
+/// use http::HeaderValue;
+/// use http::request::Parts;
+/// use tower_canary::admin::{AdminAuth, AuthError, Authenticator, Denial, Principal, Scope};
+///
+/// /// The proxy verifies the user, removes the header from client requests and sets it. Clients must not be able to
+/// /// reach the gateway around the proxy.
 /// #[derive(Debug)]
 /// struct BehindProxy;
 ///
@@ -36,37 +67,86 @@ use crate::common::error::{BoxError, chain_text};
 ///         let principal = Principal::new(user).map_err(AuthError::invalid)?;
 ///         Ok(principal.with_scopes([Scope::Read, Scope::Write]))
 ///     }
+///
+///     fn challenge(&self, _: Denial) -> Option<HeaderValue> {
+///         Some(HeaderValue::from_static(r#"Proxy-Login realm="canary""#))
+///     }
+///
+///     fn instructions(&self) -> &str {
+///         "sign in at https://login.example"
+///     }
 /// }
+///
 /// let auth = AdminAuth::custom(BehindProxy);
 /// ```
-#[derive(Clone, Debug)]
-#[must_use]
-pub struct AdminAuth {
-    authenticator: Arc<dyn Authenticator>,
-}
-
-/// Finds out who sent a request.
-///
-/// [`AdminAuth`] has an example. Credentials that a browser sends by itself (cookies, client certificates, Basic) also
-/// need a check that the request is not forged by another site, which is then the host's to add.
 #[async_trait]
 pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
-    /// Who sent `request`, and what they may do.
+    /// Returns the sender of `request` and its scopes. A request with several `Authorization` headers is refused before
+    /// this is called.
     ///
     /// # Errors
     ///
-    /// [`AuthError`]: the sender is answered 401, whatever the reason.
+    /// [`AuthError`] if the request is not authenticated. The response is 401 and does not show the cause.
     async fn authenticate(&self, request: &Parts) -> Result<Principal, AuthError>;
+
+    /// Returns the `WWW-Authenticate` header of the response to a request that is denied.
+    ///
+    /// RFC 9110, section 11.6.1, requires at least one challenge in each 401 response, and allows it in a 403 response.
+    /// The default therefore sends the challenge `Custom realm="canary-admin"` with 401 and none with 403. No scheme of
+    /// that name is registered, so browsers show no login dialog and clients do not retry with credentials of their own.
+    /// An authenticator for a registered scheme returns that scheme, for example `Basic realm="canary-admin"`. `None`
+    /// leaves the header out; with 401 that breaks the rule, and some clients then report a protocol error.
+    fn challenge(&self, denial: Denial) -> Option<HeaderValue> {
+        match denial {
+            Denial::MissingCredentials | Denial::InvalidCredentials => {
+                Some(HeaderValue::from_static(r#"Custom realm="canary-admin""#))
+            }
+            Denial::InsufficientScope => None,
+        }
+    }
+
+    /// Returns the detail of the problem in a 401 response: an instruction to the sender. It must be the same for all
+    /// requests, so that it does not show which part of the credentials is wrong.
+    fn instructions(&self) -> &str {
+        "send valid credentials"
+    }
 }
 
-/// Why a request is not authenticated. Its sender does not learn more than that.
+/// Why the admin API denies a request.
+///
+/// ```
+/// use tower_canary::admin::{AuthError, Denial};
+///
+/// assert_eq!(Denial::from(&AuthError::Missing), Denial::MissingCredentials);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Denial {
+    /// The request has no credentials: 401.
+    MissingCredentials,
+    /// The credentials are not valid: 401.
+    InvalidCredentials,
+    /// The credentials are valid, and their scopes do not include the one that the request needs: 403.
+    InsufficientScope,
+}
+
+/// Why a request is not authenticated. The cause goes to the log, and the sender does not see it.
+///
+/// ```
+/// use std::error::Error;
+/// use tower_canary::admin::AuthError;
+///
+/// let error = AuthError::invalid("the session has expired");
+/// assert_eq!(error.to_string(), "the credentials are not valid");
+/// assert_eq!(error.source().unwrap().to_string(), "the session has expired");
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AuthError {
-    /// It has no credentials.
+    /// The request has no credentials.
     #[error("the request has no credentials")]
     Missing,
-    /// Its credentials are not valid.
+    /// The credentials are not valid.
     #[error("the credentials are not valid")]
     Invalid(#[source] BoxError),
 }
@@ -74,36 +154,51 @@ pub enum AuthError {
 // === impl AdminAuth ===
 
 impl AdminAuth {
-    /// Asks `authenticator`.
+    /// Authenticates requests with `authenticator`. See [`Authenticator`] for an example.
     pub fn custom(authenticator: impl Authenticator) -> Self {
         Self { authenticator: Arc::new(authenticator) }
     }
 
     async fn principal(&self, request: &Parts) -> Result<Principal, AuthError> {
+        // Otherwise a proxy and the authenticator could each check another one of them.
         if request.headers.get_all(AUTHORIZATION).iter().nth(1).is_some() {
             return Err(AuthError::invalid("several Authorization headers"));
         }
         self.authenticator.authenticate(request).await
+    }
+
+    fn unauthorized(&self, error: &AuthError) -> ApiError {
+        let challenge = self.authenticator.challenge(error.into());
+        ApiError::unauthorized(challenge, self.authenticator.instructions())
+    }
+
+    fn insufficient_scope(&self, needed: Scope) -> ApiError {
+        let challenge = self.authenticator.challenge(Denial::InsufficientScope);
+        ApiError::insufficient_scope(challenge, needed)
+    }
+}
+
+// === impl Denial ===
+
+impl From<&AuthError> for Denial {
+    fn from(error: &AuthError) -> Self {
+        match error {
+            AuthError::Missing => Self::MissingCredentials,
+            AuthError::Invalid(_) => Self::InvalidCredentials,
+        }
     }
 }
 
 // === impl AuthError ===
 
 impl AuthError {
-    /// Credentials that are not valid because of `cause`, which goes to the log and not to the sender.
+    /// Creates the error for credentials that are not valid because of `cause`.
     pub fn invalid(cause: impl Into<BoxError>) -> Self {
         Self::Invalid(cause.into())
     }
-
-    const fn challenge(&self) -> &'static str {
-        match self {
-            Self::Missing => "Bearer",
-            Self::Invalid(_) => r#"Bearer error="invalid_token""#,
-        }
-    }
 }
 
-/// Lets nothing of the API be seen before it is known who asks and that they may.
+/// Authenticates a request and checks its scope before any part of the API sees it.
 pub(super) async fn guard(
     State(auth): State<AdminAuth>,
     request: Request,
@@ -112,17 +207,22 @@ pub(super) async fn guard(
     let (mut parts, body) = request.into_parts();
     let principal = auth.principal(&parts).await.map_err(|error| {
         tracing::debug!(error = ?chain_text(&error), "not authenticated");
-        ApiError::unauthorized(error.challenge())
+        auth.unauthorized(&error)
     })?;
     let needed = Scope::needed_for(&parts.method);
     if !principal.may(needed) {
         if needed == Scope::Write {
-            let subject = principal.subject();
-            let path = parts.uri.path();
-            tracing::warn!(?subject, method = ?parts.method, ?path, "a write by somebody who may not");
+            log_denied_write(&principal, &parts);
         }
-        return Err(ApiError::insufficient_scope(needed.as_str()));
+        return Err(auth.insufficient_scope(needed));
     }
     parts.extensions.insert(principal);
     Ok(next.run(Request::from_parts(parts, body)).await)
+}
+
+fn log_denied_write(principal: &Principal, request: &Parts) {
+    let subject = principal.subject();
+    let path = request.uri.path();
+    // With `?` (Debug), because both come from the client and may have control characters.
+    tracing::warn!(?subject, method = ?request.method, ?path, "write denied: the scope is missing");
 }

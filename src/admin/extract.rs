@@ -106,7 +106,10 @@ impl<S: Send + Sync> FromRequestParts<S> for WriteConditions {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let principal = parts.extensions.get().cloned().ok_or_else(|| ApiError::unauthorized("Bearer"))?;
+        // The guard has put it there.
+        let principal = parts.extensions.get().cloned().ok_or_else(|| {
+            ApiError::new(ProblemKind::InternalError, "the gateway has a defect: the sender is not known")
+        })?;
         let StrictQuery(params) = StrictQuery::<ChangeParams>::from_request_parts(parts, state).await?;
         Ok(Self {
             principal,

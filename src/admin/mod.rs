@@ -116,7 +116,7 @@ mod router;
 mod state;
 mod wait_limit;
 
-pub use self::auth::{AdminAuth, AuthError, Authenticator};
+pub use self::auth::{AdminAuth, AuthError, Authenticator, Denial};
 #[cfg(feature = "jwt")]
 pub use self::jwt::{JwtAuth, JwtConfigError};
 pub use self::principal::{InvalidSubject, Principal, Scope, UnknownScope};

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 
+use super::principal::Scope;
 use crate::api::{Problem, ProblemKind};
 use crate::deployments::DeployError;
 use crate::routing::{ChangeError, InvalidBackend, InvalidHealthPath, InvalidName, InvalidWeight};
@@ -19,7 +20,8 @@ use crate::store::StoreError;
 pub(super) struct ApiError {
     // Boxed to keep `Result<_, ApiError>` small.
     problem: Box<Problem>,
-    challenge: Option<&'static str>,
+    /// The `WWW-Authenticate` header.
+    challenge: Option<HeaderValue>,
 }
 
 impl ApiError {
@@ -28,14 +30,13 @@ impl ApiError {
     }
 
     /// Creates the response to missing or invalid credentials. The body does not say which of both it is.
-    pub(super) fn unauthorized(challenge: &'static str) -> Self {
-        let detail = "send a valid token as 'Authorization: Bearer <token>'";
-        Self { challenge: Some(challenge), ..Self::new(ProblemKind::Unauthorized, detail) }
+    pub(super) fn unauthorized(challenge: Option<HeaderValue>, instructions: &str) -> Self {
+        Self { challenge, ..Self::new(ProblemKind::Unauthorized, instructions) }
     }
 
-    pub(super) fn insufficient_scope(scope: &str) -> Self {
-        let detail = format!("this request needs the scope {scope}");
-        let challenge = Some(r#"Bearer error="insufficient_scope""#);
+    /// Creates the response to credentials without the scope that the request needs.
+    pub(super) fn insufficient_scope(challenge: Option<HeaderValue>, needed: Scope) -> Self {
+        let detail = format!("this request needs the scope {needed}");
         Self { challenge, ..Self::new(ProblemKind::InsufficientScope, detail) }
     }
 
@@ -63,7 +64,7 @@ impl IntoResponse for ApiError {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(challenge) = self.challenge {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+            headers.insert(WWW_AUTHENTICATE, challenge);
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));

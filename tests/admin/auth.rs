@@ -4,15 +4,15 @@ use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use http::Request;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::request::Parts;
+use http::{HeaderValue, Request};
 use http_body_util::BodyExt;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use tower_canary::admin::{
-    self, AdminAuth, AuthError, Authenticator, JwtAuth, JwtConfigError, Principal, Scope,
+    self, AdminAuth, AuthError, Authenticator, Denial, JwtAuth, JwtConfigError, Principal, Scope,
 };
 
 use tower_canary::{Deployments, Draw};
@@ -307,4 +307,67 @@ async fn an_authenticator_of_the_hosts_own_names_the_actor() {
     let history = Request::get(format!("{MOUNT}/deployment/services/auth/history")).header("x-user", "bob");
     let history = api.send(history.body(Body::empty()).unwrap()).await;
     assert_eq!(history.json["history"][0]["actor"], json!("bob"));
+}
+
+/// Authenticates nobody, and names a scheme of its own.
+#[derive(Debug)]
+struct Signed;
+
+#[async_trait]
+impl Authenticator for Signed {
+    async fn authenticate(&self, _: &Parts) -> Result<Principal, AuthError> {
+        Err(AuthError::Missing)
+    }
+
+    fn challenge(&self, denial: Denial) -> Option<HeaderValue> {
+        assert_eq!(denial, Denial::MissingCredentials);
+        Some(HeaderValue::from_static("Signature"))
+    }
+
+    fn instructions(&self) -> &str {
+        "sign the request"
+    }
+}
+
+#[tokio::test]
+async fn a_custom_authenticator_states_its_challenge() {
+    let api = Api::with(AdminAuth::custom(Signed)).await;
+    let answer = api.send(request("GET", "/deployment/services", &[])).await;
+    answer.is_problem(401, "unauthorized");
+    assert_eq!(answer.headers[WWW_AUTHENTICATE], "Signature");
+    assert_eq!(answer.json["detail"], "sign the request");
+}
+
+/// Lets everybody in who names the scope.
+#[derive(Debug)]
+struct ByScope;
+
+#[async_trait]
+impl Authenticator for ByScope {
+    async fn authenticate(&self, request: &Parts) -> Result<Principal, AuthError> {
+        let scope = request.headers.get("x-scope").ok_or(AuthError::Missing)?;
+        let scope: Scope = scope.to_str().map_err(AuthError::invalid)?.parse().map_err(AuthError::invalid)?;
+        Ok(Principal::new("bob").map_err(AuthError::invalid)?.with_scopes([scope]))
+    }
+}
+
+#[tokio::test]
+async fn the_default_challenge_does_not_ask_for_a_bearer_token() {
+    let api = Api::with(AdminAuth::custom(ByScope)).await;
+    let send = async |scope: Option<&'static str>| {
+        let mut request = request("GET", "/deployment/services", &[]);
+        if let Some(scope) = scope {
+            request.headers_mut().insert("x-scope", HeaderValue::from_static(scope));
+        }
+        api.send(request).await
+    };
+    for answer in [send(None).await, send(Some("admin")).await] {
+        answer.is_problem(401, "unauthorized");
+        assert_eq!(answer.headers[WWW_AUTHENTICATE], r#"Custom realm="canary-admin""#);
+        assert!(!answer.text.to_lowercase().contains("bearer"), "{}", answer.text);
+    }
+    let denied = send(Some("canary:write")).await;
+    denied.is_problem(403, "insufficient-scope");
+    assert!(!denied.headers.contains_key(WWW_AUTHENTICATE));
+    send(Some("canary:read")).await.is_ok();
 }
