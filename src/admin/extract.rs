@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::path::ErrorKind;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap};
 use http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::decode::{decode_json, decode_query};
 use super::if_match::IfMatch;
 use super::principal::Principal;
 use super::problem::ApiError;
@@ -97,7 +99,16 @@ async fn path_parameters<T: DeserializeOwned + Send, S: Send + Sync>(
     let parameters = Path::<T>::from_request_parts(parts, state).await;
     parameters
         .map(|Path(parameters)| parameters)
-        .map_err(|error| ApiError::new(ProblemKind::InvalidName, error.body_text()))
+        .map_err(|rejection| ApiError::new(ProblemKind::InvalidName, describe_path(rejection)))
+}
+
+fn describe_path(rejection: PathRejection) -> String {
+    if let PathRejection::FailedToDeserializePathParams(error) = rejection
+        && let ErrorKind::InvalidUtf8InPathParam { key } = error.into_kind()
+    {
+        return format!("the {key} in the path is not valid UTF-8");
+    }
+    "the names in the path cannot be read".to_owned()
 }
 
 // === impl WriteConditions ===
@@ -137,11 +148,9 @@ fn wait_time(params: &ChangeParams) -> Result<Option<Duration>, ApiError> {
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for StrictQuery<T> {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let query = Query::<T>::from_request_parts(parts, state).await;
-        query
-            .map(|Query(query)| Self(query))
-            .map_err(|error| ApiError::new(ProblemKind::MalformedQuery, shortened(&error.body_text())))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let query = decode_query(parts.uri.query().unwrap_or_default());
+        query.map(Self).map_err(|detail| ApiError::new(ProblemKind::MalformedQuery, shortened(&detail)))
     }
 }
 
@@ -171,14 +180,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
 
 impl<T: DeserializeOwned> JsonBody<T> {
     fn parse(json: &[u8]) -> Result<Self, ApiError> {
-        let refused = |text: &str| ApiError::new(ProblemKind::MalformedBody, shortened(text));
-        let Json(body) = Json::from_bytes(json).map_err(|error| refused(&error.body_text()))?;
-        // serde reads a list as the fields in their order.
-        if json.trim_ascii_start().starts_with(b"{") {
-            Ok(Self(body))
-        } else {
-            Err(refused("the body must be a JSON object"))
-        }
+        let body = decode_json(json);
+        body.map(Self).map_err(|detail| ApiError::new(ProblemKind::MalformedBody, shortened(&detail)))
     }
 }
 

@@ -104,6 +104,7 @@
 //! ```
 
 mod auth;
+mod decode;
 mod extract;
 mod handlers;
 mod if_match;

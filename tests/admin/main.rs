@@ -12,6 +12,7 @@ mod auth;
 mod hostile;
 #[path = "../shared/log.rs"]
 mod log;
+mod malformed;
 mod previews;
 mod probing;
 mod problems;
