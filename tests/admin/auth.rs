@@ -17,14 +17,8 @@ use tower_canary::admin::{
 
 use tower_canary::{Deployments, Draw};
 
+use crate::keys::{EC, ED, RSA};
 use crate::support::{AUDIENCE, Api, ISSUER, MOUNT, SECRET, claims, now, token};
-
-const RSA: &[u8] = include_bytes!("keys/rsa.pem");
-const RSA_PUB: &[u8] = include_bytes!("keys/rsa.pub.pem");
-const EC: &[u8] = include_bytes!("keys/ec.pem");
-const EC_PUB: &[u8] = include_bytes!("keys/ec.pub.pem");
-const ED: &[u8] = include_bytes!("keys/ed.pem");
-const ED_PUB: &[u8] = include_bytes!("keys/ed.pub.pem");
 
 /// Every route with every method, from the document, and some that do not exist.
 fn requests() -> Vec<(&'static str, String)> {
@@ -82,7 +76,7 @@ fn bad_tokens() -> Vec<(&'static str, String)> {
             encode(&Header::default(), &claims(), &EncodingKey::from_secret(&[9; 32])).unwrap()
         }),
         ("another algorithm of the family", signed(Algorithm::HS512, &EncodingKey::from_secret(SECRET))),
-        ("rsa", signed(Algorithm::RS256, &EncodingKey::from_rsa_pem(RSA).unwrap())),
+        ("rsa", signed(Algorithm::RS256, &EncodingKey::from_rsa_pem(RSA.private.as_bytes()).unwrap())),
         ("critical header", encode(&critical, &claims(), &EncodingKey::from_secret(SECRET)).unwrap()),
         ("expired", with(|c| _ = c.insert("exp".into(), json!(now() - 40)))),
         ("no exp", with(|c| _ = c.remove("exp"))),
@@ -237,8 +231,12 @@ async fn tokens_as_issuers_write_them_get_in() {
 
 #[tokio::test]
 async fn each_algorithm_takes_its_own_tokens_and_no_others() {
-    let (hs, rs) = (EncodingKey::from_secret(SECRET), EncodingKey::from_rsa_pem(RSA).unwrap());
-    let (es, ed) = (EncodingKey::from_ec_pem(EC).unwrap(), EncodingKey::from_ed_pem(ED).unwrap());
+    let (hs, rs) =
+        (EncodingKey::from_secret(SECRET), EncodingKey::from_rsa_pem(RSA.private.as_bytes()).unwrap());
+    let (es, ed) = (
+        EncodingKey::from_ec_pem(EC.private.as_bytes()).unwrap(),
+        EncodingKey::from_ed_pem(ED.private.as_bytes()).unwrap(),
+    );
     let tokens = [
         signed(Algorithm::HS256, &hs),
         signed(Algorithm::RS256, &rs),
@@ -247,13 +245,13 @@ async fn each_algorithm_takes_its_own_tokens_and_no_others() {
     ];
     let auths = [
         JwtAuth::hs256(SECRET, ISSUER, AUDIENCE),
-        JwtAuth::rs256(RSA_PUB, ISSUER, AUDIENCE),
-        JwtAuth::es256(EC_PUB, ISSUER, AUDIENCE),
-        JwtAuth::eddsa(ED_PUB, ISSUER, AUDIENCE),
+        JwtAuth::rs256(RSA.public.as_bytes(), ISSUER, AUDIENCE),
+        JwtAuth::es256(EC.public.as_bytes(), ISSUER, AUDIENCE),
+        JwtAuth::eddsa(ED.public.as_bytes(), ISSUER, AUDIENCE),
     ];
     // The public key, which is no secret, taken for the secret of an HMAC.
-    let confused =
-        [RSA_PUB, EC_PUB, ED_PUB].map(|public| signed(Algorithm::HS256, &EncodingKey::from_secret(public)));
+    let confused = [RSA.public.as_bytes(), EC.public.as_bytes(), ED.public.as_bytes()]
+        .map(|public| signed(Algorithm::HS256, &EncodingKey::from_secret(public)));
     for (i, auth) in auths.into_iter().enumerate() {
         let api = Api::with(AdminAuth::jwt(auth.unwrap())).await;
         for (j, token) in tokens.iter().chain(&confused).enumerate() {
@@ -267,14 +265,14 @@ async fn each_algorithm_takes_its_own_tokens_and_no_others() {
 #[test]
 fn keys_that_would_not_protect_are_refused() {
     assert!(matches!(JwtAuth::hs256(&[7; 31], ISSUER, AUDIENCE), Err(JwtConfigError::ShortSecret(31))));
-    for private in [RSA, EC, ED] {
+    for private in [&RSA, &EC, &ED].map(|keys| keys.private.as_bytes()) {
         assert!(matches!(JwtAuth::rs256(private, ISSUER, AUDIENCE), Err(JwtConfigError::PrivateKey)));
     }
-    for wrong in [b"".as_slice(), b"garbage", EC_PUB, ED_PUB] {
+    for wrong in [b"".as_slice(), b"garbage", EC.public.as_bytes(), ED.public.as_bytes()] {
         assert!(matches!(JwtAuth::rs256(wrong, ISSUER, AUDIENCE), Err(JwtConfigError::Key(_))));
     }
-    assert!(JwtAuth::es256(RSA_PUB, ISSUER, AUDIENCE).is_err());
-    assert!(JwtAuth::eddsa(EC_PUB, ISSUER, AUDIENCE).is_err());
+    assert!(JwtAuth::es256(RSA.public.as_bytes(), ISSUER, AUDIENCE).is_err());
+    assert!(JwtAuth::eddsa(EC.public.as_bytes(), ISSUER, AUDIENCE).is_err());
     let shown = format!("{:?}", JwtAuth::hs256(SECRET, ISSUER, AUDIENCE).unwrap());
     assert!(!shown.contains("0123456789") && !shown.contains("48, 49"), "{shown}");
 }

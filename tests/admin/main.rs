@@ -10,6 +10,7 @@ mod api;
 mod audit;
 mod auth;
 mod hostile;
+mod keys;
 #[path = "../shared/log.rs"]
 mod log;
 mod malformed;
