@@ -1,4 +1,8 @@
 //! Authentication of requests.
+//!
+//! Three questions, in this order: who sent the request ([`Authenticator::authenticate`]), which scope its method needs
+//! ([`Scope`]), and how the response to a denied request looks ([`Authenticator::challenge`]). The first two are answered
+//! before the path is looked at.
 
 use std::fmt;
 use std::sync::Arc;
@@ -155,10 +159,13 @@ pub enum AuthError {
 
 impl AdminAuth {
     /// Authenticates requests with `authenticator`. See [`Authenticator`] for an example.
+    ///
+    /// Clones of the result share the authenticator, so its caches and counters are shared too.
     pub fn custom(authenticator: impl Authenticator) -> Self {
         Self { authenticator: Arc::new(authenticator) }
     }
 
+    /// Authenticates a request.
     async fn principal(&self, request: &Parts) -> Result<Principal, AuthError> {
         // Otherwise a proxy and the authenticator could each check another one of them.
         if request.headers.get_all(AUTHORIZATION).iter().nth(1).is_some() {
@@ -167,11 +174,13 @@ impl AdminAuth {
         self.authenticator.authenticate(request).await
     }
 
+    /// Creates the 401 response.
     fn unauthorized(&self, error: &AuthError) -> ApiError {
         let challenge = self.authenticator.challenge(error.into());
         ApiError::unauthorized(challenge, self.authenticator.instructions())
     }
 
+    /// Creates the 403 response.
     fn insufficient_scope(&self, needed: Scope) -> ApiError {
         let challenge = self.authenticator.challenge(Denial::InsufficientScope);
         ApiError::insufficient_scope(challenge, needed)
@@ -192,13 +201,16 @@ impl From<&AuthError> for Denial {
 // === impl AuthError ===
 
 impl AuthError {
-    /// Creates the error for credentials that are not valid because of `cause`.
+    /// Creates the error for credentials that are not valid because of `cause`. See [`AuthError`] for an example.
     pub fn invalid(cause: impl Into<BoxError>) -> Self {
         Self::Invalid(cause.into())
     }
 }
 
 /// Authenticates a request and checks its scope before any part of the API sees it.
+///
+/// It is around the whole router, its `Allow` headers and its 404 included, so that a denied client gets the same
+/// response for every path. The principal goes into the extensions of the request.
 pub(super) async fn guard(
     State(auth): State<AdminAuth>,
     request: Request,
@@ -220,6 +232,8 @@ pub(super) async fn guard(
     Ok(next.run(Request::from_parts(parts, body)).await)
 }
 
+/// Logs a write of an authenticated client that may not write. Denied reads are not logged: they change nothing, and a
+/// dashboard with a wrong scope would fill the log.
 fn log_denied_write(principal: &Principal, request: &Parts) {
     let subject = principal.subject();
     let path = request.uri.path();

@@ -1,4 +1,8 @@
 //! Extractors: names in the path, conditions of a write, the query and the body.
+//!
+//! Every extractor rejects with an [`ApiError`], so that a malformed request gets a problem document like any other
+//! failure. axum's own rejections are plain text and name types of Rust. Extractors run after
+//! [`guard`](super::auth::guard), so that only authenticated clients see their messages.
 
 use std::time::Duration;
 
@@ -30,17 +34,26 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(5);
 const MAX_WAIT: Duration = Duration::from_secs(60);
 
 /// The service in the path.
+///
+/// A name that no service can have is refused with 422 `invalid-name`. Whether the service exists is not checked.
 #[derive(Debug)]
 pub(super) struct ServicePath(pub(super) ServiceName);
 
 /// The service and the version in the path.
+///
+/// As with [`ServicePath`], only the form of the names is checked.
 #[derive(Debug)]
 pub(super) struct VersionPath(pub(super) ServiceName, pub(super) VersionName);
 
 /// The sender of a write and its conditions.
+///
+/// It reads the query parameters of [`ChangeParams`], `If-Match`, and the principal that the guard has found. A handler
+/// that makes a change takes one, and hands it to [`AdminState::change`](super::state::AdminState::change).
 #[derive(Debug)]
 pub(super) struct WriteConditions {
+    /// The actor of the change.
     pub(super) principal: Principal,
+    /// The expected generation.
     pub(super) if_match: IfMatch,
     /// Skip the probe, and allow to deactivate the last active version.
     pub(super) force: bool,
@@ -51,10 +64,21 @@ pub(super) struct WriteConditions {
 }
 
 /// A query without unknown parameters. They are refused, so that a mistyped `force` is not overlooked.
+///
+/// A refused query gets 400 `malformed-query` with the name of the parameter.
 #[derive(Debug)]
 pub(super) struct StrictQuery<T>(pub(super) T);
 
 /// A JSON object in the body. An empty body is read as `{}`.
+///
+/// | body | response |
+/// | --- | --- |
+/// | longer than the router allows | 413 `payload-too-large` |
+/// | neither `application/json` nor `application/*+json` | 415 `unsupported-media-type` |
+/// | not a JSON object of the right form | 400 `malformed-body`, with the path of the field |
+///
+/// An empty body needs no media type, since a switch is a request without one. So the media type is no protection against
+/// requests that another site forges: that remains the part of the [`Authenticator`](super::auth::Authenticator).
 #[derive(Debug)]
 pub(super) struct JsonBody<T>(pub(super) T);
 
@@ -102,6 +126,7 @@ async fn path_parameters<T: DeserializeOwned + Send, S: Send + Sync>(
         .map_err(|rejection| ApiError::new(ProblemKind::InvalidName, describe_path(rejection)))
 }
 
+/// Says which name is wrong. axum's own text has more words of HTTP than an operator needs.
 fn describe_path(rejection: PathRejection) -> String {
     if let PathRejection::FailedToDeserializePathParams(error) = rejection
         && let ErrorKind::InvalidUtf8InPathParam { key } = error.into_kind()
@@ -132,6 +157,7 @@ impl<S: Send + Sync> FromRequestParts<S> for WriteConditions {
     }
 }
 
+/// Returns the longest time to wait for the other replicas. `None`: the response does not wait.
 fn wait_time(params: &ChangeParams) -> Result<Option<Duration>, ApiError> {
     match (params.wait, &params.timeout) {
         (None, None) => Ok(None),
@@ -179,18 +205,21 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
 }
 
 impl<T: DeserializeOwned> JsonBody<T> {
+    /// Parses the body without a look at its media type.
     fn parse(json: &[u8]) -> Result<Self, ApiError> {
         let body = decode_json(json);
         body.map(Self).map_err(|detail| ApiError::new(ProblemKind::MalformedBody, shortened(&detail)))
     }
 }
 
+/// Returns whether the media type is JSON, parameters such as `charset` aside.
 fn is_json(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
+/// Shortens a detail, because it may quote a body of 16 KiB.
 fn shortened(text: &str) -> String {
     text.chars().take(MAX_DETAIL).collect()
 }

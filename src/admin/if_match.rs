@@ -1,4 +1,8 @@
 //! The `If-Match` header (RFC 9110, section 13.1.1).
+//!
+//! An ETag of the API is the generation of a split in double quotes. The store has one expected generation for a change
+//! and compares it within its transaction, so a condition cannot be passed by a change that arrives in between. The
+//! other forms of the header, `*` and lists, are reduced to that here.
 
 use http::header::{HeaderMap, IF_MATCH};
 
@@ -18,6 +22,9 @@ pub(super) enum IfMatch {
 }
 
 impl IfMatch {
+    /// Parses all fields of the header together, as RFC 9110, section 5.3, allows to send a list in several fields.
+    ///
+    /// A header without a tag is refused: a condition that the client meant must not be ignored.
     pub(super) fn from_headers(headers: &HeaderMap) -> Result<Self, ApiError> {
         let values: Option<Vec<&str>> =
             headers.get_all(IF_MATCH).iter().map(|value| value.to_str().ok()).collect();
@@ -31,6 +38,9 @@ impl IfMatch {
     }
 
     /// Returns the generation that the store must insist on, if this gateway serves the split at `current`.
+    ///
+    /// `current` may be older than the split in the store. It only chooses among several tags, so that the worst
+    /// consequence is a refusal, after which the client reads the split again.
     pub(super) fn expected(&self, current: Option<u64>) -> Result<Option<u64>, ApiError> {
         match self {
             Self::Unconditional => Ok(None),
@@ -50,12 +60,16 @@ impl IfMatch {
     }
 }
 
+/// The response to a header that is neither `*` nor a list of ETags.
 fn malformed() -> ApiError {
     let detail = "If-Match must be '*' or ETags in double quotes, such as \"41\"";
     ApiError::new(ProblemKind::MalformedHeader, detail)
 }
 
 /// Parses a list of ETags and returns the generations that it names. `None`: it is not a list of ETags.
+///
+/// The grammar is in RFC 9110, sections 5.6.1 and 8.8.3: a list may have empty elements. Tags with characters outside of
+/// ASCII are refused, because ours never have them. `If-Match` compares strongly, so a weak tag matches nothing.
 fn generations(list: &str) -> Option<Vec<u64>> {
     let mut generations = Vec::new();
     let mut rest = list;

@@ -74,6 +74,7 @@ pub enum JwtConfigError {
     Key(#[source] BoxError),
 }
 
+/// The claims that are read here. [`Validation`] reads the times and the audience.
 #[derive(Deserialize)]
 struct Claims {
     // `Validation` checks the issuer too, but it would accept a list of issuers.
@@ -86,6 +87,7 @@ struct Claims {
     scp: ScopeNames,
 }
 
+/// The names of scopes in a token, in both forms that issuers use.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum ScopeNames {
@@ -109,6 +111,13 @@ impl AdminAuth {
 
 impl JwtAuth {
     /// Accepts tokens with HMAC and SHA-256. The issuer has the same `secret` of at least 32 random bytes.
+    ///
+    /// ```
+    /// use tower_canary::admin::{JwtAuth, JwtConfigError};
+    ///
+    /// let short = JwtAuth::hs256(b"hunter2", "ops", "gateway-admin");
+    /// assert!(matches!(short, Err(JwtConfigError::ShortSecret(7))));
+    /// ```
     ///
     /// # Errors
     ///
@@ -160,6 +169,7 @@ impl JwtAuth {
         Ok(Self::new(Algorithm::EdDSA, key, issuer, audience))
     }
 
+    /// Fixes the algorithm, the key and the required claims. A token can change none of them.
     fn new(algorithm: Algorithm, key: DecodingKey, issuer: &str, audience: &str) -> Self {
         // Where another crate enables a second backend of jsonwebtoken, the first token would panic without this. An
         // error means that the application has chosen a backend already.
@@ -174,6 +184,7 @@ impl JwtAuth {
         Self { key, validation }
     }
 
+    /// Checks the signature and the claims of a token, and makes its sender from them.
     fn verify(&self, token: &str) -> Result<Principal, AuthError> {
         let token = decode::<Claims>(token, &self.key, &self.validation).map_err(AuthError::invalid)?;
         if token.header.crit.is_some() {
@@ -185,6 +196,8 @@ impl JwtAuth {
     }
 }
 
+/// Reads a PEM text with the function for its algorithm. A private key would be accepted by some of those, and would then
+/// be where it does not belong.
 fn read_public_key(
     pem: &[u8],
     read: impl FnOnce(&[u8]) -> jsonwebtoken::errors::Result<DecodingKey>,

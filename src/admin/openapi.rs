@@ -1,4 +1,8 @@
 //! The OpenAPI document: its frame, the parameters and the responses that several operations share.
+//!
+//! The operations are in the handlers' attributes, the schemas come from the wire types. Facts that several
+//! operations share are stated once, here: the parameters of an extractor beside its name, and the statuses, headers and
+//! problems of a response type. The problems come from the table of [`ProblemKind`], so the document cannot lack one.
 
 use std::collections::BTreeMap;
 
@@ -14,8 +18,13 @@ use utoipa::{IntoParams, IntoResponses, Modify};
 use super::extract::{ServicePath, VersionPath, WriteConditions};
 use crate::api::{ChangeResult, Problem, ProblemKind, SplitView};
 
+/// The responses of an operation by status, in utoipa's form.
 type Responses = BTreeMap<String, RefOr<Response>>;
 
+/// The frame of the document: title, server and security scheme.
+///
+/// The schemas that only the shared responses name are listed here, because utoipa collects the others from the
+/// handlers' attributes.
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(
@@ -29,6 +38,9 @@ type Responses = BTreeMap<String, RefOr<Response>>;
 )]
 pub(super) struct Document;
 
+/// Adds the security scheme that the operations name.
+///
+/// The document is the same for every authenticator. One that is not for bearer tokens says so in its challenge.
 struct Bearer;
 
 impl Modify for Bearer {
@@ -86,6 +98,7 @@ impl IntoParams for WriteConditions {
     }
 }
 
+/// Creates a parameter of the path.
 fn path(name: &str, description: &str) -> Parameter {
     parameter(name, ParameterIn::Path, description, Type::String)
 }
@@ -100,10 +113,10 @@ fn parameter(name: &str, place: ParameterIn, description: &str, kind: Type) -> P
 
 // === Responses ===
 
-/// The problems of a read.
+/// The problems of a read: no condition can fail, and there is no body.
 pub(super) struct ReadProblems;
 
-/// The problems of a request with side effects.
+/// The problems of a request with side effects: all kinds. 405 is not a response of an operation in the document.
 pub(super) struct WriteProblems;
 
 /// The split of one service, with its ETag, or a problem.
@@ -165,10 +178,12 @@ fn split(description: &str, schema: &str) -> ResponseBuilder {
         .header("ETag", header("the generation in double quotes; left out after a dry run"))
 }
 
+/// Creates a header with a text value.
 fn header(description: &str) -> utoipa::openapi::Header {
     HeaderBuilder::new().description(Some(description)).build()
 }
 
+/// Creates one response for each status of the kinds whose statuses are possible.
 fn problems(is_possible: impl Fn(StatusCode) -> bool) -> Responses {
     let mut slugs: BTreeMap<StatusCode, Vec<&str>> = BTreeMap::new();
     for kind in ProblemKind::ALL.iter().filter(|kind| is_possible(kind.status())) {
@@ -180,6 +195,7 @@ fn problems(is_possible: impl Fn(StatusCode) -> bool) -> Responses {
         .collect()
 }
 
+/// Creates the response with a status and lists the kinds of problem that have it.
 fn problem(status: StatusCode, slugs: &[&str]) -> Response {
     let body = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
     let response =

@@ -1,4 +1,7 @@
 //! Authenticated senders and their scopes.
+//!
+//! A principal is what an authenticator makes of a request's credentials. Its subject becomes the actor in the history,
+//! so it has the limits of that column: a text that a store could not keep is refused before the change and not after.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -26,6 +29,8 @@ pub struct Principal {
 }
 
 /// A permission: to read or to write.
+///
+/// Neither scope includes the other. A tool that only makes changes gets [`Scope::Write`] alone, and cannot list services.
 ///
 /// ```
 /// use tower_canary::admin::Scope;
@@ -84,7 +89,19 @@ impl Principal {
         Ok(Self { subject, scopes: BTreeSet::new() })
     }
 
-    /// Adds `scopes` to the scopes of the principal. See [`Principal`] for an example.
+    /// Adds `scopes` to the scopes of the principal.
+    ///
+    /// ```
+    /// use tower_canary::admin::{Principal, Scope};
+    ///
+    /// let roles = ["viewer", "deployer"];
+    /// let mut operator = Principal::new("alice")?.with_scopes([Scope::Read]);
+    /// if roles.contains(&"deployer") {
+    ///     operator = operator.with_scopes([Scope::Write]);
+    /// }
+    /// assert!(operator.may(Scope::Read) && operator.may(Scope::Write));
+    /// # Ok::<(), tower_canary::admin::InvalidSubject>(())
+    /// ```
     #[must_use]
     pub fn with_scopes(mut self, scopes: impl IntoIterator<Item = Scope>) -> Self {
         self.scopes.extend(scopes);
@@ -92,12 +109,18 @@ impl Principal {
     }
 
     /// Returns the subject: the actor of the principal's changes in the history.
+    ///
+    /// ```
+    /// let alice = tower_canary::admin::Principal::new("alice")?;
+    /// assert_eq!(alice.subject(), "alice");
+    /// # Ok::<(), tower_canary::admin::InvalidSubject>(())
+    /// ```
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.subject
     }
 
-    /// Returns whether the principal has `scope`.
+    /// Returns whether the principal has `scope`. See [`Principal`] for an example.
     #[must_use]
     pub fn may(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope)
@@ -119,6 +142,7 @@ impl Scope {
         }
     }
 
+    /// Returns the scope that a request with this method needs. Methods that are not known here count as writes.
     pub(super) fn needed_for(method: &Method) -> Self {
         if matches!(*method, Method::GET | Method::HEAD) { Self::Read } else { Self::Write }
     }

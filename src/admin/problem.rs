@@ -1,8 +1,19 @@
 //! Errors of handlers as responses.
 //!
 //! The table of statuses, types and titles is [`ProblemKind`]. Errors of the modules below become problems here and
-//! nowhere else. A detail may quote the request and the split. The cause of a failure inside the gateway goes to the
-//! log and not into the response.
+//! nowhere else:
+//!
+//! | error | made by | response | log |
+//! | --- | --- | --- | --- |
+//! | `Invalid…` of `routing` | parsing a name, weight, URL or path | 422, the whole text | none |
+//! | [`ChangeError`] | the rules of a split | 404, 409 or 422, the whole text | `warn` for a change, by the deployments |
+//! | [`StoreError`] about the request | the store | 400, 404, 409 or 412, the whole text | `warn` for a change, by the deployments |
+//! | [`StoreError::Broken`], [`StoreError::Unavailable`] | the store | 500 or 503, a fixed text | `error`, here, with all causes |
+//! | [`DeployError`] | probes, the URL policy, the history | 404, 409 or 422, the whole text | `warn` for a change, by the deployments |
+//! | a panic | code of the application | 500, a fixed text | by the application's panic hook |
+//!
+//! A detail may quote the request and the split, because the sender may read both. The cause of a failure inside the
+//! gateway, for example the address of the database, goes to the log and not into the response.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -16,6 +27,8 @@ use crate::routing::{ChangeError, InvalidBackend, InvalidHealthPath, InvalidName
 use crate::store::StoreError;
 
 /// A problem document with the headers of its response.
+///
+/// Handlers and extractors return it as their error, and `?` makes one of the errors in the table above.
 #[derive(Debug)]
 pub(super) struct ApiError {
     // Boxed to keep `Result<_, ApiError>` small.
@@ -25,6 +38,7 @@ pub(super) struct ApiError {
 }
 
 impl ApiError {
+    /// Creates a problem whose detail the sender of the request sees.
     pub(super) fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
         Self { problem: Box::new(Problem::new(kind, detail)), challenge: None }
     }
@@ -57,6 +71,8 @@ impl ApiError {
     }
 }
 
+/// The response has the media type of RFC 9457. A 503 has `Retry-After: 1`, since gateways look for the store about every
+/// second.
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -129,6 +145,7 @@ impl From<ChangeError> for ApiError {
     }
 }
 
+/// A text that is not the value it should be: 422 with the text of the error, which says what to give.
 macro_rules! from_invalid {
     ($($error:ident => $kind:ident),*) => {$(
         impl From<$error> for ApiError {

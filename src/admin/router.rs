@@ -91,6 +91,8 @@ pub fn openapi_json() -> Value {
 }
 
 /// Shows this document.
+///
+/// The paths in it are relative to its own path.
 #[utoipa::path(
     get,
     path = "/openapi.json",
@@ -107,6 +109,7 @@ fn documented_routes() -> OpenApiRouter<AdminState> {
     OpenApiRouter::with_openapi(Document::openapi()).merge(reads()).merge(changes())
 }
 
+/// The operations that change nothing and need [`Scope::Read`](super::principal::Scope::Read).
 fn reads() -> OpenApiRouter<AdminState> {
     OpenApiRouter::new()
         .routes(routes!(openapi))
@@ -119,6 +122,7 @@ fn reads() -> OpenApiRouter<AdminState> {
         .routes(routes!(replicas::replicas))
 }
 
+/// The operations that need [`Scope::Write`](super::principal::Scope::Write).
 fn changes() -> OpenApiRouter<AdminState> {
     OpenApiRouter::new()
         .routes(routes!(weights::set_weight))
@@ -131,6 +135,7 @@ fn changes() -> OpenApiRouter<AdminState> {
         .routes(routes!(history::restore))
 }
 
+/// Sets a header of every response, including those after a panic and to a denied request.
 fn overriding_header(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
     SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value))
 }
@@ -142,6 +147,7 @@ fn panicked(_: Box<dyn Any + Send>) -> Response {
     ApiError::new(ProblemKind::InternalError, detail).into_response()
 }
 
+/// Responds to paths that the API does not have.
 async fn not_found() -> ApiError {
     ApiError::new(ProblemKind::NotFound, "the admin API has no such path")
 }

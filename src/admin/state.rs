@@ -1,4 +1,8 @@
 //! The state of the handlers, and the one way in which they change a split.
+//!
+//! A change goes down one line, and each level has one function for it: [`AdminState::change`] adds the conditions of the
+//! HTTP request, [`Deployments::apply`](crate::deployments::Deployments::apply) probes and publishes, and the store
+//! decides by the rules of [`Split::apply`](crate::routing::Split::apply) within its transaction.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,19 +21,25 @@ use crate::routing::{Change, Preview, Route, ServiceName};
 use crate::store::{ChangeRequest, StoreError};
 
 /// The state that all handlers share.
+///
+/// It has no other fields: everything that outlives a request belongs to the deployments, which the application also
+/// uses without the API.
 #[derive(Clone, Debug)]
 pub(super) struct AdminState {
     pub(super) deployments: Deployments,
 }
 
 impl AdminState {
-    /// Returns the route of a service as this gateway serves it.
+    /// Returns the route of a service as this gateway serves it, or the problem `unknown-service`.
     pub(super) fn route(&self, service: &ServiceName) -> Result<Arc<Route>, ApiError> {
         let route = self.deployments.handle().route(service.as_str());
         route.ok_or_else(|| StoreError::UnknownService(service.clone()).into())
     }
 
     /// Makes a change, or previews it, and waits for the other replicas if the request asks for that.
+    ///
+    /// The result is without `weight` and `switchedTo`, which the handlers of those changes add. Every refusal of the
+    /// request itself comes before the change: after it, a failure to see the other replicas is part of the result.
     pub(super) async fn change(
         &self,
         service: &ServiceName,
@@ -53,6 +63,7 @@ impl AdminState {
         Ok(result)
     }
 
+    /// Adds the actor, the reason and the conditions to a change.
     fn change_request(
         &self,
         service: &ServiceName,
@@ -85,6 +96,7 @@ impl AdminState {
     }
 }
 
+/// Shows a change that was not made.
 fn preview_result(preview: &Preview) -> ChangeResult {
     let mut result = ChangeResult::from(&preview.after);
     result.dry_run = true;
@@ -92,8 +104,10 @@ fn preview_result(preview: &Preview) -> ChangeResult {
     result
 }
 
-/// Responds to a change with `status`, or with 202 if some replica does not serve it yet. A preview gets 200 and no
-/// ETag, because no such generation exists.
+/// Responds to a change with `status`, or with 202 if some replica does not serve it yet.
+///
+/// A preview gets 200 and no ETag, because no such generation exists: a client that sent it as `If-Match` would be
+/// refused.
 pub(super) fn changed(status: StatusCode, result: ChangeResult) -> Response {
     if result.dry_run {
         return Json(result).into_response();
@@ -104,6 +118,8 @@ pub(super) fn changed(status: StatusCode, result: ChangeResult) -> Response {
 }
 
 /// Responds with `body` and the generation of the split as its ETag.
+///
+/// The tag is strong: two responses with the same generation show the same split.
 pub(super) fn with_etag(status: StatusCode, generation: u64, body: impl Serialize) -> Response {
     let mut response = (status, Json(body)).into_response();
     // A number in quotes is always a valid header value.

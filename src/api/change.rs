@@ -191,8 +191,8 @@ impl SetWeights {
     /// Creates a request with these weights, which must total 100.
     #[must_use]
     pub fn new(weights: impl IntoIterator<Item = (VersionName, Weight)>) -> Self {
-        let in_percent = |(version, weight): (VersionName, Weight)| (version.to_string(), weight.percent());
-        Self { weights: weights.into_iter().map(in_percent).collect(), reason: None }
+        let weights = weights.into_iter().map(|(version, weight)| (version.to_string(), weight.percent()));
+        Self { weights: weights.collect(), reason: None }
     }
 }
 

@@ -37,7 +37,7 @@ pub struct Problem {
     /// The status of the response.
     #[cfg_attr(feature = "admin", schema(example = 404))]
     pub status: u16,
-    /// What is wrong with this request, and how to change it.
+    /// The mistake in this request, and how to change it.
     pub detail: String,
     /// With `generation-conflict`: the generation that `If-Match` expects.
     #[serde(skip_serializing_if = "Option::is_none")]

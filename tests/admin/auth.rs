@@ -1,4 +1,4 @@
-//! Who gets in: no route, known or not, answers anybody else.
+//! Authentication: no route, known or not, responds to an unauthenticated client.
 
 use async_trait::async_trait;
 use axum::Router;
@@ -51,7 +51,7 @@ fn signed(algorithm: Algorithm, key: &EncodingKey) -> String {
 }
 
 fn base64(text: &str) -> String {
-    // What comes before the first dot of a token is base64 of its header; any JSON will do as claims.
+    // The second part of a token is the base64 of its claims, and any JSON can be claims.
     let value: Value = serde_json::from_str(text).unwrap();
     token(&value).split('.').nth(1).unwrap().to_owned()
 }
@@ -336,7 +336,7 @@ async fn a_custom_authenticator_states_its_challenge() {
     assert_eq!(answer.json["detail"], "sign the request");
 }
 
-/// Lets everybody in who names the scope.
+/// Grants the scope that the request names.
 #[derive(Debug)]
 struct ByScope;
 

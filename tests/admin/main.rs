@@ -1,4 +1,4 @@
-//! The admin API from outside: through the router a host nests, and over sockets where probing is the matter.
+//! The admin API from outside: through the router, and over sockets for the tests of probes.
 
 #![expect(
     clippy::unwrap_used,

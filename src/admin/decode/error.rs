@@ -8,6 +8,9 @@ use serde::de::{self, Expected, Unexpected};
 const MAX_QUOTE: usize = 40;
 
 /// Why a body or a query cannot be read, and where.
+///
+/// serde creates it through the constructors of [`de::Error`], which get the facts apart: the unknown name, the list of
+/// known ones, the value. A `String` of serde_json's error would have to be taken to pieces again.
 #[derive(Debug)]
 pub(super) struct DecodeError {
     /// The names of the fields around the error, innermost first.
@@ -15,11 +18,16 @@ pub(super) struct DecodeError {
     reason: Reason,
 }
 
+/// The mistake. The variants with names are worded only when it is known whether they are fields or parameters.
 #[derive(Debug)]
 enum Reason {
+    /// A name that the type does not have, and the names that it has.
     Unknown { name: String, known: &'static [&'static str] },
+    /// A name without which there is no value.
     Missing { name: &'static str },
+    /// A name that is given twice.
     Duplicate { name: &'static str },
+    /// Any other mistake, in words.
     Other(String),
 }
 
@@ -33,13 +41,13 @@ impl DecodeError {
         Self { path: Vec::new(), reason: Reason::Other(text) }
     }
 
-    /// Adds the name of the field that has the error.
+    /// Adds the name of the field that has the error. The innermost field is added first, on the way out.
     pub(super) fn within(mut self, name: String) -> Self {
         self.path.push(name);
         self
     }
 
-    /// Returns the error as a sentence in which the names are those of fields, or of parameters, as `noun` says.
+    /// Returns the message. `noun` is the word for a name: field or parameter.
     pub(super) fn describe(&self, noun: &str) -> String {
         let reason = match &self.reason {
             Reason::Unknown { name, known: [] } => format!("unknown {noun} {}", quoted(name)),
@@ -111,12 +119,15 @@ pub(super) fn alternatives(names: &[&str]) -> String {
     }
 }
 
+/// Shortens a text of the request and escapes control characters, which a terminal would act on.
 fn shown(text: &str) -> String {
     let start: String = text.chars().take(MAX_QUOTE).collect();
     let dots = if start.len() < text.len() { "…" } else { "" };
     format!("{}{dots}", start.escape_debug())
 }
 
+/// Describes a value that serde has refused. This is for mistakes that [`Field`](super::field::Field) does not find by
+/// itself.
 fn described(given: Unexpected<'_>) -> String {
     match given {
         Unexpected::Bool(value) => value.to_string(),

@@ -12,7 +12,9 @@ use serde_json::error::Category;
 use super::error::quoted;
 use super::field::{Fields, Source};
 
-/// Reads a JSON object. The error says what is wrong and where.
+/// Reads a JSON object, or returns a message with the mistake and its place.
+///
+/// The JSON is parsed twice. Bodies have at most 16 KiB, and requests of the admin API are rare.
 pub(in crate::admin) fn decode_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, String> {
     // First the names: a `Value` keeps one of two fields with the same name, and it is not known which one is meant.
     serde_json::from_slice::<UniqueNames>(json).map_err(|error| describe(&error))?;
@@ -25,6 +27,10 @@ pub(in crate::admin) fn decode_json<T: DeserializeOwned>(json: &[u8]) -> Result<
     T::deserialize(MapAccessDeserializer::new(fields)).map_err(|error| error.describe("field"))
 }
 
+/// Words a mistake in the JSON itself, with its line and column.
+///
+/// serde_json has no codes for its errors, only texts. An unknown text is passed on, so a later release of serde_json can
+/// at worst bring back its own words for JSON.
 fn describe(error: &serde_json::Error) -> String {
     let place = format!("line {}, column {}", error.line(), error.column());
     let text = error.to_string();
@@ -43,6 +49,9 @@ fn describe(error: &serde_json::Error) -> String {
 }
 
 /// Any JSON in which no object has two fields with the same name.
+///
+/// Parsers differ in which of both fields they take (RFC 8259, section 4), so a proxy that checks bodies could see
+/// another change than the gateway makes.
 struct UniqueNames;
 
 impl<'de> Deserialize<'de> for UniqueNames {

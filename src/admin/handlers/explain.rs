@@ -9,7 +9,10 @@ use crate::admin::problem::ApiError;
 use crate::admin::state::AdminState;
 use crate::api::{ExplainParams, ExplanationView, ProblemKind};
 
-/// Explains which version the user with a key gets. A request with that key gets the same version.
+/// Explains which version the user with a key gets.
+///
+/// A request with that key gets the same version, unless the session affinity of the user or an override chooses
+/// another one. The key has a slot, and the split assigns each slot to a version. The slot of a key never changes.
 #[utoipa::path(
     get,
     path = "/deployment/services/{service}/explain",

@@ -12,14 +12,20 @@ use crate::admin::state::{AdminState, changed};
 use crate::api::{HistoryPage, HistoryParams, ProblemKind, RefusalView, RestoreGeneration};
 use crate::routing::Change;
 
+/// The number of changes on a page, if the request names no limit.
 const DEFAULT_LIMIT: u32 = 50;
+
+/// The largest limit that a request may name.
 const MAX_LIMIT: u32 = 200;
 
 /// The number of refused changes on the first page.
 const REFUSED_LIMIT: u32 = 50;
 
-/// Lists the changes of a service, latest first. The first page, which has no `before`, also has the last 50 changes
-/// that were refused.
+/// Lists the changes of a service, latest first.
+///
+/// Each change has its actor, its reason, and the split before and after it. The first page, which has no `before`, also
+/// has the last 50 changes that were refused, with the reason for each refusal. For the next page, send `nextBefore` as
+/// `before`.
 #[utoipa::path(
     get,
     path = "/deployment/services/{service}/history",
@@ -55,6 +61,9 @@ pub(in crate::admin) async fn history(
 }
 
 /// Restores the weights and active flags of an earlier generation.
+///
+/// The versions that were active in that generation must still exist. Versions that were registered later get no
+/// traffic. The URLs stay as they are now. The restore is a change of its own, with a new generation.
 #[utoipa::path(
     post,
     path = "/deployment/services/{service}/restore",

@@ -8,7 +8,10 @@ use crate::admin::problem::ApiError;
 use crate::admin::state::AdminState;
 use crate::api::{ReplicaList, StatusView};
 
-/// Shows how fresh the routes of this gateway are. The response needs no store.
+/// Shows how fresh the routes of this gateway are.
+///
+/// The response needs no store. A high age means that the gateway cannot reach the store, so that it does not follow
+/// the changes of other gateways. Its routes stay in use.
 #[utoipa::path(
     get,
     path = "/deployment/status",
@@ -21,6 +24,8 @@ pub(in crate::admin) async fn status(State(state): State<AdminState>) -> Json<St
 }
 
 /// Lists the gateways that share the store and report, with the revision that each serves.
+///
+/// A gateway disappears from the list 15 seconds after its last report.
 #[utoipa::path(
     get,
     path = "/deployment/replicas",

@@ -23,8 +23,11 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(30);
 /// The longest time that a request may name.
 const MAX_WAIT: Duration = Duration::from_secs(600);
 
-/// Shows the traffic of each version at this gateway, and which other gateways may still have requests for it. With
-/// `Accept: text/event-stream` the same is sent every two seconds, for five minutes.
+/// Shows the traffic of each version at this gateway, and which other gateways may still have requests for it.
+///
+/// With `wait=drained` the response waits until the process of a version may be stopped. It shows the traffic in either
+/// case, and `drainedEverywhere` says whether the version is drained. With `Accept: text/event-stream` the same is sent
+/// every two seconds as an event `traffic`, for five minutes. Then the client sends the request again.
 #[utoipa::path(
     get,
     path = "/deployment/services/{service}/traffic",
@@ -78,6 +81,7 @@ fn wait_time(params: &TrafficParams) -> Result<Option<Duration>, ApiError> {
     }
 }
 
+/// Returns whether the client asks for a stream. Other media ranges, such as `*/*`, get one JSON response.
 fn accepts_events(headers: &HeaderMap) -> bool {
     let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|range| range.trim().starts_with("text/event-stream"))

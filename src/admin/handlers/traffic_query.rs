@@ -1,4 +1,13 @@
 //! Reads the traffic of a service here, and asks the store about the other gateways.
+//!
+//! A version is drained when three things hold, in this order of reading:
+//!
+//! 1. No request is in flight here, and none can arrive: [`is_drained`](crate::RoutingHandle::is_drained).
+//! 2. The store knows which gateways share it, read within [`STORE_TIMEOUT`].
+//! 3. None of them [blocks](OtherReplicas::blockers) the version.
+//!
+//! A store that does not respond means "not known", and never "drained": the wait continues, and the response has
+//! `null`.
 
 use std::convert::Infallible;
 use std::time::{Duration, SystemTime};
@@ -41,6 +50,7 @@ enum ClusterView {
     Alone,
     /// The store could not be asked.
     Unknown,
+    /// The gateways that reported lately.
     Known(OtherReplicas),
 }
 
@@ -57,6 +67,8 @@ impl TrafficQuery {
     }
 
     /// Reads the figures once.
+    ///
+    /// Fails with `unknown-service` or `unknown-version`. A removed version is shown while it has requests here.
     pub(super) async fn snapshot(&self) -> Result<TrafficView, ApiError> {
         let cluster = self.cluster().await;
         let mut traffic = self
@@ -87,6 +99,7 @@ impl TrafficQuery {
         }
     }
 
+    /// Looks here often, and asks the store only while nothing is left to wait for here.
     async fn drained_everywhere(&self) {
         loop {
             while self.is_used_here() {
@@ -101,12 +114,15 @@ impl TrafficQuery {
         }
     }
 
+    /// Returns whether this gateway has requests for the version or may get some. A version that is not there any more is
+    /// not used.
     fn is_used_here(&self) -> bool {
         let Some(version) = &self.version else { return false };
         let handle = self.deployments.handle();
         handle.is_drained(self.service.as_str(), version.as_str()) == Some(false)
     }
 
+    /// Returns whether another gateway may still use the version. Without the store this must be assumed.
     fn is_used_elsewhere(&self, cluster: &ClusterView) -> bool {
         match (cluster, &self.version) {
             (ClusterView::Known(others), Some(version)) => others.blockers(version).next().is_some(),
@@ -115,6 +131,7 @@ impl TrafficQuery {
         }
     }
 
+    /// Asks the store for the other gateways. A slow or failing store does not delay the figures of this gateway.
     async fn cluster(&self) -> ClusterView {
         if self.deployments.replica_id().is_none() {
             return ClusterView::Alone;

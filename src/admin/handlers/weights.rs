@@ -13,7 +13,10 @@ use crate::admin::state::{AdminState, changed};
 use crate::api::{PlainChange, SetWeight, SetWeights};
 use crate::routing::{Change, VersionName, Weight};
 
-/// Sets the weight of a version. The other active versions share the rest in proportion to their weights.
+/// Sets the weight of a version.
+///
+/// The other active versions share the rest in proportion to their weights. If all of them are at 0 and there are
+/// several, the request is ambiguous and refused: set all weights instead. A version that had no traffic is probed first.
 #[utoipa::path(
     put,
     path = "/deployment/services/{service}/versions/{version}/weight",
@@ -36,7 +39,9 @@ pub(in crate::admin) async fn set_weight(
     Ok(changed(StatusCode::OK, result))
 }
 
-/// Sets all weights of a split. They total 100; an active version that is left out gets 0.
+/// Sets all weights of a split.
+///
+/// The weights must total 100. An active version that is left out gets 0. Versions that had no traffic are probed first.
 #[utoipa::path(
     put,
     path = "/deployment/services/{service}/weights",
@@ -57,7 +62,10 @@ pub(in crate::admin) async fn set_weights(
     Ok(changed(StatusCode::OK, result))
 }
 
-/// Gives all traffic to a version, and activates it if necessary. This is also the rollback.
+/// Gives all traffic to a version, and activates it if necessary.
+///
+/// This is also the rollback: switch to the version that served before. A switch to the version that has all traffic
+/// already changes nothing and succeeds.
 #[utoipa::path(
     post,
     path = "/deployment/services/{service}/versions/{version}/switch",
@@ -79,8 +87,10 @@ pub(in crate::admin) async fn switch(
     Ok(changed(StatusCode::OK, result))
 }
 
-/// Ends the session affinity of all users who are pinned to a version of the service: each is assigned again by the
-/// present weights.
+/// Ends the session affinity of all users who are pinned to a version of the service.
+///
+/// The next request of each user is assigned by the present weights, and the user is pinned again. Users with a key keep
+/// their version, because it follows from the key.
 #[utoipa::path(
     post,
     path = "/deployment/services/{service}/redraw",
@@ -100,6 +110,7 @@ pub(in crate::admin) async fn redraw(
     Ok(changed(StatusCode::OK, result))
 }
 
+/// Parses the names and weights. A wrong one gets the status 422 and not 400: the body has the right form.
 fn parse_weights(weights: &BTreeMap<String, f64>) -> Result<BTreeMap<VersionName, Weight>, ApiError> {
     weights.iter().map(|(version, weight)| Ok((version.parse()?, Weight::try_from(*weight)?))).collect()
 }
