@@ -237,6 +237,24 @@ async fn the_document_names_every_route_its_answers_and_the_bearer_scheme() {
     }
 }
 
+#[test]
+fn each_change_documents_its_etag_and_lagging_replicas() {
+    let document = admin::openapi_json();
+    let paths = document["paths"].as_object().unwrap();
+    let operations = paths.values().flat_map(|path| path.as_object().unwrap().values());
+    let changes: Vec<&Value> =
+        operations.filter(|operation| operation["parameters"].to_string().contains("dryRun")).collect();
+    assert_eq!(changes.len(), 8);
+    for change in changes {
+        for status in ["200", "202"] {
+            let response = &change["responses"][status];
+            assert!(response["headers"]["ETag"].is_object(), "{status} of {change}");
+            let schema = &response["content"]["application/json"]["schema"]["$ref"];
+            assert_eq!(*schema, json!("#/components/schemas/ChangeResult"));
+        }
+    }
+}
+
 /// Calls `check` with every description and summary of the document.
 fn descriptions(value: &Value, check: &mut impl FnMut(&str)) {
     match value {
