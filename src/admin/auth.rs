@@ -1,8 +1,8 @@
 //! Authentication of requests.
 //!
-//! Three questions, in this order: who sent the request ([`Authenticator::authenticate`]), which scope its method needs
-//! ([`Scope`]), and how the response to a denied request looks ([`Authenticator::challenge`]). The first two are answered
-//! before the path is looked at.
+//! Three questions, in this order: who sent the request ([`Authenticator::authenticate`]), which scope its
+//! method needs ([`Scope`]), and how the response to a denied request looks ([`Authenticator::challenge`]).
+//! The first two are answered before the path is looked at.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,8 +22,8 @@ use crate::common::error::{BoxError, chain_text};
 
 /// The authentication of the admin API. Every router has one: there is no way to leave it out.
 ///
-/// With the feature `jwt`, `AdminAuth::jwt` checks JSON web tokens. An application with a login of its own implements
-/// [`Authenticator`]:
+/// With the feature `jwt`, `AdminAuth::jwt` checks JSON web tokens. An application with a login of its own
+/// implements [`Authenticator`]:
 ///
 /// ```
 /// use tower_canary::admin::{AdminAuth, AuthError, Authenticator, Principal};
@@ -48,8 +48,8 @@ pub struct AdminAuth {
 
 /// Authenticates requests by the rules of the application.
 ///
-/// Credentials that a browser sends by itself (cookies, client certificates, Basic) also need protection against
-/// requests that another site forges. That protection is the application's part.
+/// Credentials that a browser sends by itself (cookies, client certificates, Basic) also need protection
+/// against requests that another site forges. That protection is the application's part.
 ///
 /// An authenticator that trusts a proxy in front of the gateway:
 ///
@@ -58,8 +58,8 @@ pub struct AdminAuth {
 /// use http::request::Parts;
 /// use tower_canary::admin::{AdminAuth, AuthError, Authenticator, Denial, Principal, Scope};
 ///
-/// /// The proxy verifies the user, removes the header from client requests and sets it. Clients must not be able to
-/// /// reach the gateway around the proxy.
+/// /// The proxy verifies the user, removes the header from client requests and sets it. Clients must not
+/// /// be able to reach the gateway around the proxy.
 /// #[derive(Debug)]
 /// struct BehindProxy;
 ///
@@ -85,8 +85,8 @@ pub struct AdminAuth {
 /// ```
 #[async_trait]
 pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
-    /// Returns the sender of `request` and its scopes. A request with several `Authorization` headers is refused before
-    /// this is called.
+    /// Returns the sender of `request` and its scopes. A request with several `Authorization` headers is
+    /// refused before this is called.
     ///
     /// # Errors
     ///
@@ -95,11 +95,12 @@ pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
 
     /// Returns the `WWW-Authenticate` header of the response to a request that is denied.
     ///
-    /// RFC 9110, section 11.6.1, requires at least one challenge in each 401 response, and allows it in a 403 response.
-    /// The default therefore sends the challenge `Custom realm="canary-admin"` with 401 and none with 403. No scheme of
-    /// that name is registered, so browsers show no login dialog and clients do not retry with credentials of their own.
-    /// An authenticator for a registered scheme returns that scheme, for example `Basic realm="canary-admin"`. `None`
-    /// leaves the header out; with 401 that breaks the rule, and some clients then report a protocol error.
+    /// RFC 9110, section 11.6.1, requires at least one challenge in each 401 response, and allows it in a 403
+    /// response. The default therefore sends the challenge `Custom realm="canary-admin"` with 401 and none
+    /// with 403. No scheme of that name is registered, so browsers show no login dialog and clients do not
+    /// retry with credentials of their own. An authenticator for a registered scheme returns that scheme, for
+    /// example `Basic realm="canary-admin"`. `None` leaves the header out; with 401 that breaks the rule, and
+    /// some clients then report a protocol error.
     fn challenge(&self, denial: Denial) -> Option<HeaderValue> {
         match denial {
             Denial::MissingCredentials | Denial::InvalidCredentials => {
@@ -109,8 +110,8 @@ pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
         }
     }
 
-    /// Returns the detail of the problem in a 401 response: an instruction to the sender. It must be the same for all
-    /// requests, so that it does not show which part of the credentials is wrong.
+    /// Returns the detail of the problem in a 401 response: an instruction to the sender. It must be the same
+    /// for all requests, so that it does not show which part of the credentials is wrong.
     fn instructions(&self) -> &str {
         "send valid credentials"
     }
@@ -201,7 +202,8 @@ impl From<&AuthError> for Denial {
 // === impl AuthError ===
 
 impl AuthError {
-    /// Creates the error for credentials that are not valid because of `cause`. See [`AuthError`] for an example.
+    /// Creates the error for credentials that are not valid because of `cause`. See [`AuthError`] for an
+    /// example.
     pub fn invalid(cause: impl Into<BoxError>) -> Self {
         Self::Invalid(cause.into())
     }
@@ -209,8 +211,8 @@ impl AuthError {
 
 /// Authenticates a request and checks its scope before any part of the API sees it.
 ///
-/// It is around the whole router, its `Allow` headers and its 404 included, so that a denied client gets the same
-/// response for every path. The principal goes into the extensions of the request.
+/// It is around the whole router, its `Allow` headers and its 404 included, so that a denied client gets the
+/// same response for every path. The principal goes into the extensions of the request.
 pub(super) async fn guard(
     State(auth): State<AdminAuth>,
     request: Request,
@@ -232,8 +234,8 @@ pub(super) async fn guard(
     Ok(next.run(Request::from_parts(parts, body)).await)
 }
 
-/// Logs a write of an authenticated client that may not write. Denied reads are not logged: they change nothing, and a
-/// dashboard with a wrong scope would fill the log.
+/// Logs a write of an authenticated client that may not write. Denied reads are not logged: they change
+/// nothing, and a dashboard with a wrong scope would fill the log.
 fn log_denied_write(principal: &Principal, request: &Parts) {
     let subject = principal.subject();
     let path = request.uri.path();

@@ -1,7 +1,7 @@
 //! Extractors: names in the path, conditions of a write, the query and the body.
 //!
-//! Every extractor rejects with an [`ApiError`], so that a malformed request gets a problem document like any other
-//! failure. axum's own rejections are plain text and name types of Rust. Extractors run after
+//! Every extractor rejects with an [`ApiError`], so that a malformed request gets a problem document like any
+//! other failure. axum's own rejections are plain text and name types of Rust. Extractors run after
 //! [`guard`](super::auth::guard), so that only authenticated clients see their messages.
 
 use std::time::Duration;
@@ -35,7 +35,8 @@ const MAX_WAIT: Duration = Duration::from_secs(60);
 
 /// The service in the path.
 ///
-/// A name that no service can have is refused with 422 `invalid-name`. Whether the service exists is not checked.
+/// A name that no service can have is refused with 422 `invalid-name`. Whether the service exists is not
+/// checked.
 #[derive(Debug)]
 pub(super) struct ServicePath(pub(super) ServiceName);
 
@@ -47,8 +48,9 @@ pub(super) struct VersionPath(pub(super) ServiceName, pub(super) VersionName);
 
 /// The sender of a write and its conditions.
 ///
-/// It reads the query parameters of [`ChangeParams`], `If-Match`, and the principal that the guard has found. A handler
-/// that makes a change takes one, and hands it to [`AdminState::change`](super::state::AdminState::change).
+/// It reads the query parameters of [`ChangeParams`], `If-Match`, and the principal that the guard has found.
+/// A handler that makes a change takes one, and hands it to
+/// [`AdminState::change`](super::state::AdminState::change).
 #[derive(Debug)]
 pub(super) struct WriteConditions {
     /// The actor of the change.
@@ -77,8 +79,9 @@ pub(super) struct StrictQuery<T>(pub(super) T);
 /// | neither `application/json` nor `application/*+json` | 415 `unsupported-media-type` |
 /// | not a JSON object of the right form | 400 `malformed-body`, with the path of the field |
 ///
-/// An empty body needs no media type, since a switch is a request without one. So the media type is no protection against
-/// requests that another site forges: that remains the part of the [`Authenticator`](super::auth::Authenticator).
+/// An empty body needs no media type, since a switch is a request without one. So the media type is no
+/// protection against requests that another site forges: that remains the part of the
+/// [`Authenticator`](super::auth::Authenticator).
 #[derive(Debug)]
 pub(super) struct JsonBody<T>(pub(super) T);
 

@@ -1,8 +1,8 @@
 //! The `If-Match` header (RFC 9110, section 13.1.1).
 //!
-//! An ETag of the API is the generation of a split in double quotes. The store has one expected generation for a change
-//! and compares it within its transaction, so a condition cannot be passed by a change that arrives in between. The
-//! other forms of the header, `*` and lists, are reduced to that here.
+//! An ETag of the API is the generation of a split in double quotes. The store has one expected generation
+//! for a change and compares it within its transaction, so a condition cannot be passed by a change that
+//! arrives in between. The other forms of the header, `*` and lists, are reduced to that here.
 
 use http::header::{HeaderMap, IF_MATCH};
 
@@ -16,13 +16,14 @@ pub(super) enum IfMatch {
     Unconditional,
     /// The service must exist.
     Any,
-    /// The generation must be one of these. Weak tags and tags that are not numbers of ours match nothing and are left
-    /// out.
+    /// The generation must be one of these. Weak tags and tags that are not numbers of ours match nothing and
+    /// are left out.
     OneOf(Vec<u64>),
 }
 
 impl IfMatch {
-    /// Parses all fields of the header together, as RFC 9110, section 5.3, allows to send a list in several fields.
+    /// Parses all fields of the header together, as RFC 9110, section 5.3, allows to send a list in several
+    /// fields.
     ///
     /// A header without a tag is refused: a condition that the client meant must not be ignored.
     pub(super) fn from_headers(headers: &HeaderMap) -> Result<Self, ApiError> {
@@ -39,8 +40,8 @@ impl IfMatch {
 
     /// Returns the generation that the store must insist on, if this gateway serves the split at `current`.
     ///
-    /// `current` may be older than the split in the store. It only chooses among several tags, so that the worst
-    /// consequence is a refusal, after which the client reads the split again.
+    /// `current` may be older than the split in the store. It only chooses among several tags, so that the
+    /// worst consequence is a refusal, after which the client reads the split again.
     pub(super) fn expected(&self, current: Option<u64>) -> Result<Option<u64>, ApiError> {
         match self {
             Self::Unconditional => Ok(None),
@@ -68,8 +69,9 @@ fn malformed() -> ApiError {
 
 /// Parses a list of ETags and returns the generations that it names. `None`: it is not a list of ETags.
 ///
-/// The grammar is in RFC 9110, sections 5.6.1 and 8.8.3: a list may have empty elements. Tags with characters outside of
-/// ASCII are refused, because ours never have them. `If-Match` compares strongly, so a weak tag matches nothing.
+/// The grammar is in RFC 9110, sections 5.6.1 and 8.8.3: a list may have empty elements. Tags with characters
+/// outside of ASCII are refused, because ours never have them. `If-Match` compares strongly, so a weak tag
+/// matches nothing.
 fn generations(list: &str) -> Option<Vec<u64>> {
     let mut generations = Vec::new();
     let mut rest = list;

@@ -25,13 +25,14 @@ const MIN_SECRET: usize = 32;
 /// The token must have these claims:
 ///
 /// - `iss` and `aud`, with the issuer and the audience that are given here,
-/// - `exp`, a time in the future, and `nbf`, if there is one, a time in the past, each with 30 seconds of leeway,
+/// - `exp`, a time in the future, and `nbf`, if there is one, a time in the past, each with 30 seconds of
+///   leeway,
 /// - `sub`, 1 to 255 characters without control characters: the actor of changes in the history,
-/// - `scope` or `scp`, each a text with spaces between the names (RFC 9068) or a list of names. Unknown names are
-///   ignored.
+/// - `scope` or `scp`, each a text with spaces between the names (RFC 9068) or a list of names. Unknown names
+///   are ignored.
 ///
-/// The header of the token chooses neither the algorithm nor the key, and no key set is fetched. A token for the issuer
-/// `ops` and the audience `gateway-admin` has these claims:
+/// The header of the token chooses neither the algorithm nor the key, and no key set is fetched. A token for
+/// the issuer `ops` and the audience `gateway-admin` has these claims:
 ///
 /// ```json
 /// {"iss": "ops", "aud": "gateway-admin", "sub": "alice", "exp": 1798761600, "scope": "canary:read canary:write"}
@@ -95,7 +96,8 @@ enum ScopeNames {
     List(Vec<String>),
 }
 
-/// The token has header parameters that must be understood (RFC 7515, section 4.1.11). None is implemented here.
+/// The token has header parameters that must be understood (RFC 7515, section 4.1.11). None is implemented
+/// here.
 #[derive(Debug, Error)]
 #[error("the token has critical header parameters")]
 struct CriticalHeader;
@@ -129,8 +131,8 @@ impl JwtAuth {
         Ok(Self::new(Algorithm::HS256, DecodingKey::from_secret(secret), issuer, audience))
     }
 
-    /// Accepts tokens with RSA (PKCS #1 v1.5) and SHA-256. `public_key` is the key of the issuer as PEM, of 2,048 bits
-    /// or more.
+    /// Accepts tokens with RSA (PKCS #1 v1.5) and SHA-256. `public_key` is the key of the issuer as PEM, of
+    /// 2,048 bits or more.
     ///
     /// ```no_run
     /// use tower_canary::admin::JwtAuth;
@@ -141,7 +143,8 @@ impl JwtAuth {
     ///
     /// # Errors
     ///
-    /// [`JwtConfigError::PrivateKey`] if it is a private key, [`JwtConfigError::Key`] if it is not an RSA key.
+    /// [`JwtConfigError::PrivateKey`] if it is a private key, [`JwtConfigError::Key`] if it is not an RSA
+    /// key.
     pub fn rs256(public_key: &[u8], issuer: &str, audience: &str) -> Result<Self, JwtConfigError> {
         let key = read_public_key(public_key, DecodingKey::from_rsa_pem)?;
         Ok(Self::new(Algorithm::RS256, key, issuer, audience))
@@ -158,12 +161,13 @@ impl JwtAuth {
         Ok(Self::new(Algorithm::ES256, key, issuer, audience))
     }
 
-    /// Accepts tokens with Ed25519. `public_key` is the key of the issuer as PEM. See [`rs256`](Self::rs256) for an
-    /// example.
+    /// Accepts tokens with Ed25519. `public_key` is the key of the issuer as PEM. See [`rs256`](Self::rs256)
+    /// for an example.
     ///
     /// # Errors
     ///
-    /// [`JwtConfigError::PrivateKey`] if it is a private key, [`JwtConfigError::Key`] if it is not an Ed25519 key.
+    /// [`JwtConfigError::PrivateKey`] if it is a private key, [`JwtConfigError::Key`] if it is not an Ed25519
+    /// key.
     pub fn eddsa(public_key: &[u8], issuer: &str, audience: &str) -> Result<Self, JwtConfigError> {
         let key = read_public_key(public_key, DecodingKey::from_ed_pem)?;
         Ok(Self::new(Algorithm::EdDSA, key, issuer, audience))
@@ -171,8 +175,8 @@ impl JwtAuth {
 
     /// Fixes the algorithm, the key and the required claims. A token can change none of them.
     fn new(algorithm: Algorithm, key: DecodingKey, issuer: &str, audience: &str) -> Self {
-        // Where another crate enables a second backend of jsonwebtoken, the first token would panic without this. An
-        // error means that the application has chosen a backend already.
+        // Where another crate enables a second backend of jsonwebtoken, the first token would panic without
+        // this. An error means that the application has chosen a backend already.
         let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
         let mut validation = Validation::new(algorithm);
         validation.set_issuer(&[issuer]);
@@ -196,8 +200,8 @@ impl JwtAuth {
     }
 }
 
-/// Reads a PEM text with the function for its algorithm. A private key would be accepted by some of those, and would then
-/// be where it does not belong.
+/// Reads a PEM text with the function for its algorithm. A private key would be accepted by some of those,
+/// and would then be where it does not belong.
 fn read_public_key(
     pem: &[u8],
     read: impl FnOnce(&[u8]) -> jsonwebtoken::errors::Result<DecodingKey>,

@@ -1,8 +1,8 @@
 //! The admin API: an axum router with which operators register versions and move traffic.
 //!
-//! [`router()`] makes the API from the [`Deployments`](crate::Deployments) that it controls and an [`AdminAuth`] that
-//! decides who may use it. The application nests it, by convention at `/api/v1/admin`. The JSON of requests and
-//! responses is in the module [`api`](crate::api), for clients too.
+//! [`router()`] makes the API from the [`Deployments`](crate::Deployments) that it controls and an
+//! [`AdminAuth`] that decides who may use it. The application nests it, by convention at `/api/v1/admin`. The
+//! JSON of requests and responses is in the module [`api`](crate::api), for clients too.
 //!
 //! # Routes
 //!
@@ -32,72 +32,77 @@
 //! | `PUT /routing/services/{service}/versions/{version}` | [`UpdateVersion`] | activates, deactivates or changes the URL |
 //! | `DELETE /routing/services/{service}/versions/{version}` | [`PlainChange`] | removes an inactive version |
 //!
-//! And one request that changes nothing: `POST /deployment/services/{service}/versions/{version}/check` probes a version
-//! now, with the response [`CheckView`].
+//! And one request that changes nothing: `POST /deployment/services/{service}/versions/{version}/check`
+//! probes a version now, with the response [`CheckView`].
 //!
 //! # Requests
 //!
-//! A body is a JSON object of at most 16 KiB. An empty body is read as `{}`. Unknown fields and unknown query parameters
-//! are refused, so that a mistyped name is not overlooked.
+//! A body is a JSON object of at most 16 KiB. An empty body is read as `{}`. Unknown fields and unknown query
+//! parameters are refused, so that a mistyped name is not overlooked.
 //!
 //! # Changes
 //!
-//! Every change takes a `reason` in its body (at most 1,000 characters, no control characters) and these conditions:
+//! Every change takes a `reason` in its body (at most 1,000 characters, no control characters) and these
+//! conditions:
 //!
-//! - `If-Match: "<generation>"` makes the change only if the split is at that generation. `"0"` on a registration
-//!   expects that the service does not exist yet. `*` expects that it exists.
-//! - `?force=true` skips the probe, and allows to deactivate the last active version. It does not skip the policy for
-//!   URLs.
-//! - `?dryRun=true` does not make the change. The response shows the split that the change would make, and which users
-//!   with a key would get another version. Nothing is probed or stored.
-//! - `?wait=converged` waits until all [replicas](crate::deployments::Builder::with_replica_name) serve the change, for
-//!   5 seconds or for `&timeout=`, 60 seconds at most. The response lists the replicas, and its status is 202 if some
-//!   replica does not serve the change yet. A gateway that does not report to the store refuses to wait.
+//! - `If-Match: "<generation>"` makes the change only if the split is at that generation. `"0"` on a
+//!   registration expects that the service does not exist yet. `*` expects that it exists.
+//! - `?force=true` skips the probe, and allows to deactivate the last active version. It does not skip the
+//!   policy for URLs.
+//! - `?dryRun=true` does not make the change. The response shows the split that the change would make, and
+//!   which users with a key would get another version. Nothing is probed or stored.
+//! - `?wait=converged` waits until all [replicas](crate::deployments::Builder::with_replica_name) serve the
+//!   change, for 5 seconds or for `&timeout=`, 60 seconds at most. The response lists the replicas, and its
+//!   status is 202 if some replica does not serve the change yet. A gateway that does not report to the store
+//!   refuses to wait.
 //!
-//! A version without traffic is probed before it gets some. The first version of a service is not probed, because it
-//! has no traffic yet that it could fail.
+//! A version without traffic is probed before it gets some. The first version of a service is not probed,
+//! because it has no traffic yet that it could fail.
 //!
-//! Each change that changed something is logged as one `info` event. Each refused change is logged as one `warn` event
-//! and appears on the first page of the history. A write without the necessary scope is logged as one `warn` event. A
-//! malformed request gets an error response. It is not logged and not stored.
+//! Each change that changed something is logged as one `info` event. Each refused change is logged as one
+//! `warn` event and appears on the first page of the history. A write without the necessary scope is logged
+//! as one `warn` event. A malformed request gets an error response. It is not logged and not stored.
 //!
 //! # History
 //!
-//! A page has 50 changes, or `?limit=` of 1 to 200, latest first. `?before=` takes the `nextBefore` of the page before.
-//! The first page also has the last 50 refused changes, with the reason for each refusal.
+//! A page has 50 changes, or `?limit=` of 1 to 200, latest first. `?before=` takes the `nextBefore` of the
+//! page before. The first page also has the last 50 refused changes, with the reason for each refusal.
 //!
 //! # Traffic
 //!
 //! The figures are from the gateway that responds. If it
-//! [reports](crate::deployments::Builder::with_replica_name) to the store, the response also lists the other gateways
-//! that may still have requests for a version.
+//! [reports](crate::deployments::Builder::with_replica_name) to the store, the response also lists the other
+//! gateways that may still have requests for a version.
 //!
 //! - `?version=v1.0` shows one version.
-//! - `?version=v1.0&wait=drained` responds once the process of the version may be stopped, because no gateway has or
-//!   sends requests to it, or after 30 seconds or `&timeout=`, 10 minutes at most. `drainedEverywhere` says which one it
-//!   is. A removed version is shown while this gateway has requests for it, so wait before you remove it.
+//! - `?version=v1.0&wait=drained` responds once the process of the version may be stopped, because no gateway
+//!   has or sends requests to it, or after 30 seconds or `&timeout=`, 10 minutes at most. `drainedEverywhere`
+//!   says which one it is. A removed version is shown while this gateway has requests for it, so wait before
+//!   you remove it.
 //! - `Accept: text/event-stream` responds with an event `traffic` every two seconds, for five minutes.
 //!
 //! # Responses
 //!
-//! Weights are in percent, times are in RFC 3339. A response with one split has the header `ETag: "<generation>"`.
+//! Weights are in percent, times are in RFC 3339. A response with one split has the header `ETag:
+//! "<generation>"`.
 //!
-//! Reads show what this gateway serves now, without the store. The history, the refused changes and the replicas are read
-//! from the store. Errors are problem documents (RFC 9457), see [below](#problems). Their details are for the sender of
-//! the request; the cause of a failure inside the gateway goes to `tracing` only.
+//! Reads show what this gateway serves now, without the store. The history, the refused changes and the
+//! replicas are read from the store. Errors are problem documents (RFC 9457), see [below](#problems). Their
+//! details are for the sender of the request; the cause of a failure inside the gateway goes to `tracing`
+//! only.
 //!
 //! # Authentication
 //!
-//! [`AdminAuth`] authenticates every request before any other part of the API sees it. An unauthenticated client cannot
-//! find out which paths or services exist. `GET` and `HEAD` need [`Scope::Read`], every other method needs
-//! [`Scope::Write`].
+//! [`AdminAuth`] authenticates every request before any other part of the API sees it. An unauthenticated
+//! client cannot find out which paths or services exist. `GET` and `HEAD` need [`Scope::Read`], every other
+//! method needs [`Scope::Write`].
 //!
 //! The API sends no CORS headers. Time limits and rate limits are the application's part.
 //!
 //! # Example
 //!
-//! An application that authenticates operators by keys of its own. With the feature `jwt`, `AdminAuth::jwt` needs no
-//! such code.
+//! An application that authenticates operators by keys of its own. With the feature `jwt`, `AdminAuth::jwt`
+//! needs no such code.
 //!
 //! ```
 //! use std::collections::HashMap;
@@ -151,9 +156,9 @@
 //!
 //! # Concurrent changes
 //!
-//! Two operators may change the same split. A client that reads a split, decides, and writes sends the ETag that it has
-//! read. If the split has changed meanwhile, the write is refused with 412 and both generations, and the client reads
-//! again. Requests and responses are the types of the module [`api`](crate::api):
+//! Two operators may change the same split. A client that reads a split, decides, and writes sends the ETag
+//! that it has read. If the split has changed meanwhile, the write is refused with 412 and both generations,
+//! and the client reads again. Requests and responses are the types of the module [`api`](crate::api):
 //!
 //! ```
 //! use axum::Router;
@@ -212,8 +217,8 @@
 //!
 //! # Problems
 //!
-//! The `type` of a problem stays the same across releases; titles and details may change. [`Problem`] is the document,
-//! and [`ProblemKind`] has the rows of this table:
+//! The `type` of a problem stays the same across releases; titles and details may change. [`Problem`] is the
+//! document, and [`ProblemKind`] has the rows of this table:
 //!
 //! | status | `type` | when |
 //! | --- | --- | --- |

@@ -1,8 +1,9 @@
 //! The OpenAPI document: its frame, the parameters and the responses that several operations share.
 //!
 //! The operations are in the handlers' attributes, the schemas come from the wire types. Facts that several
-//! operations share are stated once, here: the parameters of an extractor beside its name, and the statuses, headers and
-//! problems of a response type. The problems come from the table of [`ProblemKind`], so the document cannot lack one.
+//! operations share are stated once, here: the parameters of an extractor beside its name, and the statuses,
+//! headers and problems of a response type. The problems come from the table of [`ProblemKind`], so the
+//! document cannot lack one.
 
 use std::collections::BTreeMap;
 
@@ -23,8 +24,8 @@ type Responses = BTreeMap<String, RefOr<Response>>;
 
 /// The frame of the document: title, server and security scheme.
 ///
-/// The schemas that only the shared responses name are listed here, because utoipa collects the others from the
-/// handlers' attributes.
+/// The schemas that only the shared responses name are listed here, because utoipa collects the others from
+/// the handlers' attributes.
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(
@@ -40,7 +41,8 @@ pub(super) struct Document;
 
 /// Adds the security scheme that the operations name.
 ///
-/// The document is the same for every authenticator. One that is not for bearer tokens says so in its challenge.
+/// The document is the same for every authenticator. One that is not for bearer tokens says so in its
+/// challenge.
 struct Bearer;
 
 impl Modify for Bearer {
@@ -51,8 +53,8 @@ impl Modify for Bearer {
     }
 }
 
-/// Shortens the description of each schema to its first paragraph. The rest is for readers of the Rust documentation:
-/// links and examples in Rust.
+/// Shortens the description of each schema to its first paragraph. The rest is for readers of the Rust
+/// documentation: links and examples in Rust.
 pub(super) fn shorten_descriptions(document: &mut OpenApi) {
     let Some(components) = &mut document.components else { return };
     for schema in components.schemas.values_mut() {
@@ -116,7 +118,8 @@ fn parameter(name: &str, place: ParameterIn, description: &str, kind: Type) -> P
 /// The problems of a read: no condition can fail, and there is no body.
 pub(super) struct ReadProblems;
 
-/// The problems of a request with side effects: all kinds. 405 is not a response of an operation in the document.
+/// The problems of a request with side effects: all kinds. 405 is not a response of an operation in the
+/// document.
 pub(super) struct WriteProblems;
 
 /// The split of one service, with its ETag, or a problem.

@@ -1,7 +1,8 @@
 //! Authenticated senders and their scopes.
 //!
-//! A principal is what an authenticator makes of a request's credentials. Its subject becomes the actor in the history,
-//! so it has the limits of that column: a text that a store could not keep is refused before the change and not after.
+//! A principal is what an authenticator makes of a request's credentials. Its subject becomes the actor in
+//! the history, so it has the limits of that column: a text that a store could not keep is refused before the
+//! change and not after.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -30,7 +31,8 @@ pub struct Principal {
 
 /// A permission: to read or to write.
 ///
-/// Neither scope includes the other. A tool that only makes changes gets [`Scope::Write`] alone, and cannot list services.
+/// Neither scope includes the other. A tool that only makes changes gets [`Scope::Write`] alone, and cannot
+/// list services.
 ///
 /// ```
 /// use tower_canary::admin::Scope;
@@ -142,7 +144,8 @@ impl Scope {
         }
     }
 
-    /// Returns the scope that a request with this method needs. Methods that are not known here count as writes.
+    /// Returns the scope that a request with this method needs. Methods that are not known here count as
+    /// writes.
     pub(super) fn needed_for(method: &Method) -> Self {
         if matches!(*method, Method::GET | Method::HEAD) { Self::Read } else { Self::Write }
     }

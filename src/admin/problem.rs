@@ -1,7 +1,7 @@
 //! Errors of handlers as responses.
 //!
-//! The table of statuses, types and titles is [`ProblemKind`]. Errors of the modules below become problems here and
-//! nowhere else:
+//! The table of statuses, types and titles is [`ProblemKind`]. Errors of the modules below become problems
+//! here and nowhere else:
 //!
 //! | error | made by | response | log |
 //! | --- | --- | --- | --- |
@@ -12,8 +12,8 @@
 //! | [`DeployError`] | probes, the URL policy, the history | 404, 409 or 422, the whole text | `warn` for a change, by the deployments |
 //! | a panic | code of the application | 500, a fixed text | by the application's panic hook |
 //!
-//! A detail may quote the request and the split, because the sender may read both. The cause of a failure inside the
-//! gateway, for example the address of the database, goes to the log and not into the response.
+//! A detail may quote the request and the split, because the sender may read both. The cause of a failure
+//! inside the gateway, for example the address of the database, goes to the log and not into the response.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -54,8 +54,8 @@ impl ApiError {
         Self { challenge, ..Self::new(ProblemKind::InsufficientScope, detail) }
     }
 
-    /// Creates the response to an `If-Match` that does not hold. `expected` and `current` are absent where the header
-    /// names no generation and where the service does not exist.
+    /// Creates the response to an `If-Match` that does not hold. `expected` and `current` are absent where
+    /// the header names no generation and where the service does not exist.
     pub(super) fn conflict(expected: Option<u64>, current: Option<u64>, detail: impl Into<String>) -> Self {
         let mut error = Self::new(ProblemKind::GenerationConflict, detail);
         error.problem.expected_generation = expected;
@@ -71,8 +71,8 @@ impl ApiError {
     }
 }
 
-/// The response has the media type of RFC 9457. A 503 has `Retry-After: 1`, since gateways look for the store about every
-/// second.
+/// The response has the media type of RFC 9457. A 503 has `Retry-After: 1`, since gateways look for the store
+/// about every second.
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

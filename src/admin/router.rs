@@ -26,12 +26,12 @@ use crate::deployments::Deployments;
 /// The largest body of a request, in bytes.
 const MAX_BODY: usize = 16 * 1024;
 
-/// Creates the admin API over `deployments` for the principals that `auth` authenticates. See the [module](super) for
-/// its routes.
+/// Creates the admin API over `deployments` for the principals that `auth` authenticates. See the
+/// [module](super) for its routes.
 ///
-/// The router has its own state, so that it nests into a router with any state `S`. Nest it with `Router::nest`, and do
-/// not merge it: it responds to every path below its mount. The path of the mount with a `/` at the end stays with the
-/// application, unless it uses `Router::nest_service`.
+/// The router has its own state, so that it nests into a router with any state `S`. Nest it with
+/// `Router::nest`, and do not merge it: it responds to every path below its mount. The path of the mount with
+/// a `/` at the end stays with the application, unless it uses `Router::nest_service`.
 ///
 /// ```
 /// use axum::Router;
@@ -66,8 +66,8 @@ where
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(AdminState { deployments });
-    // The guard is around the routes as one service. A layer of the routes would be inside the code that adds the
-    // `Allow` header, which would then show unauthenticated clients which paths exist.
+    // The guard is around the routes as one service. A layer of the routes would be inside the code that adds
+    // the `Allow` header, which would then show unauthenticated clients which paths exist.
     Router::new()
         .fallback_service(routes)
         .layer(from_fn_with_state(auth, guard))
@@ -140,8 +140,8 @@ fn overriding_header(name: HeaderName, value: &'static str) -> SetResponseHeader
     SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value))
 }
 
-/// Responds after a panic of the application's store, version check or authenticator. The panic hook of the application
-/// has logged its message.
+/// Responds after a panic of the application's store, version check or authenticator. The panic hook of the
+/// application has logged its message.
 fn panicked(_: Box<dyn Any + Send>) -> Response {
     let detail = "the gateway has a defect; read the split to see whether the change was made";
     ApiError::new(ProblemKind::InternalError, detail).into_response()

@@ -1,8 +1,9 @@
 //! The state of the handlers, and the one way in which they change a split.
 //!
-//! A change goes down one line, and each level has one function for it: [`AdminState::change`] adds the conditions of the
-//! HTTP request, [`Deployments::apply`](crate::deployments::Deployments::apply) probes and publishes, and the store
-//! decides by the rules of [`Split::apply`](crate::routing::Split::apply) within its transaction.
+//! A change goes down one line, and each level has one function for it: [`AdminState::change`] adds the
+//! conditions of the HTTP request, [`Deployments::apply`](crate::deployments::Deployments::apply) probes and
+//! publishes, and the store decides by the rules of [`Split::apply`](crate::routing::Split::apply) within its
+//! transaction.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,8 +23,8 @@ use crate::store::{ChangeRequest, StoreError};
 
 /// The state that all handlers share.
 ///
-/// It has no other fields: everything that outlives a request belongs to the deployments, which the application also
-/// uses without the API.
+/// It has no other fields: everything that outlives a request belongs to the deployments, which the
+/// application also uses without the API.
 #[derive(Clone, Debug)]
 pub(super) struct AdminState {
     pub(super) deployments: Deployments,
@@ -38,8 +39,9 @@ impl AdminState {
 
     /// Makes a change, or previews it, and waits for the other replicas if the request asks for that.
     ///
-    /// The result is without `weight` and `switchedTo`, which the handlers of those changes add. Every refusal of the
-    /// request itself comes before the change: after it, a failure to see the other replicas is part of the result.
+    /// The result is without `weight` and `switchedTo`, which the handlers of those changes add. Every
+    /// refusal of the request itself comes before the change: after it, a failure to see the other replicas
+    /// is part of the result.
     pub(super) async fn change(
         &self,
         service: &ServiceName,
@@ -82,8 +84,8 @@ impl AdminState {
         Ok(request)
     }
 
-    /// Waits until all replicas serve `revision`. The change is made in either case, so a store that fails now is no
-    /// error of the request.
+    /// Waits until all replicas serve `revision`. The change is made in either case, so a store that fails
+    /// now is no error of the request.
     async fn convergence(&self, revision: u64, limit: Duration) -> ConvergenceView {
         match self.deployments.wait_converged(revision, limit).await {
             Ok(convergence) => convergence.into(),
@@ -106,8 +108,8 @@ fn preview_result(preview: &Preview) -> ChangeResult {
 
 /// Responds to a change with `status`, or with 202 if some replica does not serve it yet.
 ///
-/// A preview gets 200 and no ETag, because no such generation exists: a client that sent it as `If-Match` would be
-/// refused.
+/// A preview gets 200 and no ETag, because no such generation exists: a client that sent it as `If-Match`
+/// would be refused.
 pub(super) fn changed(status: StatusCode, result: ChangeResult) -> Response {
     if result.dry_run {
         return Json(result).into_response();

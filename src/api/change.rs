@@ -95,8 +95,8 @@ pub struct RegisterVersion {
     pub reason: Option<ChangeReason>,
 }
 
-/// Changes a version: `PUT /routing/services/{service}/versions/{version}`. At least one of `active` and `url` is
-/// needed.
+/// Changes a version: `PUT /routing/services/{service}/versions/{version}`. At least one of `active` and
+/// `url` is needed.
 ///
 /// ```
 /// use tower_canary::api::UpdateVersion;
@@ -121,7 +121,8 @@ pub struct UpdateVersion {
     pub reason: Option<ChangeReason>,
 }
 
-/// Brings back the weights and active flags of an earlier generation: `POST /deployment/services/{service}/restore`.
+/// Brings back the weights and active flags of an earlier generation: `POST
+/// /deployment/services/{service}/restore`.
 ///
 /// ```
 /// use tower_canary::api::RestoreGeneration;
@@ -196,7 +197,8 @@ impl SetWeights {
     }
 }
 
-/// Reads weights by version and refuses a version that is named twice: it is not known which of both weights is meant.
+/// Reads weights by version and refuses a version that is named twice: it is not known which of both weights
+/// is meant.
 fn unique_versions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, f64>, D::Error> {
     deserializer.deserialize_map(UniqueVersions)
 }

@@ -85,8 +85,8 @@ pub struct WindowView {
     pub seconds: f64,
     /// The requests per second.
     pub per_second: f64,
-    /// The share of the service's requests that the version got, to compare with its weight. `null`: there was no
-    /// request.
+    /// The share of the service's requests that the version got, to compare with its weight. `null`: there
+    /// was no request.
     pub share: Option<ObservedShareView>,
     /// The counts in this window. In JSON they stand beside the other fields.
     #[serde(flatten)]

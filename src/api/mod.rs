@@ -1,8 +1,8 @@
 //! Wire types of the admin API: the JSON of its requests and responses.
 //!
-//! The same types serve both ends. The [admin router](crate::admin) deserializes requests and serializes responses;
-//! a client serializes requests and deserializes responses. This module needs neither axum nor an HTTP client, so a
-//! client of the API enables the feature `api` alone.
+//! The same types serve both ends. The [admin router](crate::admin) deserializes requests and serializes
+//! responses; a client serializes requests and deserializes responses. This module needs neither axum nor an
+//! HTTP client, so a client of the API enables the feature `api` alone.
 //!
 //! | file of the module | types |
 //! | --- | --- |
@@ -19,13 +19,13 @@
 //!
 //! # Conventions
 //!
-//! - Field names are camelCase. Weights are numbers in percent ([`Percent`]), times are in RFC 3339 ([`Timestamp`]),
-//!   durations are in milliseconds or seconds, as the name of the field says.
-//! - A request with an unknown field is refused, so that a mistyped name is not overlooked. A response may gain
-//!   fields: clients ignore fields that they do not know.
+//! - Field names are camelCase. Weights are numbers in percent ([`Percent`]), times are in RFC 3339
+//!   ([`Timestamp`]), durations are in milliseconds or seconds, as the name of the field says.
+//! - A request with an unknown field is refused, so that a mistyped name is not overlooked. A response may
+//!   gain fields: clients ignore fields that they do not know.
 //! - A type whose name ends in `View` shows the core type of that name: a [`SplitView`] is a
-//!   [`Split`](crate::routing::Split) as the API writes it. Names of services and versions are plain text in views,
-//!   so that a client reads the response of a later server with other rules for names.
+//!   [`Split`](crate::routing::Split) as the API writes it. Names of services and versions are plain text in
+//!   views, so that a client reads the response of a later server with other rules for names.
 //!
 //! # Example
 //!

@@ -28,8 +28,8 @@ pub struct StatusView {
     pub age_ms: u64,
     /// Whether the gateway serves its saved snapshot because the store was not read since the start.
     pub from_cache: bool,
-    /// The services whose stored splits cannot be read. Their last good routes stay in use; the gateway's log has the
-    /// cause.
+    /// The services whose stored splits cannot be read. Their last good routes stay in use; the gateway's log
+    /// has the cause.
     pub broken: Vec<String>,
 }
 

@@ -43,7 +43,8 @@ pub struct SplitView {
     /// The name of the service.
     #[cfg_attr(feature = "admin", schema(example = "auth"))]
     pub service: String,
-    /// The number of changes of the split so far. A write with `If-Match: "<generation>"` is refused at any other.
+    /// The number of changes of the split so far. A write with `If-Match: "<generation>"` is refused at any
+    /// other.
     pub generation: u64,
     /// The path of health probes, below the base URL of each version. `null`: the base URL itself is probed.
     pub health_path: Option<String>,

@@ -12,7 +12,8 @@ const LAST_MILLISECOND: u64 = 253_402_300_799_999;
 
 /// A point in time in UTC, to the millisecond, written as RFC 3339 does.
 ///
-/// RFC 3339 has no years before 0 and after 9999. A time before 1970 or after 9999 becomes the nearest time between.
+/// RFC 3339 has no years before 0 and after 9999. A time before 1970 or after 9999 becomes the nearest time
+/// between.
 ///
 /// ```
 /// use std::time::{Duration, UNIX_EPOCH};

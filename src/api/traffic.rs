@@ -12,8 +12,8 @@ use crate::routing::Weight;
 use crate::store::Replica;
 use crate::traffic::{ServiceTraffic, VersionTraffic};
 
-/// The traffic of a service at one gateway: the response of `GET /deployment/services/{service}/traffic`, and the
-/// data of each event of its stream.
+/// The traffic of a service at one gateway: the response of `GET /deployment/services/{service}/traffic`, and
+/// the data of each event of its stream.
 ///
 /// ```
 /// use tower_canary::api::TrafficView;
@@ -73,13 +73,15 @@ pub struct VersionTrafficView {
     pub state: VersionState,
     /// The number of requests in flight, open tunnels included.
     pub in_flight: usize,
-    /// Whether the version is drained at this gateway: it gets no more requests and has no request in flight. While it
-    /// is active at weight 0, pinned users and testers may still reach it, so it is drained only once it is inactive.
+    /// Whether the version is drained at this gateway: it gets no more requests and has no request in flight.
+    /// While it is active at weight 0, pinned users and testers may still reach it, so it is drained only
+    /// once it is inactive.
     pub drained: bool,
     /// The other gateways. Left out where this gateway does not report.
     #[serde(flatten)]
     pub cluster: Option<ClusterDrainView>,
-    /// The time since the last request ended, in seconds. `null`: a request is in flight, or there was none yet.
+    /// The time since the last request ended, in seconds. `null`: a request is in flight, or there was none
+    /// yet.
     pub idle_seconds: Option<f64>,
     /// The figures since this gateway first served the version.
     pub total: ActivityView,
@@ -104,7 +106,8 @@ pub struct VersionTrafficView {
 #[non_exhaustive]
 pub struct ClusterDrainView {
     /// The other gateways that may still have requests for the version. `null`: the store could not be asked.
-    // Both fields must be present. Otherwise a response without them would read as `Some` in the flattened option.
+    // Both fields must be present. Otherwise a response without them would read as `Some` in the flattened
+    // option.
     #[serde(deserialize_with = "Option::deserialize")]
     pub elsewhere: Option<Vec<DrainBlockerView>>,
     /// Whether the version is drained at all gateways, so that its process may be stopped. `null`: not known.
@@ -122,8 +125,8 @@ pub struct DrainBlockerView {
     /// The name under which the gateway reports.
     #[cfg_attr(feature = "admin", schema(example = "gateway-2"))]
     pub replica: String,
-    /// `draining`: it has requests in flight, or pinned users and testers may still reach the version there. `behind`: it
-    /// has not followed the last change of the service yet.
+    /// `draining`: it has requests in flight, or pinned users and testers may still reach the version there.
+    /// `behind`: it has not followed the last change of the service yet.
     #[cfg_attr(feature = "admin", schema(example = "draining"))]
     pub state: String,
 }
@@ -152,7 +155,8 @@ pub enum VersionState {
 // === impl TrafficView ===
 
 impl TrafficView {
-    /// Shows `traffic`, which was read at the time `at`, without a name of the gateway and without the other gateways.
+    /// Shows `traffic`, which was read at the time `at`, without a name of the gateway and without the other
+    /// gateways.
     #[must_use]
     pub fn new(traffic: &ServiceTraffic, at: SystemTime) -> Self {
         Self {
@@ -188,8 +192,8 @@ impl From<&VersionTraffic> for VersionTrafficView {
 // === impl ClusterDrainView ===
 
 impl ClusterDrainView {
-    /// Combines the state of this gateway with the gateways `elsewhere` that are not done with the version. `None`: it
-    /// is not known which ones those are.
+    /// Combines the state of this gateway with the gateways `elsewhere` that are not done with the version.
+    /// `None`: it is not known which ones those are.
     #[must_use]
     pub fn new(is_drained_here: bool, elsewhere: Option<Vec<DrainBlockerView>>) -> Self {
         let drained_everywhere = elsewhere.as_ref().map(|blockers| is_drained_here && blockers.is_empty());

@@ -9,8 +9,9 @@ const MAX_QUOTE: usize = 40;
 
 /// Why a body or a query cannot be read, and where.
 ///
-/// serde creates it through the constructors of [`de::Error`], which get the facts apart: the unknown name, the list of
-/// known ones, the value. A `String` of serde_json's error would have to be taken to pieces again.
+/// serde creates it through the constructors of [`de::Error`], which get the facts apart: the unknown name,
+/// the list of known ones, the value. A `String` of serde_json's error would have to be taken to pieces
+/// again.
 #[derive(Debug)]
 pub(super) struct DecodeError {
     /// The names of the fields around the error, innermost first.
@@ -18,7 +19,8 @@ pub(super) struct DecodeError {
     reason: Reason,
 }
 
-/// The mistake. The variants with names are worded only when it is known whether they are fields or parameters.
+/// The mistake. The variants with names are worded only when it is known whether they are fields or
+/// parameters.
 #[derive(Debug)]
 enum Reason {
     /// A name that the type does not have, and the names that it has.
@@ -126,8 +128,8 @@ fn shown(text: &str) -> String {
     format!("{}{dots}", start.escape_debug())
 }
 
-/// Describes a value that serde has refused. This is for mistakes that [`Field`](super::field::Field) does not find by
-/// itself.
+/// Describes a value that serde has refused. This is for mistakes that [`Field`](super::field::Field) does
+/// not find by itself.
 fn described(given: Unexpected<'_>) -> String {
     match given {
         Unexpected::Bool(value) => value.to_string(),

@@ -1,8 +1,8 @@
 //! One value of a body or a query, as a deserializer.
 //!
-//! The derived code of a wire type calls the method for the kind that it needs, for example `deserialize_f64`. The
-//! method compares that kind with the value, and words the difference. The visitor of serde, whose message would name the
-//! type of Rust, then sees only values of the right kind.
+//! The derived code of a wire type calls the method for the kind that it needs, for example
+//! `deserialize_f64`. The method compares that kind with the value, and words the difference. The visitor of
+//! serde, whose message would name the type of Rust, then sees only values of the right kind.
 
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, IntoDeserializer, MapAccess, Visitor};
@@ -35,7 +35,8 @@ pub(super) struct Fields {
 // === impl Field ===
 
 impl Field {
-    /// Creates the error for this value. A text of a body is not quoted, since it may be long; one of a query is.
+    /// Creates the error for this value. A text of a body is not quoted, since it may be long; one of a query
+    /// is.
     fn wrong_kind(&self, wanted: &str) -> DecodeError {
         let given = match &self.value {
             Value::Null => "null".to_owned(),
@@ -171,8 +172,8 @@ impl<'de> Deserializer<'de> for Field {
 // === impl Fields ===
 
 impl Fields {
-    /// Creates the fields. A name may be there twice: serde refuses that for the names that it knows, and the others are
-    /// refused in any case.
+    /// Creates the fields. A name may be there twice: serde refuses that for the names that it knows, and the
+    /// others are refused in any case.
     pub(super) fn new(entries: Vec<(String, Value)>, source: Source) -> Self {
         Self { entries: entries.into_iter(), source, current: None }
     }

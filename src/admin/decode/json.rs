@@ -16,7 +16,8 @@ use super::field::{Fields, Source};
 ///
 /// The JSON is parsed twice. Bodies have at most 16 KiB, and requests of the admin API are rare.
 pub(in crate::admin) fn decode_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, String> {
-    // First the names: a `Value` keeps one of two fields with the same name, and it is not known which one is meant.
+    // First the names: a `Value` keeps one of two fields with the same name, and it is not known which one is
+    // meant.
     serde_json::from_slice::<UniqueNames>(json).map_err(|error| describe(&error))?;
     let fields = match serde_json::from_slice(json).map_err(|error| describe(&error))? {
         Value::Object(fields) => Fields::new(fields.into_iter().collect(), Source::Json),
@@ -29,8 +30,8 @@ pub(in crate::admin) fn decode_json<T: DeserializeOwned>(json: &[u8]) -> Result<
 
 /// Words a mistake in the JSON itself, with its line and column.
 ///
-/// serde_json has no codes for its errors, only texts. An unknown text is passed on, so a later release of serde_json can
-/// at worst bring back its own words for JSON.
+/// serde_json has no codes for its errors, only texts. An unknown text is passed on, so a later release of
+/// serde_json can at worst bring back its own words for JSON.
 fn describe(error: &serde_json::Error) -> String {
     let place = format!("line {}, column {}", error.line(), error.column());
     let text = error.to_string();
@@ -50,8 +51,8 @@ fn describe(error: &serde_json::Error) -> String {
 
 /// Any JSON in which no object has two fields with the same name.
 ///
-/// Parsers differ in which of both fields they take (RFC 8259, section 4), so a proxy that checks bodies could see
-/// another change than the gateway makes.
+/// Parsers differ in which of both fields they take (RFC 8259, section 4), so a proxy that checks bodies
+/// could see another change than the gateway makes.
 struct UniqueNames;
 
 impl<'de> Deserialize<'de> for UniqueNames {

@@ -1,13 +1,14 @@
 //! Reads bodies and queries, with errors in plain English.
 //!
-//! serde's own messages name types of Rust ("expected f64"), which mean nothing to an operator. [`Field`](field::Field)
-//! is a deserializer that knows the kind of value that each field needs, and [`DecodeError`](error::DecodeError) words the difference with
-//! the path of the field: `weight: give a number, not a text`.
+//! serde's own messages name types of Rust ("expected f64"), which mean nothing to an operator.
+//! [`Field`](field::Field) is a deserializer that knows the kind of value that each field needs, and
+//! [`DecodeError`](error::DecodeError) words the difference with the path of the field:
+//! `weight: give a number, not a text`.
 //!
 //! A body goes through three steps: the JSON is checked and duplicate names are found, it becomes a
-//! [`Value`](serde_json::Value), and each field is read from the value. A query is split into names and texts, and each
-//! parameter is read from its text by the same code. Only the words of serde_json for broken JSON are taken over, for
-//! they are about JSON.
+//! [`Value`](serde_json::Value), and each field is read from the value. A query is split into names and
+//! texts, and each parameter is read from its text by the same code. Only the words of serde_json for broken
+//! JSON are taken over, for they are about JSON.
 //!
 //! | mistake | message |
 //! | --- | --- |

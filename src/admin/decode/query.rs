@@ -7,10 +7,11 @@ use url::form_urlencoded;
 
 use super::field::{Fields, Source};
 
-/// Reads the query of a URI, such as `force=true&wait=converged`, or returns a message with the mistake and the name of
-/// the parameter.
+/// Reads the query of a URI, such as `force=true&wait=converged`, or returns a message with the mistake and
+/// the name of the parameter.
 ///
-/// Names and values are decoded like the fields of an HTML form: `%20` and `+` are spaces, and invalid UTF-8 becomes U+FFFD.
+/// Names and values are decoded like the fields of an HTML form: `%20` and `+` are spaces, and invalid UTF-8
+/// becomes U+FFFD.
 pub(in crate::admin) fn decode_query<T: DeserializeOwned>(query: &str) -> Result<T, String> {
     let parameters = form_urlencoded::parse(query.as_bytes())
         .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))

@@ -11,8 +11,9 @@ use crate::api::{ExplainParams, ExplanationView, ProblemKind};
 
 /// Explains which version the user with a key gets.
 ///
-/// A request with that key gets the same version, unless the session affinity of the user or an override chooses
-/// another one. The key has a slot, and the split assigns each slot to a version. The slot of a key never changes.
+/// A request with that key gets the same version, unless the session affinity of the user or an override
+/// chooses another one. The key has a slot, and the split assigns each slot to a version. The slot of a key
+/// never changes.
 #[utoipa::path(
     get,
     path = "/deployment/services/{service}/explain",

@@ -23,9 +23,9 @@ const REFUSED_LIMIT: u32 = 50;
 
 /// Lists the changes of a service, latest first.
 ///
-/// Each change has its actor, its reason, and the split before and after it. The first page, which has no `before`, also
-/// has the last 50 changes that were refused, with the reason for each refusal. For the next page, send `nextBefore` as
-/// `before`.
+/// Each change has its actor, its reason, and the split before and after it. The first page, which has no
+/// `before`, also has the last 50 changes that were refused, with the reason for each refusal. For the next
+/// page, send `nextBefore` as `before`.
 #[utoipa::path(
     get,
     path = "/deployment/services/{service}/history",
@@ -62,8 +62,8 @@ pub(in crate::admin) async fn history(
 
 /// Restores the weights and active flags of an earlier generation.
 ///
-/// The versions that were active in that generation must still exist. Versions that were registered later get no
-/// traffic. The URLs stay as they are now. The restore is a change of its own, with a new generation.
+/// The versions that were active in that generation must still exist. Versions that were registered later get
+/// no traffic. The URLs stay as they are now. The restore is a change of its own, with a new generation.
 #[utoipa::path(
     post,
     path = "/deployment/services/{service}/restore",

@@ -10,8 +10,8 @@ use crate::api::{ReplicaList, StatusView};
 
 /// Shows how fresh the routes of this gateway are.
 ///
-/// The response needs no store. A high age means that the gateway cannot reach the store, so that it does not follow
-/// the changes of other gateways. Its routes stay in use.
+/// The response needs no store. A high age means that the gateway cannot reach the store, so that it does not
+/// follow the changes of other gateways. Its routes stay in use.
 #[utoipa::path(
     get,
     path = "/deployment/status",

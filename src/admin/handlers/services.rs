@@ -13,8 +13,8 @@ use crate::api::{ServiceList, SplitView};
 
 /// Lists all services with their versions, as this gateway serves them now.
 ///
-/// The services are in the order of their names. The response needs no store: while the store is unavailable, it shows
-/// the routes that stay in use.
+/// The services are in the order of their names. The response needs no store: while the store is unavailable,
+/// it shows the routes that stay in use.
 #[utoipa::path(
     get,
     path = "/deployment/services",
@@ -29,8 +29,8 @@ pub(in crate::admin) async fn list_services(State(state): State<AdminState>) -> 
 
 /// Shows the split of one service, as this gateway serves it now.
 ///
-/// The ETag is the generation of the split. Send it as `If-Match` with a change, and the change is refused if somebody
-/// else has changed the split meanwhile.
+/// The ETag is the generation of the split. Send it as `If-Match` with a change, and the change is refused if
+/// somebody else has changed the split meanwhile.
 #[utoipa::path(
     get,
     path = "/deployment/services/{service}/versions",

@@ -23,11 +23,13 @@ const DEFAULT_WAIT: Duration = Duration::from_secs(30);
 /// The longest time that a request may name.
 const MAX_WAIT: Duration = Duration::from_secs(600);
 
-/// Shows the traffic of each version at this gateway, and which other gateways may still have requests for it.
+/// Shows the traffic of each version at this gateway, and which other gateways may still have requests for
+/// it.
 ///
-/// With `wait=drained` the response waits until the process of a version may be stopped. It shows the traffic in either
-/// case, and `drainedEverywhere` says whether the version is drained. With `Accept: text/event-stream` the same is sent
-/// every two seconds as an event `traffic`, for five minutes. Then the client sends the request again.
+/// With `wait=drained` the response waits until the process of a version may be stopped. It shows the traffic
+/// in either case, and `drainedEverywhere` says whether the version is drained. With `Accept:
+/// text/event-stream` the same is sent every two seconds as an event `traffic`, for five minutes. Then the
+/// client sends the request again.
 #[utoipa::path(
     get,
     path = "/deployment/services/{service}/traffic",

@@ -6,8 +6,8 @@
 //! 2. The store knows which gateways share it, read within [`STORE_TIMEOUT`].
 //! 3. None of them [blocks](OtherReplicas::blockers) the version.
 //!
-//! A store that does not respond means "not known", and never "drained": the wait continues, and the response has
-//! `null`.
+//! A store that does not respond means "not known", and never "drained": the wait continues, and the response
+//! has `null`.
 
 use std::convert::Infallible;
 use std::time::{Duration, SystemTime};
@@ -68,7 +68,8 @@ impl TrafficQuery {
 
     /// Reads the figures once.
     ///
-    /// Fails with `unknown-service` or `unknown-version`. A removed version is shown while it has requests here.
+    /// Fails with `unknown-service` or `unknown-version`. A removed version is shown while it has requests
+    /// here.
     pub(super) async fn snapshot(&self) -> Result<TrafficView, ApiError> {
         let cluster = self.cluster().await;
         let mut traffic = self
@@ -91,7 +92,8 @@ impl TrafficQuery {
         Ok(view)
     }
 
-    /// Waits until the version is drained at all gateways, until it is removed, or until this gateway shuts down.
+    /// Waits until the version is drained at all gateways, until it is removed, or until this gateway shuts
+    /// down.
     pub(super) async fn drained(&self) {
         tokio::select! {
             () = self.drained_everywhere() => {}
@@ -114,8 +116,8 @@ impl TrafficQuery {
         }
     }
 
-    /// Returns whether this gateway has requests for the version or may get some. A version that is not there any more is
-    /// not used.
+    /// Returns whether this gateway has requests for the version or may get some. A version that is not there
+    /// any more is not used.
     fn is_used_here(&self) -> bool {
         let Some(version) = &self.version else { return false };
         let handle = self.deployments.handle();
@@ -131,7 +133,8 @@ impl TrafficQuery {
         }
     }
 
-    /// Asks the store for the other gateways. A slow or failing store does not delay the figures of this gateway.
+    /// Asks the store for the other gateways. A slow or failing store does not delay the figures of this
+    /// gateway.
     async fn cluster(&self) -> ClusterView {
         if self.deployments.replica_id().is_none() {
             return ClusterView::Alone;
@@ -142,15 +145,16 @@ impl TrafficQuery {
         }
     }
 
-    /// Returns a stream with one event for each period. It ends after [`STREAM_LIMIT`], when the service or the version
-    /// is removed, and when this gateway shuts down.
+    /// Returns a stream with one event for each period. It ends after [`STREAM_LIMIT`], when the service or
+    /// the version is removed, and when this gateway shuts down.
     pub(super) fn into_events(self) -> impl Stream<Item = Result<Event, Infallible>> {
         let deployments = self.deployments.clone();
         let end = Instant::now() + STREAM_LIMIT;
         let events = stream::unfold((self, Instant::now()), |(query, due)| async move {
             sleep_until(due).await;
             let event = Event::default().event("traffic").json_data(query.snapshot().await.ok()?).ok()?;
-            // From now, not from `due`: a client that reads slowly misses events instead of getting them late.
+            // From now, not from `due`: a client that reads slowly misses events instead of getting them
+            // late.
             Some((Ok(event), (query, Instant::now() + EVENT_PERIOD)))
         });
         events.take_until(Box::pin(async move {

@@ -15,8 +15,9 @@ use crate::routing::{Backend, Change, Registration, VersionName, Weight};
 
 /// Registers a version.
 ///
-/// The first version creates its service and gets all traffic. A later version gets no traffic unless the request gives
-/// it a weight, and is probed before it gets some. The policy of the gateway decides which URLs are allowed.
+/// The first version creates its service and gets all traffic. A later version gets no traffic unless the
+/// request gives it a weight, and is probed before it gets some. The policy of the gateway decides which URLs
+/// are allowed.
 #[utoipa::path(
     post,
     path = "/routing/services/{service}/versions",
@@ -46,8 +47,8 @@ pub(in crate::admin) async fn register(
 
 /// Activates or deactivates a version, changes its URL, or both in one change.
 ///
-/// The weight of a version that is deactivated goes to the other active versions. A version that is activated again has
-/// the weight 0, or 100 if no other version is active. A new URL keeps the weight.
+/// The weight of a version that is deactivated goes to the other active versions. A version that is activated
+/// again has the weight 0, or 100 if no other version is active. A new URL keeps the weight.
 #[utoipa::path(
     put,
     path = "/routing/services/{service}/versions/{version}",
@@ -92,8 +93,8 @@ pub(in crate::admin) async fn remove(
 
 /// Probes a version now, in the same way as before it gets traffic.
 ///
-/// Nothing is changed. A version that does not respond as it should gets the problem `backend-unhealthy` with the status
-/// or the cause, and never with the body of its response.
+/// Nothing is changed. A version that does not respond as it should gets the problem `backend-unhealthy` with
+/// the status or the cause, and never with the body of its response.
 #[utoipa::path(
     post,
     path = "/deployment/services/{service}/versions/{version}/check",
@@ -118,8 +119,8 @@ fn registration(body: &RegisterVersion) -> Result<Registration, ApiError> {
     Ok(registration)
 }
 
-/// Chooses the change for the fields that are given. Both together are one change, so that no request sees the one
-/// without the other.
+/// Chooses the change for the fields that are given. Both together are one change, so that no request sees
+/// the one without the other.
 fn update_change(version: VersionName, body: &UpdateVersion, force: bool) -> Result<Change, ApiError> {
     let backend = body.url.as_deref().map(str::parse::<Backend>).transpose()?;
     match (body.active, backend) {

@@ -15,8 +15,9 @@ use crate::routing::{Change, VersionName, Weight};
 
 /// Sets the weight of a version.
 ///
-/// The other active versions share the rest in proportion to their weights. If all of them are at 0 and there are
-/// several, the request is ambiguous and refused: set all weights instead. A version that had no traffic is probed first.
+/// The other active versions share the rest in proportion to their weights. If all of them are at 0 and there
+/// are several, the request is ambiguous and refused: set all weights instead. A version that had no traffic
+/// is probed first.
 #[utoipa::path(
     put,
     path = "/deployment/services/{service}/versions/{version}/weight",
@@ -41,7 +42,8 @@ pub(in crate::admin) async fn set_weight(
 
 /// Sets all weights of a split.
 ///
-/// The weights must total 100. An active version that is left out gets 0. Versions that had no traffic are probed first.
+/// The weights must total 100. An active version that is left out gets 0. Versions that had no traffic are
+/// probed first.
 #[utoipa::path(
     put,
     path = "/deployment/services/{service}/weights",
@@ -64,8 +66,8 @@ pub(in crate::admin) async fn set_weights(
 
 /// Gives all traffic to a version, and activates it if necessary.
 ///
-/// This is also the rollback: switch to the version that served before. A switch to the version that has all traffic
-/// already changes nothing and succeeds.
+/// This is also the rollback: switch to the version that served before. A switch to the version that has all
+/// traffic already changes nothing and succeeds.
 #[utoipa::path(
     post,
     path = "/deployment/services/{service}/versions/{version}/switch",
@@ -89,8 +91,8 @@ pub(in crate::admin) async fn switch(
 
 /// Ends the session affinity of all users who are pinned to a version of the service.
 ///
-/// The next request of each user is assigned by the present weights, and the user is pinned again. Users with a key keep
-/// their version, because it follows from the key.
+/// The next request of each user is assigned by the present weights, and the user is pinned again. Users with
+/// a key keep their version, because it follows from the key.
 #[utoipa::path(
     post,
     path = "/deployment/services/{service}/redraw",
