@@ -7,6 +7,8 @@
 
 #[cfg(feature = "admin")]
 pub mod admin;
+#[cfg(feature = "api")]
+pub mod api;
 mod common;
 pub mod deployments;
 pub mod handle;

@@ -1,6 +1,9 @@
-//! Who may use the admin API.
+//! Authentication of requests.
+//!
+//! Three questions, in this order: who sent the request ([`Authenticator::authenticate`]), which scope its
+//! method needs ([`Scope`]), and how the response to a denied request looks ([`Authenticator::challenge`]).
+//! The first two are answered before the path is looked at.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -8,25 +11,55 @@ use async_trait::async_trait;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use http::Method;
-use http::header::{AUTHORIZATION, HeaderMap};
+use http::HeaderValue;
+use http::header::AUTHORIZATION;
 use http::request::Parts;
 use thiserror::Error;
 
-use super::problem::Problem;
+use super::principal::{Principal, Scope};
+use super::problem::ApiError;
 use crate::common::error::{BoxError, chain_text};
-use crate::store::MAX_ACTOR;
 
-/// How requests to the admin API are authenticated. There is no way to have none.
+/// The authentication of the admin API. Every router has one: there is no way to leave it out.
 ///
-/// With the feature `jwt`: `AdminAuth::jwt`. Else an [`Authenticator`] of the host's own:
+/// With the feature `jwt`, `AdminAuth::jwt` checks JSON web tokens. An application with a login of its own
+/// implements [`Authenticator`]:
 ///
 /// ```
-/// use http::request::Parts;
-/// use tower_canary::admin::{AdminAuth, AuthError, Authenticator, Principal, Scope};
+/// use tower_canary::admin::{AdminAuth, AuthError, Authenticator, Principal};
 ///
-/// /// Trusts the name that a proxy in front has verified. The proxy must strip the header from what clients send, and
-/// /// nobody may reach the gateway around it.
+/// #[derive(Debug)]
+/// struct Closed;
+///
+/// #[async_trait::async_trait]
+/// impl Authenticator for Closed {
+///     async fn authenticate(&self, _: &http::request::Parts) -> Result<Principal, AuthError> {
+///         Err(AuthError::Missing)
+///     }
+/// }
+///
+/// let auth = AdminAuth::custom(Closed);
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct AdminAuth {
+    authenticator: Arc<dyn Authenticator>,
+}
+
+/// Authenticates requests by the rules of the application.
+///
+/// Credentials that a browser sends by itself (cookies, client certificates, Basic) also need protection
+/// against requests that another site forges. That protection is the application's part.
+///
+/// An authenticator that trusts a proxy in front of the gateway:
+///
+/// ```
+/// use http::HeaderValue;
+/// use http::request::Parts;
+/// use tower_canary::admin::{AdminAuth, AuthError, Authenticator, Denial, Principal, Scope};
+///
+/// /// The proxy verifies the user, removes the header from client requests and sets it. Clients must not
+/// /// be able to reach the gateway around the proxy.
 /// #[derive(Debug)]
 /// struct BehindProxy;
 ///
@@ -38,203 +71,174 @@ use crate::store::MAX_ACTOR;
 ///         let principal = Principal::new(user).map_err(AuthError::invalid)?;
 ///         Ok(principal.with_scopes([Scope::Read, Scope::Write]))
 ///     }
+///
+///     fn challenge(&self, _: Denial) -> Option<HeaderValue> {
+///         Some(HeaderValue::from_static(r#"Proxy-Login realm="canary""#))
+///     }
+///
+///     fn instructions(&self) -> &str {
+///         "sign in at https://login.example"
+///     }
 /// }
+///
 /// let auth = AdminAuth::custom(BehindProxy);
 /// ```
-#[derive(Clone, Debug)]
-#[must_use]
-pub struct AdminAuth {
-    authenticator: Arc<dyn Authenticator>,
-}
-
-/// Finds out who sent a request.
-///
-/// [`AdminAuth`] has an example. Credentials that a browser sends by itself (cookies, client certificates, Basic) also
-/// need a check that the request is not forged by another site, which is then the host's to add.
 #[async_trait]
 pub trait Authenticator: fmt::Debug + Send + Sync + 'static {
-    /// Who sent `request`, and what they may do.
+    /// Returns the sender of `request` and its scopes. A request with several `Authorization` headers is
+    /// refused before this is called.
     ///
     /// # Errors
     ///
-    /// [`AuthError`]: the sender is answered 401, whatever the reason.
+    /// [`AuthError`] if the request is not authenticated. The response is 401 and does not show the cause.
     async fn authenticate(&self, request: &Parts) -> Result<Principal, AuthError>;
+
+    /// Returns the `WWW-Authenticate` header of the response to a request that is denied.
+    ///
+    /// RFC 9110, section 11.6.1, requires at least one challenge in each 401 response, and allows it in a 403
+    /// response. The default therefore sends the challenge `Custom realm="canary-admin"` with 401 and none
+    /// with 403. No scheme of that name is registered, so browsers show no login dialog and clients do not
+    /// retry with credentials of their own. An authenticator for a registered scheme returns that scheme, for
+    /// example `Basic realm="canary-admin"`. `None` leaves the header out; with 401 that breaks the rule, and
+    /// some clients then report a protocol error.
+    fn challenge(&self, denial: Denial) -> Option<HeaderValue> {
+        match denial {
+            Denial::MissingCredentials | Denial::InvalidCredentials => {
+                Some(HeaderValue::from_static(r#"Custom realm="canary-admin""#))
+            }
+            Denial::InsufficientScope => None,
+        }
+    }
+
+    /// Returns the detail of the problem in a 401 response: an instruction to the sender. It must be the same
+    /// for all requests, so that it does not show which part of the credentials is wrong.
+    fn instructions(&self) -> &str {
+        "send valid credentials"
+    }
 }
 
-/// Who sent a request, and what they may do.
+/// Why the admin API denies a request.
 ///
 /// ```
-/// use tower_canary::admin::{Principal, Scope};
+/// use tower_canary::admin::{AuthError, Denial};
 ///
-/// let alice = Principal::new("alice")?.with_scopes([Scope::Read]);
-/// assert!(alice.may(Scope::Read) && !alice.may(Scope::Write));
-/// assert!(Principal::new("a\nb").is_err());
-/// # Ok::<(), tower_canary::admin::InvalidSubject>(())
+/// assert_eq!(Denial::from(&AuthError::Missing), Denial::MissingCredentials);
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Principal {
-    subject: String,
-    scopes: BTreeSet<Scope>,
-}
-
-/// What somebody may do.
-///
-/// ```
-/// use tower_canary::admin::Scope;
-///
-/// assert_eq!(Scope::named("canary:write"), Some(Scope::Write));
-/// assert_eq!(Scope::Read.as_str(), "canary:read");
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Scope {
-    /// `canary:read`: GET and HEAD.
-    Read,
-    /// `canary:write`: every other method. It does not include [`Scope::Read`].
-    Write,
+pub enum Denial {
+    /// The request has no credentials: 401.
+    MissingCredentials,
+    /// The credentials are not valid: 401.
+    InvalidCredentials,
+    /// The credentials are valid, and their scopes do not include the one that the request needs: 403.
+    InsufficientScope,
 }
 
-/// Why a request is not authenticated. Its sender does not learn more than that.
+/// Why a request is not authenticated. The cause goes to the log, and the sender does not see it.
+///
+/// ```
+/// use std::error::Error;
+/// use tower_canary::admin::AuthError;
+///
+/// let error = AuthError::invalid("the session has expired");
+/// assert_eq!(error.to_string(), "the credentials are not valid");
+/// assert_eq!(error.source().unwrap().to_string(), "the session has expired");
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum AuthError {
-    /// It has no credentials.
+    /// The request has no credentials.
     #[error("the request has no credentials")]
     Missing,
-    /// Its credentials are not valid.
+    /// The credentials are not valid.
     #[error("the credentials are not valid")]
     Invalid(#[source] BoxError),
 }
 
-/// A text that is not the subject of a [`Principal`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("a subject has 1 to {MAX_ACTOR} characters, none of them a control character")]
-#[non_exhaustive]
-pub struct InvalidSubject;
-
 // === impl AdminAuth ===
 
 impl AdminAuth {
-    /// Asks `authenticator`.
+    /// Authenticates requests with `authenticator`. See [`Authenticator`] for an example.
+    ///
+    /// Clones of the result share the authenticator, so its caches and counters are shared too.
     pub fn custom(authenticator: impl Authenticator) -> Self {
         Self { authenticator: Arc::new(authenticator) }
     }
 
+    /// Authenticates a request.
     async fn principal(&self, request: &Parts) -> Result<Principal, AuthError> {
+        // Otherwise a proxy and the authenticator could each check another one of them.
         if request.headers.get_all(AUTHORIZATION).iter().nth(1).is_some() {
             return Err(AuthError::invalid("several Authorization headers"));
         }
         self.authenticator.authenticate(request).await
     }
-}
 
-// === impl Principal ===
-
-impl Principal {
-    /// Somebody who may do nothing yet.
-    ///
-    /// # Errors
-    ///
-    /// When `subject` is empty, longer than 255 characters, or has control characters.
-    pub fn new(subject: impl Into<String>) -> Result<Self, InvalidSubject> {
-        let subject = subject.into();
-        let length = subject.chars().take(MAX_ACTOR + 1).count();
-        if length == 0 || length > MAX_ACTOR || subject.contains(char::is_control) {
-            return Err(InvalidSubject);
-        }
-        Ok(Self { subject, scopes: BTreeSet::new() })
+    /// Creates the 401 response.
+    fn unauthorized(&self, error: &AuthError) -> ApiError {
+        let challenge = self.authenticator.challenge(error.into());
+        ApiError::unauthorized(challenge, self.authenticator.instructions())
     }
 
-    /// The same, allowed `scopes` as well.
-    #[must_use]
-    pub fn with_scopes(mut self, scopes: impl IntoIterator<Item = Scope>) -> Self {
-        self.scopes.extend(scopes);
-        self
-    }
-
-    /// Who it is: the actor of the changes they make.
-    #[must_use]
-    pub fn subject(&self) -> &str {
-        &self.subject
-    }
-
-    /// Whether `scope` is among what they may do.
-    #[must_use]
-    pub fn may(&self, scope: Scope) -> bool {
-        self.scopes.contains(&scope)
+    /// Creates the 403 response.
+    fn insufficient_scope(&self, needed: Scope) -> ApiError {
+        let challenge = self.authenticator.challenge(Denial::InsufficientScope);
+        ApiError::insufficient_scope(challenge, needed)
     }
 }
 
-// === impl Scope ===
+// === impl Denial ===
 
-impl Scope {
-    /// The scope called `name`.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        [Self::Read, Self::Write].into_iter().find(|scope| scope.as_str() == name)
-    }
-
-    /// Its name in a token.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "canary:read",
-            Self::Write => "canary:write",
+impl From<&AuthError> for Denial {
+    fn from(error: &AuthError) -> Self {
+        match error {
+            AuthError::Missing => Self::MissingCredentials,
+            AuthError::Invalid(_) => Self::InvalidCredentials,
         }
-    }
-
-    fn needed_for(method: &Method) -> Self {
-        if matches!(*method, Method::GET | Method::HEAD) { Self::Read } else { Self::Write }
     }
 }
 
 // === impl AuthError ===
 
 impl AuthError {
-    /// Credentials that are not valid because of `cause`, which goes to the log and not to the sender.
+    /// Creates the error for credentials that are not valid because of `cause`. See [`AuthError`] for an
+    /// example.
     pub fn invalid(cause: impl Into<BoxError>) -> Self {
         Self::Invalid(cause.into())
     }
-
-    const fn challenge(&self) -> &'static str {
-        match self {
-            Self::Missing => "Bearer",
-            Self::Invalid(_) => r#"Bearer error="invalid_token""#,
-        }
-    }
 }
 
-/// Lets nothing of the API be seen before it is known who asks and that they may.
+/// Authenticates a request and checks its scope before any part of the API sees it.
+///
+/// It is around the whole router, its `Allow` headers and its 404 included, so that a denied client gets the
+/// same response for every path. The principal goes into the extensions of the request.
 pub(super) async fn guard(
     State(auth): State<AdminAuth>,
     request: Request,
     next: Next,
-) -> Result<Response, Problem> {
+) -> Result<Response, ApiError> {
     let (mut parts, body) = request.into_parts();
     let principal = auth.principal(&parts).await.map_err(|error| {
         tracing::debug!(error = ?chain_text(&error), "not authenticated");
-        Problem::unauthorized(error.challenge())
+        auth.unauthorized(&error)
     })?;
     let needed = Scope::needed_for(&parts.method);
     if !principal.may(needed) {
         if needed == Scope::Write {
-            let (subject, path) = (principal.subject(), parts.uri.path());
-            tracing::warn!(?subject, method = ?parts.method, ?path, "a write by somebody who may not");
+            log_denied_write(&principal, &parts);
         }
-        return Err(Problem::insufficient_scope(needed.as_str()));
+        return Err(auth.insufficient_scope(needed));
     }
     parts.extensions.insert(principal);
     Ok(next.run(Request::from_parts(parts, body)).await)
 }
 
-/// The bearer token of a request (RFC 6750, section 2.1): the only place a token is taken from.
-#[cfg_attr(not(feature = "jwt"), expect(dead_code, reason = "only tokens need it"))]
-pub(super) fn bearer(headers: &HeaderMap) -> Result<&str, AuthError> {
-    let header = headers.get(AUTHORIZATION).ok_or(AuthError::Missing)?;
-    let header = header.to_str().map_err(AuthError::invalid)?;
-    let (scheme, token) = header.split_once(' ').unwrap_or((header, ""));
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(AuthError::Missing);
-    }
-    Ok(token.trim_matches(' '))
+/// Logs a write of an authenticated client that may not write. Denied reads are not logged: they change
+/// nothing, and a dashboard with a wrong scope would fill the log.
+fn log_denied_write(principal: &Principal, request: &Parts) {
+    let subject = principal.subject();
+    let path = request.uri.path();
+    // With `?` (Debug), because both come from the client and may have control characters.
+    tracing::warn!(?subject, method = ?request.method, ?path, "write denied: the scope is missing");
 }

@@ -1,278 +1,228 @@
-//! What handlers take out of a request: names in its path, conditions of a write, its body.
+//! Extractors: names in the path, conditions of a write, the query and the body.
+//!
+//! Every extractor rejects with an [`ApiError`], so that a malformed request gets a problem document like any
+//! other failure. axum's own rejections are plain text and name types of Rust. Extractors run after
+//! [`guard`](super::auth::guard), so that only authenticated clients see their messages.
 
 use std::time::Duration;
 
-use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::path::ErrorKind;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use http::StatusCode;
-use http::header::{CONTENT_TYPE, HeaderMap, IF_MATCH};
+use http::header::{CONTENT_TYPE, HeaderMap};
 use http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::auth::Principal;
-use super::problem::{Kind, Problem};
+use super::decode::{decode_json, decode_query};
+use super::if_match::IfMatch;
+use super::principal::Principal;
+use super::problem::ApiError;
+use super::wait_limit::parse_wait_limit;
+use crate::api::{ChangeParams, ChangeWait, ProblemKind};
 use crate::routing::{ServiceName, VersionName};
 
-/// The most characters of a detail that repeats what a client sent.
+/// The largest number of characters of a detail that quotes the request.
 const MAX_DETAIL: usize = 300;
 
-/// How long an answer waits for the other replicas, where it is asked to and no time is given; and at most.
+/// The time that a change waits for the other replicas, if the request names no time.
 const DEFAULT_WAIT: Duration = Duration::from_secs(5);
+
+/// The longest time that a request may name.
 const MAX_WAIT: Duration = Duration::from_secs(60);
 
-/// The service that the path names.
+/// The service in the path.
+///
+/// A name that no service can have is refused with 422 `invalid-name`. Whether the service exists is not
+/// checked.
 #[derive(Debug)]
-pub(super) struct OfService(pub(super) ServiceName);
+pub(super) struct ServicePath(pub(super) ServiceName);
 
-/// The version that the path names, and its service.
+/// The service and the version in the path.
+///
+/// As with [`ServicePath`], only the form of the names is checked.
 #[derive(Debug)]
-pub(super) struct OfVersion(pub(super) ServiceName, pub(super) VersionName);
+pub(super) struct VersionPath(pub(super) ServiceName, pub(super) VersionName);
 
-/// Who writes, and under which conditions.
+/// The sender of a write and its conditions.
+///
+/// It reads the query parameters of [`ChangeParams`], `If-Match`, and the principal that the guard has found.
+/// A handler that makes a change takes one, and hands it to
+/// [`AdminState::change`](super::state::AdminState::change).
 #[derive(Debug)]
-pub(super) struct Write {
+pub(super) struct WriteConditions {
+    /// The actor of the change.
     pub(super) principal: Principal,
+    /// The expected generation.
     pub(super) if_match: IfMatch,
-    /// Skip the probe, and take even the last active version out.
+    /// Skip the probe, and allow to deactivate the last active version.
     pub(super) force: bool,
-    /// Only tell what would happen.
+    /// Preview the change only.
     pub(super) dry_run: bool,
-    /// How long to wait for the other replicas to serve it, if at all.
+    /// The longest time to wait for the other replicas. `None`: do not wait.
     pub(super) wait: Option<Duration>,
 }
 
-/// A condition on the generation of the split (RFC 9110, section 13.1.1).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum IfMatch {
-    /// Whatever it is.
-    Unconditional,
-    /// There must be one.
-    Any,
-    /// It must be one of these. Tags that are weak or no number of ours match nothing and are left out.
-    OneOf(Vec<u64>),
-}
-
-/// A query whose unknown parameters are refused: a mistyped `force` is not to be overlooked.
+/// A query without unknown parameters. They are refused, so that a mistyped `force` is not overlooked.
+///
+/// A refused query gets 400 `malformed-query` with the name of the parameter.
 #[derive(Debug)]
-pub(super) struct Strict<T>(pub(super) T);
+pub(super) struct StrictQuery<T>(pub(super) T);
 
-/// A body in JSON. An empty one is read as `{}`.
+/// A JSON object in the body. An empty body is read as `{}`.
+///
+/// | body | response |
+/// | --- | --- |
+/// | longer than the router allows | 413 `payload-too-large` |
+/// | neither `application/json` nor `application/*+json` | 415 `unsupported-media-type` |
+/// | not a JSON object of the right form | 400 `malformed-body`, with the path of the field |
+///
+/// An empty body needs no media type, since a switch is a request without one. So the media type is no
+/// protection against requests that another site forges: that remains the part of the
+/// [`Authenticator`](super::auth::Authenticator).
 #[derive(Debug)]
-pub(super) struct Body<T>(pub(super) T);
+pub(super) struct JsonBody<T>(pub(super) T);
 
 #[derive(Deserialize)]
-struct ServiceInPath {
+struct ServiceParameter {
     service: String,
 }
 
 #[derive(Deserialize)]
-struct VersionInPath {
+struct VersionParameters {
     service: String,
     version: String,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct WriteQuery {
-    #[serde(default)]
-    force: bool,
-    #[serde(default)]
-    dry_run: bool,
-    wait: Option<WaitFor>,
-    timeout: Option<String>,
-}
+// === impl ServicePath ===
 
-/// What an answer may wait for.
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum WaitFor {
-    Converged,
-}
+impl<S: Send + Sync> FromRequestParts<S> for ServicePath {
+    type Rejection = ApiError;
 
-impl<S: Send + Sync> FromRequestParts<S> for OfService {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let ServiceInPath { service } = names(parts, state).await?;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let ServiceParameter { service } = path_parameters(parts, state).await?;
         Ok(Self(service.parse()?))
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for OfVersion {
-    type Rejection = Problem;
+// === impl VersionPath ===
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let VersionInPath { service, version } = names(parts, state).await?;
+impl<S: Send + Sync> FromRequestParts<S> for VersionPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let VersionParameters { service, version } = path_parameters(parts, state).await?;
         Ok(Self(service.parse()?, version.parse()?))
     }
 }
 
-/// By name, so that parameters of the path where the host mounts the API do not get in the way.
-async fn names<T: DeserializeOwned + Send, S: Send + Sync>(
+/// Reads parameters of the path by name, because the path of the mount may have parameters of its own.
+async fn path_parameters<T: DeserializeOwned + Send, S: Send + Sync>(
     parts: &mut Parts,
     state: &S,
-) -> Result<T, Problem> {
-    let path = Path::<T>::from_request_parts(parts, state).await;
-    path.map(|Path(names)| names).map_err(|error| Problem::new(Kind::InvalidName, error.body_text()))
+) -> Result<T, ApiError> {
+    let parameters = Path::<T>::from_request_parts(parts, state).await;
+    parameters
+        .map(|Path(parameters)| parameters)
+        .map_err(|rejection| ApiError::new(ProblemKind::InvalidName, describe_path(rejection)))
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Write {
-    type Rejection = Problem;
+/// Says which name is wrong. axum's own text has more words of HTTP than an operator needs.
+fn describe_path(rejection: PathRejection) -> String {
+    if let PathRejection::FailedToDeserializePathParams(error) = rejection
+        && let ErrorKind::InvalidUtf8InPathParam { key } = error.into_kind()
+    {
+        return format!("the {key} in the path is not valid UTF-8");
+    }
+    "the names in the path cannot be read".to_owned()
+}
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let principal = parts.extensions.get().cloned().ok_or_else(|| Problem::unauthorized("Bearer"))?;
-        let Strict(query) = Strict::<WriteQuery>::from_request_parts(parts, state).await?;
-        let (wait, WriteQuery { force, dry_run, .. }) = (query.wait()?, query);
-        Ok(Self { principal, if_match: IfMatch::of(&parts.headers)?, force, dry_run, wait })
+// === impl WriteConditions ===
+
+impl<S: Send + Sync> FromRequestParts<S> for WriteConditions {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        // The guard has put it there.
+        let principal = parts.extensions.get().cloned().ok_or_else(|| {
+            ApiError::new(ProblemKind::InternalError, "the gateway has a defect: the sender is not known")
+        })?;
+        let StrictQuery(params) = StrictQuery::<ChangeParams>::from_request_parts(parts, state).await?;
+        Ok(Self {
+            principal,
+            if_match: IfMatch::from_headers(&parts.headers)?,
+            force: params.force,
+            dry_run: params.dry_run,
+            wait: wait_time(&params)?,
+        })
     }
 }
 
-impl WriteQuery {
-    fn wait(&self) -> Result<Option<Duration>, Problem> {
-        let refused = |detail| Err(Problem::new(Kind::MalformedQuery, detail));
-        match (&self.wait, &self.timeout) {
-            (None, None) => Ok(None),
-            (None, Some(_)) => refused("timeout goes with wait=converged"),
-            (Some(WaitFor::Converged), None) => Ok(Some(DEFAULT_WAIT)),
-            (Some(WaitFor::Converged), Some(text)) => limit(text, MAX_WAIT).map(Some),
+/// Returns the longest time to wait for the other replicas. `None`: the response does not wait.
+fn wait_time(params: &ChangeParams) -> Result<Option<Duration>, ApiError> {
+    match (params.wait, &params.timeout) {
+        (None, None) => Ok(None),
+        (None, Some(_)) => {
+            Err(ApiError::new(ProblemKind::MalformedQuery, "timeout needs wait=converged beside it"))
         }
+        (Some(ChangeWait::Converged), None) => Ok(Some(DEFAULT_WAIT)),
+        (Some(ChangeWait::Converged), Some(text)) => parse_wait_limit(text, MAX_WAIT).map(Some),
     }
 }
 
-/// A time to wait, not longer than `longest`.
-pub(super) fn limit(text: &str, longest: Duration) -> Result<Duration, Problem> {
-    let limit = humantime::parse_duration(text).ok().filter(|limit| *limit <= longest);
-    limit.ok_or_else(|| {
-        let detail = format!("timeout must be a time of at most {}s, such as 5s or 500ms", longest.as_secs());
-        Problem::new(Kind::MalformedQuery, detail)
-    })
-}
+// === impl StrictQuery ===
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Strict<T> {
-    type Rejection = Problem;
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for StrictQuery<T> {
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let query = Query::<T>::from_request_parts(parts, state).await;
-        let refused = |text: String| Problem::new(Kind::MalformedQuery, shortened(&text));
-        query.map(|Query(query)| Self(query)).map_err(|error| refused(error.body_text()))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let query = decode_query(parts.uri.query().unwrap_or_default());
+        query.map(Self).map_err(|detail| ApiError::new(ProblemKind::MalformedQuery, shortened(&detail)))
     }
 }
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
-    type Rejection = Problem;
+// === impl JsonBody ===
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let json = is_json(request.headers());
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let is_json = is_json(request.headers());
         let bytes = Bytes::from_request(request, state).await.map_err(|error| match error.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Problem::new(Kind::PayloadTooLarge, "the body is over 16 KiB"),
-            _ => Problem::new(Kind::MalformedBody, "the body cannot be read"),
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                ApiError::new(ProblemKind::PayloadTooLarge, "the body is larger than 16 KiB")
+            }
+            _ => ApiError::new(ProblemKind::MalformedBody, "the body cannot be read"),
         })?;
         if bytes.is_empty() {
-            return parsed(b"{}");
+            return Self::parse(b"{}");
         }
-        if !json {
+        if !is_json {
             let detail = "send the body as 'Content-Type: application/json'";
-            return Err(Problem::new(Kind::UnsupportedMediaType, detail));
+            return Err(ApiError::new(ProblemKind::UnsupportedMediaType, detail));
         }
-        parsed(&bytes)
+        Self::parse(&bytes)
     }
 }
 
-fn parsed<T: DeserializeOwned>(json: &[u8]) -> Result<Body<T>, Problem> {
-    let refused = |text: &str| Problem::new(Kind::MalformedBody, shortened(text));
-    let Json(body) = Json::from_bytes(json).map_err(|error| refused(&error.body_text()))?;
-    // serde reads a list as the fields in their order.
-    if json.trim_ascii_start().starts_with(b"{") {
-        Ok(Body(body))
-    } else {
-        Err(refused("the body must be a JSON object"))
+impl<T: DeserializeOwned> JsonBody<T> {
+    /// Parses the body without a look at its media type.
+    fn parse(json: &[u8]) -> Result<Self, ApiError> {
+        let body = decode_json(json);
+        body.map(Self).map_err(|detail| ApiError::new(ProblemKind::MalformedBody, shortened(&detail)))
     }
 }
 
+/// Returns whether the media type is JSON, parameters such as `charset` aside.
 fn is_json(headers: &HeaderMap) -> bool {
-    let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let kind = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
+/// Shortens a detail, because it may quote a body of 16 KiB.
 fn shortened(text: &str) -> String {
     text.chars().take(MAX_DETAIL).collect()
-}
-
-// === impl IfMatch ===
-
-impl IfMatch {
-    fn of(headers: &HeaderMap) -> Result<Self, Problem> {
-        let values: Option<Vec<&str>> =
-            headers.get_all(IF_MATCH).iter().map(|value| value.to_str().ok()).collect();
-        let given = values.ok_or_else(malformed)?.join(",");
-        match given.trim_matches([' ', '\t', ',']) {
-            "" if headers.contains_key(IF_MATCH) => Err(malformed()),
-            "" => Ok(Self::Unconditional),
-            "*" => Ok(Self::Any),
-            tags => tags_of(tags).map(Self::OneOf).ok_or_else(malformed),
-        }
-    }
-
-    /// The generation that the store is to insist on, for a split that is thought to be at `current`.
-    pub(super) fn expected(&self, current: Option<u64>) -> Result<Option<u64>, Problem> {
-        match self {
-            Self::Unconditional => Ok(None),
-            Self::Any if current.is_some() => Ok(None),
-            Self::Any => {
-                Err(Problem::conflict(None, None, "If-Match asks for a service that exists: it does not"))
-            }
-            Self::OneOf(generations) => {
-                // The store has the last word, so of several one that may be right is passed on.
-                let known = current.filter(|current| generations.contains(current));
-                let expected = known.or_else(|| generations.iter().max().copied());
-                let detail = "If-Match names no generation: read the ETag again";
-                expected.map(Some).ok_or_else(|| Problem::conflict(None, current, detail))
-            }
-        }
-    }
-}
-
-fn malformed() -> Problem {
-    Problem::new(Kind::MalformedHeader, "If-Match must be '*' or ETags in double quotes, such as \"41\"")
-}
-
-/// The generations that a list of ETags names; `None` when it is no list of ETags.
-fn tags_of(list: &str) -> Option<Vec<u64>> {
-    let mut generations = Vec::new();
-    let mut rest = list;
-    loop {
-        rest = rest.trim_start_matches([' ', '\t', ',']);
-        if rest.is_empty() {
-            return Some(generations);
-        }
-        let (weak, quoted) = rest.strip_prefix("W/").map_or((false, rest), |rest| (true, rest));
-        let (tag, after) = quoted.strip_prefix('"')?.split_once('"')?;
-        let separated = after.is_empty() || after.starts_with([' ', '\t', ',']);
-        if !separated || !tag.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return None;
-        }
-        // A tag that is spelled otherwise, as `"041"`, is another tag.
-        let generation = tag.parse().ok().filter(|generation: &u64| generation.to_string() == tag);
-        generations.extend(generation.filter(|_| !weak));
-        rest = after;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::tags_of;
-
-    #[test]
-    fn only_strong_tags_of_ours_name_generations() {
-        assert_eq!(tags_of(r#""41""#), Some(vec![41]));
-        assert_eq!(tags_of(r#""41" , "42",, "x""#), Some(vec![41, 42]));
-        assert_eq!(tags_of(r#"W/"41""#), Some(vec![]));
-        assert_eq!(tags_of(r#""041", "+41", "99999999999999999999", """#), Some(vec![]));
-        for garbage in ["41", "\"41", "41\"", "\"4\"1\"", "*, \"41\"", "w/\"41\"", "\"4 1\""] {
-            assert_eq!(tags_of(garbage), None, "{garbage}");
-        }
-    }
 }

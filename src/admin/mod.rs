@@ -1,216 +1,292 @@
-//! The admin API: an axum router that a host nests, by convention at `/api/v1/admin`.
+//! The admin API: an axum router with which operators register versions and move traffic.
 //!
-//! | method and path below the mount | does |
+//! [`router()`] makes the API from the [`Deployments`](crate::Deployments) that it controls and an
+//! [`AdminAuth`] that decides who may use it. The application nests it, by convention at `/api/v1/admin`. The
+//! JSON of requests and responses is in the module [`api`](crate::api), for clients too.
+//!
+//! # Routes
+//!
+//! All paths are below the mount. Reads of the state:
+//!
+//! | method and path | response |
 //! | --- | --- |
-//! | `GET /deployment/services` | all services with their versions |
-//! | `GET /deployment/services/{service}/versions` | one of them |
-//! | `PUT /deployment/services/{service}/versions/{version}/weight` | `{"weight": 10}` |
-//! | `POST /deployment/services/{service}/versions/{version}/switch` | all traffic to one version |
-//! | `PUT /deployment/services/{service}/weights` | `{"weights": {"v1.0": 70, "v1.1": 30}}` |
-//! | `POST /routing/services/{service}/versions` | `{"version", "url", "weight"?, "active"?, "healthPath"?}`: registers |
-//! | `PUT /routing/services/{service}/versions/{version}` | `{"active"?, "url"?}`, at least one |
-//! | `DELETE /routing/services/{service}/versions/{version}` | forgets an inactive version |
-//! | `GET /deployment/services/{service}/history` | who, when, why, before and after, and on the first page what was refused lately, and why; `?limit=` (1 to 200, by default 50) and `?before=` (a generation) |
-//! | `POST /deployment/services/{service}/restore` | `{"generation": 41}` |
-//! | `POST /deployment/services/{service}/redraw` | draws users who are pinned to a version anew, once |
-//! | `POST /deployment/services/{service}/versions/{version}/check` | probes now |
-//! | `GET /deployment/services/{service}/explain?key=alice` | which version a key gets, and why |
-//! | `GET /deployment/services/{service}/traffic` | what each version does at this gateway; `?version=v1.0&wait=drained&timeout=30s` answers once it may be stopped: drained here, and at the other gateways that report, or after the timeout (30 s by default, 10 minutes at most). One that was removed is told of while this gateway has requests there, so wait before you remove it. `Accept: text/event-stream` tells every two seconds, as an event `traffic`, for five minutes |
-//! | `GET /deployment/status` | how fresh the routes of this gateway are; answered without the store |
-//! | `GET /deployment/replicas` | the gateways that share the store, and how far each has followed it |
-//! | `GET /openapi.json` | the OpenAPI document |
+//! | `GET /deployment/services` | [`ServiceList`]: all services with their versions |
+//! | `GET /deployment/services/{service}/versions` | [`SplitView`]: one service |
+//! | `GET /deployment/services/{service}/history` | [`HistoryPage`]: who changed what, when and why |
+//! | `GET /deployment/services/{service}/explain?key=alice` | [`ExplanationView`]: the version of a key |
+//! | `GET /deployment/services/{service}/traffic` | [`TrafficView`]: requests, outcomes and latencies |
+//! | `GET /deployment/status` | [`StatusView`]: the freshness of this gateway |
+//! | `GET /deployment/replicas` | [`ReplicaList`]: the gateways that share the store |
+//! | `GET /openapi.json` | the OpenAPI document, also from [`openapi_json`] |
 //!
-//! **Requests.** Bodies are JSON of at most 16 KiB; unknown fields are refused, and an empty body is read as `{}`. Every
-//! change takes a `reason` (at most 1,000 characters, no control characters), `If-Match: "<generation>"`, and
-//! `?force=true`, which skips the probe of versions that get traffic and takes even the last active version out. It never skips the
-//! policy on addresses. With `?dryRun=true` a change is only told: the split after it, and which users would move; nothing
-//! is probed or stored. `If-Match: "0"` on a registration asks for a new service. With `?wait=converged&timeout=5s` the
-//! answer waits until all [replicas](crate::deployments::Builder::with_replica_name) serve the change, 5 s by default and at most
-//! 60; a gateway that is no replica refuses. Its
-//! `convergence` names those that do, and 202 instead of 200 says that some do not yet.
+//! Changes of a split, all with the response [`ChangeResult`]:
 //!
-//! A version that would get traffic and has none is probed first; the first version of a service is not, since there is
-//! no traffic yet that it could fail.
-//!
-//! **Answers.** Weights are in percent, times in RFC 3339. An answer that shows one split has `ETag: "<generation>"`.
-//! Reads show what this gateway serves at this moment; the history is read from the store. Errors are problem documents (RFC 9457) with a stable `type`; what went wrong
-//! inside goes to `tracing` only. Every change that changed something is one `info` event, every one that was refused one
-//! `warn` event, and so is a write by somebody without the scope for it. What is no change at all, as for want of a number
-//! between 0 and 100, is answered and neither told nor kept.
-//!
-//! **Who may.** Nothing is answered before [`AdminAuth`] knows who asks, not even whether a path exists. `GET` and `HEAD`
-//! need [`Scope::Read`], every other method [`Scope::Write`]. No CORS headers are sent. Time limits and rate limits are
-//! the host's to add.
-//!
-//! # Problems
-//!
-//! | status | `type` | when |
+//! | method and path | body | effect |
 //! | --- | --- | --- |
-//! | 400 | `malformed-body` | the body is no JSON of the right form, has an unknown field, or a text that is too long |
-//! | 400 | `malformed-query` | a parameter is unknown, out of range, or may not stand with the others |
-//! | 400 | `malformed-header` | `If-Match` is neither `*` nor a generation in quotes |
-//! | 401 | `unauthorized` | no valid credentials |
-//! | 403 | `insufficient-scope` | the credentials are valid, and not for this |
-//! | 404 | `unknown-service` | no service of that name |
-//! | 404 | `unknown-version` | no version of that name |
-//! | 404 | `unknown-generation` | the history does not have it, or no longer |
-//! | 404 | `not-found` | no such path |
-//! | 405 | `method-not-allowed` | the path has other methods |
-//! | 409 | `duplicate-version` | the name is taken |
-//! | 409 | `version-inactive` | an inactive version cannot have a weight |
-//! | 409 | `version-active` | only an inactive version can be removed |
-//! | 409 | `ambiguous-rebalance` | several other versions are at 0: name all weights |
-//! | 409 | `last-active-version` | the last active version goes only by `?force=true` |
-//! | 409 | `backend-unhealthy` | the probe failed: mend the version, or `?force=true` |
-//! | 409 | `version-gone` | a version of the generation to restore was removed |
-//! | 409 | `nothing-to-restore` | the generation had no active version |
-//! | 409 | `unsettled` | others kept changing the split: try again |
-//! | 412 | `generation-conflict` | `If-Match` names another generation: both are in the answer |
-//! | 413 | `payload-too-large` | more than 16 KiB |
-//! | 415 | `unsupported-media-type` | a body that is not `application/json` |
-//! | 422 | `invalid-name` | a name that no service or version can have |
-//! | 422 | `invalid-weight` | not 0 to 100 with up to two decimals, or not possible here |
-//! | 422 | `invalid-split` | the weights do not total 100 |
-//! | 422 | `invalid-url` | no base URL, or one that the policy denies |
-//! | 422 | `invalid-health-path` | no path |
-//! | 500 | `broken-split` | what is stored of the service cannot be read: see the log |
-//! | 500 | `internal-error` | a defect: see the log |
-//! | 503 | `store-unavailable` | the database cannot be reached; requests are served as before |
+//! | `PUT /deployment/services/{service}/versions/{version}/weight` | [`SetWeight`] | sets one weight; the others share the rest |
+//! | `PUT /deployment/services/{service}/weights` | [`SetWeights`] | sets all weights |
+//! | `POST /deployment/services/{service}/versions/{version}/switch` | [`PlainChange`] | gives one version all traffic |
+//! | `POST /deployment/services/{service}/restore` | [`RestoreGeneration`] | restores the weights of an earlier generation |
+//! | `POST /deployment/services/{service}/redraw` | [`PlainChange`] | ends the session affinity of pinned users |
+//! | `POST /routing/services/{service}/versions` | [`RegisterVersion`] | registers a version |
+//! | `PUT /routing/services/{service}/versions/{version}` | [`UpdateVersion`] | activates, deactivates or changes the URL |
+//! | `DELETE /routing/services/{service}/versions/{version}` | [`PlainChange`] | removes an inactive version |
+//!
+//! And one request that changes nothing: `POST /deployment/services/{service}/versions/{version}/check`
+//! probes a version now, with the response [`CheckView`].
+//!
+//! # Requests
+//!
+//! A body is a JSON object of at most 16 KiB. An empty body is read as `{}`. Unknown fields and unknown query
+//! parameters are refused, so that a mistyped name is not overlooked.
+//!
+//! # Changes
+//!
+//! Every change takes a `reason` in its body (at most 1,000 characters, no control characters) and these
+//! conditions:
+//!
+//! - `If-Match: "<generation>"` makes the change only if the split is at that generation. `"0"` on a
+//!   registration expects that the service does not exist yet. `*` expects that it exists.
+//! - `?force=true` skips the probe, and allows to deactivate the last active version. It does not skip the
+//!   policy for URLs.
+//! - `?dryRun=true` does not make the change. The response shows the split that the change would make, and
+//!   which users with a key would get another version. Nothing is probed or stored.
+//! - `?wait=converged` waits until all [replicas](crate::deployments::Builder::with_replica_name) serve the
+//!   change, for 5 seconds or for `&timeout=`, 60 seconds at most. The response lists the replicas, and its
+//!   status is 202 if some replica does not serve the change yet. A gateway that does not report to the store
+//!   refuses to wait.
+//!
+//! A version without traffic is probed before it gets some. The first version of a service is not probed,
+//! because it has no traffic yet that it could fail.
+//!
+//! Each change that changed something is logged as one `info` event. Each refused change is logged as one
+//! `warn` event and appears on the first page of the history. A write without the necessary scope is logged
+//! as one `warn` event. A malformed request gets an error response. It is not logged and not stored.
+//!
+//! # History
+//!
+//! A page has 50 changes, or `?limit=` of 1 to 200, latest first. `?before=` takes the `nextBefore` of the
+//! page before. The first page also has the last 50 refused changes, with the reason for each refusal.
+//!
+//! # Traffic
+//!
+//! The figures are from the gateway that responds. If it
+//! [reports](crate::deployments::Builder::with_replica_name) to the store, the response also lists the other
+//! gateways that may still have requests for a version.
+//!
+//! - `?version=v1.0` shows one version.
+//! - `?version=v1.0&wait=drained` responds once the process of the version may be stopped, because no gateway
+//!   has or sends requests to it, or after 30 seconds or `&timeout=`, 10 minutes at most. `drainedEverywhere`
+//!   says which one it is. A removed version is shown while this gateway has requests for it, so wait before
+//!   you remove it.
+//! - `Accept: text/event-stream` responds with an event `traffic` every two seconds, for five minutes.
+//!
+//! # Responses
+//!
+//! Weights are in percent, times are in RFC 3339. A response with one split has the header `ETag:
+//! "<generation>"`.
+//!
+//! Reads show what this gateway serves now, without the store. The history, the refused changes and the
+//! replicas are read from the store. Errors are problem documents (RFC 9457), see [below](#problems). Their
+//! details are for the sender of the request; the cause of a failure inside the gateway goes to `tracing`
+//! only.
+//!
+//! # Authentication
+//!
+//! [`AdminAuth`] authenticates every request before any other part of the API sees it. An unauthenticated
+//! client cannot find out which paths or services exist. `GET` and `HEAD` need [`Scope::Read`], every other
+//! method needs [`Scope::Write`].
+//!
+//! The API sends no CORS headers. Time limits and rate limits are the application's part.
 //!
 //! # Example
 //!
+//! An application that authenticates operators by keys of its own. With the feature `jwt`, `AdminAuth::jwt`
+//! needs no such code.
+//!
+//! ```
+//! use std::collections::HashMap;
+//!
+//! use axum::Router;
+//! use axum::body::Body;
+//! use http::Request;
+//! use http::request::Parts;
+//! use tower::ServiceExt;
+//! use tower_canary::admin::{self, AdminAuth, AuthError, Authenticator, Principal, Scope};
+//! use tower_canary::{Deployments, Draw};
+//!
+//! /// The operators by their keys.
+//! #[derive(Debug)]
+//! struct ApiKeys(HashMap<String, Principal>);
+//!
+//! #[async_trait::async_trait]
+//! impl Authenticator for ApiKeys {
+//!     async fn authenticate(&self, request: &Parts) -> Result<Principal, AuthError> {
+//!         let key = request.headers.get("x-api-key").ok_or(AuthError::Missing)?;
+//!         let key = key.to_str().map_err(AuthError::invalid)?;
+//!         self.0.get(key).cloned().ok_or_else(|| AuthError::invalid("unknown key"))
+//!     }
+//!
+//!     fn instructions(&self) -> &str {
+//!         "send a valid key in the header x-api-key"
+//!     }
+//! }
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let alice = Principal::new("alice")?.with_scopes([Scope::Read, Scope::Write]);
+//!     let keys = ApiKeys(HashMap::from([("a random key of alice".to_owned(), alice)]));
+//!
+//!     let deployments = Deployments::in_memory(Draw::Exact);
+//!     let api = admin::router(deployments, AdminAuth::custom(keys));
+//!     let app: Router = Router::new().nest("/api/v1/admin", api);
+//!
+//!     let services = Request::get("/api/v1/admin/deployment/services");
+//!     let anonymous = app.clone().oneshot(services.body(Body::empty())?).await?;
+//!     assert_eq!(anonymous.status(), 401);
+//!
+//!     let register = Request::post("/api/v1/admin/routing/services/auth/versions")
+//!         .header("x-api-key", "a random key of alice")
+//!         .header("content-type", "application/json")
+//!         .body(Body::from(r#"{"version": "v1.0", "url": "http://10.0.0.1:8080"}"#))?;
+//!     assert_eq!(app.oneshot(register).await?.status(), 201);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # Concurrent changes
+//!
+//! Two operators may change the same split. A client that reads a split, decides, and writes sends the ETag
+//! that it has read. If the split has changed meanwhile, the write is refused with 412 and both generations,
+//! and the client reads again. Requests and responses are the types of the module [`api`](crate::api):
+//!
 //! ```
 //! use axum::Router;
-//! use tower_canary::admin::{self, AdminAuth};
-//! # use tower_canary::admin::{AuthError, Authenticator, Principal, Scope};
-//! use tower_canary::{Deployments, Draw};
-//! # #[derive(Debug)] struct OurLogin;
-//! # #[async_trait::async_trait] impl Authenticator for OurLogin {
+//! use axum::body::{Body, to_bytes};
+//! use http::{Request, Response};
+//! use tower::ServiceExt;
+//! use tower_canary::api::{ChangeResult, Problem, SetWeight};
+//!
+//! /// Sets the weight of v1.1 if the split of `auth` is still at `generation`.
+//! async fn set_weight(api: Router, generation: u64, body: &SetWeight) -> Response<Body> {
+//!     let request = Request::put("/deployment/services/auth/versions/v1.1/weight")
+//!         .header("authorization", "Bearer a-valid-token")
+//!         .header("content-type", "application/json")
+//!         .header("if-match", format!("\"{generation}\""))
+//!         .body(Body::from(serde_json::to_vec(body).expect("a request is JSON")))
+//!         .expect("a valid request");
+//!     api.oneshot(request).await.expect("a router responds")
+//! }
+//!
+//! /// Returns the generation after the change. On a conflict it tries again with the present generation.
+//! async fn start_canary(api: Router, mut generation: u64) -> Result<u64, Box<dyn std::error::Error>> {
+//!     let body = SetWeight::new("5".parse()?).with_reason("start".parse()?);
+//!     loop {
+//!         let response = set_weight(api.clone(), generation, &body).await;
+//!         let status = response.status();
+//!         let json = to_bytes(response.into_body(), 64 * 1024).await?;
+//!         if status.is_success() {
+//!             let result: ChangeResult = serde_json::from_slice(&json)?;
+//!             return Ok(result.split.generation);
+//!         }
+//!         let problem: Problem = serde_json::from_slice(&json)?;
+//!         generation = problem.current_generation.ok_or(problem)?;
+//!     }
+//! }
+//! # use tower_canary::admin::{self, AdminAuth, AuthError, Authenticator, Principal, Scope};
+//! # use tower_canary::{Deployments, Draw, routing::Change, store::ChangeRequest};
+//! # #[derive(Debug)] struct Everybody;
+//! # #[async_trait::async_trait] impl Authenticator for Everybody {
 //! #     async fn authenticate(&self, _: &http::request::Parts) -> Result<Principal, AuthError> {
-//! #         Principal::new("alice").map(|alice| alice.with_scopes([Scope::Read])).map_err(AuthError::invalid)
+//! #         let alice = Principal::new("alice").map_err(AuthError::invalid)?;
+//! #         Ok(alice.with_scopes([Scope::Read, Scope::Write]))
 //! #     }
 //! # }
-//!
-//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
-//! let deployments = Deployments::in_memory(Draw::Exact);
-//! let api = admin::router(deployments, AdminAuth::custom(OurLogin));
-//! let app: Router = Router::new().nest("/api/v1/admin", api);
-//! # use tower::ServiceExt;
-//! # let request = http::Request::get("/api/v1/admin/deployment/services").body(axum::body::Body::empty())?;
-//! # assert_eq!(app.oneshot(request).await?.status(), 200);
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+//! # let deployments = Deployments::in_memory(Draw::Exact);
+//! # for (version, url) in [("v1.0", "http://10.0.0.1"), ("v1.1", "http://10.0.0.2")] {
+//! #     let register = Change::register(version.parse()?, url.parse()?);
+//! #     deployments.apply(&"auth".parse()?, ChangeRequest::new(register, "alice")).await?;
+//! # }
+//! # let api = admin::router(deployments, AdminAuth::custom(Everybody));
+//! # assert_eq!(start_canary(api, 1).await?, 3);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Problems
+//!
+//! The `type` of a problem stays the same across releases; titles and details may change. [`Problem`] is the
+//! document, and [`ProblemKind`] has the rows of this table:
+//!
+//! | status | `type` | when |
+//! | --- | --- | --- |
+//! | 400 | `malformed-body` | the body is not a JSON object of the right form |
+//! | 400 | `malformed-query` | a query parameter is unknown, out of range, or needs another one |
+//! | 400 | `malformed-header` | `If-Match` is neither `*` nor a list of ETags |
+//! | 401 | `unauthorized` | the credentials are missing or not valid |
+//! | 403 | `insufficient-scope` | the credentials do not have the necessary scope |
+//! | 404 | `unknown-service` | no service has this name |
+//! | 404 | `unknown-version` | no version of the service has this name |
+//! | 404 | `unknown-generation` | the history does not have this generation, or not any more |
+//! | 404 | `not-found` | the API has no such path |
+//! | 405 | `method-not-allowed` | the path does not have this method |
+//! | 409 | `duplicate-version` | the service has a version with this name |
+//! | 409 | `version-inactive` | an inactive version cannot have a weight |
+//! | 409 | `version-active` | only an inactive version can be removed |
+//! | 409 | `ambiguous-rebalance` | several other versions are at 0: set all weights |
+//! | 409 | `last-active-version` | the last active version is deactivated only with `?force=true` |
+//! | 409 | `backend-unhealthy` | the probe failed: repair the version, or use `?force=true` |
+//! | 409 | `version-gone` | a version of the generation to restore was removed |
+//! | 409 | `nothing-to-restore` | the generation had no active version |
+//! | 409 | `unsettled` | others changed the split during each attempt: try again |
+//! | 412 | `generation-conflict` | `If-Match` expects another generation: the response has both |
+//! | 413 | `payload-too-large` | the body is larger than 16 KiB |
+//! | 415 | `unsupported-media-type` | the body is not `application/json` |
+//! | 422 | `invalid-name` | the name is not a name of a service or version |
+//! | 422 | `invalid-weight` | the number is not 0 to 100 with at most two decimals, or not possible here |
+//! | 422 | `invalid-split` | the weights do not total 100 |
+//! | 422 | `invalid-url` | the URL is not a base URL, or the policy refuses it |
+//! | 422 | `invalid-health-path` | the health path is not a path |
+//! | 500 | `broken-split` | the stored split of the service cannot be read: see the log |
+//! | 500 | `internal-error` | the gateway has a defect: see the log |
+//! | 503 | `store-unavailable` | the store cannot be reached; existing routes stay in use |
+//!
+//! [`ChangeResult`]: crate::api::ChangeResult
+//! [`CheckView`]: crate::api::CheckView
+//! [`ExplanationView`]: crate::api::ExplanationView
+//! [`HistoryPage`]: crate::api::HistoryPage
+//! [`PlainChange`]: crate::api::PlainChange
+//! [`RegisterVersion`]: crate::api::RegisterVersion
+//! [`ReplicaList`]: crate::api::ReplicaList
+//! [`RestoreGeneration`]: crate::api::RestoreGeneration
+//! [`ServiceList`]: crate::api::ServiceList
+//! [`Problem`]: crate::api::Problem
+//! [`ProblemKind`]: crate::api::ProblemKind
+//! [`SetWeight`]: crate::api::SetWeight
+//! [`SetWeights`]: crate::api::SetWeights
+//! [`SplitView`]: crate::api::SplitView
+//! [`StatusView`]: crate::api::StatusView
+//! [`TrafficView`]: crate::api::TrafficView
+//! [`UpdateVersion`]: crate::api::UpdateVersion
 
-mod answers;
 mod auth;
-mod document;
+mod decode;
 mod extract;
-mod figures;
-mod history;
+mod handlers;
+mod if_match;
 #[cfg(feature = "jwt")]
 mod jwt;
+mod openapi;
+mod principal;
 mod problem;
-mod record;
-mod replicas;
-mod requests;
-mod services;
+mod router;
 mod state;
-mod traffic;
-mod versions;
-mod weights;
+mod wait_limit;
 
-use std::any::Any;
-
-use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
-use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderValue, Method, StatusCode};
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::set_header::SetResponseHeaderLayer;
-use utoipa::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
-
-pub use self::auth::{AdminAuth, AuthError, Authenticator, InvalidSubject, Principal, Scope};
-pub use self::document::openapi_json;
+pub use self::auth::{AdminAuth, AuthError, Authenticator, Denial};
 #[cfg(feature = "jwt")]
 pub use self::jwt::{JwtAuth, JwtConfigError};
-use self::problem::{Kind, Problem};
-use self::state::AdminState;
-use crate::deployments::Deployments;
-
-/// The most bytes of a request's body.
-const MAX_BODY: usize = 16 * 1024;
-
-/// The admin API over `deployments`, for those whom `auth` lets in. See the [module](self) for its routes.
-///
-/// To be nested (`Router::nest`), not merged: it answers every path below its mount. The mount with a `/` behind and
-/// nothing more stays the host's to answer, unless it uses `Router::nest_service`.
-pub fn router(deployments: Deployments, auth: AdminAuth) -> Router {
-    let (routes, _) = documented().split_for_parts();
-    let routes = routes
-        .fallback(not_found)
-        .method_not_allowed_fallback(method_not_allowed)
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .with_state(AdminState { deployments });
-    // Around the routes as one service: a layer of theirs would be inside what adds the `Allow` header, which would
-    // then tell strangers which paths there are.
-    Router::new()
-        .fallback_service(routes)
-        .layer(from_fn_with_state(auth, auth::guard))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(always(CACHE_CONTROL, "no-store"))
-        .layer(always(X_CONTENT_TYPE_OPTIONS, "nosniff"))
-}
-
-/// The routes with their documentation: one list of both, so that neither lacks what the other has.
-fn documented() -> OpenApiRouter<AdminState> {
-    OpenApiRouter::with_openapi(document::Document::openapi())
-        .routes(routes!(document::openapi))
-        .routes(routes!(services::list_services))
-        .routes(routes!(services::list_versions))
-        .routes(routes!(services::explain))
-        .routes(routes!(traffic::traffic))
-        .routes(routes!(history::history))
-        .routes(routes!(replicas::status))
-        .routes(routes!(replicas::replicas))
-        .merge(changes())
-}
-
-fn changes() -> OpenApiRouter<AdminState> {
-    OpenApiRouter::with_openapi(document::Document::openapi())
-        .routes(routes!(weights::set_weight))
-        .routes(routes!(weights::set_weights))
-        .routes(routes!(weights::switch))
-        .routes(routes!(weights::redraw))
-        .routes(routes!(versions::register))
-        .routes(routes!(versions::update, versions::remove))
-        .routes(routes!(versions::check))
-        .routes(routes!(history::restore))
-}
-
-fn always(name: http::HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
-    SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value))
-}
-
-/// A store, a preflight or an authenticator of the host's panicked. What it said is in the host's own log of panics.
-fn panicked(_: Box<dyn Any + Send>) -> Response {
-    let detail = "the gateway has a fault; read the split to see whether the change was made";
-    Problem::new(Kind::InternalError, detail).into_response()
-}
-
-async fn not_found() -> Problem {
-    Problem::new(Kind::NotFound, "the admin API has no such path")
-}
-
-/// The router adds the `Allow` header to either answer.
-async fn method_not_allowed(method: Method) -> Response {
-    if method == Method::OPTIONS {
-        return StatusCode::NO_CONTENT.into_response();
-    }
-    Problem::new(Kind::MethodNotAllowed, "see the Allow header").into_response()
-}
+pub use self::principal::{InvalidSubject, Principal, Scope, UnknownScope};
+pub use self::router::{openapi_json, router};

@@ -1,143 +1,86 @@
-//! Errors as problem documents (RFC 9457): the one table of statuses, types and titles.
+//! Errors of handlers as responses.
+//!
+//! The table of statuses, types and titles is [`ProblemKind`]. Errors of the modules below become problems
+//! here and nowhere else:
+//!
+//! | error | made by | response | log |
+//! | --- | --- | --- | --- |
+//! | `Invalid…` of `routing` | parsing a name, weight, URL or path | 422, the whole text | none |
+//! | [`ChangeError`] | the rules of a split | 404, 409 or 422, the whole text | `warn` for a change, by the deployments |
+//! | [`StoreError`] about the request | the store | 400, 404, 409 or 412, the whole text | `warn` for a change, by the deployments |
+//! | [`StoreError::Broken`], [`StoreError::Unavailable`] | the store | 500 or 503, a fixed text | `error`, here, with all causes |
+//! | [`DeployError`] | probes, the URL policy, the history | 404, 409 or 422, the whole text | `warn` for a change, by the deployments |
+//! | a panic | code of the application | 500, a fixed text | by the application's panic hook |
+//!
+//! A detail may quote the request and the split, because the sender may read both. The cause of a failure
+//! inside the gateway, for example the address of the database, goes to the log and not into the response.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
-use serde::Serialize;
-use utoipa::ToSchema;
 
+use super::principal::Scope;
+use crate::api::{Problem, ProblemKind};
 use crate::deployments::DeployError;
 use crate::routing::{ChangeError, InvalidBackend, InvalidHealthPath, InvalidName, InvalidWeight};
 use crate::store::StoreError;
 
-macro_rules! kinds {
-    ($($kind:ident = $status:ident $slug:literal $title:literal;)*) => {
-        /// What went wrong: a status, a stable `type` and a title.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(super) enum Kind { $($kind),* }
-
-        impl Kind {
-            pub(super) const ALL: &[Self] = &[$(Self::$kind),*];
-
-            /// The status, `type` and title of the problem.
-            pub(super) const fn parts(self) -> (StatusCode, &'static str, &'static str) {
-                match self { $(Self::$kind => (StatusCode::$status, $slug, $title)),* }
-            }
-        }
-    };
-}
-
-kinds! {
-    MalformedBody = BAD_REQUEST "malformed-body" "Malformed body";
-    MalformedQuery = BAD_REQUEST "malformed-query" "Malformed query";
-    MalformedHeader = BAD_REQUEST "malformed-header" "Malformed header";
-    Unauthorized = UNAUTHORIZED "unauthorized" "Unauthorized";
-    InsufficientScope = FORBIDDEN "insufficient-scope" "Insufficient scope";
-    UnknownService = NOT_FOUND "unknown-service" "Unknown service";
-    UnknownVersion = NOT_FOUND "unknown-version" "Unknown version";
-    UnknownGeneration = NOT_FOUND "unknown-generation" "Unknown generation";
-    NotFound = NOT_FOUND "not-found" "Not found";
-    MethodNotAllowed = METHOD_NOT_ALLOWED "method-not-allowed" "Method not allowed";
-    DuplicateVersion = CONFLICT "duplicate-version" "Duplicate version";
-    VersionInactive = CONFLICT "version-inactive" "Version inactive";
-    VersionActive = CONFLICT "version-active" "Version active";
-    AmbiguousRebalance = CONFLICT "ambiguous-rebalance" "Ambiguous rebalance";
-    LastActiveVersion = CONFLICT "last-active-version" "Last active version";
-    BackendUnhealthy = CONFLICT "backend-unhealthy" "Backend unhealthy";
-    VersionGone = CONFLICT "version-gone" "Version gone";
-    NothingToRestore = CONFLICT "nothing-to-restore" "Nothing to restore";
-    Unsettled = CONFLICT "unsettled" "Unsettled";
-    GenerationConflict = PRECONDITION_FAILED "generation-conflict" "Generation conflict";
-    PayloadTooLarge = PAYLOAD_TOO_LARGE "payload-too-large" "Payload too large";
-    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE "unsupported-media-type" "Unsupported media type";
-    InvalidName = UNPROCESSABLE_ENTITY "invalid-name" "Invalid name";
-    InvalidWeight = UNPROCESSABLE_ENTITY "invalid-weight" "Invalid weight";
-    InvalidSplit = UNPROCESSABLE_ENTITY "invalid-split" "Invalid split";
-    InvalidUrl = UNPROCESSABLE_ENTITY "invalid-url" "Invalid URL";
-    InvalidHealthPath = UNPROCESSABLE_ENTITY "invalid-health-path" "Invalid health path";
-    BrokenSplit = INTERNAL_SERVER_ERROR "broken-split" "Broken split";
-    InternalError = INTERNAL_SERVER_ERROR "internal-error" "Internal error";
-    StoreUnavailable = SERVICE_UNAVAILABLE "store-unavailable" "Store unavailable";
-}
-
-/// An error (RFC 9457).
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct Problem {
-    /// A stable word for the kind of problem.
-    #[schema(example = "unknown-service")]
-    r#type: &'static str,
-    /// The kind of problem for people.
-    #[schema(example = "Unknown service")]
-    title: &'static str,
-    /// The status of the response.
-    #[schema(example = 404)]
-    status: u16,
-    /// What happened this time, and what to do.
-    detail: String,
-    /// With `generation-conflict`: the generation that `If-Match` expects.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expected_generation: Option<u64>,
-    /// With `generation-conflict`: the generation the split is at.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    current_generation: Option<u64>,
+/// A problem document with the headers of its response.
+///
+/// Handlers and extractors return it as their error, and `?` makes one of the errors in the table above.
+#[derive(Debug)]
+pub(super) struct ApiError {
+    // Boxed to keep `Result<_, ApiError>` small.
+    problem: Box<Problem>,
     /// The `WWW-Authenticate` header.
-    #[serde(skip)]
-    challenge: Option<&'static str>,
+    challenge: Option<HeaderValue>,
 }
 
-impl Problem {
-    pub(super) fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        let (status, r#type, title) = kind.parts();
-        Self {
-            r#type,
-            title,
-            status: status.as_u16(),
-            detail: detail.into(),
-            expected_generation: None,
-            current_generation: None,
-            challenge: None,
-        }
+impl ApiError {
+    /// Creates a problem whose detail the sender of the request sees.
+    pub(super) fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
+        Self { problem: Box::new(Problem::new(kind, detail)), challenge: None }
     }
 
-    /// No valid credentials. The body says nothing about which were given.
-    pub(super) fn unauthorized(challenge: &'static str) -> Self {
-        let detail = "send a valid token as 'Authorization: Bearer <token>'";
-        Self { challenge: Some(challenge), ..Self::new(Kind::Unauthorized, detail) }
+    /// Creates the response to missing or invalid credentials. The body does not say which of both it is.
+    pub(super) fn unauthorized(challenge: Option<HeaderValue>, instructions: &str) -> Self {
+        Self { challenge, ..Self::new(ProblemKind::Unauthorized, instructions) }
     }
 
-    pub(super) fn insufficient_scope(scope: &str) -> Self {
-        let detail = format!("this needs the scope {scope}");
-        let challenge = Some(r#"Bearer error="insufficient_scope""#);
-        Self { challenge, ..Self::new(Kind::InsufficientScope, detail) }
+    /// Creates the response to credentials without the scope that the request needs.
+    pub(super) fn insufficient_scope(challenge: Option<HeaderValue>, needed: Scope) -> Self {
+        let detail = format!("this request needs the scope {needed}");
+        Self { challenge, ..Self::new(ProblemKind::InsufficientScope, detail) }
     }
 
-    /// `If-Match` does not hold; `None` where there is no such service or no such number.
+    /// Creates the response to an `If-Match` that does not hold. `expected` and `current` are absent where
+    /// the header names no generation and where the service does not exist.
     pub(super) fn conflict(expected: Option<u64>, current: Option<u64>, detail: impl Into<String>) -> Self {
-        Self {
-            expected_generation: expected,
-            current_generation: current,
-            ..Self::new(Kind::GenerationConflict, detail)
-        }
+        let mut error = Self::new(ProblemKind::GenerationConflict, detail);
+        error.problem.expected_generation = expected;
+        error.problem.current_generation = current;
+        error
     }
 
-    /// What went wrong inside stays inside: `error` goes to the log only.
-    fn internal(kind: Kind, detail: &str, error: &StoreError) -> Self {
-        tracing::error!(error = error as &dyn std::error::Error, "a request to the admin API failed");
+    /// Logs `error` and creates a response that does not show it.
+    fn internal(kind: ProblemKind, detail: &str, error: &StoreError) -> Self {
+        let error: &dyn std::error::Error = error;
+        tracing::error!(error, "a request to the admin API failed");
         Self::new(kind, detail)
     }
 }
 
-impl IntoResponse for Problem {
+/// The response has the media type of RFC 9457. A 503 has `Retry-After: 1`, since gateways look for the store
+/// about every second.
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let challenge = self.challenge;
-        let mut response = (status, Json(self)).into_response();
+        let status = StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(self.problem)).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(challenge) = challenge {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        if let Some(challenge) = self.challenge {
+            headers.insert(WWW_AUTHENTICATE, challenge);
         }
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
@@ -146,65 +89,68 @@ impl IntoResponse for Problem {
     }
 }
 
-impl From<DeployError> for Problem {
+impl From<DeployError> for ApiError {
     fn from(error: DeployError) -> Self {
         let kind = match error {
             DeployError::Store(error) => return error.into(),
-            DeployError::UrlRefused(_) => Kind::InvalidUrl,
-            DeployError::Unhealthy { .. } => Kind::BackendUnhealthy,
-            DeployError::UnknownGeneration { .. } => Kind::UnknownGeneration,
-            DeployError::Unsettled => Kind::Unsettled,
+            DeployError::UrlRefused(_) => ProblemKind::InvalidUrl,
+            DeployError::Unhealthy { .. } => ProblemKind::BackendUnhealthy,
+            DeployError::UnknownGeneration { .. } => ProblemKind::UnknownGeneration,
+            DeployError::Unsettled => ProblemKind::Unsettled,
         };
         Self::new(kind, error.to_string())
     }
 }
 
-impl From<StoreError> for Problem {
+impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         let detail = error.to_string();
         match error {
-            StoreError::UnknownService(_) => Self::new(Kind::UnknownService, detail),
+            StoreError::UnknownService(_) => Self::new(ProblemKind::UnknownService, detail),
             StoreError::Refused(refused) => refused.into(),
             StoreError::GenerationConflict { expected, found } => {
                 Self::conflict(Some(expected), Some(found), detail)
             }
-            StoreError::TextRefused { .. } => Self::new(Kind::MalformedBody, detail),
-            StoreError::NotCleared { .. } => Self::new(Kind::BackendUnhealthy, detail),
+            StoreError::TextRefused { .. } => Self::new(ProblemKind::MalformedBody, detail),
+            StoreError::NotCleared { .. } => Self::new(ProblemKind::BackendUnhealthy, detail),
             StoreError::Broken(_) => {
-                let detail = "what is stored of this service cannot be read: see the gateway's log";
-                Self::internal(Kind::BrokenSplit, detail, &error)
+                let detail = "the stored split of this service cannot be read: see the log of the gateway";
+                Self::internal(ProblemKind::BrokenSplit, detail, &error)
             }
             StoreError::Unavailable(_) => {
-                let detail = "the store is unavailable: requests are served as before; read the service again before you retry";
-                Self::internal(Kind::StoreUnavailable, detail, &error)
+                let detail = "the store is unavailable; existing routes stay in use; read the service again before you retry";
+                Self::internal(ProblemKind::StoreUnavailable, detail, &error)
             }
         }
     }
 }
 
-impl From<ChangeError> for Problem {
+impl From<ChangeError> for ApiError {
     fn from(error: ChangeError) -> Self {
         let kind = match error {
-            ChangeError::UnknownVersion(_) => Kind::UnknownVersion,
-            ChangeError::DuplicateVersion(_) => Kind::DuplicateVersion,
-            ChangeError::VersionInactive(_) => Kind::VersionInactive,
-            ChangeError::VersionActive(_) => Kind::VersionActive,
-            ChangeError::AmbiguousRebalance(_) => Kind::AmbiguousRebalance,
-            ChangeError::LastActiveVersion(_) => Kind::LastActiveVersion,
-            ChangeError::FirstVersionNeedsAll(_) | ChangeError::OnlyVersionNeedsAll(_) => Kind::InvalidWeight,
-            ChangeError::WrongTotal { .. } => Kind::InvalidSplit,
-            ChangeError::RestoreGone { .. } => Kind::VersionGone,
-            ChangeError::RestoreEmpty { .. } => Kind::NothingToRestore,
+            ChangeError::UnknownVersion(_) => ProblemKind::UnknownVersion,
+            ChangeError::DuplicateVersion(_) => ProblemKind::DuplicateVersion,
+            ChangeError::VersionInactive(_) => ProblemKind::VersionInactive,
+            ChangeError::VersionActive(_) => ProblemKind::VersionActive,
+            ChangeError::AmbiguousRebalance(_) => ProblemKind::AmbiguousRebalance,
+            ChangeError::LastActiveVersion(_) => ProblemKind::LastActiveVersion,
+            ChangeError::FirstVersionNeedsAll(_) | ChangeError::OnlyVersionNeedsAll(_) => {
+                ProblemKind::InvalidWeight
+            }
+            ChangeError::WrongTotal { .. } => ProblemKind::InvalidSplit,
+            ChangeError::RestoreGone { .. } => ProblemKind::VersionGone,
+            ChangeError::RestoreEmpty { .. } => ProblemKind::NothingToRestore,
         };
         Self::new(kind, error.to_string())
     }
 }
 
+/// A text that is not the value it should be: 422 with the text of the error, which says what to give.
 macro_rules! from_invalid {
     ($($error:ident => $kind:ident),*) => {$(
-        impl From<$error> for Problem {
+        impl From<$error> for ApiError {
             fn from(error: $error) -> Self {
-                Self::new(Kind::$kind, error.to_string())
+                Self::new(ProblemKind::$kind, error.to_string())
             }
         }
     )*};
@@ -219,13 +165,12 @@ from_invalid! {
 
 #[cfg(test)]
 mod tests {
-    use super::Kind;
+    use crate::api::ProblemKind;
 
     #[test]
     fn each_kind_of_problem_is_in_the_docs_with_its_status() {
-        for kind in Kind::ALL {
-            let (status, slug, _) = kind.parts();
-            let row = format!("//! | {} | `{slug}` |", status.as_u16());
+        for kind in ProblemKind::ALL {
+            let row = format!("//! | {} | `{}` |", kind.status().as_u16(), kind.slug());
             assert!(include_str!("mod.rs").contains(&row), "{row}");
         }
     }

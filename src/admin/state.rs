@@ -1,4 +1,12 @@
-//! What handlers share: making a change, and answering with the split after it.
+//! The state of the handlers, and the one way in which they change a split.
+//!
+//! A change goes down one line, and each level has one function for it: [`AdminState::change`] adds the
+//! conditions of the HTTP request, [`Deployments::apply`](crate::deployments::Deployments::apply) probes and
+//! publishes, and the store decides by the rules of [`Split::apply`](crate::routing::Split::apply) within its
+//! transaction.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -6,95 +14,118 @@ use http::header::ETAG;
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
-use super::answers::{ChangedDto, ConvergenceDto, MoveDto};
-use super::extract::Write;
-use super::problem::{Kind, Problem};
-use super::requests::Reason;
+use super::extract::WriteConditions;
+use super::problem::ApiError;
+use crate::api::{ChangeReason, ChangeResult, ConvergenceView, ProblemKind, UserMove};
 use crate::deployments::Deployments;
-use crate::routing::{Change, Move, Preview, ServiceName, Split};
-use crate::store::ChangeRequest;
+use crate::routing::{Change, Preview, Route, ServiceName};
+use crate::store::{ChangeRequest, StoreError};
 
-/// What handlers share.
+/// The state that all handlers share.
+///
+/// It has no other fields: everything that outlives a request belongs to the deployments, which the
+/// application also uses without the API.
 #[derive(Clone, Debug)]
 pub(super) struct AdminState {
     pub(super) deployments: Deployments,
 }
 
 impl AdminState {
-    /// Makes a change, and waits for the other replicas if that is asked for.
-    pub(super) async fn apply(
+    /// Returns the route of a service as this gateway serves it, or the problem `unknown-service`.
+    pub(super) fn route(&self, service: &ServiceName) -> Result<Arc<Route>, ApiError> {
+        let route = self.deployments.handle().route(service.as_str());
+        route.ok_or_else(|| StoreError::UnknownService(service.clone()).into())
+    }
+
+    /// Makes a change, or previews it, and waits for the other replicas if the request asks for that.
+    ///
+    /// The result is without `weight` and `switchedTo`, which the handlers of those changes add. Every
+    /// refusal of the request itself comes before the change: after it, a failure to see the other replicas
+    /// is part of the result.
+    pub(super) async fn change(
         &self,
         service: &ServiceName,
         change: Change,
-        write: Write,
-        reason: Option<Reason>,
-    ) -> Result<Changed, Problem> {
-        if write.wait.is_some() && self.deployments.replica_id().is_none() {
-            let detail = "this gateway does not report what it serves, so there is no waiting for it";
-            return Err(Problem::new(Kind::MalformedQuery, detail));
+        conditions: WriteConditions,
+        reason: Option<ChangeReason>,
+    ) -> Result<ChangeResult, ApiError> {
+        if conditions.wait.is_some() && self.deployments.replica_id().is_none() {
+            let detail = "this gateway does not report to the store, so a change cannot wait for replicas";
+            return Err(ApiError::new(ProblemKind::MalformedQuery, detail));
         }
-        let served = self.deployments.handle().route(service.as_str());
-        let current = served.map(|route| route.split().generation());
-        let mut request = ChangeRequest::new(change, write.principal.subject());
-        request.reason = reason.map(|Reason(text)| text);
-        request.expected_generation = write.if_match.expected(current)?;
-        if write.force {
-            request = request.without_check();
-        }
-        if write.dry_run {
-            let Preview { after, moves, .. } = self.deployments.preview(service, &request)?;
-            return Ok(Changed { split: after, moves: Some(moves), convergence: None });
+        let request = self.change_request(service, change, &conditions, reason)?;
+        if conditions.dry_run {
+            return Ok(preview_result(&self.deployments.preview(service, &request)?));
         }
         let applied = self.deployments.apply(service, request).await?;
-        let convergence = match write.wait {
-            Some(limit) => Some(self.deployments.wait_converged(applied.revision, limit).await.into()),
-            None => None,
-        };
-        Ok(Changed { split: applied.after, moves: None, convergence })
+        let mut result = ChangeResult::from(&applied.after);
+        if let Some(limit) = conditions.wait {
+            result.convergence = Some(self.convergence(applied.revision, limit).await);
+        }
+        Ok(result)
     }
-}
 
-/// A change that was made, or would be.
-#[derive(Debug)]
-pub(super) struct Changed {
-    split: Split,
-    /// Which users would move: of a change that was not made.
-    moves: Option<Vec<Move>>,
-    convergence: Option<ConvergenceDto>,
-}
+    /// Adds the actor, the reason and the conditions to a change.
+    fn change_request(
+        &self,
+        service: &ServiceName,
+        change: Change,
+        conditions: &WriteConditions,
+        reason: Option<ChangeReason>,
+    ) -> Result<ChangeRequest, ApiError> {
+        let served = self.deployments.handle().route(service.as_str());
+        let generation = served.map(|route| route.split().generation());
+        let mut request = ChangeRequest::new(change, conditions.principal.subject());
+        request.reason = reason.map(String::from);
+        request.expected_generation = conditions.if_match.expected(generation)?;
+        if conditions.force {
+            request = request.without_check();
+        }
+        Ok(request)
+    }
 
-impl Changed {
-    /// What to answer.
-    pub(super) fn dto(&self) -> ChangedDto {
-        ChangedDto {
-            dry_run: self.moves.is_some(),
-            moves: self.moves.as_ref().map(|moves| moves.iter().map(MoveDto::from).collect()),
-            ..ChangedDto::from(&self.split)
+    /// Waits until all replicas serve `revision`. The change is made in either case, so a store that fails
+    /// now is no error of the request.
+    async fn convergence(&self, revision: u64, limit: Duration) -> ConvergenceView {
+        match self.deployments.wait_converged(revision, limit).await {
+            Ok(convergence) => convergence.into(),
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, "cannot read which replicas serve a change");
+                ConvergenceView::default()
+            }
         }
     }
-
-    /// Answers with the split.
-    pub(super) fn ok(self) -> Response {
-        let body = self.dto();
-        self.answer(StatusCode::OK, body)
-    }
-
-    /// Answers `body` with `status`, or with 202 where some replica does not serve it yet. What was not made has no tag.
-    pub(super) fn answer(self, status: StatusCode, body: ChangedDto) -> Response {
-        if self.moves.is_some() {
-            return Json(body).into_response();
-        }
-        let lags = self.convergence.as_ref().is_some_and(|convergence| !convergence.converged);
-        let status = if lags { StatusCode::ACCEPTED } else { status };
-        tagged(status, &self.split, ChangedDto { convergence: self.convergence, ..body })
-    }
 }
 
-/// An answer about one split, tagged with its generation.
-pub(super) fn tagged(status: StatusCode, split: &Split, body: impl Serialize) -> Response {
+/// Shows a change that was not made.
+fn preview_result(preview: &Preview) -> ChangeResult {
+    let mut result = ChangeResult::from(&preview.after);
+    result.dry_run = true;
+    result.moves = Some(preview.moves.iter().map(UserMove::from).collect());
+    result
+}
+
+/// Responds to a change with `status`, or with 202 if some replica does not serve it yet.
+///
+/// A preview gets 200 and no ETag, because no such generation exists: a client that sent it as `If-Match`
+/// would be refused.
+pub(super) fn changed(status: StatusCode, result: ChangeResult) -> Response {
+    if result.dry_run {
+        return Json(result).into_response();
+    }
+    let is_lagging = result.convergence.as_ref().is_some_and(|convergence| !convergence.converged);
+    let status = if is_lagging { StatusCode::ACCEPTED } else { status };
+    with_etag(status, result.split.generation, result)
+}
+
+/// Responds with `body` and the generation of the split as its ETag.
+///
+/// The tag is strong: two responses with the same generation show the same split.
+pub(super) fn with_etag(status: StatusCode, generation: u64, body: impl Serialize) -> Response {
     let mut response = (status, Json(body)).into_response();
-    // A number in quotes is always a header value.
-    if let Ok(tag) = HeaderValue::try_from(format!("\"{}\"", split.generation())) {
+    // A number in quotes is always a valid header value.
+    if let Ok(tag) = HeaderValue::try_from(format!("\"{generation}\"")) {
         response.headers_mut().insert(ETAG, tag);
     }
     response

@@ -32,10 +32,12 @@ mod snapshot;
 #[cfg(feature = "_sql")]
 pub mod sql;
 
+#[cfg(feature = "admin")]
+pub(crate) use self::change_request::MAX_ACTOR;
+#[cfg(feature = "api")]
+pub(crate) use self::change_request::MAX_REASON;
 pub(crate) use self::change_request::text;
 pub use self::change_request::{ChangeRequest, Clearance};
-#[cfg(feature = "admin")]
-pub(crate) use self::change_request::{MAX_ACTOR, MAX_REASON};
 pub use self::error::StoreError;
 pub use self::history::HistoryEntry;
 #[cfg(feature = "_sql")]

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use http::header::{ALLOW, CACHE_CONTROL, ETAG, IF_MATCH, LOCATION, X_CONTENT_TYPE_OPTIONS};
-use serde_json::json;
+use serde_json::{Value, json};
 use tower_canary::admin;
 use tower_canary::deployments::Unhealthy;
 
@@ -235,4 +235,50 @@ async fn the_document_names_every_route_its_answers_and_the_bearer_scheme() {
             assert_eq!(*problem, json!("#/components/schemas/Problem"), "{status} of {operation}");
         }
     }
+}
+
+#[test]
+fn each_change_documents_its_etag_and_lagging_replicas() {
+    let document = admin::openapi_json();
+    let paths = document["paths"].as_object().unwrap();
+    let operations = paths.values().flat_map(|path| path.as_object().unwrap().values());
+    let changes: Vec<&Value> =
+        operations.filter(|operation| operation["parameters"].to_string().contains("dryRun")).collect();
+    assert_eq!(changes.len(), 8);
+    for change in changes {
+        for status in ["200", "202"] {
+            let response = &change["responses"][status];
+            assert!(response["headers"]["ETag"].is_object(), "{status} of {change}");
+            let schema = &response["content"]["application/json"]["schema"]["$ref"];
+            assert_eq!(*schema, json!("#/components/schemas/ChangeResult"));
+        }
+    }
+}
+
+/// Calls `check` with every description and summary of the document.
+fn descriptions(value: &Value, check: &mut impl FnMut(&str)) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value {
+                    Value::String(text) if name == "description" || name == "summary" => check(text),
+                    _ => descriptions(value, check),
+                }
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| descriptions(value, check)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_document_has_no_rust_in_its_descriptions() {
+    let mut count = 0;
+    descriptions(&admin::openapi_json(), &mut |text| {
+        count += 1;
+        for rust in ["```", "[`", "](", "::"] {
+            assert!(!text.contains(rust), "{text}");
+        }
+    });
+    assert!(count > 200, "{count}");
 }

@@ -1,4 +1,4 @@
-//! What is told of changes, made and refused: in the history and in the log.
+//! Records of changes, made and refused: in the history and in the log.
 
 use std::sync::atomic::Ordering;
 

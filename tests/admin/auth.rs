@@ -1,28 +1,24 @@
-//! Who gets in: no route, known or not, answers anybody else.
+//! Authentication: no route, known or not, responds to an unauthenticated client.
 
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
-use http::Request;
+use axum::extract::State;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::request::Parts;
+use http::{HeaderValue, Request};
+use http_body_util::BodyExt;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use tower_canary::admin::{
-    self, AdminAuth, AuthError, Authenticator, JwtAuth, JwtConfigError, Principal, Scope,
+    self, AdminAuth, AuthError, Authenticator, Denial, JwtAuth, JwtConfigError, Principal, Scope,
 };
 
 use tower_canary::{Deployments, Draw};
 
+use crate::keys::{EC, ED, RSA};
 use crate::support::{AUDIENCE, Api, ISSUER, MOUNT, SECRET, claims, now, token};
-
-const RSA: &[u8] = include_bytes!("keys/rsa.pem");
-const RSA_PUB: &[u8] = include_bytes!("keys/rsa.pub.pem");
-const EC: &[u8] = include_bytes!("keys/ec.pem");
-const EC_PUB: &[u8] = include_bytes!("keys/ec.pub.pem");
-const ED: &[u8] = include_bytes!("keys/ed.pem");
-const ED_PUB: &[u8] = include_bytes!("keys/ed.pub.pem");
 
 /// Every route with every method, from the document, and some that do not exist.
 fn requests() -> Vec<(&'static str, String)> {
@@ -55,7 +51,7 @@ fn signed(algorithm: Algorithm, key: &EncodingKey) -> String {
 }
 
 fn base64(text: &str) -> String {
-    // What comes before the first dot of a token is base64 of its header; any JSON will do as claims.
+    // The second part of a token is the base64 of its claims, and any JSON can be claims.
     let value: Value = serde_json::from_str(text).unwrap();
     token(&value).split('.').nth(1).unwrap().to_owned()
 }
@@ -80,7 +76,7 @@ fn bad_tokens() -> Vec<(&'static str, String)> {
             encode(&Header::default(), &claims(), &EncodingKey::from_secret(&[9; 32])).unwrap()
         }),
         ("another algorithm of the family", signed(Algorithm::HS512, &EncodingKey::from_secret(SECRET))),
-        ("rsa", signed(Algorithm::RS256, &EncodingKey::from_rsa_pem(RSA).unwrap())),
+        ("rsa", signed(Algorithm::RS256, &EncodingKey::from_rsa_pem(RSA.private.as_bytes()).unwrap())),
         ("critical header", encode(&critical, &claims(), &EncodingKey::from_secret(SECRET)).unwrap()),
         ("expired", with(|c| _ = c.insert("exp".into(), json!(now() - 40)))),
         ("no exp", with(|c| _ = c.remove("exp"))),
@@ -147,6 +143,21 @@ async fn the_mount_itself_is_guarded_too() {
         let answer = app.clone().oneshot(request("GET", path, &[])).await.unwrap();
         assert_eq!(answer.status(), 401, "{path}");
     }
+}
+
+#[tokio::test]
+async fn the_api_nests_into_a_router_with_a_state() {
+    let jwt = JwtAuth::hs256(SECRET, ISSUER, AUDIENCE).unwrap();
+    let hello = axum::routing::get(async |State(greeting): State<&'static str>| greeting);
+    let app: Router = Router::new()
+        .route("/hello", hello)
+        .nest(MOUNT, admin::router(Deployments::in_memory(Draw::Exact), AdminAuth::jwt(jwt)))
+        .with_state("hello");
+    let bearer = format!("Bearer {}", token(&claims()));
+    let services = request("GET", "/deployment/services", &[&bearer]);
+    assert_eq!(app.clone().oneshot(services).await.unwrap().status(), 200);
+    let hello = app.oneshot(Request::get("/hello").body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(hello.into_body().collect().await.unwrap().to_bytes(), "hello");
 }
 
 #[tokio::test]
@@ -220,8 +231,12 @@ async fn tokens_as_issuers_write_them_get_in() {
 
 #[tokio::test]
 async fn each_algorithm_takes_its_own_tokens_and_no_others() {
-    let (hs, rs) = (EncodingKey::from_secret(SECRET), EncodingKey::from_rsa_pem(RSA).unwrap());
-    let (es, ed) = (EncodingKey::from_ec_pem(EC).unwrap(), EncodingKey::from_ed_pem(ED).unwrap());
+    let (hs, rs) =
+        (EncodingKey::from_secret(SECRET), EncodingKey::from_rsa_pem(RSA.private.as_bytes()).unwrap());
+    let (es, ed) = (
+        EncodingKey::from_ec_pem(EC.private.as_bytes()).unwrap(),
+        EncodingKey::from_ed_pem(ED.private.as_bytes()).unwrap(),
+    );
     let tokens = [
         signed(Algorithm::HS256, &hs),
         signed(Algorithm::RS256, &rs),
@@ -230,13 +245,13 @@ async fn each_algorithm_takes_its_own_tokens_and_no_others() {
     ];
     let auths = [
         JwtAuth::hs256(SECRET, ISSUER, AUDIENCE),
-        JwtAuth::rs256(RSA_PUB, ISSUER, AUDIENCE),
-        JwtAuth::es256(EC_PUB, ISSUER, AUDIENCE),
-        JwtAuth::eddsa(ED_PUB, ISSUER, AUDIENCE),
+        JwtAuth::rs256(RSA.public.as_bytes(), ISSUER, AUDIENCE),
+        JwtAuth::es256(EC.public.as_bytes(), ISSUER, AUDIENCE),
+        JwtAuth::eddsa(ED.public.as_bytes(), ISSUER, AUDIENCE),
     ];
     // The public key, which is no secret, taken for the secret of an HMAC.
-    let confused =
-        [RSA_PUB, EC_PUB, ED_PUB].map(|public| signed(Algorithm::HS256, &EncodingKey::from_secret(public)));
+    let confused = [RSA.public.as_bytes(), EC.public.as_bytes(), ED.public.as_bytes()]
+        .map(|public| signed(Algorithm::HS256, &EncodingKey::from_secret(public)));
     for (i, auth) in auths.into_iter().enumerate() {
         let api = Api::with(AdminAuth::jwt(auth.unwrap())).await;
         for (j, token) in tokens.iter().chain(&confused).enumerate() {
@@ -250,14 +265,14 @@ async fn each_algorithm_takes_its_own_tokens_and_no_others() {
 #[test]
 fn keys_that_would_not_protect_are_refused() {
     assert!(matches!(JwtAuth::hs256(&[7; 31], ISSUER, AUDIENCE), Err(JwtConfigError::ShortSecret(31))));
-    for private in [RSA, EC, ED] {
+    for private in [&RSA, &EC, &ED].map(|keys| keys.private.as_bytes()) {
         assert!(matches!(JwtAuth::rs256(private, ISSUER, AUDIENCE), Err(JwtConfigError::PrivateKey)));
     }
-    for wrong in [b"".as_slice(), b"garbage", EC_PUB, ED_PUB] {
+    for wrong in [b"".as_slice(), b"garbage", EC.public.as_bytes(), ED.public.as_bytes()] {
         assert!(matches!(JwtAuth::rs256(wrong, ISSUER, AUDIENCE), Err(JwtConfigError::Key(_))));
     }
-    assert!(JwtAuth::es256(RSA_PUB, ISSUER, AUDIENCE).is_err());
-    assert!(JwtAuth::eddsa(EC_PUB, ISSUER, AUDIENCE).is_err());
+    assert!(JwtAuth::es256(RSA.public.as_bytes(), ISSUER, AUDIENCE).is_err());
+    assert!(JwtAuth::eddsa(EC.public.as_bytes(), ISSUER, AUDIENCE).is_err());
     let shown = format!("{:?}", JwtAuth::hs256(SECRET, ISSUER, AUDIENCE).unwrap());
     assert!(!shown.contains("0123456789") && !shown.contains("48, 49"), "{shown}");
 }
@@ -290,4 +305,67 @@ async fn an_authenticator_of_the_hosts_own_names_the_actor() {
     let history = Request::get(format!("{MOUNT}/deployment/services/auth/history")).header("x-user", "bob");
     let history = api.send(history.body(Body::empty()).unwrap()).await;
     assert_eq!(history.json["history"][0]["actor"], json!("bob"));
+}
+
+/// Authenticates nobody, and names a scheme of its own.
+#[derive(Debug)]
+struct Signed;
+
+#[async_trait]
+impl Authenticator for Signed {
+    async fn authenticate(&self, _: &Parts) -> Result<Principal, AuthError> {
+        Err(AuthError::Missing)
+    }
+
+    fn challenge(&self, denial: Denial) -> Option<HeaderValue> {
+        assert_eq!(denial, Denial::MissingCredentials);
+        Some(HeaderValue::from_static("Signature"))
+    }
+
+    fn instructions(&self) -> &str {
+        "sign the request"
+    }
+}
+
+#[tokio::test]
+async fn a_custom_authenticator_states_its_challenge() {
+    let api = Api::with(AdminAuth::custom(Signed)).await;
+    let answer = api.send(request("GET", "/deployment/services", &[])).await;
+    answer.is_problem(401, "unauthorized");
+    assert_eq!(answer.headers[WWW_AUTHENTICATE], "Signature");
+    assert_eq!(answer.json["detail"], "sign the request");
+}
+
+/// Grants the scope that the request names.
+#[derive(Debug)]
+struct ByScope;
+
+#[async_trait]
+impl Authenticator for ByScope {
+    async fn authenticate(&self, request: &Parts) -> Result<Principal, AuthError> {
+        let scope = request.headers.get("x-scope").ok_or(AuthError::Missing)?;
+        let scope: Scope = scope.to_str().map_err(AuthError::invalid)?.parse().map_err(AuthError::invalid)?;
+        Ok(Principal::new("bob").map_err(AuthError::invalid)?.with_scopes([scope]))
+    }
+}
+
+#[tokio::test]
+async fn the_default_challenge_does_not_ask_for_a_bearer_token() {
+    let api = Api::with(AdminAuth::custom(ByScope)).await;
+    let send = async |scope: Option<&'static str>| {
+        let mut request = request("GET", "/deployment/services", &[]);
+        if let Some(scope) = scope {
+            request.headers_mut().insert("x-scope", HeaderValue::from_static(scope));
+        }
+        api.send(request).await
+    };
+    for answer in [send(None).await, send(Some("admin")).await] {
+        answer.is_problem(401, "unauthorized");
+        assert_eq!(answer.headers[WWW_AUTHENTICATE], r#"Custom realm="canary-admin""#);
+        assert!(!answer.text.to_lowercase().contains("bearer"), "{}", answer.text);
+    }
+    let denied = send(Some("canary:write")).await;
+    denied.is_problem(403, "insufficient-scope");
+    assert!(!denied.headers.contains_key(WWW_AUTHENTICATE));
+    send(Some("canary:read")).await.is_ok();
 }

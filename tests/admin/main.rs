@@ -1,4 +1,4 @@
-//! The admin API from outside: through the router a host nests, and over sockets where probing is the matter.
+//! The admin API from outside: through the router, and over sockets for the tests of probes.
 
 #![expect(
     clippy::unwrap_used,
@@ -10,11 +10,14 @@ mod api;
 mod audit;
 mod auth;
 mod hostile;
+mod keys;
 #[path = "../shared/log.rs"]
 mod log;
+mod malformed;
 mod previews;
 mod probing;
 mod problems;
 mod replicas;
 mod support;
 mod traffic;
+mod wire;

@@ -1,4 +1,4 @@
-//! An admin API over a store in memory, a preflight that does as it is told, and tokens.
+//! An admin API over a store in memory, a version check with scripted results, and tokens.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -34,7 +34,7 @@ pub(crate) struct Store {
     memory: Arc<MemoryStore>,
     down: Arc<AtomicBool>,
     pub(crate) panics: Arc<AtomicBool>,
-    /// Cannot keep what was refused.
+    /// Whether refused changes cannot be stored.
     pub(crate) deaf: Arc<AtomicBool>,
 }
 
@@ -116,7 +116,7 @@ impl ReplicaRegistry for Store {
     }
 }
 
-/// Finds versions healthy but those it is told of.
+/// Finds all versions healthy except the ones in `sick`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Scripted {
     sick: Arc<Mutex<HashMap<String, Unhealthy>>>,
@@ -167,7 +167,7 @@ impl Api {
         Self { app, store, preflight }
     }
 
-    /// Of the host's own `deployments`.
+    /// An API over deployments that the test makes itself.
     pub(crate) fn over(deployments: Deployments) -> Self {
         let auth = AdminAuth::jwt(JwtAuth::hs256(SECRET, ISSUER, AUDIENCE).unwrap());
         let app = Router::new().nest(MOUNT, admin::router(deployments, auth));
@@ -200,7 +200,7 @@ impl Api {
         self.store.memory.refusals(&"auth".parse().unwrap(), 9).await.unwrap()
     }
 
-    /// What was refused lately, and the weights that were served then.
+    /// The refused changes on the first page of the history.
     pub(crate) async fn refused(&self) -> Vec<Value> {
         let history = self.get("/deployment/services/auth/history").await;
         history.is_ok()["refused"].as_array().unwrap().clone()

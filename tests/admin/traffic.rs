@@ -1,4 +1,4 @@
-//! What versions do, as it is told; and the wait until one is drained.
+//! Traffic of versions: figures, streams, and the wait until a version is drained.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -201,7 +201,7 @@ async fn streams_and_waits_end_with_the_gateway() {
     assert_eq!(told.matches("event: traffic").count(), 4);
 }
 
-/// Two gateways on one store, both running; the admin API is that of the first.
+/// Two running gateways on one store, with the admin API of the first.
 async fn two_gateways() -> (Api, [Deployments; 2], Arc<Store>) {
     let store = Arc::new(Store::default());
     let gateway = async |name: &str| {
@@ -218,7 +218,7 @@ async fn two_gateways() -> (Api, [Deployments; 2], Arc<Store>) {
     (Api::over(gateways[0].clone()), gateways, store)
 }
 
-/// Whether v1.0 is drained here, who holds it elsewhere, and whether it is drained everywhere.
+/// Whether v1.0 is drained here, the gateways that still use it, and whether it is drained everywhere.
 fn drained(answer: &Value) -> [&Value; 3] {
     ["drained", "elsewhere", "drainedEverywhere"].map(|field| &v(answer, 0)[field])
 }

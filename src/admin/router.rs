@@ -1,0 +1,161 @@
+//! The router of the admin API and its OpenAPI document, from one list of handlers.
+
+use std::any::Any;
+
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
+use http::header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use serde_json::Value;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::auth::{AdminAuth, guard};
+use super::handlers::{explain, history, replicas, services, traffic, versions, weights};
+use super::openapi::{Document, ReadProblems, shorten_descriptions};
+use super::problem::ApiError;
+use super::state::AdminState;
+use crate::api::ProblemKind;
+use crate::deployments::Deployments;
+
+/// The largest body of a request, in bytes.
+const MAX_BODY: usize = 16 * 1024;
+
+/// Creates the admin API over `deployments` for the principals that `auth` authenticates. See the
+/// [module](super) for its routes.
+///
+/// The router has its own state, so that it nests into a router with any state `S`. Nest it with
+/// `Router::nest`, and do not merge it: it responds to every path below its mount. The path of the mount with
+/// a `/` at the end stays with the application, unless it uses `Router::nest_service`.
+///
+/// ```
+/// use axum::Router;
+/// use axum::extract::State;
+/// use axum::routing::get;
+/// use tower_canary::admin::{self, AdminAuth};
+/// use tower_canary::{Deployments, Draw};
+///
+/// #[derive(Clone)]
+/// struct AppState {
+///     greeting: &'static str,
+/// }
+///
+/// async fn hello(State(state): State<AppState>) -> &'static str {
+///     state.greeting
+/// }
+///
+/// fn app(deployments: Deployments, auth: AdminAuth) -> Router {
+///     Router::new()
+///         .route("/hello", get(hello))
+///         .nest("/api/v1/admin", admin::router(deployments, auth))
+///         .with_state(AppState { greeting: "hello" })
+/// }
+/// ```
+pub fn router<S>(deployments: Deployments, auth: AdminAuth) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let (routes, _) = documented_routes().split_for_parts();
+    let routes: Router = routes
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(AdminState { deployments });
+    // The guard is around the routes as one service. A layer of the routes would be inside the code that adds
+    // the `Allow` header, which would then show unauthenticated clients which paths exist.
+    Router::new()
+        .fallback_service(routes)
+        .layer(from_fn_with_state(auth, guard))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(overriding_header(CACHE_CONTROL, "no-store"))
+        .layer(overriding_header(X_CONTENT_TYPE_OPTIONS, "nosniff"))
+}
+
+/// Returns the OpenAPI document of the admin API. Its paths are relative to the mount.
+///
+/// ```
+/// let document = tower_canary::admin::openapi_json();
+/// assert!(document["paths"]["/deployment/services"]["get"].is_object());
+/// ```
+#[must_use]
+pub fn openapi_json() -> Value {
+    let mut document = documented_routes().into_openapi();
+    shorten_descriptions(&mut document);
+    // The document has only maps with text keys, so it always has a JSON form.
+    serde_json::to_value(document).unwrap_or_default()
+}
+
+/// Shows this document.
+///
+/// The paths in it are relative to its own path.
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    tag = "document",
+    security(("bearer" = [])),
+    responses((status = OK, description = "the OpenAPI document", body = Object), ReadProblems)
+)]
+async fn openapi() -> Json<Value> {
+    Json(openapi_json())
+}
+
+/// Returns the routes with their documentation: one list, so that neither has a route that the other lacks.
+fn documented_routes() -> OpenApiRouter<AdminState> {
+    OpenApiRouter::with_openapi(Document::openapi()).merge(reads()).merge(changes())
+}
+
+/// The operations that change nothing and need [`Scope::Read`](super::principal::Scope::Read).
+fn reads() -> OpenApiRouter<AdminState> {
+    OpenApiRouter::new()
+        .routes(routes!(openapi))
+        .routes(routes!(services::list_services))
+        .routes(routes!(services::list_versions))
+        .routes(routes!(explain::explain))
+        .routes(routes!(traffic::traffic))
+        .routes(routes!(history::history))
+        .routes(routes!(replicas::status))
+        .routes(routes!(replicas::replicas))
+}
+
+/// The operations that need [`Scope::Write`](super::principal::Scope::Write).
+fn changes() -> OpenApiRouter<AdminState> {
+    OpenApiRouter::new()
+        .routes(routes!(weights::set_weight))
+        .routes(routes!(weights::set_weights))
+        .routes(routes!(weights::switch))
+        .routes(routes!(weights::redraw))
+        .routes(routes!(versions::register))
+        .routes(routes!(versions::update, versions::remove))
+        .routes(routes!(versions::check))
+        .routes(routes!(history::restore))
+}
+
+/// Sets a header of every response, including those after a panic and to a denied request.
+fn overriding_header(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value))
+}
+
+/// Responds after a panic of the application's store, version check or authenticator. The panic hook of the
+/// application has logged its message.
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    let detail = "the gateway has a defect; read the split to see whether the change was made";
+    ApiError::new(ProblemKind::InternalError, detail).into_response()
+}
+
+/// Responds to paths that the API does not have.
+async fn not_found() -> ApiError {
+    ApiError::new(ProblemKind::NotFound, "the admin API has no such path")
+}
+
+/// Responds to other methods of a known path. The router adds the `Allow` header.
+async fn method_not_allowed(method: Method) -> Response {
+    if method == Method::OPTIONS {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    ApiError::new(ProblemKind::MethodNotAllowed, "see the Allow header").into_response()
+}

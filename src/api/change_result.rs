@@ -1,0 +1,123 @@
+//! Responses to changes.
+
+use serde::{Deserialize, Serialize};
+
+use super::percent::Percent;
+use super::split::SplitView;
+use crate::deployments::Convergence;
+use crate::routing::{Move, Split, VersionName, Weight};
+use crate::store::Replica;
+
+/// A change that was made, or would be made without `?dryRun=true`, and the split after it.
+///
+/// See the [module](super) for an example.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]
+#[non_exhaustive]
+pub struct ChangeResult {
+    /// Always `true`: a change that fails gets a problem document.
+    #[cfg_attr(feature = "admin", schema(example = true))]
+    pub success: bool,
+    /// After a weight was set: that weight.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight: Option<Percent>,
+    /// After a switch: the version that gets all traffic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "admin", schema(example = "v1.1"))]
+    pub switched_to: Option<String>,
+    /// `true` after `?dryRun=true`: the change was not made. Left out otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+    /// After `?dryRun=true`: the users with a key who would get another version, largest group first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moves: Option<Vec<UserMove>>,
+    /// After `?wait=converged`: which replicas serve the change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub convergence: Option<ConvergenceView>,
+    /// The split after the change. In JSON its fields stand beside the others.
+    #[serde(flatten)]
+    pub split: SplitView,
+}
+
+/// A group of users who would get another version.
+///
+/// See [`Split::moves`] for the rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]
+#[non_exhaustive]
+pub struct UserMove {
+    /// The version that they have now. `null`: no version is active now.
+    #[cfg_attr(feature = "admin", schema(example = "v1.0"))]
+    pub from: Option<String>,
+    /// The version that they would get. `null`: no version would be active.
+    #[cfg_attr(feature = "admin", schema(example = "v1.1"))]
+    pub to: Option<String>,
+    /// The size of the group, in percent of all users.
+    pub users: Percent,
+}
+
+/// The names of the replicas that serve a change and of those that do not yet.
+///
+/// The default is the response when the store cannot be asked for the replicas.
+///
+/// ```
+/// use tower_canary::api::ConvergenceView;
+///
+/// let unknown = ConvergenceView::default();
+/// let json = r#"{"converged":false,"serving":[],"waiting":null}"#;
+/// assert_eq!(serde_json::to_string(&unknown)?, json);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]
+#[non_exhaustive]
+pub struct ConvergenceView {
+    /// Whether all known replicas serve the change.
+    pub converged: bool,
+    /// The replicas that serve the change.
+    #[cfg_attr(feature = "admin", schema(example = json!(["gateway-1"])))]
+    pub serving: Vec<String>,
+    /// The replicas that do not serve it yet. `null`: the store could not be asked for them.
+    #[cfg_attr(feature = "admin", schema(example = json!(["gateway-2"])))]
+    pub waiting: Option<Vec<String>>,
+}
+
+impl From<&Split> for ChangeResult {
+    fn from(split: &Split) -> Self {
+        Self {
+            success: true,
+            weight: None,
+            switched_to: None,
+            dry_run: false,
+            moves: None,
+            convergence: None,
+            split: split.into(),
+        }
+    }
+}
+
+impl From<&Move> for UserMove {
+    fn from(users: &Move) -> Self {
+        Self {
+            from: users.from.as_ref().map(VersionName::to_string),
+            to: users.to.as_ref().map(VersionName::to_string),
+            // A move has at most all 10,000 slots.
+            users: Weight::from_hundredths(users.slots).unwrap_or(Weight::FULL).into(),
+        }
+    }
+}
+
+impl From<Convergence> for ConvergenceView {
+    fn from(convergence: Convergence) -> Self {
+        Self {
+            converged: convergence.waiting.is_empty(),
+            serving: names(convergence.serving),
+            waiting: Some(names(convergence.waiting)),
+        }
+    }
+}
+
+fn names(replicas: Vec<Replica>) -> Vec<String> {
+    replicas.into_iter().map(|replica| replica.name).collect()
+}

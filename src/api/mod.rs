@@ -1,0 +1,87 @@
+//! Wire types of the admin API: the JSON of its requests and responses.
+//!
+//! The same types serve both ends. The [admin router](crate::admin) deserializes requests and serializes
+//! responses; a client serializes requests and deserializes responses. This module needs neither axum nor an
+//! HTTP client, so a client of the API enables the feature `api` alone.
+//!
+//! | file of the module | types |
+//! | --- | --- |
+//! | `split` | [`ServiceList`], [`SplitView`], [`VersionView`] |
+//! | `change` | request bodies: [`SetWeight`], [`SetWeights`], [`RegisterVersion`], [`UpdateVersion`], [`RestoreGeneration`], [`PlainChange`] |
+//! | `change_result` | [`ChangeResult`], [`UserMove`], [`ConvergenceView`] |
+//! | `params` | query parameters: [`ChangeParams`], [`HistoryParams`], [`ExplainParams`], [`TrafficParams`] |
+//! | `history` | [`HistoryPage`], [`HistoryEntryView`], [`RefusalView`] |
+//! | `traffic` | [`TrafficView`] and the figures in it |
+//! | `replicas` | [`StatusView`], [`ReplicaList`], [`ReplicaView`] |
+//! | `explain` | [`ExplanationView`] |
+//! | `check` | [`CheckView`] |
+//! | `problem` | [`Problem`], [`ProblemKind`] |
+//!
+//! # Conventions
+//!
+//! - Field names are camelCase. Weights are numbers in percent ([`Percent`]), times are in RFC 3339
+//!   ([`Timestamp`]), durations are in milliseconds or seconds, as the name of the field says.
+//! - A request with an unknown field is refused, so that a mistyped name is not overlooked. A response may
+//!   gain fields: clients ignore fields that they do not know.
+//! - A type whose name ends in `View` shows the core type of that name: a [`SplitView`] is a
+//!   [`Split`](crate::routing::Split) as the API writes it. Names of services and versions are plain text in
+//!   views, so that a client reads the response of a later server with other rules for names.
+//!
+//! # Example
+//!
+//! A client that sets a weight and reads the response:
+//!
+//! ```
+//! use tower_canary::Weight;
+//! use tower_canary::api::{ChangeResult, SetWeight};
+//!
+//! let body = SetWeight::new("12.5".parse()?).with_reason("first step".parse()?);
+//! assert_eq!(serde_json::to_string(&body)?, r#"{"weight":12.5,"reason":"first step"}"#);
+//!
+//! let response = r#"{
+//!     "success": true, "weight": 12.5, "service": "auth", "generation": 3, "healthPath": null,
+//!     "versions": [{
+//!         "id": "0199d5a4-5d1c-7c3e-9a55-6f0d5c1b2a3e", "version": "v1.1", "url": "http://10.0.0.2:8080",
+//!         "weight": 12.5, "isActive": true,
+//!         "createdAt": "2026-01-05T09:30:00.000Z", "updatedAt": "2026-01-05T09:31:00.000Z"
+//!     }]
+//! }"#;
+//! let result: ChangeResult = serde_json::from_str(response)?;
+//! assert_eq!(result.split.generation, 3);
+//! assert_eq!(result.split.versions[0].weight.weight(), Weight::try_from(12.5)?);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod change;
+mod change_result;
+mod check;
+mod explain;
+mod figures;
+mod history;
+mod params;
+mod percent;
+mod problem;
+mod problem_kind;
+mod reason;
+mod replicas;
+mod split;
+mod timestamp;
+mod traffic;
+
+pub use self::change::{
+    PlainChange, RegisterVersion, RestoreGeneration, SetWeight, SetWeights, UpdateVersion,
+};
+pub use self::change_result::{ChangeResult, ConvergenceView, UserMove};
+pub use self::check::CheckView;
+pub use self::explain::ExplanationView;
+pub use self::figures::{ActivityView, LatencyView, ObservedShareView, OutcomeRates, WindowView};
+pub use self::history::{HistoryEntryView, HistoryPage, RefusalView, RequestedChange, ShareView};
+pub use self::params::{ChangeParams, ChangeWait, ExplainParams, HistoryParams, TrafficParams, TrafficWait};
+pub use self::percent::Percent;
+pub use self::problem::Problem;
+pub use self::problem_kind::ProblemKind;
+pub use self::reason::{ChangeReason, InvalidReason};
+pub use self::replicas::{ReplicaList, ReplicaView, StatusView};
+pub use self::split::{ServiceList, SplitView, VersionView};
+pub use self::timestamp::{InvalidTimestamp, Timestamp};
+pub use self::traffic::{ClusterDrainView, DrainBlockerView, TrafficView, VersionState, VersionTrafficView};

@@ -1,0 +1,117 @@
+//! The table of problems: status, `type` and title.
+
+use http::StatusCode;
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident = $status:ident $slug:literal $title:literal;)*) => {
+        /// A kind of problem: a status, a stable `type` and a title.
+        ///
+        /// The [admin module](crate::admin#problems) says when each one is sent.
+        ///
+        /// ```
+        /// use http::StatusCode;
+        /// use tower_canary::api::ProblemKind;
+        ///
+        /// let kind = ProblemKind::from_slug("unknown-service");
+        /// assert_eq!(kind, Some(ProblemKind::UnknownService));
+        /// assert_eq!(ProblemKind::UnknownService.status(), StatusCode::NOT_FOUND);
+        /// ```
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum ProblemKind { $($(#[$doc])* $kind),* }
+
+        impl ProblemKind {
+            /// All kinds, in the order of their statuses.
+            pub const ALL: &'static [Self] = &[$(Self::$kind),*];
+
+            /// Returns the status of the response.
+            #[must_use]
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$kind => StatusCode::$status),* }
+            }
+
+            /// Returns the `type` of the problem document, which stays the same across releases.
+            #[must_use]
+            pub const fn slug(self) -> &'static str {
+                match self { $(Self::$kind => $slug),* }
+            }
+
+            /// Returns the title of the problem document.
+            #[must_use]
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$kind => $title),* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// The body is not JSON of the right form.
+    MalformedBody = BAD_REQUEST "malformed-body" "Malformed body";
+    /// A query parameter is unknown or has a wrong value.
+    MalformedQuery = BAD_REQUEST "malformed-query" "Malformed query";
+    /// `If-Match` is malformed.
+    MalformedHeader = BAD_REQUEST "malformed-header" "Malformed header";
+    /// The credentials are missing or not valid.
+    Unauthorized = UNAUTHORIZED "unauthorized" "Unauthorized";
+    /// The credentials are valid and do not allow this request.
+    InsufficientScope = FORBIDDEN "insufficient-scope" "Insufficient scope";
+    /// No service has this name.
+    UnknownService = NOT_FOUND "unknown-service" "Unknown service";
+    /// No version of the service has this name.
+    UnknownVersion = NOT_FOUND "unknown-version" "Unknown version";
+    /// The history does not have this generation.
+    UnknownGeneration = NOT_FOUND "unknown-generation" "Unknown generation";
+    /// The API has no such path.
+    NotFound = NOT_FOUND "not-found" "Not found";
+    /// The path does not have this method.
+    MethodNotAllowed = METHOD_NOT_ALLOWED "method-not-allowed" "Method not allowed";
+    /// The name of the version is taken.
+    DuplicateVersion = CONFLICT "duplicate-version" "Duplicate version";
+    /// An inactive version cannot have a weight.
+    VersionInactive = CONFLICT "version-inactive" "Version inactive";
+    /// An active version cannot be removed.
+    VersionActive = CONFLICT "version-active" "Version active";
+    /// Several other versions are at 0, so it is not known which of them gets the rest.
+    AmbiguousRebalance = CONFLICT "ambiguous-rebalance" "Ambiguous rebalance";
+    /// The last active version is deactivated only with `?force=true`.
+    LastActiveVersion = CONFLICT "last-active-version" "Last active version";
+    /// The probe of the version failed.
+    BackendUnhealthy = CONFLICT "backend-unhealthy" "Backend unhealthy";
+    /// A version of the generation to restore was removed.
+    VersionGone = CONFLICT "version-gone" "Version gone";
+    /// The generation to restore had no active version.
+    NothingToRestore = CONFLICT "nothing-to-restore" "Nothing to restore";
+    /// Other changes were made during each attempt.
+    Unsettled = CONFLICT "unsettled" "Unsettled";
+    /// The split is at another generation than `If-Match` expects.
+    GenerationConflict = PRECONDITION_FAILED "generation-conflict" "Generation conflict";
+    /// The body is too large.
+    PayloadTooLarge = PAYLOAD_TOO_LARGE "payload-too-large" "Payload too large";
+    /// The body is not `application/json`.
+    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE "unsupported-media-type" "Unsupported media type";
+    /// The name is not a name of a service or version.
+    InvalidName = UNPROCESSABLE_ENTITY "invalid-name" "Invalid name";
+    /// The number is not a weight, or not a possible one here.
+    InvalidWeight = UNPROCESSABLE_ENTITY "invalid-weight" "Invalid weight";
+    /// The weights do not total 100.
+    InvalidSplit = UNPROCESSABLE_ENTITY "invalid-split" "Invalid split";
+    /// The URL is not a base URL, or the policy refuses it.
+    InvalidUrl = UNPROCESSABLE_ENTITY "invalid-url" "Invalid URL";
+    /// The path of health probes is not a path.
+    InvalidHealthPath = UNPROCESSABLE_ENTITY "invalid-health-path" "Invalid health path";
+    /// The stored split of the service cannot be read.
+    BrokenSplit = INTERNAL_SERVER_ERROR "broken-split" "Broken split";
+    /// The gateway has a defect.
+    InternalError = INTERNAL_SERVER_ERROR "internal-error" "Internal error";
+    /// The store cannot be reached.
+    StoreUnavailable = SERVICE_UNAVAILABLE "store-unavailable" "Store unavailable";
+}
+
+impl ProblemKind {
+    /// Returns the kind with this `type`. `None`: a later release of the server may have more kinds.
+    #[must_use]
+    pub fn from_slug(slug: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.slug() == slug)
+    }
+}
