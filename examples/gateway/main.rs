@@ -75,8 +75,8 @@ const ADMIN_BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Routes that were not confirmed for this time are reported as degraded.
 const MAX_AGE: Duration = Duration::from_secs(10);
 
-/// Used if `RUST_LOG` is not set.
-const DEFAULT_LOG_FILTER: &str = "warn";
+/// Used if `RUST_LOG` is not set. The library logs each change of a split at `info`.
+const DEFAULT_LOG_FILTER: &str = "warn,tower_canary=info";
 
 fn main() -> ExitCode {
     match Options::read().and_then(run) {

@@ -13,10 +13,14 @@ use tower_canary::layer::{Affinity, Override, PinCookie};
 
 use crate::failure::Failure;
 
+const ENVIRONMENT: &str = "Environment:
+  RUST_LOG  Log filter, for example `tower_canary=debug`; logs go to stderr. The default `warn,tower_canary=info` logs
+            warnings and one line for each change of a split";
+
 // `Debug` is not derived: it would print the secret.
 /// A gateway that splits traffic between the versions of a service by weight
 #[derive(Parser)]
-#[command(name = "gateway", version, args_override_self = true)]
+#[command(name = "gateway", version, args_override_self = true, after_help = ENVIRONMENT)]
 pub(crate) struct Options {
     /// Address for requests: /SERVICE/… goes to a version of the service, without the prefix
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
