@@ -19,7 +19,13 @@ const TOKEN_LIFETIME: Duration = Duration::from_hours(12);
 /// A whole canary deployment. It uses the variables `GATEWAY`, `ADMIN` and `TOKEN`.
 const STORY: &str = r#"
 # A canary deployment of auth, from v1.0 to v1.1. Paste it into another shell, as a whole or step by step.
-admin() { curl -sS -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' "$@"; echo; }
+# `admin` calls the admin API. It prints the weights if jq is installed, and the whole JSON document otherwise.
+short() {
+  if ! command -v jq > /dev/null; then cat; echo; return; fi
+  jq -c 'if .history then .history[] | {generation, change, version, actor, reason}
+    elif .versions then [.versions[] | {(.version): .weight}] | add else . end'
+}
+admin() { curl -sS -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' "$@" | short; }
 hundred() { i=0; while [ $i -lt 100 ]; do curl -sS "$GATEWAY/auth/hello"; i=$((i+1)); done | sort | uniq -c; }
 
 # The versions and their weights. v1.1 is registered and gets no traffic yet. This line registers another version:
