@@ -19,7 +19,7 @@ use tower_canary::{Deployments, NoVersionCheck, ServiceName, Target, WeightedVer
 use crate::books::{self, rows};
 use crate::databases::{Kind, TestDatabase};
 use crate::figure;
-use crate::support::until;
+use crate::wait::wait_until;
 
 /// How often the client of a request waits, and each frame of its body.
 const WAITS: u32 = 4;
@@ -123,7 +123,7 @@ async fn abandoned_changes(kind: Kind, count: u64) {
         let stored = store.load(0).await.unwrap().splits;
         *deployments.handle().route("auth").unwrap().split() == stored[0]
     };
-    until(Duration::from_secs(3), "what is stored is served", served).await;
+    wait_until(Duration::from_secs(3), "what is stored is served", served).await;
     assert_no_transaction_open(&database).await;
     timeout(Duration::from_secs(1), deployments.apply(&auth(), set_weight(41))).await.unwrap().unwrap();
     books::assert_balanced(&database).await;
@@ -152,7 +152,7 @@ async fn assert_no_transaction_open(database: &TestDatabase) {
         sleep(Duration::from_millis(rand::random_range(150..300))).await;
         rows(&db, open).await[0].try_get_by_index::<i64>(0).unwrap() == 0
     };
-    until(Duration::from_secs(2), "no transaction is left open", none).await;
+    wait_until(Duration::from_secs(2), "no transaction is left open", none).await;
     db.close().await.unwrap();
 }
 

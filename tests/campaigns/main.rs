@@ -79,6 +79,8 @@ mod traces;
 mod users;
 #[path = "../gateway/versions.rs"]
 mod versions;
+#[path = "../shared/wait.rs"]
+mod wait;
 mod writers;
 
 /// A figure that the environment may change.

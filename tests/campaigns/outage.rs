@@ -14,7 +14,8 @@ use crate::backends::{Backend, named};
 use crate::cluster::{Cluster, free_port};
 use crate::figure;
 use crate::harness::Gateway;
-use crate::support::{Load, boot, gateway_on, listed, spread, until};
+use crate::support::{Load, boot, gateway_on, listed, spread};
+use crate::wait::wait_until;
 
 /// Within which a change is answered while the database is down: 3 seconds, and what measuring takes.
 const ANSWERED: Duration = Duration::from_millis(3_200);
@@ -77,7 +78,7 @@ async fn campaign(mode: &str, down: Duration) {
     tokio::task::block_in_place(|| cluster.up());
     let back = Instant::now();
     change_beside(&cluster, 37.25).await;
-    until(FRESH, "the change beside it", async || weight(&gateway, "v2").await == 37.25).await;
+    wait_until(FRESH, "the change beside it", async || weight(&gateway, "v2").await == 37.25).await;
     let fresh = back.elapsed();
     assert!(fresh < FRESH, "fresh after {fresh:?}");
     gateway.set_weight("auth", "v2", 50.0).await;
@@ -101,14 +102,15 @@ async fn assert_backup_is_followed() {
         cluster.up();
     });
     change_beside(&cluster, 80.0).await;
-    until(FRESH, "the later change", async || weight(&gateway, "v2").await == 80.0).await;
+    wait_until(FRESH, "the later change", async || weight(&gateway, "v2").await == 80.0).await;
     let load = Load::start(&gateway, "/auth/", 2);
     tokio::task::block_in_place(|| {
         cluster.down("immediate");
         cluster.restore();
         cluster.up();
     });
-    let fresh = until(FRESH, "what the backup holds", async || weight(&gateway, "v2").await == 10.0).await;
+    let fresh =
+        wait_until(FRESH, "what the backup holds", async || weight(&gateway, "v2").await == 10.0).await;
     gateway.set_weight("auth", "v2", 20.0).await;
     println!("backup: followed after {fresh:.1?}, {} requests, none failed", load.end().await);
 }

@@ -19,7 +19,7 @@ use tower_canary::store::{
 use tower_canary::{Deployments, RoutingHandle, ServiceName, Target, WeightedVersionLayer};
 
 use crate::figure;
-use crate::support::until;
+use crate::wait::wait_until;
 
 const VERSIONS: [&str; 2] = ["v1", "v2"];
 
@@ -260,13 +260,13 @@ async fn following_of_panics(panics: u64) {
     let run = deployments.clone().run_every(Duration::from_millis(10), std::future::pending());
     let running = tokio::spawn(run);
     let enough = async || running.is_finished() || store.nerves.panics.load(Ordering::SeqCst) >= panics;
-    until(Duration::from_secs(20), "the store is asked again and again", enough).await;
+    wait_until(Duration::from_secs(20), "the store is asked again and again", enough).await;
     assert!(!running.is_finished(), "a panic of the store ended the following of it");
     store.nerves.calm.store(true, Ordering::SeqCst);
     // Another gateway.
     let after = store.inner.commit(&auth(), &switch_to("v2").without_check()).await.unwrap().after;
     let served = async || *deployments.handle().route("auth").unwrap().split() == after;
-    let took = until(Duration::from_secs(6), "what the store holds", served).await;
+    let took = wait_until(Duration::from_secs(6), "what the store holds", served).await;
     println!("following: goes on after {panics} panics of the store, fresh after {took:.1?}");
 }
 

@@ -6,7 +6,8 @@ use crate::backends::named;
 use crate::databases::{Kind, TestDatabase};
 use crate::figure;
 use crate::harness::Gateway;
-use crate::support::{gateway_on, spread, until};
+use crate::support::{gateway_on, spread};
+use crate::wait::wait_until;
 
 /// Within which a gateway serves what another answered: mostly, and always. A poll and a fifth, but where it is told.
 const BOUNDS: [(Kind, Duration, Duration); 3] = [
@@ -27,12 +28,12 @@ async fn campaign(kind: Kind, mostly: Duration, bound: Duration, changes: u64) {
     for (version, backend) in ["v1", "v2"].into_iter().zip(&backends) {
         one.register("auth", version, &backend.url).await;
     }
-    until(bound, "the first version", async || serves(&other, "v1").await).await;
+    wait_until(bound, "the first version", async || serves(&other, "v1").await).await;
     let mut took = Vec::new();
     for change in 0..changes {
         let version = ["v2", "v1"][usize::from(change % 2 == 1)];
         one.switch("auth", version).await;
-        took.push(until(bound, "the switch", async || serves(&other, version).await).await);
+        took.push(wait_until(bound, "the switch", async || serves(&other, version).await).await);
     }
     let (median, p99, slowest) = spread(took);
     println!(

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use http::{Method, Request, StatusCode};
 use serde_json::Value;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::harness::{Gateway, HttpClient, client, command, empty, read};
 
@@ -185,16 +185,6 @@ fn assert_total<'a>(shares: impl Iterator<Item = &'a Value>, seen: &Value) {
     }
     let expected = if active { 100.0 } else { 0.0 };
     assert!((total - expected).abs() < 1e-9, "the weights total {total}: {seen}");
-}
-
-/// Waits until `condition` holds, for at most `limit`; how long it took.
-pub(crate) async fn until(limit: Duration, what: &str, condition: impl AsyncFn() -> bool) -> Duration {
-    let start = Instant::now();
-    while !condition().await {
-        assert!(start.elapsed() < limit, "not within {limit:?}: {what}");
-        sleep(Duration::from_millis(2)).await;
-    }
-    start.elapsed()
 }
 
 /// The median, the 99th percentile and the longest.

@@ -16,7 +16,8 @@ use crate::databases::{Kind, TestDatabase};
 use crate::figure;
 use crate::harness::{Gateway, empty, read};
 use crate::splits::{Chance, at, set_weights, whole_split};
-use crate::support::{each, until};
+use crate::support::each;
+use crate::wait::wait_until;
 
 const NAMES: [&str; 6] = ["v0", "v1", "v2", "v3", "v4", "v5"];
 const HEADER: &str = "x-user-id";
@@ -234,7 +235,7 @@ async fn two_gateways(kind: Kind, users: usize) {
     }
     let all = async |gateway: &Gateway| gateway.admin(Method::GET, "/deployment/services", Value::Null).await;
     let same = async || all(one).await == all(other).await;
-    until(Duration::from_secs(3), "both serve the same", same).await;
+    wait_until(Duration::from_secs(3), "both serve the same", same).await;
     let served = versions(one, "auth", users).await;
     assert!(served == versions(other, "auth", users).await);
     let explained = assert_explained(one, &served).await + assert_explained(other, &served).await;

@@ -14,7 +14,8 @@ use crate::books;
 use crate::databases::{Kind, TestDatabase};
 use crate::figure;
 use crate::harness::Gateway;
-use crate::support::{assert_whole, assert_whole_entry, gateway_on, history, listed, spread, until};
+use crate::support::{assert_whole, assert_whole_entry, gateway_on, history, listed, spread};
+use crate::wait::wait_until;
 
 const WRITERS: usize = 4;
 const HOT: &str = "hot";
@@ -212,11 +213,11 @@ async fn campaign(kind: Kind, changes: u64) {
     let gateways = [(); 2].map(|()| Arc::new(gateway_on(&database.url)));
     let backends = [named("a", Duration::ZERO).await, named("b", Duration::ZERO).await];
     register_all(&gateways[0], &backends[0]).await;
-    until(Duration::from_secs(3), "both serve all services", async || same(&gateways).await).await;
+    wait_until(Duration::from_secs(3), "both serve all services", async || same(&gateways).await).await;
     let start = Instant::now();
     let (outcomes, reads) = write_all(&gateways, backends, changes).await;
     let took = start.elapsed();
-    until(Duration::from_secs(3), "both serve the same", async || same(&gateways).await).await;
+    wait_until(Duration::from_secs(3), "both serve the same", async || same(&gateways).await).await;
     let mut made = 0;
     for service in COOL.into_iter().chain([HOT]) {
         made += assert_told(&gateways[0], service, &outcomes).await;

@@ -16,6 +16,7 @@ use tokio::time::sleep;
 use crate::harness::{BoxError, Gateway, HttpClient, client, empty, read};
 use crate::sockets::{heard, message, open};
 use crate::versions::{Process, X_VERSION, is_downloaded};
+use crate::wait::wait_until;
 
 /// How much is downloaded: far more than sockets and proxies can hold.
 const MEBIBYTES: usize = 48;
@@ -288,7 +289,7 @@ pub(crate) async fn end_after_switch(
     for task in before {
         statuses.push(task.await.unwrap().status);
     }
-    assert_eq!(flying(&gateway).await, 0);
+    assert_eq!(gateway.in_flight("auth", "v1").await, 0);
     let after = load.end().await;
     assert!(after.iter().all(|(version, _)| version == "v2"));
     let of = |wanted| statuses.iter().filter(|status| **status == wanted).count();
@@ -298,15 +299,7 @@ pub(crate) async fn end_after_switch(
 /// Waits until the old version has begun so many requests. On their way to its process they are in flight, too, and a
 /// process ends only what it has begun.
 async fn begun(gateway: &Gateway, in_flight: usize, each: Duration) {
-    while flying(gateway).await < in_flight {
-        sleep(Duration::from_millis(10)).await;
-    }
+    let arrived = async || gateway.in_flight("auth", "v1").await >= in_flight;
+    wait_until(Duration::from_secs(30), "the requests are in flight", arrived).await;
     sleep(each / 4).await;
-}
-
-/// How many requests are in flight at the old version.
-async fn flying(gateway: &Gateway) -> usize {
-    let path = "/deployment/services/auth/traffic?version=v1";
-    let told = gateway.admin(Method::GET, path, serde_json::Value::Null).await;
-    told["versions"][0]["inFlight"].as_u64().unwrap().try_into().unwrap()
 }

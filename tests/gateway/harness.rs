@@ -23,6 +23,8 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tower_canary::layer::ResponseBody;
 
+use crate::wait::wait_until;
+
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) type AnyBody = BoxBody<Bytes, BoxError>;
 pub(crate) type HttpClient = Client<HttpConnector, AnyBody>;
@@ -135,6 +137,13 @@ impl Gateway {
         (field("VmRSS:"), field("VmHWM:"))
     }
 
+    /// How many tasks the gateway runs.
+    pub(crate) async fn tasks(&self) -> usize {
+        let page = read_url(&self.admin.replace("/api/v1/admin", "/metrics")).await.text;
+        let line = page.lines().find_map(|line| line.strip_prefix("canary_gateway_tasks "));
+        line.unwrap().parse().unwrap()
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.data)
     }
@@ -214,6 +223,34 @@ impl Gateway {
         let path = format!("/deployment/services/{service}/versions");
         let answer = self.admin(Method::GET, &path, Value::Null).await;
         answer["versions"].as_array().unwrap().clone()
+    }
+
+    /// How many requests are in flight at a version of `service`.
+    pub(crate) async fn in_flight(&self, service: &str, version: &str) -> usize {
+        let path = format!("/deployment/services/{service}/traffic?version={version}");
+        let traffic = self.admin(Method::GET, &path, Value::Null).await;
+        traffic["versions"][0]["inFlight"].as_u64().unwrap().try_into().unwrap()
+    }
+
+    /// Waits until `count` requests are in flight at a version of `service`.
+    pub(crate) async fn wait_in_flight(&self, service: &str, version: &str, count: usize) {
+        let reached = async || self.in_flight(service, version).await == count;
+        wait_until(Duration::from_secs(10), "the requests are in flight", reached).await;
+    }
+
+    /// Waits until `other`, on the same database, serves what this gateway serves and both have reported as replicas.
+    pub(crate) async fn wait_converged(&self, other: &Self) {
+        let converged = async || {
+            let listed = self.admin(Method::GET, "/deployment/replicas", Value::Null).await;
+            let replicas = listed["replicas"].as_array().unwrap().len();
+            replicas == 2 && self.services().await == other.services().await
+        };
+        wait_until(Duration::from_secs(10), "both gateways serve the same", converged).await;
+    }
+
+    /// Every split that this gateway serves.
+    pub(crate) async fn services(&self) -> Value {
+        self.admin(Method::GET, "/deployment/services", Value::Null).await
     }
 
     /// The weights by version.

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use http::Request;
 use tokio::net::TcpStream;
-use tokio::time::sleep;
 
 use crate::backends::named;
 use crate::harness::{Gateway, client, command, empty, read};
+use crate::wait::wait_until;
 
 /// Starts the gateway with `options`, for it to fail.
 fn refused(options: &[&str]) -> Output {
@@ -112,8 +112,10 @@ async fn it_is_looked_whether_silent_clients_and_backends_are_still_there() {
     let request = b"GET /auth/ HTTP/1.1\r\nhost: shop\r\n\r\n";
     tokio::io::AsyncWriteExt::write_all(&mut client, request).await.unwrap();
     let (_stream, peer) = backend.accept().await.unwrap();
-    // What was sent is acknowledged, and no other timer runs.
-    sleep(Duration::from_millis(300)).await;
+    // A timer of retransmission runs until what was sent is acknowledged.
+    let both = || [timers(gateway.data.rsplit(':').next().unwrap()), timers(&peer.port().to_string())];
+    let idle = async || both().iter().all(|timers| timers == &["02"]);
+    wait_until(Duration::from_secs(5), "only the timers of keepalive run", idle).await;
     assert_eq!(timers(gateway.data.rsplit(':').next().unwrap()), ["02"], "of the client's");
     assert_eq!(timers(&peer.port().to_string()), ["02"], "of the backend's");
 }
@@ -154,10 +156,11 @@ async fn sigterm_lets_a_slow_request_end_takes_no_new_connection_and_exits_0() {
     gateway.register("auth", "v1", &slow.url).await;
     let request = Request::get(gateway.url("/auth/slow")).body(empty()).unwrap();
     let in_flight = tokio::spawn(client().request(request));
-    sleep(Duration::from_millis(400)).await;
+    gateway.wait_in_flight("auth", "v1", 1).await;
 
     gateway.terminate();
-    sleep(Duration::from_millis(300)).await;
+    let closed = async || TcpStream::connect(&gateway.data).await.is_err();
+    wait_until(Duration::from_secs(1), "no new connections", closed).await;
     assert!(TcpStream::connect(&gateway.data).await.is_err(), "no new connections");
     let answer = read(in_flight.await.unwrap().unwrap()).await;
     assert_eq!(answer.text, "auth v1 /slow\n");
@@ -172,7 +175,7 @@ async fn a_second_sigterm_ends_the_drain_at_once() {
     gateway.register("auth", "v1", &slow.url).await;
     let request = Request::get(gateway.url("/auth/slow")).body(empty()).unwrap();
     let cut_off = tokio::spawn(client().request(request));
-    sleep(Duration::from_millis(300)).await;
+    gateway.wait_in_flight("auth", "v1", 1).await;
     gateway.terminate();
     assert_eq!(gateway.exit(Duration::from_millis(500)).await, None, "it drains");
     gateway.terminate();

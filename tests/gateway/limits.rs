@@ -8,13 +8,13 @@ use futures_util::stream;
 use http::{Request, Response};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
-use tokio::time::sleep;
 
 use crate::attacks::Attack;
 use crate::backends::backend;
 use crate::harness::{AnyBody, Gateway, HttpClient, client, empty, full, raw, read};
 use crate::soak::{Soaked, soak};
 use crate::streams::by_http2;
+use crate::wait::wait_until;
 
 const CHUNK: usize = 64 * 1024;
 
@@ -109,7 +109,9 @@ async fn clients_that_never_finish_a_request_head_are_cut_off_in_15_s_and_delay_
     let gateway = Gateway::start(&[]);
     let slow = Attack::HEADS.into_iter().cycle().take(204);
     let slow: Vec<_> = slow.map(|attack| (attack, attack.begin(&gateway.data))).collect();
-    sleep(Duration::from_secs(1)).await;
+    // Two tasks for each connection.
+    let connected = async || gateway.tasks().await >= 2 * slow.len();
+    wait_until(Duration::from_secs(5), "the gateway has accepted all connections", connected).await;
     let start = Instant::now();
     gateway.answers("/auth/", 400, 4).await;
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());

@@ -31,4 +31,6 @@ mod streams;
 mod traffic;
 mod tunnels;
 mod versions;
+#[path = "../shared/wait.rs"]
+mod wait;
 mod wire;

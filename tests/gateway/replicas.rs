@@ -1,13 +1,13 @@
 //! Several gateways on one database, and one without it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use tokio::time::sleep;
 
 use crate::backends::named;
 use crate::harness::{Gateway, read_url};
+use crate::wait::wait_until;
 
 const WEIGHT: &str = "/deployment/services/auth/versions/v2/weight";
 
@@ -23,7 +23,7 @@ async fn a_change_waited_for_is_served_by_both_gateways_when_it_is_answered() {
     let there = Gateway::start_in(dir.path(), &["--no-demo", "--name", "there"]);
     here.register("auth", "v1", &one.url).await;
     here.register("auth", "v2", &two.url).await;
-    sleep(Duration::from_millis(2_500)).await;
+    here.wait_converged(&there).await;
 
     let path = "/deployment/services/auth/versions/v2/switch?wait=converged&timeout=10s";
     let (status, answer) = here.try_admin(Method::POST, path, &Value::Null).await.unwrap();
@@ -38,16 +38,11 @@ async fn a_change_waited_for_is_served_by_both_gateways_when_it_is_answered() {
     let names: Vec<_> = listed["replicas"].as_array().unwrap().iter().map(|r| r["name"].clone()).collect();
     assert_eq!((names, &listed["converged"]), (vec![json!("here"), json!("there")], &json!(true)));
     there.terminate();
-    let start = Instant::now();
-    while here.admin(Method::GET, "/deployment/replicas", Value::Null).await["replicas"]
-        .as_array()
-        .unwrap()
-        .len()
-        > 1
-    {
-        assert!(start.elapsed() < Duration::from_secs(5), "a gateway that stops says so");
-        sleep(Duration::from_millis(50)).await;
-    }
+    let removed = async || {
+        let listed = here.admin(Method::GET, "/deployment/replicas", Value::Null).await;
+        listed["replicas"].as_array().unwrap().len() == 1
+    };
+    wait_until(Duration::from_secs(5), "a gateway that stops removes its entry", removed).await;
 }
 
 #[tokio::test]
@@ -58,7 +53,7 @@ async fn a_gateway_that_was_killed_is_named_by_those_who_wait_for_it() {
     let mut there = Gateway::start_in(dir.path(), &["--no-demo", "--name", "there"]);
     here.register("auth", "v1", &backend.url).await;
     here.register("auth", "v2", &backend.url).await;
-    sleep(Duration::from_millis(2_500)).await;
+    here.wait_converged(&there).await;
     there.kill();
     let path = format!("{WEIGHT}?wait=converged&timeout=300ms");
     let (status, answer) = here.try_admin(Method::PUT, &path, &json!({ "weight": 10 })).await.unwrap();
@@ -97,11 +92,8 @@ async fn without_its_database_a_gateway_starts_from_its_snapshot_and_recovers() 
     assert_eq!((status.as_u16(), &answer["type"]), (503, &json!("store-unavailable")));
 
     std::fs::rename(&away, &data).unwrap();
-    let start = Instant::now();
-    while readiness(&gateway).await != "ok\n" {
-        assert!(start.elapsed() < Duration::from_secs(5), "fresh within 5 seconds of its return");
-        sleep(Duration::from_millis(50)).await;
-    }
+    let fresh = async || readiness(&gateway).await == "ok\n";
+    wait_until(Duration::from_secs(5), "fresh after the return of the database", fresh).await;
     gateway.switch("auth", "v1").await;
     assert_eq!(gateway.get("/auth/").await.text, "auth v1 /\n");
 }

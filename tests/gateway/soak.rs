@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::harness::{Gateway, client, empty, read, read_url};
+use crate::harness::{Gateway, client, empty, read};
 use crate::sockets::{heard, message, open};
 use crate::versions::{Process, version};
 
@@ -26,7 +26,7 @@ pub(crate) struct Held {
     /// Open file descriptors, but those of the database, whose pool grows to its limit.
     pub(crate) files: usize,
     pub(crate) of_database: usize,
-    pub(crate) tasks: u64,
+    pub(crate) tasks: usize,
 }
 
 impl Held {
@@ -114,8 +114,6 @@ impl Soak {
     }
 
     async fn held(&self) -> Held {
-        let page = read_url(&self.gateway.admin.replace("/api/v1/admin", "/metrics")).await.text;
-        let tasks = page.lines().find_map(|line| line.strip_prefix("canary_gateway_tasks "));
         let files = std::fs::read_dir(format!("/proc/{}/fd", self.gateway.pid())).unwrap();
         // One that was closed meanwhile is none.
         let files: Vec<_> = files.filter_map(|file| std::fs::read_link(file.unwrap().path()).ok()).collect();
@@ -124,7 +122,7 @@ impl Soak {
             memory: self.gateway.memory().0,
             files: files.len() - of_database,
             of_database,
-            tasks: tasks.unwrap().parse().unwrap(),
+            tasks: self.gateway.tasks().await,
         }
     }
 

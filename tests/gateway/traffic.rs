@@ -57,7 +57,7 @@ async fn two_gateways_tell_what_a_load_generator_saw_through_a_hundred_changed_s
         ["here", "there"].map(|name| Gateway::start_in(dir.path(), &["--no-demo", "--name", name]));
     gateways[0].register("auth", "v1", &one.url).await;
     gateways[0].register("auth", "v2", &two.url).await;
-    sleep(Duration::from_millis(2_500)).await;
+    gateways[0].wait_converged(&gateways[1]).await;
     let clients: Vec<_> =
         (0..8_u64).map(|i| tokio::spawn(load(gateways[usize::from(i % 2 == 1)].url("/auth"), i))).collect();
     for i in 0..100 {
@@ -123,7 +123,7 @@ async fn a_script_waits_until_the_old_version_is_drained_and_stops_it_without_a_
             })
         })
         .collect();
-    sleep(Duration::from_millis(1_500)).await;
+    gateway.wait_in_flight("auth", "v1", 20).await;
     gateway.switch("auth", "v2").await;
     let path = "/deployment/services/auth/traffic?version=v1&wait=drained&timeout=30s";
     let told = gateway.admin(Method::GET, path, Value::Null).await;
