@@ -7,7 +7,7 @@ use tower_canary::store::sql::migrations;
 use crate::books::rows;
 use crate::databases::{Kind, TestDatabase};
 use crate::figure;
-use crate::support::{gateway_on, spread};
+use crate::support::{gateway_on, on_every_database, spread};
 
 const PROCESSES: usize = 4;
 
@@ -69,9 +69,8 @@ async fn campaign(kind: Kind, rounds: u64) {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn gateways_that_start_at_once_on_an_empty_database_migrate_it_once() {
-    for kind in Kind::available() {
+on_every_database! {
+    async fn gateways_that_start_at_once_on_an_empty_database_migrate_it_once(kind: Kind) {
         campaign(kind, 1).await;
     }
 }

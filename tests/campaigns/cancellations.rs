@@ -19,6 +19,7 @@ use tower_canary::{Deployments, NoVersionCheck, ServiceName, Target, WeightedVer
 use crate::books::{self, rows};
 use crate::databases::{Kind, TestDatabase};
 use crate::figure;
+use crate::support::on_every_database;
 use crate::wait::wait_until;
 
 /// How often the client of a request waits, and each frame of its body.
@@ -165,9 +166,8 @@ async fn requests_abandoned_wherever_they_wait_are_no_longer_in_flight() {
     abandoned_requests(500).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn changes_abandoned_at_any_moment_are_made_or_not() {
-    for kind in Kind::available() {
+on_every_database! {
+    async fn changes_abandoned_at_any_moment_are_made_or_not(kind: Kind) {
         abandoned_changes(kind, 50).await;
     }
 }

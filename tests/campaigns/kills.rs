@@ -11,7 +11,7 @@ use crate::books;
 use crate::databases::{Kind, TestDatabase};
 use crate::figure;
 use crate::harness::Gateway;
-use crate::support::{gateway_on, listed, spread};
+use crate::support::{gateway_on, listed, on_every_database, spread};
 
 /// Sets weights one after the other until the gateway is gone; the last generation that was answered.
 async fn change_until_killed(gateway: &Gateway) -> u64 {
@@ -80,9 +80,6 @@ async fn kill_while_it_changes(gateway: &Gateway) -> u64 {
 }
 
 async fn campaign(kind: Kind, kills: u64) {
-    if !kind.is_available() {
-        return;
-    }
     let database = TestDatabase::new(kind).await;
     let backend = named("v", Duration::ZERO).await;
     let mut gateway = gateway_on(&database.url);
@@ -111,9 +108,8 @@ fn kills() -> u64 {
     figure("CANARY_CAMPAIGN_KILLS", 100)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_gateway_killed_three_times_is_left_with_a_whole_split_on_each_database() {
-    for kind in Kind::available() {
+on_every_database! {
+    async fn a_gateway_killed_three_times_is_left_with_a_whole_split_on_each_database(kind: Kind) {
         campaign(kind, 3).await;
     }
 }
@@ -124,14 +120,16 @@ async fn a_gateway_killed_during_weight_changes_is_left_with_a_whole_split_each_
     campaign(Kind::Sqlite, kills()).await;
 }
 
+#[cfg(feature = "postgres")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a campaign"]
+#[ignore = "a campaign; needs CANARY_TEST_POSTGRES_URL"]
 async fn a_gateway_killed_during_weight_changes_is_left_with_a_whole_split_each_time_on_postgres() {
     campaign(Kind::Postgres, kills()).await;
 }
 
+#[cfg(feature = "mysql")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a campaign"]
+#[ignore = "a campaign; needs CANARY_TEST_MYSQL_URL"]
 async fn a_gateway_killed_during_weight_changes_is_left_with_a_whole_split_each_time_on_mysql() {
     campaign(Kind::MySql, kills()).await;
 }

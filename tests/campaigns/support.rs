@@ -13,6 +13,43 @@ use tokio::time::timeout;
 
 use crate::harness::{Gateway, HttpClient, client, command, empty, read};
 
+/// Defines a test on SQLite, and the same test on the servers, in the modules `on_postgres` and `on_mysql`. These are ignored,
+/// since they need the URL of a server.
+macro_rules! on_every_database {
+    (async fn $name:ident($kind:ident: Kind) $body:block) => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            let $kind = Kind::Sqlite;
+            $body
+        }
+
+        #[cfg(feature = "postgres")]
+        mod on_postgres {
+            use super::*;
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[ignore = "needs CANARY_TEST_POSTGRES_URL"]
+            async fn $name() {
+                let $kind = Kind::Postgres;
+                $body
+            }
+        }
+
+        #[cfg(feature = "mysql")]
+        mod on_mysql {
+            use super::*;
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[ignore = "needs CANARY_TEST_MYSQL_URL"]
+            async fn $name() {
+                let $kind = Kind::MySql;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use on_every_database;
+
 /// How long a gateway may take to start or to say why it does not.
 const BOOT: Duration = Duration::from_secs(20);
 

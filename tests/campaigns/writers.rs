@@ -14,7 +14,9 @@ use crate::books;
 use crate::databases::{Kind, TestDatabase};
 use crate::figure;
 use crate::harness::Gateway;
-use crate::support::{assert_whole, assert_whole_entry, gateway_on, history, listed, spread};
+use crate::support::{
+    assert_whole, assert_whole_entry, gateway_on, history, listed, on_every_database, spread,
+};
 use crate::wait::wait_until;
 
 const WRITERS: usize = 4;
@@ -231,9 +233,8 @@ async fn campaign(kind: Kind, changes: u64) {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_answered_change_has_a_generation_of_its_own() {
-    for kind in Kind::available() {
+on_every_database! {
+    async fn each_answered_change_has_a_generation_of_its_own(kind: Kind) {
         campaign(kind, 25).await;
     }
 }
