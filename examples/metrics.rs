@@ -38,7 +38,7 @@ async fn main() -> Result<(), BoxError> {
         service.clone().oneshot(Request::get("/login").body(())?).await?;
     }
 
-    // A server does this every few seconds, in a task: each call exports what was counted since the last one.
+    // A server does this every few seconds, in a task: each call exports the counts since the previous one.
     deployments.record_metrics();
     recorder.run_upkeep();
     for line in recorder.render().lines().filter(|line| !line.contains("_bucket")) {

@@ -28,7 +28,7 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// An HTTP/2 connection without a new request is closed after one to two of these intervals.
 const HTTP2_IDLE_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Maximum size of a request head, and of what is buffered of a body. Larger buffers do not make streams faster.
+/// Maximum size of a request head, and of the buffered part of a body. Larger buffers do not make streams faster.
 pub(crate) const MAX_BUFFER: usize = 64 * 1024;
 
 /// Idle time before TCP keepalive probes are sent.
@@ -63,7 +63,7 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
         socket.set_reuseaddr(true)?;
     }
     // Accepted connections inherit this option. Without it, the WebSocket of a client that vanished stays open, and its
-    // version in flight, for ever.
+    // version in flight, without end.
     SockRef::from(&socket)
         .set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 4))?;
     socket.bind(address)?;

@@ -6,7 +6,7 @@ use tower_canary::store::sql::migrations;
 
 use crate::books::rows;
 use crate::databases::{Kind, TestDatabase};
-use crate::figure;
+use crate::setting;
 use crate::support::{gateway_on, on_every_database, spread};
 
 const PROCESSES: usize = 4;
@@ -79,6 +79,6 @@ on_every_database! {
 #[ignore = "a campaign"]
 async fn gateways_that_start_at_once_on_an_empty_database_migrate_it_once_every_time() {
     for kind in Kind::available() {
-        campaign(kind, figure("CANARY_CAMPAIGN_BOOTS", 50)).await;
+        campaign(kind, setting("CANARY_CAMPAIGN_BOOTS", 50)).await;
     }
 }

@@ -18,7 +18,7 @@ use tower_canary::{Deployments, NoVersionCheck, ServiceName, Target, WeightedVer
 
 use crate::books::{self, rows};
 use crate::databases::{Kind, TestDatabase};
-use crate::figure;
+use crate::setting;
 use crate::support::on_every_database;
 use crate::wait::wait_until;
 
@@ -45,7 +45,7 @@ async fn waits(count: u32) {
     }
 }
 
-async fn answer(_: Request<()>) -> Result<Response<Channel<Bytes, Infallible>>, Infallible> {
+async fn respond(_: Request<()>) -> Result<Response<Channel<Bytes, Infallible>>, Infallible> {
     waits(WAITS).await;
     let (mut sender, body) = Channel::new(1);
     tokio::spawn(async move {
@@ -62,7 +62,7 @@ async fn answer(_: Request<()>) -> Result<Response<Channel<Bytes, Infallible>>, 
 /// Drops a request after it waited some times, or after some frames of its body.
 async fn abandon_request(deployments: Deployments) {
     let layer = WeightedVersionLayer::new(deployments.handle(), Target::service(auth()));
-    let response = layer.layer(tower::service_fn(answer)).oneshot(Request::get("/").body(()).unwrap());
+    let response = layer.layer(tower::service_fn(respond)).oneshot(Request::get("/").body(()).unwrap());
     let patience = rand::random_range(0..=WAITS + 2);
     let response = tokio::select! {
         biased;
@@ -158,7 +158,7 @@ async fn assert_no_transaction_open(database: &TestDatabase) {
 }
 
 fn many() -> u64 {
-    figure("CANARY_CAMPAIGN_CANCELLATIONS", 10_000)
+    setting("CANARY_CAMPAIGN_CANCELLATIONS", 10_000)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

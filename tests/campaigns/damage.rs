@@ -12,16 +12,16 @@ use tokio::time::{sleep, timeout};
 use tower_canary::store::RouteStore;
 use tower_canary::store::sql::SqlStore;
 
-use crate::backends::{Backend, named};
+use crate::backends::{Backend, named_backend};
 use crate::databases::{Kind, TestDatabase};
 use crate::disks::{BOOTED, Disk};
-use crate::figure;
 use crate::harness::Gateway;
+use crate::setting;
 use crate::support::{Load, assert_whole, boot, gateway_on, listed};
 
 const PAGE: u64 = 4_096;
 
-/// Within which the admin API answers, whatever the file is like: 3 seconds, and what measuring takes.
+/// Within which the admin API responses, whatever the file is like: 3 seconds, and what measuring takes.
 const ANSWERED: Duration = Duration::from_millis(3_200);
 /// Two versions of each of `services`, the first at 100.
 pub(crate) async fn register(gateway: &Gateway, services: &[&str], backend: &Backend) {
@@ -38,14 +38,14 @@ pub(crate) async fn change(gateway: &Gateway, service: &str, weight: u32) -> Sta
     // It takes room.
     let reason = "x".repeat(1_000);
     let body = json!({ "weight": weight, "reason": reason });
-    let answer = timeout(ANSWERED, gateway.try_admin(Method::PUT, &path, &body)).await;
-    let (status, answer) = answer.unwrap_or_else(|_| panic!("no answer within {ANSWERED:?}")).unwrap();
-    match (status.as_u16(), answer["type"].as_str()) {
-        (200, None) => assert_whole(&answer),
+    let response = timeout(ANSWERED, gateway.try_admin(Method::PUT, &path, &body)).await;
+    let (status, response) = response.unwrap_or_else(|_| panic!("no response within {ANSWERED:?}")).unwrap();
+    match (status.as_u16(), response["type"].as_str()) {
+        (200, None) => assert_whole(&response),
         (503, Some("store-unavailable")) | (500, Some("broken-split")) => {}
         // A log that was cut off is one of earlier changes.
         (404, Some("unknown-service" | "unknown-version")) => {}
-        _ => panic!("{status} {answer}"),
+        _ => panic!("{status} {response}"),
     }
     status
 }
@@ -155,7 +155,7 @@ async fn damage_one(backend: &Backend, outcomes: &mut Outcomes) {
 }
 
 async fn damaged(files: u64) {
-    let backend = named("v", Duration::ZERO).await;
+    let backend = named_backend("v", Duration::ZERO).await;
     let mut outcomes = Outcomes::default();
     for _ in 0..files {
         damage_one(&backend, &mut outcomes).await;
@@ -192,7 +192,7 @@ async fn assert_changes(gateway: &Gateway, expected: [(&str, u16); 3]) {
 /// Only the services of such rows suffer: their last good routes stay, and a start leaves them out.
 async fn edited() {
     let database = TestDatabase::new(Kind::Sqlite).await;
-    let backend = named("v", Duration::ZERO).await;
+    let backend = named_backend("v", Duration::ZERO).await;
     let gateway = gateway_on(&database.url);
     register(&gateway, &["auth", "orders", "sound"], &backend).await;
     let load = Load::start(&gateway, "/auth/", 1);
@@ -220,5 +220,5 @@ async fn rows_edited_into_nonsense_take_only_their_own_service_out() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
 async fn many_damaged_files_fail_no_request_and_the_next_start_says_so() {
-    damaged(figure("CANARY_CAMPAIGN_FILES", 100)).await;
+    damaged(setting("CANARY_CAMPAIGN_FILES", 100)).await;
 }

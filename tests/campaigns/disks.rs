@@ -14,7 +14,7 @@ use tower_canary::routing::Change;
 use tower_canary::store::sql::{Migrations, SqlStore};
 use tower_canary::store::{ChangeRequest, RouteStore, StoreError};
 
-use crate::backends::named;
+use crate::backends::named_backend;
 use crate::books;
 use crate::cluster::is_root;
 use crate::damage::{change, register};
@@ -81,7 +81,7 @@ impl Drop for Disk {
 /// A file that was written once, on a disk that nobody may write any more, and a disk without a file.
 async fn read_only() {
     let (Some(disk), Some(empty)) = (Disk::small(8), Disk::small(8)) else { return };
-    let backend = named("v", Duration::ZERO).await;
+    let backend = named_backend("v", Duration::ZERO).await;
     let gateway = gateway_on(&disk.url());
     register(&gateway, &["auth"], &backend).await;
     drop(gateway);
@@ -100,7 +100,7 @@ async fn read_only() {
 async fn assert_readable(gateway: &Gateway) {
     assert_eq!(change(gateway, "auth", 10).await, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(gateway.weights("auth").await["v2"], 0.0);
-    gateway.answers("/auth/", 20, 2).await;
+    gateway.count_versions("/auth/", 20, 2).await;
     println!("read-only: serves what it can read, changes are 503");
 }
 
@@ -115,7 +115,7 @@ fn fill_up(disk: &Disk) -> PathBuf {
 /// A disk without room: no change is half-made, and all goes on once there is room.
 async fn full() {
     let Some(disk) = Disk::small(8) else { return };
-    let backend = named("v", Duration::ZERO).await;
+    let backend = named_backend("v", Duration::ZERO).await;
     let gateway = gateway_on(&disk.url());
     register(&gateway, &["auth"], &backend).await;
     let load = Load::start(&gateway, "/auth/", 1);

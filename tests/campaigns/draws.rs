@@ -14,10 +14,10 @@ use tower_canary::layer::{VersionChoice, WeightedVersion};
 use tower_canary::routing::{Change, Route, Split};
 use tower_canary::{Draw, RoutingHandle, Target, WeightedVersionLayer};
 
-use crate::figure;
+use crate::setting;
 use crate::splits::{at, set_weights, split};
 
-/// A client that answers with the last digit of the host that it was sent to, behind the status of 200: the position of the
+/// A client that responses with the last digit of the host that it was sent to, behind the status of 200: the position of the
 /// version.
 #[derive(Clone, Debug)]
 struct Position;
@@ -53,8 +53,8 @@ fn layer(handle: &RoutingHandle) -> WeightedVersionLayer {
 fn drawn(handle: &RoutingHandle) -> impl Iterator<Item = usize> {
     let mut layered: WeightedVersion<Position> = layer(handle).layer(Position);
     std::iter::repeat_with(move || {
-        let answer = layered.call(Request::new(())).now_or_never().unwrap().unwrap();
-        position(answer.status())
+        let response = layered.call(Request::new(())).now_or_never().unwrap().unwrap();
+        position(response.status())
     })
 }
 
@@ -116,7 +116,7 @@ fn the_split_of_1_000_runs_of_a_million_random_draws_is_that_of_chance() {
 }
 
 fn seeds() -> u64 {
-    figure("CANARY_CAMPAIGN_SEEDS", 1_000)
+    setting("CANARY_CAMPAIGN_SEEDS", 1_000)
 }
 
 /// The furthest that the count of the last version in any `window` requests in a row is from its share.
@@ -197,11 +197,11 @@ fn a_sequence_goes_on_through_swaps(draws: usize) {
         let swapping = scope.spawn(|| swap(&handle, &over, turn));
         let (mut seen, mut wrong) = ([0, 0], 0);
         for (one, other) in one.into_iter().zip(other) {
-            let answer = layered.call(Request::new(())).now_or_never().unwrap().unwrap();
-            let choice = answer.extensions().get::<VersionChoice>().unwrap();
+            let response = layered.call(Request::new(())).now_or_never().unwrap().unwrap();
+            let choice = response.extensions().get::<VersionChoice>().unwrap();
             let followed = usize::from((choice.generation - first) % 2 == 1);
             seen[followed] += 1;
-            wrong += u32::from(position(answer.status()) != [one, other][followed]);
+            wrong += u32::from(position(response.status()) != [one, other][followed]);
         }
         over.store(true, Ordering::Relaxed);
         (swapping.join().unwrap(), seen, wrong)

@@ -6,11 +6,11 @@ use http::Method;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::backends::named;
+use crate::backends::named_backend;
 use crate::books;
 use crate::databases::{Kind, TestDatabase};
-use crate::figure;
 use crate::harness::Gateway;
+use crate::setting;
 use crate::support::{gateway_on, listed, on_every_database, spread};
 
 /// Sets weights one after the other until the gateway is gone; the last generation that was answered.
@@ -20,9 +20,9 @@ async fn change_until_killed(gateway: &Gateway) -> u64 {
         let weight = json!({ "weight": rand::random_range(1..100), "reason": format!("step {step}") });
         let path = format!("/deployment/services/auth/versions/v{}/weight", 1 + step % 3);
         match gateway.try_admin(Method::PUT, &path, &weight).await {
-            Some((status, answer)) => {
-                assert!(status.is_success(), "{answer}");
-                answered = answer["generation"].as_u64().unwrap();
+            Some((status, response)) => {
+                assert!(status.is_success(), "{response}");
+                answered = response["generation"].as_u64().unwrap();
             }
             None => break,
         }
@@ -81,7 +81,7 @@ async fn kill_while_it_changes(gateway: &Gateway) -> u64 {
 
 async fn campaign(kind: Kind, kills: u64) {
     let database = TestDatabase::new(kind).await;
-    let backend = named("v", Duration::ZERO).await;
+    let backend = named_backend("v", Duration::ZERO).await;
     let mut gateway = gateway_on(&database.url);
     for version in ["v1", "v2", "v3"] {
         gateway.register("auth", version, &backend.url).await;
@@ -105,7 +105,7 @@ async fn campaign(kind: Kind, kills: u64) {
 }
 
 fn kills() -> u64 {
-    figure("CANARY_CAMPAIGN_KILLS", 100)
+    setting("CANARY_CAMPAIGN_KILLS", 100)
 }
 
 on_every_database! {

@@ -84,6 +84,6 @@ mod wait;
 mod writers;
 
 /// A figure that the environment may change.
-fn figure(name: &str, default: u64) -> u64 {
+fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
 }

@@ -10,10 +10,10 @@ use tower_canary::routing::Change;
 use tower_canary::store::sql::SqlStore;
 use tower_canary::store::{ChangeRequest, RouteStore};
 
-use crate::backends::{Backend, named};
+use crate::backends::{Backend, named_backend};
 use crate::cluster::{Cluster, free_port};
-use crate::figure;
 use crate::harness::Gateway;
+use crate::setting;
 use crate::support::{Load, boot, gateway_on, listed, spread};
 use crate::wait::wait_until;
 
@@ -44,8 +44,8 @@ async fn weight(gateway: &Gateway, version: &str) -> f64 {
 async fn assert_kept_serving(gateway: &Gateway) -> Duration {
     let start = Instant::now();
     let path = "/deployment/services/auth/versions/v2/weight";
-    let answer = gateway.try_admin(Method::PUT, path, &json!({ "weight": 90 })).await;
-    let (took, (status, problem)) = (start.elapsed(), answer.unwrap());
+    let response = gateway.try_admin(Method::PUT, path, &json!({ "weight": 90 })).await;
+    let (took, (status, problem)) = (start.elapsed(), response.unwrap());
     assert_eq!((status, &problem["type"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("store-unavailable")));
     assert!(took < ANSWERED, "answered after {took:?}");
     let start = Instant::now();
@@ -66,14 +66,14 @@ async fn change_beside(cluster: &Cluster, percent: f64) {
 
 async fn campaign(mode: &str, down: Duration) {
     let Some(cluster) = Cluster::start() else { return };
-    let backend = named("v", Duration::ZERO).await;
+    let backend = named_backend("v", Duration::ZERO).await;
     let gateway = gateway(&cluster, &backend).await;
     let load = Load::start(&gateway, "/auth/", 2);
     sleep(Duration::from_millis(300)).await;
     tokio::task::block_in_place(|| cluster.down(mode));
-    let (stopped, mut answers) = (Instant::now(), Vec::new());
+    let (stopped, mut responses) = (Instant::now(), Vec::new());
     while stopped.elapsed() < down {
-        answers.push(assert_kept_serving(&gateway).await);
+        responses.push(assert_kept_serving(&gateway).await);
     }
     tokio::task::block_in_place(|| cluster.up());
     let back = Instant::now();
@@ -82,8 +82,8 @@ async fn campaign(mode: &str, down: Duration) {
     let fresh = back.elapsed();
     assert!(fresh < FRESH, "fresh after {fresh:?}");
     gateway.set_weight("auth", "v2", 50.0).await;
-    let (requests, count) = (load.end().await, answers.len());
-    let (median, _, slowest) = spread(answers);
+    let (requests, count) = (load.end().await, responses.len());
+    let (median, _, slowest) = spread(responses);
     println!(
         "{mode}: down for {down:?}, {requests} requests, none failed; {count} changes refused, median {median:.1?}, \
          slowest {slowest:.1?}; fresh {fresh:.1?} after the return"
@@ -93,7 +93,7 @@ async fn campaign(mode: &str, down: Duration) {
 /// The database comes back as it was before the last changes.
 async fn assert_backup_is_followed() {
     let Some(cluster) = Cluster::start() else { return };
-    let backend = named("v", Duration::ZERO).await;
+    let backend = named_backend("v", Duration::ZERO).await;
     let gateway = gateway(&cluster, &backend).await;
     gateway.set_weight("auth", "v2", 10.0).await;
     tokio::task::block_in_place(|| {
@@ -153,7 +153,7 @@ async fn a_postgres_that_comes_back_from_a_backup_is_followed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
 async fn no_request_fails_while_postgres_is_away() {
-    let down = Duration::from_secs(figure("CANARY_CAMPAIGN_DOWN_SECONDS", 30));
+    let down = Duration::from_secs(setting("CANARY_CAMPAIGN_DOWN_SECONDS", 30));
     for mode in ["immediate", "fast"] {
         campaign(mode, down).await;
     }

@@ -18,7 +18,7 @@ use tower_canary::store::{
 };
 use tower_canary::{Deployments, RoutingHandle, ServiceName, Target, WeightedVersionLayer};
 
-use crate::figure;
+use crate::setting;
 use crate::wait::wait_until;
 
 const VERSIONS: [&str; 2] = ["v1", "v2"];
@@ -153,7 +153,7 @@ async fn request(handle: RoutingHandle, panic_in: Option<&'static str>) {
         meets(request.headers(), "call");
         async move {
             yield_now().await;
-            meets(request.headers(), "answer");
+            meets(request.headers(), "response");
             Ok::<_, Infallible>(Response::new(Full::new(Bytes::from("hello"))))
         }
     });
@@ -189,7 +189,7 @@ async fn requests_that_panic(count: u64) {
     let mut tasks = JoinSet::new();
     let (mut sent, mut panicked) = (0, 0);
     for i in 0..count {
-        let place = [None, Some("target"), None, Some("call"), None, Some("answer")][(i % 6) as usize];
+        let place = [None, Some("target"), None, Some("call"), None, Some("response")][(i % 6) as usize];
         sent += u64::from(place.is_some());
         tasks.spawn(request(deployments.handle().clone(), place));
         if tasks.len() >= 32 {
@@ -271,7 +271,7 @@ async fn following_of_panics(panics: u64) {
 }
 
 fn many() -> u64 {
-    figure("CANARY_CAMPAIGN_PANICS", 10_000)
+    setting("CANARY_CAMPAIGN_PANICS", 10_000)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

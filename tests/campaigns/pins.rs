@@ -6,9 +6,9 @@ use std::time::Duration;
 use http::{Method, Request, StatusCode};
 use serde_json::Value;
 
-use crate::backends::{Backend, named};
-use crate::figure;
+use crate::backends::{Backend, named_backend};
 use crate::harness::{Gateway, HttpClient, empty, read};
+use crate::setting;
 use crate::support::each;
 
 const VISITS: usize = 50;
@@ -62,13 +62,13 @@ async fn visits(
         if let Some(pin) = &pin {
             request = request.header("cookie", pin);
         }
-        let answer = read(client.request(request.body(empty()).unwrap()).await.unwrap()).await;
-        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
-        if let Some(cookie) = answer.headers.get("set-cookie") {
+        let response = read(client.request(request.body(empty()).unwrap()).await.unwrap()).await;
+        assert_eq!(response.status, StatusCode::OK, "{}", response.text);
+        if let Some(cookie) = response.headers.get("set-cookie") {
             pin = cookie.to_str().unwrap().split(';').next().map(str::to_owned);
             set += 1;
         }
-        let name = answer.text.split_whitespace().nth(1).unwrap();
+        let name = response.text.split_whitespace().nth(1).unwrap();
         assert_eq!(version.get_or_insert_with(|| name.to_owned()), name, "within {times} visits");
     }
     (version.unwrap(), pin, set)
@@ -76,7 +76,7 @@ async fn visits(
 
 async fn two_versions() -> (Gateway, [Backend; 2]) {
     let gateway = Gateway::start(&["--no-demo", "--pin-cookie", "pin"]);
-    let backends = [named("v1", Duration::ZERO).await, named("v2", Duration::ZERO).await];
+    let backends = [named_backend("v1", Duration::ZERO).await, named_backend("v2", Duration::ZERO).await];
     for (name, backend) in ["v1", "v2"].into_iter().zip(&backends) {
         gateway.register("auth", name, &backend.url).await;
     }
@@ -128,5 +128,5 @@ async fn a_tenth_of_the_visitors_is_a_tenth_after_many_requests() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
 async fn a_tenth_of_10_000_visitors_is_a_tenth_after_50_requests_each() {
-    campaign(usize::try_from(figure("CANARY_CAMPAIGN_VISITORS", 10_000)).unwrap(), VISITS).await;
+    campaign(usize::try_from(setting("CANARY_CAMPAIGN_VISITORS", 10_000)).unwrap(), VISITS).await;
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::backends::named;
+use crate::backends::named_backend;
 use crate::databases::{Kind, TestDatabase};
-use crate::figure;
 use crate::harness::Gateway;
+use crate::setting;
 use crate::support::{gateway_on, on_every_database, spread};
 use crate::wait::wait_until;
 
@@ -25,7 +25,7 @@ async fn serves(gateway: &Gateway, version: &str) -> bool {
 async fn campaign(kind: Kind, changes: u64) {
     let database = TestDatabase::new(kind).await;
     let [one, other] = [(); 2].map(|()| gateway_on(&database.url));
-    let backends = [named("v1", Duration::ZERO).await, named("v2", Duration::ZERO).await];
+    let backends = [named_backend("v1", Duration::ZERO).await, named_backend("v2", Duration::ZERO).await];
     for (version, backend) in ["v1", "v2"].into_iter().zip(&backends) {
         one.register("auth", version, &backend.url).await;
     }
@@ -54,6 +54,6 @@ on_every_database! {
 #[ignore = "a campaign"]
 async fn a_gateway_soon_serves_each_of_a_hundred_changes_that_another_answered() {
     for kind in Kind::available() {
-        campaign(kind, figure("CANARY_CAMPAIGN_FOLLOWED", 100)).await;
+        campaign(kind, setting("CANARY_CAMPAIGN_FOLLOWED", 100)).await;
     }
 }

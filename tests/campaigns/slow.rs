@@ -9,10 +9,10 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::attacks::Attack;
 use crate::backends::Backend;
-use crate::figure;
 use crate::harness::{Gateway, HttpClient, client, empty, read};
+use crate::setting;
 use crate::support::spread;
-use crate::versions::version;
+use crate::versions::start_version;
 
 const ATTACKERS: usize = 500;
 
@@ -59,15 +59,15 @@ async fn good_client(client: HttpClient, url: String) -> Vec<Duration> {
     while Instant::now() < over {
         pace.tick().await;
         let start = Instant::now();
-        let answer = read(client.request(Request::get(&url).body(empty()).unwrap()).await.unwrap()).await;
-        assert_eq!(answer.status, StatusCode::OK);
+        let response = read(client.request(Request::get(&url).body(empty()).unwrap()).await.unwrap()).await;
+        assert_eq!(response.status, StatusCode::OK);
         waited.push(start.elapsed());
     }
     waited
 }
 
 async fn gateway() -> (Gateway, Backend) {
-    let backend = version("v1").await;
+    let backend = start_version("v1").await;
     let gateway = Gateway::start(&["--no-demo"]);
     gateway.register("auth", "v1", &backend.url).await;
     (gateway, backend)
@@ -79,7 +79,7 @@ async fn slow_heads_on_500_connections_are_cut_off_in_15_s_and_good_clients_wait
     let (gateway, _backend) = gateway().await;
     good_clients(&gateway).await;
     let (mut quiet, mut loaded) = (Vec::new(), Vec::new());
-    for round in 0..figure("CANARY_CAMPAIGN_ATTACKS", 9) {
+    for round in 0..setting("CANARY_CAMPAIGN_ATTACKS", 9) {
         quiet.push(good_clients(&gateway).await);
         let attackers = attack(&gateway, &Attack::HEADS, ATTACKERS);
         sleep(Duration::from_secs(1)).await;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::figure;
-use crate::soak::{Held, Soaked, soak};
+use crate::setting;
+use crate::soak::{Resources, SoakReport, soak};
 
 /// Memory may grow by so much from the second third to the last, in KiB.
 const GROWTH: f64 = 1_024.0;
@@ -11,16 +11,16 @@ const GROWTH: f64 = 1_024.0;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
 async fn a_soaked_gateway_holds_no_more_memory_files_or_tasks_than_before() {
-    let minutes = figure("CANARY_SOAK_MINUTES", 10);
-    let Soaked { samples, before, after, done } = soak(Duration::from_secs(60 * minutes)).await;
+    let minutes = setting("CANARY_SOAK_MINUTES", 10);
+    let SoakReport { samples, before, after, done } = soak(Duration::from_secs(60 * minutes)).await;
     println!("{minutes} minutes: {done:?}");
     println!("{before:?} before, {after:?} after");
     let thirds: Vec<_> = samples.chunks(samples.len().div_ceil(3)).collect();
     for (name, get) in [
-        ("memory in KiB", (|held: &Held| held.memory as f64) as fn(&Held) -> f64),
-        ("files", |held| held.files as f64),
-        ("files of the database", |held| held.of_database as f64),
-        ("tasks", |held| held.tasks as f64),
+        ("memory in KiB", (|resources: &Resources| resources.memory as f64) as fn(&Resources) -> f64),
+        ("files", |resources| resources.files as f64),
+        ("files of the database", |resources| resources.database_files as f64),
+        ("tasks", |resources| resources.tasks as f64),
     ] {
         let means = thirds.iter().map(|third| mean(&third.iter().map(get).collect::<Vec<_>>()));
         let settled: Vec<_> = samples[thirds[0].len()..].iter().map(get).collect();
@@ -31,10 +31,12 @@ async fn a_soaked_gateway_holds_no_more_memory_files_or_tasks_than_before() {
             means.collect::<Vec<_>>()
         );
     }
-    let memory = |third: &[Held]| mean(&third.iter().map(|held| held.memory as f64).collect::<Vec<_>>());
+    let memory = |third: &[Resources]| {
+        mean(&third.iter().map(|resources| resources.memory as f64).collect::<Vec<_>>())
+    };
     let growth = memory(thirds[2]) - memory(thirds[1]);
     assert!(growth <= GROWTH, "memory grew by {growth} KiB");
-    assert!(after.is_no_more_than(before));
+    assert!(after.has_no_leak_since(before));
 }
 
 fn mean(values: &[f64]) -> f64 {

@@ -20,9 +20,9 @@ use tower_canary::{
     Deployments, Draw, NoVersionCheck, RoutingHandle, Target, VersionName, WeightedVersionLayer,
 };
 
-use crate::backends::{Backend, named};
-use crate::figure;
+use crate::backends::{Backend, named_backend};
 use crate::harness::Gateway;
+use crate::setting;
 
 const CONNECTIONS: usize = 16;
 const VERSIONS: [&str; 3] = ["v1", "v2", "v3"];
@@ -36,13 +36,13 @@ struct Watch {
 }
 
 fn seconds() -> Duration {
-    Duration::from_secs(figure("CANARY_CAMPAIGN_SECONDS", 60))
+    Duration::from_secs(setting("CANARY_CAMPAIGN_SECONDS", 60))
 }
 
 async fn backends() -> Vec<Backend> {
     let mut backends = Vec::new();
     for version in VERSIONS {
-        backends.push(named(version, Duration::ZERO).await);
+        backends.push(named_backend(version, Duration::ZERO).await);
     }
     backends
 }
@@ -125,7 +125,7 @@ async fn change(deployments: Deployments, watch: Arc<Watch>, per_second: Option<
     0
 }
 
-/// In this process, where the generation that a request followed can be seen; backends answer over real sockets.
+/// In this process, where the generation that a request followed can be seen; backends response over real sockets.
 async fn storm(name: &str, deployments: Deployments, per_second: Option<u32>) {
     // One change before the load, so that each later generation has a split of `split_at`.
     let request = ChangeRequest::new(weights([3_333, 3_333, 3_334]), "campaign");
@@ -169,7 +169,7 @@ async fn a_storm_of_changes_at_the_rate_of_sqlite_fails_no_request() {
     storm("sqlite", deployments(store.unwrap(), &backends).await, None).await;
 }
 
-/// Through the gateway process and its admin API: after each answer the version at 0 gets nothing.
+/// Through the gateway process and its admin API: after each response the version at 0 gets nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
 async fn a_storm_of_switches_through_the_gateway_fails_no_request() {
@@ -183,7 +183,7 @@ async fn a_storm_of_switches_through_the_gateway_fails_no_request() {
         let (gateway, over, done) = (Arc::clone(&gateway), Arc::clone(&over), Arc::clone(&done));
         async move {
             while !over.load(Ordering::Relaxed) {
-                gateway.answers("/auth/hello", 2_000, CONNECTIONS).await;
+                gateway.count_versions("/auth/hello", 2_000, CONNECTIONS).await;
                 done.fetch_add(2_000, Ordering::Relaxed);
             }
         }
@@ -192,7 +192,7 @@ async fn a_storm_of_switches_through_the_gateway_fails_no_request() {
     while start.elapsed() < seconds() {
         let version = VERSIONS[switches % VERSIONS.len()];
         gateway.switch("auth", version).await;
-        let after = gateway.answers("/auth/hello", 4, 2).await;
+        let after = gateway.count_versions("/auth/hello", 4, 2).await;
         assert_eq!(after, BTreeMap::from([(version.to_owned(), 4)]));
         switches += 1;
     }

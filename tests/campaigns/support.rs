@@ -141,15 +141,15 @@ async fn requests(client: HttpClient, url: String, over: Arc<AtomicBool>) -> (u6
 
 async fn request(client: &HttpClient, url: &str) -> Result<(), String> {
     let request = Request::get(url).body(empty()).unwrap();
-    let answer = timeout(PATIENCE, async { Ok(read(client.request(request).await?).await) }).await;
-    match answer {
-        Ok(Ok(answer)) if answer.status == StatusCode::OK => Ok(()),
-        Ok(Ok(answer)) => Err(format!("{} {}", answer.status, answer.text)),
+    let response = timeout(PATIENCE, async { Ok(read(client.request(request).await?).await) }).await;
+    match response {
+        Ok(Ok(response)) if response.status == StatusCode::OK => Ok(()),
+        Ok(Ok(response)) => Err(format!("{} {}", response.status, response.text)),
         Ok(Err(error)) => {
             let error: hyper_util::client::legacy::Error = error;
             Err(format!("{error:?}"))
         }
-        Err(_) => Err(format!("no answer within {PATIENCE:?}")),
+        Err(_) => Err(format!("no response within {PATIENCE:?}")),
     }
 }
 
@@ -165,11 +165,11 @@ where
     let share = |first: usize| {
         let (client, ask) = (client(), ask.clone());
         tokio::spawn(async move {
-            let mut answers = Vec::new();
+            let mut responses = Vec::new();
             for i in (first..count).step_by(CONNECTIONS) {
-                answers.push((i, ask(client.clone(), i).await));
+                responses.push((i, ask(client.clone(), i).await));
             }
-            answers
+            responses
         })
     };
     let mut all = Vec::with_capacity(count);
@@ -177,7 +177,7 @@ where
         all.extend(share.await.unwrap());
     }
     all.sort_unstable_by_key(|(i, _)| *i);
-    all.into_iter().map(|(_, answer)| answer).collect()
+    all.into_iter().map(|(_, response)| response).collect()
 }
 
 /// What `gateway` serves of `service`.

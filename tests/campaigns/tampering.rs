@@ -17,9 +17,9 @@ use tower_canary::layer::{PinCookie, VersionChoice};
 use tower_canary::routing::{Change, Reason, Route, Split};
 use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
 
-use crate::backends::{Backend, named};
-use crate::figure;
+use crate::backends::{Backend, named_backend};
 use crate::harness::{Gateway, empty};
+use crate::setting;
 
 const VERSIONS: [&str; 3] = ["v0", "v1", "v2"];
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
@@ -129,7 +129,7 @@ fn crumbs() -> impl Strategy<Value = Vec<Crumb>> {
     ]
 }
 
-/// A client that answers at once.
+/// A client that responses at once.
 #[derive(Clone, Debug)]
 struct Null;
 
@@ -150,10 +150,10 @@ impl Service<Request<()>> for Null {
 /// The version, the rule and the cookie that a request with `cookies` is given.
 fn visit(layer: &WeightedVersionLayer, cookies: &HeaderValue) -> (String, Reason, Option<String>) {
     let request = Request::get("/").header(COOKIE, cookies).body(()).unwrap();
-    let answer = futures_util::FutureExt::now_or_never(layer.layer(Null).call(request)).unwrap().unwrap();
-    assert_eq!(answer.status(), StatusCode::OK);
-    let choice = answer.extensions().get::<VersionChoice>().unwrap();
-    (choice.version.to_string(), choice.reason, answer.headers().get(SET_COOKIE).map(pin_in))
+    let response = futures_util::FutureExt::now_or_never(layer.layer(Null).call(request)).unwrap().unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let choice = response.extensions().get::<VersionChoice>().unwrap();
+    (choice.version.to_string(), choice.reason, response.headers().get(SET_COOKIE).map(pin_in))
 }
 
 fn pin_in(set: &HeaderValue) -> String {
@@ -242,16 +242,16 @@ fn whatever_a_pin_was_made_into_it_chooses_no_version_out_of_service() {
 #[test]
 #[ignore = "a campaign"]
 fn whatever_a_million_pins_were_made_into_they_choose_no_version_out_of_service() {
-    through_the_layer(u32::try_from(figure("CANARY_CAMPAIGN_PINS", 1_000_000)).unwrap());
+    through_the_layer(u32::try_from(setting("CANARY_CAMPAIGN_PINS", 1_000_000)).unwrap());
 }
 
-/// What `gateway` answers to `cookies`: the version, and the pin that it sets.
+/// What `gateway` responses to `cookies`: the version, and the pin that it sets.
 async fn ask(gateway: &Gateway, service: &str, cookies: &HeaderValue) -> (String, Option<String>) {
     let request = Request::get(gateway.url(&format!("/{service}/"))).header(COOKIE, cookies);
-    let answer = gateway.send(request.body(empty()).unwrap()).await;
-    assert_eq!(answer.status, StatusCode::OK, "{cookies:?}: {}", answer.text);
-    let version = answer.text.split_whitespace().nth(1).unwrap().to_owned();
-    (version, answer.headers.get(SET_COOKIE).map(pin_in))
+    let response = gateway.send(request.body(empty()).unwrap()).await;
+    assert_eq!(response.status, StatusCode::OK, "{cookies:?}: {}", response.text);
+    let version = response.text.split_whitespace().nth(1).unwrap().to_owned();
+    (version, response.headers.get(SET_COOKIE).map(pin_in))
 }
 
 /// The pin that `gateway` gives to a stranger.
@@ -286,7 +286,7 @@ async fn through_a_gateway(cases: usize) {
     let [gateway, other] = [(); 2].map(|()| Gateway::start(&["--no-demo", "--pin-cookie", "pin"]));
     let mut backends = Vec::new();
     for name in VERSIONS {
-        backends.push(named(name, Duration::ZERO).await);
+        backends.push(named_backend(name, Duration::ZERO).await);
     }
     register_all(&gateway, &backends).await;
     register_all(&other, &backends).await;

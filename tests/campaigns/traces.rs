@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::logged::{CREDENTIAL, FORGED, log_of_attacks};
+use crate::logged::{CREDENTIAL, FORGED, log_under_attack};
 
 /// The crate that logged `line`; none, where nobody can tell.
 fn crate_of(line: &str) -> &str {
@@ -16,7 +16,7 @@ fn crate_of(line: &str) -> &str {
 #[ignore = "a campaign"]
 async fn at_the_level_of_traces_the_log_has_nothing_of_an_attacker_as_it_was_sent_and_no_credential_of_ours()
 {
-    let log = log_of_attacks(Some("trace")).await;
+    let log = log_under_attack(Some("trace")).await;
     let (mut lines, mut told) = (BTreeMap::<_, usize>::new(), BTreeMap::<_, usize>::new());
     for line in log.lines() {
         *lines.entry(crate_of(line)).or_default() += 1;

@@ -11,10 +11,10 @@ use http::{Method, Request, StatusCode};
 use serde_json::{Map, Value, json};
 use tower_canary::routing::{Point, Route};
 
-use crate::backends::{Backend, named};
+use crate::backends::{Backend, named_backend};
 use crate::databases::{Kind, TestDatabase};
-use crate::figure;
 use crate::harness::{Gateway, empty, read};
+use crate::setting;
 use crate::splits::{Chance, at, set_weights, whole_split};
 use crate::support::each;
 use crate::wait::wait_until;
@@ -116,7 +116,7 @@ fn re_weights_of_routes_move_the_fewest_of_100_000_users_in_1_000_sequences() {
 }
 
 fn users() -> usize {
-    usize::try_from(figure("CANARY_CAMPAIGN_USERS", 100_000)).unwrap()
+    usize::try_from(setting("CANARY_CAMPAIGN_USERS", 100_000)).unwrap()
 }
 
 /// Gateways that keep users by a header, and backends for all versions.
@@ -133,7 +133,7 @@ impl Field {
         let gateways = (0..gateways).map(|_| Gateway::start(&options)).collect();
         let mut backends = Vec::new();
         for name in NAMES {
-            backends.push(named(name, Duration::ZERO).await);
+            backends.push(named_backend(name, Duration::ZERO).await);
         }
         Self { gateways, backends, _database: database }
     }
@@ -179,9 +179,9 @@ async fn versions(gateway: &Gateway, service: &str, users: usize) -> Vec<usize> 
     let ask = move |client: crate::harness::HttpClient, user| {
         let request = Request::get(&*url).header(HEADER, key(user)).body(empty()).unwrap();
         async move {
-            let answer = read(client.request(request).await.unwrap()).await;
-            assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
-            let name = answer.text.split_whitespace().nth(1).unwrap();
+            let response = read(client.request(request).await.unwrap()).await;
+            assert_eq!(response.status, StatusCode::OK, "{}", response.text);
+            let name = response.text.split_whitespace().nth(1).unwrap();
             NAMES.iter().position(|version| *version == name).unwrap()
         }
     };
@@ -239,7 +239,7 @@ async fn two_gateways(kind: Kind, users: usize) {
     let served = versions(one, "auth", users).await;
     assert!(served == versions(other, "auth", users).await);
     let explained = assert_explained(one, &served).await + assert_explained(other, &served).await;
-    println!("{kind:?}: two gateways agree on {users} users, and with {explained} answers of explain");
+    println!("{kind:?}: two gateways agree on {users} users, and with {explained} responses of explain");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

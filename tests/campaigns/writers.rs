@@ -9,11 +9,11 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::backends::{Backend, named};
+use crate::backends::{Backend, named_backend};
 use crate::books;
 use crate::databases::{Kind, TestDatabase};
-use crate::figure;
 use crate::harness::Gateway;
+use crate::setting;
 use crate::support::{
     assert_whole, assert_whole_entry, gateway_on, history, listed, on_every_database, spread,
 };
@@ -39,28 +39,28 @@ struct Wish {
 struct Outcomes {
     /// By their reason: the service and the generation that was answered.
     answered: BTreeMap<String, (&'static str, u64)>,
-    /// Reasons of those of which the answer does not say whether they were made.
+    /// Reasons of those of which the response does not say whether they were made.
     unclear: BTreeSet<String>,
-    /// How often which answer came.
+    /// How often which response came.
     statuses: BTreeMap<String, u64>,
     took: Vec<Duration>,
 }
 
 impl Outcomes {
-    fn note(&mut self, service: &'static str, reason: String, status: StatusCode, answer: &Value) {
-        let kind = answer["type"].as_str().unwrap_or_default();
+    fn note(&mut self, service: &'static str, reason: String, status: StatusCode, response: &Value) {
+        let kind = response["type"].as_str().unwrap_or_default();
         *self.statuses.entry(format!("{} {kind}", status.as_str()).trim().to_owned()).or_default() += 1;
         match status.as_u16() {
             200 | 201 => {
-                assert_whole(answer);
-                let generation = answer["generation"].as_u64().unwrap();
+                assert_whole(response);
+                let generation = response["generation"].as_u64().unwrap();
                 self.answered.insert(reason, (service, generation));
             }
             404 | 409 | 412 | 422 => {}
             503 => {
                 self.unclear.insert(reason);
             }
-            _ => panic!("{service}: {status} {answer}"),
+            _ => panic!("{service}: {status} {response}"),
         }
     }
 
@@ -120,15 +120,15 @@ async fn write(gateway: Arc<Gateway>, backends: Arc<[Backend; 2]>, name: usize, 
         let reason = format!("writer {name}, change {i}");
         wish.body["reason"] = json!(reason);
         let start = Instant::now();
-        let answer = gateway.try_admin_if(expected, wish.method, &wish.path, &wish.body).await;
-        let (status, answer) = answer.unwrap();
+        let response = gateway.try_admin_if(expected, wish.method, &wish.path, &wish.body).await;
+        let (status, response) = response.unwrap();
         outcomes.took.push(start.elapsed());
         assert!(
             !stale || matches!(status.as_u16(), 412 | 503),
-            "{expected:?} of {known:?}: {status} {answer}"
+            "{expected:?} of {known:?}: {status} {response}"
         );
-        outcomes.note(service, reason, status, &answer);
-        if let Some(generation) = answer["generation"].as_u64() {
+        outcomes.note(service, reason, status, &response);
+        if let Some(generation) = response["generation"].as_u64() {
             seen.insert(service, generation);
         }
     }
@@ -213,7 +213,7 @@ async fn write_all(gateways: &[Arc<Gateway>; 2], backends: [Backend; 2], changes
 async fn campaign(kind: Kind, changes: u64) {
     let database = TestDatabase::new(kind).await;
     let gateways = [(); 2].map(|()| Arc::new(gateway_on(&database.url)));
-    let backends = [named("a", Duration::ZERO).await, named("b", Duration::ZERO).await];
+    let backends = [named_backend("a", Duration::ZERO).await, named_backend("b", Duration::ZERO).await];
     register_all(&gateways[0], &backends[0]).await;
     wait_until(Duration::from_secs(3), "both serve all services", async || same(&gateways).await).await;
     let start = Instant::now();
@@ -243,6 +243,6 @@ on_every_database! {
 #[ignore = "a campaign"]
 async fn each_of_thousands_of_answered_changes_has_a_generation_of_its_own() {
     for kind in Kind::available() {
-        campaign(kind, figure("CANARY_CAMPAIGN_CHANGES", 1_000)).await;
+        campaign(kind, setting("CANARY_CAMPAIGN_CHANGES", 1_000)).await;
     }
 }

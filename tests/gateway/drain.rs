@@ -1,4 +1,4 @@
-//! A version that is stopped after its last request.
+//! Stopping a version after its last request.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,15 +12,17 @@ use tower::{Layer, ServiceExt};
 use tower_canary::routing::{Change, Route, Split};
 use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
 
-use crate::backends::named;
+use crate::backends::named_backend;
 use crate::handovers::{Kind, Plan, end_after_switch, hand_over};
 use crate::harness::read_counted;
 use crate::versions::Process;
 
-/// In this process, since the count of requests in flight is asked for; backends and client speak over real sockets.
+/// The layer runs in this process, to read its count of requests in flight. Client and backends use real
+/// sockets.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_version_stopped_once_its_1000_requests_in_flight_have_ended_fails_none() {
-    let (old, new) = (named("v1", Duration::from_millis(900)).await, named("v2", Duration::ZERO).await);
+    let (old, new) =
+        (named_backend("v1", Duration::from_millis(900)).await, named_backend("v2", Duration::ZERO).await);
     let at = SystemTime::now();
     let register = |name: &str, url: &str| Change::register(name.parse().unwrap(), url.parse().unwrap());
     let split = Split::new("auth".parse().unwrap(), 7).apply(&register("v1", &old.url), at).unwrap();
@@ -28,13 +30,13 @@ async fn a_version_stopped_once_its_1000_requests_in_flight_have_ended_fails_non
     let handle = RoutingHandle::new();
     assert!(handle.publish(Route::compile(split.clone())));
 
-    // HTTP/2 to the backends, so that 1,000 requests at once need no 1,000 sockets.
+    // HTTP/2 to the backends: 1,000 concurrent requests need few sockets.
     let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http::<Full<Bytes>>();
     let layered = WeightedVersionLayer::new(&handle, Target::path_segment()).layer(client);
     let call = move || {
         let request = Request::get("/auth/hello").body(Full::default()).unwrap();
-        let answer = layered.clone().oneshot(request);
-        tokio::spawn(async move { read_counted(answer.await.unwrap()).await })
+        let response = layered.clone().oneshot(request);
+        tokio::spawn(async move { read_counted(response.await.unwrap()).await })
     };
     let before: Vec<_> = (0..1_000).map(|_| call()).collect();
     while handle.in_flight("auth", "v1") != Some(1_000) {
