@@ -1,4 +1,4 @@
-//! What lasts longer than the weights that it began under.
+//! Long-lived exchanges during many switches.
 
 use crate::setting;
 use crate::streams::{Plan, across_switches};

@@ -1,4 +1,4 @@
-//! A backend that takes the request and never responses.
+//! A backend that accepts the request and never responds.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Users without a key, whom the gateway keeps by a cookie of its own.
+//! Users without a key, whom a pin cookie keeps with their version.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,15 +9,15 @@ use serde_json::Value;
 use crate::backends::{Backend, named_backend};
 use crate::harness::{Gateway, HttpClient, empty, read};
 use crate::setting;
-use crate::support::each;
+use crate::support::concurrently;
 
 const VISITS: usize = 50;
 
-/// What the browsers of some users keep, and which version answered each last.
+/// The cookies of some users, and the version that served each one last.
 struct Users {
     pins: Arc<[Option<String>]>,
     versions: Vec<String>,
-    /// How many of the visits of all set a cookie.
+    /// Number of responses of the last visits that set a cookie.
     set: usize,
 }
 
@@ -26,11 +26,11 @@ impl Users {
         Self { pins: vec![None; count].into(), versions: Vec::new(), set: 0 }
     }
 
-    /// Lets each user visit `gateway` so many times. Within them nobody may change version.
+    /// Sends `times` requests of each user. No user may change version meanwhile.
     async fn visit(&mut self, gateway: &Gateway, times: usize) {
         let (url, pins): (Arc<str>, _) = (gateway.url("/auth/").into(), Arc::clone(&self.pins));
         let ask = move |client, user: usize| visits(client, Arc::clone(&url), pins[user].clone(), times);
-        let visited = each(self.pins.len(), ask).await;
+        let visited = concurrently(self.pins.len(), ask).await;
         self.set = visited.iter().map(|(.., set)| set).sum();
         let (versions, pins): (_, Vec<_>) =
             visited.into_iter().map(|(version, pin, _)| (version, pin)).unzip();
@@ -41,7 +41,7 @@ impl Users {
         self.versions.iter().filter(|name| *name == version).count()
     }
 
-    /// That `percent` of the users are on v2, to a point.
+    /// Asserts that `percent` of the users are on v2, within one point.
     fn assert_share(&self, percent: usize, what: &str) {
         let (canary, users) = (self.on("v2"), self.versions.len());
         println!("{what}: {canary} of {users} users on the canary, {percent} % expected");
@@ -49,7 +49,7 @@ impl Users {
     }
 }
 
-/// The version that answered all visits, the pin after them, and how many set a cookie.
+/// Returns the version that served all visits, the last pin, and the number of responses that set a cookie.
 async fn visits(
     client: HttpClient,
     url: Arc<str>,
@@ -83,19 +83,20 @@ async fn two_versions() -> (Gateway, [Backend; 2]) {
     (gateway, backends)
 }
 
-/// That a re-weight moves none of `users`, who are a tenth on the canary, and is followed by new ones.
+/// Asserts that a weight change moves none of `users`, of whom a tenth is on the canary, and applies to new
+/// users.
 async fn re_weight(gateway: &Gateway, users: &mut Users, percent: u8) {
     let before = users.versions.clone();
     gateway.set_weight("auth", "v2", percent.into()).await;
     users.visit(gateway, 2).await;
     users.assert_share(10, &format!("canary set to {percent} %, those pinned before"));
-    assert!(users.versions == before && users.set == 0, "nobody moves");
+    assert!(users.versions == before && users.set == 0, "no user moves");
     let mut new = Users::new(before.len());
     new.visit(gateway, 2).await;
     new.assert_share(percent.into(), &format!("canary set to {percent} %, new ones"));
 }
 
-/// That each of `users` is drawn once more, and stays.
+/// Asserts that a redraw draws each of `users` once, and that they stay afterwards.
 async fn redraw(gateway: &Gateway, users: &mut Users) {
     gateway.admin(Method::POST, "/deployment/services/auth/redraw", Value::Null).await;
     users.visit(gateway, 2).await;
@@ -106,7 +107,7 @@ async fn redraw(gateway: &Gateway, users: &mut Users) {
     assert!(users.versions == redrawn && users.set == 0, "and stays");
 }
 
-/// Users who keep their cookies stay with their version, at whatever weight, until all are drawn anew.
+/// Users who keep their cookies stay with their version at any weight, until a redraw.
 async fn campaign(count: usize, times: usize) {
     let (gateway, _backends) = two_versions().await;
     gateway.set_weight("auth", "v2", 10.0).await;

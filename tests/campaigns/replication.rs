@@ -1,4 +1,4 @@
-//! Two gateways on one database: how soon one serves what the other answered.
+//! Two gateways on one database: the time until one serves a change of the other.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::backends::named_backend;
 use crate::databases::{Kind, TestDatabase};
 use crate::harness::Gateway;
 use crate::setting;
-use crate::support::{gateway_on, on_every_database, spread};
+use crate::support::{gateway_on, on_every_database, percentiles};
 use crate::wait::wait_until;
 
 /// Maximum time until a gateway serves a change of another one.
@@ -17,7 +17,7 @@ const fn median_limit(kind: Kind) -> Duration {
     Duration::from_millis(if matches!(kind, Kind::Postgres) { 100 } else { 1_200 })
 }
 
-/// Whether a request through `gateway` goes to `version`.
+/// Returns whether a request through `gateway` goes to `version`.
 async fn serves(gateway: &Gateway, version: &str) -> bool {
     gateway.get("/auth/").await.text.starts_with(&format!("auth {version} "))
 }
@@ -29,14 +29,14 @@ async fn campaign(kind: Kind, changes: u64) {
     for (version, backend) in ["v1", "v2"].into_iter().zip(&backends) {
         one.register("auth", version, &backend.url).await;
     }
-    wait_until(LIMIT, "the first version", async || serves(&other, "v1").await).await;
+    wait_until(LIMIT, "the first version is served", async || serves(&other, "v1").await).await;
     let mut took = Vec::new();
     for change in 0..changes {
         let version = ["v2", "v1"][usize::from(change % 2 == 1)];
         one.switch("auth", version).await;
-        took.push(wait_until(LIMIT, "the switch", async || serves(&other, version).await).await);
+        took.push(wait_until(LIMIT, "the switch is served", async || serves(&other, version).await).await);
     }
-    let (median, p99, slowest) = spread(took);
+    let (median, p99, slowest) = percentiles(took);
     println!(
         "{kind:?}: {changes} changes, served by the other gateway after median {median:.1?}, p99 {p99:.1?}, slowest \
          {slowest:.1?}"

@@ -1,11 +1,11 @@
-//! Hours of everything at once, in as many minutes as there are.
+//! Long soaks of a gateway under all kinds of traffic.
 
 use std::time::Duration;
 
 use crate::setting;
 use crate::soak::{Resources, SoakReport, soak};
 
-/// Memory may grow by so much from the second third to the last, in KiB.
+/// Maximum growth of the mean memory from the second third to the last, in KiB.
 const GROWTH: f64 = 1_024.0;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -43,7 +43,7 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// The slope of the line through values that are a second apart (least squares), and its standard error.
+/// Returns the least-squares slope of values that are one second apart, and its standard error.
 fn slope(values: &[f64]) -> (f64, f64) {
     let n = values.len() as f64;
     let (x, y) = ((n - 1.0) / 2.0, mean(values));

@@ -1,15 +1,15 @@
-//! Versions whose process is stopped: by the script, by SIGTERM and by SIGKILL.
+//! Stopping the process of a version: by the script, by SIGTERM and by SIGKILL.
 
 use std::time::Duration;
 
 use crate::handovers::{Handover, Kind, Plan, end_after_switch, hand_over};
 use crate::setting;
-use crate::support::spread;
+use crate::support::percentiles;
 use crate::versions::Process;
 
 const EACH: Duration = Duration::from_secs(2);
 
-/// The script may know so long after the end of the last one.
+/// Maximum time from the last end until the script continues.
 const LATE: Duration = Duration::from_millis(100);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -28,7 +28,7 @@ async fn scripted_handovers_under_load_cut_nothing_off_and_wait_no_longer_than_t
             delays.push(delay);
         }
     }
-    let (median, _, most) = spread(delays);
+    let (median, _, most) = percentiles(delays);
     println!(
         "{requests} requests, none failed, nothing cut off; known {median:?} later (median), at most {most:?}"
     );
@@ -46,7 +46,7 @@ async fn a_process_with_200_requests_in_flight_loses_none_by_sigterm_and_only_th
         let terminated = terminated.await;
         let killed = end_after_switch(200, EACH, Process::kill).await;
         println!("round {round}: SIGTERM: {terminated:?}; SIGKILL: {killed:?}");
-        assert_eq!((terminated.answered, terminated.failed), (200, 0));
-        assert_eq!((killed.answered, killed.failed), (0, 200));
+        assert_eq!((terminated.succeeded, terminated.failed), (200, 0));
+        assert_eq!((killed.succeeded, killed.failed), (0, 200));
     }
 }

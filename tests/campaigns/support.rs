@@ -1,4 +1,4 @@
-//! What campaigns share: gateways on a database, load without a pause, and figures.
+//! Helpers of the campaigns: gateways on a database, continuous load, and statistics.
 
 use std::fs::File;
 use std::process::Stdio;
@@ -50,29 +50,29 @@ macro_rules! on_every_database {
 }
 pub(crate) use on_every_database;
 
-/// How long a gateway may take to start or to say why it does not.
-const BOOT: Duration = Duration::from_secs(20);
+/// Maximum time until a gateway starts or reports why it cannot.
+const START_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How many connections [`each`] opens.
+/// Number of connections of [`concurrently`].
 const CONNECTIONS: usize = 16;
 
-/// No request may take longer than this.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Maximum time of one request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A gateway on the database at `url`.
+/// Starts a gateway on the database at `url`.
 pub(crate) fn gateway_on(url: &str) -> Gateway {
     Gateway::start(&["--no-demo", "--database", url])
 }
 
-/// What a gateway gave up with, in one line.
+/// The one-line error of a start.
 #[derive(Debug)]
-pub(crate) struct Refusal {
+pub(crate) struct StartError {
     pub(crate) line: String,
     pub(crate) took: Duration,
 }
 
-/// A gateway on the database at `url`, or why it does not start. It must do one of both soon.
-pub(crate) fn boot(url: &str) -> Result<Gateway, Refusal> {
+/// Starts a gateway on the database at `url`, or returns its error. Either must happen soon.
+pub(crate) fn boot(url: &str) -> Result<Gateway, StartError> {
     let dir = tempfile::tempdir().unwrap();
     let [out, err] = ["out", "err"].map(|name| dir.path().join(name));
     let mut command = command(dir.path());
@@ -82,11 +82,11 @@ pub(crate) fn boot(url: &str) -> Result<Gateway, Refusal> {
     let start = Instant::now();
     let mut exit = None;
     while exit.is_none() && !std::fs::read_to_string(&out).unwrap().contains("export TOKEN=") {
-        let late = start.elapsed() > BOOT;
+        let late = start.elapsed() > START_TIMEOUT;
         if late {
             child.kill().unwrap();
         }
-        assert!(!late, "{url}: neither started nor refused within {BOOT:?}");
+        assert!(!late, "{url}: neither started nor refused within {START_TIMEOUT:?}");
         std::thread::sleep(Duration::from_millis(5));
         exit = child.try_wait().unwrap();
     }
@@ -97,26 +97,26 @@ pub(crate) fn boot(url: &str) -> Result<Gateway, Refusal> {
     };
     let (took, line) = (start.elapsed(), std::fs::read_to_string(&err).unwrap());
     assert_eq!((exit.code(), line.lines().count()), (Some(1), 1), "{line}");
-    Err(Refusal { line: line.trim().into(), took })
+    Err(StartError { line: line.trim().into(), took })
 }
 
-/// Requests one after the other over several connections, until it is ended.
+/// Continuous requests over several connections.
 #[derive(Debug)]
 pub(crate) struct Load {
-    over: Arc<AtomicBool>,
+    stopped: Arc<AtomicBool>,
     connections: Vec<JoinHandle<(u64, Vec<String>)>>,
 }
 
 impl Load {
     pub(crate) fn start(gateway: &Gateway, path: &str, connections: usize) -> Self {
-        let over = Arc::new(AtomicBool::new(false));
-        let one = |_| tokio::spawn(requests(client(), gateway.url(path), Arc::clone(&over)));
-        Self { connections: (0..connections).map(one).collect(), over }
+        let stopped = Arc::new(AtomicBool::new(false));
+        let one = |_| tokio::spawn(requests(client(), gateway.url(path), Arc::clone(&stopped)));
+        Self { connections: (0..connections).map(one).collect(), stopped }
     }
 
-    /// How many there were. None may have failed.
+    /// Ends the load and returns the number of requests. No request may have failed.
     pub(crate) async fn end(self) -> u64 {
-        self.over.store(true, Ordering::Relaxed);
+        self.stopped.store(true, Ordering::Relaxed);
         let (mut count, mut failures) = (0, Vec::new());
         for connection in self.connections {
             let (more, failed) = connection.await.unwrap();
@@ -128,9 +128,9 @@ impl Load {
     }
 }
 
-async fn requests(client: HttpClient, url: String, over: Arc<AtomicBool>) -> (u64, Vec<String>) {
+async fn requests(client: HttpClient, url: String, stopped: Arc<AtomicBool>) -> (u64, Vec<String>) {
     let (mut count, mut failures) = (0, Vec::new());
-    while !over.load(Ordering::Relaxed) {
+    while !stopped.load(Ordering::Relaxed) {
         count += 1;
         if let Err(failure) = request(&client, &url).await {
             failures.push(failure);
@@ -141,7 +141,7 @@ async fn requests(client: HttpClient, url: String, over: Arc<AtomicBool>) -> (u6
 
 async fn request(client: &HttpClient, url: &str) -> Result<(), String> {
     let request = Request::get(url).body(empty()).unwrap();
-    let response = timeout(PATIENCE, async { Ok(read(client.request(request).await?).await) }).await;
+    let response = timeout(REQUEST_TIMEOUT, async { Ok(read(client.request(request).await?).await) }).await;
     match response {
         Ok(Ok(response)) if response.status == StatusCode::OK => Ok(()),
         Ok(Ok(response)) => Err(format!("{} {}", response.status, response.text)),
@@ -149,12 +149,13 @@ async fn request(client: &HttpClient, url: &str) -> Result<(), String> {
             let error: hyper_util::client::legacy::Error = error;
             Err(format!("{error:?}"))
         }
-        Err(_) => Err(format!("no response within {PATIENCE:?}")),
+        Err(_) => Err(format!("no response within {REQUEST_TIMEOUT:?}")),
     }
 }
 
-/// What `ask` makes of each of `0..count`, over several connections at once, each kept alive.
-pub(crate) async fn each<T, A>(
+/// Calls `ask` with each of `0..count` over several concurrent connections, each kept alive. Returns the
+/// results in order.
+pub(crate) async fn concurrently<T, A>(
     count: usize,
     ask: impl Fn(HttpClient, usize) -> A + Clone + Send + 'static,
 ) -> Vec<T>
@@ -180,15 +181,15 @@ where
     all.into_iter().map(|(_, response)| response).collect()
 }
 
-/// What `gateway` serves of `service`.
-pub(crate) async fn listed(gateway: &Gateway, service: &str) -> Value {
+/// Reads the split of `service` that `gateway` serves.
+pub(crate) async fn read_split(gateway: &Gateway, service: &str) -> Value {
     let listed =
         gateway.admin(Method::GET, &format!("/deployment/services/{service}/versions"), Value::Null).await;
     assert_whole(&listed);
     listed
 }
 
-/// Every change of `service`, latest first.
+/// Reads every change of `service`, latest first.
 pub(crate) async fn history(gateway: &Gateway, service: &str) -> Vec<Value> {
     let (mut all, mut before) = (Vec::new(), String::new());
     loop {
@@ -202,30 +203,30 @@ pub(crate) async fn history(gateway: &Gateway, service: &str) -> Vec<Value> {
     }
 }
 
-/// The active versions of `split` total 100, or there is none.
+/// Asserts that the active versions of `split` total 100, if there are any.
 pub(crate) fn assert_whole(split: &Value) {
     assert_total(split["versions"].as_array().unwrap().iter(), split);
 }
 
-/// So does what a change left, by the history.
+/// Asserts the same of the split after a history entry.
 pub(crate) fn assert_whole_entry(entry: &Value) {
     assert_total(entry["after"].as_object().unwrap().values(), entry);
 }
 
-fn assert_total<'a>(shares: impl Iterator<Item = &'a Value>, seen: &Value) {
+fn assert_total<'a>(shares: impl Iterator<Item = &'a Value>, context: &Value) {
     let (mut total, mut active) = (0.0, false);
     for share in shares {
         let weight = share["weight"].as_f64().unwrap();
-        assert!(weight == 0.0 || share["isActive"] == true, "{seen}");
+        assert!(weight == 0.0 || share["isActive"] == true, "{context}");
         total += weight;
         active |= share["isActive"] == true;
     }
     let expected = if active { 100.0 } else { 0.0 };
-    assert!((total - expected).abs() < 1e-9, "the weights total {total}: {seen}");
+    assert!((total - expected).abs() < 1e-9, "the weights total {total}: {context}");
 }
 
-/// The median, the 99th percentile and the longest.
-pub(crate) fn spread(mut times: Vec<Duration>) -> (Duration, Duration, Duration) {
+/// Returns the median, the 99th percentile and the maximum.
+pub(crate) fn percentiles(mut times: Vec<Duration>) -> (Duration, Duration, Duration) {
     times.sort_unstable();
     (times[times.len() / 2], times[times.len() * 99 / 100], times[times.len() - 1])
 }

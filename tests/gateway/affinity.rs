@@ -42,18 +42,18 @@ async fn users_stay_and_when_a_version_grows_only_those_move_who_must() {
     let (gateway, _backends) = two_versions().await;
     gateway.set_weight("auth", "v2", 10.0).await;
     let tenth = versions(&gateway).await;
-    assert_eq!(versions(&gateway).await, tenth, "everybody stays");
+    assert_eq!(versions(&gateway).await, tenth, "every user stays");
     let canary = tenth.values().filter(|version| *version == "v2").count();
     assert!(canary.abs_diff(100) <= 30, "{canary} of {USERS}");
 
     gateway.set_weight("auth", "v2", 30.0).await;
     let third = versions(&gateway).await;
-    let (mut moved, mut thrown) = (0, 0);
+    let (mut moved, mut needless) = (0, 0);
     for (before, after) in tenth.values().zip(third.values()) {
         moved += usize::from(before != after);
-        thrown += usize::from(before == "v2" && after == "v1");
+        needless += usize::from(before == "v2" && after == "v1");
     }
-    assert_eq!(thrown, 0, "nobody leaves the version that grows");
+    assert_eq!(needless, 0, "no user leaves the version that grows");
     assert!(moved.abs_diff(200) <= 40, "{moved} of {USERS}");
     for (i, version) in third.iter().take(50) {
         let path = format!("/deployment/services/auth/explain?key=user-{i}");

@@ -79,12 +79,12 @@ async fn a_process_that_ends_what_it_has_begun_after_the_switch_loses_no_request
         assert_eq!(old.ended().code(), Some(0));
     };
     let ending = end_after_switch(40, Duration::from_millis(500), end).await;
-    assert_eq!((ending.answered, ending.failed), (40, 0));
+    assert_eq!((ending.succeeded, ending.failed), (40, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_process_fails_the_requests_in_flight_there_and_no_other() {
     let ending = end_after_switch(40, Duration::from_millis(1_500), Process::kill).await;
-    assert_eq!((ending.answered, ending.failed), (0, 40));
+    assert_eq!((ending.succeeded, ending.failed), (0, 40));
     assert!(ending.after > 0);
 }

@@ -31,7 +31,7 @@ pub(crate) async fn two_processes() -> (Gateway, Process, Process) {
     (gateway, old, new)
 }
 
-/// What is in flight at the old version at the switch.
+/// The exchanges in flight at the old version when the switch happens.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
     /// Clients that send one request after the other, each of the duration `each`.
@@ -262,7 +262,7 @@ async fn requests(
 /// The result of a process that ended while it had requests in flight.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ending {
-    pub(crate) answered: usize,
+    pub(crate) succeeded: usize,
     /// Responses with status 502.
     pub(crate) failed: usize,
     /// Requests sent after the switch. No such request may fail.
@@ -295,7 +295,7 @@ pub(crate) async fn end_after_switch(
     let after = load.end().await;
     assert!(after.iter().all(|(version, _)| version == "v2"));
     let of = |wanted| statuses.iter().filter(|status| **status == wanted).count();
-    Ending { answered: of(StatusCode::OK), failed: of(StatusCode::BAD_GATEWAY), after: after.len() }
+    Ending { succeeded: of(StatusCode::OK), failed: of(StatusCode::BAD_GATEWAY), after: after.len() }
 }
 
 /// Waits until the process of the old version handles `in_flight` requests. A request on its way to the

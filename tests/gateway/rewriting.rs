@@ -183,14 +183,14 @@ async fn so_it_does_of_http_2_whatever_its_fields_say() {
             .push((*name, plain(&[(b"cookie", b"a=b"), (b"cookie", content), (b"cookie", b"pin_auth=x")])));
         requests.push((*name, plain(&[(b"x-user-id", content)])));
     }
-    let mut answered = [0, 0];
+    let mut served = [0, 0];
     for (name, fields) in &requests {
         for (i, body) in [None, Some(&b"body"[..])].into_iter().enumerate() {
             let ok = http2::is_ok(&pair.gateway.data, fields, body).await;
-            answered[i] += usize::from(ok);
+            served[i] += usize::from(ok);
             pair.assert_one_for_each(ok.into(), &format!("{name}: {fields:?}, {body:?}")).await;
         }
     }
-    println!("{} requests by HTTP/2, each with and without a body: {answered:?} were served", requests.len());
-    assert!(answered.iter().all(|count| *count > 20), "they are read at all");
+    println!("{} requests by HTTP/2, each with and without a body: {served:?} were served", requests.len());
+    assert!(served.iter().all(|count| *count > 20), "they are read at all");
 }

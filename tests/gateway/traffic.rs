@@ -65,8 +65,8 @@ async fn two_gateways_tell_what_a_load_generator_saw_through_a_hundred_changed_s
     }
     let mut statuses = BTreeMap::<u16, u64>::new();
     for client in clients {
-        let (seen, _) = client.await.unwrap();
-        seen.into_iter().for_each(|(status, count)| *statuses.entry(status).or_default() += count);
+        let (of_client, _) = client.await.unwrap();
+        of_client.into_iter().for_each(|(status, count)| *statuses.entry(status).or_default() += count);
     }
     let reports = [traffic(&gateways[0]).await, traffic(&gateways[1]).await];
     assert_eq!(total(&reports, |total| &total["requests"]), 800);
@@ -102,10 +102,13 @@ async fn the_percentiles_told_are_those_that_a_client_saw_through_a_hundred_repu
     let latency = &report["versions"][0]["total"]["latency"];
     for (q, name) in [(0.5, "p50Ms"), (0.99, "p99Ms")] {
         // The client also measures the way to the gateway and back.
-        let (reported, seen) =
+        let (reported, measured) =
             (latency[name].as_f64().unwrap(), times[(q * 500.0) as usize].as_secs_f64() * 1e3);
-        println!("{name}: reported {reported} ms, seen {seen:.1} ms");
-        assert!((reported / seen - 1.0).abs() < 0.05, "{name}: reported {reported} ms, seen {seen} ms");
+        println!("{name}: reported {reported} ms, measured {measured:.1} ms");
+        assert!(
+            (reported / measured - 1.0).abs() < 0.05,
+            "{name}: reported {reported} ms, measured {measured} ms"
+        );
     }
 }
 
