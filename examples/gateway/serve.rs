@@ -161,13 +161,15 @@ async fn next_connection(
         };
         match accepted {
             Ok(connection) => return Some(connection),
-            Err(error) => {
-                // Usually there are no free file descriptors: wait until other connections release theirs.
-                tracing::warn!(error = &error as &dyn Error, "cannot accept a connection");
-                sleep(ACCEPT_RETRY).await;
-            }
+            Err(error) => pause_after(&error).await,
         }
     }
+}
+
+/// Waits after a failed `accept`. Usually there are no free file descriptors until other connections release theirs.
+async fn pause_after(error: &io::Error) {
+    tracing::warn!(error = error as &dyn Error, "cannot accept a connection");
+    sleep(ACCEPT_RETRY).await;
 }
 
 fn builder() -> Builder<TokioExecutor> {
