@@ -31,7 +31,8 @@ pub(crate) async fn assert_balanced_in(db: &DatabaseConnection, kind: Kind) {
 async fn assert_split(db: &DatabaseConnection, service: i64) {
     let versions =
         format!("SELECT weight, is_active FROM gateway_service_version WHERE service_id = {service}");
-    let (mut total, mut any_active) = (0, false);
+    let mut total = 0;
+    let mut any_active = false;
     for row in rows(db, &versions).await {
         let (weight, active): (i32, bool) =
             (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap());

@@ -103,7 +103,8 @@ async fn usual(deployments: &Deployments) -> Duration {
 }
 
 fn set_weight(step: u64) -> ChangeRequest {
-    let (version, weight) = ("v2".parse().unwrap(), f64::from((step % 100) as u32).try_into().unwrap());
+    let version = "v2".parse().unwrap();
+    let weight = f64::from((step % 100) as u32).try_into().unwrap();
     ChangeRequest::new(Change::set_weight(version, weight), "campaign").without_check()
 }
 

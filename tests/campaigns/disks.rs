@@ -144,7 +144,9 @@ async fn assert_stored(disk: &Disk, gateway: &Gateway) {
 /// Sends changes for a while; a refused one must change nothing. Returns the numbers of applied and refused
 /// changes.
 async fn change_without_room(gateway: &Gateway) -> (u32, u32) {
-    let (mut made, mut refused, start) = (0, 0, Instant::now());
+    let mut made = 0;
+    let mut refused = 0;
+    let start = Instant::now();
     let mut before = read_split(gateway, "auth").await;
     // Some changes fit into space that is already allocated.
     while refused < 20 && start.elapsed() < FULL_DISK_TIME {

@@ -97,7 +97,8 @@ fn random_draws_are_random(runs: u64, draws: usize) {
     };
     let random = p_values(|_| Draw::Random, runs);
     let below = random.iter().filter(|p| **p < 0.01).count();
-    let (random, exact) = (uniformity(random), uniformity(p_values(Draw::Seeded, runs.min(50))));
+    let random = uniformity(random);
+    let exact = uniformity(p_values(Draw::Seeded, runs.min(50)));
     println!(
         "{runs} runs of {draws} random draws at 50/30/15/5: p-values of chi-square are uniform with p = {random:.3}, \
          {below} are below 0.01; for the exact draw, which is not random, with p = {exact:.1e}"
@@ -135,7 +136,8 @@ const WINDOWS: [(usize, f64); 3] = [(100, 2.0), (1_000, 2.0), (10_000, 3.0)];
 
 fn exact_draws_are_even(seeds: u64, draws: usize) {
     for weights in [&[90.0, 10.0][..], &[99.0, 1.0], &[50.0, 50.0], &[66.67, 33.33]] {
-        let (last, split) = (weights.len() - 1, split(weights));
+        let last = weights.len() - 1;
+        let split = split(weights);
         let mut worst = [0.0_f64; WINDOWS.len()];
         for seed in 1..=seeds {
             let handle = handle(Draw::Seeded(seed), &split);
@@ -189,7 +191,8 @@ fn a_sequence_goes_on_through_swaps(draws: usize) {
     let splits = [split(&[90.0, 10.0]), split(&[20.0, 80.0])];
     let [one, other] =
         splits.each_ref().map(|split| drawn(&handle(Draw::Seeded(9), split)).take(draws).collect::<Vec<_>>());
-    let (handle, stopped) = (handle(Draw::Seeded(9), &splits[0]), AtomicBool::new(false));
+    let handle = handle(Draw::Seeded(9), &splits[0]);
+    let stopped = AtomicBool::new(false);
     let first = splits[0].generation();
     let turn = |split: &Split, swaps: u64| {
         let weights = if swaps.is_multiple_of(2) { [20.0, 80.0] } else { [90.0, 10.0] };
@@ -198,7 +201,8 @@ fn a_sequence_goes_on_through_swaps(draws: usize) {
     let mut layered = layer(&handle).with_choice().layer(Position);
     let (swaps, by_split, wrong) = std::thread::scope(|scope| {
         let swapping = scope.spawn(|| swap(&handle, &stopped, turn));
-        let (mut by_split, mut wrong) = ([0, 0], 0);
+        let mut by_split = [0, 0];
+        let mut wrong = 0;
         for (one, other) in one.into_iter().zip(other) {
             let response = layered.call(Request::new(())).now_or_never().unwrap().unwrap();
             let choice = response.extensions().get::<VersionChoice>().unwrap();
@@ -219,7 +223,8 @@ fn a_sequence_goes_on_through_swaps(draws: usize) {
 fn a_count_is_exact_through_swaps(draws: usize) {
     let split = split(&[66.67, 33.33]);
     let alone = drawn(&handle(Draw::Seeded(9), &split)).take(draws).filter(|version| *version == 1).count();
-    let (handle, stopped) = (handle(Draw::Seeded(9), &split), AtomicBool::new(false));
+    let handle = handle(Draw::Seeded(9), &split);
+    let stopped = AtomicBool::new(false);
     let redraw = |split: &Split, _| split.apply(&Change::Redraw, UNIX_EPOCH).unwrap();
     let count = || drawn(&handle).take(draws / 2).filter(|version| *version == 1).count();
     let (swaps, together) = std::thread::scope(|scope| {

@@ -89,7 +89,8 @@ async fn campaign(kind: Kind, kills: u64) {
     }
     let weights = json!({ "weights": { "v1": 50, "v2": 30, "v3": 20 } });
     gateway.admin(Method::PUT, "/deployment/services/auth/weights", weights).await;
-    let (mut starts, mut generation) = (Vec::new(), 4);
+    let mut starts = Vec::new();
+    let mut generation = 4;
     for _ in 0..kills {
         let confirmed = kill_while_it_changes(&gateway).await.max(generation);
         drop(gateway);

@@ -71,7 +71,8 @@ async fn campaign(mode: &str, down: Duration) {
     let load = Load::start(&gateway, "/auth/", 2);
     sleep(Duration::from_millis(300)).await;
     tokio::task::block_in_place(|| cluster.down(mode));
-    let (stopped, mut responses) = (Instant::now(), Vec::new());
+    let stopped = Instant::now();
+    let mut responses = Vec::new();
     while stopped.elapsed() < down {
         responses.push(assert_degraded(&gateway).await);
     }
@@ -85,7 +86,8 @@ async fn campaign(mode: &str, down: Duration) {
     let fresh = back.elapsed();
     assert!(fresh < FRESH_TIMEOUT, "fresh after {fresh:?}");
     gateway.set_weight("auth", "v2", 50.0).await;
-    let (requests, count) = (load.end().await, responses.len());
+    let requests = load.end().await;
+    let count = responses.len();
     let (median, _, slowest) = percentiles(responses);
     println!(
         "{mode}: down for {down:?}, {requests} requests, none failed; {count} changes refused, median {median:.1?}, \

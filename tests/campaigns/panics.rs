@@ -187,7 +187,8 @@ fn assert_nothing_in_flight(handle: &RoutingHandle) {
 async fn requests_that_panic(count: u64) {
     let (_, deployments) = setup().await;
     let mut tasks = JoinSet::new();
-    let (mut sent, mut panicked) = (0, 0);
+    let mut sent = 0;
+    let mut panicked = 0;
     for i in 0..count {
         let place = [None, Some("target"), None, Some("call"), None, Some("response")][(i % 6) as usize];
         sent += u64::from(place.is_some());
@@ -220,7 +221,8 @@ async fn operate(deployments: Deployments, i: u64) {
 async fn changes_that_panic(count: u64) {
     let (store, deployments) = setup().await;
     store.injector.disabled.store(false, Ordering::SeqCst);
-    let (mut panicked, mut operations) = (0, JoinSet::new());
+    let mut panicked = 0;
+    let mut operations = JoinSet::new();
     for i in 0..count {
         operations.spawn(operate(deployments.clone(), i));
         request(deployments.handle().clone(), None).await;

@@ -34,7 +34,8 @@ impl Users {
         self.set = visited.iter().map(|(.., set)| set).sum();
         let (versions, pins): (_, Vec<_>) =
             visited.into_iter().map(|(version, pin, _)| (version, pin)).unzip();
-        (self.versions, self.pins) = (versions, pins.into());
+        self.versions = versions;
+        self.pins = pins.into();
     }
 
     fn on(&self, version: &str) -> usize {
@@ -43,7 +44,8 @@ impl Users {
 
     /// Asserts that `percent` of the users are on v2, within one point.
     fn assert_share(&self, percent: usize, what: &str) {
-        let (canary, users) = (self.on("v2"), self.versions.len());
+        let canary = self.on("v2");
+        let users = self.versions.len();
         println!("{what}: {canary} of {users} users on the canary, {percent} % expected");
         assert!((100 * canary).abs_diff(percent * users) <= users, "{canary} of {users}");
     }
@@ -56,7 +58,8 @@ async fn visits(
     mut pin: Option<String>,
     times: usize,
 ) -> (String, Option<String>, usize) {
-    let (mut version, mut set) = (None, 0);
+    let mut version = None;
+    let mut set = 0;
     for _ in 0..times {
         let mut request = Request::get(&*url);
         if let Some(pin) = &pin {

@@ -54,7 +54,9 @@ async fn fast_clients(gateway: &Gateway) -> (Duration, Duration) {
 }
 
 async fn fast_client(client: HttpClient, url: String) -> Vec<Duration> {
-    let (mut waited, end, mut ticks) = (Vec::new(), Instant::now() + WINDOW, interval(INTERVAL));
+    let mut waited = Vec::new();
+    let end = Instant::now() + WINDOW;
+    let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while Instant::now() < end {
         ticks.tick().await;
@@ -78,7 +80,8 @@ async fn gateway() -> (Gateway, Backend) {
 async fn slow_heads_on_500_connections_are_cut_off_in_15_s_and_good_clients_wait_as_ever() {
     let (gateway, _backend) = gateway().await;
     fast_clients(&gateway).await;
-    let (mut quiet, mut loaded) = (Vec::new(), Vec::new());
+    let mut quiet = Vec::new();
+    let mut loaded = Vec::new();
     for round in 0..setting("CANARY_CAMPAIGN_ATTACKS", 9) {
         quiet.push(fast_clients(&gateway).await);
         let attackers = attack(&gateway, &Attack::HEADS, ATTACKERS);

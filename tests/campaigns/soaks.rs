@@ -25,7 +25,8 @@ async fn a_soaked_gateway_holds_no_more_memory_files_or_tasks_than_before() {
         let means = thirds.iter().map(|third| mean(&third.iter().map(get).collect::<Vec<_>>()));
         let settled: Vec<_> = samples[thirds[0].len()..].iter().map(get).collect();
         let (slope, error) = slope(&settled);
-        let (slope, error) = (slope * 3_600.0, error * 3_600.0);
+        let slope = slope * 3_600.0;
+        let error = error * 3_600.0;
         println!(
             "{name}: means of thirds {:.1?}, after the first {slope:.1} ± {error:.1} an hour",
             means.collect::<Vec<_>>()
@@ -46,7 +47,8 @@ fn mean(values: &[f64]) -> f64 {
 /// Returns the least-squares slope of values that are one second apart, and its standard error.
 fn slope(values: &[f64]) -> (f64, f64) {
     let n = values.len() as f64;
-    let (x, y) = ((n - 1.0) / 2.0, mean(values));
+    let x = (n - 1.0) / 2.0;
+    let y = mean(values);
     let from_middle = || (0_u32..).map(|i| f64::from(i) - x).zip(values);
     let spread: f64 = from_middle().map(|(x, _)| x * x).sum();
     let slope = from_middle().map(|(x, value)| x * (value - y)).sum::<f64>() / spread;

@@ -15,7 +15,8 @@ const LATE: Duration = Duration::from_millis(100);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
 async fn scripted_handovers_under_load_cut_nothing_off_and_wait_no_longer_than_they_must() {
-    let (mut requests, mut delays) = (0, Vec::new());
+    let mut requests = 0;
+    let mut delays = Vec::new();
     for round in 0..setting("CANARY_CAMPAIGN_HANDOVERS", 3) {
         for last in [Some(Kind::Upload), Some(Kind::Download), Some(Kind::Socket), None] {
             let held = if last.is_some() { 5 } else { 0 };

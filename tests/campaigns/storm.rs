@@ -77,9 +77,11 @@ async fn load(deployments: Deployments, state: Arc<SharedState>) -> (u64, Vec<Du
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     let layer = WeightedVersionLayer::new(deployments.handle(), Target::path_segment()).with_choice();
     let layered = layer.layer(client);
-    let (mut count, mut took) = (0, Vec::new());
+    let mut count = 0;
+    let mut took = Vec::new();
     while !state.stopped.load(Ordering::Relaxed) {
-        let (start, confirmed) = (Instant::now(), state.confirmed.load(Ordering::SeqCst));
+        let start = Instant::now();
+        let confirmed = state.confirmed.load(Ordering::SeqCst);
         let request = Request::get("/auth/hello").body(Full::default()).unwrap();
         let response = layered.clone().oneshot(request).await.unwrap();
         let choice = response.extensions().get::<VersionChoice>().unwrap().clone();
@@ -138,7 +140,8 @@ async fn storm(name: &str, deployments: Deployments, per_second: Option<u32>) {
         (0..CONNECTIONS).map(|_| tokio::spawn(load(deployments.clone(), Arc::clone(&state)))).collect();
     sleep(seconds()).await;
     state.stopped.store(true, Ordering::Relaxed);
-    let (mut requests, mut took) = (0, Vec::new());
+    let mut requests = 0;
+    let mut took = Vec::new();
     for load in loads {
         let (count, each) = load.await.unwrap();
         requests += count;
@@ -165,7 +168,8 @@ async fn a_storm_of_1000_changes_a_second_in_memory_fails_no_request() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
 async fn a_storm_of_changes_at_the_rate_of_sqlite_fails_no_request() {
-    let (backends, dir) = (backends().await, tempfile::tempdir().unwrap());
+    let backends = backends().await;
+    let dir = tempfile::tempdir().unwrap();
     let store = SqlStore::connect(&format!("sqlite://{}/canary.db?mode=rwc", dir.path().display())).await;
     storm("sqlite", deployments(store.unwrap(), &backends).await, None).await;
 }
@@ -179,9 +183,12 @@ async fn a_storm_of_switches_through_the_gateway_fails_no_request() {
     for (name, backend) in VERSIONS.iter().zip(&backends) {
         gateway.register("auth", name, &backend.url).await;
     }
-    let (stopped, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let stopped = Arc::new(AtomicBool::new(false));
+    let done = Arc::new(AtomicU64::new(0));
     let load = tokio::spawn({
-        let (gateway, stopped, done) = (Arc::clone(&gateway), Arc::clone(&stopped), Arc::clone(&done));
+        let gateway = Arc::clone(&gateway);
+        let stopped = Arc::clone(&stopped);
+        let done = Arc::clone(&done);
         async move {
             while !stopped.load(Ordering::Relaxed) {
                 gateway.count_versions("/auth/hello", 2_000, CONNECTIONS).await;
@@ -189,7 +196,8 @@ async fn a_storm_of_switches_through_the_gateway_fails_no_request() {
             }
         }
     });
-    let (start, mut switches) = (Instant::now(), 0);
+    let start = Instant::now();
+    let mut switches = 0;
     while start.elapsed() < seconds() {
         let version = VERSIONS[switches % VERSIONS.len()];
         gateway.switch("auth", version).await;

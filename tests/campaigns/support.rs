@@ -95,7 +95,8 @@ pub(crate) fn boot(url: &str) -> Result<Gateway, StartError> {
         child.wait().unwrap();
         return Ok(gateway_on(url));
     };
-    let (took, line) = (start.elapsed(), std::fs::read_to_string(&err).unwrap());
+    let took = start.elapsed();
+    let line = std::fs::read_to_string(&err).unwrap();
     assert_eq!((exit.code(), line.lines().count()), (Some(1), 1), "{line}");
     Err(StartError { line: line.trim().into(), took })
 }
@@ -117,7 +118,8 @@ impl Load {
     /// Ends the load and returns the number of requests. No request may have failed.
     pub(crate) async fn end(self) -> u64 {
         self.stopped.store(true, Ordering::Relaxed);
-        let (mut count, mut failures) = (0, Vec::new());
+        let mut count = 0;
+        let mut failures = Vec::new();
         for connection in self.connections {
             let (more, failed) = connection.await.unwrap();
             count += more;
@@ -129,7 +131,8 @@ impl Load {
 }
 
 async fn requests(client: HttpClient, url: String, stopped: Arc<AtomicBool>) -> (u64, Vec<String>) {
-    let (mut count, mut failures) = (0, Vec::new());
+    let mut count = 0;
+    let mut failures = Vec::new();
     while !stopped.load(Ordering::Relaxed) {
         count += 1;
         if let Err(failure) = request(&client, &url).await {
@@ -164,7 +167,8 @@ where
     T: Send + 'static,
 {
     let share = |first: usize| {
-        let (client, ask) = (client(), ask.clone());
+        let client = client();
+        let ask = ask.clone();
         tokio::spawn(async move {
             let mut responses = Vec::new();
             for i in (first..count).step_by(CONNECTIONS) {
@@ -191,7 +195,8 @@ pub(crate) async fn read_split(gateway: &Gateway, service: &str) -> Value {
 
 /// Reads every change of `service`, latest first.
 pub(crate) async fn history(gateway: &Gateway, service: &str) -> Vec<Value> {
-    let (mut all, mut before) = (Vec::new(), String::new());
+    let mut all = Vec::new();
+    let mut before = String::new();
     loop {
         let path = format!("/deployment/services/{service}/history?limit=200{before}");
         let mut page = gateway.admin(Method::GET, &path, Value::Null).await;
@@ -214,7 +219,8 @@ pub(crate) fn assert_whole_entry(entry: &Value) {
 }
 
 fn assert_total<'a>(shares: impl Iterator<Item = &'a Value>, context: &Value) {
-    let (mut total, mut active) = (0.0, false);
+    let mut total = 0.0;
+    let mut active = false;
     for share in shares {
         let weight = share["weight"].as_f64().unwrap();
         assert!(weight == 0.0 || share["isActive"] == true, "{context}");

@@ -174,7 +174,8 @@ fn publish(handle: &RoutingHandle, service: &str, change: &Change) {
 
 /// Creates a layer over v0 and v1 at 50 % each and the inactive v2, and pins from their history.
 fn past() -> (RoutingHandle, WeightedVersionLayer, Pins) {
-    let (handle, day) = (RoutingHandle::new(), Duration::from_hours(24));
+    let handle = RoutingHandle::new();
+    let day = Duration::from_hours(24);
     for (service, version) in [("auth", "v0"), ("auth", "v1"), ("auth", "v2"), ("orders", "v0")] {
         publish(
             &handle,
@@ -207,7 +208,8 @@ fn past() -> (RoutingHandle, WeightedVersionLayer, Pins) {
 
 fn through_the_layer(cases: u32) {
     let (_handle, layer, pins) = past();
-    let (pinned, drawn) = (Cell::new(0), Cell::new(0));
+    let pinned = Cell::new(0);
+    let drawn = Cell::new(0);
     let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
     let outcome = TestRunner::new(config).run(&parts(), |parts| {
         let cookies = pins.write(&parts);
@@ -227,7 +229,8 @@ fn through_the_layer(cases: u32) {
         Ok(())
     });
     outcome.unwrap();
-    let (pinned, drawn) = (pinned.get(), drawn.get());
+    let pinned = pinned.get();
+    let drawn = drawn.get();
     println!(
         "{cases} cookie headers: {pinned} had a good pin, {drawn} were drawn and got one; none out of service"
     );
@@ -292,7 +295,9 @@ async fn through_a_gateway(cases: usize) {
     register_all(&other, &backends).await;
     let mut pins = create_history(&gateway).await;
     pins.stale.push(new_pin(&other, "auth").await);
-    let (mut runner, strategy, mut pinned) = (TestRunner::default(), parts(), 0);
+    let mut runner = TestRunner::default();
+    let strategy = parts();
+    let mut pinned = 0;
     for _ in 0..cases {
         let cookies = pins.write(&strategy.new_tree(&mut runner).unwrap().current());
         let (version, set) = send(&gateway, "auth", &cookies).await;

@@ -17,7 +17,8 @@ fn crate_of(line: &str) -> &str {
 async fn at_the_level_of_traces_the_log_has_nothing_of_an_attacker_as_it_was_sent_and_no_credential_of_ours()
 {
     let log = log_under_attack(Some("trace")).await;
-    let (mut lines, mut leaks) = (BTreeMap::<_, usize>::new(), BTreeMap::<_, usize>::new());
+    let mut lines = BTreeMap::<_, usize>::new();
+    let mut leaks = BTreeMap::<_, usize>::new();
     for line in log.lines() {
         *lines.entry(crate_of(line)).or_default() += 1;
         let is_forged = line.contains(char::is_control) || line.starts_with(FORGED);

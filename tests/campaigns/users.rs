@@ -53,7 +53,8 @@ impl Moves {
         let moved: Vec<_> = before.iter().zip(after_positions).filter(|(from, to)| from != to).collect();
         let needless = moved.iter().filter(|(from, _)| new[**from] >= old[**from]).count();
         assert_eq!(needless, 0, "left a version that does not shrink: {old:?} to {new:?}");
-        let (users, part) = (before.len() as f64, must_move(old, new) / 100.0);
+        let users = before.len() as f64;
+        let part = must_move(old, new) / 100.0;
         let sigma = (users * part * (1.0 - part).max(0.0)).sqrt();
         let off = (moved.len() as f64 - users * part).abs();
         assert!(off <= 5.0 * sigma + 5.0, "{} of {} moved: {old:?} to {new:?}", moved.len(), users * part);
@@ -83,9 +84,11 @@ fn key(user: usize) -> String {
 /// Random sequences of five weight changes of two to six versions each.
 fn through_routes(sequences: u64, users: usize) {
     let slots: Vec<Point> = (0..users).map(|user| Point::from_key(7, key(user).as_bytes())).collect();
-    let (mut moved, mut most) = (Moves::default(), 0);
+    let mut moved = Moves::default();
+    let mut most = 0;
     for sequence in 0..sequences {
-        let (mut chance, versions) = (Chance(sequence), 2 + usize::try_from(sequence % 5).unwrap());
+        let mut chance = Chance(sequence);
+        let versions = 2 + usize::try_from(sequence % 5).unwrap();
         let mut split = whole_split(versions);
         let mut before = vec![0; users];
         for _ in 0..5 {
@@ -99,7 +102,8 @@ fn through_routes(sequences: u64, users: usize) {
             let percents = crate::splits::percents;
             moved.check(&before, &after_positions, &percents(&split), &percents(&after));
             most = most.max(after.slots().runs().count());
-            (split, before) = (after, after_positions);
+            split = after;
+            before = after_positions;
         }
     }
     moved.print(&format!("{sequences} sequences through routes, {users} users, at most {most} runs"));
@@ -153,7 +157,8 @@ impl Gateways {
     async fn set_weights(&self, service: &str, old: &[f64], new: &[f64]) {
         let weights: Map<String, Value> =
             NAMES.iter().zip(new).map(|(name, weight)| ((*name).into(), json!(weight))).collect();
-        let (path, body) = (format!("/deployment/services/{service}/weights"), json!({ "weights": weights }));
+        let path = format!("/deployment/services/{service}/weights");
+        let body = json!({ "weights": weights });
         let preview = self.gateway().admin(Method::PUT, &format!("{path}?dryRun=true"), body.clone()).await;
         let moves = preview["moves"].as_array().unwrap().iter().map(|m| m["users"].as_f64().unwrap());
         assert!((moves.sum::<f64>() - must_move(old, new)).abs() < 1e-6, "{preview}");
@@ -169,7 +174,8 @@ impl Gateways {
             self.set_weights(service, &old, new).await;
             let after_positions = versions(self.gateway(), service, users).await;
             moved.check(&before, &after_positions, &old, new);
-            (old, before) = (new.clone(), after_positions);
+            old = new.clone();
+            before = after_positions;
         }
     }
 }
@@ -191,14 +197,16 @@ async fn versions(gateway: &Gateway, service: &str, users: usize) -> Vec<usize> 
 
 async fn through_a_gateway(users: usize, sequences: u64, sample: usize) {
     let gateways = Gateways::new(Kind::Sqlite, 1).await;
-    let (mut in_turn, mut at_random) = (Moves::default(), Moves::default());
+    let mut in_turn = Moves::default();
+    let mut at_random = Moves::default();
     gateways.register("auth", 3).await;
     gateways.re_weights("auth", &SPLITS.map(Vec::from), users, &mut in_turn).await;
     in_turn.print(&format!("{users} users through a gateway"));
     for sequence in 0..sequences {
-        let (mut chance, versions) = (Chance(sequence), 2 + usize::try_from(sequence % 5).unwrap());
-        let (service, splits) =
-            (format!("s{sequence}"), (0..4).map(|_| chance.weights(versions)).collect::<Vec<_>>());
+        let mut chance = Chance(sequence);
+        let versions = 2 + usize::try_from(sequence % 5).unwrap();
+        let service = format!("s{sequence}");
+        let splits = (0..4).map(|_| chance.weights(versions)).collect::<Vec<_>>();
         gateways.register(&service, versions).await;
         gateways.re_weights(&service, &splits, sample, &mut at_random).await;
     }

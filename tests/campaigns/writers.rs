@@ -80,8 +80,8 @@ fn random_change(service: &str, backends: &[Backend; 2]) -> ChangeCall {
     let version = any[rand::random_range(0..any.len())];
     let temporary = TEMPORARY[rand::random_range(0..TEMPORARY.len())];
     let url = &backends[rand::random_range(0..2)].url;
-    let (deployment, routing) =
-        (format!("/deployment/services/{service}"), format!("/routing/services/{service}/versions"));
+    let deployment = format!("/deployment/services/{service}");
+    let routing = format!("/routing/services/{service}/versions");
     let (method, path, body) = match rand::random_range(0..12) {
         0..=4 => {
             let weight = f64::from(rand::random_range(0..=10_000)) / 100.0;
@@ -106,7 +106,8 @@ fn whole_split() -> Value {
 
 /// One writer. Half of its changes are of the hot service, and a tenth expects an old generation.
 async fn write(gateway: Arc<Gateway>, backends: Arc<[Backend; 2]>, name: usize, changes: u64) -> Outcomes {
-    let (mut outcomes, mut generations) = (Outcomes::default(), BTreeMap::new());
+    let mut outcomes = Outcomes::default();
+    let mut generations = BTreeMap::new();
     for i in 0..changes {
         let cool = COOL[rand::random_range(0..COOL.len())];
         let service = if rand::random() { HOT } else { cool };
@@ -138,7 +139,8 @@ async fn write(gateway: Arc<Gateway>, backends: Arc<[Backend; 2]>, name: usize, 
 /// Reads the served splits until the end. Each must be whole, and generations must never decrease. Returns
 /// the number of splits.
 async fn watch(gateway: Arc<Gateway>, stopped: Arc<AtomicBool>) -> u64 {
-    let (mut reads, mut latest) = (0, BTreeMap::new());
+    let mut reads = 0;
+    let mut latest = BTreeMap::new();
     while !stopped.load(Ordering::Relaxed) {
         let all = gateway.admin(Method::GET, "/deployment/services", Value::Null).await;
         for split in all["services"].as_array().unwrap() {
@@ -191,7 +193,8 @@ async fn same(gateways: &[Arc<Gateway>; 2]) -> bool {
 }
 
 async fn write_all(gateways: &[Arc<Gateway>; 2], backends: [Backend; 2], changes: u64) -> (Outcomes, u64) {
-    let (backends, stopped) = (Arc::new(backends), Arc::new(AtomicBool::new(false)));
+    let backends = Arc::new(backends);
+    let stopped = Arc::new(AtomicBool::new(false));
     let watching =
         gateways.each_ref().map(|gateway| tokio::spawn(watch(Arc::clone(gateway), Arc::clone(&stopped))));
     let writing: Vec<_> = (0..WRITERS)

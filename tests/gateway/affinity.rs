@@ -48,7 +48,8 @@ async fn users_stay_and_when_a_version_grows_only_those_move_who_must() {
 
     gateway.set_weight("auth", "v2", 30.0).await;
     let third = versions(&gateway).await;
-    let (mut moved, mut needless) = (0, 0);
+    let mut moved = 0;
+    let mut needless = 0;
     for (before, after) in tenth.values().zip(third.values()) {
         moved += usize::from(before != after);
         needless += usize::from(before == "v2" && after == "v1");
@@ -117,8 +118,8 @@ async fn testers_ask_for_a_version_at_weight_0_only_where_the_gateway_trusts_the
         let mut options = vec!["--no-demo", "--override-header", "x-version"];
         options.extend(trusted.then_some("--trust-override"));
         let gateway = Gateway::start(&options);
-        let (one, two) =
-            (named_backend("v1", Duration::ZERO).await, named_backend("v2", Duration::ZERO).await);
+        let one = named_backend("v1", Duration::ZERO).await;
+        let two = named_backend("v2", Duration::ZERO).await;
         gateway.register("auth", "v1", &one.url).await;
         gateway.register("auth", "v2", &two.url).await;
         let request = Request::get(gateway.url("/auth/")).header("x-version", "v2").body(empty()).unwrap();

@@ -55,14 +55,17 @@ where
     A: Future<Output = Response<AnyBody>> + Send + 'static,
 {
     // Connections end with their backend.
-    let (mut connections, graceful, mut stop) = (JoinSet::new(), GracefulShutdown::new(), pin!(stop));
+    let mut connections = JoinSet::new();
+    let graceful = GracefulShutdown::new();
+    let mut stop = pin!(stop);
     loop {
         let (stream, _) = tokio::select! {
             accepted = listener.accept() => accepted.unwrap(),
             () = &mut stop => break,
         };
         stream.set_nodelay(true).unwrap();
-        let (respond, watcher) = (respond.clone(), graceful.watcher());
+        let respond = respond.clone();
+        let watcher = graceful.watcher();
         let service = service_fn(move |request| {
             let response = respond(request);
             async move { Ok::<_, Infallible>(response.await) }

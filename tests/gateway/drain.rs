@@ -21,8 +21,8 @@ use crate::versions::Process;
 /// sockets.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_version_stopped_once_its_1000_requests_in_flight_have_ended_fails_none() {
-    let (old, new) =
-        (named_backend("v1", Duration::from_millis(900)).await, named_backend("v2", Duration::ZERO).await);
+    let old = named_backend("v1", Duration::from_millis(900)).await;
+    let new = named_backend("v2", Duration::ZERO).await;
     let at = SystemTime::now();
     let register = |name: &str, url: &str| Change::register(name.parse().unwrap(), url.parse().unwrap());
     let split = Split::new("auth".parse().unwrap(), 7).apply(&register("v1", &old.url), at).unwrap();

@@ -44,7 +44,8 @@ async fn version() -> Version {
 }
 
 async fn two_versions() -> (Gateway, [Version; 2]) {
-    let (gateway, versions) = (Gateway::start(&["--no-demo"]), [version().await, version().await]);
+    let gateway = Gateway::start(&["--no-demo"]);
+    let versions = [version().await, version().await];
     gateway.register("auth", "v1", &versions[0].url).await;
     gateway.register("auth", "v2", &versions[1].url).await;
     // The status shows which version responds.

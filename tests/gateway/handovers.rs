@@ -24,7 +24,8 @@ const MEBIBYTES: usize = 48;
 /// Starts two versions of `auth`, each in its own process, behind a gateway. All traffic goes to the
 /// first.
 pub(crate) async fn two_processes() -> (Gateway, Process, Process) {
-    let (old, new) = (Process::start("v1"), Process::start("v2"));
+    let old = Process::start("v1");
+    let new = Process::start("v2");
     let gateway = Gateway::start(&["--no-demo"]);
     gateway.register("auth", "v1", &old.url).await;
     gateway.register("auth", "v2", &new.url).await;
@@ -278,7 +279,8 @@ pub(crate) async fn end_after_switch(
     let (gateway, mut old, _new) = two_processes().await;
     let url = gateway.url(&format!("/auth/slow/{}", each.as_millis()));
     let one = |_| {
-        let (client, request) = (client(), Request::get(&url).body(empty()).unwrap());
+        let client = client();
+        let request = Request::get(&url).body(empty()).unwrap();
         tokio::spawn(async move { read(client.request(request).await.unwrap()).await })
     };
     let before: Vec<_> = (0..in_flight).map(one).collect();

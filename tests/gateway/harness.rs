@@ -271,7 +271,8 @@ impl Gateway {
         connections: usize,
     ) -> BTreeMap<String, usize> {
         let each = (0..connections).map(|i| {
-            let (url, client) = (self.url(path), client());
+            let url = self.url(path);
+            let client = client();
             let share = count / connections + usize::from(i < count % connections);
             tokio::spawn(async move {
                 let mut versions = Vec::new();

@@ -89,13 +89,15 @@ fn help_exits_0_and_shows_no_secret() {
     ] {
         assert!(text.contains(&format!("--{option}")), "{text}");
     }
+    assert!(text.contains("RUST_LOG"), "{text}");
     assert!(!text.contains("hunter2"));
 }
 
 /// Returns the kernel's timers of the connections of `port`; 2 is keepalive.
 #[cfg(target_os = "linux")]
 fn timers(port: &str) -> Vec<String> {
-    let (table, port) = (std::fs::read_to_string("/proc/net/tcp").unwrap(), port.parse::<u16>().unwrap());
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let port = port.parse::<u16>().unwrap();
     let rows = table.lines().skip(1).map(|row| row.split_whitespace().collect::<Vec<_>>());
     let established = |row: &Vec<&str>| row[3] == "01" && row[1].ends_with(&format!(":{port:04X}"));
     rows.filter(established).map(|row| row[5].split(':').next().unwrap().to_owned()).collect()

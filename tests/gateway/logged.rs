@@ -29,7 +29,8 @@ pub(crate) async fn log_under_attack(filter: Option<&str>) -> String {
         ["--no-demo", "--jwt-secret", SECRET, "--override-header", "x-canary-version", "--pin-cookie", "pin"];
     let gateway = Gateway::start_logging(log.reopen().unwrap(), filter, &options);
     gateway.register("gone", "v1", "http://127.0.0.1:9").await;
-    let (backend, malformed) = (crate::versions::start_version("v1").await, malformed_backend().await);
+    let backend = crate::versions::start_version("v1").await;
+    let malformed = malformed_backend().await;
     gateway.register("auth", "v1", &backend.url).await;
     gateway.register("malformed", "v1", &malformed).await;
     attack_as_clients(&gateway).await;

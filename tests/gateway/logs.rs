@@ -17,6 +17,7 @@ async fn by_default_no_line_is_forged_no_terminal_is_steered_and_no_credential_i
     let log = log_under_attack(None).await;
     assert_clean(&log);
     assert!(log.contains("no answer of a backend"), "{log}");
+    assert!(log.contains("split changed"), "{log}");
 }
 
 #[tokio::test]

@@ -23,7 +23,8 @@ enum Outcome {
 
 /// Header lines, and their results at a gateway that trusts the header.
 fn cases() -> Vec<(Vec<u8>, Outcome)> {
-    let (unknown, ambiguous) = (Outcome::Refused("unknown-version"), Outcome::Refused("ambiguous"));
+    let unknown = Outcome::Refused("unknown-version");
+    let ambiguous = Outcome::Refused("ambiguous");
     let long = [&b"x-version: "[..], &[b'v'; 8_192]].concat();
     [
         (&b"x-version: v2"[..], Outcome::Selected),
@@ -120,7 +121,8 @@ const fn untrusted(expected: Outcome) -> Outcome {
 }
 
 async fn try_all(trusted: bool) {
-    let (setup, all) = (OverrideGateway::new(trusted).await, cases());
+    let setup = OverrideGateway::new(trusted).await;
+    let all = cases();
     let mut selected = 0;
     for (lines, expected) in &all {
         let expected = if trusted { *expected } else { untrusted(*expected) };

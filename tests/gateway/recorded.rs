@@ -14,7 +14,8 @@ pub(crate) struct RecordedGateway {
 
 impl RecordedGateway {
     pub(crate) async fn new(options: &[&str], base: &'static str) -> Self {
-        let (gateway, recorder) = (Gateway::start(options), Recorder::start().await);
+        let gateway = Gateway::start(options);
+        let recorder = Recorder::start().await;
         gateway.register("auth", "v1", &format!("{}{base}", recorder.url)).await;
         Self { gateway, recorder, base }
     }

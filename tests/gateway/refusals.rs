@@ -79,7 +79,8 @@ async fn connect_and_foreign_transfer_codings_are_501() {
 
 #[tokio::test]
 async fn a_version_that_leads_back_to_the_gateway_is_a_loop_and_508() {
-    let (gateway, other) = (Gateway::start(&["--no-demo"]), Gateway::start(&["--no-demo"]));
+    let gateway = Gateway::start(&["--no-demo"]);
+    let other = Gateway::start(&["--no-demo"]);
     gateway.register("auth", "v1", &other.url("/auth")).await;
     other.register("auth", "v1", &gateway.url("/auth")).await;
     assert_problem(&gateway.get("/auth/").await, StatusCode::LOOP_DETECTED, "loop-detected");

@@ -18,7 +18,8 @@ async fn readiness(gateway: &Gateway) -> String {
 #[tokio::test]
 async fn a_change_waited_for_is_served_by_both_gateways_when_it_is_answered() {
     let dir = tempfile::tempdir().unwrap();
-    let (one, two) = (named_backend("v1", Duration::ZERO).await, named_backend("v2", Duration::ZERO).await);
+    let one = named_backend("v1", Duration::ZERO).await;
+    let two = named_backend("v2", Duration::ZERO).await;
     let here = Gateway::start_in(dir.path(), &["--no-demo", "--name", "here"]);
     let there = Gateway::start_in(dir.path(), &["--no-demo", "--name", "there"]);
     here.register("auth", "v1", &one.url).await;
@@ -67,12 +68,14 @@ async fn a_gateway_that_was_killed_is_named_by_those_who_wait_for_it() {
 #[tokio::test]
 async fn without_its_database_a_gateway_starts_from_its_snapshot_and_recovers() {
     let dir = tempfile::tempdir().unwrap();
-    let (data, away) = (dir.path().join("data"), dir.path().join("away"));
+    let data = dir.path().join("data");
+    let away = dir.path().join("away");
     std::fs::create_dir(&data).unwrap();
     let snapshot = dir.path().join("routes.json");
     let database = format!("sqlite://{}/canary.db?mode=rwc", data.display());
     let options = ["--no-demo", "--database", &database, "--snapshot", snapshot.to_str().unwrap()];
-    let (one, two) = (named_backend("v1", Duration::ZERO).await, named_backend("v2", Duration::ZERO).await);
+    let one = named_backend("v1", Duration::ZERO).await;
+    let two = named_backend("v2", Duration::ZERO).await;
     let mut gateway = Gateway::start_in(dir.path(), &options);
     gateway.register("auth", "v1", &one.url).await;
     gateway.register("auth", "v2", &two.url).await;

@@ -157,7 +157,8 @@ impl Soak {
 
     /// Takes samples for `length`, then stops all tasks. A failed task fails here.
     async fn sample(&self, length: Duration, all: &mut JoinSet<()>) -> Vec<Resources> {
-        let (start, mut samples) = (Instant::now(), Vec::new());
+        let start = Instant::now();
+        let mut samples = Vec::new();
         while start.elapsed() < length {
             sleep(Duration::from_secs(1)).await;
             samples.push(self.resources().await);

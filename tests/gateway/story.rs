@@ -42,10 +42,14 @@ async fn each_step_of_the_story_moves_1000_requests_to_within_one_of_its_weights
     assert_eq!(history["history"].as_array().unwrap().len(), 7, "{history}");
 }
 
+fn is_installed(program: &str) -> bool {
+    Command::new(program).arg("--version").stdout(Stdio::null()).status().is_ok()
+}
+
 #[test]
 fn the_printed_lines_run_in_a_shell_as_they_are() {
-    if Command::new("curl").arg("--version").stdout(Stdio::null()).status().is_err() {
-        return;
+    if !is_installed("curl") {
+        return println!("skipped: curl is not installed");
     }
     let gateway = Gateway::start(&[]);
     let exports = gateway.exports();
@@ -53,8 +57,12 @@ fn the_printed_lines_run_in_a_shell_as_they_are() {
     // end.
     let story = Gateway::start(&["--no-demo"]).printed() + &Gateway::start(&[]).printed();
     let shell = Command::new("sh").args(["-eu", "-c", &format!("{exports}{story}")]).output().unwrap();
-    let (output, errors) = (String::from_utf8_lossy(&shell.stdout), String::from_utf8_lossy(&shell.stderr));
+    let output = String::from_utf8_lossy(&shell.stdout);
+    let errors = String::from_utf8_lossy(&shell.stderr);
     assert!(shell.status.success() && errors.is_empty(), "{output}\n{errors}");
+    if is_installed("jq") {
+        assert!(output.lines().any(|line| line == r#"{"v1.0":90,"v1.1":10}"#), "{output}");
+    }
     let counted: Vec<Vec<&str>> = output
         .lines()
         .map(|line| line.split_whitespace().collect())

@@ -37,11 +37,13 @@ pub(crate) struct Plan {
 /// Opens the exchanges stopped several switches and switches until all have ended. Returns the number of
 /// switches and the duration.
 pub(crate) async fn across_switches(plan: Plan) -> (usize, Duration) {
-    let (old, new) = (start_version("v1").await, start_version("v2").await);
+    let old = start_version("v1").await;
+    let new = start_version("v2").await;
     let gateway = Arc::new(Gateway::start(&["--no-demo"]));
     gateway.register("auth", "v1", &old.url).await;
     gateway.register("auth", "v2", &new.url).await;
-    let (stopped, start) = (Arc::new(AtomicBool::new(false)), Instant::now());
+    let stopped = Arc::new(AtomicBool::new(false));
+    let start = Instant::now();
     let switching = tokio::spawn(switch(Arc::clone(&gateway), Arc::clone(&stopped)));
     let mut all = JoinSet::new();
     for _ in 0..plan.each {
@@ -94,7 +96,8 @@ fn call(gateway: &Gateway, body: AnyBody) -> Request<AnyBody> {
 
 /// Returns a gRPC frame.
 fn framed(i: usize) -> Bytes {
-    let (mut frame, length) = (BytesMut::new(), i * 7 % 3_000);
+    let mut frame = BytesMut::new();
+    let length = i * 7 % 3_000;
     frame.put_u8(0);
     frame.put_u32(u32::try_from(length).unwrap());
     frame.extend((0..length).map(|at| (at + i) as u8));
@@ -154,7 +157,8 @@ async fn events(gateway: Arc<Gateway>, count: usize) {
     let get = |path: &str| Request::get(gateway.url(path)).body(empty()).unwrap();
     let response = client.request(get("/auth/events/1")).await.unwrap();
     assert!(response.headers().contains_key(X_VERSION));
-    let (mut body, mut received) = (response.into_body(), String::new());
+    let mut body = response.into_body();
+    let mut received = String::new();
     while received.matches("\n\n").count() < count {
         let frame = timeout(MESSAGE_TIMEOUT, body.frame()).await.unwrap().unwrap().unwrap();
         received.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap());

@@ -34,7 +34,9 @@ fn total(reports: &[Value], count: impl Fn(&Value) -> &Value) -> u64 {
 
 /// Sends 100 requests. Returns the statuses, and the time of each response.
 async fn load(url: String, seed: u64) -> (BTreeMap<u16, u64>, Vec<Duration>) {
-    let (mut statuses, mut times, client) = (BTreeMap::new(), Vec::new(), client());
+    let mut statuses = BTreeMap::new();
+    let mut times = Vec::new();
+    let client = client();
     for i in 0..100 {
         // A fixed sequence of times with the spread of a real backend.
         let millis = 60 + (seed * 7919 + i * 104_729) % 140;
@@ -52,7 +54,8 @@ async fn load(url: String, seed: u64) -> (BTreeMap<u16, u64>, Vec<Duration>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_gateways_tell_what_a_load_generator_saw_through_a_hundred_changed_splits() {
     let dir = tempfile::tempdir().unwrap();
-    let (one, two) = (scripted_backend().await, scripted_backend().await);
+    let one = scripted_backend().await;
+    let two = scripted_backend().await;
     let gateways =
         ["here", "there"].map(|name| Gateway::start_in(dir.path(), &["--no-demo", "--name", name]));
     gateways[0].register("auth", "v1", &one.url).await;
@@ -102,8 +105,8 @@ async fn the_percentiles_told_are_those_that_a_client_saw_through_a_hundred_repu
     let latency = &report["versions"][0]["total"]["latency"];
     for (q, name) in [(0.5, "p50Ms"), (0.99, "p99Ms")] {
         // The client also measures the way to the gateway and back.
-        let (reported, measured) =
-            (latency[name].as_f64().unwrap(), times[(q * 500.0) as usize].as_secs_f64() * 1e3);
+        let reported = latency[name].as_f64().unwrap();
+        let measured = times[(q * 500.0) as usize].as_secs_f64() * 1e3;
         println!("{name}: reported {reported} ms, measured {measured:.1} ms");
         assert!(
             (reported / measured - 1.0).abs() < 0.05,
@@ -114,8 +117,8 @@ async fn the_percentiles_told_are_those_that_a_client_saw_through_a_hundred_repu
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_waits_until_the_old_version_is_drained_and_stops_it_without_a_failed_request() {
-    let (old, new) =
-        (named_backend("v1", Duration::from_secs(1)).await, named_backend("v2", Duration::ZERO).await);
+    let old = named_backend("v1", Duration::from_secs(1)).await;
+    let new = named_backend("v2", Duration::ZERO).await;
     let gateway = Gateway::start(&["--no-demo"]);
     gateway.register("auth", "v1", &old.url).await;
     gateway.register("auth", "v2", &new.url).await;
@@ -124,7 +127,8 @@ async fn a_script_waits_until_the_old_version_is_drained_and_stops_it_without_a_
         .map(|_| {
             let url = url.clone();
             tokio::spawn(async move {
-                let (client, start) = (client(), Instant::now());
+                let client = client();
+                let start = Instant::now();
                 while start.elapsed() < Duration::from_secs(4) {
                     let response =
                         read(client.request(Request::get(&url).body(empty()).unwrap()).await.unwrap()).await;
@@ -151,7 +155,9 @@ async fn a_script_waits_until_the_old_version_is_drained_and_stops_it_without_a_
 /// Checks the page as a linter of Prometheus does: HELP and TYPE before the samples of each metric, and
 /// names with units. Returns the series by metric.
 fn lint(page: &str) -> BTreeMap<String, BTreeSet<String>> {
-    let (mut kinds, mut with_help, mut series) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
+    let mut kinds = BTreeMap::new();
+    let mut with_help = BTreeSet::new();
+    let mut series = BTreeMap::new();
     for line in page.lines().filter(|line| !line.is_empty()) {
         if let Some(help) = line.strip_prefix("# HELP ") {
             let (name, text) = help.split_once(' ').unwrap();
