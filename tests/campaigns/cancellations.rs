@@ -150,12 +150,12 @@ async fn assert_no_transaction_open(database: &TestDatabase) {
         }
     };
     let db = database.connect().await;
-    let none = async || {
+    wait_until(Duration::from_secs(2), "no transaction is open", async || {
         // InnoDB returns a cached result to a second query within a tenth of a second.
         sleep(Duration::from_millis(rand::random_range(150..300))).await;
         rows(&db, open).await[0].try_get_by_index::<i64>(0).unwrap() == 0
-    };
-    wait_until(Duration::from_secs(2), "no transaction is open", none).await;
+    })
+    .await;
     db.close().await.unwrap();
 }
 

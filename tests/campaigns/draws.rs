@@ -69,8 +69,11 @@ fn p_value(draw: Draw, weights: &[f64], draws: usize) -> f64 {
     let mut counts = vec![0.0; weights.len()];
     drawn(&handle(draw, &split(weights))).take(draws).for_each(|version| counts[version] += 1.0);
     let expected = |weight: &f64| weight * draws as f64 / 100.0;
-    let off = |(count, weight): (&f64, &f64)| (count - expected(weight)).powi(2) / expected(weight);
-    let chi_square = counts.iter().zip(weights).map(off).sum();
+    let chi_square = counts
+        .iter()
+        .zip(weights)
+        .map(|(count, weight): (&f64, &f64)| (count - expected(weight)).powi(2) / expected(weight))
+        .sum();
     ChiSquared::new(weights.len() as f64 - 1.0).unwrap().sf(chi_square)
 }
 
@@ -83,11 +86,13 @@ fn uniformity(mut values: Vec<f64>) -> f64 {
         |(i, value): (usize, &f64)| (value - i as f64 / n).abs().max((value - (i as f64 + 1.0) / n).abs());
     let furthest = values.iter().enumerate().map(off).fold(0.0, f64::max);
     let lambda = (n.sqrt() + 0.12 + 0.11 / n.sqrt()) * furthest;
-    let term = |k: i32| {
-        let sign = if k % 2 == 1 { 2.0 } else { -2.0 };
-        sign * (-2.0 * f64::from(k).powi(2) * lambda.powi(2)).exp()
-    };
-    (1..=100).map(term).sum::<f64>().clamp(0.0, 1.0)
+    (1..=100)
+        .map(|k: i32| {
+            let sign = if k % 2 == 1 { 2.0 } else { -2.0 };
+            sign * (-2.0 * f64::from(k).powi(2) * lambda.powi(2)).exp()
+        })
+        .sum::<f64>()
+        .clamp(0.0, 1.0)
 }
 
 fn random_draws_are_random(runs: u64, draws: usize) {

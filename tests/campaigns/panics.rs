@@ -261,8 +261,10 @@ async fn following_of_panics(panics: u64) {
     store.injector.disabled.store(false, Ordering::SeqCst);
     let run = deployments.clone().run_every(Duration::from_millis(10), std::future::pending());
     let running = tokio::spawn(run);
-    let enough = async || running.is_finished() || store.injector.panics.load(Ordering::SeqCst) >= panics;
-    wait_until(Duration::from_secs(20), "the store is called again and again", enough).await;
+    wait_until(Duration::from_secs(20), "the store is called again and again", async || {
+        running.is_finished() || store.injector.panics.load(Ordering::SeqCst) >= panics
+    })
+    .await;
     assert!(!running.is_finished(), "a panic of the store ended the task that follows it");
     store.injector.disabled.store(true, Ordering::SeqCst);
     // A change by another gateway.

@@ -29,8 +29,10 @@ impl Users {
     /// Sends `times` requests of each user. No user may change version meanwhile.
     async fn visit(&mut self, gateway: &Gateway, times: usize) {
         let (url, pins): (Arc<str>, _) = (gateway.url("/auth/").into(), Arc::clone(&self.pins));
-        let ask = move |client, user: usize| visits(client, Arc::clone(&url), pins[user].clone(), times);
-        let visited = concurrently(self.pins.len(), ask).await;
+        let visited = concurrently(self.pins.len(), move |client, user: usize| {
+            visits(client, Arc::clone(&url), pins[user].clone(), times)
+        })
+        .await;
         self.set = visited.iter().map(|(.., set)| set).sum();
         let (versions, pins): (_, Vec<_>) =
             visited.into_iter().map(|(version, pin, _)| (version, pin)).unzip();

@@ -111,8 +111,12 @@ pub(crate) struct Load {
 impl Load {
     pub(crate) fn start(gateway: &Gateway, path: &str, connections: usize) -> Self {
         let stopped = Arc::new(AtomicBool::new(false));
-        let one = |_| tokio::spawn(requests(client(), gateway.url(path), Arc::clone(&stopped)));
-        Self { connections: (0..connections).map(one).collect(), stopped }
+        Self {
+            connections: (0..connections)
+                .map(|_| tokio::spawn(requests(client(), gateway.url(path), Arc::clone(&stopped))))
+                .collect(),
+            stopped,
+        }
     }
 
     /// Ends the load and returns the number of requests. No request may have failed.

@@ -65,15 +65,19 @@ impl Pins {
     }
 
     fn write(&self, parts: &[CookiePart]) -> HeaderValue {
-        let part = |part: &CookiePart| match part {
+        let parts: Vec<_> = parts.iter().map(|part| self.write_part(part)).collect();
+        HeaderValue::from_bytes(&parts.join(&b"; "[..])).unwrap()
+    }
+
+    fn write_part(&self, part: &CookiePart) -> Vec<u8> {
+        match part {
             CookiePart::Other(bytes) => bytes.clone(),
             CookiePart::Pin(i, edits) => {
                 let mut pin = self.signed(*i).as_bytes().to_vec();
                 edits.iter().for_each(|edit| self.edit(&mut pin, edit));
                 [self.name.as_bytes(), b"=", &pin].concat()
             }
-        };
-        HeaderValue::from_bytes(&parts.iter().map(part).collect::<Vec<_>>().join(&b"; "[..])).unwrap()
+        }
     }
 
     fn edit(&self, pin: &mut Vec<u8>, edit: &Edit) {

@@ -6,10 +6,17 @@ use crate::logged::{CREDENTIAL, FORGED, log_under_attack};
 
 /// Returns the crate that logged `line`, or `none` if it is not recognizable.
 fn crate_of(line: &str) -> &str {
-    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_:".contains(&byte);
-    let is_target = |word: &&str| word.contains("::") && word.ends_with(':') && word.bytes().all(is_plain);
-    let target = line.split_whitespace().find(is_target);
+    let target = line.split_whitespace().find(|word| is_target(word));
     target.and_then(|target| target.split("::").next()).unwrap_or("none")
+}
+
+/// Returns whether `word` has the form of a target at the start of a message, such as `hyper::proto::h1:`.
+fn is_target(word: &str) -> bool {
+    word.contains("::") && word.ends_with(':') && word.bytes().all(is_target_byte)
+}
+
+const fn is_target_byte(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b':')
 }
 
 #[tokio::test]

@@ -94,11 +94,13 @@ fn through_routes(sequences: u64, users: usize) {
         for _ in 0..5 {
             let after = split.apply(&set_weights(&chance.weights(versions)), at(3)).unwrap();
             let route = Route::compile(after.clone());
-            let position = |slot: &Point| {
-                let id = route.holder(*slot).unwrap().id;
-                after.versions().iter().position(|version| version.id == id).unwrap()
-            };
-            let after_positions: Vec<usize> = slots.iter().map(position).collect();
+            let after_positions: Vec<usize> = slots
+                .iter()
+                .map(|slot: &Point| {
+                    let id = route.holder(*slot).unwrap().id;
+                    after.versions().iter().position(|version| version.id == id).unwrap()
+                })
+                .collect();
             let percents = crate::splits::percents;
             moved.check(&before, &after_positions, &percents(&split), &percents(&after));
             most = most.max(after.slots().runs().count());
@@ -183,7 +185,7 @@ impl Gateways {
 /// Returns the position of each user's version.
 async fn versions(gateway: &Gateway, service: &str, users: usize) -> Vec<usize> {
     let url: Arc<str> = gateway.url(&format!("/{service}/")).into();
-    let ask = move |client: crate::harness::HttpClient, user| {
+    concurrently(users, move |client: crate::harness::HttpClient, user| {
         let request = Request::get(&*url).header(HEADER, key(user)).body(empty()).unwrap();
         async move {
             let response = read(client.request(request).await.unwrap()).await;
@@ -191,8 +193,8 @@ async fn versions(gateway: &Gateway, service: &str, users: usize) -> Vec<usize> 
             let name = response.text.split_whitespace().nth(1).unwrap();
             NAMES.iter().position(|version| *version == name).unwrap()
         }
-    };
-    concurrently(users, ask).await
+    })
+    .await
 }
 
 async fn through_a_gateway(users: usize, sequences: u64, sample: usize) {

@@ -74,11 +74,11 @@ async fn a_script_stops_the_process_of_a_drained_version_and_cuts_nothing_off() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_ends_what_it_has_begun_after_the_switch_loses_no_request() {
-    let end = |old: &mut Process| {
+    let ending = end_after_switch(40, Duration::from_millis(500), |old: &mut Process| {
         old.terminate();
         assert_eq!(old.ended().code(), Some(0));
-    };
-    let ending = end_after_switch(40, Duration::from_millis(500), end).await;
+    })
+    .await;
     assert_eq!((ending.succeeded, ending.failed), (40, 0));
 }
 

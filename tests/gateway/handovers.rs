@@ -227,8 +227,12 @@ impl Load {
     fn start(gateway: &Gateway, plan: Plan) -> Self {
         let stopped = Arc::new(AtomicBool::new(false));
         let url = gateway.url(&format!("/auth/slow/{}", plan.each.as_millis()));
-        let one = |_| tokio::spawn(requests(client(), url.clone(), plan.each, Arc::clone(&stopped)));
-        Self { clients: (0..plan.clients).map(one).collect(), stopped }
+        Self {
+            clients: (0..plan.clients)
+                .map(|_| tokio::spawn(requests(client(), url.clone(), plan.each, Arc::clone(&stopped))))
+                .collect(),
+            stopped,
+        }
     }
 
     /// Stops the clients. Returns the version and the time of each response. No request may have
@@ -278,12 +282,13 @@ pub(crate) async fn end_after_switch(
 ) -> Ending {
     let (gateway, mut old, _new) = two_processes().await;
     let url = gateway.url(&format!("/auth/slow/{}", each.as_millis()));
-    let one = |_| {
-        let client = client();
-        let request = Request::get(&url).body(empty()).unwrap();
-        tokio::spawn(async move { read(client.request(request).await.unwrap()).await })
-    };
-    let before: Vec<_> = (0..in_flight).map(one).collect();
+    let before: Vec<_> = (0..in_flight)
+        .map(|_| {
+            let client = client();
+            let request = Request::get(&url).body(empty()).unwrap();
+            tokio::spawn(async move { read(client.request(request).await.unwrap()).await })
+        })
+        .collect();
     wait_until_read(&gateway, in_flight, each).await;
     gateway.switch("auth", "v2").await;
     let plan = Plan { clients: 16, each: Duration::from_millis(1), held: 0, last: None };
@@ -303,7 +308,9 @@ pub(crate) async fn end_after_switch(
 /// Waits until the process of the old version handles `in_flight` requests. A request on its way to the
 /// process counts as in flight, but a terminating process finishes only requests that it has read.
 async fn wait_until_read(gateway: &Gateway, in_flight: usize, each: Duration) {
-    let arrived = async || gateway.in_flight("auth", "v1").await >= in_flight;
-    wait_until(Duration::from_secs(30), "the requests are in flight", arrived).await;
+    wait_until(Duration::from_secs(30), "the requests are in flight", async || {
+        gateway.in_flight("auth", "v1").await >= in_flight
+    })
+    .await;
     sleep(each / 4).await;
 }

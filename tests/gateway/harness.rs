@@ -234,18 +234,20 @@ impl Gateway {
 
     /// Waits until `count` requests are in flight at a version of `service`.
     pub(crate) async fn wait_in_flight(&self, service: &str, version: &str, count: usize) {
-        let reached = async || self.in_flight(service, version).await == count;
-        wait_until(Duration::from_secs(10), "the requests are in flight", reached).await;
+        wait_until(Duration::from_secs(10), "the requests are in flight", async || {
+            self.in_flight(service, version).await == count
+        })
+        .await;
     }
 
     /// Waits until `other`, on the same database, serves what this gateway serves and both have reported as replicas.
     pub(crate) async fn wait_converged(&self, other: &Self) {
-        let converged = async || {
+        wait_until(Duration::from_secs(10), "both gateways serve the same", async || {
             let listed = self.admin(Method::GET, "/deployment/replicas", Value::Null).await;
             let replicas = listed["replicas"].as_array().unwrap().len();
             replicas == 2 && self.services().await == other.services().await
-        };
-        wait_until(Duration::from_secs(10), "both gateways serve the same", converged).await;
+        })
+        .await;
     }
 
     /// Returns every split that this gateway serves.

@@ -99,8 +99,9 @@ fn timers(port: &str) -> Vec<String> {
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
     let port = port.parse::<u16>().unwrap();
     let rows = table.lines().skip(1).map(|row| row.split_whitespace().collect::<Vec<_>>());
-    let established = |row: &Vec<&str>| row[3] == "01" && row[1].ends_with(&format!(":{port:04X}"));
-    rows.filter(established).map(|row| row[5].split(':').next().unwrap().to_owned()).collect()
+    rows.filter(|row: &Vec<&str>| row[3] == "01" && row[1].ends_with(&format!(":{port:04X}")))
+        .map(|row| row[5].split(':').next().unwrap().to_owned())
+        .collect()
 }
 
 #[cfg(target_os = "linux")]
@@ -116,8 +117,10 @@ async fn it_is_looked_whether_silent_clients_and_backends_are_still_there() {
     let (_stream, peer) = backend.accept().await.unwrap();
     // The retransmission timer runs until the sent bytes are acknowledged.
     let both = || [timers(gateway.data.rsplit(':').next().unwrap()), timers(&peer.port().to_string())];
-    let idle = async || both().iter().all(|timers| timers == &["02"]);
-    wait_until(Duration::from_secs(5), "only the timers of keepalive run", idle).await;
+    wait_until(Duration::from_secs(5), "only the timers of keepalive run", async || {
+        both().iter().all(|timers| timers == &["02"])
+    })
+    .await;
     assert_eq!(timers(gateway.data.rsplit(':').next().unwrap()), ["02"], "of the client's");
     assert_eq!(timers(&peer.port().to_string()), ["02"], "of the backend's");
 }
@@ -161,8 +164,10 @@ async fn sigterm_lets_a_slow_request_end_takes_no_new_connection_and_exits_0() {
     gateway.wait_in_flight("auth", "v1", 1).await;
 
     gateway.terminate();
-    let closed = async || TcpStream::connect(&gateway.data).await.is_err();
-    wait_until(Duration::from_secs(1), "no new connections", closed).await;
+    wait_until(Duration::from_secs(1), "no new connections", async || {
+        TcpStream::connect(&gateway.data).await.is_err()
+    })
+    .await;
     assert!(TcpStream::connect(&gateway.data).await.is_err(), "no new connections");
     let response = read(in_flight.await.unwrap().unwrap()).await;
     assert_eq!(response.text, "auth v1 /slow\n");

@@ -110,8 +110,10 @@ async fn clients_that_never_finish_a_request_head_are_cut_off_in_15_s_and_delay_
     let slow = Attack::HEADS.into_iter().cycle().take(204);
     let slow: Vec<_> = slow.map(|attack| (attack, attack.begin(&gateway.data))).collect();
     // The gateway runs two tasks for each connection.
-    let connected = async || gateway.tasks().await >= 2 * slow.len();
-    wait_until(Duration::from_secs(5), "the gateway has accepted all connections", connected).await;
+    wait_until(Duration::from_secs(5), "the gateway has accepted all connections", async || {
+        gateway.tasks().await >= 2 * slow.len()
+    })
+    .await;
     let start = Instant::now();
     gateway.count_versions("/auth/", 400, 4).await;
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());

@@ -39,11 +39,11 @@ async fn a_change_waited_for_is_served_by_both_gateways_when_it_is_answered() {
     let names: Vec<_> = listed["replicas"].as_array().unwrap().iter().map(|r| r["name"].clone()).collect();
     assert_eq!((names, &listed["converged"]), (vec![json!("here"), json!("there")], &json!(true)));
     there.terminate();
-    let removed = async || {
+    wait_until(Duration::from_secs(5), "a gateway that stops removes its entry", async || {
         let listed = here.admin(Method::GET, "/deployment/replicas", Value::Null).await;
         listed["replicas"].as_array().unwrap().len() == 1
-    };
-    wait_until(Duration::from_secs(5), "a gateway that stops removes its entry", removed).await;
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -95,8 +95,10 @@ async fn without_its_database_a_gateway_starts_from_its_snapshot_and_recovers() 
     assert_eq!((status.as_u16(), &response["type"]), (503, &json!("store-unavailable")));
 
     std::fs::rename(&away, &data).unwrap();
-    let fresh = async || readiness(&gateway).await == "ok\n";
-    wait_until(Duration::from_secs(5), "fresh after the return of the database", fresh).await;
+    wait_until(Duration::from_secs(5), "fresh after the return of the database", async || {
+        readiness(&gateway).await == "ok\n"
+    })
+    .await;
     gateway.switch("auth", "v1").await;
     assert_eq!(gateway.get("/auth/").await.text, "auth v1 /\n");
 }

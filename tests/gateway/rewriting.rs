@@ -98,8 +98,11 @@ fn targets() -> Vec<(&'static str, Vec<u8>)> {
 async fn so_it_does_whatever_stands_where_the_gateway_reads_takes_out_or_joins_something() {
     let mut requests = targets();
     for (place, before, after) in PLACES {
-        let request = |(_, content): (_, Vec<u8>)| (place, [before, &content, after].concat());
-        requests.extend(contents().into_iter().map(request));
+        requests.extend(
+            contents()
+                .into_iter()
+                .map(|(_, content): (_, Vec<u8>)| (place, [before, &content, after].concat())),
+        );
     }
     println!("{} requests by HTTP/1.1", requests.len());
     in_parts(&requests, async |part| {
