@@ -46,7 +46,8 @@ async fn campaign(kind: Kind, changes: u64) {
 
 on_every_database! {
     async fn a_gateway_soon_serves_what_another_answered(kind: Kind) {
-        campaign(kind, 2).await;
+        // With fewer changes the median is the maximum.
+        campaign(kind, 5).await;
     }
 }
 
