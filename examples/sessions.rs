@@ -31,7 +31,7 @@ struct User {
     is_tester: bool,
 }
 
-/// Stands for a real session store: `session=alice` is the session of alice, who is a tester.
+/// Replaces a real session store: `session=alice` is the session of alice. Only alice is a tester.
 async fn session(mut request: Request, next: Next) -> Response {
     let cookies = request.headers().get(COOKIE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let name = cookies.split("; ").find_map(|pair| pair.strip_prefix("session=")).map(str::to_owned);

@@ -171,7 +171,7 @@ async fn start_deployments(
     if let Some(file) = &options.snapshot {
         builder = builder.with_cache(SnapshotFile(file.clone()));
     }
-    // The error itself speaks of routes that stay in use, and a start has none: its source names the problem.
+    // The error says that existing routes stay in use, but a start has no routes: report its source instead.
     builder.start().await.map_err(|error| cannot_use_database(error.source().unwrap_or(&error)))
 }
 

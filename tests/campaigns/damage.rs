@@ -75,7 +75,7 @@ fn damage(file: &Path) -> String {
     format!("{name}: {pages} pages of {length} bytes overwritten")
 }
 
-/// Starts a gateway on the damaged file. It must serve what is readable or fail with advice. Returns whether
+/// Starts a gateway on the damaged file. It must serve the readable part or fail with advice. Returns whether
 /// it started.
 async fn start_on(disk: &Disk, what: &str) -> bool {
     let url = disk.url();

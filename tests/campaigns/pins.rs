@@ -1,4 +1,4 @@
-//! Users without a key, whom a pin cookie keeps with their version.
+//! Users without a key, who keep their version by a pin cookie.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -88,7 +88,7 @@ async fn two_versions() -> (Gateway, [Backend; 2]) {
     (gateway, backends)
 }
 
-/// Asserts that a weight change moves none of `users`, of whom a tenth is on the canary, and applies to new
+/// Asserts that a weight change moves none of `users`, with a tenth on the canary, and applies to new
 /// users.
 async fn re_weight(gateway: &Gateway, users: &mut Users, percent: u8) {
     let before = users.versions.clone();

@@ -1,4 +1,4 @@
-//! Logs at the trace level, including those of dependencies.
+//! Logs at the trace level, including the logs of dependencies.
 
 use std::collections::BTreeMap;
 
