@@ -1,8 +1,10 @@
-//! What 10,000 services of 3 versions cost: `cargo bench --bench scale`, with `--features postgres,mysql` and the URLs of
-//! servers in `CANARY_TEST_POSTGRES_URL` and `CANARY_TEST_MYSQL_URL` on these databases too.
-#![expect(clippy::unwrap_used, reason = "a bench stops where it is wrong")]
+//! Time and memory for 10,000 services of 3 versions: `cargo bench --bench scale`.
+//!
+//! With `--features postgres,mysql` and the URLs of servers in `CANARY_TEST_POSTGRES_URL` and `CANARY_TEST_MYSQL_URL`, it
+//! measures these databases, too.
+#![expect(clippy::unwrap_used, reason = "a bench stops at the first error")]
 #![expect(clippy::disallowed_methods, reason = "it reads the environment")]
-#![allow(dead_code, reason = "the tests use what this does not")]
+#![allow(dead_code, reason = "the tests use more of the helpers")]
 
 #[path = "../tests/store/databases.rs"]
 mod databases;
@@ -18,17 +20,17 @@ use self::databases::{Kind, TestDatabase};
 
 const SERVICES: usize = 10_000;
 const VERSIONS: usize = 3;
-const TURNS: u32 = 9;
+const ROUNDS: u32 = 9;
 
-/// Set for a process that only starts a gateway, on the database that it names, and prints how long that took.
-const BOOT: &str = "CANARY_BENCH_BOOT";
+/// The database URL of a child process, which starts a gateway, prints the duration and ends.
+const BOOT_URL: &str = "CANARY_BENCH_BOOT";
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    if let Some(url) = std::env::var_os(BOOT) {
+    if let Some(url) = std::env::var_os(BOOT_URL) {
         return println!("{}", runtime.block_on(boot_at(url.to_str().unwrap())).as_micros());
     }
-    println!("{SERVICES} services of {VERSIONS} versions, medians of {TURNS}");
+    println!("{SERVICES} services of {VERSIONS} versions, medians of {ROUNDS}");
     for kind in Kind::available() {
         runtime.block_on(measure(kind));
     }
@@ -44,25 +46,25 @@ async fn measure(kind: Kind) {
     println!("  memory of a gateway: {} KiB, {:.1} KiB a service", resident() - before, per_service(before));
     let there = boot(&database).await;
 
-    let boots = (0..TURNS).map(|_| booted(&database.url)).collect();
-    println!("  boot of a new process, connect, load, compile, publish: {:.2?}", median(boots));
-    show("load of all", async || store.load(0).await.unwrap()).await;
+    let boots = (0..ROUNDS).map(|_| boot_in_process(&database.url)).collect();
+    println!("  start of a new process: connect, load, compile, publish: {:.2?}", median(boots));
+    measure_rounds("load of everything", async || store.load(0).await.unwrap()).await;
     let mut step = 0_u64;
-    show("a change, stored and published", async || {
+    measure_rounds("a change, committed and published", async || {
         step += 1;
         change(&here, step).await;
     })
     .await;
-    show("a change, and its refresh on another replica", async || {
+    measure_rounds("a change, and the refresh on another replica", async || {
         step += 1;
         change(&here, step).await;
         there.refresh().await.unwrap();
     })
     .await;
     let name = service(1);
-    let generation = |d: &Deployments| d.handle().route(name.as_str()).unwrap().split().generation();
-    assert_eq!(generation(&there), generation(&here));
-    show("a poll that finds nothing", async || there.refresh().await.unwrap()).await;
+    let [here_serves, there_serves] = [&here, &there].map(|d| d.handle().route(name.as_str()).unwrap());
+    assert_eq!(here_serves.split().generation(), there_serves.split().generation());
+    measure_rounds("a poll without changes", async || there.refresh().await.unwrap()).await;
 }
 
 async fn boot(database: &TestDatabase) -> Deployments {
@@ -74,8 +76,8 @@ async fn boot(database: &TestDatabase) -> Deployments {
 
 async fn change(deployments: &Deployments, step: u64) {
     let part = u16::try_from(step % 9_999 + 1).unwrap();
-    let weights = [("v1", 10_000 - part), ("v2", part)];
-    let weights = weights.map(|(v, part)| (v.parse().unwrap(), Weight::from_hundredths(part).unwrap()));
+    let weights = [("v1", 10_000 - part), ("v2", part)]
+        .map(|(v, part)| (v.parse().unwrap(), Weight::from_hundredths(part).unwrap()));
     let change = Change::SetWeights(weights.into());
     deployments.apply(&service(1), ChangeRequest::new(change, "bench").without_check()).await.unwrap();
 }
@@ -84,27 +86,27 @@ fn service(i: usize) -> ServiceName {
     format!("service-{i}").parse().unwrap()
 }
 
-/// What the work leaves is dropped outside of its time.
-async fn show<T>(what: &str, mut work: impl AsyncFnMut() -> T) {
-    let mut took = Vec::new();
-    for _ in 0..TURNS {
+/// Prints the median duration of `work`. Its result is dropped outside of the measurement.
+async fn measure_rounds<T>(what: &str, mut work: impl AsyncFnMut() -> T) {
+    let mut times = Vec::new();
+    for _ in 0..ROUNDS {
         let start = Instant::now();
-        let left = work().await;
-        took.push(start.elapsed());
-        drop(left);
+        let result = work().await;
+        times.push(start.elapsed());
+        drop(result);
     }
-    println!("  {what}: {:.2?}", median(took));
+    println!("  {what}: {:.2?}", median(times));
 }
 
-fn median(mut took: Vec<Duration>) -> Duration {
-    took.sort_unstable();
-    took.get(took.len() / 2).copied().unwrap_or_default()
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
-/// How long a process of its own took, which has freed no memory yet.
-fn booted(url: &str) -> Duration {
+/// Returns the start time in a new process, whose allocator has no freed memory yet.
+fn boot_in_process(url: &str) -> Duration {
     let program = std::env::current_exe().unwrap();
-    let output = std::process::Command::new(program).env(BOOT, url).output().unwrap();
+    let output = std::process::Command::new(program).env(BOOT_URL, url).output().unwrap();
     Duration::from_micros(String::from_utf8(output.stdout).unwrap().trim().parse().unwrap())
 }
 
@@ -112,21 +114,21 @@ async fn boot_at(url: &str) -> Duration {
     let start = Instant::now();
     let store = SqlStore::connect(url).await.unwrap();
     let deployments = Deployments::start(store, NoVersionCheck).await.unwrap();
-    let took = start.elapsed();
+    let time = start.elapsed();
     assert_eq!(deployments.handle().table().len(), SERVICES);
-    took
+    time
 }
 
-/// As 10,000 registrations would leave it, but quicker.
+/// Inserts the rows of 10,000 registrations, which is faster than to register them.
 async fn fill(database: &TestDatabase) {
     let db = database.connect().await;
     let columns = "id, service_name, generation, salt, slots, revision, created_at, updated_at";
     let services = (1..=SERVICES).map(|i| format!("({i}, 'service-{i}', 3, {i}, 'v1:10000', 3, 0, 0)"));
     insert(&db, "gateway_service_config", columns, services).await;
     let columns = "id, service_id, version, url, weight, is_active, position, created_at, updated_at";
-    let is_active = |_| if database.kind == Kind::Postgres { "true" } else { "1" };
+    let active = if database.kind == Kind::Postgres { "true" } else { "1" };
     let versions = (1..=SERVICES).flat_map(|i| (1..=VERSIONS).map(move |v| (i, v))).map(|(i, v)| {
-        let (weight, active) = (if v == 1 { 10_000 } else { 0 }, is_active(v));
+        let weight = if v == 1 { 10_000 } else { 0 };
         let url = format!("http://10.0.{}.{}:808{v}", i / 256, i % 256);
         format!("('{i:08x}-0000-8000-8000-{v:012x}', {i}, 'v{v}', '{url}', {weight}, {active}, {v}, 0, 0)")
     });
@@ -150,14 +152,14 @@ async fn insert(
     }
 }
 
-/// Resident memory in KiB; 0 where it cannot be told.
+/// Returns the resident memory in KiB, or 0 without `/proc`.
 fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with("VmRSS:"));
     line.and_then(|line| line.split_whitespace().nth(1)).and_then(|kib| kib.parse().ok()).unwrap_or(0)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a figure to be read")]
+#[expect(clippy::cast_precision_loss, reason = "a printed figure")]
 fn per_service(before: u64) -> f64 {
     (resident() - before) as f64 / SERVICES as f64
 }

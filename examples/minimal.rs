@@ -1,34 +1,48 @@
-//! The smallest use: a layer in front of hyper-util's client, routes from code. `cargo run --example minimal`
+//! The smallest use: a layer around hyper-util's client, with routes set in code.
 //!
-//! Sends ten requests to <http://127.0.0.1:9001> and <http://127.0.0.1:9002>, which the gateway example serves: start that first.
+//! `cargo run --example minimal`
+//!
+//! Starts two backends on free ports, sends 10 % of the traffic to the second one, and sends ten requests.
 
+use axum::Router;
 use bytes::Bytes;
 use http_body_util::Empty;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use tokio::net::TcpListener;
 use tower::{Layer, ServiceExt};
+use tower_canary::layer::VersionChoice;
 use tower_canary::{Deployments, Draw, Target, WeightedVersionLayer, routing::Change, store::ChangeRequest};
 
+type BoxError = Box<dyn std::error::Error>;
+
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Result<(), BoxError> {
     let deployments = Deployments::in_memory(Draw::Exact);
     let auth = "auth".parse()?;
-    for (version, url) in [("v1.0", "http://127.0.0.1:9001"), ("v1.1", "http://127.0.0.1:9002")] {
-        let register = Change::register(version.parse()?, url.parse()?);
+    for version in ["v1.0", "v1.1"] {
+        let register = Change::register(version.parse()?, start_backend().await?.parse()?);
         deployments.apply(&auth, ChangeRequest::new(register, "minimal")).await?;
     }
-    let tenth = Change::set_weight("v1.1".parse()?, "10".parse()?);
-    deployments.apply(&auth, ChangeRequest::new(tenth, "minimal")).await?;
+    let ten_percent = Change::set_weight("v1.1".parse()?, "10".parse()?);
+    deployments.apply(&auth, ChangeRequest::new(ten_percent, "minimal")).await?;
 
     let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
-    let layered =
+    let service =
         WeightedVersionLayer::new(deployments.handle(), Target::service(auth)).with_choice().layer(client);
     for _ in 0..10 {
-        let response = layered.clone().oneshot(http::Request::get("/login").body(Empty::new())?).await?;
-        println!(
-            "{} {:?}",
-            response.status(),
-            response.extensions().get::<tower_canary::layer::VersionChoice>()
-        );
+        let request = http::Request::get("/login").body(Empty::new())?;
+        let response = service.clone().oneshot(request).await?;
+        let choice = response.extensions().get::<VersionChoice>().ok_or("no version was chosen")?;
+        println!("{} from {}", response.status(), choice.version);
     }
     Ok(())
+}
+
+/// Starts a server that answers every request with 200, and returns its URL.
+async fn start_backend() -> Result<String, BoxError> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    #[expect(clippy::disallowed_methods, reason = "the rule against spawning is for the library")]
+    tokio::spawn(async move { axum::serve(listener, Router::new().fallback(async || "hello\n")).await });
+    Ok(url)
 }

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""The gateway example beside its peers, in one run: python3 benches/peers/run.py
+"""Measures the gateway example and its peers in one run: python3 benches/peers/run.py
 
-What is on PATH of nginx, haproxy, caddy, envoy and traefik, and built of the peers in rust/, is started once, one
-worker each on core 0; two backends and the load are on core 1. Each round drives every proxy once, in an order that is
-rotated and reversed, so that what slows the machine slows them all alike. Compare ratios: the median over the rounds of
-a proxy's figure against another's in the same round. The gateway is there twice: what two equal programs differ by is
-noise.
+Starts nginx, haproxy, caddy, envoy and traefik, if they are on PATH, and the peers in rust/, if they are built, with one
+worker each on core 0. Two backends and the load generator run on core 1. Each round drives every proxy once, in an
+order that is rotated and reversed, so that a slow machine slows all of them alike. Compare ratios: the median over the
+rounds of a proxy's figure divided by another's in the same round. The gateway is measured twice: the difference of two
+equal programs is noise.
 
-Needs wrk and h2load and two cores; README.md beside this file says how to install them and the peers. With --write the
-tables there are made anew. All on loopback, bounded, and stopped at the end.
+Needs wrk, h2load and two cores. README.md in this directory explains their installation. With --write the tables there
+are replaced. Everything runs on loopback, has a time limit, and is stopped at the end.
 """
 import argparse, json, os, pathlib, re, shutil, signal, socket, statistics, subprocess, sys, tempfile, time, urllib.request
 
@@ -41,7 +41,7 @@ def rust_peers():
 
 
 class Proxies:
-    """What runs, by name: its process and the port of its data plane."""
+    """The running programs by name: the process and the port for requests."""
 
     def __init__(self, directory):
         self.dir, self.running, self.started = directory, {}, []
@@ -98,7 +98,7 @@ class Proxies:
             self.start(PROXY_CORE, [RUST / f"{name}-peer", *ports], {name: PORTS[name]}, **quiet)
 
     def start_gateway(self, name, port):
-        """The gateway with one thread, and 90/10 set by its own API."""
+        """Starts the gateway with one thread, and sets 90/10 with its admin API."""
         database = f"sqlite://{self.dir}/{name}.db?mode=rwc"
         options = ["--no-demo", "--threads", 1, "--seed", 1, "--listen", f"127.0.0.1:{port}", "--admin", "127.0.0.1:0"]
         command = [GATEWAY, *options, "--database", database, "--jwt-secret", SECRET]
@@ -122,7 +122,7 @@ def tree(pid):
 
 
 def cpu(pid):
-    """Seconds of CPU that the process and its children took."""
+    """Returns the CPU time of the process and its children in seconds."""
     ticks = 0
     for process in tree(pid):
         fields = pathlib.Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()
@@ -131,7 +131,7 @@ def cpu(pid):
 
 
 def memory(pid):
-    """Proportional set size, in MB."""
+    """Returns the proportional set size in MB."""
     of = lambda process: pathlib.Path(f"/proc/{process}/smaps_rollup").read_text()
     return sum(int(re.search(r"Pss:\s+(\d+)", of(process))[1]) for process in tree(pid)) / 1024
 
@@ -140,7 +140,7 @@ UNITS = {"us": 1, "ms": 1e3, "s": 1e6}
 
 
 def saturate(pid, url, connections, seconds):
-    """As many requests as it takes: requests per second, percentiles in µs, µs of CPU per request."""
+    """Sends as many requests as possible. Returns requests per second, percentiles in µs, and CPU µs per request."""
     before = cpu(pid)
     command = ["taskset", "-c", LOAD_CORE, "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", url]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -153,7 +153,7 @@ def saturate(pid, url, connections, seconds):
 
 
 def steady(directory, url, connections, rate, seconds):
-    """Requests at a fixed rate: percentiles in µs, as h2load logs each request."""
+    """Sends requests at a fixed rate. Returns percentiles in µs from the request log of h2load."""
     log = directory / "h2load.log"
     log.unlink(missing_ok=True)
     each = max(1, round(rate / connections))
@@ -167,7 +167,7 @@ def steady(directory, url, connections, rate, seconds):
 
 
 def rounds(names, count, measure):
-    """Measures each name in each round, in an order that is rotated and, every other round, reversed."""
+    """Measures each name in each round. The order is rotated and, in every other round, reversed."""
     seen = {name: [] for name in names}
     for turn in range(count):
         order = names[turn % len(names):] + names[:turn % len(names)]
@@ -178,7 +178,7 @@ def rounds(names, count, measure):
 
 
 def ratio(seen, name, other, figure="rate"):
-    """The median over the rounds of one's figure against another's, and the quartiles."""
+    """Returns the median and the quartiles of the ratio of two proxies over the rounds."""
     each = [a[figure] / b[figure] for a, b in zip(seen[name], seen[other])]
     low, middle, high = statistics.quantiles(each, n=4) if len(each) > 1 else each * 3
     return middle, low, high
@@ -220,7 +220,7 @@ def machine():
             versions.append(f"{command[0]} {re.search(pattern, done.stdout + done.stderr)[1]}")
     locked = (HERE / "rust/Cargo.lock").read_text()
     versions += (name + " " + re.search(f'name = "{name}"\nversion = "(.+)"', locked)[1] for name in rust_peers())
-    return f"{os.cpu_count()} cores of {model[1].strip() if model else 'unknown make'}; {', '.join(versions)}"
+    return f"{os.cpu_count()} cores of {model[1].strip() if model else 'unknown CPU'}; {', '.join(versions)}"
 
 
 def run(options, directory):
@@ -255,10 +255,10 @@ def main():
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--connections", type=int, default=32)
-    parser.add_argument("--rate", type=int, default=10000, help="requests per second of the last table; 0 leaves it out")
+    parser.add_argument("--rate", type=int, default=10000, help="requests per second of the last table; 0 omits it")
     parser.add_argument("--paths", default=",".join(PATHS))
-    parser.add_argument("--only", default="", help="names, or parts of them, with commas between")
-    parser.add_argument("--write", action="store_true", help="make the tables in README.md anew")
+    parser.add_argument("--only", default="", help="comma-separated names or parts of names")
+    parser.add_argument("--write", action="store_true", help="replace the tables in README.md")
     options = parser.parse_args()
     missing = [tool for tool in ("nginx", "wrk", "h2load", "taskset") if not shutil.which(tool)]
     if missing or not GATEWAY.exists():

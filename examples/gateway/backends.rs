@@ -1,4 +1,4 @@
-//! Connections to backends. Each thread has its own, so that no two fight for them.
+//! Connections to backends. Each thread has a pool of its own, so that no thread waits for another one.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -26,167 +26,172 @@ use tower_canary::proxy::{RequestBody, is_grpc};
 
 use crate::serve::MAX_BUFFER;
 
-/// How long a backend may take to accept a connection.
-const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+/// Maximum time to connect to a backend.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long a connection to a backend is kept without a request: less than the 5 s after which common servers close
-/// theirs, since a request sent while the backend closes is lost.
-const IDLE_LIMIT: Duration = Duration::from_secs(4);
+/// Maximum idle time of a pooled connection. Common servers close idle connections after 5 s, and a request sent at that
+/// moment is lost: the gateway closes earlier.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 
 type BoxError = Box<dyn Error + Send + Sync>;
-type Upload = RequestBody<Incoming>;
-type Answer = Pin<Box<dyn Future<Output = Result<Response<Download>, BoxError>> + Send>>;
+type ClientBody = RequestBody<Incoming>;
+type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response<BackendBody>, BoxError>> + Send>>;
+type IdleConnections = HashMap<Box<str>, Vec<IdleConnection>, RandomState>;
 
-/// A client for HTTP/1.1 that keeps its connections, and for gRPC one for HTTP/2 by prior knowledge.
+/// A client with a connection pool: HTTP/1.1, and HTTP/2 with prior knowledge for gRPC.
 #[derive(Clone, Debug)]
-pub(crate) struct Backends(Arc<Shared>);
+pub(crate) struct Backends(Arc<Pool>);
 
-struct Shared {
+struct Pool {
     connector: GuardedConnector,
-    idle: Mutex<HashMap<Box<str>, Vec<Idle>, RandomState>>,
-    grpc: Client<GuardedConnector, Upload>,
+    /// By the authority of the backend.
+    idle: Mutex<IdleConnections>,
+    grpc: Client<GuardedConnector, ClientBody>,
 }
 
 /// A connection without a request.
-struct Idle {
-    sender: SendRequest<Upload>,
+struct IdleConnection {
+    sender: SendRequest<ClientBody>,
     since: Instant,
 }
 
-/// The body of an answer. Once it has ended, its connection is free again.
-pub(crate) struct Download {
-    body: Incoming,
-    lent: Option<Lent>,
+/// A connection with a request in flight.
+struct BusyConnection {
+    sender: SendRequest<ClientBody>,
+    backend: Authority,
+    pool: Arc<Pool>,
 }
 
-/// A connection with a request.
-struct Lent {
-    sender: SendRequest<Upload>,
-    backend: Authority,
-    shared: Arc<Shared>,
+/// A response body. At its end, its connection returns to the pool.
+pub(crate) struct BackendBody {
+    body: Incoming,
+    connection: Option<BusyConnection>,
 }
 
 impl Backends {
     pub(crate) fn new(policy: UrlPolicy) -> Self {
-        let connector = policy.connector().with_connect_timeout(CONNECT_LIMIT);
-        let mut grpc = Client::builder(TokioExecutor::new());
-        grpc.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE_LIMIT).http2_only(true);
-        let grpc = grpc.build(connector.clone());
-        Self(Arc::new(Shared { connector, idle: Mutex::default(), grpc }))
+        let connector = policy.connector().with_connect_timeout(CONNECT_TIMEOUT);
+        let grpc = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .http2_only(true)
+            .build(connector.clone());
+        Self(Arc::new(Pool { connector, idle: Mutex::default(), grpc }))
     }
 
-    /// Closes what nobody needed for too long, for as long as the thread runs.
-    pub(crate) async fn tidy(self) {
+    /// Closes connections that were idle for too long. Runs as long as the thread.
+    pub(crate) async fn close_idle_connections(self) {
         loop {
-            sleep(IDLE_LIMIT / 4).await;
-            self.0.idle().retain(|_, idle| {
-                idle.retain(Idle::is_good);
-                !idle.is_empty()
+            sleep(IDLE_TIMEOUT / 4).await;
+            self.0.idle().retain(|_, connections| {
+                connections.retain(IdleConnection::is_usable);
+                !connections.is_empty()
             });
         }
     }
 }
 
-impl Service<Request<Upload>> for Backends {
-    type Response = Response<Download>;
+impl Service<Request<ClientBody>> for Backends {
+    type Response = Response<BackendBody>;
     type Error = BoxError;
-    type Future = Answer;
+    type Future = ResponseFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Upload>) -> Self::Future {
-        let shared = Arc::clone(&self.0);
-        if is_grpc(request.headers()) {
-            Box::pin(shared.call_grpc(request))
-        } else {
-            shared.call_http1(request)
-        }
+    fn call(&mut self, request: Request<ClientBody>) -> Self::Future {
+        let pool = Arc::clone(&self.0);
+        if is_grpc(request.headers()) { Box::pin(pool.send_grpc(request)) } else { pool.send_http1(request) }
     }
 }
 
-impl Shared {
-    async fn call_grpc(
+impl Pool {
+    async fn send_grpc(
         self: Arc<Self>,
-        mut request: Request<Upload>,
-    ) -> Result<Response<Download>, BoxError> {
-        // `:authority` says it, and nothing may contradict it (RFC 9113, 8.3.1).
+        mut request: Request<ClientBody>,
+    ) -> Result<Response<BackendBody>, BoxError> {
+        // The client writes `:authority`, and a `Host` header must not contradict it (RFC 9113, 8.3.1).
         request.headers_mut().remove(HOST);
         let response = self.grpc.request(request).await?;
-        Ok(response.map(|body| Download { body, lent: None }))
+        Ok(response.map(|body| BackendBody { body, connection: None }))
     }
 
-    /// Where a connection is free, the request is on its way before the future is made, which then need not hold it.
-    fn call_http1(self: Arc<Self>, mut request: Request<Upload>) -> Answer {
+    /// Sends a request on an idle connection if there is one. The request is then sent before the future is created, which
+    /// keeps the future small.
+    fn send_http1(self: Arc<Self>, mut request: Request<ClientBody>) -> ResponseFuture {
         let uri = std::mem::take(request.uri_mut());
         let Some(backend) = uri.authority().cloned() else {
             return Box::pin(ready(Err("the request names no backend".into())));
         };
-        address(&mut request, &uri, &backend);
-        match self.free(&backend) {
+        set_origin_form(&mut request, &uri, &backend);
+        match self.take_idle(&backend) {
             Some(mut sender) => {
-                let sent = sender.try_send_request(request);
-                Box::pin(self.answer(sent, sender, uri, backend))
+                let response = sender.try_send_request(request);
+                Box::pin(self.receive_or_resend(response, sender, uri, backend))
             }
-            None => Box::pin(self.send_anew(request, uri, backend)),
+            None => Box::pin(self.send_on_new_connection(request, uri, backend)),
         }
     }
 
-    /// What comes of a request that was sent by a connection which was idle before.
-    async fn answer(
+    /// Waits for the response on a connection that was idle before. Such a connection may be closed already.
+    async fn receive_or_resend(
         self: Arc<Self>,
-        sent: impl Future<Output = Result<Response<Incoming>, TrySendError<Request<Upload>>>>,
-        sender: SendRequest<Upload>,
+        response: impl Future<Output = Result<Response<Incoming>, TrySendError<Request<ClientBody>>>>,
+        sender: SendRequest<ClientBody>,
         uri: Uri,
         backend: Authority,
-    ) -> Result<Response<Download>, BoxError> {
-        match sent.await {
-            Ok(response) => Ok(Download::of(response, Lent { sender, backend, shared: self })),
-            // The backend closed the connection before any of the request was written: safe for every method.
+    ) -> Result<Response<BackendBody>, BoxError> {
+        match response.await {
+            Ok(response) => Ok(BusyConnection { sender, backend, pool: self }.response(response)),
+            // The backend closed the connection before a byte was written: a retry is safe for every method.
             Err(mut error) => match error.take_message() {
-                Some(unsent) => self.send_anew(unsent, uri, backend).await,
+                Some(unsent) => self.send_on_new_connection(unsent, uri, backend).await,
                 None => Err(error.into_error().into()),
             },
         }
     }
 
-    /// Sends a request by a connection of its own.
-    async fn send_anew(
+    async fn send_on_new_connection(
         self: Arc<Self>,
-        request: Request<Upload>,
+        request: Request<ClientBody>,
         uri: Uri,
         backend: Authority,
-    ) -> Result<Response<Download>, BoxError> {
+    ) -> Result<Response<BackendBody>, BoxError> {
         let mut sender = self.connect(uri).await?;
         let response = sender.try_send_request(request).await.map_err(TrySendError::into_error)?;
-        Ok(Download::of(response, Lent { sender, backend, shared: self }))
+        Ok(BusyConnection { sender, backend, pool: self }.response(response))
     }
 
-    /// The connection to `backend` that was used last, since it is the likeliest to be open.
-    fn free(&self, backend: &Authority) -> Option<SendRequest<Upload>> {
-        let mut idle = self.idle();
-        let idle = idle.get_mut(backend.as_str())?;
-        std::iter::from_fn(|| idle.pop()).find(Idle::is_good).map(|idle| idle.sender)
-    }
-
-    async fn connect(&self, uri: Uri) -> Result<SendRequest<Upload>, BoxError> {
+    async fn connect(&self, uri: Uri) -> Result<SendRequest<ClientBody>, BoxError> {
         let stream = self.connector.clone().oneshot(uri).await?;
-        // One copy of a small head and body into one buffer is cheaper than a vectored write of both.
         let mut builder = http1::Builder::new();
+        // Copying a small head and body into one buffer is cheaper than a vectored write.
         builder.writev(false).max_buf_size(MAX_BUFFER);
         let (sender, connection) = builder.handshake(stream).await?;
         tokio::spawn(connection.with_upgrades());
         Ok(sender)
     }
 
-    fn idle(&self) -> MutexGuard<'_, HashMap<Box<str>, Vec<Idle>, RandomState>> {
+    /// Takes the connection to `backend` that was used last: it is the most likely one to be open.
+    fn take_idle(&self, backend: &Authority) -> Option<SendRequest<ClientBody>> {
+        let mut idle = self.idle();
+        let connections = idle.get_mut(backend.as_str())?;
+        while let Some(connection) = connections.pop() {
+            if connection.is_usable() {
+                return Some(connection.sender);
+            }
+        }
+        None
+    }
+
+    fn idle(&self) -> MutexGuard<'_, IdleConnections> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Makes the target of `request` the path alone, as HTTP/1.1 has it, and its `Host` the backend where it has none.
-fn address(request: &mut Request<Upload>, uri: &Uri, backend: &Authority) {
+/// Sets the request target to path and query (RFC 9112, 3.2.1), and `Host` to the backend if it is missing.
+fn set_origin_form(request: &mut Request<ClientBody>, uri: &Uri, backend: &Authority) {
     let path = uri.path_and_query().cloned();
     *request.uri_mut() = Uri::from(path.unwrap_or(PathAndQuery::from_static("/")));
     if !request.headers().contains_key(HOST)
@@ -196,54 +201,59 @@ fn address(request: &mut Request<Upload>, uri: &Uri, backend: &Authority) {
     }
 }
 
-impl Idle {
-    fn is_good(&self) -> bool {
-        self.sender.is_ready() && self.since.elapsed() < IDLE_LIMIT
+impl IdleConnection {
+    fn is_usable(&self) -> bool {
+        self.sender.is_ready() && self.since.elapsed() < IDLE_TIMEOUT
     }
 }
 
-impl Lent {
-    /// Keeps the connection for the next request, once it is ready for one.
-    fn give_back(mut self) {
+impl BusyConnection {
+    /// Attaches the connection to the body of its response.
+    fn response(self, response: Response<Incoming>) -> Response<BackendBody> {
+        response.map(|body| {
+            let mut body = BackendBody { body, connection: Some(self) };
+            body.release_at_end();
+            body
+        })
+    }
+
+    /// Returns the connection to the pool as soon as it is ready for another request.
+    fn release(mut self) {
         if self.sender.is_ready() {
-            return self.keep();
+            return self.return_to_pool();
         }
         tokio::spawn(async move {
             if self.sender.ready().await.is_ok() {
-                self.keep();
+                self.return_to_pool();
             }
         });
     }
 
-    fn keep(self) {
-        let free = Idle { sender: self.sender, since: Instant::now() };
-        let mut idle = self.shared.idle();
+    fn return_to_pool(self) {
+        let connection = IdleConnection { sender: self.sender, since: Instant::now() };
+        let mut idle = self.pool.idle();
         match idle.get_mut(self.backend.as_str()) {
-            Some(others) => others.push(free),
-            None => _ = idle.insert(self.backend.as_str().into(), vec![free]),
+            Some(others) => others.push(connection),
+            None => _ = idle.insert(self.backend.as_str().into(), vec![connection]),
         }
     }
 }
 
-impl Download {
-    fn of(response: Response<Incoming>, lent: Lent) -> Response<Self> {
-        response.map(|body| {
-            let mut download = Self { body, lent: Some(lent) };
-            download.release_at_end();
-            download
-        })
-    }
-
+impl BackendBody {
     fn release_at_end(&mut self) {
-        if self.body.is_end_stream()
-            && let Some(lent) = self.lent.take()
-        {
-            lent.give_back();
+        if self.body.is_end_stream() {
+            self.release();
+        }
+    }
+
+    fn release(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            connection.release();
         }
     }
 }
 
-impl Body for Download {
+impl Body for BackendBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -254,8 +264,9 @@ impl Body for Download {
         let frame = task::ready!(Pin::new(&mut self.body).poll_frame(cx));
         match &frame {
             Some(Ok(_)) => self.release_at_end(),
-            Some(Err(_)) => self.lent = None,
-            None => drop(self.lent.take().map(Lent::give_back)),
+            // A broken connection is closed, not reused.
+            Some(Err(_)) => self.connection = None,
+            None => self.release(),
         }
         Poll::Ready(frame)
     }
@@ -269,8 +280,8 @@ impl Body for Download {
     }
 }
 
-impl fmt::Debug for Shared {
+impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("connector", &self.connector).finish_non_exhaustive()
+        f.debug_struct("Pool").field("connector", &self.connector).finish_non_exhaustive()
     }
 }

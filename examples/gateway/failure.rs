@@ -1,29 +1,30 @@
-//! Why the gateway did not start.
+//! Errors that end the program.
 
 use std::error::Error;
 use std::fmt;
 
-/// Why the gateway did not start, in one line.
+/// The reason why the gateway cannot start, as one line of text.
 #[derive(Debug)]
 pub(crate) struct Failure(String);
 
 impl Failure {
-    /// What could not be done, and the causes of `error`, each once.
-    pub(crate) fn new(what: impl Into<String>, error: &dyn Error) -> Self {
-        let mut line = what.into();
+    /// Joins `context` and the chain of causes of `error`.
+    pub(crate) fn new(context: impl Into<String>, error: &dyn Error) -> Self {
+        let mut line = context.into();
         let mut cause = Some(error);
         while let Some(error) = cause {
             let text = error.to_string();
-            // Many errors repeat their cause in their own text.
+            // Many errors repeat their source in their own message.
             if !line.contains(&text) {
                 line = format!("{line}: {text}");
             }
             cause = error.source();
         }
-        Self::of(&line)
+        Self::from_text(&line)
     }
 
-    pub(crate) fn of(text: &str) -> Self {
+    /// Replaces line breaks and repeated spaces in `text` by single spaces.
+    pub(crate) fn from_text(text: &str) -> Self {
         Self(text.split_whitespace().collect::<Vec<_>>().join(" "))
     }
 }

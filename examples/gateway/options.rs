@@ -1,7 +1,8 @@
-//! Flags and environment variables.
+//! Command line options and environment variables.
 
 use std::error::Error;
 use std::net::IpAddr;
+use std::num::ParseIntError;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -12,21 +13,25 @@ use tower_canary::layer::{Affinity, Override, PinCookie};
 
 use crate::failure::Failure;
 
-// No `Debug`: it would show the secret.
-/// A gateway that moves traffic between the versions of a service by weight.
+const ENVIRONMENT: &str = "Environment:
+  RUST_LOG  Log filter, for example `tower_canary=debug`; logs go to stderr. The default `warn,tower_canary=info` logs
+            warnings and one line for each change of a split";
+
+// `Debug` is not derived: it would print the secret.
+/// A gateway that splits traffic between the versions of a service by weight
 #[derive(Parser)]
-#[command(name = "gateway", version, args_override_self = true)]
+#[command(name = "gateway", version, args_override_self = true, after_help = ENVIRONMENT)]
 pub(crate) struct Options {
-    /// Where requests are taken: /SERVICE/… goes to a version of the service, without the prefix
+    /// Address for requests: /SERVICE/… goes to a version of the service, without the prefix
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub(crate) listen: String,
 
-    /// Where the admin API is served, at /api/v1/admin, and /healthz, /readyz and /metrics
+    /// Address for the admin API (/api/v1/admin), /healthz, /readyz and /metrics
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     pub(crate) admin: String,
 
-    /// The database that keeps the versions and their weights: sqlite://FILE, and postgres:// or mysql:// where built
-    /// with these features
+    /// Database for the versions and their weights: sqlite://FILE; also postgres:// and mysql:// if these features are
+    /// enabled
     #[arg(
         long,
         value_name = "URL",
@@ -36,68 +41,68 @@ pub(crate) struct Options {
     )]
     pub(crate) database: String,
 
-    /// How many changes of each service the history keeps; all when absent
+    /// Number of changes to keep in the history of each service [default: unlimited]
     #[arg(long, value_name = "N", env = "CANARY_HISTORY")]
     pub(crate) history: Option<u32>,
 
-    /// The file that keeps the routes served last, to start with when the database cannot be reached
+    /// File for the last published routes, used to start when the database is unreachable
     #[arg(long, value_name = "FILE", env = "CANARY_SNAPSHOT")]
     pub(crate) snapshot: Option<PathBuf>,
 
-    /// What this gateway is called among those that share the database; the address it listens on when absent
+    /// Name of this gateway among the gateways on one database [default: the address for requests]
     #[arg(long, value_name = "NAME", env = "CANARY_NAME")]
     pub(crate) name: Option<String>,
 
-    /// The secret that admin tokens are signed with (HS256), 32 bytes or more; random when absent
+    /// Secret that signs admin tokens (HS256), at least 32 bytes [default: random]
     #[arg(long, value_name = "SECRET", env = "CANARY_JWT_SECRET", hide_env_values = true)]
     jwt_secret: Option<String>,
 
-    /// Where requests for an unknown service go, or for one without an active version
+    /// Backend for requests of an unknown service, or of a service without an active version
     #[arg(long, value_name = "URL", env = "MONOLITH_URL")]
     pub(crate) fallback_url: Option<Backend>,
 
-    /// The header that tells users apart: each stays with one version
-    #[arg(long, value_name = "NAME", env = "CANARY_AFFINITY_HEADER", value_parser = header)]
+    /// Header that identifies users: each user keeps one version
+    #[arg(long, value_name = "NAME", env = "CANARY_AFFINITY_HEADER", value_parser = header_name)]
     affinity_header: Option<HeaderName>,
 
-    /// The cookie that does, where that header is missing
+    /// Cookie that identifies users if the affinity header is missing
     #[arg(long, value_name = "NAME", env = "CANARY_AFFINITY_COOKIE")]
     affinity_cookie: Option<String>,
 
-    /// Keeps users without such a key with their version by a cookie called NAME_SERVICE, signed with the JWT secret:
-    /// give all gateways the same, or each has pins of its own
+    /// Prefix of cookies that keep other users with one version. The cookie is called NAME_SERVICE and signed with the JWT
+    /// secret: set the same secret for all gateways
     #[arg(long, value_name = "NAME", env = "CANARY_PIN_COOKIE")]
     pin_cookie: Option<String>,
 
-    /// The header by which testers ask for a version; it is always taken out
-    #[arg(long, value_name = "NAME", env = "CANARY_OVERRIDE_HEADER", value_parser = header)]
+    /// Header that selects a version, for testers; it is always removed from the request
+    #[arg(long, value_name = "NAME", env = "CANARY_OVERRIDE_HEADER", value_parser = header_name)]
     override_header: Option<HeaderName>,
 
-    /// Trusts whoever sends that header: only where none but testers reach the gateway
+    /// Trust every client that sends the override header: only safe if all clients are testers
     #[arg(long, requires = "override_header")]
     trust_override: bool,
 
-    /// A proxy in front whose X-Forwarded-* and Forwarded headers are believed; may be given several times
+    /// Address of a proxy in front whose X-Forwarded-* and Forwarded headers are trusted; may be repeated
     #[arg(long = "trusted-proxy", value_name = "ADDRESS")]
     pub(crate) trusted_proxies: Vec<IpAddr>,
 
-    /// How many seconds a backend may take to the head of an answer, from when the request last moved
+    /// Maximum time until a backend sends its response headers; an upload that makes progress restarts it
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     pub(crate) response_timeout: Duration,
 
-    /// How many seconds requests in flight and WebSockets may take to their end once the shutdown has begun
+    /// Maximum time for requests in flight and WebSockets to finish at the shutdown
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = seconds)]
     pub(crate) drain: Duration,
 
-    /// Makes choices repeatable: the same requests in the same order get the same versions
+    /// Seed of the draw, for repeatable choices [default: random]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
 
-    /// Starts without the demo backends
+    /// Start without the demo backends
     #[arg(long)]
     pub(crate) no_demo: bool,
 
-    /// How many threads serve requests; as many as there are processors when absent
+    /// Number of threads that serve requests [default: the number of processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
 }
@@ -109,53 +114,59 @@ impl Options {
             if !error.use_stderr() {
                 error.exit();
             }
-            Failure::of(first_paragraph(&error.to_string()))
+            Failure::from_text(first_paragraph(&error.to_string()))
         })
     }
 
-    /// By what users are kept with a version.
+    /// Returns the key that keeps a user with one version, if one is set.
     pub(crate) fn affinity(&self) -> Option<Affinity> {
         let header = self.affinity_header.clone().map(Affinity::header);
         let cookie = self.affinity_cookie.as_deref().map(Affinity::cookie);
         header.into_iter().chain(cookie).reduce(Affinity::or)
     }
 
-    /// How users without a key are kept with a version; `secret` is that of this run.
-    pub(crate) fn pin(&self, secret: &str) -> Result<Option<PinCookie>, Failure> {
-        let Some(name) = &self.pin_cookie else { return Ok(None) };
-        let unusable = |error: &dyn Error| Failure::new("cannot sign pins", error);
-        let pin = PinCookie::new(secret.as_bytes()).map_err(|error| unusable(&error))?;
-        let pin = pin.with_prefix(name).map_err(|error| unusable(&error))?;
-        // The example serves without TLS, over which browsers send no cookie that is for TLS alone.
+    /// Returns the cookie for users without a key, signed with `secret`.
+    pub(crate) fn pin_cookie(&self, secret: &str) -> Result<Option<PinCookie>, Failure> {
+        let Some(prefix) = &self.pin_cookie else { return Ok(None) };
+        let pin = PinCookie::new(secret.as_bytes()).map_err(|error| cannot_sign_pins(&error))?;
+        let pin = pin.with_prefix(prefix).map_err(|error| cannot_sign_pins(&error))?;
+        // This example serves plain HTTP, and browsers send `Secure` cookies over TLS only.
         Ok(Some(pin.allow_http()))
     }
 
-    /// How testers ask for a version.
-    pub(crate) fn overriding(&self) -> Option<Override> {
+    /// Returns the rule by which testers select a version, if one is set.
+    pub(crate) fn version_override(&self) -> Option<Override> {
         let trusted = self.trust_override;
         Some(Override::header(self.override_header.clone()?, move |_| trusted))
     }
 
+    /// Returns the secret, or a random one of this call.
     pub(crate) fn secret(&self) -> String {
-        self.jwt_secret.clone().unwrap_or_else(|| format!("{:032x}{:032x}", random(), random()))
+        self.jwt_secret.clone().unwrap_or_else(random_secret)
     }
 }
 
-fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
+fn cannot_sign_pins(error: &dyn Error) -> Failure {
+    Failure::new("cannot sign pin cookies", error)
+}
+
+fn seconds(text: &str) -> Result<Duration, ParseIntError> {
     text.parse::<u32>().map(|seconds| Duration::from_secs(seconds.into()))
 }
 
-/// The proxy takes out headers with `_` before anybody looks for them.
-fn header(text: &str) -> Result<HeaderName, String> {
-    let name: HeaderName = text.parse().map_err(|_| "not the name of a header".to_owned())?;
-    if text.contains('_') { Err("the gateway takes headers with '_' out: use '-'".into()) } else { Ok(name) }
+/// Parses a header name. Names with `_` are refused, since the proxy removes such headers from every request.
+fn header_name(text: &str) -> Result<HeaderName, String> {
+    if text.contains('_') {
+        return Err("the gateway removes headers with '_' in their name: use '-'".into());
+    }
+    text.parse().map_err(|_| "not the name of a header".into())
 }
 
-fn random() -> u128 {
-    rand::random()
+fn random_secret() -> String {
+    format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>())
 }
 
-/// What is wrong, without the usage that clap adds below.
+/// Returns the error message of clap without the usage text below it.
 fn first_paragraph(text: &str) -> &str {
     let text = text.strip_prefix("error: ").unwrap_or(text);
     text.split("\n\n").next().unwrap_or(text)

@@ -1,4 +1,4 @@
-//! The proxy in front of the versions.
+//! The reverse proxy in front of the versions.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -12,14 +12,14 @@ use tower_canary::layer::{ClientAddress, ResponseBody, WeightedVersion};
 use tower_canary::proxy::Proxy;
 use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
 
-use crate::backends::{Backends, Download};
+use crate::backends::{BackendBody, Backends};
 use crate::failure::Failure;
 use crate::options::Options;
 use crate::tunnels::Tunnels;
 
 pub(crate) type VersionProxy = Proxy<WeightedVersion<Backends>>;
 
-/// What chooses versions as the options say; `secret` is that of this run.
+/// Creates the layer that chooses a version for each request. `secret` signs the pin cookies.
 pub(crate) fn layer(
     handle: &RoutingHandle,
     options: &Options,
@@ -32,16 +32,16 @@ pub(crate) fn layer(
     if let Some(affinity) = options.affinity() {
         layer = layer.with_affinity(affinity);
     }
-    if let Some(pin) = options.pin(secret)? {
+    if let Some(pin) = options.pin_cookie(secret)? {
         layer = layer.with_pin(pin);
     }
-    if let Some(overriding) = options.overriding() {
+    if let Some(overriding) = options.version_override() {
         layer = layer.with_override(overriding);
     }
     Ok(layer)
 }
 
-/// The proxy of one thread. All threads are one proxy to others, called `via`.
+/// Creates the proxy of one thread. The proxies of all threads share the name `via`.
 pub(crate) fn proxy(
     layer: &WeightedVersionLayer,
     backends: Backends,
@@ -50,35 +50,36 @@ pub(crate) fn proxy(
     tunnels: &Tunnels,
 ) -> Result<VersionProxy, Failure> {
     let trusted = options.trusted_proxies.clone();
-    let proxy = Proxy::new(layer.layer(backends))
+    Proxy::new(layer.layer(backends))
         .with_upgrades(tunnels.clone())
         .with_response_timeout(options.response_timeout)
-        .with_trusted_proxies(move |address: IpAddr| trusted.contains(&address));
-    proxy.with_via(via).map_err(|error| Failure::new("cannot name the proxy", &error))
+        .with_trusted_proxies(move |address: IpAddr| trusted.contains(&address))
+        .with_via(via)
+        .map_err(|error| Failure::new("cannot name the proxy", &error))
 }
 
-/// A name that only this process has.
-pub(crate) fn name() -> String {
+/// Returns a name for the `Via` header that no other process has.
+pub(crate) fn unique_name() -> String {
     format!("canary-{:016x}", rand::random::<u64>())
 }
 
-/// The service of one connection, which knows who is at its other end.
+/// The service of one client connection. It adds the client's address to each request.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) proxy: VersionProxy,
-    pub(crate) peer: IpAddr,
+    pub(crate) client: IpAddr,
 }
 
 impl Service<Request<Incoming>> for Connection {
-    type Response = Response<ResponseBody<ResponseBody<Download>>>;
+    type Response = Response<ResponseBody<ResponseBody<BackendBody>>>;
     type Error = Infallible;
     type Future = <VersionProxy as tower::Service<Request<Incoming>>>::Future;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        request.extensions_mut().insert(ClientAddress(self.peer));
+        request.extensions_mut().insert(ClientAddress(self.client));
         let mut proxy = self.proxy.clone();
-        // It is ready as soon as it is asked, since `Backends` is: with another client, hyper-util's
-        // `TowerToHyperService` waits for it.
+        // One poll is enough, since `Backends` is always ready. With another client, use hyper-util's
+        // `TowerToHyperService`, which waits until the service is ready.
         let _ready = proxy.poll_ready(&mut Context::from_waker(Waker::noop()));
         proxy.call(request)
     }

@@ -1,4 +1,4 @@
-//! Connections, and their end.
+//! Client connections: listening, accepting, serving, time limits and the drain.
 
 use std::error::Error;
 use std::io;
@@ -22,53 +22,58 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use crate::shutdown::Shutdown;
 use crate::tunnels::Tunnels;
 
-/// How long a client may take to the end of a request's head, the first one of a connection or the next.
-const HEAD_LIMIT: Duration = Duration::from_secs(10);
+/// Maximum time until a request head is complete: the first one of a connection, and the next one after a response.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How often it is looked whether a client by HTTP/2 began a request since the last time.
-const IDLE_LIMIT: Duration = Duration::from_secs(30);
+/// An HTTP/2 connection without a new request is closed after one to two of these intervals.
+const HTTP2_IDLE_INTERVAL: Duration = Duration::from_secs(30);
 
-/// How much of a message is held at a time, and how long a head may be: more makes no stream faster.
+/// Maximum size of a request head, and of the buffered part of a body. Larger buffers do not make streams faster.
 pub(crate) const MAX_BUFFER: usize = 64 * 1024;
 
-/// After so long without a byte it is looked whether a client is still there.
+/// Idle time before TCP keepalive probes are sent.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
-/// How many connections may wait to be accepted, as far as the system lets them. One more is lost without a word to its
-/// client, who takes it for open, until a second later: that is the end of many a burst with the 128 of `TcpListener::bind`.
-const WAITING: u32 = 4_096;
+/// Pause after a failed `accept`.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 
-/// A connection on its way to the thread that serves it.
+/// Length of the queue of connections to accept, which the system may limit further. If the queue is full, a new connection is
+/// dropped silently and its client retries after a second. The 128 of `TcpListener::bind` are too few for bursts.
+const BACKLOG: u32 = 4_096;
+
+/// An accepted connection on its way to the thread that serves it.
 pub(crate) type Accepted = (std::net::TcpStream, SocketAddr);
 
-/// Listens on the first of the addresses that `name` has where that is possible.
+/// Listens on the first address of `name` that works.
 pub(crate) async fn listen(name: &str) -> io::Result<TcpListener> {
-    let mut outcome = Err(io::ErrorKind::AddrNotAvailable.into());
+    let mut result = Err(io::ErrorKind::AddrNotAvailable.into());
     for address in lookup_host(name).await? {
-        outcome = listen_on(address);
-        if outcome.is_ok() {
+        result = listen_on(address);
+        if result.is_ok() {
             break;
         }
     }
-    outcome
+    result
 }
 
 fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     if cfg!(unix) {
-        // Connections of an earlier gateway that linger do not block the address.
+        // Connections of an earlier gateway in TIME_WAIT do not block the address.
         socket.set_reuseaddr(true)?;
     }
-    // Connections inherit it. A client that vanished would hold its WebSocket, and the version in flight, for ever.
+    // Accepted connections inherit this option. Without it, the WebSocket of a client that vanished stays open, and its
+    // version in flight, without end.
     SockRef::from(&socket)
         .set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 4))?;
     socket.bind(address)?;
-    socket.listen(WAITING)
+    socket.listen(BACKLOG)
 }
 
-/// Serves HTTP/1.1 and HTTP/2 (prior knowledge) on this thread until `shutdown`, then until the requests in flight have
-/// ended.
-pub(crate) async fn until<M, S, B>(listener: TcpListener, shutdown: Shutdown, make: M)
+/// Serves HTTP/1.1 and HTTP/2 (prior knowledge) on the current thread until `shutdown` and the end of its drain.
+///
+/// `make` creates the service of a connection from the address of the client.
+pub(crate) async fn run<M, S, B>(listener: TcpListener, shutdown: Shutdown, make: M)
 where
     M: Fn(SocketAddr) -> S,
     S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
@@ -76,40 +81,46 @@ where
     S::Error: Into<Box<dyn Error + Send + Sync>>,
     B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
-    let (thread, incoming) = mpsc::unbounded_channel();
-    let accepting = accept(listener, shutdown.clone(), vec![thread]);
-    tokio::join!(accepting, connections(incoming, shutdown, Tunnels::default(), make));
+    let (queue, incoming) = mpsc::unbounded_channel();
+    tokio::join!(
+        accept(listener, shutdown.clone(), vec![queue]),
+        connections(incoming, shutdown, Tunnels::default(), make),
+    );
 }
 
-/// Accepts connections until `shutdown`, and deals them out to `threads` in turn.
+/// Accepts connections until `shutdown` and distributes them over `threads` in turn.
 pub(crate) async fn accept(
     listener: TcpListener,
     shutdown: Shutdown,
     threads: Vec<mpsc::UnboundedSender<Accepted>>,
 ) {
-    let mut begun = pin!(shutdown.begun());
-    let mut turn = 0;
-    while let Some((stream, peer)) = next(&listener, begun.as_mut()).await {
+    let mut shutdown = pin!(shutdown.started());
+    let mut next = 0;
+    while let Some((stream, client)) = next_connection(&listener, shutdown.as_mut()).await {
         if let Ok(stream) = stream.into_std() {
-            turn = deal((stream, peer), &threads, turn);
+            next = send_to_thread((stream, client), &threads, next);
         }
     }
 }
 
-/// Gives a connection to the next thread that takes it, and says whose turn it is then.
-fn deal(mut connection: Accepted, threads: &[mpsc::UnboundedSender<Accepted>], turn: usize) -> usize {
+/// Sends a connection to the first running thread from position `start`. Returns the position for the next one.
+fn send_to_thread(
+    mut connection: Accepted,
+    threads: &[mpsc::UnboundedSender<Accepted>],
+    start: usize,
+) -> usize {
     for i in 0..threads.len() {
-        let mine = (turn + i) % threads.len();
-        match threads[mine].send(connection) {
-            Ok(()) => return mine + 1,
-            // The thread is gone.
-            Err(SendError(left)) => connection = left,
+        let position = (start + i) % threads.len();
+        match threads[position].send(connection) {
+            Ok(()) => return position + 1,
+            // The thread has ended.
+            Err(SendError(unsent)) => connection = unsent,
         }
     }
-    turn
+    start
 }
 
-/// Serves what comes, then waits until the requests in flight have ended, and the tunnels that came of some.
+/// Serves the connections of a queue. When the queue is closed, drains the requests and tunnels in flight.
 pub(crate) async fn connections<M, S, B>(
     mut incoming: mpsc::UnboundedReceiver<Accepted>,
     shutdown: Shutdown,
@@ -122,30 +133,31 @@ pub(crate) async fn connections<M, S, B>(
     S::Error: Into<Box<dyn Error + Send + Sync>>,
     B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
-    let (builder, open) = (Arc::new(builder()), TaskTracker::new());
-    while let Some((stream, peer)) = incoming.recv().await {
+    let builder = Arc::new(builder());
+    let open = TaskTracker::new();
+    while let Some((stream, client)) = incoming.recv().await {
         if let Ok(stream) = TcpStream::from_std(stream) {
-            open.spawn(connection(Arc::clone(&builder), stream, make(peer), shutdown.clone()));
+            open.spawn(serve_connection(Arc::clone(&builder), stream, make(client), shutdown.clone()));
         }
     }
-    shutdown.drain(ended(open, tunnels)).await;
+    shutdown
+        .drain(async {
+            open.close();
+            open.wait().await;
+            tunnels.closed().await;
+        })
+        .await;
 }
 
-async fn ended(connections: TaskTracker, tunnels: Tunnels) {
-    connections.close();
-    connections.wait().await;
-    tunnels.closed().await;
-}
-
-/// The next connection; `None` once `end` has come.
-async fn next(
+/// Returns the next connection, or `None` after the shutdown.
+async fn next_connection(
     listener: &TcpListener,
-    mut end: Pin<&mut impl Future<Output = ()>>,
+    mut shutdown: Pin<&mut impl Future<Output = ()>>,
 ) -> Option<(TcpStream, SocketAddr)> {
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = &mut end => return None,
+            () = &mut shutdown => return None,
         };
         match accepted {
             Ok(connection) => return Some(connection),
@@ -154,16 +166,22 @@ async fn next(
     }
 }
 
+/// Waits after a failed `accept`. Usually there are no free file descriptors until other connections release theirs.
+async fn pause_after(error: &io::Error) {
+    tracing::warn!(error = error as &dyn Error, "cannot accept a connection");
+    sleep(ACCEPT_RETRY).await;
+}
+
 fn builder() -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    // Without a timer hyper has no time limits at all.
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT);
+    // hyper applies time limits only if it has a timer.
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
     builder.http1().writev(false).max_buf_size(MAX_BUFFER);
     builder.http2().timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(20));
     builder
 }
 
-async fn connection<S, B>(
+async fn serve_connection<S, B>(
     builder: Arc<Builder<TokioExecutor>>,
     stream: TcpStream,
     service: S,
@@ -175,61 +193,63 @@ async fn connection<S, B>(
     B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
     let _ = stream.set_nodelay(true);
-    let heard = Arc::new(Heard::default());
-    let service = Hearing { service, heard: Arc::clone(&heard) };
-    let mut serving = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
-    // Looked at by a task of its own, so that requests need not.
-    let watch = AbortOnDropHandle::new(tokio::spawn(watch(heard, shutdown)));
-    let end = tokio::select! {
+    let activity = Arc::new(Activity::default());
+    let service = TrackActivity { service, activity: Arc::clone(&activity) };
+    let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    // The timers run in a task of their own, so that a request does not poll them.
+    let close = AbortOnDropHandle::new(tokio::spawn(time_to_close(activity, shutdown)));
+    let close = tokio::select! {
         biased;
-        // Clients come and go: how is theirs to know.
-        _ended = &mut serving => return,
-        end = watch => end,
+        // The client has closed the connection or broken the protocol: there is nothing to report.
+        _ = &mut connection => return,
+        close = close => close,
     };
-    if let Ok(End::Graceful) = end {
-        // What is in flight goes on, and nothing more comes.
-        serving.as_mut().graceful_shutdown();
-        let _ = serving.await;
+    if let Ok(Close::Gracefully) = close {
+        // Requests in flight finish, and new ones are not read.
+        connection.as_mut().graceful_shutdown();
+        let _ = connection.await;
     }
 }
 
-/// How a connection ends that its client does not end.
-enum End {
-    AtOnce,
-    Graceful,
+/// How the gateway closes a connection.
+enum Close {
+    Immediately,
+    Gracefully,
 }
 
-async fn watch(heard: Arc<Heard>, shutdown: Shutdown) -> End {
+/// Waits until the gateway has a reason to close the connection.
+async fn time_to_close(activity: Arc<Activity>, shutdown: Shutdown) -> Close {
     tokio::select! {
-        () = heard.silence() => End::AtOnce,
-        () = heard.idleness() => End::Graceful,
-        () = shutdown.begun() => End::Graceful,
+        () = activity.no_first_request() => Close::Immediately,
+        () = activity.idle_http2() => Close::Gracefully,
+        () = shutdown.started() => Close::Gracefully,
     }
 }
 
-/// What is known of the requests of a connection.
+/// The requests of one connection.
 #[derive(Debug, Default)]
-struct Heard {
-    any: AtomicBool,
-    by_http2: AtomicU64,
+struct Activity {
+    had_request: AtomicBool,
+    http2_requests: AtomicU64,
 }
 
-impl Heard {
-    /// The end of a client that sent nothing, or half of what tells HTTP/1 from HTTP/2: hyper has no time limit for that.
-    async fn silence(&self) {
-        sleep(HEAD_LIMIT).await;
-        if self.any.load(Ordering::Relaxed) {
+impl Activity {
+    /// Resolves if the first request has not started in time. hyper has no limit for a client that sends nothing, or only
+    /// a part of the HTTP/2 preface.
+    async fn no_first_request(&self) {
+        sleep(HEADER_TIMEOUT).await;
+        if self.had_request.load(Ordering::Relaxed) {
             std::future::pending().await
         }
     }
 
-    /// The end of a client by HTTP/2 that begins no more requests: hyper has no time limit for that either. By HTTP/1 the
-    /// head of the next one is late then.
-    async fn idleness(&self) {
+    /// Resolves if an HTTP/2 client starts no request for a whole interval. hyper has no limit for that; on HTTP/1
+    /// connections the header timeout covers it.
+    async fn idle_http2(&self) {
         let mut before = 0;
         loop {
-            sleep(IDLE_LIMIT).await;
-            let now = self.by_http2.load(Ordering::Relaxed);
+            sleep(HTTP2_IDLE_INTERVAL).await;
+            let now = self.http2_requests.load(Ordering::Relaxed);
             if now > 0 && now == before {
                 return;
             }
@@ -238,13 +258,13 @@ impl Heard {
     }
 }
 
-/// Notes which requests come.
-struct Hearing<S> {
+/// A service that records its requests in [`Activity`].
+struct TrackActivity<S> {
     service: S,
-    heard: Arc<Heard>,
+    activity: Arc<Activity>,
 }
 
-impl<S, B> Service<Request<B>> for Hearing<S>
+impl<S, B> Service<Request<B>> for TrackActivity<S>
 where
     S: Service<Request<B>>,
 {
@@ -253,16 +273,10 @@ where
     type Future = S::Future;
 
     fn call(&self, request: Request<B>) -> S::Future {
-        self.heard.any.store(true, Ordering::Relaxed);
+        self.activity.had_request.store(true, Ordering::Relaxed);
         if request.version() == Version::HTTP_2 {
-            self.heard.by_http2.fetch_add(1, Ordering::Relaxed);
+            self.activity.http2_requests.fetch_add(1, Ordering::Relaxed);
         }
         self.service.call(request)
     }
-}
-
-/// Out of file descriptors, mostly: connections that end give some back.
-async fn pause_after(error: &io::Error) {
-    tracing::warn!(error = error as &dyn Error, "cannot accept a connection");
-    sleep(Duration::from_millis(50)).await;
 }

@@ -1,4 +1,4 @@
-//! The routes served last, in a file: to start with when the database cannot be reached.
+//! A file with the last published routes, used at a start without the database.
 
 use std::error::Error;
 use std::io::ErrorKind;
@@ -10,19 +10,19 @@ use tokio::io::AsyncWriteExt;
 use tower_canary::deployments::SnapshotCache;
 use tower_canary::store::LastGood;
 
-/// One file. It is replaced whole, so that a gateway that ends while it writes leaves the one before.
+/// The path of the file. The file is replaced by a rename, so a crash during a write leaves the previous one intact.
 #[derive(Debug)]
 pub(crate) struct SnapshotFile(pub(crate) PathBuf);
 
 #[async_trait]
 impl SnapshotCache for SnapshotFile {
     async fn save(&self, last_good: &LastGood) -> Result<(), Box<dyn Error + Send + Sync>> {
-        // Of its own per process: two that write one would mix.
-        let new = self.0.with_extension(format!("{}.new", std::process::id()));
-        let mut file = File::create(&new).await?;
+        // The process id keeps two gateways from writing the same temporary file.
+        let temporary = self.0.with_extension(format!("{}.new", std::process::id()));
+        let mut file = File::create(&temporary).await?;
         file.write_all(last_good.to_json().as_bytes()).await?;
         file.sync_all().await?;
-        Ok(fs::rename(&new, &self.0).await?)
+        Ok(fs::rename(&temporary, &self.0).await?)
     }
 
     async fn load(&self) -> Result<Option<LastGood>, Box<dyn Error + Send + Sync>> {

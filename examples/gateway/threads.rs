@@ -1,4 +1,4 @@
-//! The threads that serve requests, each with a runtime and connections of its own.
+//! The threads that serve requests, each with its own runtime and its own connections.
 
 use std::io;
 use std::thread;
@@ -8,18 +8,18 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::serve::Accepted;
 
-/// A thread that serves the connections it is sent.
+/// A thread that serves the connections sent to it.
 #[derive(Debug)]
 pub(crate) struct Worker {
-    /// Once this is dropped, it serves what it has to the end.
+    /// The queue of the thread. When it is dropped, the thread finishes its connections and ends.
     pub(crate) connections: mpsc::UnboundedSender<Accepted>,
     pub(crate) runtime: Handle,
-    /// Told when it is done.
+    /// Resolves when the thread has finished its work.
     pub(crate) ended: oneshot::Receiver<()>,
 }
 
 impl Worker {
-    /// Starts a thread that does `work` until that ends: once no more connections come, and those that came are done.
+    /// Starts a thread that runs `work`. `work` must end once its queue is closed and its connections are finished.
     pub(crate) fn start<W, F>(work: W) -> io::Result<Self>
     where
         W: FnOnce(mpsc::UnboundedReceiver<Accepted>) -> F + Send + 'static,
@@ -27,7 +27,7 @@ impl Worker {
     {
         let (connections, incoming) = mpsc::unbounded_channel();
         let (end, ended) = oneshot::channel();
-        // No request moves from one thread to another, and nothing that it touches is shared.
+        // One runtime per thread: no request moves to another core, and the threads share no connections.
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         thread::Builder::new().name("worker".into()).spawn(move || {

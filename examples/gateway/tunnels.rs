@@ -1,10 +1,10 @@
-//! WebSockets and other tunnels, counted.
+//! WebSockets and other upgraded connections.
 
 use hyper::rt::Executor;
 use tokio_util::task::TaskTracker;
 use tower_canary::proxy::Bridge;
 
-/// Spawns what bridges tunnels, and knows how many are open.
+/// Runs the tasks that copy bytes between an upgraded client and its backend, and tracks them for the shutdown.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tunnels {
     open: TaskTracker,
@@ -17,7 +17,7 @@ impl Executor<Bridge> for Tunnels {
 }
 
 impl Tunnels {
-    /// Waits until none is open.
+    /// Waits until every tunnel is closed.
     pub(crate) async fn closed(&self) {
         self.open.close();
         self.open.wait().await;

@@ -1,11 +1,11 @@
-//! What must hold of the stored rows, whatever happened to the gateways that wrote them.
+//! Invariants of the stored rows, whatever happened to the gateways that wrote them.
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, QueryResult, Statement};
 
 use crate::databases::{Kind, TestDatabase};
 
-/// Every split totals 100 percent or has nothing active, its history is without gaps, the revision counts all changes,
-/// and the database finds nothing wrong with its own files.
+/// Asserts that every split totals 100 percent or has no active version, that histories have no gaps, that
+/// the revision is the number of changes, and that the database finds its own files intact.
 pub(crate) async fn assert_balanced(database: &TestDatabase) {
     let db = database.connect().await;
     assert_balanced_in(&db, database.kind).await;
@@ -31,7 +31,8 @@ pub(crate) async fn assert_balanced_in(db: &DatabaseConnection, kind: Kind) {
 async fn assert_split(db: &DatabaseConnection, service: i64) {
     let versions =
         format!("SELECT weight, is_active FROM gateway_service_version WHERE service_id = {service}");
-    let (mut total, mut any_active) = (0, false);
+    let mut total = 0;
+    let mut any_active = false;
     for row in rows(db, &versions).await {
         let (weight, active): (i32, bool) =
             (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap());
@@ -42,7 +43,7 @@ async fn assert_split(db: &DatabaseConnection, service: i64) {
     assert_eq!(total, if any_active { 10_000 } else { 0 }, "service {service}");
 }
 
-/// What the database's own check says.
+/// Runs the integrity check of the database.
 async fn assert_sound(db: &DatabaseConnection, kind: Kind) {
     match kind {
         Kind::Sqlite => {
@@ -61,7 +62,7 @@ async fn assert_sound(db: &DatabaseConnection, kind: Kind) {
     }
 }
 
-/// Where the server has the extension for it.
+/// Runs amcheck if the server has this extension.
 async fn assert_indexes(db: &DatabaseConnection) {
     if db.execute_unprepared("CREATE EXTENSION IF NOT EXISTS amcheck").await.is_ok() {
         let check = "SELECT CAST(bt_index_check(c.oid, true) AS TEXT) FROM pg_class c \

@@ -1,4 +1,4 @@
-//! Several gateways that start at once on an empty database, beside tables of a host.
+//! Several gateways that start together on an empty database, next to the tables of an application.
 
 use std::time::{Duration, Instant};
 
@@ -6,27 +6,27 @@ use tower_canary::store::sql::migrations;
 
 use crate::books::rows;
 use crate::databases::{Kind, TestDatabase};
-use crate::figure;
-use crate::support::{gateway_on, spread};
+use crate::setting;
+use crate::support::{gateway_on, on_every_database, percentiles};
 
 const PROCESSES: usize = 4;
 
-/// What the host's own migrator left before a gateway ever started.
-const HOST: &str =
+/// The tables of the application's own migrator, created before the first gateway starts.
+const APPLICATION_TABLES: &str =
     "CREATE TABLE seaql_migrations (version VARCHAR(255) NOT NULL PRIMARY KEY, applied_at BIGINT NOT NULL);
     INSERT INTO seaql_migrations VALUES ('m20240101_000001_create_orders', 1704067200);
     INSERT INTO seaql_migrations VALUES ('m20240102_000002_create_invoices', 1704153600)";
 
-/// The names in `table`, in order.
-async fn noted(database: &TestDatabase, table: &str) -> Vec<String> {
+/// Returns the names in `table`, in order.
+async fn migrations_in(database: &TestDatabase, table: &str) -> Vec<String> {
     let db = database.connect().await;
-    let noted = rows(&db, &format!("SELECT version FROM {table} ORDER BY version")).await;
-    let noted = noted.iter().map(|row| row.try_get_by_index(0).unwrap()).collect();
+    let rows = rows(&db, &format!("SELECT version FROM {table} ORDER BY version")).await;
+    let names = rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect();
     db.close().await.unwrap();
-    noted
+    names
 }
 
-async fn host_rows(database: &TestDatabase) -> Vec<(String, i64)> {
+async fn application_migrations(database: &TestDatabase) -> Vec<(String, i64)> {
     let db = database.connect().await;
     let rows = rows(&db, "SELECT version, applied_at FROM seaql_migrations ORDER BY version").await;
     let both =
@@ -36,7 +36,7 @@ async fn host_rows(database: &TestDatabase) -> Vec<(String, i64)> {
     rows
 }
 
-/// Starts all at once; how long each took. One that does not start fails here.
+/// Starts all gateways together and returns the time that each start took. Every start must succeed.
 fn start_together(url: &str) -> Vec<Duration> {
     let start = Instant::now();
     let starting: Vec<_> = (0..PROCESSES)
@@ -45,7 +45,7 @@ fn start_together(url: &str) -> Vec<Duration> {
             std::thread::spawn(move || (gateway_on(&url), start.elapsed()))
         })
         .collect();
-    // All of them run until the last has started.
+    // Every gateway runs until the last one has started.
     let started: Vec<_> = starting.into_iter().map(|thread| thread.join().unwrap()).collect();
     started.into_iter().map(|(_, took)| took).collect()
 }
@@ -55,23 +55,22 @@ async fn campaign(kind: Kind, rounds: u64) {
     let expected: Vec<_> = migrations().iter().map(|migration| migration.name().to_owned()).collect();
     for _ in 0..rounds {
         let database = TestDatabase::new(kind).await;
-        database.by_hand(HOST).await;
-        let before = host_rows(&database).await;
+        database.by_hand(APPLICATION_TABLES).await;
+        let before = application_migrations(&database).await;
         took.extend(start_together(&database.url));
-        assert_eq!(noted(&database, "gateway_migrations").await, expected);
-        assert_eq!(host_rows(&database).await, before);
+        assert_eq!(migrations_in(&database, "gateway_migrations").await, expected);
+        assert_eq!(application_migrations(&database).await, before);
     }
     let count = took.len();
-    let (median, p99, slowest) = spread(took);
+    let (median, p99, slowest) = percentiles(took);
     println!(
-        "{kind:?}: {count} of {count} starts on an empty database, {PROCESSES} at once; median {median:.1?}, p99 \
-         {p99:.1?}, slowest {slowest:.1?}; each migration noted once, the host's table untouched"
+        "{kind:?}: {count} of {count} starts on an empty database, {PROCESSES} concurrent; median {median:.1?}, p99 \
+         {p99:.1?}, slowest {slowest:.1?}; each migration ran once, the table of the application is unchanged"
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn gateways_that_start_at_once_on_an_empty_database_migrate_it_once() {
-    for kind in Kind::available() {
+on_every_database! {
+    async fn gateways_that_start_at_once_on_an_empty_database_migrate_it_once(kind: Kind) {
         campaign(kind, 1).await;
     }
 }
@@ -80,6 +79,6 @@ async fn gateways_that_start_at_once_on_an_empty_database_migrate_it_once() {
 #[ignore = "a campaign"]
 async fn gateways_that_start_at_once_on_an_empty_database_migrate_it_once_every_time() {
     for kind in Kind::available() {
-        campaign(kind, figure("CANARY_CAMPAIGN_BOOTS", 50)).await;
+        campaign(kind, setting("CANARY_CAMPAIGN_BOOTS", 50)).await;
     }
 }

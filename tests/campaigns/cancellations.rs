@@ -1,4 +1,4 @@
-//! Callers that go away: requests and changes dropped wherever they wait.
+//! Callers that disappear: requests and changes are dropped at any of their await points.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -18,10 +18,11 @@ use tower_canary::{Deployments, NoVersionCheck, ServiceName, Target, WeightedVer
 
 use crate::books::{self, rows};
 use crate::databases::{Kind, TestDatabase};
-use crate::figure;
-use crate::support::until;
+use crate::setting;
+use crate::support::on_every_database;
+use crate::wait::wait_until;
 
-/// How often the client of a request waits, and each frame of its body.
+/// Number of await points of the client, and of body frames.
 const WAITS: u32 = 4;
 const FRAMES: u32 = 3;
 
@@ -38,18 +39,18 @@ async fn two_versions(store: impl RouteStore) -> Deployments {
     deployments
 }
 
-async fn waits(count: u32) {
+async fn yield_times(count: u32) {
     for _ in 0..count {
         yield_now().await;
     }
 }
 
-async fn answer(_: Request<()>) -> Result<Response<Channel<Bytes, Infallible>>, Infallible> {
-    waits(WAITS).await;
+async fn respond(_: Request<()>) -> Result<Response<Channel<Bytes, Infallible>>, Infallible> {
+    yield_times(WAITS).await;
     let (mut sender, body) = Channel::new(1);
     tokio::spawn(async move {
         for _ in 0..FRAMES {
-            waits(1).await;
+            yield_times(1).await;
             if sender.send_data(Bytes::from("frame")).await.is_err() {
                 return;
             }
@@ -58,15 +59,15 @@ async fn answer(_: Request<()>) -> Result<Response<Channel<Bytes, Infallible>>, 
     Ok(Response::new(body))
 }
 
-/// Drops a request after it waited some times, or after some frames of its body.
+/// Drops a request after a random number of await points or body frames.
 async fn abandon_request(deployments: Deployments) {
     let layer = WeightedVersionLayer::new(deployments.handle(), Target::service(auth()));
-    let response = layer.layer(tower::service_fn(answer)).oneshot(Request::get("/").body(()).unwrap());
-    let patience = rand::random_range(0..=WAITS + 2);
+    let response = layer.layer(tower::service_fn(respond)).oneshot(Request::get("/").body(()).unwrap());
+    let moment = rand::random_range(0..=WAITS + 2);
     let response = tokio::select! {
         biased;
         response = response => response.unwrap(),
-        () = waits(patience) => return,
+        () = yield_times(moment) => return,
     };
     let mut body = response.into_body();
     for _ in 0..rand::random_range(0..=FRAMES + 1) {
@@ -89,10 +90,10 @@ async fn abandoned_requests(count: u64) {
     for version in ["v1", "v2"] {
         assert_eq!(deployments.handle().in_flight("auth", version), Some(0), "{version}");
     }
-    println!("requests: {count} abandoned wherever they wait, none is left in flight");
+    println!("requests: {count} abandoned at any await point, none is left in flight");
 }
 
-/// How long a change takes here, roughly: it is to be dropped within.
+/// Returns the usual time of a change, which limits the random moment of the drop.
 async fn usual(deployments: &Deployments) -> Duration {
     let start = Instant::now();
     for step in 0..10 {
@@ -102,40 +103,42 @@ async fn usual(deployments: &Deployments) -> Duration {
 }
 
 fn set_weight(step: u64) -> ChangeRequest {
-    let (version, weight) = ("v2".parse().unwrap(), f64::from((step % 100) as u32).try_into().unwrap());
+    let version = "v2".parse().unwrap();
+    let weight = f64::from((step % 100) as u32).try_into().unwrap();
     ChangeRequest::new(Change::set_weight(version, weight), "campaign").without_check()
 }
 
-/// Drops changes at any moment; each was made or not, and what is served is what is stored.
+/// Drops changes at random moments. Each change must be applied or not, and the served split must equal the
+/// stored one.
 async fn abandoned_changes(kind: Kind, count: u64) {
     let database = TestDatabase::new(kind).await;
     let store = Arc::new(SqlStore::connect(&database.url).await.unwrap());
     let deployments = two_versions(Arc::clone(&store)).await;
     let running = tokio::spawn(deployments.clone().run(std::future::pending()));
     let usual = usual(&deployments).await;
-    let mut answered = 0;
+    let mut confirmed = 0;
     for step in 0..count {
-        let patience = usual.mul_f64(rand::random_range(0.0..1.3));
-        let made = timeout(patience, deployments.apply(&auth(), set_weight(step))).await;
-        answered += u64::from(made.is_ok_and(|made| made.is_ok()));
+        let moment = usual.mul_f64(rand::random_range(0.0..1.3));
+        let made = timeout(moment, deployments.apply(&auth(), set_weight(step))).await;
+        confirmed += u64::from(made.is_ok_and(|made| made.is_ok()));
     }
     let served = async || {
         let stored = store.load(0).await.unwrap().splits;
         *deployments.handle().route("auth").unwrap().split() == stored[0]
     };
-    until(Duration::from_secs(3), "what is stored is served", served).await;
+    wait_until(Duration::from_secs(3), "the stored split is served", served).await;
     assert_no_transaction_open(&database).await;
     timeout(Duration::from_secs(1), deployments.apply(&auth(), set_weight(41))).await.unwrap().unwrap();
     books::assert_balanced(&database).await;
     running.abort();
     println!(
-        "{kind:?}: {count} changes, {answered} answered before they were dropped; no transaction is left open"
+        "{kind:?}: {count} changes, {confirmed} completed before they were dropped; no transaction is left open"
     );
 }
 
 async fn assert_no_transaction_open(database: &TestDatabase) {
     let open = match database.kind {
-        // The next change waits for it.
+        // An open transaction would block the next change.
         Kind::Sqlite => return,
         Kind::Postgres => {
             "SELECT COUNT(*) FROM pg_stat_activity \
@@ -147,17 +150,17 @@ async fn assert_no_transaction_open(database: &TestDatabase) {
         }
     };
     let db = database.connect().await;
-    let none = async || {
-        // InnoDB tells what it told before where anybody asks again within a tenth of a second.
+    wait_until(Duration::from_secs(2), "no transaction is open", async || {
+        // InnoDB returns a cached result to a second query within a tenth of a second.
         sleep(Duration::from_millis(rand::random_range(150..300))).await;
         rows(&db, open).await[0].try_get_by_index::<i64>(0).unwrap() == 0
-    };
-    until(Duration::from_secs(2), "no transaction is left open", none).await;
+    })
+    .await;
     db.close().await.unwrap();
 }
 
-fn many() -> u64 {
-    figure("CANARY_CAMPAIGN_CANCELLATIONS", 10_000)
+fn campaign_size() -> u64 {
+    setting("CANARY_CAMPAIGN_CANCELLATIONS", 10_000)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -165,9 +168,8 @@ async fn requests_abandoned_wherever_they_wait_are_no_longer_in_flight() {
     abandoned_requests(500).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn changes_abandoned_at_any_moment_are_made_or_not() {
-    for kind in Kind::available() {
+on_every_database! {
+    async fn changes_abandoned_at_any_moment_are_made_or_not(kind: Kind) {
         abandoned_changes(kind, 50).await;
     }
 }
@@ -175,13 +177,13 @@ async fn changes_abandoned_at_any_moment_are_made_or_not() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
 async fn thousands_of_requests_abandoned_wherever_they_wait_are_no_longer_in_flight() {
-    abandoned_requests(many()).await;
+    abandoned_requests(campaign_size()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
 async fn thousands_of_changes_abandoned_at_any_moment_are_made_or_not() {
     for kind in Kind::available() {
-        abandoned_changes(kind, many()).await;
+        abandoned_changes(kind, campaign_size()).await;
     }
 }

@@ -1,4 +1,4 @@
-//! A PostgreSQL of its own, which may be stopped without harm to anybody.
+//! A private PostgreSQL server, which tests can stop.
 
 use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt;
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-/// The user that the servers run as where this one is root, whom they refuse.
+/// The user that runs the servers if the test runs as root: PostgreSQL refuses root.
 const UNPRIVILEGED: &str = "postgres";
 
 /// A cluster in a temporary directory, stopped when dropped.
@@ -19,7 +19,7 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// A running one; `None` where PostgreSQL is not installed.
+    /// Starts a cluster. Returns `None` if PostgreSQL is not installed.
     pub(crate) fn start() -> Option<Self> {
         let programs = programs()?;
         let dir = tempfile::tempdir().unwrap();
@@ -40,7 +40,7 @@ impl Cluster {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// Starts it, and waits until it takes connections.
+    /// Starts the server and waits until it accepts connections.
     pub(crate) fn up(&self) {
         let options = format!(
             "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories={}",
@@ -52,17 +52,17 @@ impl Cluster {
         run(start.args(["start", "-w", "-t", "30", "-o", &options, "-l"]).arg(log));
     }
 
-    /// Stops it: `fast` ends its sessions, `immediate` is a crash.
+    /// Stops the server. `fast` ends its sessions, `immediate` is a crash.
     pub(crate) fn down(&self, mode: &str) {
         run(self.control().args(["stop", "-w", "-t", "30", "-m", mode]));
     }
 
-    /// Puts the data of a stopped one aside, as a backup does.
+    /// Copies the data of a stopped server.
     pub(crate) fn back_up(&self) {
         run(self.as_owner("cp").arg("-a").arg(self.data()).arg(self.backup()));
     }
 
-    /// Brings a stopped one back to its backup.
+    /// Restores the copy to a stopped server.
     pub(crate) fn restore(&self) {
         std::fs::remove_dir_all(self.data()).unwrap();
         std::fs::rename(self.backup(), self.data()).unwrap();
@@ -86,7 +86,7 @@ impl Cluster {
         self.as_owner(self.programs.join(name))
     }
 
-    /// `program` as the user that owns the data.
+    /// Returns `program` as the user that owns the data.
     fn as_owner(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());
         if is_root() {
@@ -100,18 +100,18 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // It may be down already.
+        // The server may be stopped already.
         let mut stop = self.control();
         let _ = stop.args(["stop", "-m", "immediate"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     }
 }
 
-/// Where the programs of the server are: beside those of the client, or where Debian keeps them.
+/// Returns the directory of the server programs: the one of `pg_config`, or Debian's.
 fn programs() -> Option<PathBuf> {
-    let said = Command::new("pg_config").arg("--bindir").output().ok();
-    let said = said.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
-    let kept = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut all = said.into_iter().chain(kept.map(|version| version.path().join("bin")));
+    let configured = Command::new("pg_config").arg("--bindir").output().ok();
+    let configured = configured.map(|output| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut all = configured.into_iter().chain(versions.map(|version| version.path().join("bin")));
     all.find(|programs| programs.join("initdb").exists())
 }
 
@@ -119,13 +119,13 @@ pub(crate) fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|process| process.uid() == 0)
 }
 
-/// A port that nobody listens on.
+/// Returns a port that is not in use.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn run(command: &mut Command) {
-    // A server that stays must not hold the pipes of this process.
+    // The server outlives this command and must not hold the pipes of this process.
     let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
     assert!(status.success(), "{command:?}: {status}");
 }

@@ -12,18 +12,19 @@ use tokio::time::{sleep, timeout};
 use tower_canary::store::RouteStore;
 use tower_canary::store::sql::SqlStore;
 
-use crate::backends::{Backend, named};
+use crate::backends::{Backend, named_backend};
 use crate::databases::{Kind, TestDatabase};
-use crate::disks::{BOOTED, Disk};
-use crate::figure;
+use crate::disks::{Disk, START_TIMEOUT};
 use crate::harness::Gateway;
-use crate::support::{Load, assert_whole, boot, gateway_on, listed};
+use crate::setting;
+use crate::support::{Load, assert_whole, boot, gateway_on, read_split};
 
 const PAGE: u64 = 4_096;
 
-/// Within which the admin API answers, whatever the file is like: 3 seconds, and what measuring takes.
-const ANSWERED: Duration = Duration::from_millis(3_200);
-/// Two versions of each of `services`, the first at 100.
+/// Maximum time of a response of the admin API: 3 seconds, and a tolerance for the measurement.
+const RESPONSE_TIMEOUT: Duration = Duration::from_millis(3_200);
+
+/// Registers two versions of each of `services`; the first one gets 100 %.
 pub(crate) async fn register(gateway: &Gateway, services: &[&str], backend: &Backend) {
     for service in services {
         for version in ["v1", "v2"] {
@@ -32,25 +33,27 @@ pub(crate) async fn register(gateway: &Gateway, services: &[&str], backend: &Bac
     }
 }
 
-/// Tries to change `service`: it is made or it is a typed problem, never late and never half; the status.
+/// Tries to change `service` and returns the status. A change must be applied completely or fail with a typed
+/// problem, in time.
 pub(crate) async fn change(gateway: &Gateway, service: &str, weight: u32) -> StatusCode {
     let path = format!("/deployment/services/{service}/versions/v2/weight");
-    // It takes room.
+    // A long reason fills the disk sooner.
     let reason = "x".repeat(1_000);
     let body = json!({ "weight": weight, "reason": reason });
-    let answer = timeout(ANSWERED, gateway.try_admin(Method::PUT, &path, &body)).await;
-    let (status, answer) = answer.unwrap_or_else(|_| panic!("no answer within {ANSWERED:?}")).unwrap();
-    match (status.as_u16(), answer["type"].as_str()) {
-        (200, None) => assert_whole(&answer),
+    let response = timeout(RESPONSE_TIMEOUT, gateway.try_admin(Method::PUT, &path, &body)).await;
+    let (status, response) =
+        response.unwrap_or_else(|_| panic!("no response within {RESPONSE_TIMEOUT:?}")).unwrap();
+    match (status.as_u16(), response["type"].as_str()) {
+        (200, None) => assert_whole(&response),
         (503, Some("store-unavailable")) | (500, Some("broken-split")) => {}
-        // A log that was cut off is one of earlier changes.
+        // A truncated log contains the state before later changes.
         (404, Some("unknown-service" | "unknown-version")) => {}
-        _ => panic!("{status} {answer}"),
+        _ => panic!("{status} {response}"),
     }
     status
 }
 
-/// Overwrites random pages of the file, or cuts it off somewhere.
+/// Overwrites random pages of the file, or truncates it at a random position.
 fn damage(file: &Path) -> String {
     let Ok(mut damaged) = OpenOptions::new().write(true).open(file) else { return "nothing".into() };
     let length = damaged.metadata().unwrap().len();
@@ -59,9 +62,9 @@ fn damage(file: &Path) -> String {
         return "nothing".into();
     }
     if rand::random() {
-        let kept = rand::random_range(0..length);
-        damaged.set_len(kept).unwrap();
-        return format!("{name} cut to {kept} of {length}");
+        let remaining = rand::random_range(0..length);
+        damaged.set_len(remaining).unwrap();
+        return format!("{name} truncated to {remaining} of {length}");
     }
     let pages = rand::random_range(1..=3);
     for _ in 0..pages {
@@ -72,7 +75,8 @@ fn damage(file: &Path) -> String {
     format!("{name}: {pages} pages of {length} bytes overwritten")
 }
 
-/// Starts a gateway on what is left: it says what to do, or serves what can be read.
+/// Starts a gateway on the damaged file. It must serve the readable part or fail with advice. Returns whether
+/// it started.
 async fn start_on(disk: &Disk, what: &str) -> bool {
     let url = disk.url();
     let start = Instant::now();
@@ -83,61 +87,61 @@ async fn start_on(disk: &Disk, what: &str) -> bool {
             true
         }
         Err(refusal) => {
-            assert!(start.elapsed() < BOOTED, "{what}: {:?}", refusal.took);
+            assert!(start.elapsed() < START_TIMEOUT, "{what}: {:?}", refusal.took);
             assert!(refusal.line.contains("restore it, or name another file"), "{what}: {}", refusal.line);
             false
         }
     }
 }
 
-/// Puts what was written from the log into the file, as happens every now and then.
+/// Writes the log into the file, as SQLite does from time to time.
 async fn empty_log(disk: &Disk) {
     let db = Database::connect(disk.url()).await.unwrap();
     db.execute_unprepared("PRAGMA wal_checkpoint(TRUNCATE)").await.unwrap();
     db.close().await.unwrap();
 }
 
-/// The admin API of a gateway on a damaged file; whether a change can still be made.
+/// Calls the admin API of a gateway on a damaged file. Returns whether changes still succeed.
 async fn administrate(gateway: &Gateway, what: &str) -> bool {
     let first = change(gateway, "auth", 10).await;
     let second = change(gateway, "orders", 20).await;
-    listed(gateway, "auth").await;
+    read_split(gateway, "auth").await;
     let path = "/deployment/services/auth/history";
     let (history, _) = gateway.try_admin(Method::GET, path, &Value::Null).await.unwrap();
     assert!([200, 404, 500, 503].contains(&history.as_u16()), "{what}: {history}");
     first == StatusCode::OK && second == StatusCode::OK
 }
 
-/// Once it looked at the file again, a gateway serves what it did, but for what the file does not hold any more.
-/// How many that were.
-async fn assert_served_or_gone(gateway: &Gateway, disk: &Disk, what: &str) -> u64 {
+/// Waits until the gateway has read the file again. It must serve the same services, except those that are
+/// missing from a readable file. Returns the number of missing services.
+async fn assert_served_or_missing(gateway: &Gateway, disk: &Disk, what: &str) -> u64 {
     sleep(Duration::from_millis(1_300)).await;
-    let mut gone = 0;
+    let mut missing = 0;
     for service in ["auth", "orders"] {
         let status = gateway.get(&format!("/{service}/")).await.status;
         if status != StatusCode::OK {
-            let held = SqlStore::connect(&disk.url()).await.unwrap().load(0).await.unwrap();
-            let known = held.splits.iter().any(|split| split.service().as_str() == service);
-            assert!(!known && held.broken.is_empty(), "{what}: {service} is {status} with {held:?}");
-            gone += 1;
+            let stored = SqlStore::connect(&disk.url()).await.unwrap().load(0).await.unwrap();
+            let known = stored.splits.iter().any(|split| split.service().as_str() == service);
+            assert!(!known && stored.broken.is_empty(), "{what}: {service} is {status} with {stored:?}");
+            missing += 1;
         }
     }
-    gone
+    missing
 }
 
-/// What became of damaged files, and of the gateways on them.
+/// The results for damaged files and their gateways.
 #[derive(Debug, Default)]
 struct Outcomes {
     requests: u64,
-    /// Files on which changes could not be made any more.
+    /// Files on which changes failed.
     refused: u64,
-    /// Services that their file did not hold any more, without being damaged where it was read.
-    gone: u64,
-    /// Files that a gateway could be started on.
+    /// Services that were missing from a file whose read parts were intact.
+    missing: u64,
+    /// Files on which a gateway could start.
     started: u64,
 }
 
-/// One file under a running gateway, and under one that starts.
+/// Damages one file under a running gateway, then starts another gateway on it.
 async fn damage_one(backend: &Backend, outcomes: &mut Outcomes) {
     let disk = Disk::new();
     let gateway = gateway_on(&disk.url());
@@ -149,27 +153,27 @@ async fn damage_one(backend: &Backend, outcomes: &mut Outcomes) {
     let what = [disk.file(), disk.log()].map(|file| damage(&file)).join("; ");
     outcomes.refused += u64::from(!administrate(&gateway, &what).await);
     outcomes.requests += load.end().await;
-    outcomes.gone += assert_served_or_gone(&gateway, &disk, &what).await;
+    outcomes.missing += assert_served_or_missing(&gateway, &disk, &what).await;
     drop(gateway);
     outcomes.started += u64::from(start_on(&disk, &what).await);
 }
 
 async fn damaged(files: u64) {
-    let backend = named("v", Duration::ZERO).await;
+    let backend = named_backend("v", Duration::ZERO).await;
     let mut outcomes = Outcomes::default();
     for _ in 0..files {
         damage_one(&backend, &mut outcomes).await;
     }
-    let Outcomes { requests, refused, gone, started } = outcomes;
+    let Outcomes { requests, refused, missing, started } = outcomes;
     println!(
-        "damage: {files} files, {requests} requests, none failed; changes refused on {refused}; {gone} services of {} \
-         followed out of files that no longer had them; {started} files could be started on, the others said so",
+        "damage: {files} files, {requests} requests, none failed; changes refused on {refused}; {missing} services of {} \
+         were missing from their files; {started} files could be started on, the others gave advice",
         2 * files
     );
 }
 
-/// What somebody may write by hand and no gateway would; seen by those that run.
-const NONSENSE: &str = "
+/// Rows that only a manual edit can create, with the new revision that makes gateways read them.
+const MANUAL_EDITS: &str = "
     UPDATE gateway_service_version SET weight = -5 WHERE version = 'v1' AND service_id =
         (SELECT id FROM gateway_service_config WHERE service_name = 'auth');
     UPDATE gateway_service_version SET url = 'javascript:' WHERE version = 'v1' AND service_id =
@@ -177,7 +181,7 @@ const NONSENSE: &str = "
     UPDATE gateway_revision SET revision = revision + 1;
     UPDATE gateway_service_config SET revision = (SELECT revision FROM gateway_revision)";
 
-async fn assert_answers(gateway: &Gateway, expected: [(&str, u16); 3]) {
+async fn assert_statuses(gateway: &Gateway, expected: [(&str, u16); 3]) {
     for (service, status) in expected {
         assert_eq!(gateway.get(&format!("/{service}/")).await.status, status, "{service}");
     }
@@ -189,22 +193,23 @@ async fn assert_changes(gateway: &Gateway, expected: [(&str, u16); 3]) {
     }
 }
 
-/// Only the services of such rows suffer: their last good routes stay, and a start leaves them out.
+/// Such rows affect only their own service: running gateways keep its last good route, and a start leaves it
+/// out.
 async fn edited() {
     let database = TestDatabase::new(Kind::Sqlite).await;
-    let backend = named("v", Duration::ZERO).await;
+    let backend = named_backend("v", Duration::ZERO).await;
     let gateway = gateway_on(&database.url);
     register(&gateway, &["auth", "orders", "sound"], &backend).await;
     let load = Load::start(&gateway, "/auth/", 1);
-    database.by_hand(NONSENSE).await;
+    database.by_hand(MANUAL_EDITS).await;
     assert_changes(&gateway, [("auth", 500), ("orders", 500), ("sound", 200)]).await;
-    // By now it has read them.
+    // The gateway has read the rows by then.
     sleep(Duration::from_millis(1_300)).await;
-    assert_answers(&gateway, [("auth", 200), ("orders", 200), ("sound", 200)]).await;
+    assert_statuses(&gateway, [("auth", 200), ("orders", 200), ("sound", 200)]).await;
     println!("edited: {} requests, none failed", load.end().await);
     let again = gateway_on(&database.url);
     assert_eq!(again.weights("sound").await["v2"], 30.0);
-    assert_answers(&again, [("auth", 404), ("orders", 404), ("sound", 200)]).await;
+    assert_statuses(&again, [("auth", 404), ("orders", 404), ("sound", 200)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -220,5 +225,5 @@ async fn rows_edited_into_nonsense_take_only_their_own_service_out() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
 async fn many_damaged_files_fail_no_request_and_the_next_start_says_so() {
-    damaged(figure("CANARY_CAMPAIGN_FILES", 100)).await;
+    damaged(setting("CANARY_CAMPAIGN_FILES", 100)).await;
 }

@@ -1,4 +1,4 @@
-//! SQLite files on disks that cannot be written or have no room left.
+//! SQLite files on read-only and full disks.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -14,21 +14,21 @@ use tower_canary::routing::Change;
 use tower_canary::store::sql::{Migrations, SqlStore};
 use tower_canary::store::{ChangeRequest, RouteStore, StoreError};
 
-use crate::backends::named;
+use crate::backends::named_backend;
 use crate::books;
 use crate::cluster::is_root;
 use crate::damage::{change, register};
 use crate::databases::Kind;
 use crate::harness::Gateway;
-use crate::support::{Load, boot, gateway_on, listed};
+use crate::support::{Load, boot, gateway_on, read_split};
 
-/// Within which a gateway starts on a file or says why it does not.
-pub(crate) const BOOTED: Duration = Duration::from_millis(3_500);
+/// Maximum time until a gateway starts on a file or reports why it cannot.
+pub(crate) const START_TIMEOUT: Duration = Duration::from_millis(3_500);
 
-/// How long changes are tried on a full disk.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Maximum time of the attempts to change on a full disk.
+const FULL_DISK_TIME: Duration = Duration::from_secs(10);
 
-/// A directory with a database in it, on a file system of its own where there is one.
+/// A directory with a database, on its own file system if one could be mounted.
 #[derive(Debug)]
 pub(crate) struct Disk {
     dir: TempDir,
@@ -40,7 +40,7 @@ impl Disk {
         Self { dir: tempfile::tempdir().unwrap(), mounted: false }
     }
 
-    /// A disk of `megabytes`; `None` where this process may not mount one.
+    /// Mounts a disk of `megabytes`. Returns `None` if this process may not mount.
     fn small(megabytes: u32) -> Option<Self> {
         let mut disk = Self::new();
         let size = format!("size={megabytes}m");
@@ -60,7 +60,7 @@ impl Disk {
         self.path().join("canary.db")
     }
 
-    /// Where SQLite writes before it writes to the file.
+    /// The write-ahead log of SQLite.
     pub(crate) fn log(&self) -> PathBuf {
         self.path().join("canary.db-wal")
     }
@@ -78,10 +78,12 @@ impl Drop for Disk {
     }
 }
 
-/// A file that was written once, on a disk that nobody may write any more, and a disk without a file.
+/// Tests a disk that becomes read-only after the first write, and a read-only disk without a file.
 async fn read_only() {
-    let (Some(disk), Some(empty)) = (Disk::small(8), Disk::small(8)) else { return };
-    let backend = named("v", Duration::ZERO).await;
+    let (Some(disk), Some(empty)) = (Disk::small(8), Disk::small(8)) else {
+        return println!("skipped: this user cannot mount a disk");
+    };
+    let backend = named_backend("v", Duration::ZERO).await;
     let gateway = gateway_on(&disk.url());
     register(&gateway, &["auth"], &backend).await;
     drop(gateway);
@@ -94,17 +96,17 @@ async fn read_only() {
     }
     let refusal = block_in_place(|| boot(&empty.url())).unwrap_err();
     assert!(refusal.line.contains("check that its directory exists and can be written"), "{}", refusal.line);
-    assert!(refusal.took < BOOTED);
+    assert!(refusal.took < START_TIMEOUT);
 }
 
 async fn assert_readable(gateway: &Gateway) {
     assert_eq!(change(gateway, "auth", 10).await, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(gateway.weights("auth").await["v2"], 0.0);
-    gateway.answers("/auth/", 20, 2).await;
-    println!("read-only: serves what it can read, changes are 503");
+    gateway.count_versions("/auth/", 20, 2).await;
+    println!("read-only: existing routes are served, changes fail with 503");
 }
 
-/// Leaves no byte for others.
+/// Fills the disk completely.
 fn fill_up(disk: &Disk) -> PathBuf {
     let ballast = disk.path().join("ballast");
     let filled = std::io::copy(&mut std::io::repeat(0), &mut File::create(&ballast).unwrap());
@@ -112,10 +114,10 @@ fn fill_up(disk: &Disk) -> PathBuf {
     ballast
 }
 
-/// A disk without room: no change is half-made, and all goes on once there is room.
+/// Tests a full disk: no change is applied in part, and changes succeed again once there is space.
 async fn full() {
-    let Some(disk) = Disk::small(8) else { return };
-    let backend = named("v", Duration::ZERO).await;
+    let Some(disk) = Disk::small(8) else { return println!("skipped: this user cannot mount a disk") };
+    let backend = named_backend("v", Duration::ZERO).await;
     let gateway = gateway_on(&disk.url());
     register(&gateway, &["auth"], &backend).await;
     let load = Load::start(&gateway, "/auth/", 1);
@@ -126,27 +128,30 @@ async fn full() {
     assert_eq!(change(&gateway, "auth", 55).await, StatusCode::OK);
     assert_stored(&disk, &gateway).await;
     println!(
-        "full: {} requests, none failed; {made} changes fitted, {refused} were refused whole; a start then: {boots:?}",
+        "full: {} requests, none failed; {made} changes fitted, {refused} were refused; a start on the full disk: {boots:?}",
         load.end().await
     );
 }
 
-/// What was answered is in the file, for others to read.
+/// Asserts that other gateways read every confirmed change from the file.
 async fn assert_stored(disk: &Disk, gateway: &Gateway) {
-    assert_eq!(listed(&gateway_on(&disk.url()), "auth").await, listed(gateway, "auth").await);
+    assert_eq!(read_split(&gateway_on(&disk.url()), "auth").await, read_split(gateway, "auth").await);
     let database = Database::connect(disk.url()).await.unwrap();
     books::assert_balanced_in(&database, Kind::Sqlite).await;
     database.close().await.unwrap();
 }
 
-/// Changes for a while: a refused one changes nothing. How many were made, and how many refused.
+/// Sends changes for a while; a refused one must change nothing. Returns the numbers of applied and refused
+/// changes.
 async fn change_without_room(gateway: &Gateway) -> (u32, u32) {
-    let (mut made, mut refused, start) = (0, 0, Instant::now());
-    let mut before = listed(gateway, "auth").await;
-    // What is allocated already takes some.
-    while refused < 20 && start.elapsed() < PATIENCE {
+    let mut made = 0;
+    let mut refused = 0;
+    let start = Instant::now();
+    let mut before = read_split(gateway, "auth").await;
+    // Some changes fit into space that is already allocated.
+    while refused < 20 && start.elapsed() < FULL_DISK_TIME {
         let status = change(gateway, "auth", 1 + made % 99).await;
-        let after = listed(gateway, "auth").await;
+        let after = read_split(gateway, "auth").await;
         if status == StatusCode::OK {
             made += 1;
         } else {
@@ -159,13 +164,13 @@ async fn change_without_room(gateway: &Gateway) -> (u32, u32) {
     (made, refused)
 }
 
-/// It soon needs another page.
+/// A registration that soon needs another page.
 fn long_registration(i: u32) -> ChangeRequest {
     let url = format!("http://backend:8080/{}", "x".repeat(900)).parse().unwrap();
     ChangeRequest::new(Change::register(format!("v{i}").parse().unwrap(), url), "campaign")
 }
 
-/// Registers until there is no room; how many there were.
+/// Registers versions until the store is full and returns their number.
 async fn fill(store: &SqlStore, service: &ServiceName) -> u32 {
     for i in 0.. {
         match store.commit(service, &long_registration(i)).await {
@@ -177,7 +182,7 @@ async fn fill(store: &SqlStore, service: &ServiceName) -> u32 {
     0
 }
 
-/// No page more for the file, on any machine.
+/// Limits the number of pages of the file, which works on every machine.
 async fn without_a_page_more() {
     let db = Database::connect("sqlite::memory:").await.unwrap();
     let store = SqlStore::with_connection(db.clone(), Migrations::Auto).await.unwrap();

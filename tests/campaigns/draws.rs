@@ -1,4 +1,5 @@
-//! Statistics of the draws: random ones are random, exact ones are more even than chance, and neither minds changes.
+//! Statistics of the draws: random draws are random, exact draws are more even than random ones, and changes
+//! disturb neither.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -14,10 +15,10 @@ use tower_canary::layer::{VersionChoice, WeightedVersion};
 use tower_canary::routing::{Change, Route, Split};
 use tower_canary::{Draw, RoutingHandle, Target, WeightedVersionLayer};
 
-use crate::figure;
+use crate::setting;
 use crate::splits::{at, set_weights, split};
 
-/// A client that answers with the last digit of the host that it was sent to, behind the status of 200: the position of the
+/// A client that responds with the status 200 plus the last digit of the host, which is the position of the
 /// version.
 #[derive(Clone, Debug)]
 struct Position;
@@ -49,12 +50,12 @@ fn layer(handle: &RoutingHandle) -> WeightedVersionLayer {
     WeightedVersionLayer::new(handle, Target::service("auth".parse().unwrap()))
 }
 
-/// The versions that requests in a row get, by their positions.
+/// Returns the positions of the versions of consecutive requests.
 fn drawn(handle: &RoutingHandle) -> impl Iterator<Item = usize> {
     let mut layered: WeightedVersion<Position> = layer(handle).layer(Position);
     std::iter::repeat_with(move || {
-        let answer = layered.call(Request::new(())).now_or_never().unwrap().unwrap();
-        position(answer.status())
+        let response = layered.call(Request::new(())).now_or_never().unwrap().unwrap();
+        position(response.status())
     })
 }
 
@@ -62,18 +63,22 @@ fn position(status: StatusCode) -> usize {
     usize::from(status.as_u16() - 200)
 }
 
-/// The probability of a split that is further from `weights` than that of `draws` requests, were they random.
+/// Returns the p-value of chi-square: the probability that random draws deviate from `weights` more than
+/// these draws.
 fn p_value(draw: Draw, weights: &[f64], draws: usize) -> f64 {
     let mut counts = vec![0.0; weights.len()];
     drawn(&handle(draw, &split(weights))).take(draws).for_each(|version| counts[version] += 1.0);
     let expected = |weight: &f64| weight * draws as f64 / 100.0;
-    let off = |(count, weight): (&f64, &f64)| (count - expected(weight)).powi(2) / expected(weight);
-    let chi_square = counts.iter().zip(weights).map(off).sum();
+    let chi_square = counts
+        .iter()
+        .zip(weights)
+        .map(|(count, weight): (&f64, &f64)| (count - expected(weight)).powi(2) / expected(weight))
+        .sum();
     ChiSquared::new(weights.len() as f64 - 1.0).unwrap().sf(chi_square)
 }
 
-/// The probability of values further from uniform than these, by Kolmogorov and Smirnov: the asymptotic series, with
-/// Stephens' correction for few values (1970), good to three digits from a dozen on.
+/// Returns the p-value of the Kolmogorov-Smirnov test against the uniform distribution: the asymptotic series
+/// with Stephens' correction for small samples (1970), exact to three digits for a dozen or more values.
 fn uniformity(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     let n = values.len() as f64;
@@ -81,11 +86,13 @@ fn uniformity(mut values: Vec<f64>) -> f64 {
         |(i, value): (usize, &f64)| (value - i as f64 / n).abs().max((value - (i as f64 + 1.0) / n).abs());
     let furthest = values.iter().enumerate().map(off).fold(0.0, f64::max);
     let lambda = (n.sqrt() + 0.12 + 0.11 / n.sqrt()) * furthest;
-    let term = |k: i32| {
-        let sign = if k % 2 == 1 { 2.0 } else { -2.0 };
-        sign * (-2.0 * f64::from(k).powi(2) * lambda.powi(2)).exp()
-    };
-    (1..=100).map(term).sum::<f64>().clamp(0.0, 1.0)
+    (1..=100)
+        .map(|k: i32| {
+            let sign = if k % 2 == 1 { 2.0 } else { -2.0 };
+            sign * (-2.0 * f64::from(k).powi(2) * lambda.powi(2)).exp()
+        })
+        .sum::<f64>()
+        .clamp(0.0, 1.0)
 }
 
 fn random_draws_are_random(runs: u64, draws: usize) {
@@ -95,13 +102,14 @@ fn random_draws_are_random(runs: u64, draws: usize) {
     };
     let random = p_values(|_| Draw::Random, runs);
     let below = random.iter().filter(|p| **p < 0.01).count();
-    let (random, exact) = (uniformity(random), uniformity(p_values(Draw::Seeded, runs.min(50))));
+    let random = uniformity(random);
+    let exact = uniformity(p_values(Draw::Seeded, runs.min(50)));
     println!(
         "{runs} runs of {draws} random draws at 50/30/15/5: p-values of chi-square are uniform with p = {random:.3}, \
-         {below} are below 0.01; those of the exact draw, which is no chance, with p = {exact:.1e}"
+         {below} are below 0.01; for the exact draw, which is not random, with p = {exact:.1e}"
     );
     assert!(random > 0.001, "not random");
-    assert!(exact < 0.001, "the test tells nothing");
+    assert!(exact < 0.001, "the test cannot detect exact draws");
 }
 
 #[test]
@@ -116,10 +124,11 @@ fn the_split_of_1_000_runs_of_a_million_random_draws_is_that_of_chance() {
 }
 
 fn seeds() -> u64 {
-    figure("CANARY_CAMPAIGN_SEEDS", 1_000)
+    setting("CANARY_CAMPAIGN_SEEDS", 1_000)
 }
 
-/// The furthest that the count of the last version in any `window` requests in a row is from its share.
+/// Returns the maximum deviation of the count of the last version from its share, stopped all windows of
+/// `window` requests.
 fn furthest(prefix: &[u32], window: usize, share: f64) -> f64 {
     let counts = prefix.windows(window + 1).map(|part| part[window] - part[0]);
     let (least, most) =
@@ -132,7 +141,8 @@ const WINDOWS: [(usize, f64); 3] = [(100, 2.0), (1_000, 2.0), (10_000, 3.0)];
 
 fn exact_draws_are_even(seeds: u64, draws: usize) {
     for weights in [&[90.0, 10.0][..], &[99.0, 1.0], &[50.0, 50.0], &[66.67, 33.33]] {
-        let (last, split) = (weights.len() - 1, split(weights));
+        let last = weights.len() - 1;
+        let split = split(weights);
         let mut worst = [0.0_f64; WINDOWS.len()];
         for seed in 1..=seeds {
             let handle = handle(Draw::Seeded(seed), &split);
@@ -167,11 +177,11 @@ fn exact_draws_of_1_000_seeds_are_off_by_two_or_three_at_most() {
     exact_draws_are_even(seeds(), 40_000);
 }
 
-/// Publishes a route after the other, as `next` makes them of one another, until it is over; how many.
-fn swap(handle: &RoutingHandle, over: &AtomicBool, next: impl Fn(&Split, u64) -> Split) -> u64 {
+/// Publishes routes, each made by `next` from the previous one, until the end. Returns their number.
+fn swap(handle: &RoutingHandle, stopped: &AtomicBool, next: impl Fn(&Split, u64) -> Split) -> u64 {
     let mut split = handle.route("auth").unwrap().split().clone();
     for swaps in 0.. {
-        if over.load(Ordering::Relaxed) {
+        if stopped.load(Ordering::Relaxed) {
             return swaps;
         }
         split = next(&split, swaps);
@@ -180,49 +190,53 @@ fn swap(handle: &RoutingHandle, over: &AtomicBool, next: impl Fn(&Split, u64) ->
     0
 }
 
-/// One thread draws while another swaps 90/10 for 20/80 and back: request by request, what the same seed gives for the
-/// split that it followed.
+/// One thread draws while another one switches between 90/10 and 20/80. Each choice must equal the choice of
+/// the same seed without switches, for the split that the request followed.
 fn a_sequence_goes_on_through_swaps(draws: usize) {
     let splits = [split(&[90.0, 10.0]), split(&[20.0, 80.0])];
     let [one, other] =
         splits.each_ref().map(|split| drawn(&handle(Draw::Seeded(9), split)).take(draws).collect::<Vec<_>>());
-    let (handle, over) = (handle(Draw::Seeded(9), &splits[0]), AtomicBool::new(false));
+    let handle = handle(Draw::Seeded(9), &splits[0]);
+    let stopped = AtomicBool::new(false);
     let first = splits[0].generation();
     let turn = |split: &Split, swaps: u64| {
         let weights = if swaps.is_multiple_of(2) { [20.0, 80.0] } else { [90.0, 10.0] };
         split.apply(&set_weights(&weights), at(3)).unwrap()
     };
     let mut layered = layer(&handle).with_choice().layer(Position);
-    let (swaps, seen, wrong) = std::thread::scope(|scope| {
-        let swapping = scope.spawn(|| swap(&handle, &over, turn));
-        let (mut seen, mut wrong) = ([0, 0], 0);
+    let (swaps, by_split, wrong) = std::thread::scope(|scope| {
+        let swapping = scope.spawn(|| swap(&handle, &stopped, turn));
+        let mut by_split = [0, 0];
+        let mut wrong = 0;
         for (one, other) in one.into_iter().zip(other) {
-            let answer = layered.call(Request::new(())).now_or_never().unwrap().unwrap();
-            let choice = answer.extensions().get::<VersionChoice>().unwrap();
+            let response = layered.call(Request::new(())).now_or_never().unwrap().unwrap();
+            let choice = response.extensions().get::<VersionChoice>().unwrap();
             let followed = usize::from((choice.generation - first) % 2 == 1);
-            seen[followed] += 1;
-            wrong += u32::from(position(answer.status()) != [one, other][followed]);
+            by_split[followed] += 1;
+            wrong += u32::from(position(response.status()) != [one, other][followed]);
         }
-        over.store(true, Ordering::Relaxed);
-        (swapping.join().unwrap(), seen, wrong)
+        stopped.store(true, Ordering::Relaxed);
+        (swapping.join().unwrap(), by_split, wrong)
     });
     assert_eq!(wrong, 0, "of {draws}");
-    println!("{draws} draws during {swaps} swaps, {seen:?} by each split: the same choices as without");
-    assert!(swaps > 1 && seen.iter().all(|count| *count > 0), "{swaps} swaps, {seen:?}");
+    println!("{draws} draws during {swaps} swaps, {by_split:?} by each split: the same choices as without");
+    assert!(swaps > 1 && by_split.iter().all(|count| *count > 0), "{swaps} swaps, {by_split:?}");
 }
 
-/// Two threads draw while routes are swapped that leave the weights alone: in sum what one thread draws without.
+/// Two threads draw while routes with unchanged weights are published. The sum must equal the sum of one
+/// thread without publications.
 fn a_count_is_exact_through_swaps(draws: usize) {
     let split = split(&[66.67, 33.33]);
     let alone = drawn(&handle(Draw::Seeded(9), &split)).take(draws).filter(|version| *version == 1).count();
-    let (handle, over) = (handle(Draw::Seeded(9), &split), AtomicBool::new(false));
+    let handle = handle(Draw::Seeded(9), &split);
+    let stopped = AtomicBool::new(false);
     let redraw = |split: &Split, _| split.apply(&Change::Redraw, UNIX_EPOCH).unwrap();
     let count = || drawn(&handle).take(draws / 2).filter(|version| *version == 1).count();
     let (swaps, together) = std::thread::scope(|scope| {
-        let swapping = scope.spawn(|| swap(&handle, &over, redraw));
+        let swapping = scope.spawn(|| swap(&handle, &stopped, redraw));
         let counting = [scope.spawn(count), scope.spawn(count)];
         let together = counting.into_iter().map(|thread| thread.join().unwrap()).sum::<usize>();
-        over.store(true, Ordering::Relaxed);
+        stopped.store(true, Ordering::Relaxed);
         (swapping.join().unwrap(), together)
     });
     println!(

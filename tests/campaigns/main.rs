@@ -1,15 +1,14 @@
-//! Long campaigns, each with figures on one line, and short forms of them that run with all other tests.
+//! Long campaigns with printed figures, and short forms that run with all other tests.
 //!
-//! The long ones are ignored unless asked for. What each of them does is in its file; how much of it, the environment
-//! says:
+//! The long ones are ignored by default. Each file describes its campaign, and variables set its size:
 //!
 //! ```sh
 //! cargo build --release --all-features --example gateway
 //! campaign() { cargo nextest run --release --all-features --test campaigns --run-ignored only --no-capture "$@"; }
-//! campaign                                         # all of them, with their defaults
+//! campaign                                         # all campaigns with their default sizes
 //! CANARY_CAMPAIGN_SECONDS=60 campaign storm
 //! CANARY_CAMPAIGN_KILLS=200 campaign killed
-//! CANARY_CAMPAIGN_CHANGES=1000 campaign writers    # of each of four
+//! CANARY_CAMPAIGN_CHANGES=1000 campaign writers    # of each of four writers
 //! CANARY_CAMPAIGN_BOOTS=50 campaign boots          # of four gateways each
 //! CANARY_CAMPAIGN_FOLLOWED=100 campaign replication
 //! CANARY_CAMPAIGN_DOWN_SECONDS=30 campaign outage
@@ -26,13 +25,20 @@
 //! CANARY_CAMPAIGN_HANDOVERS=3 CANARY_CAMPAIGN_STOPS=5 campaign stops
 //! ```
 //!
-//! They run on SQLite, and on the servers that `CANARY_TEST_POSTGRES_URL` and `CANARY_TEST_MYSQL_URL` name, in databases
-//! that they make and drop. `outage` runs a PostgreSQL of its own where one is installed, and some of `disks` need root,
-//! to mount a small disk; where something is missing they pass without a figure.
+//! Campaigns run on SQLite and on the servers of `CANARY_TEST_POSTGRES_URL` and `CANARY_TEST_MYSQL_URL`, in
+//! databases that they create and drop. The short forms on servers are in the modules `on_postgres` and
+//! `on_mysql`. They are ignored by default, and fail if the variable is not set:
+//!
+//! ```sh
+//! cargo test --all-features --test campaigns -- --ignored ::on_postgres:: ::on_mysql::
+//! ```
+//!
+//! `outage` starts its own PostgreSQL, and parts of `disks` mount a small disk as root. Where that is
+//! impossible they print `skipped` and pass.
 #![expect(clippy::disallowed_methods, reason = "tests spawn and read the environment")]
 #![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
-#![allow(clippy::expect_used, reason = "what tests share says what they lack")]
-#![allow(dead_code, reason = "the tests of the gateway use what these do not")]
+#![allow(clippy::expect_used, reason = "shared helpers name what is missing")]
+#![allow(dead_code, reason = "the gateway tests use more of the helpers")]
 
 #[path = "../gateway/attacks.rs"]
 mod attacks;
@@ -79,9 +85,11 @@ mod traces;
 mod users;
 #[path = "../gateway/versions.rs"]
 mod versions;
+#[path = "../shared/wait.rs"]
+mod wait;
 mod writers;
 
-/// A figure that the environment may change.
-fn figure(name: &str, default: u64) -> u64 {
+/// Reads a number from the environment.
+fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(default)
 }

@@ -1,4 +1,4 @@
-//! A database that goes away under load, comes back, or was never there.
+//! A database that fails under load, returns, or was never there.
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -10,22 +10,23 @@ use tower_canary::routing::Change;
 use tower_canary::store::sql::SqlStore;
 use tower_canary::store::{ChangeRequest, RouteStore};
 
-use crate::backends::{Backend, named};
+use crate::backends::{Backend, named_backend};
 use crate::cluster::{Cluster, free_port};
-use crate::figure;
 use crate::harness::Gateway;
-use crate::support::{Load, boot, gateway_on, listed, spread, until};
+use crate::setting;
+use crate::support::{Load, boot, gateway_on, percentiles, read_split};
+use crate::wait::wait_until;
 
-/// Within which a change is answered while the database is down: 3 seconds, and what measuring takes.
-const ANSWERED: Duration = Duration::from_millis(3_200);
-/// Within which what is in memory is read.
-const AT_ONCE: Duration = Duration::from_millis(200);
-/// Within which a change is served that was made after the database came back.
-const FRESH: Duration = Duration::from_secs(5);
-/// Within which a gateway gives up on a database that it needs to start.
-const GIVEN_UP: Duration = Duration::from_millis(3_500);
+/// Maximum time of a change while the database is down: 3 seconds, and a tolerance for the measurement.
+const CHANGE_TIMEOUT: Duration = Duration::from_millis(3_200);
+/// Maximum time of a read from memory.
+const READ_TIMEOUT: Duration = Duration::from_millis(200);
+/// Maximum time until a gateway serves a change made after the return of the database.
+const FRESH_TIMEOUT: Duration = Duration::from_secs(5);
+/// Maximum time until a start without the database fails.
+const START_TIMEOUT: Duration = Duration::from_millis(3_500);
 
-/// A gateway with two versions of `auth`, v1 at 100.
+/// Starts a gateway with two versions of `auth`, v1 at 100.
 async fn gateway(cluster: &Cluster, backend: &Backend) -> Gateway {
     let gateway = gateway_on(&cluster.url());
     for version in ["v1", "v2"] {
@@ -35,26 +36,26 @@ async fn gateway(cluster: &Cluster, backend: &Backend) -> Gateway {
 }
 
 async fn weight(gateway: &Gateway, version: &str) -> f64 {
-    listed(gateway, "auth").await;
+    read_split(gateway, "auth").await;
     gateway.weights("auth").await[version]
 }
 
-/// A change that cannot be made now, and a read that can; how long the change took.
-async fn assert_kept_serving(gateway: &Gateway) -> Duration {
+/// Asserts that a change fails and a read succeeds. Returns the time of the change.
+async fn assert_degraded(gateway: &Gateway) -> Duration {
     let start = Instant::now();
     let path = "/deployment/services/auth/versions/v2/weight";
-    let answer = gateway.try_admin(Method::PUT, path, &json!({ "weight": 90 })).await;
-    let (took, (status, problem)) = (start.elapsed(), answer.unwrap());
+    let response = gateway.try_admin(Method::PUT, path, &json!({ "weight": 90 })).await;
+    let (took, (status, problem)) = (start.elapsed(), response.unwrap());
     assert_eq!((status, &problem["type"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("store-unavailable")));
-    assert!(took < ANSWERED, "answered after {took:?}");
+    assert!(took < CHANGE_TIMEOUT, "failed after {took:?}");
     let start = Instant::now();
     assert_eq!(weight(gateway, "v2").await, 0.0);
-    assert!(start.elapsed() < AT_ONCE, "read after {:?}", start.elapsed());
+    assert!(start.elapsed() < READ_TIMEOUT, "read after {:?}", start.elapsed());
     took
 }
 
-/// Gives v2 a weight in the database, as another gateway would.
-async fn change_beside(cluster: &Cluster, percent: f64) {
+/// Sets the weight of v2 in the database, as another gateway would.
+async fn change_in_database(cluster: &Cluster, percent: f64) {
     let store = SqlStore::connect(&cluster.url()).await.unwrap();
     let weight = Change::set_weight("v2".parse().unwrap(), percent.try_into().unwrap());
     store
@@ -64,35 +65,40 @@ async fn change_beside(cluster: &Cluster, percent: f64) {
 }
 
 async fn campaign(mode: &str, down: Duration) {
-    let Some(cluster) = Cluster::start() else { return };
-    let backend = named("v", Duration::ZERO).await;
+    let Some(cluster) = Cluster::start() else { return println!("skipped: PostgreSQL is not installed") };
+    let backend = named_backend("v", Duration::ZERO).await;
     let gateway = gateway(&cluster, &backend).await;
     let load = Load::start(&gateway, "/auth/", 2);
     sleep(Duration::from_millis(300)).await;
     tokio::task::block_in_place(|| cluster.down(mode));
-    let (stopped, mut answers) = (Instant::now(), Vec::new());
+    let stopped = Instant::now();
+    let mut responses = Vec::new();
     while stopped.elapsed() < down {
-        answers.push(assert_kept_serving(&gateway).await);
+        responses.push(assert_degraded(&gateway).await);
     }
     tokio::task::block_in_place(|| cluster.up());
     let back = Instant::now();
-    change_beside(&cluster, 37.25).await;
-    until(FRESH, "the change beside it", async || weight(&gateway, "v2").await == 37.25).await;
+    change_in_database(&cluster, 37.25).await;
+    wait_until(FRESH_TIMEOUT, "the change in the database is served", async || {
+        weight(&gateway, "v2").await == 37.25
+    })
+    .await;
     let fresh = back.elapsed();
-    assert!(fresh < FRESH, "fresh after {fresh:?}");
+    assert!(fresh < FRESH_TIMEOUT, "fresh after {fresh:?}");
     gateway.set_weight("auth", "v2", 50.0).await;
-    let (requests, count) = (load.end().await, answers.len());
-    let (median, _, slowest) = spread(answers);
+    let requests = load.end().await;
+    let count = responses.len();
+    let (median, _, slowest) = percentiles(responses);
     println!(
         "{mode}: down for {down:?}, {requests} requests, none failed; {count} changes refused, median {median:.1?}, \
-         slowest {slowest:.1?}; fresh {fresh:.1?} after the return"
+         slowest {slowest:.1?}; fresh after {fresh:.1?}"
     );
 }
 
-/// The database comes back as it was before the last changes.
+/// The database returns in an earlier state.
 async fn assert_backup_is_followed() {
-    let Some(cluster) = Cluster::start() else { return };
-    let backend = named("v", Duration::ZERO).await;
+    let Some(cluster) = Cluster::start() else { return println!("skipped: PostgreSQL is not installed") };
+    let backend = named_backend("v", Duration::ZERO).await;
     let gateway = gateway(&cluster, &backend).await;
     gateway.set_weight("auth", "v2", 10.0).await;
     tokio::task::block_in_place(|| {
@@ -100,20 +106,24 @@ async fn assert_backup_is_followed() {
         cluster.back_up();
         cluster.up();
     });
-    change_beside(&cluster, 80.0).await;
-    until(FRESH, "the later change", async || weight(&gateway, "v2").await == 80.0).await;
+    change_in_database(&cluster, 80.0).await;
+    wait_until(FRESH_TIMEOUT, "the later change is served", async || weight(&gateway, "v2").await == 80.0)
+        .await;
     let load = Load::start(&gateway, "/auth/", 2);
     tokio::task::block_in_place(|| {
         cluster.down("immediate");
         cluster.restore();
         cluster.up();
     });
-    let fresh = until(FRESH, "what the backup holds", async || weight(&gateway, "v2").await == 10.0).await;
+    let fresh = wait_until(FRESH_TIMEOUT, "the restored state is served", async || {
+        weight(&gateway, "v2").await == 10.0
+    })
+    .await;
     gateway.set_weight("auth", "v2", 20.0).await;
     println!("backup: followed after {fresh:.1?}, {} requests, none failed", load.end().await);
 }
 
-/// Databases that are not there, each by what its URL starts with.
+/// Asserts that starts on unreachable databases fail soon. `scheme` is the scheme of their URLs.
 fn assert_refused_soon(scheme: &str) {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let ports = [("refused", free_port()), ("silent", silent.local_addr().unwrap().port())];
@@ -122,7 +132,7 @@ fn assert_refused_soon(scheme: &str) {
         let refusal = boot(&url).expect_err("nothing is there");
         assert!(refusal.line.contains("check that it runs and can be reached"), "{}", refusal.line);
         assert!(!refusal.line.contains("hunter2"), "{}", refusal.line);
-        assert!(refusal.took < GIVEN_UP, "{what}: given up after {:?}", refusal.took);
+        assert!(refusal.took < START_TIMEOUT, "{what}: failed after {:?}", refusal.took);
         println!("{scheme}, {what}: {:.1?}: {}", refusal.took, refusal.line);
     }
 }
@@ -151,7 +161,7 @@ async fn a_postgres_that_comes_back_from_a_backup_is_followed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
 async fn no_request_fails_while_postgres_is_away() {
-    let down = Duration::from_secs(figure("CANARY_CAMPAIGN_DOWN_SECONDS", 30));
+    let down = Duration::from_secs(setting("CANARY_CAMPAIGN_DOWN_SECONDS", 30));
     for mode in ["immediate", "fast"] {
         campaign(mode, down).await;
     }

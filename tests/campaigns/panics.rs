@@ -1,4 +1,4 @@
-//! Panics in what the host brings along: its store, its preflight, its function of a target, its client.
+//! Panics in code of the application: its store, its version check, its target function and its client.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -18,54 +18,54 @@ use tower_canary::store::{
 };
 use tower_canary::{Deployments, RoutingHandle, ServiceName, Target, WeightedVersionLayer};
 
-use crate::figure;
-use crate::support::until;
+use crate::setting;
+use crate::wait::wait_until;
 
 const VERSIONS: [&str; 2] = ["v1", "v2"];
 
-/// Panics without the message that a panic prints: thousands of them are meant to happen.
+/// Panics without a printed message, since thousands of panics are intended.
 fn panic_quietly() -> ! {
     std::panic::resume_unwind(Box::new("injected"))
 }
 
-/// When to panic: one time in five, unless it is calm.
+/// Panics with a probability of one in five, unless disabled.
 #[derive(Debug, Default)]
-struct Nerves {
-    calm: AtomicBool,
+struct PanicInjector {
+    disabled: AtomicBool,
     panics: AtomicU64,
 }
 
-impl Nerves {
-    fn try_them(&self) {
-        if !self.calm.load(Ordering::SeqCst) && rand::random_ratio(1, 5) {
+impl PanicInjector {
+    fn maybe_panic(&self) {
+        if !self.disabled.load(Ordering::SeqCst) && rand::random_ratio(1, 5) {
             self.panics.fetch_add(1, Ordering::SeqCst);
             panic_quietly();
         }
     }
 }
 
-/// A store that panics before it does what it is asked, or after.
+/// A store that panics before or after a call.
 #[derive(Debug, Default)]
-struct Nervous {
+struct PanickingStore {
     inner: MemoryStore,
-    nerves: Arc<Nerves>,
+    injector: Arc<PanicInjector>,
 }
 
 #[async_trait]
-impl RouteStore for Nervous {
+impl RouteStore for PanickingStore {
     async fn load(&self, after: u64) -> Result<Snapshot, StoreError> {
-        self.nerves.try_them();
+        self.injector.maybe_panic();
         yield_now().await;
         let loaded = self.inner.load(after).await;
-        self.nerves.try_them();
+        self.injector.maybe_panic();
         loaded
     }
 
     async fn commit(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
-        self.nerves.try_them();
+        self.injector.maybe_panic();
         let applied = self.inner.commit(service, request).await;
         yield_now().await;
-        self.nerves.try_them();
+        self.injector.maybe_panic();
         applied
     }
 
@@ -75,31 +75,31 @@ impl RouteStore for Nervous {
         before: Option<u64>,
         limit: u32,
     ) -> Result<Vec<HistoryEntry>, StoreError> {
-        self.nerves.try_them();
+        self.injector.maybe_panic();
         self.inner.history(service, before, limit).await
     }
 }
 
 #[async_trait]
-impl VersionCheck for Nerves {
+impl VersionCheck for PanicInjector {
     fn admit(&self, _: &Backend) -> Result<(), UrlRefused> {
-        self.try_them();
+        self.maybe_panic();
         Ok(())
     }
 
     async fn probe(&self, _: &Version, _: Option<&HealthPath>) -> Result<Option<Healthy>, Unhealthy> {
-        self.try_them();
+        self.maybe_panic();
         yield_now().await;
         Ok(None)
     }
 }
 
-/// A preflight on the nerves of a store.
+/// A version check that shares the injector of a store.
 #[derive(Debug)]
-struct Shared(Arc<Nerves>);
+struct SharedCheck(Arc<PanicInjector>);
 
 #[async_trait]
-impl VersionCheck for Shared {
+impl VersionCheck for SharedCheck {
     fn admit(&self, backend: &Backend) -> Result<(), UrlRefused> {
         self.0.admit(backend)
     }
@@ -121,12 +121,12 @@ fn switch_to(version: &str) -> ChangeRequest {
     ChangeRequest::new(Change::switch(version.parse().unwrap()), "campaign")
 }
 
-/// Two versions of `auth` in a store that is calm so far.
-async fn calm() -> (Arc<Nervous>, Deployments) {
-    let store = Arc::new(Nervous::default());
-    store.nerves.calm.store(true, Ordering::SeqCst);
-    let preflight = Shared(Arc::clone(&store.nerves));
-    let deployments = Deployments::start(Arc::clone(&store), preflight).await.unwrap();
+/// Creates two versions of `auth` in a store whose panics are disabled.
+async fn setup() -> (Arc<PanickingStore>, Deployments) {
+    let store = Arc::new(PanickingStore::default());
+    store.injector.disabled.store(true, Ordering::SeqCst);
+    let check = SharedCheck(Arc::clone(&store.injector));
+    let deployments = Deployments::start(Arc::clone(&store), check).await.unwrap();
     for version in VERSIONS {
         let register = Change::register(version.parse().unwrap(), "http://backend".parse().unwrap());
         deployments.apply(&auth(), ChangeRequest::new(register, "campaign")).await.unwrap();
@@ -134,26 +134,26 @@ async fn calm() -> (Arc<Nervous>, Deployments) {
     (store, deployments)
 }
 
-/// What a request is to meet on its way.
+/// The header that names the place of the panic.
 const PANIC_IN: &str = "x-panic-in";
 
-fn meets(request: &http::HeaderMap, place: &str) {
+fn panic_at(request: &http::HeaderMap, place: &str) {
     if request.get(PANIC_IN).is_some_and(|named| named == place) {
         panic_quietly();
     }
 }
 
-/// One request through the layer, to a client that may panic at once or after a while.
+/// Sends one request through the layer to a client that panics if the header says so.
 async fn request(handle: RoutingHandle, panic_in: Option<&'static str>) {
     let target = Target::from_fn(|head| {
-        meets(head.headers, "target");
+        panic_at(head.headers, "target");
         Some(auth())
     });
     let client = tower::service_fn(|request: Request<()>| {
-        meets(request.headers(), "call");
+        panic_at(request.headers(), "call");
         async move {
             yield_now().await;
-            meets(request.headers(), "answer");
+            panic_at(request.headers(), "response");
             Ok::<_, Infallible>(Response::new(Full::new(Bytes::from("hello"))))
         }
     });
@@ -167,7 +167,7 @@ async fn request(handle: RoutingHandle, panic_in: Option<&'static str>) {
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "hello");
 }
 
-/// Whether the task ended by a panic that was injected; any other is a failure.
+/// Returns whether the task ended by an injected panic. Any other panic is a failure.
 fn was_injected(ended: Result<(), JoinError>) -> bool {
     let Err(error) = ended else { return false };
     let cause = error.into_panic();
@@ -183,13 +183,14 @@ fn assert_nothing_in_flight(handle: &RoutingHandle) {
     }
 }
 
-/// Every other request panics somewhere; each in a task of its own, as a server would run them.
+/// Every other request panics somewhere. Each request has its own task, as in a server.
 async fn requests_that_panic(count: u64) {
-    let (_, deployments) = calm().await;
+    let (_, deployments) = setup().await;
     let mut tasks = JoinSet::new();
-    let (mut sent, mut panicked) = (0, 0);
+    let mut sent = 0;
+    let mut panicked = 0;
     for i in 0..count {
-        let place = [None, Some("target"), None, Some("call"), None, Some("answer")][(i % 6) as usize];
+        let place = [None, Some("target"), None, Some("call"), None, Some("response")][(i % 6) as usize];
         sent += u64::from(place.is_some());
         tasks.spawn(request(deployments.handle().clone(), place));
         if tasks.len() >= 32 {
@@ -204,11 +205,11 @@ async fn requests_that_panic(count: u64) {
     }
     assert_eq!(panicked, sent, "a request fails by its own panic alone");
     assert_nothing_in_flight(deployments.handle());
-    println!("requests: {panicked} of {count} panicked, the others were answered, none is left in flight");
+    println!("requests: {panicked} of {count} panicked, the others succeeded, none is left in flight");
 }
 
-/// One thing that somebody asks of the deployments.
-async fn ask(deployments: Deployments, i: u64) {
+/// Runs one operation of the deployments.
+async fn operate(deployments: Deployments, i: u64) {
     match i % 4 {
         0 | 1 => drop(deployments.apply(&auth(), switch_to(VERSIONS[(i / 4 % 2) as usize])).await.unwrap()),
         2 => drop(deployments.history(&auth(), None, 10).await.unwrap()),
@@ -216,33 +217,34 @@ async fn ask(deployments: Deployments, i: u64) {
     }
 }
 
-/// Store and preflight panic at random, while requests go on.
+/// The store and the version check panic at random while requests continue.
 async fn changes_that_panic(count: u64) {
-    let (store, deployments) = calm().await;
-    store.nerves.calm.store(false, Ordering::SeqCst);
-    let (mut panicked, mut asking) = (0, JoinSet::new());
+    let (store, deployments) = setup().await;
+    store.injector.disabled.store(false, Ordering::SeqCst);
+    let mut panicked = 0;
+    let mut operations = JoinSet::new();
     for i in 0..count {
-        asking.spawn(ask(deployments.clone(), i));
+        operations.spawn(operate(deployments.clone(), i));
         request(deployments.handle().clone(), None).await;
-        if asking.len() >= 8 {
-            panicked += u64::from(was_injected(asking.join_next().await.unwrap()));
+        if operations.len() >= 8 {
+            panicked += u64::from(was_injected(operations.join_next().await.unwrap()));
         }
     }
-    while let Some(ended) = asking.join_next().await {
+    while let Some(ended) = operations.join_next().await {
         panicked += u64::from(was_injected(ended));
     }
-    store.nerves.calm.store(true, Ordering::SeqCst);
-    assert_eq!(panicked, store.nerves.panics.load(Ordering::SeqCst));
+    store.injector.disabled.store(true, Ordering::SeqCst);
+    assert_eq!(panicked, store.injector.panics.load(Ordering::SeqCst));
     assert_usable(&deployments).await;
-    println!("changes: {panicked} of {count} panicked, {count} requests were answered meanwhile");
+    println!("changes: {panicked} of {count} panicked, {count} requests succeeded meanwhile");
 }
 
-/// No lock is left poisoned or held: everything can still be done.
+/// Asserts that no lock is poisoned or held: every operation works.
 async fn assert_usable(deployments: &Deployments) {
     let auth = auth();
     for version in ["v1", "v2", "v1"] {
-        let asked = deployments.apply(&auth, switch_to(version));
-        let applied = tokio::time::timeout(Duration::from_secs(1), asked).await.unwrap().unwrap();
+        let applying = deployments.apply(&auth, switch_to(version));
+        let applied = tokio::time::timeout(Duration::from_secs(1), applying).await.unwrap().unwrap();
         let served = deployments.handle().route("auth").unwrap();
         assert_eq!(served.split(), &applied.after);
     }
@@ -253,25 +255,27 @@ async fn assert_usable(deployments: &Deployments) {
     assert_nothing_in_flight(deployments.handle());
 }
 
-/// A store that panics is followed on, as one that fails is.
+/// The gateway keeps following a store that panics, as one that fails.
 async fn following_of_panics(panics: u64) {
-    let (store, deployments) = calm().await;
-    store.nerves.calm.store(false, Ordering::SeqCst);
+    let (store, deployments) = setup().await;
+    store.injector.disabled.store(false, Ordering::SeqCst);
     let run = deployments.clone().run_every(Duration::from_millis(10), std::future::pending());
     let running = tokio::spawn(run);
-    let enough = async || running.is_finished() || store.nerves.panics.load(Ordering::SeqCst) >= panics;
-    until(Duration::from_secs(20), "the store is asked again and again", enough).await;
-    assert!(!running.is_finished(), "a panic of the store ended the following of it");
-    store.nerves.calm.store(true, Ordering::SeqCst);
-    // Another gateway.
+    wait_until(Duration::from_secs(20), "the store is called again and again", async || {
+        running.is_finished() || store.injector.panics.load(Ordering::SeqCst) >= panics
+    })
+    .await;
+    assert!(!running.is_finished(), "a panic of the store ended the task that follows it");
+    store.injector.disabled.store(true, Ordering::SeqCst);
+    // A change by another gateway.
     let after = store.inner.commit(&auth(), &switch_to("v2").without_check()).await.unwrap().after;
     let served = async || *deployments.handle().route("auth").unwrap().split() == after;
-    let took = until(Duration::from_secs(6), "what the store holds", served).await;
-    println!("following: goes on after {panics} panics of the store, fresh after {took:.1?}");
+    let took = wait_until(Duration::from_secs(6), "the stored split is served", served).await;
+    println!("following: continues after {panics} panics of the store, fresh after {took:.1?}");
 }
 
-fn many() -> u64 {
-    figure("CANARY_CAMPAIGN_PANICS", 10_000)
+fn campaign_size() -> u64 {
+    setting("CANARY_CAMPAIGN_PANICS", 10_000)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -292,11 +296,11 @@ async fn a_store_that_panics_is_followed_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
 async fn of_thousands_of_requests_that_panic_none_takes_another_with_it() {
-    requests_that_panic(2 * many()).await;
+    requests_that_panic(2 * campaign_size()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
 async fn thousands_of_panics_of_the_store_and_the_preflight_fail_those_changes_alone() {
-    changes_that_panic(5 * many()).await;
+    changes_that_panic(5 * campaign_size()).await;
 }

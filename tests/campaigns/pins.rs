@@ -1,4 +1,4 @@
-//! Users without a key, whom the gateway keeps by a cookie of its own.
+//! Users without a key, who keep their version by a pin cookie.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,18 +6,18 @@ use std::time::Duration;
 use http::{Method, Request, StatusCode};
 use serde_json::Value;
 
-use crate::backends::{Backend, named};
-use crate::figure;
+use crate::backends::{Backend, named_backend};
 use crate::harness::{Gateway, HttpClient, empty, read};
-use crate::support::each;
+use crate::setting;
+use crate::support::concurrently;
 
 const VISITS: usize = 50;
 
-/// What the browsers of some users keep, and which version answered each last.
+/// The cookies of some users, and the version that served each one last.
 struct Users {
     pins: Arc<[Option<String>]>,
     versions: Vec<String>,
-    /// How many of the visits of all set a cookie.
+    /// Number of responses of the last visits that set a cookie.
     set: usize,
 }
 
@@ -26,49 +26,54 @@ impl Users {
         Self { pins: vec![None; count].into(), versions: Vec::new(), set: 0 }
     }
 
-    /// Lets each user visit `gateway` so many times. Within them nobody may change version.
+    /// Sends `times` requests of each user. No user may change version meanwhile.
     async fn visit(&mut self, gateway: &Gateway, times: usize) {
         let (url, pins): (Arc<str>, _) = (gateway.url("/auth/").into(), Arc::clone(&self.pins));
-        let ask = move |client, user: usize| visits(client, Arc::clone(&url), pins[user].clone(), times);
-        let visited = each(self.pins.len(), ask).await;
+        let visited = concurrently(self.pins.len(), move |client, user: usize| {
+            visits(client, Arc::clone(&url), pins[user].clone(), times)
+        })
+        .await;
         self.set = visited.iter().map(|(.., set)| set).sum();
         let (versions, pins): (_, Vec<_>) =
             visited.into_iter().map(|(version, pin, _)| (version, pin)).unzip();
-        (self.versions, self.pins) = (versions, pins.into());
+        self.versions = versions;
+        self.pins = pins.into();
     }
 
     fn on(&self, version: &str) -> usize {
         self.versions.iter().filter(|name| *name == version).count()
     }
 
-    /// That `percent` of the users are on v2, to a point.
+    /// Asserts that `percent` of the users are on v2, within one point.
     fn assert_share(&self, percent: usize, what: &str) {
-        let (canary, users) = (self.on("v2"), self.versions.len());
+        let canary = self.on("v2");
+        let users = self.versions.len();
         println!("{what}: {canary} of {users} users on the canary, {percent} % expected");
         assert!((100 * canary).abs_diff(percent * users) <= users, "{canary} of {users}");
     }
 }
 
-/// The version that answered all visits, the pin after them, and how many set a cookie.
+/// Returns the version that served all visits, the last pin, and the number of responses that set a cookie.
 async fn visits(
     client: HttpClient,
     url: Arc<str>,
     mut pin: Option<String>,
     times: usize,
 ) -> (String, Option<String>, usize) {
-    let (mut version, mut set) = (None, 0);
+    let mut version = None;
+    let mut set = 0;
     for _ in 0..times {
         let mut request = Request::get(&*url);
         if let Some(pin) = &pin {
             request = request.header("cookie", pin);
         }
-        let answer = read(client.request(request.body(empty()).unwrap()).await.unwrap()).await;
-        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
-        if let Some(cookie) = answer.headers.get("set-cookie") {
+        let response = read(client.request(request.body(empty()).unwrap()).await.unwrap()).await;
+        assert_eq!(response.status, StatusCode::OK, "{}", response.text);
+        if let Some(cookie) = response.headers.get("set-cookie") {
             pin = cookie.to_str().unwrap().split(';').next().map(str::to_owned);
             set += 1;
         }
-        let name = answer.text.split_whitespace().nth(1).unwrap();
+        let name = response.text.split_whitespace().nth(1).unwrap();
         assert_eq!(version.get_or_insert_with(|| name.to_owned()), name, "within {times} visits");
     }
     (version.unwrap(), pin, set)
@@ -76,26 +81,27 @@ async fn visits(
 
 async fn two_versions() -> (Gateway, [Backend; 2]) {
     let gateway = Gateway::start(&["--no-demo", "--pin-cookie", "pin"]);
-    let backends = [named("v1", Duration::ZERO).await, named("v2", Duration::ZERO).await];
+    let backends = [named_backend("v1", Duration::ZERO).await, named_backend("v2", Duration::ZERO).await];
     for (name, backend) in ["v1", "v2"].into_iter().zip(&backends) {
         gateway.register("auth", name, &backend.url).await;
     }
     (gateway, backends)
 }
 
-/// That a re-weight moves none of `users`, who are a tenth on the canary, and is followed by new ones.
+/// Asserts that a weight change moves none of `users`, with a tenth on the canary, and applies to new
+/// users.
 async fn re_weight(gateway: &Gateway, users: &mut Users, percent: u8) {
     let before = users.versions.clone();
     gateway.set_weight("auth", "v2", percent.into()).await;
     users.visit(gateway, 2).await;
     users.assert_share(10, &format!("canary set to {percent} %, those pinned before"));
-    assert!(users.versions == before && users.set == 0, "nobody moves");
+    assert!(users.versions == before && users.set == 0, "no user moves");
     let mut new = Users::new(before.len());
     new.visit(gateway, 2).await;
     new.assert_share(percent.into(), &format!("canary set to {percent} %, new ones"));
 }
 
-/// That each of `users` is drawn once more, and stays.
+/// Asserts that a redraw draws each of `users` once, and that they stay afterwards.
 async fn redraw(gateway: &Gateway, users: &mut Users) {
     gateway.admin(Method::POST, "/deployment/services/auth/redraw", Value::Null).await;
     users.visit(gateway, 2).await;
@@ -106,7 +112,7 @@ async fn redraw(gateway: &Gateway, users: &mut Users) {
     assert!(users.versions == redrawn && users.set == 0, "and stays");
 }
 
-/// Users who keep their cookies stay with their version, at whatever weight, until all are drawn anew.
+/// Users who keep their cookies stay with their version at any weight, until a redraw.
 async fn campaign(count: usize, times: usize) {
     let (gateway, _backends) = two_versions().await;
     gateway.set_weight("auth", "v2", 10.0).await;
@@ -128,5 +134,5 @@ async fn a_tenth_of_the_visitors_is_a_tenth_after_many_requests() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
 async fn a_tenth_of_10_000_visitors_is_a_tenth_after_50_requests_each() {
-    campaign(usize::try_from(figure("CANARY_CAMPAIGN_VISITORS", 10_000)).unwrap(), VISITS).await;
+    campaign(usize::try_from(setting("CANARY_CAMPAIGN_VISITORS", 10_000)).unwrap(), VISITS).await;
 }

@@ -1,50 +1,54 @@
-//! Hours of everything at once, in as many minutes as there are.
+//! Long soaks of a gateway under all kinds of traffic.
 
 use std::time::Duration;
 
-use crate::figure;
-use crate::soak::{Held, Soaked, soak};
+use crate::setting;
+use crate::soak::{Resources, SoakReport, soak};
 
-/// Memory may grow by so much from the second third to the last, in KiB.
+/// Maximum growth of the mean memory from the second third to the last, in KiB.
 const GROWTH: f64 = 1_024.0;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
 async fn a_soaked_gateway_holds_no_more_memory_files_or_tasks_than_before() {
-    let minutes = figure("CANARY_SOAK_MINUTES", 10);
-    let Soaked { samples, before, after, done } = soak(Duration::from_secs(60 * minutes)).await;
+    let minutes = setting("CANARY_SOAK_MINUTES", 10);
+    let SoakReport { samples, before, after, done } = soak(Duration::from_secs(60 * minutes)).await;
     println!("{minutes} minutes: {done:?}");
     println!("{before:?} before, {after:?} after");
     let thirds: Vec<_> = samples.chunks(samples.len().div_ceil(3)).collect();
     for (name, get) in [
-        ("memory in KiB", (|held: &Held| held.memory as f64) as fn(&Held) -> f64),
-        ("files", |held| held.files as f64),
-        ("files of the database", |held| held.of_database as f64),
-        ("tasks", |held| held.tasks as f64),
+        ("memory in KiB", (|resources: &Resources| resources.memory as f64) as fn(&Resources) -> f64),
+        ("files", |resources| resources.files as f64),
+        ("files of the database", |resources| resources.database_files as f64),
+        ("tasks", |resources| resources.tasks as f64),
     ] {
         let means = thirds.iter().map(|third| mean(&third.iter().map(get).collect::<Vec<_>>()));
         let settled: Vec<_> = samples[thirds[0].len()..].iter().map(get).collect();
         let (slope, error) = slope(&settled);
-        let (slope, error) = (slope * 3_600.0, error * 3_600.0);
+        let slope = slope * 3_600.0;
+        let error = error * 3_600.0;
         println!(
             "{name}: means of thirds {:.1?}, after the first {slope:.1} ± {error:.1} an hour",
             means.collect::<Vec<_>>()
         );
     }
-    let memory = |third: &[Held]| mean(&third.iter().map(|held| held.memory as f64).collect::<Vec<_>>());
+    let memory = |third: &[Resources]| {
+        mean(&third.iter().map(|resources| resources.memory as f64).collect::<Vec<_>>())
+    };
     let growth = memory(thirds[2]) - memory(thirds[1]);
     assert!(growth <= GROWTH, "memory grew by {growth} KiB");
-    assert!(after.is_no_more_than(before));
+    assert!(after.has_no_leak_since(before));
 }
 
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// The slope of the line through values that are a second apart (least squares), and its standard error.
+/// Returns the least-squares slope of values that are one second apart, and its standard error.
 fn slope(values: &[f64]) -> (f64, f64) {
     let n = values.len() as f64;
-    let (x, y) = ((n - 1.0) / 2.0, mean(values));
+    let x = (n - 1.0) / 2.0;
+    let y = mean(values);
     let from_middle = || (0_u32..).map(|i| f64::from(i) - x).zip(values);
     let spread: f64 = from_middle().map(|(x, _)| x * x).sum();
     let slope = from_middle().map(|(x, value)| x * (value - y)).sum::<f64>() / spread;

@@ -1,32 +1,35 @@
-//! Versions whose process is stopped: by the script, by SIGTERM and by SIGKILL.
+//! Stopping the process of a version: by the script, by SIGTERM and by SIGKILL.
 
 use std::time::Duration;
 
-use crate::figure;
 use crate::handovers::{Handover, Kind, Plan, end_after_switch, hand_over};
-use crate::support::spread;
+use crate::setting;
+use crate::support::percentiles;
 use crate::versions::Process;
 
 const EACH: Duration = Duration::from_secs(2);
 
-/// The script may know so long after the end of the last one.
+/// Maximum time from the last end until the script continues.
 const LATE: Duration = Duration::from_millis(100);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
 async fn scripted_handovers_under_load_cut_nothing_off_and_wait_no_longer_than_they_must() {
-    let (mut requests, mut late) = (0, Vec::new());
-    for round in 0..figure("CANARY_CAMPAIGN_HANDOVERS", 3) {
+    let mut requests = 0;
+    let mut delays = Vec::new();
+    for round in 0..setting("CANARY_CAMPAIGN_HANDOVERS", 3) {
         for last in [Some(Kind::Upload), Some(Kind::Download), Some(Kind::Socket), None] {
             let held = if last.is_some() { 5 } else { 0 };
             let plan = Plan { clients: 50, each: EACH, held, last };
-            let Handover { requests: more, late: by } = hand_over(plan).await;
-            println!("round {round}, {last:?} ends last: {more} requests, none failed; known {by:?} later");
+            let Handover { requests: more, delay } = hand_over(plan).await;
+            println!(
+                "round {round}, {last:?} ends last: {more} requests, none failed; known {delay:?} later"
+            );
             requests += more;
-            late.push(by);
+            delays.push(delay);
         }
     }
-    let (median, _, most) = spread(late);
+    let (median, _, most) = percentiles(delays);
     println!(
         "{requests} requests, none failed, nothing cut off; known {median:?} later (median), at most {most:?}"
     );
@@ -36,7 +39,7 @@ async fn scripted_handovers_under_load_cut_nothing_off_and_wait_no_longer_than_t
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
 async fn a_process_with_200_requests_in_flight_loses_none_by_sigterm_and_only_them_by_sigkill() {
-    for round in 0..figure("CANARY_CAMPAIGN_STOPS", 5) {
+    for round in 0..setting("CANARY_CAMPAIGN_STOPS", 5) {
         let terminated = end_after_switch(200, EACH, |old: &mut Process| {
             old.terminate();
             assert_eq!(old.ended().code(), Some(0));
@@ -44,7 +47,7 @@ async fn a_process_with_200_requests_in_flight_loses_none_by_sigterm_and_only_th
         let terminated = terminated.await;
         let killed = end_after_switch(200, EACH, Process::kill).await;
         println!("round {round}: SIGTERM: {terminated:?}; SIGKILL: {killed:?}");
-        assert_eq!((terminated.answered, terminated.failed), (200, 0));
-        assert_eq!((killed.answered, killed.failed), (0, 200));
+        assert_eq!((terminated.succeeded, terminated.failed), (200, 0));
+        assert_eq!((killed.succeeded, killed.failed), (0, 200));
     }
 }

@@ -1,4 +1,4 @@
-//! Weights that change all the time, under full load.
+//! Continuous weight changes under full load.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,40 +20,40 @@ use tower_canary::{
     Deployments, Draw, NoVersionCheck, RoutingHandle, Target, VersionName, WeightedVersionLayer,
 };
 
-use crate::backends::{Backend, named};
-use crate::figure;
+use crate::backends::{Backend, named_backend};
 use crate::harness::Gateway;
+use crate::setting;
 
 const CONNECTIONS: usize = 16;
 const VERSIONS: [&str; 3] = ["v1", "v2", "v3"];
 
-/// What the load and the changes see of each other.
+/// The state shared by load and changes.
 #[derive(Debug, Default)]
-struct Watch {
-    /// The generation of the last change that was answered.
-    answered: AtomicU64,
-    over: AtomicBool,
+struct SharedState {
+    /// The generation of the last confirmed change.
+    confirmed: AtomicU64,
+    stopped: AtomicBool,
 }
 
 fn seconds() -> Duration {
-    Duration::from_secs(figure("CANARY_CAMPAIGN_SECONDS", 60))
+    Duration::from_secs(setting("CANARY_CAMPAIGN_SECONDS", 60))
 }
 
 async fn backends() -> Vec<Backend> {
     let mut backends = Vec::new();
     for version in VERSIONS {
-        backends.push(named(version, Duration::ZERO).await);
+        backends.push(named_backend(version, Duration::ZERO).await);
     }
     backends
 }
 
 fn weights(map: [u16; 3]) -> Change {
     let weight = |hundredths| tower_canary::Weight::from_hundredths(hundredths).unwrap();
-    let named = VERSIONS.iter().zip(map).map(|(name, w)| (name.parse::<VersionName>().unwrap(), weight(w)));
-    Change::SetWeights(named.collect())
+    let weights = VERSIONS.iter().zip(map).map(|(name, w)| (name.parse::<VersionName>().unwrap(), weight(w)));
+    Change::SetWeights(weights.collect())
 }
 
-/// Splits in which every version is at 0 in turn.
+/// Returns splits in which each version is at 0 in turn.
 fn split_at(step: u64) -> [u16; 3] {
     let part = u16::try_from(step % 9_998).unwrap() + 1;
     let mut split = [part, 10_000 - part, 0];
@@ -72,18 +72,20 @@ async fn deployments(store: impl RouteStore, backends: &[Backend]) -> Deployment
     deployments
 }
 
-/// Sends requests one after the other until it is over; how many, and how long each took.
-async fn load(deployments: Deployments, watch: Arc<Watch>) -> (u64, Vec<Duration>) {
+/// Sends requests until the end. Returns their number and the time of each one.
+async fn load(deployments: Deployments, state: Arc<SharedState>) -> (u64, Vec<Duration>) {
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     let layer = WeightedVersionLayer::new(deployments.handle(), Target::path_segment()).with_choice();
     let layered = layer.layer(client);
-    let (mut count, mut took) = (0, Vec::new());
-    while !watch.over.load(Ordering::Relaxed) {
-        let (start, answered) = (Instant::now(), watch.answered.load(Ordering::SeqCst));
+    let mut count = 0;
+    let mut took = Vec::new();
+    while !state.stopped.load(Ordering::Relaxed) {
+        let start = Instant::now();
+        let confirmed = state.confirmed.load(Ordering::SeqCst);
         let request = Request::get("/auth/hello").body(Full::default()).unwrap();
         let response = layered.clone().oneshot(request).await.unwrap();
         let choice = response.extensions().get::<VersionChoice>().unwrap().clone();
-        assert!(choice.generation >= answered, "{} after {answered} was answered", choice.generation);
+        assert!(choice.generation >= confirmed, "{} after {confirmed} was confirmed", choice.generation);
         if choice.generation > 4 {
             let step = choice.generation - 5;
             let i = VERSIONS.iter().position(|name| *name == choice.version.as_str()).unwrap();
@@ -104,8 +106,8 @@ async fn load(deployments: Deployments, watch: Arc<Watch>) -> (u64, Vec<Duration
     (count, took)
 }
 
-/// Changes the split `per_second` times a second, or as often as the store can.
-async fn change(deployments: Deployments, watch: Arc<Watch>, per_second: Option<u32>) -> u64 {
+/// Changes the split `per_second` times a second, or as fast as the store allows.
+async fn change(deployments: Deployments, state: Arc<SharedState>, per_second: Option<u32>) -> u64 {
     let service = "auth".parse().unwrap();
     let mut tick = per_second.map(|rate| interval(Duration::from_secs(1) / rate));
     if let Some(tick) = &mut tick {
@@ -115,29 +117,31 @@ async fn change(deployments: Deployments, watch: Arc<Watch>, per_second: Option<
         if let Some(tick) = &mut tick {
             tick.tick().await;
         }
-        if watch.over.load(Ordering::Relaxed) {
+        if state.stopped.load(Ordering::Relaxed) {
             return step;
         }
         let request = ChangeRequest::new(weights(split_at(step)), "campaign");
         let applied = deployments.apply(&service, request).await.unwrap();
-        watch.answered.store(applied.after.generation(), Ordering::SeqCst);
+        state.confirmed.store(applied.after.generation(), Ordering::SeqCst);
     }
     0
 }
 
-/// In this process, where the generation that a request followed can be seen; backends answer over real sockets.
+/// The layer runs in this process, to read the generation that each request followed. The backends use real
+/// sockets.
 async fn storm(name: &str, deployments: Deployments, per_second: Option<u32>) {
-    // One change before the load, so that each later generation has a split of `split_at`.
+    // One change before the load: each later generation then has a split of `split_at`.
     let request = ChangeRequest::new(weights([3_333, 3_333, 3_334]), "campaign");
     let applied = deployments.apply(&"auth".parse().unwrap(), request).await.unwrap();
     assert_eq!(applied.after.generation(), 4);
-    let watch = Arc::new(Watch::default());
-    let changing = tokio::spawn(change(deployments.clone(), Arc::clone(&watch), per_second));
+    let state = Arc::new(SharedState::default());
+    let changing = tokio::spawn(change(deployments.clone(), Arc::clone(&state), per_second));
     let loads: Vec<_> =
-        (0..CONNECTIONS).map(|_| tokio::spawn(load(deployments.clone(), Arc::clone(&watch)))).collect();
+        (0..CONNECTIONS).map(|_| tokio::spawn(load(deployments.clone(), Arc::clone(&state)))).collect();
     sleep(seconds()).await;
-    watch.over.store(true, Ordering::Relaxed);
-    let (mut requests, mut took) = (0, Vec::new());
+    state.stopped.store(true, Ordering::Relaxed);
+    let mut requests = 0;
+    let mut took = Vec::new();
     for load in loads {
         let (count, each) = load.await.unwrap();
         requests += count;
@@ -149,7 +153,7 @@ async fn storm(name: &str, deployments: Deployments, per_second: Option<u32>) {
     println!(
         "{name}: {changes} changes, {requests} requests, none failed, none to a version at 0; p99 {p99:?}"
     );
-    // A slow machine makes fewer; a campaign of few proves little.
+    // A slow machine makes fewer changes, but too few prove nothing.
     let wanted = per_second.map_or(1, u64::from) * seconds().as_secs() / 2;
     assert!(changes >= wanted, "{changes} changes");
 }
@@ -164,12 +168,13 @@ async fn a_storm_of_1000_changes_a_second_in_memory_fails_no_request() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
 async fn a_storm_of_changes_at_the_rate_of_sqlite_fails_no_request() {
-    let (backends, dir) = (backends().await, tempfile::tempdir().unwrap());
+    let backends = backends().await;
+    let dir = tempfile::tempdir().unwrap();
     let store = SqlStore::connect(&format!("sqlite://{}/canary.db?mode=rwc", dir.path().display())).await;
     storm("sqlite", deployments(store.unwrap(), &backends).await, None).await;
 }
 
-/// Through the gateway process and its admin API: after each answer the version at 0 gets nothing.
+/// Uses the gateway process and its admin API. After each response, the version at 0 must get no request.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
 async fn a_storm_of_switches_through_the_gateway_fails_no_request() {
@@ -178,25 +183,29 @@ async fn a_storm_of_switches_through_the_gateway_fails_no_request() {
     for (name, backend) in VERSIONS.iter().zip(&backends) {
         gateway.register("auth", name, &backend.url).await;
     }
-    let (over, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let stopped = Arc::new(AtomicBool::new(false));
+    let done = Arc::new(AtomicU64::new(0));
     let load = tokio::spawn({
-        let (gateway, over, done) = (Arc::clone(&gateway), Arc::clone(&over), Arc::clone(&done));
+        let gateway = Arc::clone(&gateway);
+        let stopped = Arc::clone(&stopped);
+        let done = Arc::clone(&done);
         async move {
-            while !over.load(Ordering::Relaxed) {
-                gateway.answers("/auth/hello", 2_000, CONNECTIONS).await;
+            while !stopped.load(Ordering::Relaxed) {
+                gateway.count_versions("/auth/hello", 2_000, CONNECTIONS).await;
                 done.fetch_add(2_000, Ordering::Relaxed);
             }
         }
     });
-    let (start, mut switches) = (Instant::now(), 0);
+    let start = Instant::now();
+    let mut switches = 0;
     while start.elapsed() < seconds() {
         let version = VERSIONS[switches % VERSIONS.len()];
         gateway.switch("auth", version).await;
-        let after = gateway.answers("/auth/hello", 4, 2).await;
+        let after = gateway.count_versions("/auth/hello", 4, 2).await;
         assert_eq!(after, BTreeMap::from([(version.to_owned(), 4)]));
         switches += 1;
     }
-    over.store(true, Ordering::Relaxed);
+    stopped.store(true, Ordering::Relaxed);
     load.await.unwrap();
     let requests = done.load(Ordering::Relaxed);
     println!("gateway: {switches} switches, {requests} requests, none failed, none to a version at 0");

@@ -1,4 +1,4 @@
-//! What campaigns share: gateways on a database, load without a pause, and figures.
+//! Helpers of the campaigns: gateways on a database, continuous load, and statistics.
 
 use std::fs::File;
 use std::process::Stdio;
@@ -9,33 +9,70 @@ use std::time::{Duration, Instant};
 use http::{Method, Request, StatusCode};
 use serde_json::Value;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::harness::{Gateway, HttpClient, client, command, empty, read};
 
-/// How long a gateway may take to start or to say why it does not.
-const BOOT: Duration = Duration::from_secs(20);
+/// Defines a test on SQLite, and the same test on the servers, in the modules `on_postgres` and `on_mysql`. These are ignored,
+/// since they need the URL of a server.
+macro_rules! on_every_database {
+    (async fn $name:ident($kind:ident: Kind) $body:block) => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            let $kind = Kind::Sqlite;
+            $body
+        }
 
-/// How many connections [`each`] opens.
+        #[cfg(feature = "postgres")]
+        mod on_postgres {
+            use super::*;
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[ignore = "needs CANARY_TEST_POSTGRES_URL"]
+            async fn $name() {
+                let $kind = Kind::Postgres;
+                $body
+            }
+        }
+
+        #[cfg(feature = "mysql")]
+        mod on_mysql {
+            use super::*;
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[ignore = "needs CANARY_TEST_MYSQL_URL"]
+            async fn $name() {
+                let $kind = Kind::MySql;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use on_every_database;
+
+/// Maximum time until a gateway starts or reports why it cannot.
+const START_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Number of connections of [`concurrently`].
 const CONNECTIONS: usize = 16;
 
-/// No request may take longer than this.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Maximum time of one request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A gateway on the database at `url`.
+/// Starts a gateway on the database at `url`.
 pub(crate) fn gateway_on(url: &str) -> Gateway {
     Gateway::start(&["--no-demo", "--database", url])
 }
 
-/// What a gateway gave up with, in one line.
+/// The one-line error of a start.
 #[derive(Debug)]
-pub(crate) struct Refusal {
+pub(crate) struct StartError {
     pub(crate) line: String,
     pub(crate) took: Duration,
 }
 
-/// A gateway on the database at `url`, or why it does not start. It must do one of both soon.
-pub(crate) fn boot(url: &str) -> Result<Gateway, Refusal> {
+/// Starts a gateway on the database at `url`, or returns its error. Either must happen soon.
+pub(crate) fn boot(url: &str) -> Result<Gateway, StartError> {
     let dir = tempfile::tempdir().unwrap();
     let [out, err] = ["out", "err"].map(|name| dir.path().join(name));
     let mut command = command(dir.path());
@@ -45,11 +82,11 @@ pub(crate) fn boot(url: &str) -> Result<Gateway, Refusal> {
     let start = Instant::now();
     let mut exit = None;
     while exit.is_none() && !std::fs::read_to_string(&out).unwrap().contains("export TOKEN=") {
-        let late = start.elapsed() > BOOT;
+        let late = start.elapsed() > START_TIMEOUT;
         if late {
             child.kill().unwrap();
         }
-        assert!(!late, "{url}: neither started nor refused within {BOOT:?}");
+        assert!(!late, "{url}: neither started nor refused within {START_TIMEOUT:?}");
         std::thread::sleep(Duration::from_millis(5));
         exit = child.try_wait().unwrap();
     }
@@ -58,29 +95,35 @@ pub(crate) fn boot(url: &str) -> Result<Gateway, Refusal> {
         child.wait().unwrap();
         return Ok(gateway_on(url));
     };
-    let (took, line) = (start.elapsed(), std::fs::read_to_string(&err).unwrap());
+    let took = start.elapsed();
+    let line = std::fs::read_to_string(&err).unwrap();
     assert_eq!((exit.code(), line.lines().count()), (Some(1), 1), "{line}");
-    Err(Refusal { line: line.trim().into(), took })
+    Err(StartError { line: line.trim().into(), took })
 }
 
-/// Requests one after the other over several connections, until it is ended.
+/// Continuous requests over several connections.
 #[derive(Debug)]
 pub(crate) struct Load {
-    over: Arc<AtomicBool>,
+    stopped: Arc<AtomicBool>,
     connections: Vec<JoinHandle<(u64, Vec<String>)>>,
 }
 
 impl Load {
     pub(crate) fn start(gateway: &Gateway, path: &str, connections: usize) -> Self {
-        let over = Arc::new(AtomicBool::new(false));
-        let one = |_| tokio::spawn(requests(client(), gateway.url(path), Arc::clone(&over)));
-        Self { connections: (0..connections).map(one).collect(), over }
+        let stopped = Arc::new(AtomicBool::new(false));
+        Self {
+            connections: (0..connections)
+                .map(|_| tokio::spawn(requests(client(), gateway.url(path), Arc::clone(&stopped))))
+                .collect(),
+            stopped,
+        }
     }
 
-    /// How many there were. None may have failed.
+    /// Ends the load and returns the number of requests. No request may have failed.
     pub(crate) async fn end(self) -> u64 {
-        self.over.store(true, Ordering::Relaxed);
-        let (mut count, mut failures) = (0, Vec::new());
+        self.stopped.store(true, Ordering::Relaxed);
+        let mut count = 0;
+        let mut failures = Vec::new();
         for connection in self.connections {
             let (more, failed) = connection.await.unwrap();
             count += more;
@@ -91,9 +134,10 @@ impl Load {
     }
 }
 
-async fn requests(client: HttpClient, url: String, over: Arc<AtomicBool>) -> (u64, Vec<String>) {
-    let (mut count, mut failures) = (0, Vec::new());
-    while !over.load(Ordering::Relaxed) {
+async fn requests(client: HttpClient, url: String, stopped: Arc<AtomicBool>) -> (u64, Vec<String>) {
+    let mut count = 0;
+    let mut failures = Vec::new();
+    while !stopped.load(Ordering::Relaxed) {
         count += 1;
         if let Err(failure) = request(&client, &url).await {
             failures.push(failure);
@@ -104,20 +148,21 @@ async fn requests(client: HttpClient, url: String, over: Arc<AtomicBool>) -> (u6
 
 async fn request(client: &HttpClient, url: &str) -> Result<(), String> {
     let request = Request::get(url).body(empty()).unwrap();
-    let answer = timeout(PATIENCE, async { Ok(read(client.request(request).await?).await) }).await;
-    match answer {
-        Ok(Ok(answer)) if answer.status == StatusCode::OK => Ok(()),
-        Ok(Ok(answer)) => Err(format!("{} {}", answer.status, answer.text)),
+    let response = timeout(REQUEST_TIMEOUT, async { Ok(read(client.request(request).await?).await) }).await;
+    match response {
+        Ok(Ok(response)) if response.status == StatusCode::OK => Ok(()),
+        Ok(Ok(response)) => Err(format!("{} {}", response.status, response.text)),
         Ok(Err(error)) => {
             let error: hyper_util::client::legacy::Error = error;
             Err(format!("{error:?}"))
         }
-        Err(_) => Err(format!("no answer within {PATIENCE:?}")),
+        Err(_) => Err(format!("no response within {REQUEST_TIMEOUT:?}")),
     }
 }
 
-/// What `ask` makes of each of `0..count`, over several connections at once, each kept alive.
-pub(crate) async fn each<T, A>(
+/// Calls `ask` with each of `0..count` over several concurrent connections, each kept alive. Returns the
+/// results in order.
+pub(crate) async fn concurrently<T, A>(
     count: usize,
     ask: impl Fn(HttpClient, usize) -> A + Clone + Send + 'static,
 ) -> Vec<T>
@@ -126,13 +171,14 @@ where
     T: Send + 'static,
 {
     let share = |first: usize| {
-        let (client, ask) = (client(), ask.clone());
+        let client = client();
+        let ask = ask.clone();
         tokio::spawn(async move {
-            let mut answers = Vec::new();
+            let mut responses = Vec::new();
             for i in (first..count).step_by(CONNECTIONS) {
-                answers.push((i, ask(client.clone(), i).await));
+                responses.push((i, ask(client.clone(), i).await));
             }
-            answers
+            responses
         })
     };
     let mut all = Vec::with_capacity(count);
@@ -140,20 +186,21 @@ where
         all.extend(share.await.unwrap());
     }
     all.sort_unstable_by_key(|(i, _)| *i);
-    all.into_iter().map(|(_, answer)| answer).collect()
+    all.into_iter().map(|(_, response)| response).collect()
 }
 
-/// What `gateway` serves of `service`.
-pub(crate) async fn listed(gateway: &Gateway, service: &str) -> Value {
+/// Reads the split of `service` that `gateway` serves.
+pub(crate) async fn read_split(gateway: &Gateway, service: &str) -> Value {
     let listed =
         gateway.admin(Method::GET, &format!("/deployment/services/{service}/versions"), Value::Null).await;
     assert_whole(&listed);
     listed
 }
 
-/// Every change of `service`, latest first.
+/// Reads every change of `service`, latest first.
 pub(crate) async fn history(gateway: &Gateway, service: &str) -> Vec<Value> {
-    let (mut all, mut before) = (Vec::new(), String::new());
+    let mut all = Vec::new();
+    let mut before = String::new();
     loop {
         let path = format!("/deployment/services/{service}/history?limit=200{before}");
         let mut page = gateway.admin(Method::GET, &path, Value::Null).await;
@@ -165,40 +212,31 @@ pub(crate) async fn history(gateway: &Gateway, service: &str) -> Vec<Value> {
     }
 }
 
-/// The active versions of `split` total 100, or there is none.
+/// Asserts that the active versions of `split` total 100, if there are any.
 pub(crate) fn assert_whole(split: &Value) {
     assert_total(split["versions"].as_array().unwrap().iter(), split);
 }
 
-/// So does what a change left, by the history.
+/// Asserts the same of the split after a history entry.
 pub(crate) fn assert_whole_entry(entry: &Value) {
     assert_total(entry["after"].as_object().unwrap().values(), entry);
 }
 
-fn assert_total<'a>(shares: impl Iterator<Item = &'a Value>, seen: &Value) {
-    let (mut total, mut active) = (0.0, false);
+fn assert_total<'a>(shares: impl Iterator<Item = &'a Value>, context: &Value) {
+    let mut total = 0.0;
+    let mut active = false;
     for share in shares {
         let weight = share["weight"].as_f64().unwrap();
-        assert!(weight == 0.0 || share["isActive"] == true, "{seen}");
+        assert!(weight == 0.0 || share["isActive"] == true, "{context}");
         total += weight;
         active |= share["isActive"] == true;
     }
     let expected = if active { 100.0 } else { 0.0 };
-    assert!((total - expected).abs() < 1e-9, "the weights total {total}: {seen}");
+    assert!((total - expected).abs() < 1e-9, "the weights total {total}: {context}");
 }
 
-/// Waits until `condition` holds, for at most `limit`; how long it took.
-pub(crate) async fn until(limit: Duration, what: &str, condition: impl AsyncFn() -> bool) -> Duration {
-    let start = Instant::now();
-    while !condition().await {
-        assert!(start.elapsed() < limit, "not within {limit:?}: {what}");
-        sleep(Duration::from_millis(2)).await;
-    }
-    start.elapsed()
-}
-
-/// The median, the 99th percentile and the longest.
-pub(crate) fn spread(mut times: Vec<Duration>) -> (Duration, Duration, Duration) {
+/// Returns the median, the 99th percentile and the maximum.
+pub(crate) fn percentiles(mut times: Vec<Duration>) -> (Duration, Duration, Duration) {
     times.sort_unstable();
     (times[times.len() / 2], times[times.len() * 99 / 100], times[times.len() - 1])
 }

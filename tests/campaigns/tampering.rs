@@ -1,5 +1,5 @@
-//! Pins that were cut, changed, copied, taken from elsewhere or kept for too long: no version out of service is chosen by
-//! them, no request fails, and whoever has no good one is drawn and gets a new one.
+//! Pins that were truncated, changed, copied, forged or expired. They never select an inactive version, no
+//! request fails, and a user without a valid pin is drawn and gets a new one.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -17,42 +17,42 @@ use tower_canary::layer::{PinCookie, VersionChoice};
 use tower_canary::routing::{Change, Reason, Route, Split};
 use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
 
-use crate::backends::{Backend, named};
-use crate::figure;
+use crate::backends::{Backend, named_backend};
 use crate::harness::{Gateway, empty};
+use crate::setting;
 
 const VERSIONS: [&str; 3] = ["v0", "v1", "v2"];
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 
-/// As the documentation of the layer says: no more pins of one name than these are looked at.
-const LOOKED_AT: usize = 8;
+/// The documented number of pin cookies that the layer reads from one request.
+const MAX_PINS_READ: usize = 8;
 
-/// What a forger has to work with.
+/// The cookies that a forger has.
 #[derive(Debug)]
 struct Pins {
     /// The name of the cookie.
     name: String,
-    /// Good ones, each with the version it is for.
+    /// Valid pins, each with its version.
     good: Vec<(String, String)>,
-    /// Signed ones that count no more or never did.
+    /// Signed pins that are no longer valid or never were.
     stale: Vec<String>,
 }
 
-/// What a forger does.
+/// A change to a pin.
 #[derive(Clone, Debug)]
 enum Edit {
     Cut(usize),
     Insert(usize, Vec<u8>),
     Change(usize, u8),
     Append(usize),
-    /// The end of another pin behind the beginning of this one.
+    /// Append the end of another pin.
     Splice(usize, usize),
     Pad,
 }
 
-/// A cookie: a pin by its number, and what is done to it; or anything.
+/// A cookie: an edited pin, or arbitrary bytes.
 #[derive(Clone, Debug)]
-enum Crumb {
+enum CookiePart {
     Pin(usize, Vec<Edit>),
     Other(Vec<u8>),
 }
@@ -64,16 +64,20 @@ impl Pins {
         self.good.get(i).map_or_else(|| &self.stale[i - self.good.len()], |(pin, _)| pin)
     }
 
-    fn write(&self, crumbs: &[Crumb]) -> HeaderValue {
-        let crumb = |crumb: &Crumb| match crumb {
-            Crumb::Other(bytes) => bytes.clone(),
-            Crumb::Pin(i, edits) => {
+    fn write(&self, parts: &[CookiePart]) -> HeaderValue {
+        let parts: Vec<_> = parts.iter().map(|part| self.write_part(part)).collect();
+        HeaderValue::from_bytes(&parts.join(&b"; "[..])).unwrap()
+    }
+
+    fn write_part(&self, part: &CookiePart) -> Vec<u8> {
+        match part {
+            CookiePart::Other(bytes) => bytes.clone(),
+            CookiePart::Pin(i, edits) => {
                 let mut pin = self.signed(*i).as_bytes().to_vec();
                 edits.iter().for_each(|edit| self.edit(&mut pin, edit));
                 [self.name.as_bytes(), b"=", &pin].concat()
             }
-        };
-        HeaderValue::from_bytes(&crumbs.iter().map(crumb).collect::<Vec<_>>().join(&b"; "[..])).unwrap()
+        }
     }
 
     fn edit(&self, pin: &mut Vec<u8>, edit: &Edit) {
@@ -94,24 +98,23 @@ impl Pins {
         }
     }
 
-    /// The version that the cookies are good for, read by other code than the layer's.
+    /// Returns the version of the first valid pin, by a parser that is independent of the layer.
     fn good_for(&self, cookies: &HeaderValue) -> Option<&str> {
-        let named = cookies.as_bytes().split(|byte| *byte == b';').filter_map(|cookie| {
+        let pins = cookies.as_bytes().split(|byte| *byte == b';').filter_map(|cookie| {
             let at = cookie.iter().position(|byte| *byte == b'=')?;
             (cookie[..at].trim_ascii() == self.name.as_bytes()).then(|| cookie[at + 1..].trim_ascii_end())
         });
-        named
-            .take(LOOKED_AT)
+        pins.take(MAX_PINS_READ)
             .find_map(|value| Some(self.good.iter().find(|(pin, _)| pin.as_bytes() == value)?.1.as_str()))
     }
 }
 
-/// A byte that may stand in a header.
+/// A byte that is valid in a header value.
 fn byte() -> impl Strategy<Value = u8> {
     prop_oneof![6 => 0x20..=0x7e_u8, 1 => Just(b'\t'), 1 => 0x80..=0xff_u8]
 }
 
-fn crumbs() -> impl Strategy<Value = Vec<Crumb>> {
+fn parts() -> impl Strategy<Value = Vec<CookiePart>> {
     let bytes = |most| prop::collection::vec(byte(), 0..most);
     let edit = prop_oneof![
         1 => any::<usize>().prop_map(Edit::Cut),
@@ -121,15 +124,16 @@ fn crumbs() -> impl Strategy<Value = Vec<Crumb>> {
         2 => (any::<usize>(), any::<usize>()).prop_map(|(i, at)| Edit::Splice(i, at)),
         1 => Just(Edit::Pad),
     ];
-    let pin = (any::<usize>(), prop::collection::vec(edit, 0..3)).prop_map(|(i, edits)| Crumb::Pin(i, edits));
-    let crumb = prop_oneof![3 => pin, 1 => bytes(40).prop_map(Crumb::Other)];
+    let pin =
+        (any::<usize>(), prop::collection::vec(edit, 0..3)).prop_map(|(i, edits)| CookiePart::Pin(i, edits));
+    let part = prop_oneof![3 => pin, 1 => bytes(40).prop_map(CookiePart::Other)];
     prop_oneof![
-        9 => prop::collection::vec(crumb.clone(), 0..4),
-        1 => crumb.prop_flat_map(|crumb| (1..12_usize).prop_map(move |copies| vec![crumb.clone(); copies])),
+        9 => prop::collection::vec(part.clone(), 0..4),
+        1 => part.prop_flat_map(|part| (1..12_usize).prop_map(move |copies| vec![part.clone(); copies])),
     ]
 }
 
-/// A client that answers at once.
+/// A client that responds immediately.
 #[derive(Clone, Debug)]
 struct Null;
 
@@ -147,13 +151,13 @@ impl Service<Request<()>> for Null {
     }
 }
 
-/// The version, the rule and the cookie that a request with `cookies` is given.
+/// Returns the version, the rule and the new cookie of a request with `cookies`.
 fn visit(layer: &WeightedVersionLayer, cookies: &HeaderValue) -> (String, Reason, Option<String>) {
     let request = Request::get("/").header(COOKIE, cookies).body(()).unwrap();
-    let answer = futures_util::FutureExt::now_or_never(layer.layer(Null).call(request)).unwrap().unwrap();
-    assert_eq!(answer.status(), StatusCode::OK);
-    let choice = answer.extensions().get::<VersionChoice>().unwrap();
-    (choice.version.to_string(), choice.reason, answer.headers().get(SET_COOKIE).map(pin_in))
+    let response = futures_util::FutureExt::now_or_never(layer.layer(Null).call(request)).unwrap().unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let choice = response.extensions().get::<VersionChoice>().unwrap();
+    (choice.version.to_string(), choice.reason, response.headers().get(SET_COOKIE).map(pin_in))
 }
 
 fn pin_in(set: &HeaderValue) -> String {
@@ -172,9 +176,10 @@ fn publish(handle: &RoutingHandle, service: &str, change: &Change) {
     assert!(handle.publish(Route::compile(split.apply(change, UNIX_EPOCH).unwrap())));
 }
 
-/// A layer over v0 and v1, each at 50, and v2, which was one of three and is out of service; and the pins of its past.
+/// Creates a layer over v0 and v1 at 50 % each and the inactive v2, and pins from their history.
 fn past() -> (RoutingHandle, WeightedVersionLayer, Pins) {
-    let (handle, day) = (RoutingHandle::new(), Duration::from_hours(24));
+    let handle = RoutingHandle::new();
+    let day = Duration::from_hours(24);
     for (service, version) in [("auth", "v0"), ("auth", "v1"), ("auth", "v2"), ("orders", "v0")] {
         publish(
             &handle,
@@ -184,21 +189,21 @@ fn past() -> (RoutingHandle, WeightedVersionLayer, Pins) {
     }
     let ours = layer(&handle, "auth", SECRET, day);
     let none = HeaderValue::from_static("");
-    let given = |layer: &WeightedVersionLayer| visit(layer, &none).2.unwrap();
+    let new_pin = |layer: &WeightedVersionLayer| visit(layer, &none).2.unwrap();
     let switch = |version: &str| publish(&handle, "auth", &Change::switch(version.parse().unwrap()));
     let mut stale = Vec::new();
     switch("v0");
-    stale.push(given(&ours));
+    stale.push(new_pin(&ours));
     publish(&handle, "auth", &Change::Redraw);
     switch("v2");
-    stale.push(given(&ours));
+    stale.push(new_pin(&ours));
     let good = ["v0", "v1"].map(|version| {
         switch(version);
-        (given(&ours), version.to_owned())
+        (new_pin(&ours), version.to_owned())
     });
-    stale.push(given(&layer(&handle, "auth", &[7; 32], day)));
-    stale.push(given(&layer(&handle, "auth", SECRET, Duration::ZERO)));
-    stale.push(given(&layer(&handle, "orders", SECRET, day)));
+    stale.push(new_pin(&layer(&handle, "auth", &[7; 32], day)));
+    stale.push(new_pin(&layer(&handle, "auth", SECRET, Duration::ZERO)));
+    stale.push(new_pin(&layer(&handle, "orders", SECRET, day)));
     let half = Change::set_weight("v0".parse().unwrap(), "50".parse().unwrap());
     publish(&handle, "auth", &Change::deactivate("v2".parse().unwrap()));
     publish(&handle, "auth", &half);
@@ -207,15 +212,16 @@ fn past() -> (RoutingHandle, WeightedVersionLayer, Pins) {
 
 fn through_the_layer(cases: u32) {
     let (_handle, layer, pins) = past();
-    let (kept, drawn) = (Cell::new(0), Cell::new(0));
+    let pinned = Cell::new(0);
+    let drawn = Cell::new(0);
     let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
-    let outcome = TestRunner::new(config).run(&crumbs(), |crumbs| {
-        let cookies = pins.write(&crumbs);
+    let outcome = TestRunner::new(config).run(&parts(), |parts| {
+        let cookies = pins.write(&parts);
         let (version, reason, set) = visit(&layer, &cookies);
         match pins.good_for(&cookies) {
             Some(good) => {
                 prop_assert_eq!((&*version, reason, set), (good, Reason::Pin, None));
-                kept.set(kept.get() + 1);
+                pinned.set(pinned.get() + 1);
             }
             None => {
                 prop_assert!(version != "v2" && reason == Reason::Draw);
@@ -227,11 +233,12 @@ fn through_the_layer(cases: u32) {
         Ok(())
     });
     outcome.unwrap();
-    let (kept, drawn) = (kept.get(), drawn.get());
+    let pinned = pinned.get();
+    let drawn = drawn.get();
     println!(
-        "{cases} cookie headers: {kept} had a good pin, {drawn} were drawn and got one; none out of service"
+        "{cases} cookie headers: {pinned} had a good pin, {drawn} were drawn and got one; none out of service"
     );
-    assert!(kept > cases / 20 && drawn > cases / 2, "both were tried");
+    assert!(pinned > cases / 20 && drawn > cases / 2, "both cases occurred");
 }
 
 #[test]
@@ -242,33 +249,33 @@ fn whatever_a_pin_was_made_into_it_chooses_no_version_out_of_service() {
 #[test]
 #[ignore = "a campaign"]
 fn whatever_a_million_pins_were_made_into_they_choose_no_version_out_of_service() {
-    through_the_layer(u32::try_from(figure("CANARY_CAMPAIGN_PINS", 1_000_000)).unwrap());
+    through_the_layer(u32::try_from(setting("CANARY_CAMPAIGN_PINS", 1_000_000)).unwrap());
 }
 
-/// What `gateway` answers to `cookies`: the version, and the pin that it sets.
-async fn ask(gateway: &Gateway, service: &str, cookies: &HeaderValue) -> (String, Option<String>) {
+/// Sends `cookies`. Returns the version and the new pin.
+async fn send(gateway: &Gateway, service: &str, cookies: &HeaderValue) -> (String, Option<String>) {
     let request = Request::get(gateway.url(&format!("/{service}/"))).header(COOKIE, cookies);
-    let answer = gateway.send(request.body(empty()).unwrap()).await;
-    assert_eq!(answer.status, StatusCode::OK, "{cookies:?}: {}", answer.text);
-    let version = answer.text.split_whitespace().nth(1).unwrap().to_owned();
-    (version, answer.headers.get(SET_COOKIE).map(pin_in))
+    let response = gateway.send(request.body(empty()).unwrap()).await;
+    assert_eq!(response.status, StatusCode::OK, "{cookies:?}: {}", response.text);
+    let version = response.text.split_whitespace().nth(1).unwrap().to_owned();
+    (version, response.headers.get(SET_COOKIE).map(pin_in))
 }
 
-/// The pin that `gateway` gives to a stranger.
-async fn given(gateway: &Gateway, service: &str) -> String {
-    ask(gateway, service, &HeaderValue::from_static("")).await.1.unwrap()
+/// Returns the pin of a new user.
+async fn new_pin(gateway: &Gateway, service: &str) -> String {
+    send(gateway, service, &HeaderValue::from_static("")).await.1.unwrap()
 }
 
-/// The same past as [`past`], of the `gateway`: its pins.
-async fn live_through(gateway: &Gateway) -> Pins {
-    let mut stale = vec![given(gateway, "auth").await, given(gateway, "orders").await];
+/// Creates the history of [`past`] at a gateway and returns its pins.
+async fn create_history(gateway: &Gateway) -> Pins {
+    let mut stale = vec![new_pin(gateway, "auth").await, new_pin(gateway, "orders").await];
     gateway.admin(Method::POST, "/deployment/services/auth/redraw", Value::Null).await;
     gateway.switch("auth", "v2").await;
-    stale.push(given(gateway, "auth").await);
+    stale.push(new_pin(gateway, "auth").await);
     let mut good = Vec::new();
     for version in ["v0", "v1"] {
         gateway.switch("auth", version).await;
-        good.push((given(gateway, "auth").await, version.to_owned()));
+        good.push((new_pin(gateway, "auth").await, version.to_owned()));
     }
     gateway.admin(Method::PUT, "/routing/services/auth/versions/v2", json!({ "active": false })).await;
     gateway.set_weight("auth", "v0", 50.0).await;
@@ -286,23 +293,25 @@ async fn through_a_gateway(cases: usize) {
     let [gateway, other] = [(); 2].map(|()| Gateway::start(&["--no-demo", "--pin-cookie", "pin"]));
     let mut backends = Vec::new();
     for name in VERSIONS {
-        backends.push(named(name, Duration::ZERO).await);
+        backends.push(named_backend(name, Duration::ZERO).await);
     }
     register_all(&gateway, &backends).await;
     register_all(&other, &backends).await;
-    let mut pins = live_through(&gateway).await;
-    pins.stale.push(given(&other, "auth").await);
-    let (mut runner, strategy, mut kept) = (TestRunner::default(), crumbs(), 0);
+    let mut pins = create_history(&gateway).await;
+    pins.stale.push(new_pin(&other, "auth").await);
+    let mut runner = TestRunner::default();
+    let strategy = parts();
+    let mut pinned = 0;
     for _ in 0..cases {
         let cookies = pins.write(&strategy.new_tree(&mut runner).unwrap().current());
-        let (version, set) = ask(&gateway, "auth", &cookies).await;
+        let (version, set) = send(&gateway, "auth", &cookies).await;
         let good = pins.good_for(&cookies);
         assert!(good.unwrap_or(&version) == version && version != "v2", "{version}: {cookies:?}");
         assert_eq!(set.is_none(), good.is_some(), "{cookies:?}");
-        kept += usize::from(good.is_some());
+        pinned += usize::from(good.is_some());
     }
     println!(
-        "{cases} cookie headers through a gateway: {kept} had a good pin, the others were drawn and got one"
+        "{cases} cookie headers through a gateway: {pinned} had a good pin, the others were drawn and got one"
     );
 }
 

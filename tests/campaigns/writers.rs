@@ -1,4 +1,4 @@
-//! Several writers at two gateways on one database, all of them through the admin API.
+//! Concurrent writers at two gateways on one database, through the admin API.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,61 +9,64 @@ use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::backends::{Backend, named};
+use crate::backends::{Backend, named_backend};
 use crate::books;
 use crate::databases::{Kind, TestDatabase};
-use crate::figure;
 use crate::harness::Gateway;
-use crate::support::{assert_whole, assert_whole_entry, gateway_on, history, listed, spread, until};
+use crate::setting;
+use crate::support::{
+    assert_whole, assert_whole_entry, gateway_on, history, on_every_database, percentiles, read_split,
+};
+use crate::wait::wait_until;
 
 const WRITERS: usize = 4;
 const HOT: &str = "hot";
 const COOL: [&str; 5] = ["cool1", "cool2", "cool3", "cool4", "cool5"];
-/// Registered at the start, and never removed while they are active.
+/// Registered at the start and never removed while active.
 const VERSIONS: [&str; 4] = ["v1", "v2", "v3", "v4"];
-/// They come and go.
-const FLEETING: [&str; 3] = ["x1", "x2", "x3"];
+/// Registered and removed at random.
+const TEMPORARY: [&str; 3] = ["x1", "x2", "x3"];
 
-/// A change as it goes over the wire.
-struct Wish {
+/// A change as an HTTP request.
+struct ChangeCall {
     method: Method,
     path: String,
     body: Value,
 }
 
-/// What became of the changes.
+/// The results of the changes.
 #[derive(Debug, Default)]
 struct Outcomes {
-    /// By their reason: the service and the generation that was answered.
-    answered: BTreeMap<String, (&'static str, u64)>,
-    /// Reasons of those of which the answer does not say whether they were made.
-    unclear: BTreeSet<String>,
-    /// How often which answer came.
+    /// Confirmed changes by reason: the service and the generation.
+    confirmed: BTreeMap<String, (&'static str, u64)>,
+    /// Reasons of changes whose response does not say whether they were applied.
+    unknown: BTreeSet<String>,
+    /// Number of responses by status.
     statuses: BTreeMap<String, u64>,
     took: Vec<Duration>,
 }
 
 impl Outcomes {
-    fn note(&mut self, service: &'static str, reason: String, status: StatusCode, answer: &Value) {
-        let kind = answer["type"].as_str().unwrap_or_default();
+    fn record(&mut self, service: &'static str, reason: String, status: StatusCode, response: &Value) {
+        let kind = response["type"].as_str().unwrap_or_default();
         *self.statuses.entry(format!("{} {kind}", status.as_str()).trim().to_owned()).or_default() += 1;
         match status.as_u16() {
             200 | 201 => {
-                assert_whole(answer);
-                let generation = answer["generation"].as_u64().unwrap();
-                self.answered.insert(reason, (service, generation));
+                assert_whole(response);
+                let generation = response["generation"].as_u64().unwrap();
+                self.confirmed.insert(reason, (service, generation));
             }
             404 | 409 | 412 | 422 => {}
             503 => {
-                self.unclear.insert(reason);
+                self.unknown.insert(reason);
             }
-            _ => panic!("{service}: {status} {answer}"),
+            _ => panic!("{service}: {status} {response}"),
         }
     }
 
     fn add(&mut self, other: Self) {
-        self.answered.extend(other.answered);
-        self.unclear.extend(other.unclear);
+        self.confirmed.extend(other.confirmed);
+        self.unknown.extend(other.unknown);
         self.took.extend(other.took);
         for (status, count) in other.statuses {
             *self.statuses.entry(status).or_default() += count;
@@ -71,14 +74,14 @@ impl Outcomes {
     }
 }
 
-/// Any change of `service`, of which not all are allowed.
-fn wish(service: &str, backends: &[Backend; 2]) -> Wish {
-    let any = [&VERSIONS[..], &FLEETING[..]].concat();
+/// Returns a random change of `service`, which may be invalid.
+fn random_change(service: &str, backends: &[Backend; 2]) -> ChangeCall {
+    let any = [&VERSIONS[..], &TEMPORARY[..]].concat();
     let version = any[rand::random_range(0..any.len())];
-    let fleeting = FLEETING[rand::random_range(0..FLEETING.len())];
+    let temporary = TEMPORARY[rand::random_range(0..TEMPORARY.len())];
     let url = &backends[rand::random_range(0..2)].url;
-    let (deployment, routing) =
-        (format!("/deployment/services/{service}"), format!("/routing/services/{service}/versions"));
+    let deployment = format!("/deployment/services/{service}");
+    let routing = format!("/routing/services/{service}/versions");
     let (method, path, body) = match rand::random_range(0..12) {
         0..=4 => {
             let weight = f64::from(rand::random_range(0..=10_000)) / 100.0;
@@ -88,11 +91,11 @@ fn wish(service: &str, backends: &[Backend; 2]) -> Wish {
         6 => (Method::POST, format!("{deployment}/versions/{version}/switch"), json!({})),
         7 => (Method::PUT, format!("{routing}/{version}"), json!({ "active": true })),
         8 => (Method::PUT, format!("{routing}/{version}"), json!({ "active": false })),
-        9 => (Method::POST, routing, json!({ "version": fleeting, "url": url })),
-        10 => (Method::DELETE, format!("{routing}/{fleeting}"), json!({})),
+        9 => (Method::POST, routing, json!({ "version": temporary, "url": url })),
+        10 => (Method::DELETE, format!("{routing}/{temporary}"), json!({})),
         _ => (Method::PUT, format!("{routing}/{version}"), json!({ "url": url })),
     };
-    Wish { method, path, body }
+    ChangeCall { method, path, body }
 }
 
 fn whole_split() -> Value {
@@ -101,41 +104,44 @@ fn whole_split() -> Value {
     json!({ "v1": first, "v2": second, "v3": 100 - first - second })
 }
 
-/// One writer: half of its changes are of the hot service, a tenth expects a generation long gone.
+/// One writer. Half of its changes are of the hot service, and a tenth expects an old generation.
 async fn write(gateway: Arc<Gateway>, backends: Arc<[Backend; 2]>, name: usize, changes: u64) -> Outcomes {
-    let (mut outcomes, mut seen) = (Outcomes::default(), BTreeMap::new());
+    let mut outcomes = Outcomes::default();
+    let mut generations = BTreeMap::new();
     for i in 0..changes {
         let cool = COOL[rand::random_range(0..COOL.len())];
         let service = if rand::random() { HOT } else { cool };
-        let known: Option<u64> = seen.get(service).copied();
+        let known: Option<u64> = generations.get(service).copied();
         let (expected, stale) = match (rand::random_range(0..10), known) {
             (0, Some(known)) => (Some(known - 1), true),
             (1, known) => (known, false),
             _ => (None, false),
         };
-        let mut wish = wish(service, &backends);
+        let mut call = random_change(service, &backends);
         let reason = format!("writer {name}, change {i}");
-        wish.body["reason"] = json!(reason);
+        call.body["reason"] = json!(reason);
         let start = Instant::now();
-        let answer = gateway.try_admin_if(expected, wish.method, &wish.path, &wish.body).await;
-        let (status, answer) = answer.unwrap();
+        let response = gateway.try_admin_if(expected, call.method, &call.path, &call.body).await;
+        let (status, response) = response.unwrap();
         outcomes.took.push(start.elapsed());
         assert!(
             !stale || matches!(status.as_u16(), 412 | 503),
-            "{expected:?} of {known:?}: {status} {answer}"
+            "{expected:?} of {known:?}: {status} {response}"
         );
-        outcomes.note(service, reason, status, &answer);
-        if let Some(generation) = answer["generation"].as_u64() {
-            seen.insert(service, generation);
+        outcomes.record(service, reason, status, &response);
+        if let Some(generation) = response["generation"].as_u64() {
+            generations.insert(service, generation);
         }
     }
     outcomes
 }
 
-/// Reads what a gateway serves until it is over: each split whole, none of an earlier generation than before.
-async fn watch(gateway: Arc<Gateway>, over: Arc<AtomicBool>) -> u64 {
-    let (mut reads, mut latest) = (0, BTreeMap::new());
-    while !over.load(Ordering::Relaxed) {
+/// Reads the served splits until the end. Each must be whole, and generations must never decrease. Returns
+/// the number of splits.
+async fn watch(gateway: Arc<Gateway>, stopped: Arc<AtomicBool>) -> u64 {
+    let mut reads = 0;
+    let mut latest = BTreeMap::new();
+    while !stopped.load(Ordering::Relaxed) {
         let all = gateway.admin(Method::GET, "/deployment/services", Value::Null).await;
         for split in all["services"].as_array().unwrap() {
             assert_whole(split);
@@ -149,8 +155,8 @@ async fn watch(gateway: Arc<Gateway>, over: Arc<AtomicBool>) -> u64 {
     reads
 }
 
-/// The history of a service tells of every change that was answered and of no other; how many there were.
-async fn assert_told(gateway: &Gateway, service: &'static str, outcomes: &Outcomes) -> u64 {
+/// Asserts that the history contains every confirmed change and no other. Returns the number of changes.
+async fn assert_history(gateway: &Gateway, service: &'static str, outcomes: &Outcomes) -> u64 {
     let entries = history(gateway, service).await;
     let mut made = 0;
     for (back, entry) in entries.iter().enumerate() {
@@ -158,14 +164,14 @@ async fn assert_told(gateway: &Gateway, service: &'static str, outcomes: &Outcom
         let generation = entry["generation"].as_u64().unwrap();
         assert_eq!(generation, (entries.len() - back) as u64, "{service} has gaps");
         let Some(reason) = entry["reason"].as_str() else { continue };
-        let answered = outcomes.answered.get(reason);
+        let confirmed = outcomes.confirmed.get(reason);
         assert!(
-            answered == Some(&(service, generation)) || outcomes.unclear.contains(reason),
-            "{entry} was answered as {answered:?}"
+            confirmed == Some(&(service, generation)) || outcomes.unknown.contains(reason),
+            "{entry} was confirmed as {confirmed:?}"
         );
         made += 1;
     }
-    let listed = listed(gateway, service).await;
+    let listed = read_split(gateway, service).await;
     assert_eq!(listed["generation"].as_u64(), Some((VERSIONS.len() + made) as u64), "{service}");
     made as u64
 }
@@ -187,9 +193,10 @@ async fn same(gateways: &[Arc<Gateway>; 2]) -> bool {
 }
 
 async fn write_all(gateways: &[Arc<Gateway>; 2], backends: [Backend; 2], changes: u64) -> (Outcomes, u64) {
-    let (backends, over) = (Arc::new(backends), Arc::new(AtomicBool::new(false)));
+    let backends = Arc::new(backends);
+    let stopped = Arc::new(AtomicBool::new(false));
     let watching =
-        gateways.each_ref().map(|gateway| tokio::spawn(watch(Arc::clone(gateway), Arc::clone(&over))));
+        gateways.each_ref().map(|gateway| tokio::spawn(watch(Arc::clone(gateway), Arc::clone(&stopped))));
     let writing: Vec<_> = (0..WRITERS)
         .map(|name| {
             tokio::spawn(write(Arc::clone(&gateways[name % 2]), Arc::clone(&backends), name, changes))
@@ -199,7 +206,7 @@ async fn write_all(gateways: &[Arc<Gateway>; 2], backends: [Backend; 2], changes
     for writer in writing {
         outcomes.add(writer.await.unwrap());
     }
-    over.store(true, Ordering::Relaxed);
+    stopped.store(true, Ordering::Relaxed);
     let mut reads = 0;
     for watcher in watching {
         reads += watcher.await.unwrap();
@@ -210,29 +217,28 @@ async fn write_all(gateways: &[Arc<Gateway>; 2], backends: [Backend; 2], changes
 async fn campaign(kind: Kind, changes: u64) {
     let database = TestDatabase::new(kind).await;
     let gateways = [(); 2].map(|()| Arc::new(gateway_on(&database.url)));
-    let backends = [named("a", Duration::ZERO).await, named("b", Duration::ZERO).await];
+    let backends = [named_backend("a", Duration::ZERO).await, named_backend("b", Duration::ZERO).await];
     register_all(&gateways[0], &backends[0]).await;
-    until(Duration::from_secs(3), "both serve all services", async || same(&gateways).await).await;
+    wait_until(Duration::from_secs(3), "both serve all services", async || same(&gateways).await).await;
     let start = Instant::now();
     let (outcomes, reads) = write_all(&gateways, backends, changes).await;
     let took = start.elapsed();
-    until(Duration::from_secs(3), "both serve the same", async || same(&gateways).await).await;
+    wait_until(Duration::from_secs(3), "both serve the same", async || same(&gateways).await).await;
     let mut made = 0;
     for service in COOL.into_iter().chain([HOT]) {
-        made += assert_told(&gateways[0], service, &outcomes).await;
+        made += assert_history(&gateways[0], service, &outcomes).await;
     }
     books::assert_balanced(&database).await;
     let Outcomes { statuses, took: each, .. } = outcomes;
-    let (median, p99, slowest) = spread(each);
+    let (median, p99, slowest) = percentiles(each);
     println!(
         "{kind:?}: {WRITERS} writers x {changes} in {took:.1?}, {made} changes made, none lost; median {median:.1?}, \
          p99 {p99:.1?}, slowest {slowest:.1?}; {reads} splits read, all whole; {statuses:?}"
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_answered_change_has_a_generation_of_its_own() {
-    for kind in Kind::available() {
+on_every_database! {
+    async fn each_answered_change_has_a_generation_of_its_own(kind: Kind) {
         campaign(kind, 25).await;
     }
 }
@@ -241,6 +247,6 @@ async fn each_answered_change_has_a_generation_of_its_own() {
 #[ignore = "a campaign"]
 async fn each_of_thousands_of_answered_changes_has_a_generation_of_its_own() {
     for kind in Kind::available() {
-        campaign(kind, figure("CANARY_CAMPAIGN_CHANGES", 1_000)).await;
+        campaign(kind, setting("CANARY_CAMPAIGN_CHANGES", 1_000)).await;
     }
 }

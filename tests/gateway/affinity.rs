@@ -1,4 +1,4 @@
-//! Users who are kept with one version, through the gateway.
+//! Session affinity through the gateway.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{Method, Request};
 use serde_json::Value;
 
-use crate::backends::{Backend, named};
+use crate::backends::{Backend, named_backend};
 use crate::harness::{Gateway, empty};
 
 const USERS: usize = 1_000;
@@ -16,14 +16,14 @@ async fn two_versions() -> (Gateway, Vec<Backend>) {
         Gateway::start(&["--no-demo", "--affinity-header", "x-user-id", "--affinity-cookie", "session"]);
     let mut backends = Vec::new();
     for name in ["v1", "v2"] {
-        let backend = named(name, Duration::ZERO).await;
+        let backend = named_backend(name, Duration::ZERO).await;
         gateway.register("auth", name, &backend.url).await;
         backends.push(backend);
     }
     (gateway, backends)
 }
 
-/// Which version answers a request with that header.
+/// Returns the version that serves a request with this header.
 async fn version(gateway: &Gateway, name: &str, value: &str) -> String {
     let request = Request::get(gateway.url("/auth/")).header(name, value).body(empty()).unwrap();
     gateway.send(request).await.text.split_whitespace().nth(1).unwrap().to_owned()
@@ -42,18 +42,19 @@ async fn users_stay_and_when_a_version_grows_only_those_move_who_must() {
     let (gateway, _backends) = two_versions().await;
     gateway.set_weight("auth", "v2", 10.0).await;
     let tenth = versions(&gateway).await;
-    assert_eq!(versions(&gateway).await, tenth, "everybody stays");
+    assert_eq!(versions(&gateway).await, tenth, "every user stays");
     let canary = tenth.values().filter(|version| *version == "v2").count();
     assert!(canary.abs_diff(100) <= 30, "{canary} of {USERS}");
 
     gateway.set_weight("auth", "v2", 30.0).await;
     let third = versions(&gateway).await;
-    let (mut moved, mut thrown) = (0, 0);
+    let mut moved = 0;
+    let mut needless = 0;
     for (before, after) in tenth.values().zip(third.values()) {
         moved += usize::from(before != after);
-        thrown += usize::from(before == "v2" && after == "v1");
+        needless += usize::from(before == "v2" && after == "v1");
     }
-    assert_eq!(thrown, 0, "nobody leaves the version that grows");
+    assert_eq!(needless, 0, "no user leaves the version that grows");
     assert!(moved.abs_diff(200) <= 40, "{moved} of {USERS}");
     for (i, version) in third.iter().take(50) {
         let path = format!("/deployment/services/auth/explain?key=user-{i}");
@@ -88,7 +89,7 @@ async fn a_user_without_a_key_is_kept_by_the_gateways_cookie_until_a_redraw() {
     let gateway = Gateway::start(&["--no-demo", "--pin-cookie", "pin"]);
     let mut backends = Vec::new();
     for name in ["v1", "v2"] {
-        let backend = named(name, Duration::ZERO).await;
+        let backend = named_backend(name, Duration::ZERO).await;
         gateway.register("auth", name, &backend.url).await;
         backends.push(backend);
     }
@@ -117,13 +118,14 @@ async fn testers_ask_for_a_version_at_weight_0_only_where_the_gateway_trusts_the
         let mut options = vec!["--no-demo", "--override-header", "x-version"];
         options.extend(trusted.then_some("--trust-override"));
         let gateway = Gateway::start(&options);
-        let (one, two) = (named("v1", Duration::ZERO).await, named("v2", Duration::ZERO).await);
+        let one = named_backend("v1", Duration::ZERO).await;
+        let two = named_backend("v2", Duration::ZERO).await;
         gateway.register("auth", "v1", &one.url).await;
         gateway.register("auth", "v2", &two.url).await;
         let request = Request::get(gateway.url("/auth/")).header("x-version", "v2").body(empty()).unwrap();
-        let answer = gateway.send(request).await;
-        assert_eq!(answer.text, format!("auth {version} /\n"));
-        let why = answer.headers.get("canary-override-refused").map(|why| why.to_str().unwrap());
+        let response = gateway.send(request).await;
+        assert_eq!(response.text, format!("auth {version} /\n"));
+        let why = response.headers.get("canary-override-refused").map(|why| why.to_str().unwrap());
         assert_eq!(why, refused);
     }
 }

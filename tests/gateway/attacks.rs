@@ -1,4 +1,4 @@
-//! Clients that hold what they can get for as long as they may.
+//! Clients that hold connections for as long as they can.
 
 use std::time::{Duration, Instant};
 
@@ -15,38 +15,38 @@ use crate::harness::{empty, read};
 /// How a client holds its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Attack {
-    /// It sends nothing.
+    /// Sends nothing.
     Silent,
-    /// It sends a head byte by byte.
+    /// Sends a request head byte by byte.
     Head,
-    /// It sends a request, then the head of the next one byte by byte.
+    /// Sends a request, then the head of the next one byte by byte.
     NextHead,
-    /// It sends a request, and no other.
+    /// Sends one request and keeps the connection open.
     Idle,
-    /// It sends half of what tells HTTP/2.
+    /// Sends half of the HTTP/2 preface.
     HalfPreface,
-    /// It begins HTTP/2, and sends no request.
+    /// Starts HTTP/2 and sends no request.
     Settings,
-    /// It sends a body byte by byte.
+    /// Sends a request body byte by byte.
     Body,
-    /// It sends a request by HTTP/2, then nothing more, not even answers to pings.
+    /// Sends a request over HTTP/2, then nothing more, and does not answer pings.
     Deaf,
-    /// It sends a request by HTTP/2, and no other, but answers pings.
+    /// Sends one request over HTTP/2, keeps the connection open, and answers pings.
     IdleHttp2,
 }
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
 
-/// `GET /auth/` of host `a` on stream 1, which ends there.
+/// `GET /auth/` of host `a` on stream 1, with END_STREAM.
 const HEADERS: &[u8] = b"\0\0\x0d\x01\x05\0\0\0\x01\x82\x86\x04\x06/auth/\x41\x01a";
 
 impl Attack {
-    /// Those that send no whole head.
+    /// The attacks without a complete request head.
     pub(crate) const HEADS: [Self; 6] =
         [Self::Silent, Self::Head, Self::NextHead, Self::Idle, Self::HalfPreface, Self::Settings];
 
-    /// By when the gateway promises to have cut it off.
+    /// Maximum time until the gateway closes the connection.
     pub(crate) const fn limit(self) -> Duration {
         Duration::from_secs(match self {
             Self::Body | Self::IdleHttp2 => 65,
@@ -55,7 +55,7 @@ impl Attack {
         })
     }
 
-    /// What it begins with.
+    /// Returns the first bytes of the attack.
     fn first(self) -> Vec<u8> {
         match self {
             Self::Silent | Self::IdleHttp2 => vec![],
@@ -71,12 +71,12 @@ impl Attack {
         }
     }
 
-    /// Whether it goes on byte by byte, one every five seconds.
+    /// Returns whether the attack continues byte by byte, one byte every five seconds.
     const fn drips(self) -> bool {
         matches!(self, Self::Head | Self::NextHead | Self::Body)
     }
 
-    /// Begins it, to see how long it lasts: twice its limit at most.
+    /// Starts the attack. The task returns its duration, at most twice the limit.
     pub(crate) fn begin(self, address: &str) -> JoinHandle<Duration> {
         let address = address.to_owned();
         tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! Backends to stand behind the gateway.
+//! Backends for the gateway.
 
 use std::convert::Infallible;
 use std::future::{Future, pending, ready};
@@ -37,35 +37,38 @@ impl Drop for Backend {
     }
 }
 
-/// A backend that answers with `answer`.
-pub(crate) async fn backend<F, A>(answer: F) -> Backend
+/// Starts a backend that responds with `respond`.
+pub(crate) async fn backend<F, A>(respond: F) -> Backend
 where
     F: Fn(Request<Incoming>) -> A + Clone + Send + 'static,
     A: Future<Output = Response<AnyBody>> + Send + 'static,
 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    Backend { url, accepting: tokio::spawn(serve(listener, answer, pending())) }
+    Backend { url, accepting: tokio::spawn(serve(listener, respond, pending())) }
 }
 
-/// Answers with `answer` until `stop`, then to the end of the requests that have come.
-pub(crate) async fn serve<F, A>(listener: TcpListener, answer: F, stop: impl Future<Output = ()>)
+/// Serves requests with `respond` until `stop`, then drains.
+pub(crate) async fn serve<F, A>(listener: TcpListener, respond: F, stop: impl Future<Output = ()>)
 where
     F: Fn(Request<Incoming>) -> A + Clone + Send + 'static,
     A: Future<Output = Response<AnyBody>> + Send + 'static,
 {
     // Connections end with their backend.
-    let (mut connections, graceful, mut stop) = (JoinSet::new(), GracefulShutdown::new(), pin!(stop));
+    let mut connections = JoinSet::new();
+    let graceful = GracefulShutdown::new();
+    let mut stop = pin!(stop);
     loop {
         let (stream, _) = tokio::select! {
             accepted = listener.accept() => accepted.unwrap(),
             () = &mut stop => break,
         };
         stream.set_nodelay(true).unwrap();
-        let (answer, watcher) = (answer.clone(), graceful.watcher());
+        let respond = respond.clone();
+        let watcher = graceful.watcher();
         let service = service_fn(move |request| {
-            let answer = answer(request);
-            async move { Ok::<_, Infallible>(answer.await) }
+            let response = respond(request);
+            async move { Ok::<_, Infallible>(response.await) }
         });
         let builder = auto::Builder::new(TokioExecutor::new());
         connections.spawn(async move {
@@ -77,8 +80,8 @@ where
     graceful.shutdown().await;
 }
 
-/// A backend that answers `auth NAME PATH` after `delay`.
-pub(crate) async fn named(name: &'static str, delay: Duration) -> Backend {
+/// Starts a backend that responds `auth NAME PATH` after `delay`.
+pub(crate) async fn named_backend(name: &'static str, delay: Duration) -> Backend {
     backend(move |request| async move {
         sleep(delay).await;
         let path = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
@@ -87,7 +90,7 @@ pub(crate) async fn named(name: &'static str, delay: Duration) -> Backend {
     .await
 }
 
-/// A backend that answers with the head of the request as it came, `name: value` per line.
+/// Starts a backend that responds with the request head it received, one `name: value` per line.
 pub(crate) async fn echo() -> Backend {
     backend(|request| async move {
         let mut text = format!("{} {}\n", request.method(), request.uri());
@@ -99,7 +102,8 @@ pub(crate) async fn echo() -> Backend {
     .await
 }
 
-/// A backend that sends each message of a WebSocket back, after a first one with its name. Other requests get a 200.
+/// Starts a WebSocket backend that sends its name, then echoes each message. Other requests get an empty
+/// 200.
 pub(crate) async fn websocket(name: &'static str) -> Backend {
     backend(move |mut request| {
         ready(echo_messages(name, &mut request).unwrap_or_else(|| Response::new(empty())))
@@ -107,7 +111,7 @@ pub(crate) async fn websocket(name: &'static str) -> Backend {
     .await
 }
 
-/// The handshake of a WebSocket that sends each message back, after a first one with `name`. `None` where it is none.
+/// Accepts a WebSocket that sends `name`, then echoes each message. Returns `None` for other requests.
 pub(crate) fn echo_messages(
     name: &'static str,
     request: &mut Request<Incoming>,
@@ -126,12 +130,12 @@ pub(crate) fn echo_messages(
             }
         }
     });
-    let answer =
+    let response =
         Response::builder().status(101).header("connection", "upgrade").header("upgrade", "websocket");
-    Some(answer.header(SEC_WEBSOCKET_ACCEPT, accept).body(empty()).unwrap())
+    Some(response.header(SEC_WEBSOCKET_ACCEPT, accept).body(empty()).unwrap())
 }
 
-/// A backend that reads requests as a strict server does, and remembers the head of each that is whole.
+/// A backend that parses requests as a strict server does and records each complete head.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     pub(crate) url: String,
@@ -150,16 +154,16 @@ impl Recorder {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let heads = Arc::new(Mutex::new(Vec::new()));
-        let noted = Arc::clone(&heads);
+        let recorded = Arc::clone(&heads);
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(record(stream, Arc::clone(&noted)));
+                tokio::spawn(record(stream, Arc::clone(&recorded)));
             }
         });
         Self { url, heads, accepting }
     }
 
-    /// The heads of the requests since the last time.
+    /// Takes the heads recorded since the last call.
     pub(crate) fn take(&self) -> Vec<String> {
         std::mem::take(&mut *self.heads.lock().unwrap())
     }

@@ -1,4 +1,4 @@
-//! A version that is stopped after its last request.
+//! Stopping a version after its last request.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,15 +12,17 @@ use tower::{Layer, ServiceExt};
 use tower_canary::routing::{Change, Route, Split};
 use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
 
-use crate::backends::named;
+use crate::backends::named_backend;
 use crate::handovers::{Kind, Plan, end_after_switch, hand_over};
 use crate::harness::read_counted;
 use crate::versions::Process;
 
-/// In this process, since the count of requests in flight is asked for; backends and client speak over real sockets.
+/// The layer runs in this process, to read its count of requests in flight. Client and backends use real
+/// sockets.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_version_stopped_once_its_1000_requests_in_flight_have_ended_fails_none() {
-    let (old, new) = (named("v1", Duration::from_millis(900)).await, named("v2", Duration::ZERO).await);
+    let old = named_backend("v1", Duration::from_millis(900)).await;
+    let new = named_backend("v2", Duration::ZERO).await;
     let at = SystemTime::now();
     let register = |name: &str, url: &str| Change::register(name.parse().unwrap(), url.parse().unwrap());
     let split = Split::new("auth".parse().unwrap(), 7).apply(&register("v1", &old.url), at).unwrap();
@@ -28,13 +30,13 @@ async fn a_version_stopped_once_its_1000_requests_in_flight_have_ended_fails_non
     let handle = RoutingHandle::new();
     assert!(handle.publish(Route::compile(split.clone())));
 
-    // HTTP/2 to the backends, so that 1,000 requests at once need no 1,000 sockets.
+    // HTTP/2 to the backends: 1,000 concurrent requests need few sockets.
     let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http::<Full<Bytes>>();
     let layered = WeightedVersionLayer::new(&handle, Target::path_segment()).layer(client);
     let call = move || {
         let request = Request::get("/auth/hello").body(Full::default()).unwrap();
-        let answer = layered.clone().oneshot(request);
-        tokio::spawn(async move { read_counted(answer.await.unwrap()).await })
+        let response = layered.clone().oneshot(request);
+        tokio::spawn(async move { read_counted(response.await.unwrap()).await })
     };
     let before: Vec<_> = (0..1_000).map(|_| call()).collect();
     while handle.in_flight("auth", "v1") != Some(1_000) {
@@ -72,17 +74,17 @@ async fn a_script_stops_the_process_of_a_drained_version_and_cuts_nothing_off() 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_that_ends_what_it_has_begun_after_the_switch_loses_no_request() {
-    let end = |old: &mut Process| {
+    let ending = end_after_switch(40, Duration::from_millis(500), |old: &mut Process| {
         old.terminate();
         assert_eq!(old.ended().code(), Some(0));
-    };
-    let ending = end_after_switch(40, Duration::from_millis(500), end).await;
-    assert_eq!((ending.answered, ending.failed), (40, 0));
+    })
+    .await;
+    assert_eq!((ending.succeeded, ending.failed), (40, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_process_fails_the_requests_in_flight_there_and_no_other() {
     let ending = end_after_switch(40, Duration::from_millis(1_500), Process::kill).await;
-    assert_eq!((ending.answered, ending.failed), (0, 40));
+    assert_eq!((ending.succeeded, ending.failed), (0, 40));
     assert!(ending.after > 0);
 }

@@ -1,4 +1,4 @@
-//! gRPC through the gateway, by a client and servers of tonic's.
+//! gRPC through the gateway, with a client and servers of tonic.
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -22,7 +22,7 @@ use crate::harness::{AnyBody, Gateway, full, read};
 
 type Health = HealthClient<Client<HttpConnector, tonic::body::Body>>;
 
-/// tonic's health server, which speaks nothing but HTTP/2.
+/// tonic's health server, which speaks HTTP/2 only.
 struct Version {
     url: String,
     health: HealthReporter,
@@ -44,15 +44,16 @@ async fn version() -> Version {
 }
 
 async fn two_versions() -> (Gateway, [Version; 2]) {
-    let (gateway, versions) = (Gateway::start(&["--no-demo"]), [version().await, version().await]);
+    let gateway = Gateway::start(&["--no-demo"]);
+    let versions = [version().await, version().await];
     gateway.register("auth", "v1", &versions[0].url).await;
     gateway.register("auth", "v2", &versions[1].url).await;
-    // So that it shows which of them answers.
+    // The status shows which version responds.
     versions[1].health.set_service_status("", NotServing).await;
     (gateway, versions)
 }
 
-/// The probe, which speaks HTTP/1.1, says nothing good of such servers.
+/// `force` is needed since the probe uses HTTP/1.1, which these servers do not speak.
 async fn switch(gateway: &Gateway, version: &str) {
     let path = format!("/deployment/services/auth/versions/{version}/switch?force=true");
     gateway.admin(Method::POST, &path, Value::Null).await;
@@ -63,7 +64,7 @@ fn client(gateway: &Gateway, service: &str) -> Health {
     HealthClient::with_origin(client, gateway.url(&format!("/{service}")).parse().unwrap())
 }
 
-fn of(service: &str) -> HealthCheckRequest {
+fn check_request(service: &str) -> HealthCheckRequest {
     HealthCheckRequest { service: service.to_owned() }
 }
 
@@ -71,12 +72,12 @@ fn of(service: &str) -> HealthCheckRequest {
 async fn a_stream_stays_with_its_version_across_a_switch_and_calls_go_to_the_new_one() {
     let (gateway, versions) = two_versions().await;
     let mut health = client(&gateway, "auth");
-    assert_eq!(health.check(of("")).await.unwrap().into_inner().status(), Serving.into());
-    let mut stream = health.watch(of("")).await.unwrap().into_inner();
+    assert_eq!(health.check(check_request("")).await.unwrap().into_inner().status(), Serving.into());
+    let mut stream = health.watch(check_request("")).await.unwrap().into_inner();
     assert_eq!(stream.message().await.unwrap().unwrap().status(), Serving.into());
 
     switch(&gateway, "v2").await;
-    assert_eq!(health.check(of("")).await.unwrap().into_inner().status(), NotServing.into());
+    assert_eq!(health.check(check_request("")).await.unwrap().into_inner().status(), NotServing.into());
     for status in [NotServing, Serving].repeat(20) {
         versions[0].health.set_service_status("", status).await;
         assert_eq!(stream.message().await.unwrap().unwrap().status(), status.into());
@@ -87,18 +88,18 @@ async fn a_stream_stays_with_its_version_across_a_switch_and_calls_go_to_the_new
 async fn statuses_are_the_servers_and_what_the_gateway_says_by_itself_is_one_too() {
     let (gateway, _versions) = two_versions().await;
     let mut health = client(&gateway, "auth");
-    let of_server = health.check(of("nobody")).await.unwrap_err();
-    assert_eq!((of_server.code(), of_server.message()), (Code::NotFound, "service not registered"));
+    let server_error = health.check(check_request("nobody")).await.unwrap_err();
+    assert_eq!((server_error.code(), server_error.message()), (Code::NotFound, "service not registered"));
 
-    gateway.register("gone", "v1", &nobody()).await;
+    gateway.register("gone", "v1", &unused_url()).await;
     for (service, message) in [("gone", "bad-gateway"), ("unknown", "unknown-service")] {
-        let of_gateway = client(&gateway, service).check(of("")).await.unwrap_err();
-        assert_eq!((of_gateway.code(), of_gateway.message()), (Code::Unavailable, message));
+        let gateway_error = client(&gateway, service).check(check_request("")).await.unwrap_err();
+        assert_eq!((gateway_error.code(), gateway_error.message()), (Code::Unavailable, message));
     }
 }
 
-/// Where nobody listens.
-fn nobody() -> String {
+/// Returns a URL where no server listens.
+fn unused_url() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     format!("http://{}", listener.local_addr().unwrap())
 }
@@ -114,19 +115,19 @@ async fn the_status_of_a_unary_call_arrives_in_the_trailers() {
         .header("content-type", "application/grpc")
         .header("te", "trailers")
         .body(full(Bytes::from_static(&[0; 5])));
-    let answer = read(by_http2().request(request.unwrap()).await.unwrap()).await;
-    assert_eq!(answer.text.as_bytes(), [0, 0, 0, 0, 2, 8, 1]);
-    assert_eq!(answer.trailers["grpc-status"], "0");
-    assert!(!answer.headers.contains_key("grpc-status"), "{answer:?}");
+    let response = read(by_http2().request(request.unwrap()).await.unwrap()).await;
+    assert_eq!(response.text.as_bytes(), [0, 0, 0, 0, 2, 8, 1]);
+    assert_eq!(response.trailers["grpc-status"], "0");
+    assert!(!response.headers.contains_key("grpc-status"), "{response:?}");
 }
 
 #[tokio::test]
 async fn http_2_is_spoken_to_backends_of_grpc_alone_and_trailers_pass_both_ways_by_it() {
     let backend = backend(|request: Request<Incoming>| async move {
         let (head, body) = request.into_parts();
-        let of_client = body.collect().await.unwrap().trailers().cloned().unwrap_or_default();
+        let client_trailers = body.collect().await.unwrap().trailers().cloned().unwrap_or_default();
         let text = format!("{:?} {:?}", head.version, head.headers.get("te").and_then(|te| te.to_str().ok()));
-        let frames = [Ok(Frame::data(Bytes::from(text))), Ok(Frame::trailers(of_client))];
+        let frames = [Ok(Frame::data(Bytes::from(text))), Ok(Frame::trailers(client_trailers))];
         Response::new(BodyExt::boxed(StreamBody::new(stream::iter(frames))))
     });
     let backend = backend.await;
@@ -138,9 +139,9 @@ async fn http_2_is_spoken_to_backends_of_grpc_alone_and_trailers_pass_both_ways_
         let body = BodyExt::boxed(StreamBody::new(stream::iter(frames)));
         let request =
             Request::post(gateway.url("/auth/")).header("content-type", kind).header("te", "trailers");
-        let answer = read(by_http2().request(request.body(body).unwrap()).await.unwrap()).await;
-        assert_eq!(answer.text, format!("{version} Some(\"trailers\")"));
-        // HTTP/1.1 sends only those that `Trailer` announces.
-        assert_eq!(answer.trailers.contains_key("x-sum"), kind == "application/grpc", "{answer:?}");
+        let response = read(by_http2().request(request.body(body).unwrap()).await.unwrap()).await;
+        assert_eq!(response.text, format!("{version} Some(\"trailers\")"));
+        // Over HTTP/1.1 only trailers announced by `Trailer` are sent.
+        assert_eq!(response.trailers.contains_key("x-sum"), kind == "application/grpc", "{response:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! The script that replaces a version: switch, wait until the old one is drained, stop its process.
+//! The script that replaces a version: switch, wait until the old version is drained, stop its process.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,30 +14,33 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use crate::harness::{BoxError, Gateway, HttpClient, client, empty, read};
-use crate::sockets::{heard, message, open};
+use crate::sockets::{message, open, receive};
 use crate::versions::{Process, X_VERSION, is_downloaded};
+use crate::wait::wait_until;
 
-/// How much is downloaded: far more than sockets and proxies can hold.
+/// Size of a download: far more than sockets and proxies can buffer.
 const MEBIBYTES: usize = 48;
 
-/// Two versions of `auth`, each a process of its own, behind a gateway; all traffic goes to the first.
+/// Starts two versions of `auth`, each in its own process, behind a gateway. All traffic goes to the
+/// first.
 pub(crate) async fn two_processes() -> (Gateway, Process, Process) {
-    let (old, new) = (Process::start("v1"), Process::start("v2"));
+    let old = Process::start("v1");
+    let new = Process::start("v2");
     let gateway = Gateway::start(&["--no-demo"]);
     gateway.register("auth", "v1", &old.url).await;
     gateway.register("auth", "v2", &new.url).await;
     (gateway, old, new)
 }
 
-/// What is under way at the old version when the switch comes.
+/// The exchanges in flight at the old version when the switch happens.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
-    /// Clients that send one request after the other, each taking so long.
+    /// Clients that send one request after the other, each of the duration `each`.
     pub(crate) clients: usize,
     pub(crate) each: Duration,
-    /// So many of each kind that end when they are told to.
+    /// Number of exchanges of each kind that end on command.
     pub(crate) held: usize,
-    /// The kind that ends last; none, where the requests of the clients do.
+    /// The kind that ends last. With `None` there are only the requests of `clients`.
     pub(crate) last: Option<Kind>,
 }
 
@@ -48,54 +51,54 @@ pub(crate) enum Kind {
     Socket,
 }
 
-/// When something could end at the earliest, and when its client saw the end.
+/// The earliest possible end of an exchange, and the time at which its client saw the end.
 #[derive(Clone, Copy, Debug)]
 struct Ended {
     earliest: Instant,
     seen: Instant,
 }
 
-/// Something that goes on until it is told to end.
-struct Held {
+/// An exchange that continues until it gets the command to end.
+struct Exchange {
     kind: Kind,
     end: oneshot::Sender<()>,
     ended: JoinHandle<Ended>,
 }
 
-/// What came of a handover in which nothing was cut off.
+/// The result of a handover in which no exchange was cut off.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Handover {
     pub(crate) requests: usize,
-    /// How long after the end of the last one the script knew.
-    pub(crate) late: Duration,
+    /// Time from the last end until the script continued.
+    pub(crate) delay: Duration,
 }
 
-/// Runs the script under load, and stops the process of the old version for good. Nothing may fail, and the script may not
-/// go on while anything is under way at the old version.
+/// Runs the script under load and kills the process of the old version at its end. No request may fail,
+/// and the script must not continue while the old version has exchanges in flight.
 pub(crate) async fn hand_over(plan: Plan) -> Handover {
     let (gateway, mut old, _new) = two_processes().await;
     let gateway = Arc::new(gateway);
     let load = Load::start(&gateway, plan);
-    let held = hold_all(&gateway, plan).await;
+    let held = start_exchanges(&gateway, plan).await;
     sleep(plan.each / 2).await;
     gateway.switch("auth", "v2").await;
     let script = tokio::spawn(drained(Arc::clone(&gateway)));
     sleep(plan.each + plan.each / 4).await;
 
-    let mut ends = end_all(held, &script).await;
+    let mut ends = end_exchanges(held, &script).await;
     let drained = script.await.unwrap();
     old.kill();
     sleep(plan.each).await;
     assert_eq!(open(&gateway).await.1, "v2");
-    let answers = load.end().await;
-    ends.extend(answers.iter().filter(|(version, _)| version == "v1").map(|(_, ended)| *ended));
-    Handover { requests: answers.len(), late: late(drained, &ends) }
+    let responses = load.end().await;
+    ends.extend(responses.iter().filter(|(version, _)| version == "v1").map(|(_, ended)| *ended));
+    Handover { requests: responses.len(), delay: delay(drained, &ends) }
 }
 
-/// Ends one after the other. The script may not go on before the last has ended.
-async fn end_all(held: Vec<Held>, script: &JoinHandle<Instant>) -> Vec<Ended> {
+/// Ends one exchange after the other. The script must not continue before the last end.
+async fn end_exchanges(held: Vec<Exchange>, script: &JoinHandle<Instant>) -> Vec<Ended> {
     let mut ends = Vec::new();
-    for Held { kind, end, ended } in held {
+    for Exchange { kind, end, ended } in held {
         assert!(!script.is_finished(), "{kind:?} is under way");
         end.send(()).unwrap();
         ends.push(ended.await.unwrap());
@@ -103,85 +106,85 @@ async fn end_all(held: Vec<Held>, script: &JoinHandle<Instant>) -> Vec<Ended> {
     ends
 }
 
-/// How long after the last of `ends` it was that the version was told to be drained.
-fn late(drained: Instant, ends: &[Ended]) -> Duration {
+/// Returns the time from the last of `ends` until the version was reported as drained.
+fn delay(drained: Instant, ends: &[Ended]) -> Duration {
     let earliest = ends.iter().map(|ended| ended.earliest).max().unwrap();
     assert!(drained >= earliest, "drained {:?} before the end of the last", earliest - drained);
     let seen = ends.iter().map(|ended| ended.seen).max().unwrap();
     drained.saturating_duration_since(seen)
 }
 
-/// When the old version was told to be drained.
+/// Waits until the old version is reported as drained, and returns that time.
 async fn drained(gateway: Arc<Gateway>) -> Instant {
     let path = "/deployment/services/auth/traffic?version=v1&wait=drained&timeout=60s";
-    let told = gateway.admin(Method::GET, path, serde_json::Value::Null).await;
+    let report = gateway.admin(Method::GET, path, serde_json::Value::Null).await;
     let at = Instant::now();
     assert_eq!(
-        (&told["versions"][0]["drained"], &told["versions"][0]["inFlight"]),
+        (&report["versions"][0]["drained"], &report["versions"][0]["inFlight"]),
         (&true.into(), &0.into())
     );
     at
 }
 
-/// All that is held, in the order in which it is to end.
-async fn hold_all(gateway: &Gateway, plan: Plan) -> Vec<Held> {
+/// Starts all exchanges, in the order of their ends.
+async fn start_exchanges(gateway: &Gateway, plan: Plan) -> Vec<Exchange> {
     let mut kinds = [Kind::Upload, Kind::Download, Kind::Socket].repeat(plan.held);
     kinds.sort_by_key(|kind| Some(*kind) == plan.last);
     let mut held = Vec::new();
     for kind in kinds {
-        held.push(hold(gateway, kind).await);
+        held.push(start_exchange(gateway, kind).await);
     }
     held
 }
 
-async fn hold(gateway: &Gateway, kind: Kind) -> Held {
-    let (end, told) = oneshot::channel();
+async fn start_exchange(gateway: &Gateway, kind: Kind) -> Exchange {
+    let (end, command) = oneshot::channel();
     let ended = match kind {
-        Kind::Upload => tokio::spawn(upload(gateway.url("/auth/upload"), told)),
+        Kind::Upload => tokio::spawn(upload(gateway.url("/auth/upload"), command)),
         Kind::Download => {
             let request =
                 Request::get(gateway.url(&format!("/auth/down/{MEBIBYTES}"))).body(empty()).unwrap();
-            let answer = client().request(request).await.unwrap();
-            assert_eq!(answer.headers()[X_VERSION], "v1");
-            tokio::spawn(download(answer.into_body(), told))
+            let response = client().request(request).await.unwrap();
+            assert_eq!(response.headers()[X_VERSION], "v1");
+            tokio::spawn(download(response.into_body(), command))
         }
         Kind::Socket => {
             let (socket, version) = open(gateway).await;
             assert_eq!(version, "v1");
-            tokio::spawn(talk(socket, told))
+            tokio::spawn(exchange_messages(socket, command))
         }
     };
-    Held { kind, end, ended }
+    Exchange { kind, end, ended }
 }
 
-/// Sends a little now and then.
-async fn upload(url: String, mut told: oneshot::Receiver<()>) -> Ended {
+/// Sends 10 kB every 20 ms.
+async fn upload(url: String, mut command: oneshot::Receiver<()>) -> Ended {
     let (mut sender, body) = Channel::<Bytes, BoxError>::new(1);
-    let answer = tokio::spawn(async move {
+    let response = tokio::spawn(async move {
         let client = client();
         read(client.request(Request::post(url).body(body.boxed()).unwrap()).await.unwrap()).await
     });
     let mut sent = 0;
-    while told.try_recv().is_err() {
+    while command.try_recv().is_err() {
         sender.send_data(Bytes::from_static(&[7; 10_000])).await.unwrap();
         sent += 10_000;
         sleep(Duration::from_millis(20)).await;
     }
     let earliest = Instant::now();
     drop(sender);
-    let answer = answer.await.unwrap();
-    assert_eq!((answer.status, &answer.headers[X_VERSION]), (StatusCode::OK, &"v1".parse().unwrap()));
-    assert_eq!(answer.text, sent.to_string());
+    let response = response.await.unwrap();
+    assert_eq!((response.status, &response.headers[X_VERSION]), (StatusCode::OK, &"v1".parse().unwrap()));
+    assert_eq!(response.text, sent.to_string());
     Ended { earliest, seen: Instant::now() }
 }
 
-/// Reads a quarter, and the rest when told to.
-async fn download(mut body: Incoming, told: oneshot::Receiver<()>) -> Ended {
+/// Reads a quarter, and the rest on command.
+async fn download(mut body: Incoming, command: oneshot::Receiver<()>) -> Ended {
     let mut length = 0;
     while length < MEBIBYTES << 18 {
         length += next(&mut body, length).await.unwrap();
     }
-    told.await.unwrap();
+    command.await.unwrap();
     let earliest = Instant::now();
     while let Some(more) = next(&mut body, length).await {
         length += more;
@@ -190,22 +193,22 @@ async fn download(mut body: Incoming, told: oneshot::Receiver<()>) -> Ended {
     Ended { earliest, seen: Instant::now() }
 }
 
-/// Reads some more, which must be what belongs there.
+/// Reads some bytes and checks them against their position.
 async fn next(body: &mut Incoming, at: usize) -> Option<usize> {
     let data = body.frame().await?.unwrap().into_data().unwrap();
     assert!(is_downloaded(at, &data));
     Some(data.len())
 }
 
-/// Sends messages, which must come back, one after the other.
-async fn talk(mut socket: crate::sockets::Socket, mut told: oneshot::Receiver<()>) -> Ended {
+/// Sends messages one after the other and expects each one back.
+async fn exchange_messages(mut socket: crate::sockets::Socket, mut command: oneshot::Receiver<()>) -> Ended {
     use futures_util::{SinkExt, StreamExt};
     for i in 0.. {
-        if told.try_recv().is_ok() {
+        if command.try_recv().is_ok() {
             break;
         }
         socket.send(message(i)).await.unwrap();
-        assert_eq!(heard(&mut socket).await, message(i));
+        assert_eq!(receive(&mut socket).await, message(i));
         sleep(Duration::from_millis(20)).await;
     }
     let earliest = Instant::now();
@@ -214,23 +217,28 @@ async fn talk(mut socket: crate::sockets::Socket, mut told: oneshot::Receiver<()
     Ended { earliest, seen: Instant::now() }
 }
 
-/// Clients that send one request after the other until it is over.
+/// Clients that send one request after the other until the end.
 struct Load {
-    over: Arc<AtomicBool>,
+    stopped: Arc<AtomicBool>,
     clients: Vec<JoinHandle<Vec<(String, Ended)>>>,
 }
 
 impl Load {
     fn start(gateway: &Gateway, plan: Plan) -> Self {
-        let over = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::new(AtomicBool::new(false));
         let url = gateway.url(&format!("/auth/slow/{}", plan.each.as_millis()));
-        let one = |_| tokio::spawn(requests(client(), url.clone(), plan.each, Arc::clone(&over)));
-        Self { clients: (0..plan.clients).map(one).collect(), over }
+        Self {
+            clients: (0..plan.clients)
+                .map(|_| tokio::spawn(requests(client(), url.clone(), plan.each, Arc::clone(&stopped))))
+                .collect(),
+            stopped,
+        }
     }
 
-    /// Which version answered, and when. None may have failed.
+    /// Stops the clients. Returns the version and the time of each response. No request may have
+    /// failed.
     async fn end(self) -> Vec<(String, Ended)> {
-        self.over.store(true, Ordering::Relaxed);
+        self.stopped.store(true, Ordering::Relaxed);
         let mut all = Vec::new();
         for client in self.clients {
             all.extend(client.await.unwrap());
@@ -243,30 +251,30 @@ async fn requests(
     client: HttpClient,
     url: String,
     each: Duration,
-    over: Arc<AtomicBool>,
+    stopped: Arc<AtomicBool>,
 ) -> Vec<(String, Ended)> {
-    let mut answers = Vec::new();
-    while !over.load(Ordering::Relaxed) {
+    let mut responses = Vec::new();
+    while !stopped.load(Ordering::Relaxed) {
         let start = Instant::now();
-        let answer = read(client.request(Request::get(&url).body(empty()).unwrap()).await.unwrap()).await;
-        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
-        let version = answer.headers[X_VERSION].to_str().unwrap().to_owned();
-        answers.push((version, Ended { earliest: start + each, seen: Instant::now() }));
+        let response = read(client.request(Request::get(&url).body(empty()).unwrap()).await.unwrap()).await;
+        assert_eq!(response.status, StatusCode::OK, "{response:?}");
+        let version = response.headers[X_VERSION].to_str().unwrap().to_owned();
+        responses.push((version, Ended { earliest: start + each, seen: Instant::now() }));
     }
-    answers
+    responses
 }
 
-/// What came of a process that was ended while requests were in flight there.
+/// The result of a process that ended while it had requests in flight.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ending {
-    pub(crate) answered: usize,
-    /// With 502.
+    pub(crate) succeeded: usize,
+    /// Responses with status 502.
     pub(crate) failed: usize,
-    /// Requests that were sent after the switch. None may have failed.
+    /// Requests sent after the switch. No such request may fail.
     pub(crate) after: usize,
 }
 
-/// Brings `in_flight` requests to the old version, switches, and ends its process by `end` at once.
+/// Sends `in_flight` requests to the old version, switches, and immediately ends its process with `end`.
 pub(crate) async fn end_after_switch(
     in_flight: usize,
     each: Duration,
@@ -274,12 +282,14 @@ pub(crate) async fn end_after_switch(
 ) -> Ending {
     let (gateway, mut old, _new) = two_processes().await;
     let url = gateway.url(&format!("/auth/slow/{}", each.as_millis()));
-    let one = |_| {
-        let (client, request) = (client(), Request::get(&url).body(empty()).unwrap());
-        tokio::spawn(async move { read(client.request(request).await.unwrap()).await })
-    };
-    let before: Vec<_> = (0..in_flight).map(one).collect();
-    begun(&gateway, in_flight, each).await;
+    let before: Vec<_> = (0..in_flight)
+        .map(|_| {
+            let client = client();
+            let request = Request::get(&url).body(empty()).unwrap();
+            tokio::spawn(async move { read(client.request(request).await.unwrap()).await })
+        })
+        .collect();
+    wait_until_read(&gateway, in_flight, each).await;
     gateway.switch("auth", "v2").await;
     let plan = Plan { clients: 16, each: Duration::from_millis(1), held: 0, last: None };
     let load = Load::start(&gateway, plan);
@@ -288,25 +298,19 @@ pub(crate) async fn end_after_switch(
     for task in before {
         statuses.push(task.await.unwrap().status);
     }
-    assert_eq!(flying(&gateway).await, 0);
+    assert_eq!(gateway.in_flight("auth", "v1").await, 0);
     let after = load.end().await;
     assert!(after.iter().all(|(version, _)| version == "v2"));
     let of = |wanted| statuses.iter().filter(|status| **status == wanted).count();
-    Ending { answered: of(StatusCode::OK), failed: of(StatusCode::BAD_GATEWAY), after: after.len() }
+    Ending { succeeded: of(StatusCode::OK), failed: of(StatusCode::BAD_GATEWAY), after: after.len() }
 }
 
-/// Waits until the old version has begun so many requests. On their way to its process they are in flight, too, and a
-/// process ends only what it has begun.
-async fn begun(gateway: &Gateway, in_flight: usize, each: Duration) {
-    while flying(gateway).await < in_flight {
-        sleep(Duration::from_millis(10)).await;
-    }
+/// Waits until the process of the old version handles `in_flight` requests. A request on its way to the
+/// process counts as in flight, but a terminating process finishes only requests that it has read.
+async fn wait_until_read(gateway: &Gateway, in_flight: usize, each: Duration) {
+    wait_until(Duration::from_secs(30), "the requests are in flight", async || {
+        gateway.in_flight("auth", "v1").await >= in_flight
+    })
+    .await;
     sleep(each / 4).await;
-}
-
-/// How many requests are in flight at the old version.
-async fn flying(gateway: &Gateway) -> usize {
-    let path = "/deployment/services/auth/traffic?version=v1";
-    let told = gateway.admin(Method::GET, path, serde_json::Value::Null).await;
-    told["versions"][0]["inFlight"].as_u64().unwrap().try_into().unwrap()
 }

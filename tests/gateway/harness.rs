@@ -23,6 +23,8 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tower_canary::layer::ResponseBody;
 
+use crate::wait::wait_until;
+
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) type AnyBody = BoxBody<Bytes, BoxError>;
 pub(crate) type HttpClient = Client<HttpConnector, AnyBody>;
@@ -32,7 +34,7 @@ pub(crate) type HttpClient = Client<HttpConnector, AnyBody>;
 pub(crate) struct Gateway {
     child: Child,
     output: Option<JoinHandle<String>>,
-    /// `127.0.0.1:PORT` of the data plane.
+    /// `127.0.0.1:PORT` for requests.
     pub(crate) data: String,
     pub(crate) admin: String,
     pub(crate) token: String,
@@ -40,9 +42,9 @@ pub(crate) struct Gateway {
     dir: Option<TempDir>,
 }
 
-/// An answer, read to its end.
+/// A response with its whole body.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct FullResponse {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) trailers: HeaderMap,
@@ -50,7 +52,7 @@ pub(crate) struct Answer {
 }
 
 impl Gateway {
-    /// Starts one with a database of its own.
+    /// Starts a gateway with its own database.
     pub(crate) fn start(options: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut gateway = Self::start_in(dir.path(), options);
@@ -58,12 +60,12 @@ impl Gateway {
         gateway
     }
 
-    /// Starts one on the database in `dir`.
+    /// Starts a gateway on the database in `dir`.
     pub(crate) fn start_in(dir: &Path, options: &[&str]) -> Self {
         Self::run(command(dir), options)
     }
 
-    /// Starts one with a database of its own, which logs to `log` what the filter `RUST_LOG` lets through.
+    /// Starts a gateway with its own database that logs to `log`. `filter` is its `RUST_LOG`.
     pub(crate) fn start_logging(log: File, filter: Option<&str>, options: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut command = command(dir.path());
@@ -78,7 +80,7 @@ impl Gateway {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
         let [data, admin, token] =
-            ["GATEWAY=http://", "ADMIN=", "TOKEN="].map(|name| exported(&mut lines, name));
+            ["GATEWAY=http://", "ADMIN=", "TOKEN="].map(|name| read_export(&mut lines, name));
         let output = std::thread::spawn(move || {
             let mut rest = String::new();
             lines.read_to_string(&mut rest).unwrap();
@@ -91,24 +93,24 @@ impl Gateway {
         self.child.id()
     }
 
-    /// What it printed after the token. Waits for its end.
+    /// Kills the gateway and returns the text that it printed after the token.
     pub(crate) fn printed(mut self) -> String {
         self.kill();
         self.output.take().unwrap().join().unwrap()
     }
 
-    /// `export` lines for a shell.
+    /// Returns the `export` lines for a shell.
     pub(crate) fn exports(&self) -> String {
         format!("export GATEWAY=http://{} ADMIN={} TOKEN={}\n", self.data, self.admin, self.token)
     }
 
-    /// `kill -9`.
+    /// Sends SIGKILL and waits for the end.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// SIGTERM.
+    /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
         let pid = self.pid().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
@@ -125,7 +127,7 @@ impl Gateway {
         None
     }
 
-    /// Resident memory in KiB: now, and at most so far.
+    /// Returns the resident memory in KiB: the current value and the maximum.
     pub(crate) fn memory(&self) -> (u64, u64) {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let field = |name| {
@@ -135,19 +137,26 @@ impl Gateway {
         (field("VmRSS:"), field("VmHWM:"))
     }
 
+    /// Returns the number of tasks of the gateway.
+    pub(crate) async fn tasks(&self) -> usize {
+        let page = read_url(&self.admin.replace("/api/v1/admin", "/metrics")).await.text;
+        let line = page.lines().find_map(|line| line.strip_prefix("canary_gateway_tasks "));
+        line.unwrap().parse().unwrap()
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.data)
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> FullResponse {
         self.send(Request::get(self.url(path)).body(empty()).unwrap()).await
     }
 
-    pub(crate) async fn send(&self, request: Request<AnyBody>) -> Answer {
+    pub(crate) async fn send(&self, request: Request<AnyBody>) -> FullResponse {
         read(self.client.request(request).await.unwrap()).await
     }
 
-    /// Calls the admin API; `None` when the gateway is gone.
+    /// Calls the admin API. Returns `None` if the gateway has ended.
     pub(crate) async fn try_admin(
         &self,
         method: Method,
@@ -157,7 +166,7 @@ impl Gateway {
         self.try_admin_if(None, method, path, body).await
     }
 
-    /// Calls the admin API with `If-Match: "generation"`; `None` when the gateway is gone.
+    /// Calls the admin API with `If-Match: "generation"`. Returns `None` if the gateway has ended.
     pub(crate) async fn try_admin_if(
         &self,
         generation: Option<u64>,
@@ -181,18 +190,18 @@ impl Gateway {
         ))
     }
 
-    /// Reads events of the admin API.
+    /// Opens an event stream of the admin API.
     pub(crate) async fn events(&self, path: &str) -> Response<Incoming> {
         let request = Request::get(format!("{}{path}", self.admin)).header("accept", "text/event-stream");
         let request = request.header("authorization", format!("Bearer {}", self.token));
         self.client.request(request.body(empty()).unwrap()).await.unwrap()
     }
 
-    /// Calls the admin API, which must agree.
+    /// Calls the admin API and expects a success.
     pub(crate) async fn admin(&self, method: Method, path: &str, body: Value) -> Value {
-        let (status, answer) = self.try_admin(method, path, &body).await.unwrap();
-        assert!(status.is_success(), "{path} {body}: {status} {answer}");
-        answer
+        let (status, response) = self.try_admin(method, path, &body).await.unwrap();
+        assert!(status.is_success(), "{path} {body}: {status} {response}");
+        response
     }
 
     pub(crate) async fn register(&self, service: &str, version: &str, url: &str) {
@@ -212,11 +221,41 @@ impl Gateway {
 
     pub(crate) async fn versions(&self, service: &str) -> Vec<Value> {
         let path = format!("/deployment/services/{service}/versions");
-        let answer = self.admin(Method::GET, &path, Value::Null).await;
-        answer["versions"].as_array().unwrap().clone()
+        let response = self.admin(Method::GET, &path, Value::Null).await;
+        response["versions"].as_array().unwrap().clone()
     }
 
-    /// The weights by version.
+    /// Returns the number of requests in flight at a version of `service`.
+    pub(crate) async fn in_flight(&self, service: &str, version: &str) -> usize {
+        let path = format!("/deployment/services/{service}/traffic?version={version}");
+        let traffic = self.admin(Method::GET, &path, Value::Null).await;
+        traffic["versions"][0]["inFlight"].as_u64().unwrap().try_into().unwrap()
+    }
+
+    /// Waits until `count` requests are in flight at a version of `service`.
+    pub(crate) async fn wait_in_flight(&self, service: &str, version: &str, count: usize) {
+        wait_until(Duration::from_secs(10), "the requests are in flight", async || {
+            self.in_flight(service, version).await == count
+        })
+        .await;
+    }
+
+    /// Waits until `other`, on the same database, serves what this gateway serves and both have reported as replicas.
+    pub(crate) async fn wait_converged(&self, other: &Self) {
+        wait_until(Duration::from_secs(10), "both gateways serve the same", async || {
+            let listed = self.admin(Method::GET, "/deployment/replicas", Value::Null).await;
+            let replicas = listed["replicas"].as_array().unwrap().len();
+            replicas == 2 && self.services().await == other.services().await
+        })
+        .await;
+    }
+
+    /// Returns every split that this gateway serves.
+    pub(crate) async fn services(&self) -> Value {
+        self.admin(Method::GET, "/deployment/services", Value::Null).await
+    }
+
+    /// Returns the weights by version.
     pub(crate) async fn weights(&self, service: &str) -> BTreeMap<String, f64> {
         let versions = self.versions(service).await;
         versions
@@ -225,23 +264,25 @@ impl Gateway {
             .collect()
     }
 
-    /// Which version answered how many of `count` requests over `connections` connections at once. All must be 200.
-    pub(crate) async fn answers(
+    /// Sends `count` requests over `connections` concurrent connections and counts the responses by
+    /// version. Every status must be 200.
+    pub(crate) async fn count_versions(
         &self,
         path: &str,
         count: usize,
         connections: usize,
     ) -> BTreeMap<String, usize> {
         let each = (0..connections).map(|i| {
-            let (url, client) = (self.url(path), client());
+            let url = self.url(path);
+            let client = client();
             let share = count / connections + usize::from(i < count % connections);
             tokio::spawn(async move {
                 let mut versions = Vec::new();
                 for _ in 0..share {
                     let request = Request::get(&url).body(empty()).unwrap();
-                    let answer = read(client.request(request).await.unwrap()).await;
-                    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
-                    versions.push(answer.text.split_whitespace().nth(1).unwrap().to_owned());
+                    let response = read(client.request(request).await.unwrap()).await;
+                    assert_eq!(response.status, StatusCode::OK, "{}", response.text);
+                    versions.push(response.text.split_whitespace().nth(1).unwrap().to_owned());
                 }
                 versions
             })
@@ -263,7 +304,7 @@ impl Drop for Gateway {
     }
 }
 
-/// The gateway on the database in `dir`, without what the environment says.
+/// Returns the command for a gateway on the database in `dir`, without variables of the environment.
 pub(crate) fn command(dir: &Path) -> Command {
     let mut command = Command::new(program());
     command.args(["--database", &format!("sqlite://{}/canary.db?mode=rwc", dir.display())]);
@@ -283,7 +324,7 @@ pub(crate) fn command(dir: &Path) -> Command {
     command
 }
 
-/// The example binary of the profile that this test was built with.
+/// Returns the example binary of the profile that this test was built with.
 fn program() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let program = test.ancestors().nth(2).unwrap().join("examples").join("gateway");
@@ -296,7 +337,7 @@ fn program() -> PathBuf {
     program
 }
 
-fn exported(lines: &mut impl BufRead, name: &str) -> String {
+fn read_export(lines: &mut impl BufRead, name: &str) -> String {
     let wanted = format!("export {name}");
     loop {
         let mut line = String::new();
@@ -307,15 +348,15 @@ fn exported(lines: &mut impl BufRead, name: &str) -> String {
     }
 }
 
-/// A client with connections of its own.
+/// Creates a client with its own connections.
 pub(crate) fn client() -> HttpClient {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     Client::builder(TokioExecutor::new()).build(connector)
 }
 
-/// Without a token.
-pub(crate) async fn read_url(url: &str) -> Answer {
+/// Sends a GET request without a token.
+pub(crate) async fn read_url(url: &str) -> FullResponse {
     read(client().request(Request::get(url).body(empty()).unwrap()).await.unwrap()).await
 }
 
@@ -327,29 +368,29 @@ pub(crate) fn full(bytes: impl Into<Bytes>) -> AnyBody {
     Full::new(bytes.into()).map_err(Into::into).boxed()
 }
 
-pub(crate) async fn read(response: Response<Incoming>) -> Answer {
+pub(crate) async fn read(response: Response<Incoming>) -> FullResponse {
     let (head, body) = response.into_parts();
     let body = body.collect().await.unwrap();
     let trailers = body.trailers().cloned().unwrap_or_default();
     let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
-    Answer { status: head.status, headers: head.headers, trailers, text }
+    FullResponse { status: head.status, headers: head.headers, trailers, text }
 }
 
-/// The status and the text of an answer that came through a layer of this process.
+/// Reads the status and the text of a response that passed through a layer in this process.
 pub(crate) async fn read_counted(response: Response<ResponseBody<Incoming>>) -> (StatusCode, String) {
     let (head, body) = response.into_parts();
     let bytes = body.collect().await.unwrap().to_bytes();
     (head.status, String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Sends `bytes` as they are and gives what comes back until the other side closes or is silent for a while.
+/// Sends `bytes` unchanged and returns the bytes received until the peer closes or is silent for 700 ms.
 pub(crate) async fn raw(address: &str, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let _ = stream.write_all(bytes).await;
-    heard(&mut stream).await
+    read_until_silent(&mut stream).await
 }
 
-pub(crate) async fn heard(stream: &mut TcpStream) -> String {
+pub(crate) async fn read_until_silent(stream: &mut TcpStream) -> String {
     let mut all = Vec::new();
     let mut part = [0; 4096];
     while let Ok(Ok(count @ 1..)) = timeout(Duration::from_millis(700), stream.read(&mut part)).await {

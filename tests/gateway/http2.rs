@@ -1,4 +1,4 @@
-//! HTTP/2 as bytes, to say what no library would.
+//! HTTP/2 frames as bytes, for requests that a library refuses to send.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const GOAWAY: u8 = 7;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-/// Whether a request with those fields, on a connection of its own, is answered with 200.
+/// Sends a request with these fields on its own connection. Returns whether its status is 200.
 pub(crate) async fn is_ok(address: &str, fields: &[Field<'_>], body: Option<&[u8]>) -> bool {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
@@ -27,7 +27,7 @@ pub(crate) async fn is_ok(address: &str, fields: &[Field<'_>], body: Option<&[u8
     bytes.extend(frame(HEADERS, END_HEADERS | end, 1, &block));
     bytes.extend(body.map(|body| frame(DATA, END_STREAM, 1, body)).unwrap_or_default());
     let _ = stream.write_all(&bytes).await;
-    timeout(Duration::from_secs(2), answered(&mut stream)).await.ok().flatten().unwrap_or(false)
+    timeout(Duration::from_secs(2), read_status(&mut stream)).await.ok().flatten().unwrap_or(false)
 }
 
 fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
@@ -35,7 +35,7 @@ fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
     [&[high, middle, low, kind, flags, 0, 0, 0, stream], payload].concat()
 }
 
-/// A literal field without indexing (RFC 7541, 6.2.2), not Huffman-coded.
+/// A literal field without indexing (RFC 7541, 6.2.2), without Huffman coding.
 fn literal((name, value): &Field<'_>) -> Vec<u8> {
     [&[0], &*string(name), &*string(value)].concat()
 }
@@ -57,15 +57,16 @@ fn string(bytes: &[u8]) -> Vec<u8> {
     coded
 }
 
-/// Whether what comes is the head of a 200, or the end of the request or of all.
-async fn answered(stream: &mut TcpStream) -> Option<bool> {
+/// Reads frames until the response head or the end of the stream or connection. Returns whether the
+/// status is 200.
+async fn read_status(stream: &mut TcpStream) -> Option<bool> {
     loop {
         let mut head = [0; 9];
         stream.read_exact(&mut head).await.ok()?;
         let mut payload = vec![0; usize::from(head[1]) * 256 + usize::from(head[2])];
         stream.read_exact(&mut payload).await.ok()?;
         match head[3] {
-            // Behind a change of the table's size, if there is one: 8 in the static table is `:status: 200`.
+            // Skip a dynamic table size update. Index 8 of the static table is `:status: 200`.
             HEADERS => return payload.iter().find(|byte| **byte & 0xe0 != 0x20).map(|byte| *byte == 0x88),
             RST_STREAM | GOAWAY => return Some(false),
             _ => {}

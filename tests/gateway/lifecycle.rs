@@ -1,4 +1,4 @@
-//! The gateway's start and its end.
+//! Start and end of the gateway.
 
 use std::net::TcpListener;
 use std::process::Output;
@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use http::Request;
 use tokio::net::TcpStream;
-use tokio::time::sleep;
 
-use crate::backends::named;
+use crate::backends::named_backend;
 use crate::harness::{Gateway, client, command, empty, read};
+use crate::wait::wait_until;
 
-/// Starts the gateway with `options`, for it to fail.
-fn refused(options: &[&str]) -> Output {
+/// Starts the gateway with `options` that it must refuse.
+fn start_refused(options: &[&str]) -> Output {
     let dir = tempfile::tempdir().unwrap();
     command(dir.path()).args(["--admin", "127.0.0.1:0", "--no-demo"]).args(options).output().unwrap()
 }
@@ -39,7 +39,7 @@ fn a_bad_option_is_one_line_and_exit_1() {
         (vec!["--listen", "nonsense"], "nonsense"),
         (vec!["--listen", "127.0.0.1:0", "--jwt-secret", "short"], "secret"),
     ] {
-        assert_one_line(&refused(&options), expected);
+        assert_one_line(&start_refused(&options), expected);
     }
 }
 
@@ -47,14 +47,14 @@ fn a_bad_option_is_one_line_and_exit_1() {
 fn a_taken_port_is_one_line_and_exit_1() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    assert_one_line(&refused(&["--listen", &address]), &address);
-    assert_one_line(&refused(&["--listen", "127.0.0.1:0", "--admin", &address]), &address);
+    assert_one_line(&start_refused(&["--listen", &address]), &address);
+    assert_one_line(&start_refused(&["--listen", "127.0.0.1:0", "--admin", &address]), &address);
 }
 
 #[test]
 fn an_unreachable_database_is_one_line_and_exit_1_and_shows_no_password() {
     for url in ["sqlite:///missing/dir/canary.db", "nonsense://user:hunter2@db/canary"] {
-        let output = refused(&["--listen", "127.0.0.1:0", "--database", url]);
+        let output = start_refused(&["--listen", "127.0.0.1:0", "--database", url]);
         assert_one_line(&output, "database");
         assert!(!String::from_utf8_lossy(&output.stderr).contains("hunter2"));
     }
@@ -89,16 +89,19 @@ fn help_exits_0_and_shows_no_secret() {
     ] {
         assert!(text.contains(&format!("--{option}")), "{text}");
     }
+    assert!(text.contains("RUST_LOG"), "{text}");
     assert!(!text.contains("hunter2"));
 }
 
-/// The timers of the connections of `port`, as the kernel tells of them: 2 is that of keepalive.
+/// Returns the kernel's timers of the connections of `port`; 2 is keepalive.
 #[cfg(target_os = "linux")]
 fn timers(port: &str) -> Vec<String> {
-    let (table, port) = (std::fs::read_to_string("/proc/net/tcp").unwrap(), port.parse::<u16>().unwrap());
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let port = port.parse::<u16>().unwrap();
     let rows = table.lines().skip(1).map(|row| row.split_whitespace().collect::<Vec<_>>());
-    let established = |row: &Vec<&str>| row[3] == "01" && row[1].ends_with(&format!(":{port:04X}"));
-    rows.filter(established).map(|row| row[5].split(':').next().unwrap().to_owned()).collect()
+    rows.filter(|row: &Vec<&str>| row[3] == "01" && row[1].ends_with(&format!(":{port:04X}")))
+        .map(|row| row[5].split(':').next().unwrap().to_owned())
+        .collect()
 }
 
 #[cfg(target_os = "linux")]
@@ -112,8 +115,12 @@ async fn it_is_looked_whether_silent_clients_and_backends_are_still_there() {
     let request = b"GET /auth/ HTTP/1.1\r\nhost: shop\r\n\r\n";
     tokio::io::AsyncWriteExt::write_all(&mut client, request).await.unwrap();
     let (_stream, peer) = backend.accept().await.unwrap();
-    // What was sent is acknowledged, and no other timer runs.
-    sleep(Duration::from_millis(300)).await;
+    // The retransmission timer runs until the sent bytes are acknowledged.
+    let both = || [timers(gateway.data.rsplit(':').next().unwrap()), timers(&peer.port().to_string())];
+    wait_until(Duration::from_secs(5), "only the timers of keepalive run", async || {
+        both().iter().all(|timers| timers == &["02"])
+    })
+    .await;
     assert_eq!(timers(gateway.data.rsplit(':').next().unwrap()), ["02"], "of the client's");
     assert_eq!(timers(&peer.port().to_string()), ["02"], "of the backend's");
 }
@@ -127,8 +134,8 @@ async fn a_gateway_that_was_killed_finds_the_weights_as_they_were() {
     gateway.kill();
     let again = Gateway::start_in(dir.path(), &[]);
     assert_eq!(again.weights("auth").await, before);
-    let counts = again.answers("/auth/hello", 400, 4).await;
-    // From wherever the sequence starts, 400 points are within two of any share.
+    let counts = again.count_versions("/auth/hello", 400, 4).await;
+    // From any start of the sequence, 400 draws are within two of each share.
     assert!(counts["v1.1"].abs_diff(149) <= 2, "{counts:?}");
 }
 
@@ -149,30 +156,33 @@ async fn one_seed_gives_the_same_choices_again() {
 
 #[tokio::test]
 async fn sigterm_lets_a_slow_request_end_takes_no_new_connection_and_exits_0() {
-    let slow = named("v1", Duration::from_millis(1_500)).await;
+    let slow = named_backend("v1", Duration::from_millis(1_500)).await;
     let mut gateway = Gateway::start(&["--no-demo"]);
     gateway.register("auth", "v1", &slow.url).await;
     let request = Request::get(gateway.url("/auth/slow")).body(empty()).unwrap();
     let in_flight = tokio::spawn(client().request(request));
-    sleep(Duration::from_millis(400)).await;
+    gateway.wait_in_flight("auth", "v1", 1).await;
 
     gateway.terminate();
-    sleep(Duration::from_millis(300)).await;
+    wait_until(Duration::from_secs(1), "no new connections", async || {
+        TcpStream::connect(&gateway.data).await.is_err()
+    })
+    .await;
     assert!(TcpStream::connect(&gateway.data).await.is_err(), "no new connections");
-    let answer = read(in_flight.await.unwrap().unwrap()).await;
-    assert_eq!(answer.text, "auth v1 /slow\n");
+    let response = read(in_flight.await.unwrap().unwrap()).await;
+    assert_eq!(response.text, "auth v1 /slow\n");
     let status = gateway.exit(Duration::from_secs(3)).await;
     assert_eq!(status.and_then(|status| status.code()), Some(0));
 }
 
 #[tokio::test]
 async fn a_second_sigterm_ends_the_drain_at_once() {
-    let slow = named("v1", Duration::from_secs(20)).await;
+    let slow = named_backend("v1", Duration::from_secs(20)).await;
     let mut gateway = Gateway::start(&["--no-demo"]);
     gateway.register("auth", "v1", &slow.url).await;
     let request = Request::get(gateway.url("/auth/slow")).body(empty()).unwrap();
     let cut_off = tokio::spawn(client().request(request));
-    sleep(Duration::from_millis(300)).await;
+    gateway.wait_in_flight("auth", "v1", 1).await;
     gateway.terminate();
     assert_eq!(gateway.exit(Duration::from_millis(500)).await, None, "it drains");
     gateway.terminate();

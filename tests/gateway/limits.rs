@@ -1,4 +1,4 @@
-//! Memory and time that clients cannot use up.
+//! Limits of memory and time for clients.
 
 use std::time::{Duration, Instant};
 
@@ -8,17 +8,17 @@ use futures_util::stream;
 use http::{Request, Response};
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
-use tokio::time::sleep;
 
 use crate::attacks::Attack;
 use crate::backends::backend;
 use crate::harness::{AnyBody, Gateway, HttpClient, client, empty, full, raw, read};
-use crate::soak::{Soaked, soak};
+use crate::soak::{SoakReport, soak};
 use crate::streams::by_http2;
+use crate::wait::wait_until;
 
 const CHUNK: usize = 64 * 1024;
 
-/// So many MiB, made as they are sent.
+/// A body of so many MiB, created while it is sent.
 fn large(mebibytes: usize) -> AnyBody {
     let chunk = Bytes::from(vec![b'x'; CHUNK]);
     let frames = stream::iter((0..mebibytes * 16).map(move |_| Ok(Frame::data(chunk.clone()))));
@@ -33,11 +33,11 @@ async fn length<B: hyper::body::Body<Data = Bytes, Error: std::fmt::Debug> + Unp
     length
 }
 
-/// Memory may grow by so many KiB, however much passes.
+/// Maximum growth of the memory in KiB.
 const GROWTH: u64 = 16 * 1024;
 
-/// How many KiB of memory the gateway holds more than `before`, at most so far.
-fn grown(gateway: &Gateway, before: u64) -> u64 {
+/// Returns the growth of the gateway's maximum memory in KiB.
+fn memory_growth(gateway: &Gateway, before: u64) -> u64 {
     let grown = gateway.memory().1.saturating_sub(before);
     println!("resident memory grew by {grown} KiB");
     grown
@@ -61,7 +61,7 @@ async fn stream_through_little_memory(mebibytes: usize, client: HttpClient) {
     let down = Request::get(gateway.url("/auth/down")).body(empty()).unwrap();
     let down = client.request(down).await.unwrap();
     assert_eq!(length(down.into_body()).await, mebibytes << 20);
-    assert!(grown(&gateway, before) <= GROWTH);
+    assert!(memory_growth(&gateway, before) <= GROWTH);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -95,12 +95,12 @@ async fn huge_json_is_413_and_deep_json_400_for_the_admin_api_and_neither_takes_
                 body.len()
             );
             let request = [head.as_bytes(), body.as_bytes()].concat();
-            for answer in join_all((0..4).map(|_| raw(host, &request))).await {
-                assert!(answer.starts_with(&format!("HTTP/1.1 {expected} ")), "{expected}: {answer}");
+            for response in join_all((0..4).map(|_| raw(host, &request))).await {
+                assert!(response.starts_with(&format!("HTTP/1.1 {expected} ")), "{expected}: {response}");
             }
         }
     }
-    assert!(grown(&gateway, before) <= GROWTH);
+    assert!(memory_growth(&gateway, before) <= GROWTH);
     assert_eq!(gateway.weights("auth").await["v1.1"], 0.0);
 }
 
@@ -109,9 +109,13 @@ async fn clients_that_never_finish_a_request_head_are_cut_off_in_15_s_and_delay_
     let gateway = Gateway::start(&[]);
     let slow = Attack::HEADS.into_iter().cycle().take(204);
     let slow: Vec<_> = slow.map(|attack| (attack, attack.begin(&gateway.data))).collect();
-    sleep(Duration::from_secs(1)).await;
+    // The gateway runs two tasks for each connection.
+    wait_until(Duration::from_secs(5), "the gateway has accepted all connections", async || {
+        gateway.tasks().await >= 2 * slow.len()
+    })
+    .await;
     let start = Instant::now();
-    gateway.answers("/auth/", 400, 4).await;
+    gateway.count_versions("/auth/", 400, 4).await;
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
     for (attack, task) in slow {
         let lasted = task.await.unwrap();
@@ -121,7 +125,7 @@ async fn clients_that_never_finish_a_request_head_are_cut_off_in_15_s_and_delay_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn swaps_restarts_cancellations_sockets_and_streams_leave_no_file_open_and_no_task_behind() {
-    let Soaked { before, after, done, .. } = soak(Duration::from_secs(4)).await;
+    let SoakReport { before, after, done, .. } = soak(Duration::from_secs(4)).await;
     println!("{before:?} before, {after:?} after {done:?}");
-    assert!(after.is_no_more_than(before));
+    assert!(after.has_no_leak_since(before));
 }

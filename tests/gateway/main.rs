@@ -1,9 +1,9 @@
-//! The gateway example as its users meet it: a process, driven over real sockets.
+//! The gateway example as a process, over real sockets.
 //!
 //! `cargo build --example gateway && cargo nextest run --test gateway`
 #![expect(clippy::disallowed_methods, reason = "tests spawn")]
 #![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
-#![allow(dead_code, reason = "the campaigns use what these do not")]
+#![allow(dead_code, reason = "the campaigns use more of the helpers")]
 
 mod affinity;
 mod attacks;
@@ -31,4 +31,6 @@ mod streams;
 mod traffic;
 mod tunnels;
 mod versions;
+#[path = "../shared/wait.rs"]
+mod wait;
 mod wire;

@@ -1,4 +1,4 @@
-//! Requests that ask for a version, from those who may and from the Internet.
+//! Requests that select a version with the override header, from trusted and untrusted clients.
 
 use http::Request;
 use serde_json::json;
@@ -8,30 +8,31 @@ use crate::harness::{Gateway, HttpClient, client, empty, raw, read};
 
 const REFUSED: &str = "canary-override-refused: ";
 
-/// What a request gets that asks like that.
+/// The result of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Gets {
-    /// The version, which has weight 0, from those who may.
-    Version,
-    /// What everybody gets, and told why.
+enum Outcome {
+    /// The selected version, which has weight 0.
+    Selected,
+    /// The version of everybody else, and a header with the reason.
     Refused(&'static str),
-    /// What everybody gets: it does not ask.
-    Nothing,
-    /// An error, as it is no HTTP.
+    /// The version of everybody else: the request has no valid override header.
+    Ignored,
+    /// A 400: the request is malformed.
     Error,
 }
 
-/// Header lines, and what they get from a gateway that trusts them.
-fn asks() -> Vec<(Vec<u8>, Gets)> {
-    let (unknown, ambiguous) = (Gets::Refused("unknown-version"), Gets::Refused("ambiguous"));
+/// Header lines, and their results at a gateway that trusts the header.
+fn cases() -> Vec<(Vec<u8>, Outcome)> {
+    let unknown = Outcome::Refused("unknown-version");
+    let ambiguous = Outcome::Refused("ambiguous");
     let long = [&b"x-version: "[..], &[b'v'; 8_192]].concat();
     [
-        (&b"x-version: v2"[..], Gets::Version),
-        (b"X-VERSION:v2", Gets::Version),
-        (b"x-version: \t v2 \t", Gets::Version),
-        (b"x-version: v2\r\nx-evil: 1", Gets::Version),
-        (b"x-version: v2\r\ncookie: x-version=v3", Gets::Version),
-        (b"x-version: v3", Gets::Refused("version-inactive")),
+        (&b"x-version: v2"[..], Outcome::Selected),
+        (b"X-VERSION:v2", Outcome::Selected),
+        (b"x-version: \t v2 \t", Outcome::Selected),
+        (b"x-version: v2\r\nx-evil: 1", Outcome::Selected),
+        (b"x-version: v2\r\ncookie: x-version=v3", Outcome::Selected),
+        (b"x-version: v3", Outcome::Refused("version-inactive")),
         (b"x-version: v7", unknown),
         (b"x-version: v9", unknown),
         (b"x-version: ", unknown),
@@ -47,26 +48,26 @@ fn asks() -> Vec<(Vec<u8>, Gets)> {
         (b"x-version: v2\r\nx-version: v2", ambiguous),
         (b"x-version: v2\r\nX-Version: v1", ambiguous),
         (b"x-version: v2\r\nx-version:", ambiguous),
-        (b"x_version: v2", Gets::Nothing),
-        (b"connection: x-version\r\nx-version: v2", Gets::Nothing),
-        (b"x-versions: v2", Gets::Nothing),
-        (b"cookie: x-version=v2", Gets::Nothing),
-        (b"x-version: v2\rx-evil: 1", Gets::Error),
-        (b"x-version: v2\0", Gets::Error),
-        (b"x-version: v2\r\n x", Gets::Error),
-        (b"x-version : v2", Gets::Error),
+        (b"x_version: v2", Outcome::Ignored),
+        (b"connection: x-version\r\nx-version: v2", Outcome::Ignored),
+        (b"x-versions: v2", Outcome::Ignored),
+        (b"cookie: x-version=v2", Outcome::Ignored),
+        (b"x-version: v2\rx-evil: 1", Outcome::Error),
+        (b"x-version: v2\0", Outcome::Error),
+        (b"x-version: v2\r\n x", Outcome::Error),
+        (b"x-version : v2", Outcome::Error),
     ]
-    .map(|(lines, gets)| (lines.to_vec(), gets))
+    .map(|(lines, expected)| (lines.to_vec(), expected))
     .into()
 }
 
-/// A gateway with a version that has everything, one at weight 0, one that is out of service, and one of another service.
-struct Asked {
+/// A gateway with four versions: v1 at 100, v2 at 0, v3 inactive, and v9 of another service.
+struct OverrideGateway {
     gateway: Gateway,
     backends: [Recorder; 4],
 }
 
-impl Asked {
+impl OverrideGateway {
     async fn new(trusted: bool) -> Self {
         let trust = if trusted { &["--trust-override"][..] } else { &[] };
         let gateway = Gateway::start(&[&["--no-demo", "--override-header", "x-version"], trust].concat());
@@ -85,8 +86,9 @@ impl Asked {
         Self { gateway, backends }
     }
 
-    /// Which backends were asked since the last time. None may have seen the header.
-    fn asked(&self) -> [usize; 4] {
+    /// Returns the number of requests of each backend since the last call. No backend may see the
+    /// override header.
+    fn requests_by_backend(&self) -> [usize; 4] {
         self.backends.each_ref().map(|backend| {
             let heads = backend.take();
             assert!(
@@ -97,38 +99,39 @@ impl Asked {
         })
     }
 
-    /// That a request which asked like `lines` got what it `gets`, and was told as much.
-    fn assert_got(&self, gets: Gets, status: &str, refused: Option<&str>, lines: &[u8]) {
-        let (backend, code, why) = match gets {
-            Gets::Version => ([0, 1, 0, 0], "200", None),
-            Gets::Refused(why) => ([1, 0, 0, 0], "200", Some(why)),
-            Gets::Nothing => ([1, 0, 0, 0], "200", None),
-            Gets::Error => ([0; 4], "400", None),
+    /// Asserts the result of a request with `lines`.
+    fn assert_outcome(&self, expected: Outcome, status: &str, refused: Option<&str>, lines: &[u8]) {
+        let (backend, code, why) = match expected {
+            Outcome::Selected => ([0, 1, 0, 0], "200", None),
+            Outcome::Refused(why) => ([1, 0, 0, 0], "200", Some(why)),
+            Outcome::Ignored => ([1, 0, 0, 0], "200", None),
+            Outcome::Error => ([0; 4], "400", None),
         };
         let lines = String::from_utf8_lossy(lines);
-        assert_eq!((self.asked(), status, refused), (backend, code, why), "{lines}");
+        assert_eq!((self.requests_by_backend(), status, refused), (backend, code, why), "{lines}");
     }
 }
 
-/// What one gets from a gateway that trusts nobody, who would get that from one that trusts.
-const fn untrusted(gets: Gets) -> Gets {
-    match gets {
-        Gets::Version | Gets::Refused(_) => Gets::Refused("not-trusted"),
+/// Returns the result at a gateway that does not trust the header.
+const fn untrusted(expected: Outcome) -> Outcome {
+    match expected {
+        Outcome::Selected | Outcome::Refused(_) => Outcome::Refused("not-trusted"),
         other => other,
     }
 }
 
-async fn ask_all(trusted: bool) {
-    let (asked, all) = (Asked::new(trusted).await, asks());
+async fn try_all(trusted: bool) {
+    let setup = OverrideGateway::new(trusted).await;
+    let all = cases();
     let mut selected = 0;
-    for (lines, gets) in &all {
-        let gets = if trusted { *gets } else { untrusted(*gets) };
+    for (lines, expected) in &all {
+        let expected = if trusted { *expected } else { untrusted(*expected) };
         let request =
             [b"GET /auth/x HTTP/1.1\r\nhost: a\r\nconnection: close\r\n", &**lines, b"\r\n\r\n"].concat();
-        let answer = raw(&asked.gateway.data, &request).await;
-        let refused = answer.lines().find_map(|line| line.strip_prefix(REFUSED));
-        asked.assert_got(gets, answer.get(9..12).unwrap_or_default(), refused, lines);
-        selected += usize::from(gets == Gets::Version);
+        let response = raw(&setup.gateway.data, &request).await;
+        let refused = response.lines().find_map(|line| line.strip_prefix(REFUSED));
+        setup.assert_outcome(expected, response.get(9..12).unwrap_or_default(), refused, lines);
+        selected += usize::from(expected == Outcome::Selected);
     }
     println!(
         "{} ways to ask, trusted: {trusted}: {selected} got the version, none of the backends saw the header",
@@ -138,12 +141,12 @@ async fn ask_all(trusted: bool) {
 
 #[tokio::test]
 async fn nobody_on_the_internet_gets_a_version_by_asking_in_whatever_way() {
-    ask_all(false).await;
+    try_all(false).await;
 }
 
 #[tokio::test]
 async fn who_is_trusted_gets_what_they_ask_for_by_its_name_or_is_told_why_not() {
-    ask_all(true).await;
+    try_all(true).await;
 }
 
 #[tokio::test]
@@ -153,32 +156,32 @@ async fn by_http_2_it_is_the_same() {
             .http2_only(true)
             .build_http();
     for trusted in [false, true] {
-        let asked = Asked::new(trusted).await;
-        for (value, gets) in [
-            (&b"v2"[..], Gets::Version),
-            (b"v3", Gets::Refused("version-inactive")),
-            (b"v9", Gets::Refused("unknown-version")),
-            (b"", Gets::Refused("unknown-version")),
-            (b"v2\xff", Gets::Refused("unknown-version")),
+        let setup = OverrideGateway::new(trusted).await;
+        for (value, expected) in [
+            (&b"v2"[..], Outcome::Selected),
+            (b"v3", Outcome::Refused("version-inactive")),
+            (b"v9", Outcome::Refused("unknown-version")),
+            (b"", Outcome::Refused("unknown-version")),
+            (b"v2\xff", Outcome::Refused("unknown-version")),
         ] {
-            let request = Request::get(asked.gateway.url("/auth/")).header("x-version", value);
-            let answer = read(client.request(request.body(empty()).unwrap()).await.unwrap()).await;
-            let refused = answer.headers.get("canary-override-refused").map(|why| why.to_str().unwrap());
-            let gets = if trusted { gets } else { untrusted(gets) };
-            asked.assert_got(gets, answer.status.as_str(), refused, value);
+            let request = Request::get(setup.gateway.url("/auth/")).header("x-version", value);
+            let response = read(client.request(request.body(empty()).unwrap()).await.unwrap()).await;
+            let refused = response.headers.get("canary-override-refused").map(|why| why.to_str().unwrap());
+            let expected = if trusted { expected } else { untrusted(expected) };
+            setup.assert_outcome(expected, response.status.as_str(), refused, value);
         }
     }
 }
 
 #[tokio::test]
 async fn at_any_rate_of_asking_the_split_is_that_of_those_who_do_not_ask() {
-    let asked = Asked::new(false).await;
-    asked.gateway.set_weight("auth", "v2", 10.0).await;
+    let setup = OverrideGateway::new(false).await;
+    setup.gateway.set_weight("auth", "v2", 10.0).await;
     let client = client();
     for i in 0..1_000 {
-        let request = Request::get(asked.gateway.url("/auth/")).header("x-version", ["v2", "v3"][i % 2]);
+        let request = Request::get(setup.gateway.url("/auth/")).header("x-version", ["v2", "v3"][i % 2]);
         read(client.request(request.body(empty()).unwrap()).await.unwrap()).await;
     }
-    let [stable, canary, inactive, other] = asked.asked();
+    let [stable, canary, inactive, other] = setup.requests_by_backend();
     assert!(canary.abs_diff(100) <= 2 && (inactive, other) == (0, 0), "{stable}, {canary}");
 }

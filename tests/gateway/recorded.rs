@@ -1,25 +1,26 @@
-//! A gateway in front of a backend that says what it was sent.
+//! A gateway in front of a backend that records its requests.
 
 use http::Request;
 
 use crate::backends::Recorder;
 use crate::harness::{Gateway, empty, raw};
 
-/// A gateway, and the backend that it has.
-pub(crate) struct Recorded {
+/// A gateway and its backend.
+pub(crate) struct RecordedGateway {
     pub(crate) gateway: Gateway,
     recorder: Recorder,
     base: &'static str,
 }
 
-impl Recorded {
+impl RecordedGateway {
     pub(crate) async fn new(options: &[&str], base: &'static str) -> Self {
-        let (gateway, recorder) = (Gateway::start(options), Recorder::start().await);
+        let gateway = Gateway::start(options);
+        let recorder = Recorder::start().await;
         gateway.register("auth", "v1", &format!("{}{base}", recorder.url)).await;
         Self { gateway, recorder, base }
     }
 
-    /// One that takes something out of a request wherever it can, and puts something in.
+    /// Starts a gateway with every option that changes requests.
     pub(crate) async fn rewriting() -> Self {
         let options =
             ["--no-demo", "--override-header", "x-version", "--trust-override", "--pin-cookie", "pin"];
@@ -27,19 +28,19 @@ impl Recorded {
         Self::new(&[&options[..], &affinity].concat(), "/base").await
     }
 
-    /// A pin that the gateway gave.
+    /// Returns a pin cookie of the gateway.
     pub(crate) async fn pin(&self) -> String {
-        let answer = self.gateway.get("/auth/").await;
+        let response = self.gateway.get("/auth/").await;
         self.recorder.take();
-        answer.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().into()
+        response.headers["set-cookie"].to_str().unwrap().split(';').next().unwrap().into()
     }
 
-    /// That the backend saw a request for each that was answered with 200, in one form, and that nothing of it stays in
-    /// the connection to it.
-    pub(crate) async fn assert_one_for_each(&self, answered: usize, name: &str) {
-        let seen = self.recorder.take();
-        assert_eq!(seen.len(), answered, "{name}: {seen:?}");
-        seen.iter().for_each(|head| assert_canonical(head, self.base, name));
+    /// Asserts that the backend received one canonical request for each 200, and that no byte is left
+    /// over in the connection to it.
+    pub(crate) async fn assert_one_for_each(&self, successes: usize, name: &str) {
+        let heads = self.recorder.take();
+        assert_eq!(heads.len(), successes, "{name}: {heads:?}");
+        heads.iter().for_each(|head| assert_canonical(head, self.base, name));
         let next = Request::get(self.gateway.url("/auth/next")).header("x-user-id", "next");
         assert_eq!(self.gateway.send(next.body(empty()).unwrap()).await.text, "ok\n", "{name}");
         let next = self.recorder.take();
@@ -51,14 +52,15 @@ impl Recorded {
 
     pub(crate) async fn try_each(&self, requests: &[(&'static str, Vec<u8>)]) {
         for (name, request) in requests {
-            let answer = raw(&self.gateway.data, request).await;
-            let answered = answer.matches("HTTP/1.1 200").count() + answer.matches("HTTP/1.0 200").count();
-            self.assert_one_for_each(answered, name).await;
+            let response = raw(&self.gateway.data, request).await;
+            let successes =
+                response.matches("HTTP/1.1 200").count() + response.matches("HTTP/1.0 200").count();
+            self.assert_one_for_each(successes, name).await;
         }
     }
 }
 
-/// That `head` can be read in one way.
+/// Asserts that `head` has only one interpretation.
 fn assert_canonical(head: &str, base: &str, name: &str) {
     let count = |field: &str| head.lines().filter(|line| line.starts_with(field)).count();
     assert!(count("content-length:") + count("transfer-encoding:") <= 1, "{name}: {head}");

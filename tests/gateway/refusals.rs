@@ -1,18 +1,18 @@
-//! What the gateway answers by itself, with nothing internal in it.
+//! Responses of the gateway itself, which show no internals.
 
 use std::time::{Duration, Instant};
 
 use http::{Method, StatusCode};
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::harness::{Answer, Gateway, raw};
+use crate::harness::{FullResponse, Gateway, raw};
 
-fn assert_problem(answer: &Answer, status: StatusCode, kind: &str) {
-    assert_eq!(answer.status, status, "{answer:?}");
-    assert_eq!(answer.headers["content-type"], "application/problem+json");
-    let problem: serde_json::Value = serde_json::from_str(&answer.text).unwrap();
+fn assert_problem(response: &FullResponse, status: StatusCode, kind: &str) {
+    assert_eq!(response.status, status, "{response:?}");
+    assert_eq!(response.headers["content-type"], "application/problem+json");
+    let problem: serde_json::Value = serde_json::from_str(&response.text).unwrap();
     assert_eq!((&problem["type"], &problem["status"]), (&kind.into(), &status.as_u16().into()));
-    assert!(!answer.text.contains("127.0.0.1") && !answer.text.contains("os error"), "{}", answer.text);
+    assert!(!response.text.contains("127.0.0.1") && !response.text.contains("os error"), "{}", response.text);
 }
 
 #[tokio::test]
@@ -27,7 +27,7 @@ async fn a_backend_that_is_gone_is_502() {
 
 #[tokio::test]
 async fn a_backend_that_breaks_off_or_speaks_nonsense_is_502() {
-    for answer in [
+    for response in [
         "",
         "nonsense\r\n\r\n",
         "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
@@ -38,7 +38,7 @@ async fn a_backend_that_breaks_off_or_speaks_nonsense_is_502() {
             while let Ok((mut stream, _)) = listener.accept().await {
                 use tokio::io::{AsyncReadExt, AsyncWriteExt};
                 let _ = stream.read(&mut [0; 4096]).await;
-                let _ = stream.write_all(answer.as_bytes()).await;
+                let _ = stream.write_all(response.as_bytes()).await;
             }
         });
         let gateway = Gateway::start(&["--no-demo"]);
@@ -49,7 +49,7 @@ async fn a_backend_that_breaks_off_or_speaks_nonsense_is_502() {
 
 #[tokio::test]
 async fn a_backend_that_takes_no_connection_is_504_in_seconds() {
-    // A queue of connections that nobody takes, filled: further ones get no answer at all.
+    // Fill the accept queue: further connections get no reply at all.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(1).unwrap();
@@ -79,7 +79,8 @@ async fn connect_and_foreign_transfer_codings_are_501() {
 
 #[tokio::test]
 async fn a_version_that_leads_back_to_the_gateway_is_a_loop_and_508() {
-    let (gateway, other) = (Gateway::start(&["--no-demo"]), Gateway::start(&["--no-demo"]));
+    let gateway = Gateway::start(&["--no-demo"]);
+    let other = Gateway::start(&["--no-demo"]);
     gateway.register("auth", "v1", &other.url("/auth")).await;
     other.register("auth", "v1", &gateway.url("/auth")).await;
     assert_problem(&gateway.get("/auth/").await, StatusCode::LOOP_DETECTED, "loop-detected");

@@ -1,13 +1,13 @@
-//! Several gateways on one database, and one without it.
+//! Several gateways on one database, and a gateway without its database.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
-use tokio::time::sleep;
 
-use crate::backends::named;
+use crate::backends::named_backend;
 use crate::harness::{Gateway, read_url};
+use crate::wait::wait_until;
 
 const WEIGHT: &str = "/deployment/services/auth/versions/v2/weight";
 
@@ -18,19 +18,20 @@ async fn readiness(gateway: &Gateway) -> String {
 #[tokio::test]
 async fn a_change_waited_for_is_served_by_both_gateways_when_it_is_answered() {
     let dir = tempfile::tempdir().unwrap();
-    let (one, two) = (named("v1", Duration::ZERO).await, named("v2", Duration::ZERO).await);
+    let one = named_backend("v1", Duration::ZERO).await;
+    let two = named_backend("v2", Duration::ZERO).await;
     let here = Gateway::start_in(dir.path(), &["--no-demo", "--name", "here"]);
     let there = Gateway::start_in(dir.path(), &["--no-demo", "--name", "there"]);
     here.register("auth", "v1", &one.url).await;
     here.register("auth", "v2", &two.url).await;
-    sleep(Duration::from_millis(2_500)).await;
+    here.wait_converged(&there).await;
 
     let path = "/deployment/services/auth/versions/v2/switch?wait=converged&timeout=10s";
-    let (status, answer) = here.try_admin(Method::POST, path, &Value::Null).await.unwrap();
+    let (status, response) = here.try_admin(Method::POST, path, &Value::Null).await.unwrap();
     assert_eq!(
-        (status, &answer["convergence"]["serving"]),
+        (status, &response["convergence"]["serving"]),
         (StatusCode::OK, &json!(["here", "there"])),
-        "{answer}"
+        "{response}"
     );
     assert_eq!(there.get("/auth/").await.text, "auth v2 /\n");
 
@@ -38,46 +39,43 @@ async fn a_change_waited_for_is_served_by_both_gateways_when_it_is_answered() {
     let names: Vec<_> = listed["replicas"].as_array().unwrap().iter().map(|r| r["name"].clone()).collect();
     assert_eq!((names, &listed["converged"]), (vec![json!("here"), json!("there")], &json!(true)));
     there.terminate();
-    let start = Instant::now();
-    while here.admin(Method::GET, "/deployment/replicas", Value::Null).await["replicas"]
-        .as_array()
-        .unwrap()
-        .len()
-        > 1
-    {
-        assert!(start.elapsed() < Duration::from_secs(5), "a gateway that stops says so");
-        sleep(Duration::from_millis(50)).await;
-    }
+    wait_until(Duration::from_secs(5), "a gateway that stops removes its entry", async || {
+        let listed = here.admin(Method::GET, "/deployment/replicas", Value::Null).await;
+        listed["replicas"].as_array().unwrap().len() == 1
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_gateway_that_was_killed_is_named_by_those_who_wait_for_it() {
     let dir = tempfile::tempdir().unwrap();
-    let backend = named("v1", Duration::ZERO).await;
+    let backend = named_backend("v1", Duration::ZERO).await;
     let here = Gateway::start_in(dir.path(), &["--no-demo", "--name", "here"]);
     let mut there = Gateway::start_in(dir.path(), &["--no-demo", "--name", "there"]);
     here.register("auth", "v1", &backend.url).await;
     here.register("auth", "v2", &backend.url).await;
-    sleep(Duration::from_millis(2_500)).await;
+    here.wait_converged(&there).await;
     there.kill();
     let path = format!("{WEIGHT}?wait=converged&timeout=300ms");
-    let (status, answer) = here.try_admin(Method::PUT, &path, &json!({ "weight": 10 })).await.unwrap();
+    let (status, response) = here.try_admin(Method::PUT, &path, &json!({ "weight": 10 })).await.unwrap();
     assert_eq!(
-        (status, &answer["convergence"]["waiting"]),
+        (status, &response["convergence"]["waiting"]),
         (StatusCode::ACCEPTED, &json!(["there"])),
-        "{answer}"
+        "{response}"
     );
 }
 
 #[tokio::test]
 async fn without_its_database_a_gateway_starts_from_its_snapshot_and_recovers() {
     let dir = tempfile::tempdir().unwrap();
-    let (data, away) = (dir.path().join("data"), dir.path().join("away"));
+    let data = dir.path().join("data");
+    let away = dir.path().join("away");
     std::fs::create_dir(&data).unwrap();
     let snapshot = dir.path().join("routes.json");
     let database = format!("sqlite://{}/canary.db?mode=rwc", data.display());
     let options = ["--no-demo", "--database", &database, "--snapshot", snapshot.to_str().unwrap()];
-    let (one, two) = (named("v1", Duration::ZERO).await, named("v2", Duration::ZERO).await);
+    let one = named_backend("v1", Duration::ZERO).await;
+    let two = named_backend("v2", Duration::ZERO).await;
     let mut gateway = Gateway::start_in(dir.path(), &options);
     gateway.register("auth", "v1", &one.url).await;
     gateway.register("auth", "v2", &two.url).await;
@@ -93,15 +91,14 @@ async fn without_its_database_a_gateway_starts_from_its_snapshot_and_recovers() 
     assert!(said.starts_with("degraded: the database cannot be reached"), "{said}");
     let status = gateway.admin(Method::GET, "/deployment/status", Value::Null).await;
     assert_eq!(status["fromCache"], json!(true));
-    let (status, answer) = gateway.try_admin(Method::PUT, WEIGHT, &json!({ "weight": 10 })).await.unwrap();
-    assert_eq!((status.as_u16(), &answer["type"]), (503, &json!("store-unavailable")));
+    let (status, response) = gateway.try_admin(Method::PUT, WEIGHT, &json!({ "weight": 10 })).await.unwrap();
+    assert_eq!((status.as_u16(), &response["type"]), (503, &json!("store-unavailable")));
 
     std::fs::rename(&away, &data).unwrap();
-    let start = Instant::now();
-    while readiness(&gateway).await != "ok\n" {
-        assert!(start.elapsed() < Duration::from_secs(5), "fresh within 5 seconds of its return");
-        sleep(Duration::from_millis(50)).await;
-    }
+    wait_until(Duration::from_secs(5), "fresh after the return of the database", async || {
+        readiness(&gateway).await == "ok\n"
+    })
+    .await;
     gateway.switch("auth", "v1").await;
     assert_eq!(gateway.get("/auth/").await.text, "auth v1 /\n");
 }

@@ -1,11 +1,11 @@
-//! What stands where the gateway takes something out of a request or puts something in: a backend still sees one request
-//! for each that is answered.
+//! Hostile values where the gateway removes or inserts a part of a request. A backend still receives one
+//! request for each response.
 
 use crate::http2::{self, Field};
-use crate::recorded::Recorded;
-use crate::smuggling::{in_parts, two_faced};
+use crate::recorded::RecordedGateway;
+use crate::smuggling::{ambiguous_requests, in_parts};
 
-/// `request` with more header lines before its first.
+/// Inserts header lines before the first header of `request`.
 fn with(lines: &[u8], request: &[u8]) -> Vec<u8> {
     let at = request.windows(2).position(|end| end == b"\r\n").unwrap() + 2;
     [&request[..at], lines, b"\r\n", &request[at..]].concat()
@@ -13,9 +13,9 @@ fn with(lines: &[u8], request: &[u8]) -> Vec<u8> {
 
 #[tokio::test]
 async fn so_it_does_where_an_override_is_taken_out_a_pin_is_read_and_a_base_path_is_put_before() {
-    let requests = two_faced();
+    let requests = ambiguous_requests();
     in_parts(&requests, async |part| {
-        let pair = Recorded::rewriting().await;
+        let pair = RecordedGateway::rewriting().await;
         let lines = format!("x-version: v1\r\ncookie: a=b; {}; c=d", pair.pin().await);
         let requests: Vec<_> =
             part.iter().map(|(name, text)| (*name, with(lines.as_bytes(), text.as_bytes()))).collect();
@@ -24,7 +24,7 @@ async fn so_it_does_where_an_override_is_taken_out_a_pin_is_read_and_a_base_path
     .await;
 }
 
-/// What may stand where the gateway looks for something of its own.
+/// Values for the places that the gateway reads.
 fn contents() -> Vec<(&'static str, Vec<u8>)> {
     let long = [b'v'; 8_192];
     [
@@ -32,7 +32,7 @@ fn contents() -> Vec<(&'static str, Vec<u8>)> {
         ("a bare CR", b"v1\rx: y"),
         ("a bare CR and a request", b"v1\r\rGET /auth/inner HTTP/1.1\r\rhost: a\r\r"),
         ("a bare LF", b"v1\nx: y"),
-        ("a request behind bare LFs", b"v1\n\nGET /auth/inner HTTP/1.1\nhost: a\n\n"),
+        ("a request after bare LFs", b"v1\n\nGET /auth/inner HTTP/1.1\nhost: a\n\n"),
         ("another header", b"v1\r\ntransfer-encoding: chunked"),
         ("a length", b"v1\r\ncontent-length: 38"),
         ("a request", b"v1\r\n\r\nGET /auth/inner HTTP/1.1\r\nhost: a"),
@@ -51,7 +51,7 @@ fn contents() -> Vec<(&'static str, Vec<u8>)> {
     .into()
 }
 
-/// The places that the gateway reads, takes out or joins, each with what stands before and behind it.
+/// The places that the gateway reads, removes or joins, each with the bytes before and after it.
 const PLACES: [(&str, &[u8], &[u8]); 6] = [
     ("override", b"GET /auth/outer HTTP/1.1\r\nhost: a\r\nx-version: ", b"\r\n\r\n"),
     ("override twice", b"GET /auth/outer HTTP/1.1\r\nhost: a\r\nx-version: v1\r\nx-version: ", b"\r\n\r\n"),
@@ -97,25 +97,28 @@ fn targets() -> Vec<(&'static str, Vec<u8>)> {
 #[tokio::test]
 async fn so_it_does_whatever_stands_where_the_gateway_reads_takes_out_or_joins_something() {
     let mut requests = targets();
-    for (place, before, behind) in PLACES {
-        let request = |(_, content): (_, Vec<u8>)| (place, [before, &content, behind].concat());
-        requests.extend(contents().into_iter().map(request));
+    for (place, before, after) in PLACES {
+        requests.extend(
+            contents()
+                .into_iter()
+                .map(|(_, content): (_, Vec<u8>)| (place, [before, &content, after].concat())),
+        );
     }
     println!("{} requests by HTTP/1.1", requests.len());
     in_parts(&requests, async |part| {
-        Recorded::rewriting().await.try_each(part).await;
+        RecordedGateway::rewriting().await.try_each(part).await;
     })
     .await;
 }
 
-/// A request by HTTP/2 with `more` fields.
+/// A plain HTTP/2 request with `more` fields.
 fn plain<'a>(more: &[Field<'a>]) -> Vec<Field<'a>> {
     let fields: [Field<'a>; 4] =
         [(b":method", b"GET"), (b":scheme", b"http"), (b":authority", b"a"), (b":path", b"/auth/outer")];
     [&fields[..], more].concat()
 }
 
-/// Requests by HTTP/2 that say something that HTTP/1.1 would take for framing.
+/// HTTP/2 requests with fields that would be framing in HTTP/1.1.
 fn over_http2() -> Vec<(&'static str, Vec<Field<'static>>)> {
     [fields(), pseudo_fields()].concat()
 }
@@ -155,7 +158,7 @@ fn pseudo_fields() -> Vec<(&'static str, Vec<Field<'static>>)> {
         ("one that is unknown", plain(&[(b":version", b"v1")])),
         ("no path", vec![method, scheme, authority]),
         ("no authority", vec![method, scheme, path]),
-        ("one behind a field", vec![method, (b"x-version", b"v1"), scheme, authority, path]),
+        ("one after a field", vec![method, (b"x-version", b"v1"), scheme, authority, path]),
         ("two paths", vec![method, scheme, authority, path, (b":path", b"/auth/inner")]),
     ];
     for bad in [&b"GET /auth/inner HTTP/1.1\r\nhost: a\r\n\r\nGET"[..], b"GET ", b"", b"CONNECT", b"G\rT"] {
@@ -174,7 +177,7 @@ fn pseudo_fields() -> Vec<(&'static str, Vec<Field<'static>>)> {
 
 #[tokio::test]
 async fn so_it_does_of_http_2_whatever_its_fields_say() {
-    let pair = Recorded::rewriting().await;
+    let pair = RecordedGateway::rewriting().await;
     let contents = contents();
     let mut requests = over_http2();
     for (name, content) in &contents {
@@ -183,14 +186,14 @@ async fn so_it_does_of_http_2_whatever_its_fields_say() {
             .push((*name, plain(&[(b"cookie", b"a=b"), (b"cookie", content), (b"cookie", b"pin_auth=x")])));
         requests.push((*name, plain(&[(b"x-user-id", content)])));
     }
-    let mut answered = [0, 0];
+    let mut served = [0, 0];
     for (name, fields) in &requests {
         for (i, body) in [None, Some(&b"body"[..])].into_iter().enumerate() {
             let ok = http2::is_ok(&pair.gateway.data, fields, body).await;
-            answered[i] += usize::from(ok);
+            served[i] += usize::from(ok);
             pair.assert_one_for_each(ok.into(), &format!("{name}: {fields:?}, {body:?}")).await;
         }
     }
-    println!("{} requests by HTTP/2, each with and without a body: {answered:?} were served", requests.len());
-    assert!(answered.iter().all(|count| *count > 20), "they are read at all");
+    println!("{} requests by HTTP/2, each with and without a body: {served:?} were served", requests.len());
+    assert!(served.iter().all(|count| *count > 20), "they are read at all");
 }

@@ -1,17 +1,17 @@
-//! Requests that two servers might read differently: a backend sees one request for each that is answered.
+//! Requests that two servers can interpret differently. A backend receives one request for each response.
 
 use futures_util::future::join_all;
 
 use crate::backends::Recorder;
 use crate::harness::{Gateway, raw};
-use crate::recorded::Recorded;
+use crate::recorded::RecordedGateway;
 
 const INNER: &str = "GET /auth/inner HTTP/1.1\r\nhost: a\r\n\r\n";
 
-/// Requests as bytes, each with what makes it two-faced.
-pub(crate) type TwoFaced = Vec<(&'static str, String)>;
+/// Ambiguous requests as bytes, each with its name.
+pub(crate) type AmbiguousRequests = Vec<(&'static str, String)>;
 
-pub(crate) fn two_faced() -> TwoFaced {
+pub(crate) fn ambiguous_requests() -> AmbiguousRequests {
     [transfer_encodings(), lengths(), chunks(), heads()].concat()
 }
 
@@ -27,7 +27,7 @@ fn chunked_end() -> String {
     format!("0\r\n\r\n{INNER}")
 }
 
-fn transfer_encodings() -> TwoFaced {
+fn transfer_encodings() -> AmbiguousRequests {
     let chunked_end = chunked_end();
     vec![
         (
@@ -61,7 +61,7 @@ fn transfer_encodings() -> TwoFaced {
     ]
 }
 
-fn lengths() -> TwoFaced {
+fn lengths() -> AmbiguousRequests {
     vec![
         ("CL twice, differing", post("content-length: 0\r\ncontent-length: 36", INNER)),
         ("CL as a list", post("content-length: 0, 36", INNER)),
@@ -81,7 +81,7 @@ fn lengths() -> TwoFaced {
     ]
 }
 
-fn chunks() -> TwoFaced {
+fn chunks() -> AmbiguousRequests {
     vec![
         (
             "chunk size too large",
@@ -107,7 +107,7 @@ fn chunks() -> TwoFaced {
     ]
 }
 
-fn heads() -> TwoFaced {
+fn heads() -> AmbiguousRequests {
     vec![
         ("a body on GET", get(&format!("host: a\r\ncontent-length: {}", INNER.len())) + INNER),
         ("Host twice", get("host: a\r\nhost: b")),
@@ -128,14 +128,15 @@ fn heads() -> TwoFaced {
 
 #[tokio::test]
 async fn a_backend_sees_one_request_for_each_that_is_answered_in_one_form() {
-    let requests: Vec<_> = two_faced().into_iter().map(|(name, text)| (name, text.into_bytes())).collect();
+    let requests: Vec<_> =
+        ambiguous_requests().into_iter().map(|(name, text)| (name, text.into_bytes())).collect();
     in_parts(&requests, async |part| {
-        Recorded::new(&["--no-demo"], "").await.try_each(part).await;
+        RecordedGateway::new(&["--no-demo"], "").await.try_each(part).await;
     })
     .await;
 }
 
-/// Waiting for silence is what takes the time.
+/// Runs the parts concurrently, since waiting for silence takes most of the time.
 pub(crate) async fn in_parts<T>(all: &[T], run: impl AsyncFn(&[T])) {
     join_all(all.chunks(10).map(|part| run(part))).await;
 }
@@ -145,9 +146,9 @@ async fn a_body_that_breaks_on_the_way_is_the_clients_fault_and_400() {
     let recorder = Recorder::start().await;
     let gateway = Gateway::start(&["--no-demo"]);
     gateway.register("auth", "v1", &recorder.url).await;
-    let answer =
+    let response =
         raw(&gateway.data, post("transfer-encoding: chunked", "1\r\nxx\r\n0\r\n\r\n").as_bytes()).await;
-    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("malformed-body"), "{answer}");
+    assert!(response.starts_with("HTTP/1.1 400") && response.contains("malformed-body"), "{response}");
 }
 
 #[tokio::test]
@@ -166,13 +167,13 @@ async fn what_is_ambiguous_is_refused() {
         "TE on HTTP/1.0",
         "TE folded",
     ];
-    for (name, request) in two_faced().into_iter().filter(|(name, _)| refused.contains(name)) {
-        let answer = raw(&gateway.data, request.as_bytes()).await;
+    for (name, request) in ambiguous_requests().into_iter().filter(|(name, _)| refused.contains(name)) {
+        let response = raw(&gateway.data, request.as_bytes()).await;
         assert!(
-            answer.starts_with("HTTP/1.1 400")
-                || answer.starts_with("HTTP/1.1 501")
-                || answer.starts_with("HTTP/1.0 400"),
-            "{name}: {answer}"
+            response.starts_with("HTTP/1.1 400")
+                || response.starts_with("HTTP/1.1 501")
+                || response.starts_with("HTTP/1.0 400"),
+            "{name}: {response}"
         );
         assert_eq!(recorder.take(), Vec::<String>::new(), "{name}");
     }

@@ -1,4 +1,4 @@
-//! Everything at once, for as long as there is time: what a gateway takes must be given back.
+//! All kinds of traffic together. Afterwards the gateway must have released all resources.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,36 +11,36 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::harness::{Gateway, client, empty, read, read_url};
-use crate::sockets::{heard, message, open};
-use crate::versions::{Process, version};
+use crate::harness::{Gateway, client, empty, read};
+use crate::sockets::{message, open, receive};
+use crate::versions::{Process, start_version};
 
-/// A service whose first version is a process that is restarted all the time.
+/// A service whose first version is a process that restarts again and again.
 const SHAKY: &str = "shaky";
 
-/// What a gateway holds.
+/// The resources that a gateway holds.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Held {
+pub(crate) struct Resources {
     /// Resident memory in KiB.
     pub(crate) memory: u64,
-    /// Open file descriptors, but those of the database, whose pool grows to its limit.
+    /// Open file descriptors without the files of the database, whose pool grows to its limit.
     pub(crate) files: usize,
-    pub(crate) of_database: usize,
-    pub(crate) tasks: u64,
+    pub(crate) database_files: usize,
+    pub(crate) tasks: usize,
 }
 
-impl Held {
-    /// Whether no file and no task is left.
-    pub(crate) const fn is_no_more_than(self, before: Self) -> bool {
+impl Resources {
+    /// Returns whether no file and no task was added.
+    pub(crate) const fn has_no_leak_since(self, before: Self) -> bool {
         self.files <= before.files && self.tasks <= before.tasks
     }
 }
 
-/// What was done. What had to go well did.
+/// Counts of successful actions.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
     pub(crate) requests: AtomicU64,
-    /// Requests that failed with a process that was killed beneath them.
+    /// Requests that failed because their process was killed.
     pub(crate) killed: AtomicU64,
     pub(crate) cancelled: AtomicU64,
     pub(crate) sockets: AtomicU64,
@@ -49,49 +49,50 @@ pub(crate) struct Done {
     pub(crate) events: AtomicU64,
 }
 
-/// A gateway that is soaked.
+/// A gateway under soak.
 #[derive(Debug)]
 struct Soak {
     gateway: Gateway,
-    over: AtomicBool,
+    stopped: AtomicBool,
     /// Whether requests of the shaky service may fail.
     killing: AtomicBool,
     done: Done,
 }
 
-/// What the gateway held, second by second, and once it was left alone: `before` and `after`.
+/// The resources of the gateway, once a second, and at rest before and after.
 #[derive(Debug)]
-pub(crate) struct Soaked {
-    pub(crate) samples: Vec<Held>,
-    pub(crate) before: Held,
-    pub(crate) after: Held,
+pub(crate) struct SoakReport {
+    pub(crate) samples: Vec<Resources>,
+    pub(crate) before: Resources,
+    pub(crate) after: Resources,
     pub(crate) done: Done,
 }
 
-/// Soaks a gateway for so long.
-pub(crate) async fn soak(length: Duration) -> Soaked {
-    let versions = [version("v1").await, version("v2").await];
+/// Runs a soak of this duration.
+pub(crate) async fn soak(length: Duration) -> SoakReport {
+    let versions = [start_version("v1").await, start_version("v2").await];
     let soak = Arc::new(Soak {
-        // SQLite keeps pages in memory, up to 2 MB per connection: a history that grows would look like a leak.
+        // SQLite caches pages in memory, up to 2 MB per connection: a growing history would look
+        // like a leak.
         gateway: Gateway::start(&["--no-demo", "--history", "1000"]),
-        over: AtomicBool::default(),
+        stopped: AtomicBool::default(),
         killing: AtomicBool::default(),
         done: Done::default(),
     });
-    let before = soak.idle().await;
+    let before = soak.resources_before().await;
     for service in ["auth", SHAKY] {
         soak.gateway.register(service, "v1", &versions[0].url).await;
         soak.gateway.register(service, "v2", &versions[1].url).await;
     }
     let mut all = soak.begin();
-    let samples = soak.watched(length, &mut all).await;
+    let samples = soak.sample(length, &mut all).await;
     let after = soak.at_rest(before).await;
     let Soak { done, .. } = Arc::into_inner(soak).unwrap();
-    Soaked { samples, before, after, done }
+    SoakReport { samples, before, after, done }
 }
 
-fn count(of: &AtomicU64) {
-    of.fetch_add(1, Ordering::Relaxed);
+fn increment(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
 }
 
 impl Soak {
@@ -109,59 +110,63 @@ impl Soak {
         all
     }
 
-    fn goes_on(&self) -> bool {
-        !self.over.load(Ordering::Relaxed)
+    fn is_running(&self) -> bool {
+        !self.stopped.load(Ordering::Relaxed)
     }
 
-    async fn held(&self) -> Held {
-        let page = read_url(&self.gateway.admin.replace("/api/v1/admin", "/metrics")).await.text;
-        let tasks = page.lines().find_map(|line| line.strip_prefix("canary_gateway_tasks "));
+    async fn resources(&self) -> Resources {
         let files = std::fs::read_dir(format!("/proc/{}/fd", self.gateway.pid())).unwrap();
-        // One that was closed meanwhile is none.
+        // Skip files that were closed meanwhile.
         let files: Vec<_> = files.filter_map(|file| std::fs::read_link(file.unwrap().path()).ok()).collect();
-        let of_database = files.iter().filter(|file| file.to_string_lossy().contains("canary.db")).count();
-        Held {
+        let database_files = files.iter().filter(|file| file.to_string_lossy().contains("canary.db")).count();
+        Resources {
             memory: self.gateway.memory().0,
-            files: files.len() - of_database,
-            of_database,
-            tasks: tasks.unwrap().parse().unwrap(),
+            files: files.len() - database_files,
+            database_files,
+            tasks: self.gateway.tasks().await,
         }
     }
 
-    /// What the gateway holds before anything is asked of it: the least of a few looks, since a start has tasks of its own.
-    async fn idle(&self) -> Held {
-        let mut least = self.held().await;
+    /// Returns the resources before the first request: the minimum of four samples, since a start
+    /// runs extra tasks.
+    async fn resources_before(&self) -> Resources {
+        let mut least = self.resources().await;
         for _ in 0..3 {
             sleep(Duration::from_millis(500)).await;
-            let held = self.held().await;
-            least = Held { files: held.files.min(least.files), tasks: held.tasks.min(least.tasks), ..held };
+            let resources = self.resources().await;
+            least = Resources {
+                files: resources.files.min(least.files),
+                tasks: resources.tasks.min(least.tasks),
+                ..resources
+            };
         }
         least
     }
 
-    /// What the gateway holds once it has let go of what clients left: as much as `before`, unless that takes too long.
-    async fn at_rest(&self, before: Held) -> Held {
+    /// Returns the resources at rest: as soon as they are no more than `before`, or after 30 s.
+    async fn at_rest(&self, before: Resources) -> Resources {
         let start = Instant::now();
         loop {
             sleep(Duration::from_secs(1)).await;
-            let held = self.held().await;
-            if held.is_no_more_than(before) || start.elapsed() > Duration::from_secs(30) {
-                return held;
+            let resources = self.resources().await;
+            if resources.has_no_leak_since(before) || start.elapsed() > Duration::from_secs(30) {
+                return resources;
             }
         }
     }
 
-    /// Samples for `length`, then ends all that goes on. Whatever failed fails here.
-    async fn watched(&self, length: Duration, all: &mut JoinSet<()>) -> Vec<Held> {
-        let (start, mut samples) = (Instant::now(), Vec::new());
+    /// Takes samples for `length`, then stops all tasks. A failed task fails here.
+    async fn sample(&self, length: Duration, all: &mut JoinSet<()>) -> Vec<Resources> {
+        let start = Instant::now();
+        let mut samples = Vec::new();
         while start.elapsed() < length {
             sleep(Duration::from_secs(1)).await;
-            samples.push(self.held().await);
+            samples.push(self.resources().await);
             if let Some(ended) = all.try_join_next() {
                 ended.unwrap();
             }
         }
-        self.over.store(true, Ordering::Relaxed);
+        self.stopped.store(true, Ordering::Relaxed);
         while let Some(ended) = all.join_next().await {
             ended.unwrap();
         }
@@ -170,38 +175,38 @@ impl Soak {
 
     async fn requests(self: Arc<Self>) {
         let client = client();
-        while self.goes_on() {
+        while self.is_running() {
             let request = Request::post(self.gateway.url("/auth/")).body(empty()).unwrap();
-            let answer = read(client.request(request).await.unwrap()).await;
-            assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
-            count(&self.done.requests);
+            let response = read(client.request(request).await.unwrap()).await;
+            assert_eq!(response.status, StatusCode::OK, "{response:?}");
+            increment(&self.done.requests);
             sleep(Duration::from_millis(5)).await;
         }
     }
 
     async fn shaky_requests(self: Arc<Self>) {
         let client = client();
-        while self.goes_on() {
+        while self.is_running() {
             let mut may_fail = self.killing.load(Ordering::SeqCst);
             let request = Request::get(self.gateway.url("/shaky/slow/20")).body(empty()).unwrap();
             let status = client.request(request).await.unwrap().status();
             may_fail |= self.killing.load(Ordering::SeqCst);
             let killed = may_fail && status == StatusCode::BAD_GATEWAY;
             assert!(killed || status == StatusCode::OK, "{status}");
-            count(if killed { &self.done.killed } else { &self.done.requests });
+            increment(if killed { &self.done.killed } else { &self.done.requests });
             sleep(Duration::from_millis(5)).await;
         }
     }
 
-    /// Clients that go away while they wait, and while they download.
+    /// Clients that disconnect while they wait and while they download.
     async fn cancellations(self: Arc<Self>) {
-        while self.goes_on() {
+        while self.is_running() {
             let get = |path: &str| Request::get(self.gateway.url(path)).body(empty()).unwrap();
             let gone = timeout(Duration::from_millis(30), client().request(get("/auth/slow/1000"))).await;
             assert!(gone.is_err());
             let mut download = client().request(get("/auth/down/16")).await.unwrap().into_body();
             assert!(download.frame().await.unwrap().is_ok());
-            count(&self.done.cancelled);
+            increment(&self.done.cancelled);
             sleep(Duration::from_millis(50)).await;
         }
     }
@@ -209,34 +214,34 @@ impl Soak {
     /// Every other client closes its socket.
     async fn sockets(self: Arc<Self>) {
         for socket in 0.. {
-            if !self.goes_on() {
+            if !self.is_running() {
                 return;
             }
             let (mut open, _) = open(&self.gateway).await;
             for i in 0..10 {
                 open.send(message(i)).await.unwrap();
-                assert_eq!(heard(&mut open).await, message(i));
+                assert_eq!(receive(&mut open).await, message(i));
             }
             if socket % 2 == 0 {
                 open.close(None).await.unwrap();
             }
-            count(&self.done.sockets);
+            increment(&self.done.sockets);
             sleep(Duration::from_millis(20)).await;
         }
     }
 
     async fn swaps(self: Arc<Self>) {
         for step in (0..=100_u8).cycle() {
-            if !self.goes_on() {
+            if !self.is_running() {
                 return;
             }
             self.gateway.set_weight("auth", "v2", f64::from(step)).await;
-            count(&self.done.swaps);
+            increment(&self.done.swaps);
             sleep(Duration::from_millis(100)).await;
         }
     }
 
-    /// Every other time the process is killed under its requests.
+    /// Every other time the process is killed while it handles requests.
     async fn restarts(self: Arc<Self>) {
         let mut process = Process::start("v1");
         for restart in 0.. {
@@ -245,7 +250,7 @@ impl Soak {
             self.gateway.switch(SHAKY, "v1").await;
             self.killing.store(false, Ordering::SeqCst);
             sleep(Duration::from_secs(1)).await;
-            if !self.goes_on() {
+            if !self.is_running() {
                 return;
             }
             if restart % 2 == 0 {
@@ -258,18 +263,18 @@ impl Soak {
             process.kill();
             self.gateway.switch(SHAKY, "v2").await;
             process = Process::start("v1");
-            count(&self.done.restarts);
+            increment(&self.done.restarts);
         }
     }
 
-    /// Readers of what versions do, who go away after a while.
+    /// Readers of the traffic events that disconnect after two events.
     async fn events(self: Arc<Self>) {
-        while self.goes_on() {
+        while self.is_running() {
             let mut events = self.gateway.events("/deployment/services/auth/traffic").await.into_body();
             for _ in 0..2 {
                 let event = timeout(Duration::from_secs(5), events.frame()).await.unwrap().unwrap().unwrap();
                 assert!(event.into_data().unwrap().starts_with(b"event: traffic\n"));
-                count(&self.done.events);
+                increment(&self.done.events);
             }
         }
     }

@@ -1,4 +1,4 @@
-//! WebSockets of clients.
+//! WebSocket clients.
 
 use std::time::Duration;
 
@@ -12,21 +12,21 @@ use crate::harness::Gateway;
 
 pub(crate) type Socket = WebSocketStream<TcpStream>;
 
-/// A new socket, and the version that it is with.
+/// Opens a socket. Returns it with the name of its version.
 pub(crate) async fn open(gateway: &Gateway) -> (Socket, String) {
     let stream = TcpStream::connect(&gateway.data).await.unwrap();
     stream.set_nodelay(true).unwrap();
     let url = format!("ws://{}/auth/chat", gateway.data);
     let (mut socket, _) = tokio_tungstenite::client_async(url, stream).await.unwrap();
-    let name = heard(&mut socket).await.into_text().unwrap().to_string();
+    let name = receive(&mut socket).await.into_text().unwrap().to_string();
     (socket, name)
 }
 
-pub(crate) async fn heard(socket: &mut Socket) -> Message {
+pub(crate) async fn receive(socket: &mut Socket) -> Message {
     timeout(Duration::from_secs(5), socket.next()).await.unwrap().unwrap().unwrap()
 }
 
-/// Text and bytes in turn, of all sizes that frames have headers for.
+/// Returns text and binary messages in turn, in all sizes for which frames have different headers.
 pub(crate) fn message(i: usize) -> Message {
     let length = match i % 500 {
         0 => 65_536 + i % 100,

@@ -1,26 +1,26 @@
-//! Shares of traffic as others promise them.
+//! Shares of traffic that other products promise.
 
 use std::time::Duration;
 
 use http::Method;
 use serde_json::json;
 
-use crate::backends::{echo, named};
+use crate::backends::{echo, named_backend};
 use crate::harness::Gateway;
 
-/// The conformance test of the Kubernetes Gateway API for weights: 70/30/0, 500 requests, 10 at once.
+/// The conformance test of the Kubernetes Gateway API for weights: 70/30/0, 500 requests, 10 concurrent.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn weights_70_30_0_hold_to_a_point_over_500_requests_10_at_once() {
     let gateway = Gateway::start(&["--no-demo"]);
     let mut backends = Vec::new();
     for name in ["v1", "v2", "v3"] {
-        let backend = named(name, Duration::ZERO).await;
+        let backend = named_backend(name, Duration::ZERO).await;
         gateway.register("auth", name, &backend.url).await;
         backends.push(backend);
     }
     let weights = json!({ "weights": { "v1": 70, "v2": 30, "v3": 0 } });
     gateway.admin(Method::PUT, "/deployment/services/auth/weights", weights).await;
-    let counts = gateway.answers("/auth/", 500, 10).await;
+    let counts = gateway.count_versions("/auth/", 500, 10).await;
     assert!(counts["v1"].abs_diff(350) <= 5 && counts["v2"].abs_diff(150) <= 5, "{counts:?}");
     assert_eq!(counts.get("v3"), None, "{counts:?}");
 }

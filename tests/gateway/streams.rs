@@ -1,4 +1,4 @@
-//! WebSockets, gRPC and events that go on while traffic is switched again and again.
+//! WebSockets, gRPC streams and events during many switches.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,32 +17,34 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::harness::{AnyBody, BoxError, Gateway, client, empty, full, read};
-use crate::sockets::{heard, message, open};
-use crate::versions::{X_VERSION, version};
+use crate::sockets::{message, open, receive};
+use crate::versions::{X_VERSION, start_version};
 
-/// How many messages are sent before the first of them is waited for.
+/// Number of messages sent before the first echo is read.
 const BATCH: usize = 50;
 
-/// No message may take longer.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Maximum time of one message.
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// So many of each at once.
+/// The number of exchanges of each kind.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
     pub(crate) each: usize,
-    /// How many messages each of them sends, or events it waits for.
+    /// Number of messages per socket and stream. Event streams and unary calls use a tenth.
     pub(crate) messages: usize,
 }
 
-/// Opens them over several switches and goes on switching until all have come to their end, whole. How many switches there
-/// were, and how long it took.
+/// Opens the exchanges stopped several switches and switches until all have ended. Returns the number of
+/// switches and the duration.
 pub(crate) async fn across_switches(plan: Plan) -> (usize, Duration) {
-    let (old, new) = (version("v1").await, version("v2").await);
+    let old = start_version("v1").await;
+    let new = start_version("v2").await;
     let gateway = Arc::new(Gateway::start(&["--no-demo"]));
     gateway.register("auth", "v1", &old.url).await;
     gateway.register("auth", "v2", &new.url).await;
-    let (over, start) = (Arc::new(AtomicBool::new(false)), Instant::now());
-    let switching = tokio::spawn(switch(Arc::clone(&gateway), Arc::clone(&over)));
+    let stopped = Arc::new(AtomicBool::new(false));
+    let start = Instant::now();
+    let switching = tokio::spawn(switch(Arc::clone(&gateway), Arc::clone(&stopped)));
     let mut all = JoinSet::new();
     for _ in 0..plan.each {
         all.spawn(socket(Arc::clone(&gateway), plan.messages));
@@ -54,13 +56,13 @@ pub(crate) async fn across_switches(plan: Plan) -> (usize, Duration) {
     while let Some(ended) = all.join_next().await {
         ended.unwrap();
     }
-    over.store(true, Ordering::Relaxed);
+    stopped.store(true, Ordering::Relaxed);
     (switching.await.unwrap(), start.elapsed())
 }
 
-async fn switch(gateway: Arc<Gateway>, over: Arc<AtomicBool>) -> usize {
+async fn switch(gateway: Arc<Gateway>, stopped: Arc<AtomicBool>) -> usize {
     for switches in 0.. {
-        if over.load(Ordering::Relaxed) {
+        if stopped.load(Ordering::Relaxed) {
             return switches;
         }
         gateway.switch("auth", ["v2", "v1"][switches % 2]).await;
@@ -78,7 +80,7 @@ async fn socket(gateway: Arc<Gateway>, messages: usize) {
         }
         socket.flush().await.unwrap();
         for i in batch {
-            assert_eq!(heard(&mut socket).await, message(i), "{i}");
+            assert_eq!(receive(&mut socket).await, message(i), "{i}");
         }
     }
 }
@@ -92,73 +94,76 @@ fn call(gateway: &Gateway, body: AnyBody) -> Request<AnyBody> {
     request.header("content-type", "application/grpc").body(body).unwrap()
 }
 
-/// A message as gRPC frames it.
+/// Returns a gRPC frame.
 fn framed(i: usize) -> Bytes {
-    let (mut frame, length) = (BytesMut::new(), i * 7 % 3_000);
+    let mut frame = BytesMut::new();
+    let length = i * 7 % 3_000;
     frame.put_u8(0);
     frame.put_u32(u32::try_from(length).unwrap());
     frame.extend((0..length).map(|at| (at + i) as u8));
     frame.freeze()
 }
 
-/// One call, both ways at once.
+/// Runs one bidirectional call.
 async fn stream(gateway: Arc<Gateway>, messages: usize) {
     let (mut sender, body) = Channel::<Bytes, BoxError>::new(BATCH);
-    let answer = by_http2().request(call(&gateway, body.boxed()));
+    let response = by_http2().request(call(&gateway, body.boxed()));
     sender.send_data(framed(0)).await.unwrap();
-    let mut body = timeout(PATIENCE, answer).await.unwrap().unwrap().into_body();
-    expect(&mut body, framed(0)).await;
+    let mut body = timeout(MESSAGE_TIMEOUT, response).await.unwrap().unwrap().into_body();
+    expect_echo(&mut body, framed(0)).await;
     for batch in 0..messages / BATCH {
         let mut sent = BytesMut::new();
         for i in batch * BATCH..(batch + 1) * BATCH {
             sent.extend_from_slice(&framed(i));
             sender.send_data(framed(i)).await.unwrap();
         }
-        expect(&mut body, sent.freeze()).await;
+        expect_echo(&mut body, sent.freeze()).await;
     }
     drop(sender);
-    let trailers = timeout(PATIENCE, body.frame()).await.unwrap().unwrap().unwrap().into_trailers();
+    let trailers = timeout(MESSAGE_TIMEOUT, body.frame()).await.unwrap().unwrap().unwrap().into_trailers();
     assert_status(&trailers.unwrap());
     assert!(body.frame().await.is_none());
 }
 
-/// Reads until what was `sent` has come back.
-async fn expect(body: &mut Incoming, sent: Bytes) {
-    let mut come = BytesMut::new();
-    while come.len() < sent.len() {
-        let frame = timeout(PATIENCE, body.frame()).await.unwrap().unwrap().unwrap();
-        come.extend_from_slice(&frame.into_data().unwrap());
+/// Reads until `sent` has received back.
+async fn expect_echo(body: &mut Incoming, sent: Bytes) {
+    let mut received = BytesMut::new();
+    while received.len() < sent.len() {
+        let frame = timeout(MESSAGE_TIMEOUT, body.frame()).await.unwrap().unwrap().unwrap();
+        received.extend_from_slice(&frame.into_data().unwrap());
     }
-    assert!(come == sent, "{} bytes came back otherwise", come.len());
+    assert!(received == sent, "{} bytes came back changed", received.len());
 }
 
 fn assert_status(trailers: &HeaderMap) {
     assert_eq!(trailers["grpc-status"], "0", "{trailers:?}");
 }
 
-/// Unary calls, one after the other.
+/// Runs unary calls one after the other.
 async fn calls(gateway: Arc<Gateway>, count: usize) {
     let client = by_http2();
     for i in 0..count {
-        let answer = timeout(PATIENCE, client.request(call(&gateway, full(framed(i))))).await.unwrap();
-        let answer = answer.unwrap().into_body().collect().await.unwrap();
-        assert_status(answer.trailers().unwrap());
-        assert!(answer.to_bytes() == framed(i), "{i}");
+        let response =
+            timeout(MESSAGE_TIMEOUT, client.request(call(&gateway, full(framed(i))))).await.unwrap();
+        let response = response.unwrap().into_body().collect().await.unwrap();
+        assert_status(response.trailers().unwrap());
+        assert!(response.to_bytes() == framed(i), "{i}");
     }
 }
 
-/// Events, none lost and none twice, and plain requests beside them.
+/// Reads events, none lost and none twice, with plain requests in between.
 async fn events(gateway: Arc<Gateway>, count: usize) {
     let client = client();
     let get = |path: &str| Request::get(gateway.url(path)).body(empty()).unwrap();
-    let answer = client.request(get("/auth/events/1")).await.unwrap();
-    assert!(answer.headers().contains_key(X_VERSION));
-    let (mut body, mut come) = (answer.into_body(), String::new());
-    while come.matches("\n\n").count() < count {
-        let frame = timeout(PATIENCE, body.frame()).await.unwrap().unwrap().unwrap();
-        come.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap());
+    let response = client.request(get("/auth/events/1")).await.unwrap();
+    assert!(response.headers().contains_key(X_VERSION));
+    let mut body = response.into_body();
+    let mut received = String::new();
+    while received.matches("\n\n").count() < count {
+        let frame = timeout(MESSAGE_TIMEOUT, body.frame()).await.unwrap().unwrap().unwrap();
+        received.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap());
         assert_eq!(read(client.request(get("/auth/")).await.unwrap()).await.status, StatusCode::OK);
     }
     let whole: String = (0..count).map(|i| format!("data: {i}\n\n")).collect();
-    assert!(come.starts_with(&whole), "{come}");
+    assert!(received.starts_with(&whole), "{received}");
 }

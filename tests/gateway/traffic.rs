@@ -1,4 +1,4 @@
-//! What the gateway tells of its versions, against what a client saw; and `/metrics`.
+//! The traffic figures of the gateway against the observations of a client, and `/metrics`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -7,13 +7,13 @@ use http::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::backends::{Backend, backend, named};
+use crate::backends::{Backend, backend, named_backend};
 use crate::harness::{Gateway, client, empty, full, read, read_url};
 
-/// A backend that answers as its path says: `/STATUS/MILLISECONDS`.
-async fn obedient() -> Backend {
+/// Starts a backend that responds according to its path: `/STATUS/MILLISECONDS`.
+async fn scripted_backend() -> Backend {
     backend(|request| async move {
-        // A probe asks for nothing in particular.
+        // The path of a probe has no numbers.
         let asked: Vec<u64> = request.uri().path().split('/').filter_map(|part| part.parse().ok()).collect();
         let (status, millis) = if let [status, millis, ..] = asked[..] { (status, millis) } else { (200, 0) };
         sleep(Duration::from_millis(millis)).await;
@@ -27,16 +27,18 @@ async fn traffic(gateway: &Gateway) -> Value {
     gateway.admin(Method::GET, "/deployment/services/auth/traffic", Value::Null).await
 }
 
-fn total(told: &[Value], of: impl Fn(&Value) -> &Value) -> u64 {
-    let versions = told.iter().flat_map(|told| told["versions"].as_array().unwrap());
-    versions.map(|version| of(&version["total"]).as_u64().unwrap()).sum()
+fn total(reports: &[Value], count: impl Fn(&Value) -> &Value) -> u64 {
+    let versions = reports.iter().flat_map(|report| report["versions"].as_array().unwrap());
+    versions.map(|version| count(&version["total"]).as_u64().unwrap()).sum()
 }
 
-/// What a client saw of one gateway: statuses, and how long each answer took.
+/// Sends 100 requests. Returns the statuses, and the time of each response.
 async fn load(url: String, seed: u64) -> (BTreeMap<u16, u64>, Vec<Duration>) {
-    let (mut statuses, mut times, client) = (BTreeMap::new(), Vec::new(), client());
+    let mut statuses = BTreeMap::new();
+    let mut times = Vec::new();
+    let client = client();
     for i in 0..100 {
-        // Times that are spread like those of a real backend, by a fixed sequence.
+        // A fixed sequence of times with the spread of a real backend.
         let millis = 60 + (seed * 7919 + i * 104_729) % 140;
         let status: u16 = if i % 10 == 9 { 503 } else { 200 };
         let request = Request::get(format!("{url}/{status}/{millis}")).body(empty()).unwrap();
@@ -52,12 +54,13 @@ async fn load(url: String, seed: u64) -> (BTreeMap<u16, u64>, Vec<Duration>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_gateways_tell_what_a_load_generator_saw_through_a_hundred_changed_splits() {
     let dir = tempfile::tempdir().unwrap();
-    let (one, two) = (obedient().await, obedient().await);
+    let one = scripted_backend().await;
+    let two = scripted_backend().await;
     let gateways =
         ["here", "there"].map(|name| Gateway::start_in(dir.path(), &["--no-demo", "--name", name]));
     gateways[0].register("auth", "v1", &one.url).await;
     gateways[0].register("auth", "v2", &two.url).await;
-    sleep(Duration::from_millis(2_500)).await;
+    gateways[0].wait_converged(&gateways[1]).await;
     let clients: Vec<_> =
         (0..8_u64).map(|i| tokio::spawn(load(gateways[usize::from(i % 2 == 1)].url("/auth"), i))).collect();
     for i in 0..100 {
@@ -65,22 +68,27 @@ async fn two_gateways_tell_what_a_load_generator_saw_through_a_hundred_changed_s
     }
     let mut statuses = BTreeMap::<u16, u64>::new();
     for client in clients {
-        let (seen, _) = client.await.unwrap();
-        seen.into_iter().for_each(|(status, count)| *statuses.entry(status).or_default() += count);
+        let (of_client, _) = client.await.unwrap();
+        of_client.into_iter().for_each(|(status, count)| *statuses.entry(status).or_default() += count);
     }
-    let told = [traffic(&gateways[0]).await, traffic(&gateways[1]).await];
-    assert_eq!(total(&told, |of| &of["requests"]), 800);
-    assert_eq!(statuses, BTreeMap::from([(200, total(&told, |of| &of["outcomes"]["2xx"])), (503, 80)]));
-    assert_eq!(total(&told, |of| &of["outcomes"]["5xx"]), 80);
-    assert_eq!(total(&told, |of| &of["latency"]["n"]), 800);
+    let reports = [traffic(&gateways[0]).await, traffic(&gateways[1]).await];
+    assert_eq!(total(&reports, |total| &total["requests"]), 800);
+    assert_eq!(
+        statuses,
+        BTreeMap::from([(200, total(&reports, |total| &total["outcomes"]["2xx"])), (503, 80)])
+    );
+    assert_eq!(total(&reports, |total| &total["outcomes"]["5xx"]), 80);
+    assert_eq!(total(&reports, |total| &total["latency"]["n"]), 800);
     assert!(
-        told.iter().all(|told| told["versions"][0]["inFlight"] == 0 && told["versions"][1]["inFlight"] == 0)
+        reports
+            .iter()
+            .all(|report| report["versions"][0]["inFlight"] == 0 && report["versions"][1]["inFlight"] == 0)
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_percentiles_told_are_those_that_a_client_saw_through_a_hundred_republished_tables() {
-    let backend = obedient().await;
+    let backend = scripted_backend().await;
     let gateway = Gateway::start(&["--no-demo"]);
     gateway.register("auth", "v1", &backend.url).await;
     let clients: Vec<_> = (0..5).map(|i| tokio::spawn(load(gateway.url("/auth"), i))).collect();
@@ -93,19 +101,24 @@ async fn the_percentiles_told_are_those_that_a_client_saw_through_a_hundred_repu
         times.extend(client.await.unwrap().1);
     }
     times.sort();
-    let told = traffic(&gateway).await;
-    let latency = &told["versions"][0]["total"]["latency"];
+    let report = traffic(&gateway).await;
+    let latency = &report["versions"][0]["total"]["latency"];
     for (q, name) in [(0.5, "p50Ms"), (0.99, "p99Ms")] {
-        // What the client saw is longer by what the way to the gateway and back takes.
-        let (told, seen) = (latency[name].as_f64().unwrap(), times[(q * 500.0) as usize].as_secs_f64() * 1e3);
-        println!("{name}: told {told} ms, seen {seen:.1} ms");
-        assert!((told / seen - 1.0).abs() < 0.05, "{name}: told {told} ms, seen {seen} ms");
+        // The client also measures the way to the gateway and back.
+        let reported = latency[name].as_f64().unwrap();
+        let measured = times[(q * 500.0) as usize].as_secs_f64() * 1e3;
+        println!("{name}: reported {reported} ms, measured {measured:.1} ms");
+        assert!(
+            (reported / measured - 1.0).abs() < 0.05,
+            "{name}: reported {reported} ms, measured {measured} ms"
+        );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_waits_until_the_old_version_is_drained_and_stops_it_without_a_failed_request() {
-    let (old, new) = (named("v1", Duration::from_secs(1)).await, named("v2", Duration::ZERO).await);
+    let old = named_backend("v1", Duration::from_secs(1)).await;
+    let new = named_backend("v2", Duration::ZERO).await;
     let gateway = Gateway::start(&["--no-demo"]);
     gateway.register("auth", "v1", &old.url).await;
     gateway.register("auth", "v2", &new.url).await;
@@ -114,20 +127,21 @@ async fn a_script_waits_until_the_old_version_is_drained_and_stops_it_without_a_
         .map(|_| {
             let url = url.clone();
             tokio::spawn(async move {
-                let (client, start) = (client(), Instant::now());
+                let client = client();
+                let start = Instant::now();
                 while start.elapsed() < Duration::from_secs(4) {
-                    let answer =
+                    let response =
                         read(client.request(Request::get(&url).body(empty()).unwrap()).await.unwrap()).await;
-                    assert_eq!(answer.status, StatusCode::OK);
+                    assert_eq!(response.status, StatusCode::OK);
                 }
             })
         })
         .collect();
-    sleep(Duration::from_millis(1_500)).await;
+    gateway.wait_in_flight("auth", "v1", 20).await;
     gateway.switch("auth", "v2").await;
     let path = "/deployment/services/auth/traffic?version=v1&wait=drained&timeout=30s";
-    let told = gateway.admin(Method::GET, path, Value::Null).await;
-    let version = &told["versions"][0];
+    let report = gateway.admin(Method::GET, path, Value::Null).await;
+    let version = &report["versions"][0];
     assert_eq!(
         (&version["version"], &version["drained"], &version["inFlight"]),
         (&json!("v1"), &json!(true), &json!(0))
@@ -138,16 +152,19 @@ async fn a_script_waits_until_the_old_version_is_drained_and_stops_it_without_a_
     }
 }
 
-/// The page as a linter of Prometheus reads it: each metric with HELP and TYPE before its samples, names with units.
+/// Checks the page as a linter of Prometheus does: HELP and TYPE before the samples of each metric, and
+/// names with units. Returns the series by metric.
 fn lint(page: &str) -> BTreeMap<String, BTreeSet<String>> {
-    let (mut kinds, mut helped, mut series) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
+    let mut kinds = BTreeMap::new();
+    let mut with_help = BTreeSet::new();
+    let mut series = BTreeMap::new();
     for line in page.lines().filter(|line| !line.is_empty()) {
         if let Some(help) = line.strip_prefix("# HELP ") {
             let (name, text) = help.split_once(' ').unwrap();
-            assert!(text.ends_with('.') && helped.insert(name.to_owned()), "{line}");
+            assert!(text.ends_with('.') && with_help.insert(name.to_owned()), "{line}");
         } else if let Some(kind) = line.strip_prefix("# TYPE ") {
             let (name, kind) = kind.split_once(' ').unwrap();
-            assert!(helped.contains(name), "{name} has no HELP");
+            assert!(with_help.contains(name), "{name} has no HELP");
             assert_eq!(kind == "counter", name.ends_with("_total"), "{line}");
             assert!(kind != "summary" && (kind != "histogram" || name.ends_with("_seconds")), "{line}");
             assert_eq!(kinds.insert(name.to_owned(), kind.to_owned()), None, "{name} twice");
@@ -169,7 +186,7 @@ fn lint(page: &str) -> BTreeMap<String, BTreeSet<String>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_are_well_formed_and_as_many_as_there_are_versions_whatever_is_asked_for() {
-    let backend = obedient().await;
+    let backend = scripted_backend().await;
     let gateway = Gateway::start(&["--no-demo"]);
     gateway.register("auth", "v1", &backend.url).await;
     gateway.register("auth", "v2", &backend.url).await;

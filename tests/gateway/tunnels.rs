@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::backends::{Backend, websocket};
 use crate::harness::Gateway;
-use crate::sockets::{heard, message, open};
+use crate::sockets::{message, open, receive};
 use crate::streams::{Plan, across_switches};
 
 async fn gateway(options: &[&str]) -> (Gateway, [Backend; 2]) {
@@ -36,14 +36,14 @@ async fn ten_thousand_messages_come_back_byte_for_byte_and_from_one_version_acro
         }
         socket.flush().await.unwrap();
         for i in batch * 100..(batch + 1) * 100 {
-            assert_eq!(heard(&mut socket).await, message(i), "{i}");
+            assert_eq!(receive(&mut socket).await, message(i), "{i}");
         }
     }
-    // The first version goes on serving its tunnel even out of service.
+    // The first version keeps its tunnel even while it is inactive.
     let inactive = serde_json::json!({ "active": false });
     gateway.admin(Method::PUT, "/routing/services/auth/versions/v1", inactive).await;
     socket.send(message(1)).await.unwrap();
-    assert_eq!(heard(&mut socket).await, message(1));
+    assert_eq!(receive(&mut socket).await, message(1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -61,7 +61,7 @@ async fn sigterm_lets_a_socket_go_on_until_it_is_closed() {
     assert_eq!(gateway.exit(Duration::from_millis(700)).await, None, "it drains");
     assert!(TcpStream::connect(&gateway.data).await.is_err(), "no new connections");
     socket.send(message(7)).await.unwrap();
-    assert_eq!(heard(&mut socket).await, message(7));
+    assert_eq!(receive(&mut socket).await, message(7));
     socket.close(None).await.unwrap();
     while socket.next().await.is_some() {}
     drop(socket);

@@ -1,4 +1,4 @@
-//! Versions of a backend that do what they are asked for, in this process or in one of their own.
+//! Versions with a choice of responses, in this process or in their own.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -17,29 +17,29 @@ use tokio::time::sleep;
 use crate::backends::{Backend, backend, echo_messages, serve};
 use crate::harness::{AnyBody, BoxError, full};
 
-/// How many bytes of a download have one value.
+/// Size of the parts of a download that repeat one byte.
 pub(crate) const CHUNK: usize = 64 * 1024;
 
-/// What a process of its own is called, as a variable of the environment.
+/// The environment variable with the name of a version process.
 const NAME: &str = "CANARY_VERSION_PROCESS";
 
 pub(crate) const X_VERSION: HeaderName = HeaderName::from_static("x-version");
 
-/// A version that does what the path asks for, and says its name in `x-version`:
+/// Starts a version that does what the path says and sends its name in `x-version`:
 ///
 /// | | |
 /// | --- | --- |
 /// | a WebSocket | sends its name, then each message back |
 /// | gRPC | sends each message back, then its trailers |
-/// | `/slow/MS` | takes so long |
-/// | `/down/MIB` | sends so much |
-/// | `/events/MS` | tells numbers, one each so long, without end |
-/// | else | reads the body and says how long it was |
-pub(crate) async fn version(name: &'static str) -> Backend {
-    backend(move |request| answer(name, request)).await
+/// | `/slow/MS` | responds after the given time |
+/// | `/down/MIB` | sends the given amount |
+/// | `/events/MS` | sends numbers at the given interval, without end |
+/// | other | reads the body and responds with its length |
+pub(crate) async fn start_version(name: &'static str) -> Backend {
+    backend(move |request| respond(name, request)).await
 }
 
-async fn answer(name: &'static str, mut request: Request<Incoming>) -> Response<AnyBody> {
+async fn respond(name: &'static str, mut request: Request<Incoming>) -> Response<AnyBody> {
     let mut response = match echo_messages(name, &mut request) {
         Some(upgraded) => upgraded,
         None => Response::new(body(request).await),
@@ -81,19 +81,19 @@ fn echo_calls(body: Incoming) -> AnyBody {
     BodyExt::boxed(StreamBody::new(echoed.chain(last)))
 }
 
-/// Chunks that differ, so that none can be lost or sent twice.
+/// Parts that differ, so that no part can be lost or repeated unnoticed.
 fn download(mebibytes: u64) -> AnyBody {
-    let chunks = (0..mebibytes * 16).map(|i| Ok(Frame::data(Bytes::from(vec![of_chunk(i); CHUNK]))));
+    let chunks = (0..mebibytes * 16).map(|i| Ok(Frame::data(Bytes::from(vec![byte_of_chunk(i); CHUNK]))));
     BodyExt::boxed(StreamBody::new(stream::iter(chunks)))
 }
 
-fn of_chunk(i: u64) -> u8 {
+fn byte_of_chunk(i: u64) -> u8 {
     (i % 251) as u8
 }
 
-/// Whether `bytes` are those that a download has at `position`.
+/// Returns whether `bytes` are the bytes of a download at `position`.
 pub(crate) fn is_downloaded(position: usize, bytes: &[u8]) -> bool {
-    (position..).zip(bytes).all(|(at, byte)| *byte == of_chunk((at / CHUNK) as u64))
+    (position..).zip(bytes).all(|(at, byte)| *byte == byte_of_chunk((at / CHUNK) as u64))
 }
 
 fn events(pause: Duration) -> AnyBody {
@@ -104,11 +104,11 @@ fn events(pause: Duration) -> AnyBody {
     BodyExt::boxed(StreamBody::new(events))
 }
 
-/// A version that is a process of its own, killed when dropped.
+/// A version in its own process, killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
-    /// It ends when this is closed, as it would be when this process is killed.
+    /// The process ends when this is closed, even if the test process is killed.
     _alive: ChildStdin,
     pub(crate) url: String,
 }
@@ -124,19 +124,19 @@ impl Process {
         Self { url: urls.next().unwrap(), _alive: child.stdin.take().unwrap(), child }
     }
 
-    /// SIGKILL.
+    /// Sends SIGKILL and waits for the end.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// SIGTERM: it ends what it has begun.
+    /// Sends SIGTERM. The process finishes the requests that it has read.
     pub(crate) fn terminate(&self) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     }
 
-    /// Waits for its end.
+    /// Waits for the end.
     pub(crate) fn ended(&mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }
@@ -149,18 +149,19 @@ impl Drop for Process {
     }
 }
 
-/// What [`Process`] runs: this very program, with this test alone.
+/// The entry point of [`Process`], which runs this test binary with this test only.
 #[tokio::test]
 #[ignore = "does nothing unless it is started as a version"]
 async fn a_process_until_it_is_ended() {
     let Ok(name) = std::env::var(NAME) else { return };
     let name: &'static str = name.leak();
-    // Whoever started it may be killed, too.
+    // Its parent may be killed, too.
     std::thread::spawn(|| {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         std::process::exit(0);
     });
-    // With the 128 waiting connections of `TcpListener::bind` a burst of 200 has some that try again a second later.
+    // The backlog of 128 of `TcpListener::bind` is too small for a burst of 200: some clients would
+    // retry a second later.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
     let listener = socket.listen(1_024).unwrap();
@@ -169,7 +170,7 @@ async fn a_process_until_it_is_ended() {
     let stop = async move {
         terminate.recv().await;
     };
-    serve(listener, move |request| answer(name, request), stop).await;
-    // Nobody reads what the harness of tests would say.
+    serve(listener, move |request| respond(name, request), stop).await;
+    // Exit before the test harness prints its result.
     std::process::exit(0);
 }

@@ -1,4 +1,4 @@
-//! What passes the gateway and what ends at it.
+//! What the gateway passes on, and what it consumes.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -15,8 +15,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use crate::backends::{Backend, backend, echo, named};
-use crate::harness::{AnyBody, BoxError, Gateway, client, empty, full, heard, raw};
+use crate::backends::{Backend, backend, echo, named_backend};
+use crate::harness::{AnyBody, BoxError, Gateway, client, empty, full, raw, read_until_silent};
 
 async fn gateway_to(backend: &Backend) -> Gateway {
     let gateway = Gateway::start(&["--no-demo"]);
@@ -32,40 +32,40 @@ async fn hop_by_hop_headers_of_a_request_end_at_the_gateway() {
                 connection: x-other\r\nx-secret: 1\r\nx-other: 2\r\nkeep-alive: timeout=5\r\nproxy-connection: keep-alive\r\n\
                 te: trailers;q=0.5, gzip\r\nte: trailers\r\nupgrade: websocket\r\nproxy-authorization: Basic eA==\r\n\
                 proxy-authenticate: Basic\r\nx-kept: 3\r\n\r\n";
-    let seen = raw(&gateway.data, head.as_bytes()).await;
+    let received = raw(&gateway.data, head.as_bytes()).await;
     for gone in ["x-secret:", "x-other:", "keep-alive", "proxy-", "gzip", "upgrade", "connection"] {
-        assert!(!seen.contains(gone), "{gone}: {seen}");
+        assert!(!received.contains(gone), "{gone}: {received}");
     }
     for kept in ["x-kept: 3\n", "te: trailers\n", "x-forwarded-for: 127.0.0.1\n", "x-forwarded-host: shop\n"]
     {
-        assert!(seen.contains(kept), "{kept}: {seen}");
+        assert!(received.contains(kept), "{kept}: {received}");
     }
 }
 
 #[tokio::test]
 async fn hop_by_hop_headers_of_an_answer_end_at_the_gateway() {
     let backend = backend(|_| async {
-        let answer = Response::builder().header("connection", "x-secret").header("x-secret", "1");
-        let answer = answer.header("keep-alive", "timeout=5").header("proxy-authenticate", "Basic");
-        let answer = answer.header("upgrade", "h2c").header("x-kept", "2").header("set-cookie", "a=1");
-        let answer = answer.header("x_kept", "3");
-        answer.header("set-cookie", "b=2").body(full("body")).unwrap()
+        let response = Response::builder().header("connection", "x-secret").header("x-secret", "1");
+        let response = response.header("keep-alive", "timeout=5").header("proxy-authenticate", "Basic");
+        let response = response.header("upgrade", "h2c").header("x-kept", "2").header("set-cookie", "a=1");
+        let response = response.header("x_kept", "3");
+        response.header("set-cookie", "b=2").body(full("body")).unwrap()
     });
     let backend = backend.await;
     let gateway = gateway_to(&backend).await;
-    let answer = gateway.get("/auth/").await;
-    assert_eq!(answer.headers["x_kept"], "3", "names with _ are taken out of requests alone");
+    let response = gateway.get("/auth/").await;
+    assert_eq!(response.headers["x_kept"], "3", "names with _ are taken out of requests alone");
     for gone in ["connection", "x-secret", "keep-alive", "proxy-authenticate", "upgrade"] {
-        assert!(!answer.headers.contains_key(gone), "{gone}: {answer:?}");
+        assert!(!response.headers.contains_key(gone), "{gone}: {response:?}");
     }
     assert_eq!(
-        (&answer.headers["x-kept"], answer.headers.get_all("set-cookie").iter().count()),
+        (&response.headers["x-kept"], response.headers.get_all("set-cookie").iter().count()),
         (&"2".parse().unwrap(), 2)
     );
 }
 
-/// What a backend sees of a request that claims to come by other proxies.
-async fn told(options: &[&str]) -> (String, Backend) {
+/// Returns the request that a backend receives from a client with forwarding headers.
+async fn forwarded_request(options: &[&str]) -> (String, Backend) {
     let backend = echo().await;
     let gateway = Gateway::start(&[&["--no-demo"], options].concat());
     gateway.register("auth", "v1", &backend.url).await;
@@ -81,30 +81,31 @@ async fn told(options: &[&str]) -> (String, Backend) {
 
 #[tokio::test]
 async fn the_backend_is_told_who_asked_and_how_whatever_the_client_claims() {
-    let (seen, backend) = told(&[]).await;
-    assert!(seen.starts_with("GET /a/%2e%2e/b?c=%20d\n"), "{seen}");
-    for told in [
+    let (received, backend) = forwarded_request(&[]).await;
+    assert!(received.starts_with("GET /a/%2e%2e/b?c=%20d\n"), "{received}");
+    for header in [
         "x-forwarded-for: 127.0.0.1\n",
         "x-forwarded-host: shop.example\n",
         "x-forwarded-proto: http\n",
         &format!("host: {}\n", backend.url.trim_start_matches("http://")),
         "via: 1.1 canary-",
     ] {
-        assert!(seen.contains(told), "{told}: {seen}");
+        assert!(received.contains(header), "{header}: {received}");
     }
-    assert!(!seen.contains("10.1.1.1") && !seen.contains("forwarded: for"), "{seen}");
+    assert!(!received.contains("10.1.1.1") && !received.contains("forwarded: for"), "{received}");
 }
 
 #[tokio::test]
 async fn a_trusted_proxy_in_front_is_believed_and_named_after_those_it_names() {
-    let (seen, _backend) = told(&["--trusted-proxy", "10.9.9.9", "--trusted-proxy", "127.0.0.1"]).await;
-    for told in [
+    let (received, _backend) =
+        forwarded_request(&["--trusted-proxy", "10.9.9.9", "--trusted-proxy", "127.0.0.1"]).await;
+    for header in [
         "x-forwarded-for: 10.1.1.1, 10.2.2.2, 10.3.3.3, 127.0.0.1\n",
         "x-forwarded-host: other.example\n",
         "x-forwarded-proto: https\n",
         "forwarded: for=1.2.3.4\n",
     ] {
-        assert!(seen.contains(told), "{told}: {seen}");
+        assert!(received.contains(header), "{header}: {received}");
     }
 }
 
@@ -127,8 +128,11 @@ async fn trailers_pass_both_ways() {
     let gateway = gateway_to(&backend).await;
     let body = with_trailer(Bytes::from("text"), HeaderValue::from_static("42"));
     let request = Request::post(gateway.url("/auth/")).header("te", "trailers").header("trailer", "x-sum");
-    let answer = gateway.send(request.body(body).unwrap()).await;
-    assert_eq!((answer.text.as_str(), &answer.trailers["x-sum"]), ("text", &HeaderValue::from_static("42")));
+    let response = gateway.send(request.body(body).unwrap()).await;
+    assert_eq!(
+        (response.text.as_str(), &response.trailers["x-sum"]),
+        ("text", &HeaderValue::from_static("42"))
+    );
 }
 
 #[tokio::test]
@@ -137,9 +141,12 @@ async fn head_keeps_the_length_and_has_no_body() {
         backend(|_| async { Response::builder().header("content-length", "1234").body(empty()).unwrap() });
     let backend = backend.await;
     let gateway = gateway_to(&backend).await;
-    let answer = raw(&gateway.data, b"HEAD /auth/ HTTP/1.1\r\nhost: a\r\n\r\n").await;
-    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("content-length: 1234\r\n"), "{answer}");
-    assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+    let response = raw(&gateway.data, b"HEAD /auth/ HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    assert!(
+        response.starts_with("HTTP/1.1 200") && response.contains("content-length: 1234\r\n"),
+        "{response}"
+    );
+    assert!(response.ends_with("\r\n\r\n"), "{response}");
 }
 
 #[tokio::test]
@@ -157,23 +164,24 @@ async fn expect_100_continue_is_answered_before_the_body_is_sent() {
     stream.read_exact(&mut first).await.unwrap();
     assert_eq!(&first, b"HTTP/1.1 100 Continue");
     stream.write_all(b"body").await.unwrap();
-    let answer = heard(&mut stream).await;
-    assert!(answer.contains("HTTP/1.1 200") && answer.ends_with("body"), "{answer}");
+    let response = read_until_silent(&mut stream).await;
+    assert!(response.contains("HTTP/1.1 200") && response.ends_with("body"), "{response}");
 }
 
-/// A backend that answers a request before its body has come, and goes on reading as RFC 9112, 9.6 asks: one that closes
-/// at once resets the connection, which may overtake its own answer.
-async fn hasty() -> String {
+/// Starts a backend that responds before the request body has arrived, and continues to read as RFC 9112,
+/// 9.6 requires. A backend that closes immediately resets the connection, and the reset can overtake its
+/// response.
+async fn early_responder() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
-        let mut heard = [0; 1_024];
-        assert_ne!(stream.read(&mut heard).await.unwrap(), 0);
-        let answer =
+        let mut buffer = [0; 1_024];
+        assert_ne!(stream.read(&mut buffer).await.unwrap(), 0);
+        let response =
             b"HTTP/1.1 413 Payload Too Large\r\ncontent-length: 9\r\nconnection: close\r\n\r\ntoo large";
-        stream.write_all(answer).await.unwrap();
-        while stream.read(&mut heard).await.is_ok_and(|count| count > 0) {}
+        stream.write_all(response).await.unwrap();
+        while stream.read(&mut buffer).await.is_ok_and(|count| count > 0) {}
     });
     url
 }
@@ -181,12 +189,12 @@ async fn hasty() -> String {
 #[tokio::test]
 async fn an_answer_that_does_not_wait_for_the_upload_reaches_the_client() {
     let gateway = Gateway::start(&["--no-demo"]);
-    gateway.register("auth", "v1", &hasty().await).await;
+    gateway.register("auth", "v1", &early_responder().await).await;
     let mut stream = TcpStream::connect(&gateway.data).await.unwrap();
     stream.write_all(b"POST /auth/ HTTP/1.1\r\nhost: a\r\ncontent-length: 100000000\r\n\r\n").await.unwrap();
     let _ = stream.write_all(&[b'x'; 100_000]).await;
-    let answer = heard(&mut stream).await;
-    assert!(answer.starts_with("HTTP/1.1 413") && answer.ends_with("too large"), "{answer}");
+    let response = read_until_silent(&mut stream).await;
+    assert!(response.starts_with("HTTP/1.1 413") && response.ends_with("too large"), "{response}");
 }
 
 #[tokio::test]
@@ -204,7 +212,7 @@ async fn events_reach_the_client_as_they_are_sent() {
     let request = Request::get(gateway.url("/auth/events")).body(empty()).unwrap();
     let mut body = client().request(request).await.unwrap().into_body();
     for event in 0..10 {
-        // The next one is sent once this one has come.
+        // The next event is sent after this one has arrived.
         events.send_data(format!("data: {event}\n\n").into()).await.unwrap();
         let frame = timeout(Duration::from_secs(5), body.frame()).await.unwrap().unwrap().unwrap();
         assert_eq!(frame.into_data().unwrap(), format!("data: {event}\n\n"));
@@ -215,11 +223,11 @@ async fn events_reach_the_client_as_they_are_sent() {
 
 #[tokio::test]
 async fn an_upgrade_that_the_backend_does_not_take_is_answered_as_a_plain_request() {
-    let backend = named("v1", Duration::ZERO).await;
+    let backend = named_backend("v1", Duration::ZERO).await;
     let gateway = gateway_to(&backend).await;
     let head = "GET /auth/chat HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
-    let answer = raw(&gateway.data, head.as_bytes()).await;
-    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("auth v1 /chat\n"), "{answer}");
+    let response = raw(&gateway.data, head.as_bytes()).await;
+    assert!(response.starts_with("HTTP/1.1 200") && response.ends_with("auth v1 /chat\n"), "{response}");
 }
 
 #[tokio::test]
@@ -232,12 +240,16 @@ async fn http2_with_prior_knowledge_is_served() {
             Request::get(gateway.url(&format!("/auth/{i}"))).header("cookie", "a=1").header("cookie", "b=2");
         client.request(request.body(empty()).unwrap())
     });
-    for (i, answer) in futures_util::future::join_all(requests).await.into_iter().enumerate() {
-        let answer = crate::harness::read(answer.unwrap()).await;
-        assert_eq!(answer.status, StatusCode::OK);
-        assert!(answer.text.starts_with(&format!("GET /{i}\n")), "{}", answer.text);
-        assert!(answer.text.contains("cookie: a=1; b=2\n"), "{}", answer.text);
-        assert!(answer.text.contains(&format!("x-forwarded-host: {}\n", gateway.data)), "{}", answer.text);
+    for (i, response) in futures_util::future::join_all(requests).await.into_iter().enumerate() {
+        let response = crate::harness::read(response.unwrap()).await;
+        assert_eq!(response.status, StatusCode::OK);
+        assert!(response.text.starts_with(&format!("GET /{i}\n")), "{}", response.text);
+        assert!(response.text.contains("cookie: a=1; b=2\n"), "{}", response.text);
+        assert!(
+            response.text.contains(&format!("x-forwarded-host: {}\n", gateway.data)),
+            "{}",
+            response.text
+        );
     }
 }
 
@@ -247,17 +259,17 @@ async fn an_http2_request_whose_host_contradicts_its_authority_is_refused() {
     let gateway = gateway_to(&backend).await;
     let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http::<AnyBody>();
     let request = Request::get(gateway.url("/auth/")).header("host", "other.example").body(empty()).unwrap();
-    let answer = crate::harness::read(client.request(request).await.unwrap()).await;
-    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{answer:?}");
-    assert!(answer.text.contains("ambiguous-host"), "{}", answer.text);
+    let response = crate::harness::read(client.request(request).await.unwrap()).await;
+    assert_eq!(response.status, StatusCode::BAD_REQUEST, "{response:?}");
+    assert!(response.text.contains("ambiguous-host"), "{}", response.text);
 }
 
 #[tokio::test]
 async fn http_1_0_clients_are_answered() {
-    let backend = named("v1", Duration::ZERO).await;
+    let backend = named_backend("v1", Duration::ZERO).await;
     let gateway = gateway_to(&backend).await;
-    let answer = raw(&gateway.data, b"GET /auth/old HTTP/1.0\r\n\r\n").await;
-    assert!(answer.starts_with("HTTP/1.0 200") && answer.ends_with("auth v1 /old\n"), "{answer}");
+    let response = raw(&gateway.data, b"GET /auth/old HTTP/1.0\r\n\r\n").await;
+    assert!(response.starts_with("HTTP/1.0 200") && response.ends_with("auth v1 /old\n"), "{response}");
 }
 
 #[tokio::test]
@@ -266,11 +278,11 @@ async fn what_a_client_claims_of_itself_does_not_reach_the_backend() {
     let gateway = gateway_to(&backend).await;
     let head = "GET /auth/x HTTP/1.1\r\nhost: shop:81\r\nconnection: close\r\nX_Forwarded_For: 6.6.6.6\r\n\
                 Transfer_Encoding: chunked\r\nx-forwarded-port: 1\r\nx-forwarded-prefix: /evil\r\nx-real-ip: 6.6.6.6\r\n\r\n";
-    let seen = raw(&gateway.data, head.as_bytes()).await.to_ascii_lowercase();
+    let received = raw(&gateway.data, head.as_bytes()).await.to_ascii_lowercase();
     for gone in ["6.6.6.6", "transfer_encoding", "x-forwarded-port", "evil"] {
-        assert!(!seen.contains(gone), "{gone}: {seen}");
+        assert!(!received.contains(gone), "{gone}: {received}");
     }
-    assert!(seen.contains("x-forwarded-host: shop:81\n"), "{seen}");
+    assert!(received.contains("x-forwarded-host: shop:81\n"), "{received}");
 }
 
 #[tokio::test]
@@ -285,8 +297,8 @@ async fn a_host_that_is_none_or_contradicts_the_target_is_refused() {
         "GET ftp://evil/auth/ HTTP/1.1\r\nhost: evil",
         "GET http://shop/auth/ HTTP/1.1\r\nhost: evil",
     ] {
-        let seen = raw(&gateway.data, format!("{line}\r\nconnection: close\r\n\r\n").as_bytes()).await;
-        assert!(seen.starts_with("HTTP/1.1 400"), "{line}: {seen}");
+        let received = raw(&gateway.data, format!("{line}\r\nconnection: close\r\n\r\n").as_bytes()).await;
+        assert!(received.starts_with("HTTP/1.1 400"), "{line}: {received}");
     }
 }
 

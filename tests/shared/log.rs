@@ -1,4 +1,4 @@
-//! What a thread logs.
+//! Capturing the log of a thread.
 
 use std::cell::RefCell;
 use std::io;
@@ -8,39 +8,42 @@ use std::sync::Once;
 use tracing_subscriber::filter::LevelFilter;
 
 thread_local! {
-    static KEPT: RefCell<Weak<RefCell<Vec<u8>>>> = const { RefCell::new(Weak::new()) };
+    static BUFFER: RefCell<Weak<RefCell<Vec<u8>>>> = const { RefCell::new(Weak::new()) };
 }
 
-/// All that its thread logs while it lives, at any level.
+/// Everything that its thread logs while it exists, at any level.
 ///
-/// One subscriber serves the whole process: `tracing` remembers of each place in the code whether anybody listens, and
-/// a thread without a subscriber of its own that comes there first would settle for all that nobody does.
+/// One subscriber serves the whole process. `tracing` caches for each callsite whether a subscriber is interested: with one
+/// subscriber per thread, a callsite that is first reached in a thread without one would stay disabled for all threads.
 pub(crate) struct Log(Rc<RefCell<Vec<u8>>>);
 
 impl Log {
+    /// Starts to capture the log of the current thread.
     pub(crate) fn of_this_thread() -> Self {
-        static LISTENING: Once = Once::new();
-        LISTENING.call_once(|| {
+        static SUBSCRIBED: Once = Once::new();
+        SUBSCRIBED.call_once(|| {
             let subscriber = tracing_subscriber::fmt().with_ansi(false).with_max_level(LevelFilter::TRACE);
-            subscriber.with_writer(|| Keeper).init();
+            subscriber.with_writer(|| ThreadBuffer).init();
         });
         tracing::callsite::rebuild_interest_cache();
         let log = Self(Rc::default());
-        KEPT.set(Rc::downgrade(&log.0));
+        BUFFER.set(Rc::downgrade(&log.0));
         log
     }
 
+    /// Returns the text logged so far.
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.borrow().clone()).unwrap()
     }
 }
 
-struct Keeper;
+/// Writes to the [`Log`] of the current thread, if there is one.
+struct ThreadBuffer;
 
-impl io::Write for Keeper {
+impl io::Write for ThreadBuffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if let Some(kept) = KEPT.with_borrow(Weak::upgrade) {
-            kept.borrow_mut().extend_from_slice(bytes);
+        if let Some(buffer) = BUFFER.with_borrow(Weak::upgrade) {
+            buffer.borrow_mut().extend_from_slice(bytes);
         }
         Ok(bytes.len())
     }

@@ -1,22 +1,22 @@
-//! What the peers written in Rust share: their allocator and their arguments.
+//! The allocator and the arguments shared by the peers in Rust.
 
 use std::env;
 use std::net::{Ipv4Addr, SocketAddr};
 
 use mimalloc::MiMalloc;
 
-/// Of every program here, as of the gateway.
+/// The same allocator as in the gateway.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// Where a peer listens and where its backends do, all on loopback.
+/// The addresses of a peer and its backends, all on loopback.
 #[derive(Clone, Copy, Debug)]
 pub struct Addresses {
-    /// Where requests are taken.
+    /// The address for requests.
     pub listen: SocketAddr,
-    /// The backend that gets 90 of 100 requests, or all.
+    /// The backend for 90 of 100 requests, or for all of them.
     pub one: SocketAddr,
-    /// The backend that gets 10.
+    /// The backend for 10 of 100 requests.
     pub two: SocketAddr,
 }
 
@@ -25,12 +25,12 @@ impl Addresses {
     ///
     /// # Errors
     ///
-    /// What should have been said, where they are not three ports.
+    /// Returns a usage message if the arguments are not three ports.
     pub fn from_args() -> Result<Self, String> {
         let arguments: Vec<String> = env::args().skip(1).collect();
         let ports: Option<Vec<u16>> = arguments.iter().map(|argument| argument.parse().ok()).collect();
         let Some([listen, one, two]) = ports.as_deref() else {
-            return Err(format!("three ports are needed, LISTEN ONE TWO, not {arguments:?}"));
+            return Err(format!("expected three ports, LISTEN ONE TWO, not {arguments:?}"));
         };
         let on_loopback = |port: &u16| SocketAddr::from((Ipv4Addr::LOCALHOST, *port));
         Ok(Self { listen: on_loopback(listen), one: on_loopback(one), two: on_loopback(two) })

@@ -1,4 +1,4 @@
-//! axum-reverse-proxy as a peer: one thread, and one backend, since it has no weights.
+//! axum-reverse-proxy as a peer, with one thread, and one backend since it has no weights.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -21,11 +21,11 @@ async fn serve(addresses: Addresses) -> Result<(), Box<dyn Error>> {
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", addresses.listen))?;
     let listener = listener.tap_io(|connection| {
-        // A connection that cannot be set is closed already: reading it says so.
+        // An error means that the connection is closed, which the next read reports.
         let _ = connection.set_nodelay(true);
     });
     let proxy: Router = ReverseProxy::new("/", format!("http://{}", addresses.one)).into();
-    // By the address of the client, its default is to tell the backend.
+    // With the client address it sends its default headers to the backend.
     axum::serve(listener, proxy.into_make_service_with_connect_info::<SocketAddr>()).await?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Pingora as a peer: one thread, 90/10 by its weighted round robin.
+//! Pingora as a peer, with one thread and 90/10 by its weighted round robin.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -15,7 +15,7 @@ use pingora::server::configuration::ServerConf;
 use pingora::upstreams::peer::HttpPeer;
 use tokio::runtime;
 
-/// As many idle connections as the other peers may keep.
+/// The limit of idle connections of the other peers.
 const IDLE_CONNECTIONS: usize = 256;
 
 /// Sends each request to one of the versions.
@@ -34,7 +34,7 @@ impl ProxyHttp for Versions {
         Ok(Box::new(HttpPeer::new(backend, false, String::new())))
     }
 
-    /// Tells the backend who asked, as the gateway does.
+    /// Sends the client address to the backend, as the gateway does.
     async fn upstream_request_filter(
         &self,
         session: &mut Session,
@@ -54,12 +54,12 @@ impl ProxyHttp for Versions {
 }
 
 impl Versions {
-    fn of(addresses: Addresses) -> Result<Self, Box<dyn Error>> {
+    fn new(addresses: Addresses) -> Result<Self, Box<dyn Error>> {
         let one = Backend::new_with_weight(&addresses.one.to_string(), 90)?;
         let two = Backend::new_with_weight(&addresses.two.to_string(), 10)?;
         let backends = Backends::new(Static::new(BTreeSet::from([one, two])));
         let balancer = LoadBalancer::from_backends(backends);
-        // Without this it knows of no backend.
+        // Without an update the balancer has no backend.
         runtime::Builder::new_current_thread().build()?.block_on(balancer.update())?;
         Ok(Self(balancer))
     }
@@ -69,17 +69,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let addresses = Addresses::from_args()?;
     let settings = ServerConf {
         threads: 1,
-        // One thread has none to steal from.
+        // There is only one thread.
         work_stealing: false,
         upstream_keepalive_pool_size: IDLE_CONNECTIONS,
-        // Ends at once when told to, not after minutes.
+        // Exit immediately on SIGTERM instead of after minutes.
         grace_period_seconds: Some(0),
         graceful_shutdown_timeout_seconds: Some(0),
         ..ServerConf::default()
     };
     let mut server = Server::new_with_opt_and_conf(None, settings);
     server.bootstrap();
-    let mut proxy = http_proxy_service(&server.configuration, Versions::of(addresses)?);
+    let mut proxy = http_proxy_service(&server.configuration, Versions::new(addresses)?);
     proxy.add_tcp(&addresses.listen.to_string());
     server.add_service(proxy);
     server.run_forever()
