@@ -57,7 +57,7 @@ impl Deployments {
     }
 
     fn refusal(&self, service: &ServiceName, request: &ChangeRequest, error: &DeployError) -> Refusal {
-        let served = self.shared.handle.route(service.as_str());
+        let served = self.handle().route(service.as_str());
         let split = served.as_ref().map(|route| route.split());
         match error {
             // The store knows better than what is served.

@@ -1,12 +1,12 @@
 //! What there is to choose before the start.
 
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use super::cache::SnapshotCache;
-use super::converge::Identity;
-use super::preflight::VersionCheck;
-use super::refresh::Followed;
+use super::convergence::Identity;
+use super::loader::Loader;
+use super::publisher::Publisher;
+use super::snapshot_cache::SnapshotCache;
+use super::version_check::VersionCheck;
 use super::{Deployments, Shared};
 use crate::handle::RoutingHandle;
 use crate::store::{RouteStore, StoreError};
@@ -56,8 +56,10 @@ impl Builder {
         let deployments = self.build();
         // Before the routes are read: who waits for a change that is made meanwhile waits for this one too.
         deployments.report_start().await;
-        if let Err(error) = deployments.refresh().await {
-            deployments.start_from_cache(error).await?;
+        let Err(error) = deployments.refresh().await else { return Ok(deployments) };
+        match &deployments.shared.cache {
+            Some(cache) => deployments.shared.loader.start_from_cache(&**cache, error).await?,
+            None => return Err(error),
         }
         Ok(deployments)
     }
@@ -65,18 +67,16 @@ impl Builder {
     /// Without looking at the store.
     pub(super) fn build(self) -> Deployments {
         let Self { store, preflight, handle, identity, cache } = self;
+        let publisher = Arc::new(Publisher::new(handle));
+        let loader = Loader::new(Arc::clone(&store), Arc::clone(&publisher));
         Deployments {
             shared: Arc::new(Shared {
                 store,
                 preflight,
-                handle,
+                publisher,
+                loader,
                 identity,
                 cache,
-                followed: Mutex::new(Followed::new()),
-                stored: Mutex::default(),
-                refreshing: tokio::sync::Mutex::default(),
-                answered: Mutex::default(),
-                published: AtomicU64::new(0),
                 unpublished: tokio::sync::Notify::new(),
                 #[cfg(feature = "metrics")]
                 meter: super::meter::Meter::default(),

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::preflight::{Unhealthy, UrlRefused};
+use super::version_check::{Unhealthy, UrlRefused};
 use crate::routing::VersionName;
 use crate::store::StoreError;
 

@@ -4,7 +4,6 @@ use std::error::Error;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -39,10 +38,6 @@ const KEEP_EVERY: Duration = Duration::from_secs(5);
 /// How long reporting and keeping may hold up what follows.
 const SIDELINE: Duration = Duration::from_secs(3);
 
-/// How often everything is loaded without need: a store may have been replaced by another, as in a fail-over, without a
-/// connection that fails.
-const WHOLE_EVERY: Duration = Duration::from_secs(600);
-
 /// How long the end may take to tell the store of it.
 const FAREWELL: Duration = Duration::from_millis(500);
 
@@ -52,13 +47,11 @@ pub(super) async fn until(
     shutdown: impl Future<Output = ()> + Send,
 ) {
     let running = Running::new(&deployments.shared.running);
-    let now = Instant::now();
     let mut follower = Follower {
         deployments,
         period: period.clamp(SHORTEST_PERIOD, LONGEST_PERIOD),
         failures: 0,
-        refreshed: now,
-        loaded_whole: now,
+        refreshed: Instant::now(),
         reported: None,
         unreported: false,
         kept: (0, None),
@@ -77,7 +70,7 @@ pub(super) async fn until(
 async fn sample(deployments: &Deployments) {
     loop {
         sleep(SAMPLE_EVERY).await;
-        deployments.shared.handle.sample_traffic();
+        deployments.handle().sample_traffic();
     }
 }
 
@@ -104,8 +97,6 @@ struct Follower<'a> {
     failures: u32,
     /// When it was last tried to refresh.
     refreshed: Instant,
-    /// When everything was last marked to be loaded, need or not.
-    loaded_whole: Instant,
     /// What was reported last, and when.
     reported: Option<(Report, Instant)>,
     /// Whether the last report failed.
@@ -153,16 +144,12 @@ impl Follower<'_> {
 
     async fn told(&self, signal: Signal) {
         if signal == Signal::Lost {
-            self.deployments.followed().load_whole();
+            self.deployments.shared.loader.require_whole_load();
         }
         sleep(SPREAD.mul_f64(rand::random())).await;
     }
 
     async fn refresh(&mut self) {
-        if self.loaded_whole.elapsed() >= WHOLE_EVERY {
-            self.loaded_whole = Instant::now();
-            self.deployments.followed().load_whole();
-        }
         match unwound(self.deployments.refresh()).await {
             Ok(Ok(())) => self.succeeded(),
             Ok(Err(error)) => self.failed(&error),
@@ -195,10 +182,10 @@ impl Follower<'_> {
     /// Keeps what was published since the last time, unless that was less than `every` ago.
     async fn keep(&mut self, every: Duration) {
         let Some(cache) = &self.deployments.shared.cache else { return };
-        let published = self.deployments.shared.published.load(Ordering::Relaxed);
+        let published = self.deployments.shared.publisher.publications();
         let (kept, at) = self.kept;
         if kept != published && at.is_none_or(|at| at.elapsed() >= every) {
-            let keep = within_time(self.deployments.keep(&**cache)).await;
+            let keep = within_time(self.deployments.save(&**cache)).await;
             note(&mut self.unkept, keep, "cannot keep the routes for a start without the store");
             self.kept = (published, Some(Instant::now()));
         }
@@ -227,7 +214,7 @@ impl Follower<'_> {
         if self.failures == 0 {
             tracing::warn!(error, "the store cannot be read; the last good routes stay");
         }
-        self.deployments.followed().load_whole();
+        self.deployments.shared.loader.require_whole_load();
         self.failures = self.failures.saturating_add(1);
     }
 }

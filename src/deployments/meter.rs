@@ -107,7 +107,7 @@ impl Deployments {
         #[expect(clippy::cast_precision_loss, reason = "revisions are far below 2^53")]
         gauge!(REVISION).set(freshness.revision as f64);
         gauge!(AGE).set(freshness.age.as_secs_f64());
-        counter!(UNKNOWN).absolute(self.shared.handle.unknown_service_requests());
+        counter!(UNKNOWN).absolute(self.handle().unknown_service_requests());
         self.shared.meter.hand_on(self);
     }
 }
@@ -118,7 +118,7 @@ impl Meter {
         for version in handed.values_mut() {
             (version.is_served, version.is_known) = (false, false);
         }
-        deployments.shared.handle.each_seen(|Seen { route, unserved, counted, removed }| {
+        deployments.handle().each_seen(|Seen { route, unserved, counted, removed }| {
             let split = route.split();
             if unserved > 0 {
                 counter!(NO_BACKEND, "service" => split.service().to_string()).absolute(unserved);

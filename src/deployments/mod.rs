@@ -28,35 +28,35 @@
 
 mod audit;
 mod builder;
-mod cache;
-mod converge;
+mod convergence;
 mod drain;
 mod error;
 mod follow;
+mod loader;
 #[cfg(feature = "metrics")]
 pub mod meter;
 #[cfg(not(feature = "metrics"))]
 #[path = "no_meter.rs"]
 mod meter;
-mod preflight;
-mod refresh;
+mod progress;
+mod publisher;
+mod snapshot_cache;
+mod version_check;
 
-use std::collections::BTreeSet;
 use std::future::Future;
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::builder::Builder;
-pub use self::cache::SnapshotCache;
-pub use self::converge::Convergence;
-use self::converge::Identity;
-use self::drain::Stored;
+pub use self::convergence::Convergence;
+use self::convergence::Identity;
 pub use self::drain::{DrainBlocker, OtherReplicas};
 pub use self::error::DeployError;
-pub use self::preflight::{Healthy, NoVersionCheck, Unhealthy, UrlRefused, VersionCheck};
-use self::refresh::Followed;
-pub use self::refresh::Freshness;
+use self::loader::Loader;
+pub use self::progress::Freshness;
+use self::publisher::Publisher;
+pub use self::snapshot_cache::SnapshotCache;
+pub use self::version_check::{Healthy, NoVersionCheck, Unhealthy, UrlRefused, VersionCheck};
 use crate::handle::RoutingHandle;
 use crate::routing::{
     Change, ChangeError, Draw, HealthPath, Instances, Preview, Route, ServiceName, Split, Version,
@@ -94,17 +94,10 @@ pub struct Deployments {
 struct Shared {
     store: Arc<dyn RouteStore>,
     preflight: Arc<dyn VersionCheck>,
-    handle: RoutingHandle,
+    publisher: Arc<Publisher>,
+    loader: Loader,
     identity: Option<Identity>,
     cache: Option<Arc<dyn SnapshotCache>>,
-    followed: Mutex<Followed>,
-    stored: Mutex<Stored>,
-    /// One refresh at a time, so that a slow one never publishes over a later one.
-    refreshing: tokio::sync::Mutex<()>,
-    /// The services whose changes were answered while the store is read: what is read of them may be older.
-    answered: Mutex<BTreeSet<ServiceName>>,
-    /// Counts what was published, so that it is kept once.
-    published: AtomicU64,
     /// Told when a change may be stored and is not published, because whoever asked for it went away.
     unpublished: tokio::sync::Notify,
     #[cfg(feature = "metrics")]
@@ -162,7 +155,7 @@ impl Deployments {
     /// The routes that requests follow: what layers are made of.
     #[must_use]
     pub fn handle(&self) -> &RoutingHandle {
-        &self.shared.handle
+        self.shared.publisher.handle()
     }
 
     /// Makes a change: preflight, store, publish. Requests that start after it answered follow the new split.
@@ -224,7 +217,7 @@ impl Deployments {
         if let Ok(applied) = &applied {
             // At once, so that whoever asked may go away.
             audit::note_made(request, applied);
-            if !self.publish_answered(applied) {
+            if !self.shared.publisher.publish_applied(applied) {
                 // A change that was answered first, or a store that went back: it knows.
                 let _ = self.refresh().await;
             }
@@ -259,7 +252,7 @@ impl Deployments {
     /// Why the change would be refused, but for what a probe would find.
     pub fn preview(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Preview, DeployError> {
         self.admit(&request.change)?;
-        let before = match self.shared.handle.route(service.as_str()) {
+        let before = match self.handle().route(service.as_str()) {
             Some(route) => route.split().clone(),
             None if matches!(request.change, Change::Register(_)) => Split::new(service.clone(), 0),
             None => return Err(StoreError::UnknownService(service.clone()).into()),
@@ -401,7 +394,27 @@ impl Deployments {
     /// ```
     #[must_use]
     pub fn freshness(&self) -> Freshness {
-        self.followed().freshness()
+        self.shared.publisher.freshness()
+    }
+
+    /// Loads what changed in the store since the last time and publishes it. [`run`](Self::run) does it every second.
+    ///
+    /// ```
+    /// use tower_canary::{Deployments, Draw};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// let deployments = Deployments::in_memory(Draw::Exact);
+    /// deployments.refresh().await?;
+    /// # Ok::<(), tower_canary::store::StoreError>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read; the routes published last stay.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        self.shared.loader.refresh().await
     }
 
     /// Follows the store until `shutdown`, refreshing about every second, and at once where the store tells of changes
@@ -443,6 +456,11 @@ impl Deployments {
         let _ = self.shared.running.subscribe().wait_for(|running| *running == Some(0)).await;
     }
 
+    /// Saves the routes that are served now.
+    async fn save(&self, cache: &dyn SnapshotCache) -> Result<(), crate::common::error::BoxError> {
+        cache.save(&self.shared.publisher.last_good()).await
+    }
+
     fn admit(&self, change: &Change) -> Result<(), DeployError> {
         match change {
             Change::Register(registration) => self.shared.preflight.admit(&registration.backend)?,
@@ -455,7 +473,7 @@ impl Deployments {
     }
 
     fn route(&self, service: &ServiceName) -> Result<Arc<Route>, StoreError> {
-        let route = self.shared.handle.route(service.as_str());
+        let route = self.handle().route(service.as_str());
         route.ok_or_else(|| StoreError::UnknownService(service.clone()))
     }
 }

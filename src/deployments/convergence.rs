@@ -56,7 +56,7 @@ impl Deployments {
         let mut replicas = self.stored_replicas().await?;
         let id = self.replica_id();
         for replica in replicas.iter_mut().filter(|replica| Some(replica.id.as_str()) == id) {
-            replica.revision = self.followed().revision();
+            replica.revision = self.shared.publisher.revision();
         }
         Ok(replicas)
     }
@@ -124,7 +124,7 @@ impl Deployments {
     }
 
     async fn convergence(&self, revision: u64) -> Result<Convergence, StoreError> {
-        if self.followed().revision() < revision {
+        if self.shared.publisher.revision() < revision {
             self.refresh().await?;
         }
         Ok(Convergence::at(revision, self.replicas().await?))
