@@ -1,4 +1,4 @@
-//! Why a change was not made.
+//! Reasons why a change was not applied.
 
 use thiserror::Error;
 
@@ -6,7 +6,7 @@ use super::version_check::{Unhealthy, UrlRefused};
 use crate::routing::VersionName;
 use crate::store::StoreError;
 
-/// Why a change was not made.
+/// Why a change was not applied. Each message names the fix.
 ///
 /// ```
 /// use tower_canary::deployments::DeployError;
@@ -30,25 +30,25 @@ pub enum DeployError {
     /// The store refused the change or could not be reached.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The URL may not be registered here.
+    /// The version check refused the URL.
     #[error(transparent)]
     UrlRefused(#[from] UrlRefused),
-    /// A version that would get traffic does not answer as it should.
+    /// The change would give traffic to a version whose probe failed.
     #[error("version {version} is not healthy: {cause}; mend it, or force the change")]
     Unhealthy {
-        /// Which version.
+        /// The version.
         version: VersionName,
-        /// What was seen.
+        /// What the probe saw.
         #[source]
         cause: Unhealthy,
     },
-    /// The history has no such generation.
+    /// The history does not have the generation to restore, or no longer.
     #[error("the history has no generation {generation}, or no longer: read it for those it has")]
     UnknownGeneration {
-        /// The generation asked for.
+        /// The generation that was requested.
         generation: u64,
     },
-    /// Others changed the split faster than its versions could be probed.
+    /// Other writers changed the split faster than its versions could be probed.
     #[error("the split changed under every probe: try again")]
     Unsettled,
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::meter;
 use super::publisher::Publisher;
+use super::recorder;
 use super::snapshot_cache::SnapshotCache;
 use crate::store::{RouteStore, Snapshot, StoreError};
 
@@ -32,6 +32,14 @@ impl Loader {
         outcome
     }
 
+    /// Refreshes, unless `revision` or a later one is served.
+    pub(super) async fn refresh_to(&self, revision: u64) -> Result<(), StoreError> {
+        if self.publisher.revision() < revision {
+            self.refresh().await?;
+        }
+        Ok(())
+    }
+
     async fn load_and_publish(&self) -> Result<(), StoreError> {
         let _one_at_a_time = self.loading.lock().await;
         let after = self.publisher.load_started();
@@ -49,7 +57,7 @@ impl Loader {
 
     async fn load(&self, after: u64) -> Result<Snapshot, StoreError> {
         let loaded = self.store.load(after).await;
-        meter::called("load", &loaded);
+        recorder::record_store_call("load", &loaded);
         loaded
     }
 

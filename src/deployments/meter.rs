@@ -1,26 +1,36 @@
-//! What is measured, for the [`metrics`](https://docs.rs/metrics) facade: whatever recorder the host installs gets it.
+//! Exports metrics by the [`metrics`](https://docs.rs/metrics) facade to the recorder that the application installs.
 //!
-//! | metric | kind | labels | says |
+//! | metric | kind | labels | meaning |
 //! | --- | --- | --- | --- |
-//! | `canary_requests_total` | counter | `service`, `version`, `outcome` | requests that ended; `outcome` is an [`Outcome`] |
-//! | `canary_picks_total` | counter | `service`, `version`, `reason` | requests given to the version; `reason` is a [`Reason`] |
-//! | `canary_request_duration_seconds` | histogram | `service`, `version` | time to the head of the answer, within 3.2 % |
+//! | `canary_requests_total` | counter | `service`, `version`, `outcome` | requests that ended; `outcome` is an [`Outcome`](crate::traffic::Outcome) |
+//! | `canary_picks_total` | counter | `service`, `version`, `reason` | requests given to the version; `reason` is a [`Reason`](crate::routing::Reason) |
+//! | `canary_request_duration_seconds` | histogram | `service`, `version` | time until the response headers arrived, within 3.2 % |
 //! | `canary_in_flight` | gauge | `service`, `version` | requests in flight, open tunnels included |
 //! | `canary_weight` | gauge | `service`, `version` | weight in percent; 0 for a version that was removed |
-//! | `canary_backend_healthy` | gauge | `service`, `version` | what the last probe saw: 1 or 0 |
+//! | `canary_backend_healthy` | gauge | `service`, `version` | result of the last probe: 1 or 0 |
 //! | `canary_no_backend_total` | counter | `service` | requests that came while no version was active |
-//! | `canary_unknown_service_total` | counter | | requests for a service that nobody knows |
-//! | `canary_snapshot_revision` | gauge | | the store's revision that is served |
-//! | `canary_snapshot_age_seconds` | gauge | | how long ago that was known to be the latest |
+//! | `canary_unknown_service_total` | counter | | requests for a service that is not registered |
+//! | `canary_snapshot_revision` | gauge | | revision of the store that is served |
+//! | `canary_snapshot_age_seconds` | gauge | | time since that revision was known to be the latest |
 //! | `canary_store_errors_total` | counter | `op` | calls of the store that failed |
-//! | `canary_admin_changes_total` | counter | `action`, `result` | changes asked for, by kind and by what came of them: `applied`, `refused`, or `failed` for want of the store |
+//! | `canary_admin_changes_total` | counter | `action`, `result` | requested changes by kind and result: `applied`, `refused`, or `failed` when the store could not be used |
 //!
-//! Every label comes of the store or of this crate, none of a request: whatever paths and hosts are asked for, there are
-//! as many series as versions that ever had a request. Those of removed versions stay, at weight 0, until the recorder
-//! forgets them: give it an idle timeout where versions come and go for years. A request costs nothing more:
-//! [`traffic`](crate::traffic) counts it, and [`Deployments::record_metrics`] hands on what was added. It is to be called
-//! every few seconds, since each latency is handed on singly: what came in an hour would come at once. What failed, was
-//! changed or was probed is counted as it happens. The recorder must be installed by way of `metrics` 0.24:
+//! # When they are recorded
+//!
+//! Failures of the store, changes and probes are recorded when they happen. All others are exported by
+//! [`Deployments::record_metrics`](crate::Deployments::record_metrics), so a request costs nothing more than what
+//! [`traffic`](crate::traffic) counts anyway. Call it every few seconds: each latency is exported singly, so an hour's
+//! worth of them would be exported in one burst.
+//!
+//! # Cardinality
+//!
+//! Every label value comes from the store or from this crate, and none from a request. Whichever paths and hosts clients
+//! ask for, there are as many series as versions that ever had a request. The series of a removed version stay, at
+//! weight 0, until the recorder forgets them: set an idle timeout in the recorder if versions come and go for years.
+//!
+//! # Installing a recorder
+//!
+//! The recorder must be installed by `metrics` 0.24:
 //!
 //! ```
 //! use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
@@ -30,30 +40,34 @@
 //! # let deployments = Deployments::in_memory(Draw::Exact);
 //! let durations = Matcher::Full("canary_request_duration_seconds".into());
 //! let recorder = PrometheusBuilder::new().set_buckets_for_metric(durations, BUCKETS)?.install_recorder()?;
-//! // Every five seconds, in a task of the host's:
+//! // Every five seconds, in a task of the application:
 //! deployments.record_metrics();
 //! recorder.run_upkeep();
-//! // And for whoever asks for /metrics:
+//! // In the handler of /metrics:
 //! assert!(recorder.render().contains("canary_snapshot_revision"));
 //! # Ok::<(), metrics_exporter_prometheus::BuildError>(())
 //! ```
 //!
-//! In the terms of OpenTelemetry `canary_request_duration_seconds` is `http.client.request.duration`, up to the head of
-//! the answer; [`BUCKETS`] are its advised boundaries.
+//! In the terms of OpenTelemetry, `canary_request_duration_seconds` is `http.client.request.duration` up to the response
+//! headers. [`BUCKETS`] are its advised boundaries.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
-use metrics::{Label, SharedString, Unit, counter, gauge, histogram};
+use metrics::{
+    Label, SharedString, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge,
+    histogram,
+};
 
-use super::Deployments;
+use super::recorder::{CHANGES, Exporter, HEALTHY, STORE_ERRORS};
+use super::{Deployments, Freshness};
 use crate::common::lock::lock;
-use crate::routing::{Reason, ServiceName, Split, Version, VersionId};
-use crate::store::StoreError;
+use crate::handle::RoutingHandle;
+use crate::routing::{Reason, Split, Version, VersionId};
 use crate::traffic::{Activity, Counted, Outcome, Seen};
 
-/// The boundaries of `canary_request_duration_seconds`, in seconds, to be given to the recorder: those that
-/// OpenTelemetry advises for `http.client.request.duration`.
+/// The bucket boundaries of `canary_request_duration_seconds` in seconds, to be set in the recorder. OpenTelemetry
+/// advises them for `http.client.request.duration`.
 ///
 /// ```
 /// assert!(tower_canary::deployments::meter::BUCKETS.is_sorted());
@@ -66,177 +80,175 @@ const PICKS: &str = "canary_picks_total";
 const DURATION: &str = "canary_request_duration_seconds";
 const IN_FLIGHT: &str = "canary_in_flight";
 const WEIGHT: &str = "canary_weight";
-const HEALTHY: &str = "canary_backend_healthy";
 const NO_BACKEND: &str = "canary_no_backend_total";
 const UNKNOWN: &str = "canary_unknown_service_total";
 const REVISION: &str = "canary_snapshot_revision";
 const AGE: &str = "canary_snapshot_age_seconds";
-const STORE_ERRORS: &str = "canary_store_errors_total";
-const CHANGES: &str = "canary_admin_changes_total";
-
-/// What was handed on so far.
-#[derive(Debug, Default)]
-pub(super) struct Meter {
-    handed: Mutex<HashMap<VersionId, Handed>>,
-}
-
-/// What was handed on of one version.
-#[derive(Debug)]
-struct Handed {
-    labels: [Label; 2],
-    /// What is counted of it, also once it was removed.
-    counted: Counted,
-    activity: Activity,
-    is_served: bool,
-    /// Removed, and still told of.
-    is_known: bool,
-}
 
 impl Deployments {
-    /// Hands what was counted since the last time to the recorder of the `metrics` facade. See [`meter`](self).
+    /// Exports the counts since the last call to the recorder of the `metrics` facade. See [`meter`](self)
+    /// for the list of metrics and for a recorder.
     ///
     /// ```
     /// use tower_canary::{Deployments, Draw};
     ///
     /// let deployments = Deployments::in_memory(Draw::Exact);
-    /// deployments.record_metrics(); // then render what the recorder has
+    /// deployments.record_metrics(); // then render the metrics of the recorder
     /// ```
     pub fn record_metrics(&self) {
+        self.export_with(|| Box::<TrafficExporter>::default());
+    }
+}
+
+/// Remembers what was exported, by version.
+#[derive(Debug, Default)]
+struct TrafficExporter {
+    series: Mutex<HashMap<VersionId, Series>>,
+}
+
+/// The metrics of one version.
+#[derive(Debug)]
+struct Series {
+    labels: [Label; 2],
+    /// The counters, which also count what a removed version still does.
+    counted: Counted,
+    exported: Activity,
+}
+
+impl Exporter for TrafficExporter {
+    fn export(&self, handle: &RoutingHandle, freshness: &Freshness) {
         describe();
-        let freshness = self.freshness();
         #[expect(clippy::cast_precision_loss, reason = "revisions are far below 2^53")]
         gauge!(REVISION).set(freshness.revision as f64);
         gauge!(AGE).set(freshness.age.as_secs_f64());
-        counter!(UNKNOWN).absolute(self.handle().unknown_service_requests());
-        self.shared.meter.hand_on(self);
+        counter!(UNKNOWN).absolute(handle.unknown_service_requests());
+        self.export_versions(handle);
     }
 }
 
-impl Meter {
-    fn hand_on(&self, deployments: &Deployments) {
-        let mut handed = lock(&self.handed);
-        for version in handed.values_mut() {
-            (version.is_served, version.is_known) = (false, false);
-        }
-        deployments.handle().each_seen(|Seen { route, unserved, counted, removed }| {
-            let split = route.split();
-            if unserved > 0 {
-                counter!(NO_BACKEND, "service" => split.service().to_string()).absolute(unserved);
+impl TrafficExporter {
+    fn export_versions(&self, handle: &RoutingHandle) {
+        let mut series = lock(&self.series);
+        let mut served = HashSet::new();
+        let mut removed = HashSet::new();
+        handle.each_seen(|seen| {
+            export_unserved(&seen);
+            let split = seen.route.split();
+            for (version, counted) in split.versions().iter().zip(seen.counted) {
+                served.insert(version.id);
+                find(&mut series, split, version).export(version.weight.percent(), counted);
             }
-            for (version, counted) in split.versions().iter().zip(&counted) {
-                let new = || Handed::new(split, version);
-                handed.entry(version.id).or_insert_with(new).hand_on(version, counted);
-            }
-            for (version, counted) in removed {
-                let version = handed.entry(version.id).or_insert_with(|| Handed::new(split, &version));
-                (version.is_known, version.counted) = (true, counted);
+            for (version, counted) in seen.removed {
+                removed.insert(version.id);
+                find(&mut series, split, &version).counted = counted;
             }
         });
-        let removed: Vec<_> = handed.extract_if(|_, version| !version.is_served).collect();
-        for (id, mut version) in removed {
-            version.add_counts();
-            let is_back = handed.values().any(|other| other.labels == version.labels);
-            if !is_back {
-                version.gauges(0.0, version.counted.in_flight());
-            }
-            if version.counted.in_flight() > 0 || version.is_known {
-                handed.insert(id, version);
-            }
-        }
+        retire(&mut series, &served, &removed);
     }
 }
 
-impl Handed {
+/// Exports versions that are not `served` any more, and forgets those that have no requests and are not among the
+/// `removed` ones that the handle still counts.
+fn retire(
+    series: &mut HashMap<VersionId, Series>,
+    served: &HashSet<VersionId>,
+    removed: &HashSet<VersionId>,
+) {
+    if series.len() == served.len() {
+        return;
+    }
+    // A removed version whose name was registered again leaves the gauges to its successor.
+    let served_labels: HashSet<_> =
+        served.iter().filter_map(|id| Some(series.get(id)?.labels.clone())).collect();
+    series.retain(|id, series| {
+        if served.contains(id) {
+            return true;
+        }
+        series.export_counts();
+        let in_flight = series.counted.in_flight();
+        if !served_labels.contains(&series.labels) {
+            series.export_gauges(0.0, in_flight);
+        }
+        in_flight > 0 || removed.contains(id)
+    });
+}
+
+fn export_unserved(seen: &Seen) {
+    if seen.unserved > 0 {
+        let service = seen.route.split().service().to_string();
+        counter!(NO_BACKEND, "service" => service).absolute(seen.unserved);
+    }
+}
+
+fn find<'a>(series: &'a mut HashMap<VersionId, Series>, split: &Split, version: &Version) -> &'a mut Series {
+    series.entry(version.id).or_insert_with(|| Series::new(split, version))
+}
+
+impl Series {
     fn new(split: &Split, version: &Version) -> Self {
-        let labels = labels(split.service().as_str(), version.name.as_str());
-        let (counted, activity) = (Counted::default(), Activity::default());
-        Self { labels, counted, activity, is_served: false, is_known: false }
+        let labels = [label("service", split.service().as_str()), label("version", version.name.as_str())];
+        Self { labels, counted: Counted::default(), exported: Activity::default() }
     }
 
-    fn hand_on(&mut self, version: &Version, counted: &Counted) {
-        (self.is_served, self.counted) = (true, counted.clone());
-        self.gauges(version.weight.percent(), counted.in_flight());
-        self.add_counts();
+    fn export(&mut self, weight: f64, counted: Counted) {
+        self.export_gauges(weight, counted.in_flight());
+        self.counted = counted;
+        self.export_counts();
     }
 
-    /// Of versions without a request there are many, and they need no series of their own.
-    fn add_counts(&mut self) {
+    /// Exports the counts since the last export. A version that never had a request gets no series.
+    fn export_counts(&mut self) {
         self.counted = self.counted.now();
         let total = self.counted.total();
         if total.requests() == 0 {
             return;
         }
-        let added = total.since(&self.activity);
+        let added = total.since(&self.exported);
         for outcome in Outcome::ALL {
-            self.add(REQUESTS, ("outcome", outcome.as_str()), added.outcome(*outcome));
+            self.increment(REQUESTS, "outcome", outcome.as_str(), added.outcome(*outcome));
         }
         for reason in Reason::ALL {
-            self.add(PICKS, ("reason", reason.as_str()), added.picks(*reason));
+            self.increment(PICKS, "reason", reason.as_str(), added.picks(*reason));
         }
         let durations = histogram!(DURATION, self.labels.to_vec());
         for (time, count) in added.latencies.iter() {
             durations.record_many(time, usize::try_from(count).unwrap_or(usize::MAX));
         }
-        self.activity = total;
+        self.exported = total;
     }
 
-    fn add(&self, name: &'static str, (label, value): (&'static str, &'static str), count: u64) {
+    fn increment(&self, name: &'static str, label: &'static str, value: &'static str, count: u64) {
         let mut labels = self.labels.to_vec();
         labels.push(Label::from_static_parts(label, value));
         counter!(name, labels).increment(count);
     }
 
-    fn gauges(&self, weight: f64, in_flight: usize) {
+    fn export_gauges(&self, weight: f64, in_flight: usize) {
         gauge!(WEIGHT, self.labels.to_vec()).set(weight);
         #[expect(clippy::cast_precision_loss, reason = "requests in flight are far below 2^53")]
         gauge!(IN_FLIGHT, self.labels.to_vec()).set(in_flight as f64);
     }
 }
 
-fn labels(service: &str, version: &str) -> [Label; 2] {
-    let label = |name, value: &str| Label::new(SharedString::const_str(name), value.to_owned());
-    [label("service", service), label("version", version)]
+fn label(name: &'static str, value: &str) -> Label {
+    Label::new(SharedString::const_str(name), value.to_owned())
 }
 
 fn describe() {
-    use metrics::{describe_counter, describe_gauge, describe_histogram};
-
-    describe_counter!(REQUESTS, Unit::Count, "Requests that ended, by the status of their answer.");
+    describe_counter!(REQUESTS, Unit::Count, "Requests that ended, by the status of their response.");
     describe_counter!(PICKS, Unit::Count, "Requests given to a version, by the rule that chose it.");
     describe_histogram!(
         DURATION,
         Unit::Seconds,
-        "Time from the choice of the version to the head of its answer."
+        "Time from the choice of the version to the response headers."
     );
     describe_gauge!(IN_FLIGHT, Unit::Count, "Requests in flight, open tunnels included.");
-    describe_gauge!(
-        WEIGHT,
-        Unit::Percent,
-        "VersionShare of the service's traffic that the version should get, in percent."
-    );
-    describe_gauge!(HEALTHY, Unit::Count, "What the last probe of the version saw: 1 healthy, 0 not.");
+    describe_gauge!(WEIGHT, Unit::Percent, "Share of the service's traffic that the version should get.");
+    describe_gauge!(HEALTHY, Unit::Count, "Result of the last probe of the version: 1 healthy, 0 not.");
     describe_counter!(NO_BACKEND, Unit::Count, "Requests that came while the service had no active version.");
     describe_counter!(UNKNOWN, Unit::Count, "Requests for a service that is not registered.");
     describe_gauge!(REVISION, Unit::Count, "Revision of the store that is served.");
-    describe_gauge!(AGE, Unit::Seconds, "How long ago the revision was known to be the latest.");
+    describe_gauge!(AGE, Unit::Seconds, "Time since the revision was known to be the latest.");
     describe_counter!(STORE_ERRORS, Unit::Count, "Calls of the store that failed.");
-    describe_counter!(CHANGES, Unit::Count, "Changes that were asked for, by kind and by what came of them.");
-}
-
-/// Counts what came of a change.
-pub(super) fn changed(action: &'static str, result: &'static str) {
-    counter!(CHANGES, "action" => action, "result" => result).increment(1);
-}
-
-/// Notes what a probe saw.
-pub(super) fn probed(service: &ServiceName, version: &Version, healthy: bool) {
-    let labels = labels(service.as_str(), version.name.as_str());
-    gauge!(HEALTHY, labels.to_vec()).set(if healthy { 1.0 } else { 0.0 });
-}
-
-/// Counts a call of the store that failed. That a rule refuses a change is no failure.
-pub(super) fn called<T>(op: &'static str, result: &Result<T, StoreError>) {
-    if let Err(StoreError::Unavailable(_) | StoreError::Broken(_)) = result {
-        counter!(STORE_ERRORS, "op" => op).increment(1);
-    }
+    describe_counter!(CHANGES, Unit::Count, "Requested changes, by kind and result.");
 }

@@ -1,4 +1,4 @@
-//! Starting without the store, from what was served last.
+//! Where routes are saved for a start without the store.
 
 use std::error::Error;
 use std::fmt;
@@ -7,8 +7,11 @@ use async_trait::async_trait;
 
 use crate::store::LastGood;
 
-/// Keeps the routes that were served last, somewhere that is there when the store is not: a file, as in
-/// `examples/gateway`. With a SQL feature [`LastGood`] has a form to keep them in, `to_json` and `from_json`.
+/// Saves the served routes somewhere that is available when the store is not, such as a file (as in
+/// `examples/gateway`).
+///
+/// [`Builder::with_cache`](super::Builder::with_cache) sets it. With a SQL feature, `LastGood::to_json` and
+/// `LastGood::from_json` convert the routes to text and back.
 ///
 /// ```
 /// use std::error::Error;
@@ -33,17 +36,21 @@ use crate::store::LastGood;
 /// ```
 #[async_trait]
 pub trait SnapshotCache: fmt::Debug + Send + Sync + 'static {
-    /// Keeps `last_good` in place of what was kept before: whole, or that stays.
+    /// Saves `last_good` in place of the routes that were saved before. If it fails, those must still be readable.
+    ///
+    /// It is called after a publication, at most every 5 seconds, and dropped after 3 seconds.
     ///
     /// # Errors
     ///
-    /// Why it cannot; it is logged, and tried again after the next change.
+    /// Any error of the implementation. It is logged, and the routes are saved again after the next publication.
     async fn save(&self, last_good: &LastGood) -> Result<(), Box<dyn Error + Send + Sync>>;
 
-    /// What was kept last, if anything was.
+    /// Returns the routes that were saved last, or `None` if there are none.
+    ///
+    /// It is called at the start, if the store cannot be read.
     ///
     /// # Errors
     ///
-    /// Why it cannot be read; it is logged, and the start fails for want of the store.
+    /// Any error of the implementation. It is logged, and the start fails with the error of the store.
     async fn load(&self) -> Result<Option<LastGood>, Box<dyn Error + Send + Sync>>;
 }
