@@ -44,8 +44,6 @@ mod deployments;
 mod drain;
 mod error;
 mod loader;
-#[cfg(feature = "metrics")]
-pub mod meter;
 mod preview;
 mod progress;
 mod publisher;
@@ -65,5 +63,7 @@ pub use self::deployments::Deployments;
 pub use self::drain::{DrainBlocker, OtherReplicas};
 pub use self::error::DeployError;
 pub use self::progress::Freshness;
+#[cfg(feature = "metrics")]
+pub(crate) use self::recorder::{CHANGES, Exporter, HEALTHY, STORE_ERRORS};
 pub use self::snapshot_cache::SnapshotCache;
 pub use self::version_check::{Healthy, NoVersionCheck, Unhealthy, UrlRefused, VersionCheck};
