@@ -86,3 +86,247 @@ fn blocker(replica: &Replica, needed: Option<u64>, draining: &Draining) -> Optio
     }
     replica.draining.contains(draining).then_some(DrainBlocker::Draining)
 }
+
+/// Two gateways on one store, step by step in any order: what the docs of `progress` claim.
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::deployments::progress::WholeLoad;
+    use crate::handle::RoutingHandle;
+    use crate::routing::{Change, Split};
+    use crate::store::{Applied, ChangeRequest, Report, Snapshot};
+
+    type TestResult<T = ()> = Result<T, Box<dyn std::error::Error>>;
+
+    /// The only service with a version that drains, `v0`. It has traffic in every other generation.
+    struct Central {
+        revision: u64,
+        split: Split,
+        /// Revision of the last change of `split`.
+        changed: u64,
+    }
+
+    impl Central {
+        fn new() -> TestResult<Self> {
+            let mut split = Split::new("auth".parse()?, 7);
+            for (version, url) in [("v0", "http://10.0.0.1"), ("v1", "http://10.0.0.2")] {
+                let register = Change::register(version.parse()?, url.parse()?);
+                split = split.apply(&register, std::time::SystemTime::UNIX_EPOCH)?;
+            }
+            Ok(Self { revision: 2, split, changed: 2 })
+        }
+
+        /// Switches between the two versions.
+        fn switch(&mut self) -> TestResult<Applied> {
+            let target = if has_traffic(&self.split) { "v1" } else { "v0" };
+            let request = ChangeRequest::new(Change::switch(target.parse()?), "alice").without_check();
+            let before = self.split.clone();
+            self.split = request.decide(&before, std::time::SystemTime::UNIX_EPOCH)?;
+            self.revision += 1;
+            self.changed = self.revision;
+            Ok(Applied::new(before, self.split.clone(), self.revision))
+        }
+
+        fn changes(&self, after: u64, revision: u64) -> Snapshot {
+            let splits = if self.changed > after { vec![self.split.clone()] } else { Vec::new() };
+            Snapshot::new(revision, splits)
+        }
+    }
+
+    fn has_traffic(split: &Split) -> bool {
+        split.version("v0").is_some_and(|version| !version.weight.is_zero())
+    }
+
+    /// A load between the read of the revision and the read of the splits.
+    enum Load {
+        Changes { after: u64, revision: u64 },
+        Whole { load: WholeLoad, revision: u64 },
+    }
+
+    struct Gateway {
+        publisher: Arc<Publisher>,
+        load: Option<Load>,
+        /// Committed here and not published yet.
+        committed: Vec<Applied>,
+        /// Requests that have read a route and are not counted yet: whether it gave traffic to `v0`.
+        reading: Vec<bool>,
+        in_flight: usize,
+        /// The first half of a report.
+        reported_revision: Option<u64>,
+    }
+
+    impl Gateway {
+        fn new(central: &Central) -> Self {
+            let publisher = Arc::new(Publisher::new(RoutingHandle::new()));
+            let gateway = Self {
+                publisher,
+                load: None,
+                committed: Vec::new(),
+                reading: Vec::new(),
+                in_flight: 0,
+                reported_revision: None,
+            };
+            if let Some(load) = gateway.publisher.whole_load_due() {
+                gateway.publisher.publish_whole(&load, central.changes(0, central.revision));
+            }
+            gateway
+        }
+
+        fn serves(&self) -> Option<Split> {
+            self.publisher.handle().route("auth").map(|route| route.split().clone())
+        }
+
+        fn gives_traffic(&self) -> bool {
+            self.serves().is_some_and(|split| has_traffic(&split))
+        }
+
+        fn start_load(&mut self, central: &Central) {
+            if self.load.is_none() {
+                let after = self.publisher.load_started();
+                self.load = Some(Load::Changes { after, revision: central.revision });
+            }
+        }
+
+        fn finish_load(&mut self, central: &Central) {
+            match self.load.take() {
+                Some(Load::Changes { after, revision }) => {
+                    self.publisher.publish_changes(&central.changes(after, revision));
+                    let due = self.publisher.whole_load_due();
+                    self.load = due.map(|load| Load::Whole { load, revision: central.revision });
+                }
+                Some(Load::Whole { load, revision }) => {
+                    self.publisher.publish_whole(&load, central.changes(0, revision));
+                }
+                None => {}
+            }
+        }
+
+        fn refresh(&mut self, central: &Central) {
+            while self.load.is_some() {
+                self.finish_load(central);
+            }
+            self.start_load(central);
+            while self.load.is_some() {
+                self.finish_load(central);
+            }
+        }
+
+        fn count_request(&mut self) {
+            if self.reading.pop() == Some(true) {
+                self.in_flight += 1;
+            }
+        }
+
+        /// The second half of a report. Requests that still read a route count at every version.
+        fn report(&mut self) -> TestResult<Option<Report>> {
+            let Some(revision) = self.reported_revision.take() else { return Ok(None) };
+            let has_requests = self.in_flight > 0 || !self.reading.is_empty();
+            let is_draining = has_requests && !self.gives_traffic();
+            let draining = if is_draining { vec![draining_v0()?] } else { Vec::new() };
+            Ok(Some(Report::new("b", "b", revision).with_draining(draining)))
+        }
+
+        /// Whether it has requests for `v0`, counted or not.
+        fn has_requests(&self) -> bool {
+            self.in_flight > 0 || self.reading.contains(&true)
+        }
+    }
+
+    fn draining_v0() -> TestResult<Draining> {
+        Ok(Draining::new("auth".parse()?, "v0".parse()?))
+    }
+
+    struct World {
+        central: Central,
+        here: Gateway,
+        there: Gateway,
+        sent: Vec<Report>,
+        registered: Replica,
+    }
+
+    impl World {
+        fn new() -> TestResult<Self> {
+            let central = Central::new()?;
+            let here = Gateway::new(&central);
+            let there = Gateway::new(&central);
+            let registered = Replica::new(Report::new("b", "b", 0), Duration::ZERO);
+            Ok(Self { central, here, there, sent: Vec::new(), registered })
+        }
+
+        fn step(&mut self, step: u8, pick: usize) -> TestResult {
+            let gateway = if pick.is_multiple_of(2) { &mut self.here } else { &mut self.there };
+            match step {
+                0 => gateway.committed.push(self.central.switch()?),
+                1 => drop(self.central.switch()?),
+                2 => self.central.revision += 1,
+                3 if !gateway.committed.is_empty() => {
+                    let applied = gateway.committed.remove(0);
+                    if !gateway.publisher.publish_applied(&applied) {
+                        gateway.refresh(&self.central);
+                    }
+                }
+                4 | 5 => gateway.start_load(&self.central),
+                6 | 7 => gateway.finish_load(&self.central),
+                8 => gateway.publisher.require_whole_load(),
+                9 => self.there.reading.push(self.there.gives_traffic()),
+                10 => self.there.count_request(),
+                11 => self.there.in_flight = self.there.in_flight.saturating_sub(1),
+                12 => self.there.reported_revision = Some(self.there.publisher.freshness().revision),
+                13 => self.sent.extend(self.there.report()?),
+                14 if !self.sent.is_empty() => {
+                    let report = self.sent.remove(pick % self.sent.len());
+                    self.registered = Replica::new(report, Duration::ZERO);
+                }
+                _ => self.decide()?,
+            }
+            Ok(())
+        }
+
+        /// Lets `here` decide. If it says that nothing blocks, then nothing does, unless it has missed a change.
+        fn decide(&mut self) -> TestResult {
+            let service = "auth".parse()?;
+            let served = self.here.publisher.served_revision(&service);
+            if served.is_none() || self.registered.revision > self.here.publisher.revision() {
+                self.here.refresh(&self.central);
+            }
+            let needed = self.here.publisher.served_revision(&service);
+            let is_free = blocker(&self.registered, needed, &draining_v0()?).is_none();
+            let is_latest = self.here.serves().as_ref() == Some(&self.central.split);
+            if is_free && is_latest && !has_traffic(&self.central.split) {
+                assert!(!self.there.has_requests(), "requests are left");
+                assert!(!self.there.gives_traffic(), "requests may still start");
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn late_response_of_the_store_claims_no_revision() -> TestResult {
+        let mut world = World::new()?;
+        let late = world.central.switch()?;
+        world.central.switch()?;
+        world.central.switch()?;
+        world.here.publisher.require_whole_load();
+        world.here.refresh(&world.central);
+        assert!(!world.here.publisher.publish_applied(&late));
+        world.here.refresh(&world.central);
+        assert_eq!(world.here.publisher.served_revision(&"auth".parse()?), Some(world.central.revision));
+        Ok(())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn drained_means_drained_everywhere(steps in prop::collection::vec((0u8..17, 0usize..6), 1..150)) {
+            let mut world = World::new().map_err(|error| TestCaseError::fail(error.to_string()))?;
+            for (step, pick) in steps {
+                world.step(step, pick).map_err(|error| TestCaseError::fail(error.to_string()))?;
+            }
+        }
+    }
+}

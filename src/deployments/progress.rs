@@ -17,7 +17,7 @@
 //!   split that was loaded comes with the revision that the store had *before* the split was read, so the split may be
 //!   later. Its revision is unknown, and every other gateway counts as behind, until the store is read once more: that
 //!   revision is no earlier than the split ([`Progress::snapshot_read`]). [`Progress::published`] is called before the
-//!   route is published, and [`Progress::served_revision`] after the counters of this gateway were read.
+//!   route is published, under the same lock, and [`Progress::served_revision`] after the counters of this gateway were read.
 //! - *Reports overtake each other.* The earlier report has a lower revision, or it is from a time when the version was
 //!   drained already, or it lists versions that are drained by now until it is repeated within 5 seconds.
 //! - *A replica cannot read the split.* It serves the previous route, reports all versions that serve as draining, and
@@ -167,10 +167,17 @@ impl Progress {
         self.revisions = ServedRevisions::default();
     }
 
-    /// Records that the split of a change applied here at `revision` is about to be published.
-    pub(super) fn answered(&mut self, service: &ServiceName, revision: u64) {
+    /// Records that a change of `service` was applied here, and that its split is about to be published.
+    pub(super) fn applied(&mut self, service: &ServiceName) {
         self.publications += 1;
         self.applied.insert(service.clone());
+    }
+
+    /// Records that the split of a change applied here at `revision` was published.
+    ///
+    /// Not called if a later split is served: the response of the store was late, and `revision` is not that of the
+    /// served split.
+    pub(super) fn answered(&mut self, service: &ServiceName, revision: u64) {
         let known = self.revisions.known.entry(service.clone()).or_default();
         *known = revision.max(*known);
     }

@@ -103,8 +103,12 @@ impl Publisher {
     #[must_use = "false: the store has to be read"]
     pub(super) fn publish_applied(&self, applied: &Applied) -> bool {
         let mut progress = self.progress();
-        progress.answered(applied.after.service(), applied.revision);
-        self.handle.publish(Route::compile(applied.after.clone()))
+        progress.applied(applied.after.service());
+        let is_published = self.handle.publish(Route::compile(applied.after.clone()));
+        if is_published {
+            progress.answered(applied.after.service(), applied.revision);
+        }
+        is_published
     }
 
     /// Returns a revision by which the served split of `service` was stored, or `None` if no such revision is known yet.
