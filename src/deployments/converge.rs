@@ -25,7 +25,7 @@ impl Identity {
     }
 
     pub(super) fn check(&self) -> Result<(), StoreError> {
-        crate::store::text("replica name", &self.name, MAX_NAME)
+        crate::store::check_text("replica name", &self.name, MAX_NAME)
     }
 }
 
