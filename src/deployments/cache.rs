@@ -72,7 +72,7 @@ impl Deployments {
     /// Keeps what is served now.
     pub(super) async fn keep(&self, cache: &dyn SnapshotCache) -> Result<(), Box<dyn Error + Send + Sync>> {
         let revision = self.followed().revision();
-        let splits = self.handle().table().routes().iter().map(|route| route.split().clone()).collect();
+        let splits = self.handle().table().sorted().iter().map(|route| route.split().clone()).collect();
         let snapshot = Snapshot { revision, splits, broken: Vec::new() };
         cache.save(&LastGood { snapshot, at: SystemTime::now() }).await
     }

@@ -445,7 +445,11 @@ impl Deployments {
 
     fn admit(&self, change: &Change) -> Result<(), DeployError> {
         match change {
-            Change::Register(registration) => self.shared.preflight.admit(&registration.backend)?,
+            Change::Register(registration) => {
+                for backend in registration.instances() {
+                    self.shared.preflight.admit(backend)?;
+                }
+            }
             Change::SetUrl { backend, .. } | Change::Update { backend, .. } => {
                 self.shared.preflight.admit(backend)?
             }
