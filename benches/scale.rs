@@ -68,7 +68,7 @@ async fn measure(kind: Kind) {
 async fn boot(database: &TestDatabase) -> Deployments {
     let store = SqlStore::connect(&database.url).await.unwrap();
     let deployments = Deployments::start(store, NoVersionCheck).await.unwrap();
-    assert_eq!(deployments.handle().table().routes().len(), SERVICES);
+    assert_eq!(deployments.handle().table().len(), SERVICES);
     deployments
 }
 

@@ -114,7 +114,7 @@ fn choose(c: &mut Criterion) {
         group.bench_with_input(BenchmarkId::from_parameter(versions), &route, |b, route| {
             b.iter(|| {
                 state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-                route.at(black_box(Point::new((state >> 51) as u16).unwrap()))
+                route.version_at(black_box(Point::new((state >> 51) as u16).unwrap()))
             });
         });
     }
@@ -150,7 +150,7 @@ fn keys(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("holder of a slot", &of), |b| {
             b.iter(|| {
                 i = (i + 1) % slots.len();
-                route.holder(black_box(slots[i]))
+                route.version_of_slot(black_box(slots[i]))
             });
         });
         group.bench_function(BenchmarkId::new("version of a key", &of), |b| {

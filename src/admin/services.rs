@@ -23,7 +23,7 @@ use crate::store::StoreError;
 )]
 pub(super) async fn list_services(State(state): State<AdminState>) -> Json<ServicesDto> {
     let table = state.deployments.handle().table();
-    let services = table.routes().iter().map(|route| SplitDto::from(route.split())).collect();
+    let services = table.sorted().iter().map(|route| SplitDto::from(route.split())).collect();
     Json(ServicesDto { services })
 }
 

@@ -21,7 +21,9 @@ impl Checker {
     /// Refuses a change that names a URL which must not be registered.
     pub(super) fn admit(&self, change: &Change) -> Result<(), UrlRefused> {
         match change {
-            Change::Register(registration) => self.check.admit(&registration.backend),
+            Change::Register(registration) => {
+                registration.instances().iter().try_for_each(|backend| self.check.admit(backend))
+            }
             Change::SetUrl { backend, .. } | Change::Update { backend, .. } => self.check.admit(backend),
             _ => Ok(()),
         }

@@ -130,7 +130,7 @@ impl Publisher {
     pub(super) fn last_good(&self) -> LastGood {
         // The revision comes first: splits may be later than it, never earlier.
         let revision = self.revision();
-        let splits = self.handle.table().routes().iter().map(|route| route.split().clone()).collect();
+        let splits = self.handle.table().sorted().iter().map(|route| route.split().clone()).collect();
         LastGood::new(Snapshot::new(revision, splits), SystemTime::now())
     }
 

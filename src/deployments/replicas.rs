@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::publisher::Publisher;
-use crate::store::{Draining, Replica, ReplicaRegistry, Report, RouteStore, StoreError, text};
+use crate::store::{Draining, Replica, ReplicaRegistry, Report, RouteStore, StoreError, check_text};
 
 const MAX_NAME: usize = 255;
 
@@ -22,7 +22,7 @@ impl Identity {
 
     /// Refuses a name that some database would refuse.
     pub(super) fn check(&self) -> Result<(), StoreError> {
-        text("replica name", &self.name, MAX_NAME)
+        check_text("replica name", &self.name, MAX_NAME)
     }
 }
 

@@ -4,67 +4,89 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use super::backend::Backend;
-use super::change::{Change, Registration};
+use super::change::Change;
 use super::change_error::ChangeError;
 use super::instances::Instances;
 use super::name::VersionName;
 use super::rebalance::apportion;
+use super::registration::Registration;
 use super::split::Split;
-use super::version::{Version, VersionId, VersionShare};
+use super::version::{Version, VersionShare};
+use super::version_id::VersionId;
 use super::weight::{SLOTS, Weight};
 
 impl Split {
-    /// The split after `change`, made at `at`; or why it is refused, in which case nothing has happened.
+    /// Returns the split after `change`, made at the time `at`.
     ///
-    /// The generation grows by one; a change that changes nothing returns the split as it is, generation included.
+    /// The generation grows by one. A change that changes nothing returns an equal split with the same generation.
+    ///
+    /// This function decides every change: in each store, for a preview, and in tests.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use tower_canary::routing::{Change, Split};
+    ///
+    /// let registered = SystemTime::UNIX_EPOCH;
+    /// let before = Split::new("auth".parse()?, 7)
+    ///     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), registered)?
+    ///     .apply(&Change::register("v1.1".parse()?, "http://10.0.0.2".parse()?), registered)?;
+    ///
+    /// let switched = registered + Duration::from_secs(60);
+    /// let after = before.apply(&Change::switch("v1.1".parse()?), switched)?;
+    /// assert_eq!(after.generation(), 3);
+    /// assert!(after.versions()[0].weight.is_zero());
+    /// assert_eq!(after.versions()[1].updated_at, switched);
+    ///
+    /// // Again: nothing changes.
+    /// assert_eq!(after.apply(&Change::switch("v1.1".parse()?), switched)?, after);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`ChangeError`] names the rule that refuses the change and what to do instead.
+    /// Returns the [`ChangeError`] of the rule that refuses the change. `self` is unchanged in any case.
     pub fn apply(&self, change: &Change, at: SystemTime) -> Result<Self, ChangeError> {
         let mut after = self.clone();
-        match change {
-            Change::Register(registration) => after.register(registration, at)?,
-            Change::SetWeight { version, weight } => after.set_weight(version, *weight)?,
-            Change::SetWeights(weights) => after.set_weights(weights)?,
-            Change::Switch { version } => after.switch(version)?,
-            Change::SetActive { version, active: true, .. } => after.activate(version)?,
-            Change::SetActive { version, active: false, force } => after.deactivate(version, *force)?,
-            Change::SetUrl { version, backend } => after.set_url(version, backend)?,
-            Change::Update { version, backend, active, force } => {
-                after.set_url(version, backend)?;
-                if *active { after.activate(version)? } else { after.deactivate(version, *force)? }
-            }
-            Change::Remove { version } => after.remove(version)?,
-            Change::Restore { generation, shares } => after.restore(*generation, shares)?,
-            Change::Redraw => after.pin_epoch += 1,
-        }
+        after.change(change, at)?;
         if after == *self {
             return Ok(after);
         }
         after.generation += 1;
-        after.settle_slots();
-        after.stamp(self, at);
+        after.reassign_slots();
+        after.set_updated_at(self, at);
         Ok(after)
     }
 
+    /// Changes versions and weights. The caller discards the split if this fails half-way.
+    fn change(&mut self, change: &Change, at: SystemTime) -> Result<(), ChangeError> {
+        match change {
+            Change::Register(registration) => self.register(registration, at),
+            Change::SetWeight { version, weight } => self.set_weight(version, *weight),
+            Change::SetWeights(weights) => self.set_weights(weights),
+            Change::Switch { version } => self.switch(version),
+            Change::SetActive { version, active, force } => self.set_active(version, *active, *force),
+            Change::SetUrl { version, backend } => self.set_url(version, backend),
+            Change::Update { version, backend, active, force } => {
+                self.set_url(version, backend)?;
+                self.set_active(version, *active, *force)
+            }
+            Change::Remove { version } => self.remove(version),
+            Change::Restore { generation, shares } => self.restore(*generation, shares),
+            Change::Redraw => {
+                self.pin_epoch += 1;
+                Ok(())
+            }
+        }
+    }
+
     fn register(&mut self, new: &Registration, at: SystemTime) -> Result<(), ChangeError> {
-        if self.version(new.version.as_str()).is_some() {
-            return Err(ChangeError::DuplicateVersion(new.version.clone()));
-        }
-        let first = new.active && !self.has_active();
-        let weight = new.weight.unwrap_or(if first { Weight::FULL } else { Weight::ZERO });
-        if first && weight != Weight::FULL {
-            return Err(ChangeError::FirstVersionNeedsAll(new.version.clone()));
-        }
-        if !new.active && !weight.is_zero() {
-            return Err(ChangeError::VersionInactive(new.version.clone()));
-        }
+        let weight = self.weight_to_register(new)?;
+        let takes_all = new.active && !self.has_active();
         self.versions.push(Version {
             id: VersionId::derive(self.salt, self.generation + 1, &new.version),
             name: new.version.clone(),
-            instances: Instances::from(new.backend.clone()),
-            weight: if first { Weight::FULL } else { Weight::ZERO },
+            instances: new.instances.clone(),
+            weight: if takes_all { Weight::FULL } else { Weight::ZERO },
             active: new.active,
             created_at: at,
             updated_at: at,
@@ -75,44 +97,56 @@ impl Split {
         if weight.is_zero() { Ok(()) } else { self.set_weight(&new.version, weight) }
     }
 
-    fn set_weight(&mut self, version: &VersionName, weight: Weight) -> Result<(), ChangeError> {
-        let own = self.named(version)?;
-        if !own.active {
-            if weight.is_zero() {
-                return Ok(());
-            }
-            return Err(ChangeError::VersionInactive(version.clone()));
+    /// Returns the weight that a version to be registered gets, if its name and weight are allowed.
+    fn weight_to_register(&self, new: &Registration) -> Result<Weight, ChangeError> {
+        if self.version(new.version.as_str()).is_some() {
+            return Err(ChangeError::DuplicateVersion(new.version.clone()));
         }
-        own.weight = weight;
-        self.share_rest(version, weight)
+        let is_first = new.active && !self.has_active();
+        let weight = new.weight.unwrap_or(if is_first { Weight::FULL } else { Weight::ZERO });
+        if is_first && weight != Weight::FULL {
+            return Err(ChangeError::FirstVersionNeedsAll(new.version.clone()));
+        }
+        if !new.active && !weight.is_zero() {
+            return Err(ChangeError::VersionInactive(new.version.clone()));
+        }
+        Ok(weight)
     }
 
-    /// Lets the other active versions share what `weight` leaves, in proportion to their present weights.
-    fn share_rest(&mut self, version: &VersionName, weight: Weight) -> Result<(), ChangeError> {
+    fn set_weight(&mut self, version: &VersionName, weight: Weight) -> Result<(), ChangeError> {
+        let own = self.version_mut(version)?;
+        if own.active {
+            own.weight = weight;
+            return self.distribute_rest(version, weight);
+        }
+        if weight.is_zero() { Ok(()) } else { Err(ChangeError::VersionInactive(version.clone())) }
+    }
+
+    /// Distributes the rest of 100 percent, which `version` leaves, over the other active versions in proportion to
+    /// their weights.
+    fn distribute_rest(&mut self, version: &VersionName, weight: Weight) -> Result<(), ChangeError> {
         let rest = u32::from(SLOTS - weight.hundredths());
         let mut others: Vec<&mut Version> =
             self.versions.iter_mut().filter(|v| v.active && v.name != *version).collect();
         let weights: Vec<u32> = others.iter().map(|v| u32::from(v.weight.hundredths())).collect();
         let shares = match (apportion(rest, &weights), others.len()) {
             (Some(shares), _) => shares,
+            // No proportion: the others are all at 0, or this version is the only active one.
             (None, _) if rest == 0 => return Ok(()),
             (None, 0) => return Err(ChangeError::OnlyVersionNeedsAll(version.clone())),
             (None, 1) => vec![rest],
             (None, _) => return Err(ChangeError::AmbiguousRebalance(version.clone())),
         };
         for (other, share) in others.iter_mut().zip(shares) {
-            other.weight = Weight::saturating(share);
+            other.weight = Weight::saturating_from_hundredths(share);
         }
         Ok(())
     }
 
     fn set_weights(&mut self, weights: &BTreeMap<VersionName, Weight>) -> Result<(), ChangeError> {
-        let total: u32 = weights.values().map(|w| u32::from(w.hundredths())).sum();
-        if total != u32::from(SLOTS) {
-            return Err(ChangeError::WrongTotal { hundredths: total });
-        }
+        check_total(weights.values())?;
         for (version, weight) in weights {
-            if !self.named(version)?.active && !weight.is_zero() {
+            if !self.version_mut(version)?.active && !weight.is_zero() {
                 return Err(ChangeError::VersionInactive(version.clone()));
             }
         }
@@ -123,89 +157,101 @@ impl Split {
     }
 
     fn switch(&mut self, version: &VersionName) -> Result<(), ChangeError> {
-        self.named(version)?.active = true;
+        self.version_mut(version)?.active = true;
         for other in &mut self.versions {
             other.weight = if other.name == *version { Weight::FULL } else { Weight::ZERO };
         }
         Ok(())
     }
 
+    fn set_active(&mut self, version: &VersionName, active: bool, force: bool) -> Result<(), ChangeError> {
+        if active { self.activate(version) } else { self.deactivate(version, force) }
+    }
+
     fn activate(&mut self, version: &VersionName) -> Result<(), ChangeError> {
-        let alone = !self.has_active();
-        let own = self.named(version)?;
+        let is_first = !self.has_active();
+        let own = self.version_mut(version)?;
         own.active = true;
-        if alone {
+        if is_first {
             own.weight = Weight::FULL;
         }
         Ok(())
     }
 
     fn deactivate(&mut self, version: &VersionName, force: bool) -> Result<(), ChangeError> {
-        if !self.named(version)?.active {
+        if !self.version_mut(version)?.active {
             return Ok(());
         }
-        let last = self.versions.iter().filter(|v| v.active).count() == 1;
-        if last && !force {
+        let is_last = self.versions.iter().filter(|v| v.active).count() == 1;
+        if is_last && !force {
             return Err(ChangeError::LastActiveVersion(version.clone()));
         }
-        if !last {
-            self.share_rest(version, Weight::ZERO)?;
+        if !is_last {
+            self.distribute_rest(version, Weight::ZERO)?;
         }
-        let own = self.named(version)?;
-        (own.active, own.weight) = (false, Weight::ZERO);
+        let own = self.version_mut(version)?;
+        own.active = false;
+        own.weight = Weight::ZERO;
         Ok(())
     }
 
     fn set_url(&mut self, version: &VersionName, backend: &Backend) -> Result<(), ChangeError> {
-        let own = self.named(version)?;
-        if own.instances != *backend {
-            own.instances = Instances::from(backend.clone());
+        let own = self.version_mut(version)?;
+        let instances = Instances::from(backend.clone());
+        // An equal URL in another spelling is no change.
+        if own.instances != instances {
+            own.instances = instances;
         }
         Ok(())
     }
 
     fn remove(&mut self, version: &VersionName) -> Result<(), ChangeError> {
-        if self.named(version)?.active {
+        if self.version_mut(version)?.active {
             return Err(ChangeError::VersionActive(version.clone()));
         }
         self.versions.retain(|v| v.name != *version);
         Ok(())
     }
 
+    /// Restores `shares`. They come from a history that may have been edited by hand, so nothing about them is trusted.
     fn restore(&mut self, generation: u64, shares: &[VersionShare]) -> Result<(), ChangeError> {
-        for share in shares.iter().filter(|share| share.active) {
+        let active: Vec<&VersionShare> = shares.iter().filter(|share| share.active).collect();
+        for share in &active {
             if self.version(share.version.as_str()).is_none() {
                 return Err(ChangeError::RestoreGone { generation, version: share.version.clone() });
             }
         }
-        if !shares.iter().any(|share| share.active) && self.has_active() {
+        if !active.is_empty() {
+            check_total(active.iter().map(|share| &share.weight))?;
+        } else if self.has_active() {
             return Err(ChangeError::RestoreEmpty { generation });
         }
-        // A history that was edited by hand may hold anything.
-        let serving = shares.iter().filter(|share| share.active);
-        let hundredths = serving.map(|share| u32::from(share.weight.hundredths())).sum();
-        if hundredths != u32::from(SLOTS) && shares.iter().any(|share| share.active) {
-            return Err(ChangeError::WrongTotal { hundredths });
-        }
         for version in &mut self.versions {
-            let then = shares.iter().find(|share| share.version == version.name);
-            version.active = then.map_or(version.active, |share| share.active);
-            version.weight = then.filter(|share| share.active).map_or(Weight::ZERO, |share| share.weight);
+            let share = shares.iter().find(|share| share.version == version.name);
+            // A version that the generation did not have keeps its active flag, at weight 0.
+            version.active = share.map_or(version.active, |share| share.active);
+            version.weight = share.filter(|share| share.active).map_or(Weight::ZERO, |share| share.weight);
         }
         Ok(())
     }
 
-    fn named(&mut self, version: &VersionName) -> Result<&mut Version, ChangeError> {
-        let found = self.versions.iter_mut().find(|v| v.name == *version);
-        found.ok_or_else(|| ChangeError::UnknownVersion(version.clone()))
+    fn version_mut(&mut self, name: &VersionName) -> Result<&mut Version, ChangeError> {
+        let version = self.versions.iter_mut().find(|version| version.name == *name);
+        version.ok_or_else(|| ChangeError::UnknownVersion(name.clone()))
     }
 
-    /// Marks the versions that differ from `before` as updated.
-    fn stamp(&mut self, before: &Self, at: SystemTime) {
+    /// Sets the time of the last change on the versions that differ from `before`.
+    fn set_updated_at(&mut self, before: &Self, at: SystemTime) {
         for version in &mut self.versions {
             if before.versions.iter().find(|v| v.id == version.id) != Some(version) {
                 version.updated_at = at;
             }
         }
     }
+}
+
+/// Refuses weights that do not total 100 percent.
+fn check_total<'a>(weights: impl Iterator<Item = &'a Weight>) -> Result<(), ChangeError> {
+    let hundredths: u32 = weights.map(|weight| u32::from(weight.hundredths())).sum();
+    if hundredths == u32::from(SLOTS) { Ok(()) } else { Err(ChangeError::WrongTotal { hundredths }) }
 }

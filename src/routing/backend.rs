@@ -1,19 +1,31 @@
 //! The base URL of a version, parsed once.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Uri};
+use thiserror::Error;
 
-/// The most bytes of a base URL.
+use super::path::has_dot_segment;
+use super::text::impl_text_conversions;
+
+/// The maximum length of a base URL in bytes.
 const MAX_LEN: usize = 2_048;
 
-/// Where a version is served: the base URL that a request's path is joined to.
+/// The maximum length in characters of a refused URL in an error message.
+const MAX_SHOWN: usize = 128;
+
+/// The base URL of a version. The path of a request is joined to it.
 ///
-/// `http` or `https`, a host, an optional port and an optional base path. No user information, query or
-/// fragment. Whether the host may be reached at all is not decided here.
+/// It has the scheme `http` or `https`, a host, an optional port and an optional base path, in at most 2,048 bytes. It
+/// has no user information, no query, no fragment and no dot segment. Whether the gateway may connect to the host is
+/// decided elsewhere, by the [`VersionCheck`](crate::deployments::VersionCheck).
+///
+/// Two backends are equal if requests to them go to the same place: a `/` at the end of the URL and the case of the
+/// host make no difference. A clone shares all parts.
 ///
 /// ```
 /// use tower_canary::Backend;
@@ -21,6 +33,7 @@ const MAX_LEN: usize = 2_048;
 /// let backend: Backend = "http://10.0.0.7:8080/api/".parse()?;
 /// assert_eq!(backend.authority().as_str(), "10.0.0.7:8080");
 /// assert_eq!(backend.base_path(), "/api");
+/// assert_eq!(backend, "http://10.0.0.7:8080/api".parse()?);
 /// assert!("ftp://10.0.0.7".parse::<Backend>().is_err());
 /// # Ok::<(), tower_canary::routing::InvalidBackend>(())
 /// ```
@@ -34,36 +47,43 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// `http` or `https`.
+    /// Returns the scheme, `http` or `https`.
     #[must_use]
     pub const fn scheme(&self) -> &Scheme {
         &self.scheme
     }
 
-    /// The host and port.
+    /// Returns the host and the port, if the URL has one.
     #[must_use]
     pub const fn authority(&self) -> &Authority {
         &self.authority
     }
 
-    /// The host and port, as the `Host` header has them.
+    /// Returns the authority as the value of a `Host` header.
+    ///
+    /// ```
+    /// let backend: tower_canary::Backend = "https://[2001:db8::1]:8443/api".parse()?;
+    /// assert_eq!(backend.host_header(), "[2001:db8::1]:8443");
+    /// # Ok::<(), tower_canary::routing::InvalidBackend>(())
+    /// ```
     #[must_use]
     pub const fn host_header(&self) -> &HeaderValue {
         &self.host
     }
 
-    /// The path in front of every request's path: empty, or with a `/` in front and none behind.
+    /// Returns the path that is put in front of the path of each request. It is empty, or starts with a `/` and does
+    /// not end with one.
     #[must_use]
     pub fn base_path(&self) -> &str {
         &self.base_path
     }
 
-    /// [`base_path`](Self::base_path), to be kept without a copy.
+    /// Returns [`base_path`](Self::base_path) as a shared text, which is cloned without a copy.
     pub(crate) fn shared_base_path(&self) -> Arc<str> {
         Arc::clone(&self.base_path)
     }
 
-    /// The URL as it was given.
+    /// Returns the URL as it was given.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.given
@@ -74,81 +94,15 @@ impl FromStr for Backend {
     type Err = InvalidBackend;
 
     fn from_str(text: &str) -> Result<Self, InvalidBackend> {
-        parse(text).map_err(|reason| {
-            // What may hold a password is not kept, so that no log shows it.
-            let shown = if text.contains('@') { 0 } else { 128 };
-            InvalidBackend { given: text.chars().take(shown).collect(), reason }
+        parse(text).map_err(|fault| {
+            // A text with an '@' may hold a password, which must not reach a log.
+            let shown = if text.contains('@') { 0 } else { MAX_SHOWN };
+            InvalidBackend { given: text.chars().take(shown).collect(), fault }
         })
     }
 }
 
-fn parse(text: &str) -> Result<Backend, Reason> {
-    if text.len() > MAX_LEN {
-        return Err(Reason::TooLong);
-    }
-    // `http::Uri` drops a fragment silently.
-    if text.contains('#') {
-        return Err(Reason::QueryOrFragment);
-    }
-    let parts = text.parse::<Uri>().map_err(|_| Reason::NotAUrl)?.into_parts();
-    let (Some(scheme), Some(authority), Some(path)) = (parts.scheme, parts.authority, parts.path_and_query)
-    else {
-        return Err(Reason::NotAUrl);
-    };
-    if scheme != Scheme::HTTP && scheme != Scheme::HTTPS {
-        return Err(Reason::Scheme);
-    }
-    check_authority(&authority)?;
-    if path.query().is_some() {
-        return Err(Reason::QueryOrFragment);
-    }
-    let host = HeaderValue::from_str(authority.as_str()).map_err(|_| Reason::NotAUrl)?;
-    Ok(Backend { scheme, authority, host, base_path: base_path(path.path())?, given: text.into() })
-}
-
-fn check_authority(authority: &Authority) -> Result<(), Reason> {
-    if authority.as_str().contains('@') {
-        return Err(Reason::UserInfo);
-    }
-    if !is_host(authority.host()) {
-        return Err(Reason::Host);
-    }
-    let port = authority.as_str().strip_prefix(authority.host()).and_then(|rest| rest.strip_prefix(':'));
-    let digits = |port: &str| port.bytes().all(|b| b.is_ascii_digit()) && !port.starts_with('0');
-    if port.is_some_and(|port| !digits(port) || port.parse::<u16>().is_err()) {
-        return Err(Reason::Port);
-    }
-    Ok(())
-}
-
-fn base_path(path: &str) -> Result<Arc<str>, Reason> {
-    if has_dot_segment(path) {
-        return Err(Reason::DotSegment);
-    }
-    Ok(path.trim_end_matches('/').into())
-}
-
-/// Whether some reader of `path` could find a `.` or `..` in it: encoded, behind an encoded slash, with parameters.
-pub(super) fn has_dot_segment(path: &str) -> bool {
-    if !path.contains(['.', '%']) {
-        return false;
-    }
-    let path = path.to_ascii_lowercase().replace("%2e", ".").replace("%2f", "/").replace("%5c", "/");
-    let names = path.split(['/', '\\']).filter_map(|segment| segment.split(';').next());
-    names.into_iter().any(|name| matches!(name, "." | ".."))
-}
-
-/// An IPv6 address in brackets, or labels of letters, digits, `-` and `_` (RFC 1123; `_` is common in container names).
-fn is_host(host: &str) -> bool {
-    let sign = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    let is_label = |label: &str| {
-        let ends = label.starts_with('-') || label.ends_with('-');
-        (1..=63).contains(&label.len()) && label.bytes().all(sign) && !ends
-    };
-    host.starts_with('[') || host.strip_suffix('.').unwrap_or(host).split('.').all(is_label)
-}
-
-/// Equal when requests go to the same place, whatever the spelling of an empty path.
+/// Equal if requests go to the same place.
 impl PartialEq for Backend {
     fn eq(&self, other: &Self) -> bool {
         self.scheme == other.scheme && self.authority == other.authority && self.base_path == other.base_path
@@ -157,11 +111,16 @@ impl PartialEq for Backend {
 
 impl Eq for Backend {}
 
-impl fmt::Display for Backend {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.given)
+/// Agrees with equality: the spelling of the URL is left out.
+impl Hash for Backend {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.scheme.hash(state);
+        self.authority.hash(state);
+        self.base_path.hash(state);
     }
 }
+
+impl_text_conversions!(Backend, InvalidBackend);
 
 impl fmt::Debug for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -169,47 +128,97 @@ impl fmt::Debug for Backend {
     }
 }
 
-/// A text that is not the base URL of a [`Backend`].
+fn parse(text: &str) -> Result<Backend, Fault> {
+    if text.len() > MAX_LEN {
+        return Err(Fault::TooLong);
+    }
+    // `http::Uri` drops a fragment silently.
+    if text.contains('#') {
+        return Err(Fault::QueryOrFragment);
+    }
+    let parts = text.parse::<Uri>().map_err(|_| Fault::NotAUrl)?.into_parts();
+    let scheme = parts.scheme.ok_or(Fault::NotAUrl)?;
+    let authority = parts.authority.ok_or(Fault::NotAUrl)?;
+    let path = parts.path_and_query.ok_or(Fault::NotAUrl)?;
+    if scheme != Scheme::HTTP && scheme != Scheme::HTTPS {
+        return Err(Fault::Scheme);
+    }
+    check_authority(&authority)?;
+    if path.query().is_some() {
+        return Err(Fault::QueryOrFragment);
+    }
+    if has_dot_segment(path.path()) {
+        return Err(Fault::DotSegment);
+    }
+    let host = HeaderValue::from_str(authority.as_str()).map_err(|_| Fault::NotAUrl)?;
+    let base_path = path.path().trim_end_matches('/').into();
+    Ok(Backend { scheme, authority, host, base_path, given: text.into() })
+}
+
+fn check_authority(authority: &Authority) -> Result<(), Fault> {
+    if authority.as_str().contains('@') {
+        return Err(Fault::UserInfo);
+    }
+    if !is_host(authority.host()) {
+        return Err(Fault::Host);
+    }
+    let after_host = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
+    match after_host.strip_prefix(':') {
+        Some(port) if !is_port(port) => Err(Fault::Port),
+        _ => Ok(()),
+    }
+}
+
+/// Returns whether `text` is a port as it is sent in a `Host` header: without a sign, a leading zero or port 0.
+fn is_port(text: &str) -> bool {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    is_plain && text.parse::<u16>().is_ok()
+}
+
+/// Returns whether `host` is an IPv6 address in brackets, or labels between dots.
+fn is_host(host: &str) -> bool {
+    host.starts_with('[') || host.strip_suffix('.').unwrap_or(host).split('.').all(is_label)
+}
+
+/// Returns whether `label` is a label of RFC 1123, or one with `_`, which names of containers often have.
+fn is_label(label: &str) -> bool {
+    (1..=63).contains(&label.len())
+        && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}
+
+/// The error for a text that is not the base URL of a [`Backend`]. The message names the fault and, unless the text
+/// could hold a password, the text.
 ///
 /// ```
 /// let error = "http://me:secret@10.0.0.7".parse::<tower_canary::Backend>().unwrap_err();
 /// assert!(error.to_string().contains("user information"));
 /// assert!(!error.to_string().contains("secret"));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{given:?} is not a base URL: {fault}")]
 pub struct InvalidBackend {
     given: Box<str>,
-    reason: Reason,
+    fault: Fault,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reason {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+enum Fault {
+    #[error("write it as http://host:port/path")]
     NotAUrl,
+    #[error("it is over 2,048 bytes")]
     TooLong,
+    #[error("only http and https are served")]
     Scheme,
+    #[error("it must not hold user information: leave out 'user:password@'")]
     UserInfo,
+    #[error("its host must be labels of letters, digits, '-' and '_' between dots, or an address")]
     Host,
+    #[error("its port must be 1 to 65535")]
     Port,
+    #[error("leave out '?' and '#'")]
     QueryOrFragment,
+    #[error("leave out '.' and '..' segments")]
     DotSegment,
 }
-
-impl fmt::Display for InvalidBackend {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let why = match self.reason {
-            Reason::UserInfo => "it must not hold user information: leave out 'user:password@'",
-            Reason::NotAUrl => "write it as http://host:port/path",
-            Reason::TooLong => "it is over 2,048 bytes",
-            Reason::Scheme => "only http and https are served",
-            Reason::Host => {
-                "its host must be labels of letters, digits, '-' and '_' between dots, or an address"
-            }
-            Reason::Port => "its port must be 1 to 65535",
-            Reason::QueryOrFragment => "leave out '?' and '#'",
-            Reason::DotSegment => "leave out '.' and '..' segments",
-        };
-        write!(f, "{:?} is not a base URL: {why}", self.given)
-    }
-}
-
-impl std::error::Error for InvalidBackend {}

@@ -1,15 +1,18 @@
-//! What can be done to a split.
+//! The commands that change a split.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use super::backend::Backend;
-use super::health_path::HealthPath;
 use super::name::VersionName;
+use super::registration::Registration;
 use super::version::VersionShare;
 use super::weight::Weight;
 
-/// A command on a [`Split`](super::Split). [`Split::apply`](super::Split::apply) decides it.
+/// A command that changes a [`Split`](super::Split). [`Split::apply`](super::Split::apply) makes the change or refuses it.
+///
+/// Each variant has a constructor, such as [`Change::switch`]. A change that would leave the split as it is succeeds and
+/// does not count as a generation.
 ///
 /// ```
 /// use tower_canary::routing::Change;
@@ -21,193 +24,213 @@ use super::weight::Weight;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
-    /// Adds a version. The first active one of a service takes 100; a later one 0, or the share it names.
+    /// Adds a version. The first active version of a service gets 100 percent. A later one gets 0, or the weight that it
+    /// names.
     Register(Registration),
-    /// Gives an active version a weight. The other active versions share the rest in proportion to their present weights.
+    /// Sets the weight of an active version. The other active versions share the rest in proportion to their weights.
     #[non_exhaustive]
     SetWeight {
-        /// Which version.
+        /// The name of the version.
         version: VersionName,
         /// Its new weight.
         weight: Weight,
     },
-    /// Sets the whole split: the named weights total 100, active versions left out get 0.
+    /// Sets the weights of all versions. The weights total 100 percent; an active version that is not named gets 0.
     SetWeights(BTreeMap<VersionName, Weight>),
-    /// Gives a version 100 and the others 0, and activates it if it was not. This is also the rollback.
+    /// Gives one version 100 percent and all others 0. Activates the version if it is inactive. This is also the
+    /// rollback.
     #[non_exhaustive]
     Switch {
-        /// Which version.
+        /// The name of the version.
         version: VersionName,
     },
-    /// Puts a version into or out of service. Its weight goes to the others; it returns at 0, or at 100 when alone.
+    /// Activates or deactivates a version. The other active versions share the weight of a deactivated one. An activated
+    /// one gets 0, or 100 percent if no other version is active.
     #[non_exhaustive]
     SetActive {
-        /// Which version.
+        /// The name of the version.
         version: VersionName,
-        /// In service or out of it.
+        /// Whether the version is active afterwards.
         active: bool,
-        /// Take even the last active version out, after which the service has none.
+        /// Whether to deactivate even the last active version. The service then serves no request.
         force: bool,
     },
-    /// Serves a version from another URL; its weight stays.
+    /// Replaces the base URLs of a version by one. Its weight stays.
     #[non_exhaustive]
     SetUrl {
-        /// Which version.
+        /// The name of the version.
         version: VersionName,
         /// Its new base URL.
         backend: Backend,
     },
-    /// [`SetUrl`](Self::SetUrl) and [`SetActive`](Self::SetActive) at once: both or neither.
+    /// Does [`SetUrl`](Self::SetUrl) and [`SetActive`](Self::SetActive) in one generation: both or neither.
     #[non_exhaustive]
     Update {
-        /// Which version.
+        /// The name of the version.
         version: VersionName,
         /// Its new base URL.
         backend: Backend,
-        /// In service or out of it.
+        /// Whether the version is active afterwards.
         active: bool,
-        /// Take even the last active version out, after which the service has none.
+        /// Whether to deactivate even the last active version. The service then serves no request. Only the admin API and
+        /// deserialization set it.
         force: bool,
     },
-    /// Forgets an inactive version.
+    /// Removes an inactive version.
     #[non_exhaustive]
     Remove {
-        /// Which version.
+        /// The name of the version.
         version: VersionName,
     },
-    /// Brings back the weights and active flags that an earlier generation left.
+    /// Restores the weights and active flags of an earlier generation. Base URLs stay.
     #[non_exhaustive]
     Restore {
-        /// The earlier generation.
+        /// The generation to restore.
         generation: u64,
-        /// What it left, from the history. Left empty, [`Deployments::apply`](crate::Deployments::apply) looks it up.
+        /// The shares that the history recorded at that generation. If empty,
+        /// [`Deployments::apply`](crate::Deployments::apply) reads them from the history.
         shares: Vec<VersionShare>,
     },
-    /// Lets everyone who is pinned to a version be drawn anew, once. Weights and keys stay as they are.
+    /// Invalidates all pins once, so that pinned users get a version by weight again. Weights and slots stay.
     Redraw,
 }
 
-/// A version to add to a service.
-///
-/// ```
-/// use tower_canary::routing::{Change, Registration};
-///
-/// let canary = Registration::new("v1.1".parse()?, "http://10.0.0.2:8080".parse()?)
-///     .with_weight("10".parse()?)
-///     .with_health_path("/healthz".parse()?);
-/// let change = Change::Register(canary);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Registration {
-    /// What it is called.
-    pub version: VersionName,
-    /// Where it is served.
-    pub backend: Backend,
-    /// The share it takes at once; `None` for the default: 100 for the first active version, 0 for a later one.
-    pub weight: Option<Weight>,
-    /// Whether it is in service.
-    pub active: bool,
-    /// Where the service's versions answer health probes; `None` leaves the service's setting as it is.
-    pub health_path: Option<HealthPath>,
-}
-
-impl Registration {
-    /// An active version with the default weight.
-    #[must_use]
-    pub const fn new(version: VersionName, backend: Backend) -> Self {
-        Self { version, backend, weight: None, active: true, health_path: None }
-    }
-
-    /// Takes `weight` at once.
-    #[must_use]
-    pub fn with_weight(self, weight: Weight) -> Self {
-        Self { weight: Some(weight), ..self }
-    }
-
-    /// Sets where the service's versions answer health probes.
-    #[must_use]
-    pub fn with_health_path(self, path: HealthPath) -> Self {
-        Self { health_path: Some(path), ..self }
-    }
-
-    /// Registers the version as active or not. Default: active.
-    #[must_use]
-    pub fn with_active(self, active: bool) -> Self {
-        Self { active, ..self }
-    }
-}
-
 impl Change {
-    /// Registers an active version with the default weight: the short form of [`Change::Register`].
+    /// Registers an active version with the default weight. Use [`Change::Register`] for other options.
+    ///
+    /// ```
+    /// use tower_canary::routing::Change;
+    ///
+    /// let change = Change::register("v1.1".parse()?, "http://10.0.0.2:8080".parse()?);
+    /// assert_eq!(change.to_string(), "register v1.1 at http://10.0.0.2:8080");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
-    pub const fn register(version: VersionName, backend: Backend) -> Self {
+    pub fn register(version: VersionName, backend: Backend) -> Self {
         Self::Register(Registration::new(version, backend))
     }
 
-    /// Gives an active version a weight: see [`Change::SetWeight`].
+    /// Sets the weight of an active version. See [`Change::SetWeight`].
+    ///
+    /// ```
+    /// use tower_canary::Weight;
+    /// use tower_canary::routing::Change;
+    ///
+    /// let change = Change::set_weight("v1.1".parse()?, Weight::from_percent(10));
+    /// assert_eq!(change.to_string(), "set-weight v1.1 to 10 %");
+    /// # Ok::<(), tower_canary::routing::InvalidName>(())
+    /// ```
     #[must_use]
     pub const fn set_weight(version: VersionName, weight: Weight) -> Self {
         Self::SetWeight { version, weight }
     }
 
-    /// Gives the whole split its weights: see [`Change::SetWeights`].
+    /// Sets the weights of all versions. See [`Change::SetWeights`].
+    ///
+    /// ```
+    /// use tower_canary::routing::Change;
+    ///
+    /// let change = Change::set_weights([("v1.0".parse()?, "70".parse()?), ("v1.1".parse()?, "30".parse()?)]);
+    /// assert_eq!(change.to_string(), "set-weights v1.0 70 %, v1.1 30 %");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn set_weights(weights: impl IntoIterator<Item = (VersionName, Weight)>) -> Self {
         Self::SetWeights(weights.into_iter().collect())
     }
 
-    /// Gives a version all traffic: see [`Change::Switch`].
+    /// Gives a version all traffic. See [`Change::Switch`], and [`Change`] for an example.
     #[must_use]
     pub const fn switch(version: VersionName) -> Self {
         Self::Switch { version }
     }
 
-    /// Puts a version into service: see [`Change::SetActive`].
+    /// Activates a version. See [`Change::SetActive`].
     #[must_use]
     pub const fn activate(version: VersionName) -> Self {
         Self::SetActive { version, active: true, force: false }
     }
 
-    /// Takes a version out of service. It is refused for the last active version: see [`Change::SetActive`].
+    /// Deactivates a version, unless it is the last active one. See [`Change::SetActive`].
     #[must_use]
     pub const fn deactivate(version: VersionName) -> Self {
         Self::SetActive { version, active: false, force: false }
     }
 
-    /// Takes a version out of service, even the last active one: see [`Change::SetActive`].
+    /// Deactivates a version, even the last active one. See [`Change::SetActive`].
+    ///
+    /// ```
+    /// use tower_canary::routing::{Change, ChangeError, Split};
+    ///
+    /// let at = std::time::SystemTime::now();
+    /// let split = Split::new("auth".parse()?, 7)
+    ///     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), at)?;
+    /// let refused = split.apply(&Change::deactivate("v1.0".parse()?), at).unwrap_err();
+    /// assert_eq!(refused, ChangeError::LastActiveVersion("v1.0".parse()?));
+    /// let without_any = split.apply(&Change::force_deactivate("v1.0".parse()?), at)?;
+    /// assert!(!without_any.has_active());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn force_deactivate(version: VersionName) -> Self {
         Self::SetActive { version, active: false, force: true }
     }
 
-    /// Serves a version from another URL: see [`Change::SetUrl`].
+    /// Replaces the base URLs of a version by one. See [`Change::SetUrl`].
     #[must_use]
     pub const fn set_url(version: VersionName, backend: Backend) -> Self {
         Self::SetUrl { version, backend }
     }
 
-    /// Removes an inactive version: see [`Change::Remove`].
+    /// Replaces the base URLs of a version by one, and activates or deactivates it, unless it is the last active one. See
+    /// [`Change::Update`].
+    ///
+    /// ```
+    /// use tower_canary::routing::Change;
+    ///
+    /// let change = Change::update("v1.1".parse()?, "http://10.0.0.9".parse()?, false);
+    /// assert_eq!(change.to_string(), "update v1.1 to http://10.0.0.9, inactive");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub const fn update(version: VersionName, backend: Backend, active: bool) -> Self {
+        Self::Update { version, backend, active, force: false }
+    }
+
+    /// Removes an inactive version. See [`Change::Remove`].
     #[must_use]
     pub const fn remove(version: VersionName) -> Self {
         Self::Remove { version }
     }
 
-    /// Restores an earlier generation, whose weights [`Deployments::apply`](crate::Deployments::apply) reads from the
-    /// history: see [`Change::Restore`].
+    /// Restores an earlier generation. [`Deployments::apply`](crate::Deployments::apply) reads its shares from the
+    /// history. See [`Change::Restore`].
     #[must_use]
     pub const fn restore(generation: u64) -> Self {
         Self::Restore { generation, shares: Vec::new() }
     }
 
-    /// Restores an earlier generation with the weights that the caller read from the history: see [`Change::Restore`].
+    /// Restores an earlier generation, whose shares the caller read from the history. See [`Change::Restore`].
+    ///
+    /// ```
+    /// use tower_canary::routing::{Change, Split};
+    ///
+    /// let at = std::time::SystemTime::now();
+    /// let before = Split::new("auth".parse()?, 7)
+    ///     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), at)?
+    ///     .apply(&Change::register("v1.1".parse()?, "http://10.0.0.2".parse()?), at)?;
+    /// let switched = before.apply(&Change::switch("v1.1".parse()?), at)?;
+    /// let restore = Change::restore_shares(before.generation(), before.shares());
+    /// assert_eq!(switched.apply(&restore, at)?.shares(), before.shares());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn restore_shares(generation: u64, shares: Vec<VersionShare>) -> Self {
         Self::Restore { generation, shares }
     }
 
-    /// A stable word for the kind of change, as the history keeps it.
+    /// Returns a stable word for the kind of change, as the history records it: `register`, `set-weight`, `set-weights`,
+    /// `switch`, `activate`, `deactivate`, `set-url`, `update`, `remove`, `restore` or `redraw`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -225,7 +248,7 @@ impl Change {
         }
     }
 
-    /// The version it names; `None` where it is about the whole split.
+    /// Returns the version that the change names, or `None` if it is about the whole split.
     #[must_use]
     pub const fn version(&self) -> Option<&VersionName> {
         match self {
@@ -241,24 +264,20 @@ impl Change {
     }
 }
 
-/// What is asked for, in words.
+/// Describes the change in one line for a log.
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = self.kind();
         match self {
             Self::Register(registration) => write!(f, "{kind} {registration}"),
             Self::SetWeight { version, weight } => write!(f, "{kind} {version} to {weight} %"),
-            Self::SetWeights(weights) => {
-                let weights: Vec<_> =
-                    weights.iter().map(|(version, weight)| format!("{version} {weight} %")).collect();
-                write!(f, "{kind} {}", weights.join(", "))
-            }
+            Self::SetWeights(weights) => write_weights(f, kind, weights),
             Self::Switch { version } => write!(f, "{kind} to {version}"),
-            Self::SetActive { version, force, .. } => write!(f, "{kind} {version}{}", forced(*force)),
+            Self::SetActive { version, force, .. } => write!(f, "{kind} {version}{}", describe_force(*force)),
             Self::SetUrl { version, backend } => write!(f, "{kind} {version} to {backend}"),
             Self::Update { version, backend, active, force } => {
                 let active = if *active { "active" } else { "inactive" };
-                write!(f, "{kind} {version} to {backend}, {active}{}", forced(*force))
+                write!(f, "{kind} {version} to {backend}, {active}{}", describe_force(*force))
             }
             Self::Remove { version } => write!(f, "{kind} {version}"),
             Self::Restore { generation, .. } => write!(f, "{kind} generation {generation}"),
@@ -267,16 +286,19 @@ impl fmt::Display for Change {
     }
 }
 
-const fn forced(force: bool) -> &'static str {
-    if force { ", even the last" } else { "" }
+fn write_weights(
+    f: &mut fmt::Formatter<'_>,
+    kind: &str,
+    weights: &BTreeMap<VersionName, Weight>,
+) -> fmt::Result {
+    f.write_str(kind)?;
+    for (i, (version, weight)) in weights.iter().enumerate() {
+        let separator = if i == 0 { " " } else { ", " };
+        write!(f, "{separator}{version} {weight} %")?;
+    }
+    Ok(())
 }
 
-impl fmt::Display for Registration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {}", self.version, self.backend)?;
-        if let Some(weight) = self.weight {
-            write!(f, " with {weight} %")?;
-        }
-        f.write_str(if self.active { "" } else { ", inactive" })
-    }
+const fn describe_force(force: bool) -> &'static str {
+    if force { ", even the last" } else { "" }
 }

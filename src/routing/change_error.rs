@@ -1,10 +1,10 @@
-//! Why a change was refused.
+//! Why the rules refuse a change.
 
-use std::fmt;
+use thiserror::Error;
 
 use super::name::VersionName;
 
-/// Why a [`Change`](super::Change) was refused.
+/// The reason why the rules refuse a [`Change`](super::Change). The message says what to do instead.
 ///
 /// ```
 /// use tower_canary::routing::{Change, ChangeError, Split};
@@ -15,87 +15,58 @@ use super::name::VersionName;
 /// assert_eq!(error.to_string(), "version v9 is not registered: register it first");
 /// # Ok::<(), tower_canary::routing::InvalidName>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ChangeError {
-    /// The service has no such version.
+    /// The service has no version of this name.
+    #[error("version {0} is not registered: register it first")]
     UnknownVersion(VersionName),
-    /// The service has a version of that name.
+    /// The service has a version of this name already.
+    #[error("version {0} is registered already: change it, or take another name")]
     DuplicateVersion(VersionName),
-    /// An inactive version cannot have a weight.
+    /// The change gives a weight to an inactive version.
+    #[error("version {0} is inactive and cannot have a weight: activate it or switch to it")]
     VersionInactive(VersionName),
-    /// An active version cannot be removed.
+    /// The change removes an active version.
+    #[error("version {0} is active: set it inactive before it is removed")]
     VersionActive(VersionName),
-    /// Several other versions could take the rest and all are at 0, so no proportion says which.
+    /// Several other versions could take the rest of the traffic. All of them are at 0, so they have no proportion.
+    #[error(
+        "the traffic that {0} gives up could go to several versions at 0: set the weights of the whole split"
+    )]
     AmbiguousRebalance(VersionName),
-    /// The service would be left without an active version.
+    /// The change would leave the service without an active version.
+    #[error(
+        "version {0} is the only active one: switch to another version first, \
+         or force it to leave the service without any"
+    )]
     LastActiveVersion(VersionName),
-    /// The first active version of a service takes all of its traffic.
+    /// The first active version of a service takes all of its traffic, and the change names another weight.
+    #[error("version {0} is the first active one of its service and takes 100: leave its weight out")]
     FirstVersionNeedsAll(VersionName),
-    /// The only active version of a service takes all of its traffic.
+    /// The only active version of a service has all of its traffic, and the change names another weight.
+    #[error("version {0} is the only active one and has 100: register or activate another first")]
     OnlyVersionNeedsAll(VersionName),
-    /// The weights of a whole split do not total 100.
+    /// The weights of a whole split do not total 100 percent.
+    #[error("the weights total {}: they must total 100", f64::from(*.hundredths) / 100.0)]
     WrongTotal {
-        /// What they total, in hundredths of a percent.
+        /// Their total in hundredths of a percent.
         hundredths: u32,
     },
-    /// A version that served in the generation to restore is no longer registered.
+    /// A version that was active in the generation to restore is no longer registered.
+    #[error(
+        "version {version} served in generation {generation} and is gone: register it again, or set the weights"
+    )]
     RestoreGone {
         /// The generation to restore.
         generation: u64,
-        /// The version that is gone.
+        /// The version that is missing.
         version: VersionName,
     },
     /// The generation to restore had no active version.
+    #[error("generation {generation} had no active version: set versions inactive instead")]
     RestoreEmpty {
         /// The generation to restore.
         generation: u64,
     },
 }
-
-impl fmt::Display for ChangeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::UnknownVersion(v) => write!(f, "version {v} is not registered: register it first"),
-            Self::DuplicateVersion(v) => {
-                write!(f, "version {v} is registered already: change it, or take another name")
-            }
-            Self::VersionInactive(v) => {
-                write!(f, "version {v} is inactive and cannot have a weight: activate it or switch to it")
-            }
-            Self::VersionActive(v) => {
-                write!(f, "version {v} is active: set it inactive before it is removed")
-            }
-            Self::AmbiguousRebalance(v) => write!(
-                f,
-                "the weight that {v} leaves has several takers, all of them at 0: set the weights of the whole split"
-            ),
-            Self::LastActiveVersion(v) => write!(
-                f,
-                "version {v} is the only active one: switch to another version first, or force it to leave the service without any"
-            ),
-            Self::FirstVersionNeedsAll(v) => write!(
-                f,
-                "version {v} is the first active one of its service and takes 100: leave its weight out"
-            ),
-            Self::OnlyVersionNeedsAll(v) => write!(
-                f,
-                "version {v} is the only active one and has 100: register or activate another first"
-            ),
-            Self::WrongTotal { hundredths } => {
-                write!(f, "the weights total {}: they must total 100", f64::from(*hundredths) / 100.0)
-            }
-            Self::RestoreGone { generation, version } => {
-                write!(
-                    f,
-                    "version {version} served in generation {generation} and is gone: register it again, or set the weights"
-                )
-            }
-            Self::RestoreEmpty { generation } => {
-                write!(f, "generation {generation} had no active version: set versions inactive instead")
-            }
-        }
-    }
-}
-
-impl std::error::Error for ChangeError {}

@@ -1,5 +1,6 @@
-//! Where a request's point comes from.
+//! The points of requests, and how they are drawn.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::name::ServiceName;
@@ -7,19 +8,22 @@ use super::weight::SLOTS;
 use crate::common::hash::{fnv1a, mix};
 use crate::common::sharded::{Shard, Sharded};
 
-/// The golden ratio in 64 bits: the step of a Weyl sequence whose points are spread as evenly as any can be.
+/// The golden ratio as a fraction of 2^64. As the step of a Weyl sequence it spreads points as evenly as possible.
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// Marks a seed as the seed of a salt: the text `key salt` in ASCII.
+const SALT_DOMAIN: u64 = u64::from_be_bytes(*b"key salt");
 
 /// How the points of requests are drawn.
 ///
-/// | draw | any 1,000 requests at 90/10 | same choices again | cost |
+/// | draw | canary in any 1,000 requests at 90/10 | repeatable | cost |
 /// | --- | --- | --- | --- |
-/// | [`Exact`](Draw::Exact) | off by 2 at most for each thread that serves | no | least |
-/// | [`Seeded`](Draw::Seeded) | within 1 of 100 | yes | one counter shared by all threads |
-/// | [`Random`](Draw::Random) | 72 to 128, 997 times in 1,000 | no | a random number |
+/// | [`Exact`](Draw::Exact) | 100, off by at most 2 for each serving thread | no | lowest |
+/// | [`Seeded`](Draw::Seeded) | 100, off by at most 1 | yes | one counter shared by all threads |
+/// | [`Random`](Draw::Random) | 72 to 128, with a probability of 99.7 % | no | one random number |
 ///
-/// The first two step through a golden-ratio Weyl sequence. It is as even as smooth round robin to within two
-/// requests, and unlike round robin a client that sends every tenth request does not always meet the same version.
+/// The first two step through a golden-ratio Weyl sequence. It is as even as smooth round robin to within two requests.
+/// Unlike with round robin, a client that sends every tenth request does not always get the same version.
 ///
 /// ```
 /// use tower_canary::{Draw, RoutingHandle};
@@ -29,17 +33,45 @@ const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Draw {
-    /// Even to within two requests: a sequence per thread, each from a random start.
+    /// One even sequence for each serving thread, with a random start.
     #[default]
     Exact,
-    /// One sequence for all threads, started from the seed and the service's name: the same requests in the same
-    /// order get the same versions. For tests, and where the counts must be exact across threads too.
+    /// One even sequence for all threads. It starts from the seed and the name of the service, so the same requests in
+    /// the same order get the same versions. Use it for tests, and where counts must be exact across threads.
+    ///
+    /// With a seeded draw everything repeats, keys too: a service created under it gets the salt that
+    /// [`Draw::salt`] derives, so a named user has the same slot in each run.
     Seeded(u64),
-    /// Each request independent of the others.
+    /// An independent random point for each request.
     Random,
 }
 
-/// The place of a request in a service's traffic: 0 to 9,999.
+impl Draw {
+    /// Returns the salt for the keys of a new service, or `None` if the draw does not repeat and the salt is to be random.
+    ///
+    /// A seeded draw derives it from the seed and the name of the service, in the same way in every release.
+    ///
+    /// ```
+    /// use tower_canary::Draw;
+    ///
+    /// let service = "auth".parse()?;
+    /// assert_eq!(Draw::Seeded(7).salt(&service), Draw::Seeded(7).salt(&service));
+    /// assert_ne!(Draw::Seeded(7).salt(&service), Draw::Seeded(8).salt(&service));
+    /// assert_eq!(Draw::Exact.salt(&service), None);
+    /// # Ok::<(), tower_canary::routing::InvalidName>(())
+    /// ```
+    #[must_use]
+    pub fn salt(&self, service: &ServiceName) -> Option<u64> {
+        match self {
+            // The domain separates the salt from the start of the draw, which has the same seed and name: slots of keys
+            // and drawn points must not be correlated.
+            Self::Seeded(seed) => Some(mix(mix(seed ^ SALT_DOMAIN) ^ fnv1a(service.as_str()))),
+            Self::Exact | Self::Random => None,
+        }
+    }
+}
+
+/// One of 10,000 equal parts of a service's traffic, 0 to 9,999: a point of the draw, or the slot of a key.
 ///
 /// ```
 /// use tower_canary::routing::Point;
@@ -51,34 +83,44 @@ pub enum Draw {
 pub struct Point(u16);
 
 impl Point {
-    /// The point `value`, if it is below 10,000.
+    /// Creates a point, or returns `None` if `value` is 10,000 or more.
     #[must_use]
     pub const fn new(value: u16) -> Option<Self> {
         if value < SLOTS { Some(Self(value)) } else { None }
     }
 
-    /// 0 to 9,999.
+    /// Returns the number of the point, 0 to 9,999.
     #[must_use]
     pub const fn get(self) -> u16 {
         self.0
     }
 
-    /// The point `n` of the even sequence that starts from `seed`.
+    /// Returns the point `n` of the even sequence that starts from `seed`.
     pub(crate) const fn nth(seed: u64, n: u64) -> Self {
-        Self::of(seed.wrapping_add(n.wrapping_mul(GOLDEN)))
+        Self::from_hash(seed.wrapping_add(n.wrapping_mul(GOLDEN)))
     }
 
-    /// The part of the whole that `state` is of 2^64.
+    /// Scales a number from 0..2^64 to 0..10,000, rounding down. Even numbers give even points.
     #[expect(clippy::cast_possible_truncation, reason = "the high half of a product below 10,000 * 2^64")]
-    pub(super) const fn of(state: u64) -> Self {
-        Self(((state as u128 * SLOTS as u128) >> 64) as u16)
+    pub(super) const fn from_hash(hash: u64) -> Self {
+        Self(((hash as u128 * SLOTS as u128) >> 64) as u16)
     }
 }
 
-/// Where one service's requests get their points: kept while its routes come and go.
+/// Writes the number of the point.
+impl fmt::Display for Point {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// The source of the points of one service. It outlives the routes of the service, so that a published change does not
+/// restart the sequence.
 #[derive(Debug)]
 pub(crate) enum Points {
+    /// The state of one sequence per shard.
     Exact(Sharded<AtomicU64>),
+    /// The state of the only sequence.
     Seeded(AtomicU64),
     Random,
 }
@@ -86,34 +128,39 @@ pub(crate) enum Points {
 impl Points {
     pub(crate) fn new(draw: Draw, service: &ServiceName) -> Self {
         match draw {
-            Draw::Exact => {
-                let start: u64 = rand::random();
-                Self::Exact(Sharded::new(|i, count| {
-                    AtomicU64::new(start.wrapping_add((u64::MAX / count as u64).wrapping_mul(i as u64)))
-                }))
-            }
+            Draw::Exact => Self::Exact(spread_over_shards(rand::random())),
             Draw::Seeded(seed) => Self::Seeded(AtomicU64::new(start(seed, service))),
             Draw::Random => Self::Random,
         }
     }
 
-    // A shard has one thread at most times, so its counter is not contended; when it has two, none loses a step.
+    /// Returns the next point. A shard is used by one thread most of the time, so its counter is not contended.
     #[inline]
     pub(crate) fn next(&self, shard: Shard) -> Point {
         match self {
             Self::Exact(shards) => step(shards.at(shard)),
             Self::Seeded(state) => step(state),
-            Self::Random => Point::of(rand::random()),
+            Self::Random => Point::from_hash(rand::random()),
         }
     }
 }
 
-#[inline]
-fn step(state: &AtomicU64) -> Point {
-    Point::of(state.fetch_add(GOLDEN, Ordering::Relaxed))
+/// Starts the sequences of the shards at equal distances, so that their sum is even as well.
+fn spread_over_shards(start: u64) -> Sharded<AtomicU64> {
+    Sharded::new(|shard, count| {
+        let distance = u64::MAX / count as u64;
+        AtomicU64::new(start.wrapping_add(distance.wrapping_mul(shard as u64)))
+    })
 }
 
-/// Services of one seed start apart.
+// Relaxed: only the atomicity of the step matters, nothing else is read through the counter. Two threads of one shard
+// get different points and lose none.
+#[inline]
+fn step(state: &AtomicU64) -> Point {
+    Point::from_hash(state.fetch_add(GOLDEN, Ordering::Relaxed))
+}
+
+/// Returns the start of a seeded sequence. Services with the same seed start at different points.
 fn start(seed: u64, service: &ServiceName) -> u64 {
     mix(seed ^ fnv1a(service.as_str()))
 }

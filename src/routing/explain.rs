@@ -1,52 +1,26 @@
-//! What a route does, told without traffic.
+//! The version of a key, without a request.
 
-use std::time::SystemTime;
-
-use super::change::Change;
-use super::change_error::ChangeError;
 use super::draw::Point;
-use super::name::VersionName;
 use super::reason::Reason;
 use super::route::Route;
-use super::split::Split;
 use super::version::Version;
 
-/// Which version a key gets, and why. See [`Route::explain`] for an example.
+/// The version that a key gets, and why. [`Route::explain`] returns it and has an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Explanation<'a> {
-    /// The slot that the key falls into.
+    /// The slot of the key.
     pub slot: Point,
-    /// The version that holds it; `None` when none is active.
+    /// The version that owns the slot, or `None` if no version is active.
     pub version: Option<&'a Version>,
-    /// Which rule chooses it.
+    /// The rule that chooses the version.
     pub reason: Reason,
 }
 
-/// What a change would do. See [`Split::preview`] for an example.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Preview {
-    /// The split that it would make.
-    pub after: Split,
-    /// Which users would get another version.
-    pub moves: Vec<Move>,
-}
-
-/// Slots that pass from one version to another, and with them the users whose keys fall into them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Move {
-    /// Who holds them before; `None` where no version was active.
-    pub from: Option<VersionName>,
-    /// Who holds them after; `None` where no version is active.
-    pub to: Option<VersionName>,
-    /// How many of 10,000: hundredths of a percent of the users.
-    pub slots: u16,
-}
-
 impl Route {
-    /// Which version the key gets, and why: the same as for a request with that key. A layer takes an empty one for none.
+    /// Returns the version that a request with `key` gets, and why.
+    ///
+    /// The layer treats an empty key as no key. This function does not: it returns the slot of the empty text.
     ///
     /// ```
     /// use tower_canary::routing::{Change, Route, Split};
@@ -62,53 +36,6 @@ impl Route {
     #[must_use]
     pub fn explain(&self, key: &[u8]) -> Explanation<'_> {
         let slot = Point::from_key(self.split().salt(), key);
-        Explanation { slot, version: self.holder(slot), reason: Reason::Key }
-    }
-}
-
-impl Split {
-    /// What `change` would do, at the time `at`, to the split and to users who are kept with their version by a key.
-    ///
-    /// ```
-    /// use tower_canary::routing::{Change, Split};
-    ///
-    /// let at = std::time::SystemTime::now();
-    /// let split = Split::new("auth".parse()?, 7)
-    ///     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), at)?
-    ///     .apply(&Change::register("v1.1".parse()?, "http://10.0.0.2".parse()?), at)?;
-    /// let tenth = Change::set_weight("v1.1".parse()?, "10".parse()?);
-    /// let preview = split.preview(&tenth, at)?;
-    /// assert_eq!((preview.moves.len(), preview.moves[0].slots), (1, 1_000));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// Why the rules refuse the change.
-    pub fn preview(&self, change: &Change, at: SystemTime) -> Result<Preview, ChangeError> {
-        let after = self.apply(change, at)?;
-        let moves = self.moves(&after);
-        Ok(Preview { after, moves })
-    }
-
-    /// Which slots another version holds in `after`, most first.
-    ///
-    /// ```
-    /// # use tower_canary::routing::Split;
-    /// let split = Split::new("auth".parse()?, 7);
-    /// assert_eq!(split.moves(&split), []);
-    /// # Ok::<(), tower_canary::routing::InvalidName>(())
-    /// ```
-    #[must_use]
-    pub fn moves(&self, after: &Self) -> Vec<Move> {
-        let mut moves: Vec<Move> = Vec::new();
-        for (from, to, slots) in self.slots().overlaps(after.slots()).filter(|(from, to, _)| from != to) {
-            match moves.iter_mut().find(|m| m.from.as_ref() == from && m.to.as_ref() == to) {
-                Some(known) => known.slots += slots,
-                None => moves.push(Move { from: from.cloned(), to: to.cloned(), slots }),
-            }
-        }
-        moves.sort_by_key(|m| std::cmp::Reverse(m.slots));
-        moves
+        Explanation { slot, version: self.version_of_slot(slot), reason: Reason::Key }
     }
 }

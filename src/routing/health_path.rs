@@ -3,11 +3,19 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::backend::has_dot_segment;
+use http::uri::PathAndQuery;
+use thiserror::Error;
 
-/// Where the versions of a service answer health probes: a path below the base URL, such as `/healthz`.
+use super::path::has_dot_segment;
+use super::text::impl_text_conversions;
+
+/// The maximum length of a health path in bytes.
+const MAX_LEN: usize = 256;
+
+/// The path below a version's base URL that health probes request, such as `/healthz`. A query is allowed.
 ///
-/// It starts with one `/`, is at most 256 bytes long, and holds no fragment or dot segment.
+/// It starts with exactly one `/`, has at most 256 bytes, and has no fragment and no dot segment. So a probe cannot
+/// leave the base URL of the version.
 ///
 /// ```
 /// use tower_canary::routing::HealthPath;
@@ -16,37 +24,49 @@ use super::backend::has_dot_segment;
 /// assert!("http://169.254.169.254/".parse::<HealthPath>().is_err());
 /// # Ok::<(), tower_canary::routing::InvalidHealthPath>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HealthPath(Box<str>);
 
 impl HealthPath {
-    /// The path as text.
+    /// Returns the path, with its query, as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
+impl_text_conversions!(HealthPath, InvalidHealthPath);
+
 impl FromStr for HealthPath {
     type Err = InvalidHealthPath;
 
     fn from_str(text: &str) -> Result<Self, InvalidHealthPath> {
-        let clean = text.len() <= 256 && text.starts_with('/') && !text.starts_with("//");
-        let dots = || text.split('?').next().is_some_and(has_dot_segment);
-        let parses = || text.parse::<http::uri::PathAndQuery>().is_ok_and(|path| path.as_str() == text);
-        if clean && !dots() && parses() { Ok(Self(text.into())) } else { Err(InvalidHealthPath) }
+        let starts_with_one_slash = text.starts_with('/') && !text.starts_with("//");
+        let path = text.split_once('?').map_or(text, |(path, _query)| path);
+        if text.len() <= MAX_LEN && starts_with_one_slash && !has_dot_segment(path) && is_path_and_query(text)
+        {
+            Ok(Self(text.into()))
+        } else {
+            Err(InvalidHealthPath)
+        }
     }
 }
 
-/// A text that is not a [`HealthPath`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Returns whether `text` is a path with an optional query, to its last byte: the parser drops a fragment silently.
+fn is_path_and_query(text: &str) -> bool {
+    text.parse::<PathAndQuery>().is_ok_and(|parsed| parsed.as_str() == text)
+}
+
+/// The error for a text that is not a [`HealthPath`].
+///
+/// ```
+/// let error = "healthz".parse::<tower_canary::routing::HealthPath>().unwrap_err();
+/// assert!(error.to_string().starts_with("not a health path: write a path of at most 256 bytes such as '/healthz'"));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error(
+    "not a health path: write a path of at most {MAX_LEN} bytes such as '/healthz', \
+     without '#', '//' in front or '..'"
+)]
 #[non_exhaustive]
 pub struct InvalidHealthPath;
-
-impl fmt::Display for InvalidHealthPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a health path: write a path of at most 256 bytes such as '/healthz', without '#', '//' in front or '..'")
-    }
-}
-
-impl std::error::Error for InvalidHealthPath {}

@@ -1,37 +1,48 @@
 //! The base URLs of one version.
 
 use std::num::NonZero;
+use std::slice;
+use std::sync::Arc;
 
 use thiserror::Error;
 
 use super::backend::Backend;
 
-/// The base URLs that serve one version: 1 to [`MAX`](Instances::MAX), each once, in the order of their registration.
+/// The base URLs that serve one version, in the order of their registration.
+///
+/// There are 1 to [`MAX`](Self::MAX) of them, and no two are equal. A clone shares the list.
 ///
 /// ```
 /// use tower_canary::routing::Instances;
 ///
-/// let instances = Instances::new(vec!["http://10.0.0.1:8080".parse()?])?;
+/// let instances = Instances::new(vec!["http://10.0.0.1:8080".parse()?, "http://10.0.0.2:8080".parse()?])?;
 /// assert_eq!(instances.first().as_str(), "http://10.0.0.1:8080");
-/// assert_eq!(instances.len().get(), 1);
+/// assert_eq!(instances.len().get(), 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Instances {
-    first: Backend,
-    others: Vec<Backend>,
-}
+// Never empty.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Instances(Arc<[Backend]>);
 
 impl Instances {
-    /// The most instances of one version.
+    /// The maximum number of instances of one version.
     pub const MAX: usize = 64;
 
     /// Creates the list of a version's base URLs.
     ///
+    /// ```
+    /// use tower_canary::routing::{Instances, InvalidInstances};
+    ///
+    /// assert_eq!(Instances::new(Vec::new()), Err(InvalidInstances::Empty));
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`InvalidInstances`] when there is no URL, when there are more than [`MAX`](Self::MAX), or when one is named twice.
+    /// Returns [`InvalidInstances`] if the list is empty, has more than [`MAX`](Self::MAX) URLs, or has a URL twice.
     pub fn new(backends: Vec<Backend>) -> Result<Self, InvalidInstances> {
+        if backends.is_empty() {
+            return Err(InvalidInstances::Empty);
+        }
         if backends.len() > Self::MAX {
             return Err(InvalidInstances::TooMany { count: backends.len() });
         }
@@ -40,44 +51,61 @@ impl Instances {
                 return Err(InvalidInstances::Repeated(backend.clone()));
             }
         }
-        let mut backends = backends.into_iter();
-        let first = backends.next().ok_or(InvalidInstances::Empty)?;
-        Ok(Self { first, others: backends.collect() })
+        Ok(Self(backends.into()))
     }
 
     /// Returns the base URL that was registered first.
     #[must_use]
-    pub const fn first(&self) -> &Backend {
-        &self.first
+    pub fn first(&self) -> &Backend {
+        &self.0[0]
     }
 
-    /// Returns the number of instances.
+    /// Returns the number of base URLs.
     #[must_use]
-    pub const fn len(&self) -> NonZero<usize> {
-        NonZero::<usize>::MIN.saturating_add(self.others.len())
+    pub fn len(&self) -> NonZero<usize> {
+        NonZero::new(self.0.len()).unwrap_or(NonZero::<usize>::MIN)
     }
 
     /// Returns the base URLs in the order of their registration.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Backend> {
-        (0..self.len().get()).map(|i| if i == 0 { &self.first } else { &self.others[i - 1] })
+    pub fn iter(&self) -> slice::Iter<'_, Backend> {
+        self.0.iter()
     }
 }
 
-/// A version with one instance.
+/// Creates the list of a version with one instance.
 impl From<Backend> for Instances {
     fn from(backend: Backend) -> Self {
-        Self { first: backend, others: Vec::new() }
+        Self(Arc::new([backend]))
     }
 }
 
-/// Compares with a version that has one instance.
-impl PartialEq<Backend> for Instances {
-    fn eq(&self, other: &Backend) -> bool {
-        self.others.is_empty() && self.first == *other
+/// See [`Instances::new`].
+impl TryFrom<Vec<Backend>> for Instances {
+    type Error = InvalidInstances;
+
+    fn try_from(backends: Vec<Backend>) -> Result<Self, InvalidInstances> {
+        Self::new(backends)
     }
 }
 
-/// A list of base URLs that a version cannot have.
+impl<'a> IntoIterator for &'a Instances {
+    type Item = &'a Backend;
+    type IntoIter = slice::Iter<'a, Backend>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// The error for a list of base URLs that a version cannot have.
+///
+/// ```
+/// use tower_canary::routing::Instances;
+///
+/// let error = Instances::new(vec!["http://a".parse()?, "http://a/".parse()?]).unwrap_err();
+/// assert_eq!(error.to_string(), "http://a/ is named twice: name each base URL once");
+/// # Ok::<(), tower_canary::routing::InvalidBackend>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum InvalidInstances {
@@ -87,10 +115,45 @@ pub enum InvalidInstances {
     /// The list is too long.
     #[error("{count} base URLs are too many: a version has at most {}", Instances::MAX)]
     TooMany {
-        /// How many URLs the list has.
+        /// The length of the list.
         count: usize,
     },
-    /// The list has one URL twice.
+    /// The list has one URL twice, possibly in another spelling.
     #[error("{0} is named twice: name each base URL once")]
     Repeated(Backend),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Backend, Instances, InvalidInstances};
+
+    fn backends(count: usize) -> Vec<Backend> {
+        (0..count).map(|i| format!("http://10.0.0.{i}").parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn one_to_64_distinct_urls() {
+        for count in [1, 2, Instances::MAX] {
+            let instances = Instances::new(backends(count)).unwrap();
+            assert_eq!((instances.len().get(), instances.iter().len()), (count, count));
+            assert_eq!(instances.first(), &backends(1)[0]);
+            assert!(instances.iter().eq(&backends(count)));
+        }
+        assert_eq!(Instances::new(backends(0)), Err(InvalidInstances::Empty));
+        assert_eq!(Instances::new(backends(65)), Err(InvalidInstances::TooMany { count: 65 }));
+    }
+
+    #[test]
+    fn one_place_in_two_spellings_is_refused() {
+        let twice: Vec<Backend> =
+            ["http://a", "http://b", "http://A/"].map(|url| url.parse().unwrap()).into();
+        let repeated = twice[2].clone();
+        assert_eq!(Instances::try_from(twice), Err(InvalidInstances::Repeated(repeated)));
+    }
+
+    #[test]
+    fn one_backend_is_a_list_of_one() {
+        let backend: Backend = "http://a".parse().unwrap();
+        assert_eq!(Instances::from(backend.clone()), Instances::new(vec![backend]).unwrap());
+    }
 }

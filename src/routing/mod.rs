@@ -1,12 +1,15 @@
-//! The rules of a split: names, weights, changes, slots and routes. Pure: no I/O, no clock, no async.
+//! The rules of a split: names, weights, changes, slots and routes. They are pure: no I/O, no clock, no async.
 //!
-//! A [`Split`] is what is stored of a service. A [`Change`] makes another split of it, or is refused whole. A
-//! [`Route`] is a split compiled for requests, a [`RoutingTable`] is all of them, and a [`Draw`] says where the
-//! point of a request comes from.
+//! - A [`Split`] holds the versions of one service with their weights. A store keeps it.
+//! - A [`Change`] is a command. [`Split::apply`] makes another split of it, or refuses it as a whole with a
+//!   [`ChangeError`].
+//! - A [`Route`] is a split compiled for the hot path. A [`RoutingTable`] holds the routes of all services.
+//! - A [`Draw`] chooses how requests are spread over versions by weight. [`Point::from_key`] binds a user to a slot, and
+//!   the [`SlotMap`] of the split gives the slot to a version.
 //!
-//! The weights of active versions always total exactly 100 percent. When one weight is set, the others share the
-//! rest in proportion to their present weights, by largest remainder; where they are all at 0 and several, the
-//! change is refused as ambiguous instead of guessed. See [`Change`] for each rule.
+//! The weights of active versions always total exactly 100 percent. When a change sets one weight, the other active
+//! versions share the rest in proportion to their weights, by largest remainder. If several others are all at 0, the
+//! change is refused as ambiguous. [`Change`] describes each rule.
 //!
 //! ```
 //! use tower_canary::routing::{Change, ChangeError, Split};
@@ -22,6 +25,55 @@
 //! assert!(matches!(split.apply(&remove, at), Err(ChangeError::VersionActive(_))));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Serialization
+//!
+//! The feature `serde` implements `Serialize` and `Deserialize` for the values that stores and clients exchange. A value
+//! that is invalid is refused with the message of its own error type.
+//!
+//! | type | form in JSON |
+//! | --- | --- |
+//! | [`ServiceName`], [`VersionName`], [`Backend`], [`HealthPath`], [`VersionId`], [`SlotMap`], [`Reason`] | the text that `Display` writes |
+//! | [`Weight`] | a number of percent: `10`, `12.5` |
+//! | [`Instances`] | a list of base URLs |
+//! | [`Version`] | `{"id", "name", "instances", "weight", "active", "createdAt", "updatedAt"}` |
+//! | [`VersionShare`] | `{"version", "weight", "active"}` |
+//! | [`SplitParts`] | `{"service", "salt", "generation", "pinEpoch", "healthPath", "versions", "slots"}` |
+//! | [`Split`] | as [`SplitParts`]; reading repairs it as [`Split::from_parts`] does |
+//! | [`Registration`] | `{"version", "url", "weight"?, "active"?, "healthPath"?}` |
+//! | [`Change`] | `{"kind", …}`, see below |
+//!
+//! A time is the number of milliseconds since the Unix epoch, which is the resolution of the stores. A salt is a text of
+//! 16 hexadecimal digits, because many readers of JSON lose bits of numbers above 2^53. `pinEpoch` and `healthPath` may
+//! be missing.
+//!
+//! The `kind` of a change is the word that [`Change::kind`] returns:
+//!
+//! | kind | other fields |
+//! | --- | --- |
+//! | `register` | the fields of a [`Registration`] |
+//! | `set-weight` | `"version"`, `"weight"` |
+//! | `set-weights` | `"weights"`: an object from versions to weights |
+//! | `switch`, `activate`, `remove` | `"version"` |
+//! | `deactivate` | `"version"`, `"force"`? |
+//! | `set-url` | `"version"`, `"url"` |
+//! | `update` | `"version"`, `"url"`, `"active"`, `"force"`? |
+//! | `restore` | `"generation"`, `"shares"`? |
+//! | `redraw` | none |
+//!
+//! Fields with a `?` may be missing. Unknown fields of a change or a registration are refused, so that a misspelled
+//! option is not lost. Unknown fields of the other types are ignored, so that a release can read what a later one wrote.
+//! A change needs a self-describing format such as JSON, because of its tag.
+//!
+//! ```
+//! # #[cfg(feature = "serde")] {
+//! use tower_canary::routing::Change;
+//!
+//! let change: Change = serde_json::from_str(r#"{"kind": "set-weight", "version": "v1.1", "weight": 12.5}"#)?;
+//! assert_eq!(change, Change::set_weight("v1.1".parse()?, "12.5".parse()?));
+//! # }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod apply;
 mod backend;
@@ -33,28 +85,39 @@ mod health_path;
 mod instances;
 mod key;
 mod name;
+mod path;
+mod preview;
 mod reason;
+mod reassign;
 mod rebalance;
+mod registration;
 mod route;
+#[cfg(feature = "serde")]
+mod serde;
 mod slots;
 mod split;
 mod table;
+mod text;
 mod version;
+mod version_id;
 mod weight;
 
 pub use self::backend::{Backend, InvalidBackend};
-pub use self::change::{Change, Registration};
+pub use self::change::Change;
 pub use self::change_error::ChangeError;
 pub(crate) use self::draw::Points;
 pub use self::draw::{Draw, Point};
-pub use self::explain::{Explanation, Move, Preview};
+pub use self::explain::Explanation;
 pub use self::health_path::{HealthPath, InvalidHealthPath};
 pub use self::instances::{Instances, InvalidInstances};
 pub use self::name::{InvalidName, ServiceName, VersionName};
-pub use self::reason::Reason;
+pub use self::preview::{Move, Preview};
+pub use self::reason::{InvalidReason, Reason};
+pub use self::registration::Registration;
 pub use self::route::Route;
 pub use self::slots::{InvalidSlots, SlotMap};
 pub use self::split::{Split, SplitParts};
 pub use self::table::RoutingTable;
-pub use self::version::{InvalidVersionId, Version, VersionId, VersionShare};
+pub use self::version::{Version, VersionShare};
+pub use self::version_id::{InvalidVersionId, VersionId};
 pub use self::weight::{InvalidWeight, SLOTS, Weight};

@@ -5,7 +5,11 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// The most bytes a name has.
+use thiserror::Error;
+
+use super::text::impl_text_conversions;
+
+/// The maximum length of a name in bytes: one label of the DNS.
 const MAX_LEN: usize = 63;
 
 macro_rules! name {
@@ -15,7 +19,7 @@ macro_rules! name {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// The name as text.
+            /// Returns the name as text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -34,30 +38,12 @@ macro_rules! name {
             }
         }
 
-        impl TryFrom<String> for $name {
-            type Error = InvalidName;
+        impl_text_conversions!($name, InvalidName);
 
-            fn try_from(text: String) -> Result<Self, InvalidName> {
-                text.parse()
-            }
-        }
-
-        impl AsRef<str> for $name {
-            fn as_ref(&self) -> &str {
-                &self.0
-            }
-        }
-
-        // Hash, Eq and Ord are those of the text, as `Borrow` asks.
+        // `Borrow` requires that `Hash`, `Eq` and `Ord` agree with `str`: all three are derived from the text.
         impl Borrow<str> for $name {
             fn borrow(&self) -> &str {
                 &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
             }
         }
 
@@ -72,13 +58,16 @@ macro_rules! name {
 name! {
     /// The name of a service: a logical backend, such as `auth`.
     ///
-    /// 1 to 63 lower-case ASCII letters, digits, `.`, `_` and `-`; a letter or digit at both ends; no `..`.
-    /// So a name is safe in a path, a log line, a header and a metric label.
+    /// A name has 1 to 63 characters: lower-case ASCII letters, digits, `.`, `_` and `-`. It starts and ends with a
+    /// letter or a digit and has no `..`. So it is safe in a path, a log line, a header and a metric label.
+    ///
+    /// A clone shares the text.
     ///
     /// ```
     /// use tower_canary::ServiceName;
     ///
     /// let auth: ServiceName = "auth".parse()?;
+    /// assert_eq!(auth, ServiceName::try_from("auth")?);
     /// assert_eq!(auth.as_str(), "auth");
     /// assert!("../auth".parse::<ServiceName>().is_err());
     /// # Ok::<(), tower_canary::routing::InvalidName>(())
@@ -87,7 +76,10 @@ name! {
 }
 
 name! {
-    /// The name of one version of a service, such as `v1.1`. The same characters as a [`ServiceName`].
+    /// The name of one version of a service, such as `v1.1`. It has the same form as a [`ServiceName`].
+    ///
+    /// A version that is removed frees its name. A version registered under it later has another
+    /// [`VersionId`](super::VersionId).
     ///
     /// ```
     /// use tower_canary::VersionName;
@@ -100,38 +92,37 @@ name! {
 }
 
 fn is_name(text: &str) -> bool {
-    let end = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
-    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-');
     let bytes = text.as_bytes();
+    let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else { return false };
     bytes.len() <= MAX_LEN
-        && end(bytes.first())
-        && end(bytes.last())
-        && bytes.iter().all(|b| inner(*b))
+        && is_letter_or_digit(*first)
+        && is_letter_or_digit(*last)
+        && bytes.iter().all(|byte| is_letter_or_digit(*byte) || matches!(byte, b'.' | b'_' | b'-'))
         && !text.contains("..")
 }
 
-/// A text that is not a [`ServiceName`] or [`VersionName`].
+const fn is_letter_or_digit(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit()
+}
+
+/// The error for a text that is not a [`ServiceName`] or a [`VersionName`].
 ///
 /// ```
 /// let error = "Auth".parse::<tower_canary::ServiceName>().unwrap_err();
-/// assert!(error.to_string().starts_with("\"Auth\" is not a service name"));
+/// assert!(error.to_string().starts_with("\"Auth\" is not a service name: use 1 to 63 lower-case letters"));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error(
+    "{:?} is not a {kind} name: use 1 to {MAX_LEN} lower-case letters, digits, '.', '_' or '-', \
+     with a letter or digit at both ends and no '..'",
+    shorten(.given)
+)]
 pub struct InvalidName {
     kind: &'static str,
     given: Box<str>,
 }
 
-impl fmt::Display for InvalidName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown: String = self.given.chars().take(MAX_LEN + 1).collect();
-        write!(
-            f,
-            "{shown:?} is not a {} name: use 1 to {MAX_LEN} lower-case letters, digits, '.', '_' or '-', \
-             with a letter or digit at both ends and no '..'",
-            self.kind
-        )
-    }
+/// Returns the start of `given`, long enough to show that it is too long.
+fn shorten(given: &str) -> String {
+    given.chars().take(MAX_LEN + 1).collect()
 }
-
-impl std::error::Error for InvalidName {}

@@ -1,6 +1,11 @@
-//! Why a request was given its version.
+//! The rules that choose versions.
 
-/// Which rule chose a version.
+use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+/// The rule that chose the version of a request.
 ///
 /// ```
 /// use tower_canary::routing::{Change, Reason, Route, Split};
@@ -15,26 +20,29 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
-    /// Another version could not be connected to.
+    /// The gateway could not connect to another version and retried with this one.
     Failover,
-    /// The request asked for the version, and the host trusts it to.
+    /// The request named the version, and the application trusts the client to choose.
     Override,
-    /// A cookie of the layer's own keeps the user with the version it was given first.
+    /// A cookie set by the layer keeps the user with the version of an earlier request.
     Pin,
-    /// The slot of the request's key, which stays with a version for as long as that does not shrink.
+    /// The version owns the slot of the request's key.
     Key,
-    /// The weights alone: the next point of the service's draw.
+    /// The version's interval has the next point of the draw. Only the weights decide.
     Draw,
 }
 
 impl Reason {
-    /// All of them, in the order in which they are asked.
+    /// All rules, in the order in which the layer applies them.
     pub const ALL: &'static [Self] = &[Self::Failover, Self::Override, Self::Pin, Self::Key, Self::Draw];
 
-    /// As it is written in answers and figures: `failover`, `override`, `pin`, `key`, `draw`.
+    /// Returns the stable word for the rule in responses, metrics and logs: `failover`, `override`, `pin`, `key` or `draw`.
     ///
     /// ```
-    /// assert_eq!(tower_canary::routing::Reason::Key.as_str(), "key");
+    /// use tower_canary::routing::Reason;
+    ///
+    /// assert_eq!(Reason::Key.as_str(), "key");
+    /// assert_eq!("key".parse(), Ok(Reason::Key));
     /// ```
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -47,3 +55,30 @@ impl Reason {
         }
     }
 }
+
+/// Writes the word that [`as_str`](Reason::as_str) returns.
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Reads the word that [`as_str`](Reason::as_str) returns.
+impl FromStr for Reason {
+    type Err = InvalidReason;
+
+    fn from_str(text: &str) -> Result<Self, InvalidReason> {
+        Self::ALL.iter().copied().find(|reason| reason.as_str() == text).ok_or(InvalidReason)
+    }
+}
+
+/// The error for a text that is not a [`Reason`].
+///
+/// ```
+/// let error = "luck".parse::<tower_canary::routing::Reason>().unwrap_err();
+/// assert_eq!(error.to_string(), "not a reason: write failover, override, pin, key or draw");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("not a reason: write failover, override, pin, key or draw")]
+#[non_exhaustive]
+pub struct InvalidReason;

@@ -1,21 +1,30 @@
-//! Who takes what is left of the traffic.
+//! Distributes the rest of the traffic in proportion.
 
-/// Shares `total` out in proportion to `weights` by largest remainder; ties go to the earlier one.
+use std::cmp::Reverse;
+
+/// Distributes `total` in proportion to `weights` by the largest-remainder (Hamilton) method.
 ///
-/// `None` where the weights give no proportion: they are all 0. The result totals exactly `total`.
-/// The largest-remainder (Hamilton) method.
+/// Each weight gets its quota rounded down. The parts that are left go one each to the largest remainders; of equal
+/// remainders the earlier one goes first. The result totals exactly `total`.
+///
+/// Returns `None` if the weights have no proportion: all are 0, or the list is empty.
 pub(super) fn apportion(total: u32, weights: &[u32]) -> Option<Vec<u32>> {
-    let sum: u64 = weights.iter().map(|w| u64::from(*w)).sum();
+    let sum: u64 = weights.iter().map(|weight| u64::from(*weight)).sum();
     if sum == 0 {
         return None;
     }
-    let quota = |weight: &u32| u64::from(*weight) * u64::from(total);
-    #[expect(clippy::cast_possible_truncation, reason = "a share is at most the total, a u32")]
-    let mut shares: Vec<u32> = weights.iter().map(|w| (quota(w) / sum) as u32).collect();
+    let mut shares = Vec::with_capacity(weights.len());
+    let mut remainders = Vec::with_capacity(weights.len());
+    for (i, weight) in weights.iter().enumerate() {
+        let scaled = u64::from(*weight) * u64::from(total);
+        #[expect(clippy::cast_possible_truncation, reason = "a share is at most the total, a u32")]
+        shares.push((scaled / sum) as u32);
+        remainders.push((Reverse(scaled % sum), i));
+    }
     let left = total - shares.iter().sum::<u32>();
-    let mut order: Vec<usize> = (0..weights.len()).collect();
-    order.sort_by_key(|i| std::cmp::Reverse(quota(&weights[*i]) % sum));
-    for i in order.into_iter().take(left as usize) {
+    // The position is part of the key, so ties go to the earlier weight.
+    remainders.sort_unstable();
+    for (_, i) in remainders.into_iter().take(left as usize) {
         shares[i] += 1;
     }
     Some(shares)

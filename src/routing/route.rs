@@ -5,10 +5,14 @@ use super::name::{ServiceName, VersionName};
 use super::split::Split;
 use super::version::Version;
 
-/// A split compiled for the hot path: which version a point or a slot belongs to, in a few nanoseconds.
+/// A split compiled for the hot path. It finds the version of a point or a slot in a few nanoseconds.
 ///
-/// Points of a draw lie in one interval per version, oldest first, so that an even sequence of points stays even.
-/// Slots of a key follow the split's [`SlotMap`](super::SlotMap), so that users stay where they are.
+/// The points of a draw are divided into one interval per version, oldest first, so that an even sequence of points
+/// stays even. The slots of keys are divided as the [`SlotMap`](super::SlotMap) of the split says, so that users stay with
+/// their versions.
+///
+/// Both lists of intervals are sorted and have no gap and no overlap. They cover 0 to 9,999 if any version is active, and
+/// are empty otherwise.
 ///
 /// ```
 /// use tower_canary::routing::{Change, Point, Route, Split};
@@ -19,9 +23,10 @@ use super::version::Version;
 ///     .apply(&Change::register("v1.1".parse()?, "http://10.0.0.2".parse()?), at)?
 ///     .apply(&Change::set_weight("v1.1".parse()?, "10".parse()?), at)?;
 /// let route = Route::compile(split);
-/// let version = |point| route.at(Point::new(point)?).map(|v| v.name.as_str());
-/// assert_eq!(version(8_999), Some("v1.0"));
-/// assert_eq!(version(9_000), Some("v1.1"));
+/// let last_of_v1_0 = Point::new(8_999).and_then(|point| route.version_at(point));
+/// let first_of_v1_1 = Point::new(9_000).and_then(|point| route.version_at(point));
+/// assert_eq!(last_of_v1_0.map(|v| v.name.as_str()), Some("v1.0"));
+/// assert_eq!(first_of_v1_1.map(|v| v.name.as_str()), Some("v1.1"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -31,67 +36,91 @@ pub struct Route {
     slots: Box<[Interval]>,
 }
 
-/// Ends before `end`; begins where the one before it ends.
+/// Consecutive points or slots of one version. They begin where the interval before them ends.
 #[derive(Clone, Copy, Debug)]
 struct Interval {
+    /// The first point behind the interval.
     end: u16,
+    /// The position of the version in the split.
     version: usize,
 }
 
 impl Route {
-    /// The route of `split`.
+    /// Compiles the route of `split`.
     #[must_use]
     pub fn compile(split: Split) -> Self {
-        let versions = split.versions();
-        let points = intervals(versions.iter().enumerate().map(|(i, v)| (i, v.weight.hundredths())));
-        let position = |name: &VersionName| versions.iter().position(|v| v.name == *name);
-        let runs = split.slots().runs();
-        let slots = intervals(runs.filter_map(|(name, len)| position(name).map(|i| (i, len))));
+        let weights =
+            split.versions().iter().enumerate().map(|(i, version)| (i, version.weight.hundredths()));
+        let points = intervals(weights);
+        // Each owner in the slot map of a split is one of its versions.
+        let runs = split.slots().runs().filter_map(|(owner, len)| Some((position(&split, owner)?, len)));
+        let slots = intervals(runs);
         Self { split, points, slots }
     }
 
-    /// Whose route it is.
+    /// Returns the name of the service.
     #[must_use]
     pub const fn service(&self) -> &ServiceName {
         self.split.service()
     }
 
-    /// The split it was compiled from.
+    /// Returns the split that the route was compiled from.
     #[must_use]
     pub const fn split(&self) -> &Split {
         &self.split
     }
 
-    /// The version whose share `point` falls into; `None` when no version is active.
+    /// Returns the version that a request with the drawn point `point` gets, or `None` if no version is active. See
+    /// [`Route`] for an example.
     #[must_use]
-    pub fn at(&self, point: Point) -> Option<&Version> {
+    pub fn version_at(&self, point: Point) -> Option<&Version> {
         self.index_at(point).and_then(|i| self.split.versions().get(i))
     }
 
-    /// The version that holds `slot`; `None` when no version is active.
+    /// Returns the version that owns `slot`, or `None` if no version is active.
+    ///
+    /// ```
+    /// use tower_canary::routing::{Change, Point, Route, Split};
+    ///
+    /// let split = Split::new("auth".parse()?, 7)
+    ///     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), std::time::SystemTime::now())?;
+    /// let slot = Point::from_key(split.salt(), b"alice");
+    /// let route = Route::compile(split);
+    /// assert_eq!(route.version_of_slot(slot).map(|v| v.name.as_str()), Some("v1.0"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
-    pub fn holder(&self, slot: Point) -> Option<&Version> {
-        find(&self.slots, slot).and_then(|i| self.split.versions().get(i))
+    pub fn version_of_slot(&self, slot: Point) -> Option<&Version> {
+        self.index_of_slot(slot).and_then(|i| self.split.versions().get(i))
     }
 
+    /// Returns the position in the split of [`version_of_slot`](Self::version_of_slot).
     #[inline]
     pub(crate) fn index_of_slot(&self, slot: Point) -> Option<usize> {
         find(&self.slots, slot)
     }
 
+    /// Returns the position in the split of [`version_at`](Self::version_at).
     #[inline]
     pub(crate) fn index_at(&self, point: Point) -> Option<usize> {
         find(&self.points, point)
     }
 }
 
+fn position(split: &Split, name: &VersionName) -> Option<usize> {
+    split.versions().iter().position(|version| version.name == *name)
+}
+
+/// Puts intervals of the given versions and lengths one behind the other. Empty ones are left out.
 fn intervals(lengths: impl Iterator<Item = (usize, u16)>) -> Box<[Interval]> {
     let mut end = 0;
-    let close = |(version, length)| {
-        end += length;
-        Interval { end, version }
-    };
-    lengths.filter(|(_, length)| *length > 0).map(close).collect()
+    lengths
+        .filter(|(_, length)| *length > 0)
+        .map(|(version, length)| {
+            end += length;
+            Interval { end, version }
+        })
+        .collect()
 }
 
 #[inline]

@@ -1,17 +1,30 @@
-//! Which version each of a service's 10,000 slots belongs to.
+//! The version that owns each of a service's 10,000 slots.
 
 use std::fmt;
+use std::iter;
 use std::str::FromStr;
 
+use thiserror::Error;
+
 use super::name::VersionName;
+use super::reassign::{Run, reassign};
 use super::weight::{SLOTS, Weight};
 
-/// The 10,000 slots of a service, each held by one version: kept with the split, so that a user whose key falls into a
-/// slot stays with its version.
+/// The version that owns each of a service's 10,000 slots.
 ///
-/// A version holds exactly as many slots as its weight has hundredths of a percent. When weights change, only
-/// slots of versions that shrink change hands, and only to versions that grow: the fewest possible.
-/// Stored as runs in slot order, written `v1.0:9000,v1.1:1000`.
+/// A user's key falls into a fixed slot (see [`Point::from_key`](super::Point::from_key)), so the user stays with the
+/// version that owns it. The map is stored with the split.
+///
+/// When weights change, slots move only from versions that shrink to versions that grow. This is the smallest possible
+/// number of slots, and no user leaves a version whose weight did not shrink.
+///
+/// A map is empty, or it has exactly 10,000 slots. In a [`Split`](super::Split) these hold as well:
+///
+/// - It is empty if and only if no version is active.
+/// - Each version owns as many slots as its weight has hundredths of a percent.
+/// - No run is empty, and no two neighbouring runs have the same owner.
+///
+/// Its text form lists the runs in slot order: `v1.0:9000,v1.1:1000`. The empty map is the empty text.
 ///
 /// ```
 /// use tower_canary::routing::SlotMap;
@@ -24,28 +37,38 @@ use super::weight::{SLOTS, Weight};
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SlotMap {
-    runs: Vec<(VersionName, u16)>,
+    runs: Vec<Run>,
 }
 
 impl SlotMap {
     pub(super) const EMPTY: Self = Self { runs: Vec::new() };
 
-    /// The runs in slot order: a version and how many slots in a row it holds.
+    /// Returns the runs in slot order: a version, and how many consecutive slots it owns.
+    ///
+    /// ```
+    /// use tower_canary::routing::SlotMap;
+    ///
+    /// let map: SlotMap = "v1.0:9000,v1.1:1000".parse()?;
+    /// assert_eq!(map.runs().map(|(_, slots)| slots).collect::<Vec<_>>(), [9_000, 1_000]);
+    /// # Ok::<(), tower_canary::routing::InvalidSlots>(())
+    /// ```
     pub fn runs(&self) -> impl Iterator<Item = (&VersionName, u16)> {
-        self.runs.iter().map(|(version, len)| (version, *len))
+        self.runs.iter().map(|run| (&run.version, run.len))
     }
 
-    /// The version that holds `slot`; `None` past the last slot or where no version is active.
+    /// Returns the version that owns `slot`, or `None` if the map is empty or `slot` is over 9,999.
+    ///
+    /// See [`SlotMap`] for an example. A [`Route`](super::Route) finds the version faster.
     #[must_use]
     pub fn version_at(&self, slot: u16) -> Option<&VersionName> {
         let mut end = 0;
-        self.runs.iter().find_map(|(version, len)| {
-            end += len;
-            (slot < end).then_some(version)
+        self.runs.iter().find_map(|run| {
+            end += run.len;
+            (slot < end).then_some(&run.version)
         })
     }
 
-    /// How many slots belong to another version in `other`.
+    /// Returns the number of slots that have another owner in `other`.
     ///
     /// ```
     /// use tower_canary::routing::SlotMap;
@@ -57,201 +80,56 @@ impl SlotMap {
     /// ```
     #[must_use]
     pub fn moved(&self, other: &Self) -> usize {
-        self.overlaps(other).filter(|(from, to, _)| from != to).map(|(.., len)| usize::from(len)).sum()
+        self.overlaps(other).filter(Overlap::changes_owner).map(|overlap| usize::from(overlap.slots)).sum()
     }
 
-    /// The slots in runs in which neither map changes hands: whose they are in each, and how many.
-    pub(super) fn overlaps<'a>(
-        &'a self,
-        other: &'a Self,
-    ) -> impl Iterator<Item = (Option<&'a VersionName>, Option<&'a VersionName>, u16)> {
-        let (mut here, mut there) = (Ends::of(self), Ends::of(other));
+    /// Returns the longest runs of slots that have one owner in `self` and one in `other`, in slot order.
+    pub(super) fn overlaps<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = Overlap<'a>> {
+        let mut here = Cursor::new(&self.runs);
+        let mut there = Cursor::new(&other.runs);
         let mut begin = 0;
-        std::iter::from_fn(move || {
+        iter::from_fn(move || {
+            if begin >= SLOTS {
+                return None;
+            }
             let end = here.end().min(there.end());
-            let run = (here.owner(), there.owner(), end - begin);
-            let more = begin < SLOTS;
+            let overlap = Overlap { before: here.owner(), after: there.owner(), slots: end - begin };
+            here.advance(end);
+            there.advance(end);
             begin = end;
-            here.pass(end);
-            there.pass(end);
-            more.then_some(run)
+            Some(overlap)
         })
     }
 
-    /// The map for `weights`, which total 10,000 or are all 0, with the fewest slots moved.
-    pub(super) fn adopt(&self, weights: &[(&VersionName, Weight)]) -> Self {
-        let target = |version: &VersionName| {
-            weights.iter().find(|(name, _)| *name == version).map_or(0, |(_, w)| w.hundredths())
-        };
-        let mut runs = Runs::of(self);
-        for version in self.owners() {
-            let held = self.held(version);
-            runs.release(version, held.saturating_sub(target(version)));
-        }
-        let mut needs: Vec<Need<'_>> = weights
-            .iter()
-            .map(|(version, weight)| Need {
-                version,
-                slots: weight.hundredths().saturating_sub(self.held(version)),
-            })
-            .filter(|need| need.slots > 0)
-            .collect();
-        runs.extend_neighbours(&mut needs);
-        runs.fill(&mut needs);
-        runs.finish()
+    /// Returns the map for `weights`, which total 10,000 or are all 0, with the fewest slots moved.
+    pub(super) fn reassigned(&self, weights: &[(&VersionName, Weight)]) -> Self {
+        Self { runs: reassign(&self.runs, weights) }
     }
 
-    /// Whether each version holds as many slots as its weight says, none is left of the `total`, and the runs are as few
-    /// as a change leaves them.
-    pub(super) fn is_for<'a>(
+    /// Returns whether the map is what a change to `weights` leaves: each version owns as many slots as its weight,
+    /// there are `total` slots in all, no run is empty, and no two neighbours have the same owner.
+    pub(super) fn matches<'a>(
         &self,
         total: u32,
         mut weights: impl Iterator<Item = (&'a VersionName, Weight)>,
     ) -> bool {
-        let all: u32 = self.runs.iter().map(|(_, len)| u32::from(*len)).sum();
-        let plain = self.runs.iter().all(|(_, len)| *len > 0) && self.runs.is_sorted_by(|a, b| a.0 != b.0);
-        all == total && plain && weights.all(|(version, weight)| self.held(version) == weight.hundredths())
+        let slots: u32 = self.runs.iter().map(|run| u32::from(run.len)).sum();
+        slots == total
+            && self.runs.iter().all(|run| run.len > 0)
+            && self.runs.is_sorted_by(|run, next| run.version != next.version)
+            && weights.all(|(version, weight)| self.slots_of(version) == weight.hundredths())
     }
 
-    fn held(&self, version: &VersionName) -> u16 {
-        self.runs.iter().filter(|(owner, _)| owner == version).map(|(_, len)| len).sum()
-    }
-
-    fn owners(&self) -> Vec<&VersionName> {
-        let mut owners: Vec<&VersionName> = self.runs.iter().map(|(owner, _)| owner).collect();
-        owners.sort();
-        owners.dedup();
-        owners
-    }
-}
-
-/// A walk over the runs of a map, with nobody behind the last one.
-struct Ends<'a> {
-    runs: &'a [(VersionName, u16)],
-    /// Where the first of the runs begins.
-    begin: u16,
-}
-
-impl<'a> Ends<'a> {
-    fn of(map: &'a SlotMap) -> Self {
-        Self { runs: &map.runs, begin: 0 }
-    }
-
-    fn owner(&self) -> Option<&'a VersionName> {
-        self.runs.first().map(|(owner, _)| owner)
-    }
-
-    fn end(&self) -> u16 {
-        self.runs.first().map_or(SLOTS, |(_, len)| (self.begin + len).min(SLOTS))
-    }
-
-    /// Leaves behind what ends at `end`.
-    fn pass(&mut self, end: u16) {
-        while let [(_, len), rest @ ..] = self.runs
-            && self.begin + len <= end
-        {
-            self.begin += len;
-            self.runs = rest;
-        }
-    }
-}
-
-/// A version that grows, and how many slots it still lacks.
-struct Need<'a> {
-    version: &'a VersionName,
-    slots: u16,
-}
-
-/// A map under change: runs, some of them free.
-struct Runs(Vec<(Option<VersionName>, u16)>);
-
-impl Runs {
-    fn of(map: &SlotMap) -> Self {
-        if map.runs.is_empty() {
-            return Self(vec![(None, SLOTS)]);
-        }
-        Self(map.runs.iter().map(|(version, len)| (Some(version.clone()), *len)).collect())
-    }
-
-    /// Frees `count` slots of `version`: whole small runs first, so that a map does not crumble, then the end of one.
-    fn release(&mut self, version: &VersionName, mut count: u16) {
-        let mut mine: Vec<usize> = self.positions(|owner| owner == Some(version));
-        mine.sort_by_key(|i| self.0[*i].1);
-        for i in mine {
-            let len = self.0[i].1;
-            if len <= count {
-                count -= len;
-                self.0[i].0 = None;
-            } else if count > 0 {
-                self.0[i].1 = len - count;
-                self.0.insert(i + 1, (None, count));
-                return;
-            }
-        }
-    }
-
-    /// Gives free slots to a growing version beside them, which adds no run.
-    fn extend_neighbours(&mut self, needs: &mut [Need<'_>]) {
-        self.merge();
-        for need in needs {
-            for i in 0..self.0.len() {
-                if self.0[i].0.as_ref() != Some(need.version) {
-                    continue;
-                }
-                for beside in [i.checked_sub(1), Some(i + 1)].into_iter().flatten() {
-                    let Some((None, free)) = self.0.get(beside) else { continue };
-                    let taken = need.slots.min(*free);
-                    self.0[beside].1 -= taken;
-                    self.0[i].1 += taken;
-                    need.slots -= taken;
-                }
-            }
-        }
-        self.0.retain(|(_, len)| *len > 0);
-    }
-
-    /// Gives out the free runs that are left: the one that fits a need best, largest need first.
-    fn fill(&mut self, needs: &mut [Need<'_>]) {
-        while let Some(need) = needs.iter_mut().filter(|need| need.slots > 0).max_by_key(|need| need.slots) {
-            let free = self.positions(|owner| owner.is_none());
-            let misfit = |i: &usize| (self.0[*i].1 < need.slots, self.0[*i].1.abs_diff(need.slots));
-            let Some(i) = free.into_iter().min_by_key(misfit) else { return };
-            let (len, taken) = (self.0[i].1, need.slots.min(self.0[i].1));
-            self.0[i] = (Some(need.version.clone()), taken);
-            if len > taken {
-                self.0.insert(i + 1, (None, len - taken));
-            }
-            need.slots -= taken;
-        }
-    }
-
-    fn positions(&self, keep: impl Fn(Option<&VersionName>) -> bool) -> Vec<usize> {
-        (0..self.0.len()).filter(|i| keep(self.0[*i].0.as_ref())).collect()
-    }
-
-    fn merge(&mut self) {
-        self.0.dedup_by(|next, kept| {
-            let same = next.0 == kept.0;
-            if same {
-                kept.1 += next.1;
-            }
-            same
-        });
-    }
-
-    /// Free runs are left over only where no version is active.
-    fn finish(mut self) -> SlotMap {
-        self.merge();
-        SlotMap {
-            runs: self.0.into_iter().filter_map(|(owner, len)| owner.map(|version| (version, len))).collect(),
-        }
+    fn slots_of(&self, version: &VersionName) -> u16 {
+        self.runs.iter().filter(|run| run.version == *version).map(|run| run.len).sum()
     }
 }
 
 impl fmt::Display for SlotMap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, (version, len)) in self.runs.iter().enumerate() {
-            write!(f, "{}{version}:{len}", if i == 0 { "" } else { "," })?;
+        for (i, run) in self.runs.iter().enumerate() {
+            let separator = if i == 0 { "" } else { "," };
+            write!(f, "{separator}{}:{}", run.version, run.len)?;
         }
         Ok(())
     }
@@ -262,32 +140,70 @@ impl FromStr for SlotMap {
 
     fn from_str(text: &str) -> Result<Self, InvalidSlots> {
         if text.is_empty() {
-            return Ok(Self::default());
+            return Ok(Self::EMPTY);
         }
-        let runs: Vec<_> = text.split(',').map(parse_run).collect::<Option<_>>().ok_or(InvalidSlots)?;
-        let total: u32 = runs.iter().map(|(_, len)| u32::from(*len)).sum();
+        let runs: Vec<Run> = text.split(',').map(parse_run).collect::<Option<_>>().ok_or(InvalidSlots)?;
+        let total: u32 = runs.iter().map(|run| u32::from(run.len)).sum();
         if total == u32::from(SLOTS) { Ok(Self { runs }) } else { Err(InvalidSlots) }
     }
 }
 
-fn parse_run(text: &str) -> Option<(VersionName, u16)> {
+fn parse_run(text: &str) -> Option<Run> {
     let (version, len) = text.split_once(':')?;
-    Some((version.parse().ok()?, len.parse().ok()?))
+    Some(Run { version: version.parse().ok()?, len: len.parse().ok()? })
 }
 
-/// A text that is not a [`SlotMap`].
-///
-/// ```
-/// assert!("v1.0:9999".parse::<tower_canary::routing::SlotMap>().is_err());
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct InvalidSlots;
+/// Slots that have one owner in one map and one in another. The owner is `None` in a map that is empty.
+pub(super) struct Overlap<'a> {
+    pub(super) before: Option<&'a VersionName>,
+    pub(super) after: Option<&'a VersionName>,
+    pub(super) slots: u16,
+}
 
-impl fmt::Display for InvalidSlots {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "not a slot map: write runs as 'version:slots', split by commas, {SLOTS} slots in all")
+impl Overlap<'_> {
+    pub(super) fn changes_owner(&self) -> bool {
+        self.before != self.after
     }
 }
 
-impl std::error::Error for InvalidSlots {}
+/// A position in the runs of a map. Behind the last run it has no owner and ends at the last slot.
+struct Cursor<'a> {
+    rest: &'a [Run],
+    /// The slot at which `rest` begins.
+    begin: u16,
+}
+
+impl<'a> Cursor<'a> {
+    const fn new(runs: &'a [Run]) -> Self {
+        Self { rest: runs, begin: 0 }
+    }
+
+    fn owner(&self) -> Option<&'a VersionName> {
+        self.rest.first().map(|run| &run.version)
+    }
+
+    fn end(&self) -> u16 {
+        self.rest.first().map_or(SLOTS, |run| (self.begin + run.len).min(SLOTS))
+    }
+
+    /// Skips the runs that end at `slot` or before it.
+    fn advance(&mut self, slot: u16) {
+        while let [run, rest @ ..] = self.rest
+            && self.begin + run.len <= slot
+        {
+            self.begin += run.len;
+            self.rest = rest;
+        }
+    }
+}
+
+/// The error for a text that is not a [`SlotMap`].
+///
+/// ```
+/// let error = "v1.0:9999".parse::<tower_canary::routing::SlotMap>().unwrap_err();
+/// assert!(error.to_string().ends_with("10000 slots in all"));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("not a slot map: write runs as 'version:slots', split by commas, {SLOTS} slots in all")]
+#[non_exhaustive]
+pub struct InvalidSlots;

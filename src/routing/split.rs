@@ -1,5 +1,7 @@
 //! The versions of one service with their weights.
 
+use std::collections::BTreeSet;
+
 use super::health_path::HealthPath;
 use super::name::ServiceName;
 use super::rebalance::apportion;
@@ -7,11 +9,16 @@ use super::slots::SlotMap;
 use super::version::{Version, VersionShare};
 use super::weight::{SLOTS, Weight};
 
-/// The versions of one service with their weights: what every change reads and replaces whole.
+/// The versions of one service with their weights. Every change reads it and replaces it as a whole.
 ///
-/// The weights of the active versions total exactly 100 percent, or none is active; an inactive one has weight 0.
-/// There is no other way to a split than [`Split::new`] and [`Split::apply`], which keep this, and
-/// [`Split::from_parts`], which repairs what is stored.
+/// These hold for every split:
+///
+/// - The weights of the active versions total exactly 100 percent, or no version is active.
+/// - An inactive version has weight 0.
+/// - The names of the versions are unique.
+/// - The [`SlotMap`] gives each version as many slots as its weight has hundredths of a percent.
+///
+/// A split is made by [`Split::new`], by [`Split::apply`], or by [`Split::from_parts`], which repairs stored parts.
 ///
 /// ```
 /// use std::time::SystemTime;
@@ -38,23 +45,43 @@ pub struct Split {
     pub(super) slots: SlotMap,
 }
 
-/// A split as it was stored, to be checked by [`Split::from_parts`].
+/// The parts of a split, as a store reads and writes them. Nothing about them is checked until [`Split::from_parts`].
+///
+/// ```
+/// use tower_canary::routing::{Split, SplitParts, Version};
+/// use tower_canary::{Backend, Weight};
+///
+/// # let id = "67e55044-10b1-826f-9247-bb680e5fe0c8".parse()?;
+/// # let created_at = std::time::SystemTime::now();
+/// let backend: Backend = "http://10.0.0.1:8080".parse()?;
+/// let mut version = Version::new(id, "v1.0".parse()?, backend.into(), created_at);
+/// version.weight = Weight::FULL;
+/// version.active = true;
+///
+/// let mut parts = SplitParts::new("auth".parse()?, 7);
+/// parts.generation = 1;
+/// parts.versions.push(version);
+/// parts.slots = "v1.0:10000".parse()?;
+/// let (split, was_repaired) = Split::from_parts(parts);
+/// assert!(!was_repaired && split.has_active());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SplitParts {
-    /// Whose split it is.
+    /// The service.
     pub service: ServiceName,
-    /// The salt of the service's key hash, fixed when the service was created.
+    /// The salt of the hash of keys, fixed when the service is created.
     pub salt: u64,
-    /// How many changes it has seen.
+    /// The number of changes so far.
     pub generation: u64,
-    /// How often all pins were given up.
+    /// How often all pins were invalidated.
     pub pin_epoch: u64,
-    /// Where its versions answer health probes.
+    /// The path that health probes request.
     pub health_path: Option<HealthPath>,
     /// The versions, oldest first.
     pub versions: Vec<Version>,
-    /// Which version holds which slot.
+    /// The owners of the slots.
     pub slots: SlotMap,
 }
 
@@ -68,18 +95,26 @@ impl SplitParts {
 }
 
 impl Split {
-    /// The split of a service without versions. `salt` goes into the hash of keys and never changes.
+    /// Creates the split of a service without versions, at generation 0.
+    ///
+    /// `salt` seeds the hash of keys, so that different services give a user different slots. It never changes. A store
+    /// chooses it when it creates a service: at random, or by [`Draw::salt`](super::Draw::salt). See [`Split`] for an
+    /// example.
     #[must_use]
     pub const fn new(service: ServiceName, salt: u64) -> Self {
         let slots = SlotMap::EMPTY;
         Self { service, salt, generation: 0, pin_epoch: 0, health_path: None, versions: Vec::new(), slots }
     }
 
-    /// The split of stored `parts`, and whether it had to be repaired.
+    /// Creates a split from stored parts, and returns whether it had to be repaired.
     ///
-    /// What was edited by hand or imported is not fatal: weights of active versions are relative and scaled to 100
-    /// percent by largest remainder; where all are 0 the oldest active version serves; an inactive one has weight 0;
-    /// slots follow the weights; of two versions of one name the older stays.
+    /// Parts that were edited by hand or imported may break the rules of a split. They are repaired:
+    ///
+    /// 1. Of versions with the same name, the oldest stays.
+    /// 2. An inactive version gets weight 0.
+    /// 3. The weights of the active versions are scaled to total 100 percent, by largest remainder. If all of them are 0,
+    ///    the oldest active version gets 100 percent.
+    /// 4. Slots are reassigned to the weights, with the fewest slots moved.
     ///
     /// ```
     /// # use tower_canary::routing::*;
@@ -95,108 +130,97 @@ impl Split {
     #[must_use]
     pub fn from_parts(parts: SplitParts) -> (Self, bool) {
         let SplitParts { service, salt, generation, pin_epoch, health_path, versions, slots } = parts;
-        let mut split = Self { service, salt, generation, pin_epoch, health_path, versions, slots };
-        if split.is_sound() {
+        let split = Self { service, salt, generation, pin_epoch, health_path, versions, slots };
+        // Nearly every stored split is valid, and a check is much faster than a repair.
+        if split.is_valid() {
             return (split, false);
         }
-        let stored = split.clone();
-        let mut names = std::collections::BTreeSet::new();
-        split.versions.retain(|version| names.insert(version.name.clone()));
-        for version in split.versions.iter_mut().filter(|v| !v.active) {
-            version.weight = Weight::ZERO;
-        }
-        split.scale_to_full();
-        split.settle_slots();
-        let repaired = split != stored;
-        (split, repaired)
+        let repaired = split.clone().repaired();
+        let was_repaired = repaired != split;
+        (repaired, was_repaired)
     }
 
-    /// Whether there is nothing to repair: no name twice, only active versions with a weight, 100 percent in all or no
-    /// active version, and as many slots as weight. What a change stored is so; telling is quicker than repairing.
-    fn is_sound(&self) -> bool {
-        let twice =
-            |(i, version): (usize, &Version)| self.versions[..i].iter().any(|v| v.name == version.name);
-        let total: u32 = self.versions.iter().map(|v| u32::from(v.weight.hundredths())).sum();
-        let full = if self.versions.iter().any(|v| v.active) { u32::from(SLOTS) } else { 0 };
-        total == full
-            && self.versions.iter().all(|v| v.active || v.weight == Weight::ZERO)
-            && !self.versions.iter().enumerate().any(twice)
-            && self.slots.is_for(total, self.versions.iter().map(|v| (&v.name, v.weight)))
-    }
-
-    /// The split as parts to store.
+    /// Returns the parts for a store to write. See [`SplitParts`] for an example.
     #[must_use]
     pub fn into_parts(self) -> SplitParts {
         let Self { service, salt, generation, pin_epoch, health_path, versions, slots } = self;
         SplitParts { service, salt, generation, pin_epoch, health_path, versions, slots }
     }
 
-    /// Whose split it is.
+    /// Returns the name of the service.
     #[must_use]
     pub const fn service(&self) -> &ServiceName {
         &self.service
     }
 
-    /// The salt of the service's key hash.
+    /// Returns the salt of the hash of keys.
     #[must_use]
     pub const fn salt(&self) -> u64 {
         self.salt
     }
 
-    /// How many changes the split has seen: the optimistic lock of every write.
+    /// Returns the number of changes so far. It is the optimistic lock of every write.
     #[must_use]
     pub const fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// How often all pins were given up: a pin of an earlier epoch is drawn anew.
+    /// Returns how often all pins were invalidated. A pin of an earlier epoch is ignored.
     #[must_use]
     pub const fn pin_epoch(&self) -> u64 {
         self.pin_epoch
     }
 
-    /// The path below a version's base URL that answers health probes.
+    /// Returns the path below a version's base URL that health probes request, if the service has one.
     #[must_use]
     pub const fn health_path(&self) -> Option<&HealthPath> {
         self.health_path.as_ref()
     }
 
-    /// The versions, oldest first.
+    /// Returns the versions, oldest first.
     #[must_use]
     pub fn versions(&self) -> &[Version] {
         &self.versions
     }
 
-    /// The version called `name`.
+    /// Returns the version called `name`, active or not.
+    ///
+    /// ```
+    /// use tower_canary::routing::{Change, Split};
+    ///
+    /// let split = Split::new("auth".parse()?, 7)
+    ///     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), std::time::SystemTime::now())?;
+    /// assert!(split.version("v1.0").is_some_and(|version| version.active));
+    /// assert!(split.version("v1.1").is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn version(&self, name: &str) -> Option<&Version> {
         self.versions.iter().find(|version| version.name.as_str() == name)
     }
 
-    /// Which version holds which slot.
+    /// Returns the owners of the slots.
     #[must_use]
     pub const fn slots(&self) -> &SlotMap {
         &self.slots
     }
 
-    /// The weights and active flags of all versions, oldest first.
+    /// Returns the weight and the active flag of each version, oldest first, as the history records them.
     #[must_use]
     pub fn shares(&self) -> Vec<VersionShare> {
-        let share =
-            |v: &Version| VersionShare { version: v.name.clone(), weight: v.weight, active: v.active };
-        self.versions.iter().map(share).collect()
+        self.versions.iter().map(|v| VersionShare::new(v.name.clone(), v.weight, v.active)).collect()
     }
 
-    /// Whether any version is active.
+    /// Returns whether any version is active.
     #[must_use]
     pub fn has_active(&self) -> bool {
         self.versions.iter().any(|version| version.active)
     }
 
-    /// The versions that would get requests in `after` and get none in this split, or get them at another URL.
+    /// Returns the versions that get traffic in `after` and get none in this split, or get it at other base URLs.
     ///
-    /// They are what a health probe protects from. The first active version of a service is not among them: there is
-    /// no traffic yet that it could be taken from.
+    /// These are the versions to probe before the change. The first active version of a service is not among them: it
+    /// takes traffic from no other version.
     ///
     /// ```
     /// use tower_canary::routing::{Change, Split};
@@ -211,34 +235,56 @@ impl Split {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn newly_serving<'a>(&'a self, after: &'a Self) -> impl Iterator<Item = &'a Version> {
-        let served_before = self.has_active();
+        let had_traffic = self.has_active();
         after.versions.iter().filter(move |version| {
             let before = self.versions.iter().find(|v| v.id == version.id);
             let serves_already =
-                before.is_some_and(|b| !b.weight.is_zero() && b.instances == version.instances);
-            !version.weight.is_zero() && !serves_already && (served_before || before.is_some())
+                before.is_some_and(|v| !v.weight.is_zero() && v.instances == version.instances);
+            !version.weight.is_zero() && !serves_already && (had_traffic || before.is_some())
         })
     }
 
-    pub(super) fn settle_slots(&mut self) {
+    /// Reassigns the slots to the present weights.
+    pub(super) fn reassign_slots(&mut self) {
         let weights: Vec<_> = self.versions.iter().map(|v| (&v.name, v.weight)).collect();
-        self.slots = self.slots.adopt(&weights);
+        self.slots = self.slots.reassigned(&weights);
+    }
+
+    /// Returns whether the rules of a split hold, so that there is nothing to repair.
+    fn is_valid(&self) -> bool {
+        let total: u32 = self.versions.iter().map(|v| u32::from(v.weight.hundredths())).sum();
+        let expected_total = if self.has_active() { u32::from(SLOTS) } else { 0 };
+        total == expected_total
+            && self.versions.iter().all(|v| v.active || v.weight.is_zero())
+            && self.has_unique_names()
+            && self.slots.matches(total, self.versions.iter().map(|v| (&v.name, v.weight)))
+    }
+
+    /// A service has few versions: comparing pairs needs no allocation.
+    fn has_unique_names(&self) -> bool {
+        self.versions.iter().enumerate().all(|(i, v)| self.versions[..i].iter().all(|w| w.name != v.name))
+    }
+
+    fn repaired(mut self) -> Self {
+        let mut names = BTreeSet::new();
+        self.versions.retain(|version| names.insert(version.name.clone()));
+        for version in self.versions.iter_mut().filter(|version| !version.active) {
+            version.weight = Weight::ZERO;
+        }
+        self.scale_to_full();
+        self.reassign_slots();
+        self
     }
 
     fn scale_to_full(&mut self) {
         let mut active: Vec<&mut Version> = self.versions.iter_mut().filter(|v| v.active).collect();
         let weights: Vec<u32> = active.iter().map(|v| u32::from(v.weight.hundredths())).collect();
-        match apportion(u32::from(SLOTS), &weights) {
-            Some(scaled) => {
-                for (version, weight) in active.iter_mut().zip(scaled) {
-                    version.weight = Weight::saturating(weight);
-                }
+        if let Some(scaled) = apportion(u32::from(SLOTS), &weights) {
+            for (version, weight) in active.iter_mut().zip(scaled) {
+                version.weight = Weight::saturating_from_hundredths(weight);
             }
-            None => {
-                if let Some(oldest) = active.first_mut() {
-                    oldest.weight = Weight::FULL;
-                }
-            }
+        } else if let Some(oldest) = active.first_mut() {
+            oldest.weight = Weight::FULL;
         }
     }
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::name::ServiceName;
 use super::route::Route;
 
-/// The routes of all services at one moment, immutable.
+/// The routes of all services at one moment. It is immutable; a change publishes another table.
+///
+/// Of several routes of one service, the last one that is collected stays.
 ///
 /// ```
 /// use tower_canary::routing::{Change, Route, RoutingTable, Split};
@@ -23,32 +25,43 @@ pub struct RoutingTable {
 }
 
 impl RoutingTable {
-    /// The route of the service called `name`.
+    /// Returns the route of the service called `name`.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Arc<Route>> {
         self.routes.get(name)
     }
 
-    /// All routes, in no order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Route>> {
+    /// Iterates over all routes in arbitrary order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<Route>> {
         self.routes.values()
     }
 
-    /// All routes, ordered by service name.
+    /// Returns all routes in a new list that is sorted by the name of the service.
+    ///
+    /// ```
+    /// use tower_canary::routing::{Route, RoutingTable, Split};
+    ///
+    /// let table: RoutingTable = ["orders", "auth"]
+    ///     .into_iter()
+    ///     .map(|name| Ok(Route::compile(Split::new(name.parse()?, 7))))
+    ///     .collect::<Result<_, tower_canary::routing::InvalidName>>()?;
+    /// assert_eq!(table.sorted()[0].service().as_str(), "auth");
+    /// # Ok::<(), tower_canary::routing::InvalidName>(())
+    /// ```
     #[must_use]
-    pub fn routes(&self) -> Vec<&Arc<Route>> {
+    pub fn sorted(&self) -> Vec<&Arc<Route>> {
         let mut routes: Vec<_> = self.routes.values().collect();
         routes.sort_by_key(|route| route.service());
         routes
     }
 
-    /// How many services there are.
+    /// Returns the number of services.
     #[must_use]
     pub fn len(&self) -> usize {
         self.routes.len()
     }
 
-    /// Whether there is no service.
+    /// Returns whether there is no service.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.routes.is_empty()

@@ -3,12 +3,24 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// How many parts a service's traffic has: 10,000 slots, hundredths of a percent, and points of a draw.
+use thiserror::Error;
+
+/// The number of parts of a service's traffic: slots, points of a draw, and hundredths of a percent.
 pub const SLOTS: u16 = 10_000;
+
+/// The maximum length in characters of a refused weight in an error message.
+const MAX_SHOWN: usize = 32;
 
 /// A version's share of its service's traffic: 0 to 100 percent, with up to two decimals.
 ///
-/// Held as a whole count of hundredths of a percent, so that weights add up exactly.
+/// It is an integer count of hundredths of a percent, so weights add up exactly. It is made from:
+///
+/// | from | by | if invalid |
+/// | --- | --- | --- |
+/// | a whole percentage in the source | [`Weight::from_percent(12)`](Weight::from_percent) | panics; does not compile in a `const` |
+/// | hundredths of a percent | [`Weight::from_hundredths(1_250)`](Weight::from_hundredths) | [`InvalidWeight`] |
+/// | a percentage as a number | `Weight::try_from(12.5)` | [`InvalidWeight`] |
+/// | a percentage as a text | `"12.5".parse()`, `Weight::try_from("12.5")` | [`InvalidWeight`] |
 ///
 /// ```
 /// use tower_canary::Weight;
@@ -24,12 +36,35 @@ pub const SLOTS: u16 = 10_000;
 pub struct Weight(u16);
 
 impl Weight {
-    /// No traffic.
+    /// 0 percent: no traffic.
     pub const ZERO: Self = Self(0);
-    /// All traffic: 100 percent.
+    /// 100 percent: all traffic.
     pub const FULL: Self = Self(SLOTS);
 
-    /// The weight of `hundredths` hundredths of a percent, 0 to 10,000.
+    /// Creates a weight from a whole percentage in the source code, 0 to 100.
+    ///
+    /// ```
+    /// use tower_canary::Weight;
+    ///
+    /// const CANARY: Weight = Weight::from_percent(10);
+    /// assert_eq!(CANARY.to_string(), "10");
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics if `percent` is over 100. In a constant this is a compile error. For a percentage that is not known in
+    /// advance, use [`from_hundredths`](Self::from_hundredths) or `Weight::try_from`.
+    ///
+    /// ```compile_fail
+    /// const TOO_MUCH: tower_canary::Weight = tower_canary::Weight::from_percent(101);
+    /// ```
+    #[must_use]
+    pub const fn from_percent(percent: u8) -> Self {
+        assert!(percent <= 100, "a weight is a percentage from 0 to 100");
+        Self(percent as u16 * 100)
+    }
+
+    /// Creates a weight from a count of hundredths of a percent, 0 to 10,000.
     ///
     /// ```
     /// assert_eq!(tower_canary::Weight::from_hundredths(1_000)?.percent(), 10.0);
@@ -38,95 +73,109 @@ impl Weight {
     ///
     /// # Errors
     ///
-    /// When it is over 10,000.
+    /// Returns [`InvalidWeight`] if `hundredths` is over 10,000.
     pub fn from_hundredths(hundredths: u16) -> Result<Self, InvalidWeight> {
         if hundredths <= SLOTS {
             Ok(Self(hundredths))
         } else {
-            Err(InvalidWeight::of(f64::from(hundredths) / 100.0))
+            Err(InvalidWeight::from_percent(f64::from(hundredths) / 100.0))
         }
     }
 
-    /// In hundredths of a percent, 0 to 10,000: the number of slots.
+    /// Returns the weight in hundredths of a percent, 0 to 10,000. This is the version's number of slots.
     #[must_use]
     pub const fn hundredths(self) -> u16 {
         self.0
     }
 
-    /// In percent, 0 to 100.
+    /// Returns the weight in percent, 0.0 to 100.0.
+    ///
+    /// ```
+    /// assert_eq!(tower_canary::Weight::FULL.percent(), 100.0);
+    /// ```
     #[must_use]
     pub fn percent(self) -> f64 {
         f64::from(self.0) / 100.0
     }
 
-    /// Whether the version gets no new request.
+    /// Returns whether the weight is 0, so that the version gets no new request by weight.
     #[must_use]
     pub const fn is_zero(self) -> bool {
         self.0 == 0
     }
 
-    /// For parts of a whole that rules keep at or below 10,000.
-    pub(super) fn saturating(hundredths: u32) -> Self {
+    /// Creates a weight from a part of 10,000. The rules keep parts at or below 10,000; a larger one becomes 100 percent.
+    pub(super) fn saturating_from_hundredths(hundredths: u32) -> Self {
         Self(u16::try_from(hundredths).unwrap_or(SLOTS).min(SLOTS))
     }
 }
 
+/// Reads a percentage: `12.5` is 12.5 percent.
 impl TryFrom<f64> for Weight {
     type Error = InvalidWeight;
 
     fn try_from(percent: f64) -> Result<Self, InvalidWeight> {
-        let whole = (percent * 100.0).round();
-        // A number of two decimals is read as the double nearest to it, which this quotient is too.
-        #[expect(clippy::float_cmp, reason = "both are the same double or the number has more decimals")]
-        let fits = (0.0..=f64::from(SLOTS)).contains(&whole) && whole / 100.0 == percent;
+        let hundredths = (percent * 100.0).round();
+        // A number with two decimals is read as the double nearest to it. The quotient is that same double.
+        #[expect(clippy::float_cmp, reason = "a difference means that the number has more than two decimals")]
+        let has_two_decimals = hundredths / 100.0 == percent;
+        if !has_two_decimals || !(0.0..=f64::from(SLOTS)).contains(&hundredths) {
+            return Err(InvalidWeight::from_percent(percent));
+        }
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "a whole number in 0..=10,000"
         )]
-        if fits { Ok(Self(whole as u16)) } else { Err(InvalidWeight::of(percent)) }
+        Ok(Self(hundredths as u16))
     }
 }
 
+/// Reads a percentage without a percent sign: `12.5` is 12.5 percent.
 impl FromStr for Weight {
     type Err = InvalidWeight;
 
     fn from_str(text: &str) -> Result<Self, InvalidWeight> {
-        let refused = || InvalidWeight { given: text.chars().take(32).collect() };
-        text.parse::<f64>()
-            .map_err(|_| refused())
-            .and_then(|percent| Self::try_from(percent).map_err(|_| refused()))
+        // The message shows the text as it was given, not the number that it was read as.
+        let percent: f64 = text.parse().map_err(|_| InvalidWeight::new(text))?;
+        Self::try_from(percent).map_err(|_| InvalidWeight::new(text))
     }
 }
 
+/// Reads a text as [`FromStr`] does.
+impl TryFrom<&str> for Weight {
+    type Error = InvalidWeight;
+
+    fn try_from(text: &str) -> Result<Self, InvalidWeight> {
+        text.parse()
+    }
+}
+
+/// Writes the percentage without a percent sign and without needless decimals: `10`, `12.5`.
 impl fmt::Display for Weight {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.percent(), f)
     }
 }
 
-/// A number that is not a [`Weight`].
+/// The error for a number or a text that is not a [`Weight`].
 ///
 /// ```
 /// let error = tower_canary::Weight::try_from(101.0).unwrap_err();
 /// assert_eq!(error.to_string(), "101 is not a weight: give a percentage from 0 to 100 with at most two decimals");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{} is not a weight: give a percentage from 0 to 100 with at most two decimals", .given.escape_debug())]
 pub struct InvalidWeight {
     given: String,
 }
 
 impl InvalidWeight {
-    fn of(percent: f64) -> Self {
-        Self { given: percent.to_string().chars().take(32).collect() }
+    fn new(given: &str) -> Self {
+        Self { given: given.chars().take(MAX_SHOWN).collect() }
+    }
+
+    fn from_percent(percent: f64) -> Self {
+        Self::new(&percent.to_string())
     }
 }
-
-impl fmt::Display for InvalidWeight {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let given = self.given.escape_debug();
-        write!(f, "{given} is not a weight: give a percentage from 0 to 100 with at most two decimals")
-    }
-}
-
-impl std::error::Error for InvalidWeight {}

@@ -90,7 +90,7 @@ fn through_routes(sequences: u64, users: usize) {
             let after = split.apply(&set_weights(&chance.weights(versions)), at(3)).unwrap();
             let route = Route::compile(after.clone());
             let position = |slot: &Point| {
-                let id = route.holder(*slot).unwrap().id;
+                let id = route.version_of_slot(*slot).unwrap().id;
                 after.versions().iter().position(|version| version.id == id).unwrap()
             };
             let have: Vec<usize> = slots.iter().map(position).collect();

@@ -1,6 +1,6 @@
 //! Draws: even, repeatable, and blind to periodic clients.
 
-use tower_canary::routing::{Route, Split};
+use tower_canary::routing::{Point, Route, Split};
 use tower_canary::{Draw, RoutingHandle};
 
 use crate::support::split;
@@ -143,4 +143,43 @@ fn a_version_at_0_is_never_drawn() {
     for draw in [Draw::Exact, Draw::Seeded(1), Draw::Random] {
         assert_eq!(count(&drawn(draw, &split(&[70.0, 30.0, 0.0]), 50_000), 2), 0);
     }
+}
+
+#[test]
+fn a_seeded_salt_repeats() {
+    let salt = |seed, name: &str| Draw::Seeded(seed).salt(&name.parse().unwrap()).unwrap();
+    // Computed by another program: a release must not change it.
+    assert_eq!(salt(7, "auth"), 4_452_048_088_238_319_454);
+    let mut salts = std::collections::BTreeSet::new();
+    for seed in 0..100 {
+        for name in ["auth", "auti", "orders", "a", "b"] {
+            assert_eq!(salt(seed, name), salt(seed, name));
+            assert!(salts.insert(salt(seed, name)), "{seed} {name}");
+        }
+    }
+    assert_eq!(Draw::Exact.salt(&"auth".parse().unwrap()), None);
+    assert_eq!(Draw::Random.salt(&"auth".parse().unwrap()), None);
+}
+
+#[test]
+fn seeded_keys_and_draws_are_unrelated() {
+    // The slot of one key and the first drawn point, as parts of the whole, over many seeds.
+    let pairs: Vec<(f64, f64)> = (0..500)
+        .map(|seed| {
+            let draw = Draw::Seeded(seed);
+            let salt = draw.salt(&"auth".parse().unwrap()).unwrap();
+            let slot = f64::from(Point::from_key(salt, b"alice").get()) / 10_000.0;
+            let first = drawn(draw, &hundredths(), 1)[0];
+            (slot, first as f64 / 100.0)
+        })
+        .collect();
+    let mean = |value: fn(&(f64, f64)) -> f64| pairs.iter().map(value).sum::<f64>() / pairs.len() as f64;
+    let covariance = mean(|(slot, first)| slot * first) - mean(|(slot, _)| *slot) * mean(|(_, first)| *first);
+    // Of two independent uniform numbers the correlation over 500 pairs is below 0.18 in all but 1 of 10,000 cases.
+    assert!((covariance * 12.0).abs() < 0.18, "correlation {}", covariance * 12.0);
+}
+
+/// 100 versions at 1 percent each: the position of the drawn version is the percentile of the point.
+fn hundredths() -> Split {
+    split(&[1.0; 100])
 }

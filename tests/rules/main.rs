@@ -11,6 +11,8 @@ mod metrics;
 mod names;
 mod replicas;
 mod scale;
+#[cfg(feature = "serde")]
+mod serde;
 mod slots;
 mod splits;
 mod support;

@@ -1,7 +1,7 @@
 //! What is a name, a weight, a base URL, a health path, and what is refused.
 
 use proptest::prelude::*;
-use tower_canary::routing::HealthPath;
+use tower_canary::routing::{HealthPath, Reason};
 use tower_canary::{Backend, ServiceName, VersionName, Weight};
 
 #[test]
@@ -203,4 +203,42 @@ fn no_spelling_of_a_dot_segment_is_a_health_path_or_a_base_path() {
         assert!(format!("http://a{path}").parse::<Backend>().is_err(), "{path}");
     }
     assert!("/a..b/x?y=../z".parse::<HealthPath>().is_ok());
+}
+
+#[test]
+fn values_convert_from_and_to_text() {
+    let url = "http://a:1/b";
+    let backend = Backend::try_from(url).unwrap();
+    assert_eq!((backend.as_ref(), backend.to_string().as_str()), (url, url));
+    assert_eq!(Backend::try_from(url.to_owned()), url.parse());
+    let path = HealthPath::try_from("/healthz").unwrap();
+    assert_eq!((path.as_ref(), path.to_string().as_str()), ("/healthz", "/healthz"));
+    assert_eq!(HealthPath::try_from("/healthz".to_owned()), "/healthz".parse());
+    let name = VersionName::try_from("v1").unwrap();
+    assert_eq!((name.as_ref(), VersionName::try_from("v1".to_owned())), ("v1", "v1".parse()));
+    assert_eq!(ServiceName::try_from("Auth"), "Auth".parse());
+    assert_eq!(Weight::try_from("12.5"), Weight::try_from(12.5));
+    assert_eq!(Weight::try_from("12.555"), "12.555".parse());
+}
+
+#[test]
+fn whole_percentages_are_constants() {
+    const TENTH: Weight = Weight::from_percent(10);
+    assert_eq!((TENTH.hundredths(), Weight::from_percent(0)), (1_000, Weight::ZERO));
+    assert_eq!(Weight::from_percent(100), Weight::FULL);
+    assert!(std::panic::catch_unwind(|| Weight::from_percent(101)).is_err());
+}
+
+#[test]
+fn equal_backends_hash_alike() {
+    let spellings = ["http://a/b", "HTTP://A/b/", "http://a/b//"].map(|url| url.parse::<Backend>().unwrap());
+    assert_eq!(std::collections::HashSet::from(spellings).len(), 1);
+}
+
+#[test]
+fn reasons_are_read_back() {
+    for reason in Reason::ALL {
+        assert_eq!(reason.to_string().parse(), Ok(*reason));
+    }
+    assert!("Key".parse::<Reason>().is_err());
 }

@@ -71,8 +71,8 @@ proptest! {
         let route = Route::compile(split.clone());
         let mut drawn = std::collections::BTreeMap::<_, u16>::new();
         for point in (0..10_000).map(|p| Point::new(p).unwrap()) {
-            prop_assert_eq!(route.holder(point).map(|v| &v.name), split.slots().version_at(point.get()));
-            if let Some(version) = route.at(point) {
+            prop_assert_eq!(route.version_of_slot(point).map(|v| &v.name), split.slots().version_at(point.get()));
+            if let Some(version) = route.version_at(point) {
                 *drawn.entry(version.id).or_default() += 1;
             }
         }

@@ -1,0 +1,92 @@
+//! A version to add to a service.
+
+use std::fmt;
+
+use super::backend::Backend;
+use super::health_path::HealthPath;
+use super::instances::Instances;
+use super::name::VersionName;
+use super::weight::Weight;
+
+/// A version to add to a service: the content of [`Change::Register`](super::Change::Register).
+///
+/// ```
+/// use tower_canary::routing::{Change, Registration};
+///
+/// let canary = Registration::new("v1.1".parse()?, "http://10.0.0.2:8080".parse()?)
+///     .with_weight("10".parse()?)
+///     .with_health_path("/healthz".parse()?);
+/// assert_eq!(canary.to_string(), "v1.1 at http://10.0.0.2:8080 with 10 %");
+/// let change = Change::Register(canary);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Registration {
+    /// The name of the version.
+    pub version: VersionName,
+    // Private until stores keep more than one base URL of a version.
+    pub(super) instances: Instances,
+    /// The weight that the version gets immediately. `None` is the default: 100 percent for the first active version of
+    /// the service, 0 for a later one.
+    pub weight: Option<Weight>,
+    /// Whether the version is active.
+    pub active: bool,
+    /// The health path of the service. `None` leaves it as it is.
+    pub health_path: Option<HealthPath>,
+}
+
+impl Registration {
+    /// Creates the registration of an active version with the default weight.
+    #[must_use]
+    pub fn new(version: VersionName, backend: Backend) -> Self {
+        Self { version, instances: backend.into(), weight: None, active: true, health_path: None }
+    }
+
+    /// Gives the version a weight immediately. The other active versions share the rest as after
+    /// [`Change::set_weight`](super::Change::set_weight). Default: no traffic, except for the first active version.
+    #[must_use]
+    pub fn with_weight(self, weight: Weight) -> Self {
+        Self { weight: Some(weight), ..self }
+    }
+
+    /// Sets the health path of the service, for all of its versions. Default: the path stays as it is.
+    #[must_use]
+    pub fn with_health_path(self, path: HealthPath) -> Self {
+        Self { health_path: Some(path), ..self }
+    }
+
+    /// Registers the version as active or inactive. Default: active.
+    ///
+    /// ```
+    /// use tower_canary::routing::Registration;
+    ///
+    /// let parked = Registration::new("v1.2".parse()?, "http://10.0.0.3:8080".parse()?).with_active(false);
+    /// assert_eq!(parked.to_string(), "v1.2 at http://10.0.0.3:8080, inactive");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_active(self, active: bool) -> Self {
+        Self { active, ..self }
+    }
+
+    /// Returns the base URLs of the version.
+    #[must_use]
+    pub const fn instances(&self) -> &Instances {
+        &self.instances
+    }
+}
+
+impl fmt::Display for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at ", self.version)?;
+        for (i, backend) in self.instances.iter().enumerate() {
+            let separator = if i == 0 { "" } else { " and " };
+            write!(f, "{separator}{backend}")?;
+        }
+        if let Some(weight) = self.weight {
+            write!(f, " with {weight} %")?;
+        }
+        f.write_str(if self.active { "" } else { ", inactive" })
+    }
+}

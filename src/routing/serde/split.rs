@@ -1,0 +1,122 @@
+//! Splits and their versions, as stores keep them.
+//!
+//! Unknown fields are ignored, so that a release reads the fields it knows of what a later release wrote.
+
+use std::time::SystemTime;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::routing::health_path::HealthPath;
+use crate::routing::instances::Instances;
+use crate::routing::name::{ServiceName, VersionName};
+use crate::routing::slots::SlotMap;
+use crate::routing::split::{Split, SplitParts};
+use crate::routing::version::{Version, VersionShare};
+use crate::routing::version_id::VersionId;
+use crate::routing::weight::Weight;
+
+/// Implements the traits by the fields of a struct that serde derives them for remotely.
+macro_rules! impl_by_fields {
+    ($($name:ident: $fields:ident),+) => {$(
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                $fields::serialize(self, serializer)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $fields::deserialize(deserializer)
+            }
+        }
+    )+};
+}
+
+impl_by_fields!(Version: VersionFields, VersionShare: VersionShareFields, SplitParts: SplitPartsFields);
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Version", rename_all = "camelCase")]
+struct VersionFields {
+    id: VersionId,
+    name: VersionName,
+    instances: Instances,
+    weight: Weight,
+    active: bool,
+    #[serde(with = "millis")]
+    created_at: SystemTime,
+    #[serde(with = "millis")]
+    updated_at: SystemTime,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "VersionShare")]
+struct VersionShareFields {
+    version: VersionName,
+    weight: Weight,
+    active: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "SplitParts", rename_all = "camelCase")]
+struct SplitPartsFields {
+    service: ServiceName,
+    #[serde(with = "hex")]
+    salt: u64,
+    generation: u64,
+    #[serde(default)]
+    pin_epoch: u64,
+    #[serde(default)]
+    health_path: Option<HealthPath>,
+    versions: Vec<Version>,
+    slots: SlotMap,
+}
+
+impl Serialize for Split {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.clone().into_parts().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Split {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (split, _was_repaired) = Self::from_parts(SplitParts::deserialize(deserializer)?);
+        Ok(split)
+    }
+}
+
+/// A time as milliseconds since the Unix epoch: the resolution of the stores. An earlier time is written as 0.
+mod millis {
+    use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+        let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        serializer.serialize_u64(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SystemTime, D::Error> {
+        let since_epoch = Duration::from_millis(u64::deserialize(deserializer)?);
+        let time = UNIX_EPOCH.checked_add(since_epoch);
+        time.ok_or_else(|| D::Error::custom("the time is too late: give milliseconds since the Unix epoch"))
+    }
+}
+
+/// A number of 64 bits as 16 hexadecimal digits: many readers of JSON lose bits of numbers above 2^53.
+mod hex {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{number:016x}"))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        let digits = String::deserialize(deserializer)?;
+        if digits.len() != 16 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(D::Error::custom("not a salt: write 16 hexadecimal digits"));
+        }
+        u64::from_str_radix(&digits, 16).map_err(D::Error::custom)
+    }
+}
