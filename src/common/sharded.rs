@@ -1,31 +1,33 @@
-//! A value per shard, so that threads at work at once write no cache line in common.
+//! One value per shard, so that threads do not write the same cache line.
 
 use std::cell::Cell;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::available_parallelism;
 
-/// More shards than this buy nothing but memory.
+/// The most shards. More cost memory and gain nothing that was measured.
 const MAX_SHARDS: usize = 16;
 
-/// How many shards there are: a power of two. Asking the system takes longer than publishing a route.
+/// The number of shards: a power of two. It is read once, because the system call takes longer than to publish a route.
 static COUNT: LazyLock<usize> =
     LazyLock::new(|| available_parallelism().map_or(1, |n| n.get().next_power_of_two().min(MAX_SHARDS)));
 
-/// One value per shard; a thread always finds the same one.
+/// One value per shard. A thread always uses the same one. The number of values is a power of two, at most 16.
 #[derive(Debug)]
 pub(crate) struct Sharded<T>(Box<[Padded<T>]>);
 
-// Two lines of 64 bytes: processors fetch them in pairs.
+// Two cache lines of 64 bytes, because processors fetch lines in pairs.
 #[derive(Debug)]
 #[repr(align(128))]
 struct Padded<T>(T);
 
-/// The shard of the running thread.
+/// The shard of a thread.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shard(usize);
 
 impl Shard {
+    /// Returns the shard of the running thread.
+    ///
     /// Threads get shards in turn, so as many threads as there are processors share none.
     #[inline]
     pub(crate) fn current() -> Self {
@@ -35,30 +37,34 @@ impl Shard {
         if mine != usize::MAX {
             return Self(mine);
         }
+        // Relaxed: only the number counts, and each thread gets another one by the atomicity of the addition.
         let mine = NEXT.fetch_add(1, Ordering::Relaxed) % MAX_SHARDS;
         MINE.set(mine);
         Self(mine)
     }
 
-    /// Its own of the values that [`per_shard`] made.
+    /// Returns the value of this shard among those that [`per_shard`] created.
     #[inline]
     pub(crate) fn of<T>(self, values: &[T]) -> &T {
-        // The count is a power of two.
+        // A mask instead of a remainder: the number of values is a power of two.
         &values[self.0 & (values.len() - 1)]
     }
 }
 
-/// What is only read, or keeps lines apart by itself: `make` is given the number of a shard and how many there are.
+/// Creates one value per shard without padding, for values that are only read or that keep apart by themselves.
+///
+/// `make` gets the number of a shard and the number of shards.
 pub(crate) fn per_shard<T>(make: impl Fn(usize, usize) -> T) -> Box<[T]> {
     (0..*COUNT).map(|i| make(i, *COUNT)).collect()
 }
 
 impl<T> Sharded<T> {
-    /// `make` is given the number of a shard and how many there are.
+    /// Creates one value per shard. `make` gets the number of a shard and the number of shards.
     pub(crate) fn new(make: impl Fn(usize, usize) -> T) -> Self {
         Self(per_shard(|i, count| Padded(make(i, count))))
     }
 
+    /// Returns the value of `shard`.
     #[inline]
     pub(crate) fn at(&self, shard: Shard) -> &T {
         &shard.of(&self.0).0

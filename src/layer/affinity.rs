@@ -8,7 +8,7 @@ use std::sync::Arc;
 use http::header::HeaderName;
 
 use super::cookies;
-use super::target::RequestHead;
+use super::head::RequestHead;
 use crate::routing::Point;
 
 /// Where the key of a request is found, by which its user is kept with one version: the first source that has one.
@@ -150,7 +150,7 @@ impl fmt::Debug for Source {
 impl Source {
     fn key<'a>(&self, head: &RequestHead<'a>) -> Option<Cow<'a, [u8]>> {
         match self {
-            Self::Header(name) => Some(head.only(name)?.as_bytes().into()),
+            Self::Header(name) => Some(head.single(name)?.as_bytes().into()),
             Self::Cookie(name) => {
                 let first = cookies::pairs(head.headers).find_map(|pair| cookies::value(pair, name))?;
                 Some(first.into())

@@ -8,12 +8,13 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::traffic::Flight;
+use crate::traffic::InFlight;
 
 pin_project! {
-    /// The body of a response: the client's own, frame by frame with its trailers, or an answer of the layer.
+    /// The response body: the client's own, frame by frame with its trailers, or a response of the layer.
     ///
-    /// The request counts as in flight until the body has ended, has failed or is dropped.
+    /// The request counts as in flight until the body has ended, has failed or is dropped. Dropped before its end, the
+    /// request counts as [`Cancelled`](crate::traffic::Outcome::Cancelled).
     #[derive(Debug)]
     pub struct ResponseBody<B> {
         #[pin]
@@ -25,21 +26,26 @@ pin_project! {
     #[project = KindProj]
     #[derive(Debug)]
     enum Kind<B> {
-        Upstream { #[pin] body: B, flight: Option<Flight>, clean: Option<fn(&mut HeaderMap)> },
+        Upstream {
+            #[pin]
+            body: B,
+            in_flight: Option<InFlight>,
+            clean_trailers: Option<fn(&mut HeaderMap)>,
+        },
         Local { bytes: Bytes },
     }
 }
 
 impl<B> ResponseBody<B> {
-    pub(crate) const fn upstream(body: B, flight: Option<Flight>) -> Self {
-        Self { kind: Kind::Upstream { body, flight, clean: None } }
+    pub(crate) const fn upstream(body: B, in_flight: Option<InFlight>) -> Self {
+        Self { kind: Kind::Upstream { body, in_flight, clean_trailers: None } }
     }
 
-    /// Has `clean` take out of trailers what may not pass.
+    /// Removes from trailers what `clean_trailers` removes.
     #[cfg(feature = "proxy")]
-    pub(crate) fn with_trailers(mut self, cleaning: fn(&mut HeaderMap)) -> Self {
-        if let Kind::Upstream { clean, .. } = &mut self.kind {
-            *clean = Some(cleaning);
+    pub(crate) fn with_trailers(mut self, clean: fn(&mut HeaderMap)) -> Self {
+        if let Kind::Upstream { clean_trailers, .. } = &mut self.kind {
+            *clean_trailers = Some(clean);
         }
         self
     }
@@ -48,8 +54,10 @@ impl<B> ResponseBody<B> {
         Self { kind: Kind::Local { bytes } }
     }
 
-    /// The client's body, which is then no longer counted as in flight, and counts as cancelled unless it has ended; `None`
-    /// for an answer of the layer.
+    /// Returns the client's body, or `None` for a response of the layer.
+    ///
+    /// The request is no longer in flight then. Unless the body has ended, the request counts as
+    /// [`Cancelled`](crate::traffic::Outcome::Cancelled).
     #[must_use]
     pub fn into_inner(self) -> Option<B> {
         match self.kind {
@@ -59,33 +67,38 @@ impl<B> ResponseBody<B> {
     }
 }
 
-/// Notes how the request goes on by what came of its answer.
+/// Records what `frame` means for the request: `rest` is the body after it.
 ///
-/// A server does not ask for more once trailers came, or as many bytes as were announced.
+/// The response is complete with its trailers or its last announced byte. A server asks for no frame after either, so the
+/// end of the body itself may never be seen.
 #[inline]
-fn note<B: Body>(flight: &mut Option<Flight>, frame: Option<&Result<Frame<B::Data>, B::Error>>, rest: &B) {
-    let Some(noted) = flight else { return };
+fn record_frame<B: Body>(
+    in_flight: &mut Option<InFlight>,
+    frame: Option<&Result<Frame<B::Data>, B::Error>>,
+    rest: &B,
+) {
+    let Some(request) = in_flight else { return };
     match frame {
         Some(Ok(frame)) => match frame.trailers_ref() {
             Some(trailers) => {
-                noted.trailers(trailers);
-                noted.completed();
+                request.record_trailers(trailers);
+                request.complete();
             }
-            None if rest.is_end_stream() || rest.size_hint().exact() == Some(0) => noted.completed(),
+            None if rest.is_end_stream() || rest.size_hint().exact() == Some(0) => request.complete(),
             None => {}
         },
         Some(Err(_)) => {
-            noted.failed();
-            *flight = None;
+            request.fail();
+            *in_flight = None;
         }
         None => {
-            noted.completed();
-            *flight = None;
+            request.complete();
+            *in_flight = None;
         }
     }
 }
 
-/// Empty: what tower-http's `Timeout` answers with.
+/// An empty body, which tower-http's `Timeout` needs for its response.
 impl<B> Default for ResponseBody<B> {
     fn default() -> Self {
         Self::from_bytes(Bytes::new())
@@ -105,10 +118,10 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         match self.project().kind.project() {
-            KindProj::Upstream { mut body, flight, clean } => {
+            KindProj::Upstream { mut body, in_flight, clean_trailers } => {
                 let mut frame = ready!(body.as_mut().poll_frame(cx));
-                note(flight, frame.as_ref(), &*body);
-                if let (Some(clean), Some(Ok(frame))) = (clean, &mut frame)
+                record_frame(in_flight, frame.as_ref(), &*body);
+                if let (Some(clean), Some(Ok(frame))) = (clean_trailers, &mut frame)
                     && let Some(trailers) = frame.trailers_mut()
                 {
                     clean(trailers);

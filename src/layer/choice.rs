@@ -1,10 +1,11 @@
-//! What was chosen for a request, for those who want to know.
+//! The choice for a request, for the application.
 
 use crate::handle::Choice;
 use crate::routing::{Reason, ServiceName, VersionName};
 
-/// Which version a request was given: in the request's and the response's extensions when the layer is told so by
-/// [`with_choice`](super::WeightedVersionLayer::with_choice).
+/// The version that a request was given, in the extensions of the request and of the response.
+///
+/// The layer adds it if [`with_choice`](super::WeightedVersionLayer::with_choice) is set.
 ///
 /// ```
 /// use http::{Request, Response};
@@ -31,16 +32,16 @@ use crate::routing::{Reason, ServiceName, VersionName};
 pub struct VersionChoice {
     /// The service the request was for.
     pub service: ServiceName,
-    /// The version it was given.
+    /// The version that the request was given.
     pub version: VersionName,
-    /// Which rule gave it.
+    /// The rule that chose the version.
     pub reason: Reason,
-    /// The generation of the split that the rule was applied to.
+    /// The generation of the split that the rule used.
     pub generation: u64,
 }
 
 impl VersionChoice {
-    pub(super) fn of(choice: &Choice<'_>) -> Self {
+    pub(super) fn new(choice: &Choice<'_>) -> Self {
         Self {
             service: choice.split.service().clone(),
             version: choice.split.versions()[choice.version].name.clone(),

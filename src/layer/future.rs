@@ -5,20 +5,22 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::header::{HeaderMap, SET_COOKIE};
+use http::header::HeaderMap;
 use http::{Response, StatusCode, Version};
 use http_body::Body;
 use pin_project_lite::pin_project;
 
+use super::annotations::Annotations;
 use super::body::ResponseBody;
 use super::overriding::Refused;
 use super::rejection::Rejection;
-use super::service::{Companion, Extras};
 use crate::common::grpc::is_grpc;
-use crate::traffic::Flight;
+use crate::traffic::InFlight;
 
-/// In the extensions of a response that switches protocols (101), as for a WebSocket: the request counts as in flight for
-/// as long as it is kept. Whoever bridges the tunnel takes it along, so that it shows when a version is idle.
+/// Counts a request whose response switches protocols (101), such as a WebSocket handshake, as in flight while it exists.
+///
+/// The layer puts it into the response's extensions. Code that bridges the tunnel keeps it until the tunnel is closed, so
+/// that [`is_drained`](crate::RoutingHandle::is_drained) does not report a version with open tunnels as drained.
 ///
 /// ```
 /// use http::Response;
@@ -32,11 +34,14 @@ use crate::traffic::Flight;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Tunnel {
-    _flight: Arc<Flight>,
+    _in_flight: Arc<InFlight>,
 }
 
 pin_project! {
-    /// The response to come of [`WeightedVersion`](super::WeightedVersion). Not boxed.
+    /// The response future of [`WeightedVersion`](super::WeightedVersion). It is not boxed.
+    ///
+    /// Dropped before the response head arrived, the request ends as
+    /// [`Abandoned`](crate::traffic::Outcome::Abandoned).
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
         #[pin]
@@ -48,14 +53,23 @@ pin_project! {
     #[project = KindProj]
     #[derive(Debug)]
     enum Kind<F> {
-        Forwarded { #[pin] future: F, companion: Companion },
+        Forwarded {
+            #[pin]
+            inner: F,
+            in_flight: Option<InFlight>,
+            annotations: Option<Box<Annotations>>,
+        },
         Rejected { rejection: Rejection, grpc: bool, refused: Option<Refused> },
     }
 }
 
 impl<F> ResponseFuture<F> {
-    pub(super) const fn forwarded(future: F, companion: Companion) -> Self {
-        Self { kind: Kind::Forwarded { future, companion } }
+    pub(super) const fn forwarded(
+        inner: F,
+        in_flight: Option<InFlight>,
+        annotations: Option<Box<Annotations>>,
+    ) -> Self {
+        Self { kind: Kind::Forwarded { inner, in_flight, annotations } }
     }
 
     pub(super) fn rejected(rejection: Rejection, headers: &HeaderMap, refused: Option<Refused>) -> Self {
@@ -72,6 +86,20 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().kind.project() {
+            KindProj::Forwarded { inner, in_flight, annotations } => {
+                let result = ready!(inner.poll(cx));
+                // Taken, so that the request ends here even if the future is kept after it is ready.
+                let in_flight = in_flight.take();
+                match result {
+                    Ok(response) => Poll::Ready(Ok(finish(response, in_flight, annotations.take()))),
+                    Err(error) => {
+                        if let Some(mut in_flight) = in_flight {
+                            in_flight.fail();
+                        }
+                        Poll::Ready(Err(error))
+                    }
+                }
+            }
             KindProj::Rejected { rejection, grpc, refused } => {
                 let mut response = rejection.response(*grpc);
                 if let Some(refused) = refused {
@@ -79,67 +107,42 @@ where
                 }
                 Poll::Ready(Ok(response))
             }
-            KindProj::Forwarded { future, companion } => {
-                let answer = ready!(future.poll(cx));
-                let Companion { flight, extras } = std::mem::take(companion);
-                match answer {
-                    Ok(response) => Poll::Ready(Ok(answered(response, flight, extras))),
-                    Err(error) => {
-                        if let Some(mut flight) = flight {
-                            flight.failed();
-                        }
-                        Poll::Ready(Err(error))
-                    }
-                }
-            }
         }
     }
+}
+
+/// Records the response head, and hands the request in flight to the body or to the tunnel.
+#[inline]
+fn finish<R: Body>(
+    mut response: Response<R>,
+    mut in_flight: Option<InFlight>,
+    annotations: Option<Box<Annotations>>,
+) -> Response<ResponseBody<R>> {
+    if let Some(in_flight) = &mut in_flight {
+        record_head(in_flight, &response);
+    }
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS
+        && let Some(in_flight) = in_flight.take()
+    {
+        response.extensions_mut().insert(Tunnel { _in_flight: Arc::new(in_flight) });
+    }
+    if let Some(annotations) = annotations {
+        annotations.add_to(&mut response);
+    }
+    response.map(|body| ResponseBody::upstream(body, in_flight))
 }
 
 #[inline]
-fn answered<R: Body>(
-    mut response: Response<R>,
-    mut flight: Option<Flight>,
-    extras: Option<Box<Extras>>,
-) -> Response<ResponseBody<R>> {
-    if let Some(flight) = &mut flight {
-        flight.answered(response.status());
-        // gRPC is HTTP/2 alone, so that others need no look at what they are.
-        if response.version() == Version::HTTP_2
-            && response.status() == StatusCode::OK
-            && is_grpc(response.headers())
-        {
-            flight.answered_by_grpc(response.headers());
-        }
-        if response.body().is_end_stream() {
-            // The headers of an answer without a body are its last.
-            flight.trailers(response.headers());
-            flight.completed();
-        }
+fn record_head<R: Body>(in_flight: &mut InFlight, response: &Response<R>) {
+    in_flight.record_head(response.status());
+    // gRPC needs HTTP/2, so responses of other versions skip the comparison of their content type.
+    let may_be_grpc = response.version() == Version::HTTP_2 && response.status() == StatusCode::OK;
+    if may_be_grpc && is_grpc(response.headers()) {
+        in_flight.record_grpc_head(response.headers());
     }
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS
-        && let Some(flight) = flight.take()
-    {
-        response.extensions_mut().insert(Tunnel { _flight: Arc::new(flight) });
-    }
-    if let Some(extras) = extras {
-        (*extras).give(&mut response);
-    }
-    response.map(|body| ResponseBody::upstream(body, flight))
-}
-
-impl Extras {
-    #[cold]
-    fn give<B>(self, response: &mut Response<B>) {
-        let Self { choice, pin, refused } = self;
-        if let Some(choice) = choice {
-            response.extensions_mut().insert(choice);
-        }
-        if let Some(pin) = pin {
-            response.headers_mut().append(SET_COOKIE, pin);
-        }
-        if let Some(refused) = refused {
-            refused.note(response.headers_mut());
-        }
+    if response.body().is_end_stream() {
+        // Without a body, the headers hold what trailers would: gRPC calls this "trailers-only".
+        in_flight.record_trailers(response.headers());
+        in_flight.complete();
     }
 }

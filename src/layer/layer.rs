@@ -6,13 +6,20 @@ use super::affinity::Affinity;
 use super::overriding::Override;
 use super::rewrite::HostPolicy;
 use super::rules::Rules;
-use super::service::{Settings, WeightedVersion};
+use super::service::WeightedVersion;
+use super::settings::Settings;
+use super::source::Source;
 use super::target::Target;
+use super::uri_check::check_client;
 use crate::common::sharded::Sharded;
 use crate::handle::{RoutingHandle, Upstream};
 use crate::routing::Backend;
 
-/// Chooses a version of a backend for each request by weight. See the [module docs](super).
+/// Chooses a version of a backend for each request and rewrites the request to it. See the [module docs](super).
+///
+/// The client below is a [`Service`](tower_service::Service) that takes `http::Request<B>`, for any `B`, and returns
+/// `http::Response<R>` where `R: http_body::Body`. It must send each request to the scheme and authority of the request's
+/// URI. tonic's `Channel` does not: see [clients that ignore the URI](super#clients-that-ignore-the-uri).
 ///
 /// ```
 /// use tower_canary::layer::HostPolicy;
@@ -33,52 +40,52 @@ pub struct WeightedVersionLayer {
 }
 
 impl WeightedVersionLayer {
-    /// A layer that follows the routes of `handle` and finds a request's service by `target`.
+    /// Creates a layer that follows the routes of `handle` and finds a request's service by `target`.
     ///
-    /// The service need not exist yet: until it is published, requests for it are answered 404.
+    /// The service need not exist yet: until it is published, requests for it get 404.
     pub fn new(handle: &RoutingHandle, target: Target) -> Self {
-        let source = target.on(handle);
-        let host = HostPolicy::default();
-        let settings =
-            Settings { source, rules: None, host, fallback: None, tell: false, timed: true, traced: false };
+        let settings = Settings::new(Source::new(target, handle));
         Self { settings: Arc::new(settings), handle: handle.clone() }
     }
 
-    /// Keeps each user with one version, known by the key that `affinity` finds. Requests without a key are drawn.
+    /// Keeps each user with one version, by the key that `affinity` finds. Requests without a key are drawn by weight.
     ///
-    /// Costs the search for the key and its hash.
+    /// It costs the search for the key and its hash. See [`Affinity`] for an example.
     pub fn with_affinity(self, affinity: Affinity) -> Self {
         self.rule(|rules| rules.affinity = Some(affinity))
     }
 
-    /// Lets those whom the host trusts ask for a version, even one at weight 0. It comes before every other rule.
+    /// Lets requests that the application trusts ask for a version, even one at weight 0. It precedes every other rule.
+    ///
+    /// See [`Override`] for an example.
     pub fn with_override(self, overriding: Override) -> Self {
-        self.keeping(|rules| rules.overriding = Some(overriding))
+        self.zero_weight_rule(|rules| rules.overriding = Some(overriding))
     }
 
     /// Sends requests for an unknown service, or for one without an active version, to `backend`.
     ///
-    /// They arrive there as they came: a path segment that names a service is not stripped.
+    /// Their path stays as it was received: a segment that names a service is not stripped.
     pub fn with_fallback(self, backend: &Backend) -> Self {
         self.set(|settings| {
             settings.fallback = Some(Arc::new(Sharded::new(|shard, _| Upstream::new(backend, shard))))
         })
     }
 
-    /// What the backend sees as `Host`. Default: [`HostPolicy::Upstream`].
+    /// Sets which `Host` the backend gets. Default: [`HostPolicy::Upstream`].
     pub fn with_host(self, policy: HostPolicy) -> Self {
         self.set(|settings| settings.host = policy)
     }
 
     /// Puts a [`VersionChoice`](super::VersionChoice) into the extensions of the request and of the response.
     ///
-    /// Costs three allocations a request or more; off by default.
+    /// Off by default: it costs at least three allocations per request. See [`VersionChoice`](super::VersionChoice) for an
+    /// example.
     pub fn with_choice(self) -> Self {
-        self.set(|settings| settings.tell = true)
+        self.set(|settings| settings.expose_choice = true)
     }
 
-    /// Writes `canary.service`, `canary.version` and `canary.reason` into the span that the request is in, as far as it has
-    /// such fields: the host's, such as that of tower-http's `TraceLayer`. Off by default.
+    /// Records `canary.service`, `canary.version` and `canary.reason` in the current span, if the span has such fields.
+    /// Declare them where the application creates the span, for example in tower-http's `TraceLayer`. Off by default.
     ///
     /// ```
     /// use http::Request;
@@ -93,22 +100,23 @@ impl WeightedVersionLayer {
     /// let stack = tower::ServiceBuilder::new().layer(trace).layer(layer);
     /// ```
     pub fn with_span_fields(self) -> Self {
-        self.set(|settings| settings.traced = true)
+        self.set(|settings| settings.record_span_fields = true)
     }
 
-    /// Does without noting how long requests take, which costs two readings of the clock a request.
+    /// Disables latency measurement, which reads the clock twice per request.
     ///
-    /// Requests are still counted, by reason and by outcome: see [`traffic`](crate::traffic).
+    /// Requests are still counted by reason and by outcome: see [`traffic`](crate::traffic).
     pub fn without_latencies(self) -> Self {
-        self.set(|settings| settings.timed = false)
+        self.set(|settings| settings.measure_latency = false)
     }
 
-    /// A rule that may choose active versions at weight 0.
-    pub(super) fn keeping(self, rule: impl FnOnce(&mut Rules)) -> Self {
-        self.handle.note_kept();
+    /// Sets a rule that may choose active versions at weight 0.
+    pub(super) fn zero_weight_rule(self, rule: impl FnOnce(&mut Rules)) -> Self {
+        self.handle.set_zero_weight_reachable();
         self.rule(rule)
     }
 
+    /// Sets a rule.
     pub(super) fn rule(self, rule: impl FnOnce(&mut Rules)) -> Self {
         self.set(|settings| rule(settings.rules.get_or_insert_default()))
     }
@@ -123,7 +131,8 @@ impl<S> Layer<S> for WeightedVersionLayer {
     type Service = WeightedVersion<S>;
 
     fn layer(&self, inner: S) -> WeightedVersion<S> {
-        // Its own, so that threads which make a service each do not fight for the count of one.
+        check_client::<S>();
+        // A copy per service: threads with a service each do not contend for one reference count.
         WeightedVersion::new(inner, Arc::new(Settings::clone(&self.settings)))
     }
 }

@@ -1,36 +1,70 @@
 //! The Tower middleware: chooses a version for each request and rewrites the request to it.
 //!
-//! [`WeightedVersionLayer`] wraps any HTTP client service: hyper-util's `Client`, reqwest through `tower-reqwest`, a
-//! `service_fn`. For each request it
+//! [`WeightedVersionLayer`] wraps any HTTP client service that follows the URI of a request: hyper-util's `Client`, reqwest
+//! through `tower-reqwest`, a `service_fn`. For each request it
 //!
-//! 1. finds the service the request is for ([`Target`]),
-//! 2. chooses a version by weight, from the route published last ([`RoutingHandle`]): the one that a tester asks for
-//!    ([`Override`]), else the one that its user is kept with, by a cookie (`PinCookie`) or by a key ([`Affinity`]), else the
-//!    next of the draw,
-//! 3. points the URI at the version's base URL, path and query bytes untouched, and sets `Host` ([`HostPolicy`]);
-//!    the HTTP version becomes 1.1, which a client for HTTP/2 raises again,
-//! 4. calls the client, and counts the request as in flight until the response's *body* has ended.
+//! 1. finds the service that the request is for ([`Target`]),
+//! 2. chooses a version from the route published last ([`RoutingHandle`]): the one that a trusted request asks for
+//!    ([`Override`]), else the one that the user is pinned to (`PinCookie`), else the one of the user's key ([`Affinity`]),
+//!    else the next one that is drawn by weight,
+//! 3. sets the URI's scheme and authority to the version's base URL and the `Host` header by [`HostPolicy`]. Path and query
+//!    keep their bytes. The HTTP version becomes 1.1, which an HTTP/2 client raises again,
+//! 4. calls the client, and counts the request as in flight until the response *body* has ended.
 //!
-//! It adds no allocation, but one for a path that is joined to a base path or loses a segment, one for a host with
-//! capitals or a `Host` made from the URI, those of [`with_choice`](WeightedVersionLayer::with_choice), and what pins,
-//! overrides that are used, and addresses as keys need. Errors are the
-//! client's own, untouched. What the layer answers by itself is a response with a problem document (RFC 9457); for gRPC,
-//! status 200 with `grpc-status` 14 (unavailable) for the first two rows and 3 (invalid argument) for the others:
+//! Errors are those that the client returns. Some responses are the layer's own, with a problem document (RFC 9457). A gRPC
+//! request gets status 200 with `grpc-status` 14 (unavailable) for the first two rows and 3 (invalid argument) for the
+//! others:
 //!
 //! | when | status | `type` |
 //! | --- | --- | --- |
-//! | no service of that name, or the request names none | 404 | `unknown-service` |
+//! | no service of that name is published, or the request names none | 404 | `unknown-service` |
 //! | the service has no active version | 503 | `no-active-version` |
-//! | the path does not fit behind the version's base path | 414 | `uri-too-long` |
+//! | the path is too long behind the version's base path | 414 | `uri-too-long` |
 //! | several `Host` headers, under [`HostPolicy::Preserve`] | 400 | `ambiguous-host` |
 //!
 //! With a [fallback](WeightedVersionLayer::with_fallback) the first two go there instead.
 //!
+//! # Allocations
+//!
+//! The layer allocates nothing for a request, with these exceptions:
+//!
+//! - one for a path that is joined to a base path or loses a segment,
+//! - one for a host with capital letters, or for a `Host` header that is made from the URI,
+//! - three or more for [`with_choice`](WeightedVersionLayer::with_choice),
+//! - a few for pins, for overrides that are used, and for client addresses as keys.
+//!
 //! # Place in a stack
 //!
-//! Outermost first: trace, authentication, retry, **this layer**, a time limit per attempt, the client. A retry
-//! outside draws again for each attempt, unless it is that of `failover`, which sends what could not be connected to
-//! elsewhere. Do not let a client follow redirects below the layer: it would leave the version that was chosen.
+//! Outermost first: trace, authentication, retry, **this layer**, a time limit per attempt, the client.
+//!
+//! - A retry outside of the layer draws again for each attempt. `failover` is a retry policy that tries another version if
+//!   one cannot be connected to.
+//! - Below the layer, do not let the client follow redirects: it would leave the version that was chosen.
+//! - A time limit outside of the layer, such as tower-http's `TimeoutLayer`, hides a slow version: its requests count as
+//!   [`Abandoned`](crate::traffic::Outcome::Abandoned), not as errors. Put a shorter one below the layer.
+//!
+//! # Clients that ignore the URI
+//!
+//! A client that replaces the scheme and authority of every request sends all of them to one version, while the figures
+//! show the weights. **tonic's `Channel` is such a client**, since it sets the origin that it was built for. Give the
+//! generated code a layered HTTP/2 client instead:
+//!
+//! ```
+//! use hyper_util::client::legacy::Client;
+//! use hyper_util::rt::TokioExecutor;
+//! use tonic_health::pb::health_client::HealthClient;
+//! use tower::Layer;
+//! use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
+//!
+//! # let handle = RoutingHandle::new();
+//! let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http();
+//! let layered = WeightedVersionLayer::new(&handle, Target::service("greeter".parse()?)).layer(client);
+//! let health = HealthClient::new(layered);
+//! # Ok::<(), tower_canary::routing::InvalidName>(())
+//! ```
+//!
+//! `examples/grpc.rs` is a whole program. Where the type of the client shows a `Channel`, the layer logs an error. For
+//! clients that only accept a base URL, such as a generated SDK, use [`RoutingHandle::choose`].
 //!
 //! # Example
 //!
@@ -49,7 +83,7 @@
 //! let handle = RoutingHandle::with_draw(Draw::Seeded(1));
 //! assert!(handle.publish(Route::compile(split)));
 //!
-//! // A client that answers with the host it was sent to.
+//! // A client that responds with the host that the request was sent to.
 //! let client = service_fn(|request: Request<String>| async move {
 //!     let host = request.uri().host().unwrap_or_default().to_owned();
 //!     Ok::<_, std::convert::Infallible>(Response::new(host))
@@ -68,14 +102,17 @@
 //! ```
 //!
 //! [`RoutingHandle`]: crate::RoutingHandle
+//! [`RoutingHandle::choose`]: crate::RoutingHandle::choose
 
 mod affinity;
+mod annotations;
 mod body;
 mod choice;
 mod cookies;
 #[cfg(feature = "failover")]
 pub mod failover;
 mod future;
+mod head;
 #[expect(
     clippy::module_inception,
     reason = "the parts of a middleware are named layer, service, future and body"
@@ -88,13 +125,17 @@ mod rejection;
 mod rewrite;
 mod rules;
 mod service;
+mod settings;
+mod source;
 mod target;
 mod tried;
+mod uri_check;
 
 pub use self::affinity::{Affinity, ClientAddress};
 pub use self::body::ResponseBody;
 pub use self::choice::VersionChoice;
 pub use self::future::{ResponseFuture, Tunnel};
+pub use self::head::RequestHead;
 pub use self::layer::WeightedVersionLayer;
 pub use self::overriding::Override;
 #[cfg(feature = "proxy")]
@@ -103,4 +144,4 @@ pub(crate) use self::overriding::REFUSED as OVERRIDE_REFUSED;
 pub use self::pin::{InvalidPinPrefix, InvalidPinSecret, PinCookie};
 pub use self::rewrite::HostPolicy;
 pub use self::service::WeightedVersion;
-pub use self::target::{RequestHead, Target};
+pub use self::target::Target;

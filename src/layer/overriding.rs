@@ -7,7 +7,7 @@ use http::header::{COOKIE, HeaderName, HeaderValue};
 use http::{HeaderMap, Request};
 
 use super::cookies;
-use super::target::RequestHead;
+use super::head::RequestHead;
 use crate::routing::Split;
 
 /// The header of a response whose request asked for a version and did not get it; its value says why.
@@ -94,7 +94,7 @@ impl Override {
         if !self.place.is_used(request.headers()) {
             return None;
         }
-        let trusted = (self.trusts)(&RequestHead::of(request));
+        let trusted = (self.trusts)(&RequestHead::new(request));
         let value = self.place.take(request.headers_mut())?;
         Some(Asked(if trusted { value } else { Err(Refused::NotTrusted) }))
     }

@@ -129,7 +129,7 @@ impl WeightedVersionLayer {
     /// Keeps users without a key with their version by a cookie. It comes before the key: who was pinned stays, and who
     /// has a key from the start needs no pin.
     pub fn with_pin(self, pin: PinCookie) -> Self {
-        self.keeping(|rules| rules.pinning = Some(Arc::new(pin)))
+        self.zero_weight_rule(|rules| rules.pinning = Some(Arc::new(pin)))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which rule chooses the version of a request: an override, else a pin, else its key, else the draw.
+//! The rules that choose the version of a request: an override, else a pin, else the key, else the draw.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,90 +6,90 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, Request};
 
 use super::affinity::Affinity;
+use super::head::RequestHead;
 use super::overriding::{Asked, Override, Refused};
-use super::target::RequestHead;
 use super::tried::Tried;
-use crate::handle::{Choice, NextDraw};
-use crate::routing::{Reason, Route, Split, Version};
+use crate::handle::{Choice, Pick, RouteSnapshot};
+use crate::routing::{Reason, Split, Version};
 
-/// The rules that a layer was given. Without any, each request is drawn.
+/// The rules of a layer. Without any of them, each request is drawn.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rules {
     pub(super) overriding: Option<Override>,
     pub(super) pinning: Option<Arc<dyn Pinning>>,
     pub(super) affinity: Option<Affinity>,
-    /// Whether what earlier attempts of a request came to counts.
+    /// Whether a request is sent to another version after its version could not be connected to.
     pub(super) failover: bool,
 }
 
-/// Keeps users with the version they were given, by what the layer told them.
+/// Keeps each user with one version by a value that the layer set in an earlier response.
 pub(super) trait Pinning: fmt::Debug + Send + Sync {
-    /// The position of the version that the request's user was given, if that still counts.
+    /// Returns the position of the version that the user is pinned to, if the pin is valid and the version active.
     fn pinned(&self, headers: &HeaderMap, split: &Split) -> Option<usize>;
 
-    /// The cookie that pins a user to `version`.
+    /// Returns the cookie that pins a user to `version`.
     fn cookie(&self, split: &Split, version: &Version) -> Option<HeaderValue>;
 }
 
-/// The version that a rule chooses, by its position in the split: none where it is that of no version.
-pub(super) type Picked = (Option<usize>, Reason);
-
 impl Rules {
-    /// Takes the override out of `request`, which the backend is not to see.
-    pub(super) fn take<B>(&self, request: &mut Request<B>) -> Option<Asked> {
+    /// Removes the override from `request`, so that no backend sees it, and returns what it asks for.
+    pub(super) fn take_override<B>(&self, request: &mut Request<B>) -> Option<Asked> {
         self.overriding.as_ref()?.take(request)
     }
 
-    /// What the rules make of a request that `asked` for a version. Notes in `refused` why it does not get what it asked
-    /// for.
+    /// Picks the version of a request that `asked` for a version, or did not. `refused` becomes the reason why the request
+    /// does not get what it asked for.
+    // Not inlined: the path of a layer without rules stays short.
+    #[inline(never)]
     pub(super) fn pick<B>(
         &self,
         request: &Request<B>,
         asked: Option<Asked>,
-        route: &Route,
-        next: NextDraw<'_>,
+        snapshot: &RouteSnapshot<'_>,
         refused: &mut Option<Refused>,
-    ) -> Picked {
-        match asked.map(|asked| asked.version(route.split())) {
-            // Who asks for a version is not sent to another, so it is not noted for the next attempt.
-            Some(Ok(version)) => return (Some(version), Reason::Override),
-            Some(Err(why)) => *refused = Some(why),
+    ) -> Pick {
+        match asked.map(|asked| asked.version(snapshot.split())) {
+            // An override never fails over, so the next attempt need not know of it.
+            Some(Ok(version)) => return Pick { version: Some(version), reason: Reason::Override },
+            Some(Err(reason)) => *refused = Some(reason),
             None => {}
         }
-        let Some(tried) = self.tried(request) else { return self.first(request, route, next) };
-        if tried.leads_elsewhere(route.split()) {
-            return (tried.another(route.split(), next.apart()), Reason::Failover);
+        let Some(tried) = self.tried(request) else { return self.first_pick(request, snapshot) };
+        if tried.leads_elsewhere(snapshot.split()) {
+            let version = tried.another(snapshot.split(), snapshot.failover_point());
+            return Pick { version, reason: Reason::Failover };
         }
-        let picked = self.first(request, route, next);
-        if let (Some(version), _) = picked {
-            tried.note(route.split(), version);
+        let pick = self.first_pick(request, snapshot);
+        if let Some(version) = pick.version {
+            tried.note(snapshot.split(), version);
         }
-        picked
+        pick
     }
 
-    /// What is known of earlier attempts, where it is asked for.
+    /// Returns the earlier attempts of the request, if the layer fails over.
     fn tried<'a, B>(&self, request: &'a Request<B>) -> Option<&'a Tried> {
         if self.failover { request.extensions().get() } else { None }
     }
 
-    /// The version that a request is for before anything has failed: its user's, else the next of the draw.
-    fn first<B>(&self, request: &Request<B>, route: &Route, next: NextDraw<'_>) -> Picked {
-        self.kept(request, route).unwrap_or_else(|| (route.index_at(next.point()), Reason::Draw))
+    /// Picks the version of a first attempt: by pin, by key, or by the draw.
+    fn first_pick<B>(&self, request: &Request<B>, snapshot: &RouteSnapshot<'_>) -> Pick {
+        let sticky = self.by_pin(request, snapshot).or_else(|| self.by_key(request, snapshot));
+        sticky.unwrap_or_else(|| snapshot.draw())
     }
 
-    /// The version that the request's user is kept with; `None` leaves it to the draw.
-    fn kept<B>(&self, request: &Request<B>, route: &Route) -> Option<Picked> {
-        if let Some(version) =
-            self.pinning.as_ref().and_then(|pin| pin.pinned(request.headers(), route.split()))
-        {
-            return Some((Some(version), Reason::Pin));
-        }
-        let slot = self.affinity.as_ref()?.slot(&RequestHead::of(request), route.split().salt())?;
-        Some((route.index_of_slot(slot), Reason::Key))
+    fn by_pin<B>(&self, request: &Request<B>, snapshot: &RouteSnapshot<'_>) -> Option<Pick> {
+        let version = self.pinning.as_ref()?.pinned(request.headers(), snapshot.split())?;
+        Some(Pick { version: Some(version), reason: Reason::Pin })
     }
 
-    /// The cookie that keeps a user with the version that was drawn.
-    pub(super) fn pin(&self, choice: &Choice<'_>) -> Option<HeaderValue> {
+    fn by_key<B>(&self, request: &Request<B>, snapshot: &RouteSnapshot<'_>) -> Option<Pick> {
+        let slot = self.affinity.as_ref()?.slot(&RequestHead::new(request), snapshot.split().salt())?;
+        Some(snapshot.by_slot(slot))
+    }
+
+    /// Returns the cookie that pins the user to the version that was drawn.
+    #[inline(never)]
+    pub(super) fn pin_cookie(&self, choice: &Choice<'_>) -> Option<HeaderValue> {
         let pinning = self.pinning.as_ref().filter(|_| choice.reason == Reason::Draw)?;
         let version = choice.split.versions().get(choice.version)?;
         pinning.cookie(choice.split, version)

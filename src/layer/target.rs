@@ -4,14 +4,16 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use http::header::{HOST, HeaderMap, HeaderName};
-use http::{Extensions, HeaderValue, Method, Request, Uri};
+use http::header::HeaderName;
 
-use super::rules::Picked;
-use crate::handle::{Cell, Choice, NextDraw, NoChoice, RoutingHandle};
-use crate::routing::{Route, ServiceName};
+use super::head::RequestHead;
+use crate::routing::ServiceName;
 
 /// How a layer finds the service that a request is for.
+///
+/// A request whose service is not found, or not published, goes to the layer's
+/// [fallback](super::WeightedVersionLayer::with_fallback) or gets 404. A `debug` event of this crate names what the layer
+/// looked for.
 ///
 /// ```
 /// use tower_canary::Target;
@@ -20,21 +22,26 @@ use crate::routing::{Route, ServiceName};
 /// let by_path = Target::path_segment(); // /auth/login goes to auth as /login
 /// let by_host = Target::subdomain_of("example.com"); // auth.example.com
 /// let by_tenant = Target::from_fn(|head| head.headers.get("x-tenant")?.to_str().ok()?.parse().ok());
+/// assert_eq!(by_host.to_string(), "subdomain of example.com");
 /// # Ok::<(), tower_canary::routing::InvalidName>(())
 /// ```
 #[derive(Clone)]
-pub struct Target(Kind);
+pub struct Target(pub(super) Kind);
 
 #[derive(Clone)]
-enum Kind {
+pub(super) enum Kind {
     Service(ServiceName),
     Lookup(Lookup),
 }
 
+/// A target that is different for each request.
 #[derive(Clone)]
 pub(super) enum Lookup {
-    PathSegment { strip: bool },
+    PathSegment {
+        strip: bool,
+    },
     Host,
+    /// With the dot in front of the domain, in lower case.
     Subdomain(Arc<str>),
     Header(HeaderName),
     Extension,
@@ -43,211 +50,125 @@ pub(super) enum Lookup {
 
 type Function = dyn Fn(&RequestHead<'_>) -> Option<ServiceName> + Send + Sync;
 
-/// A request without its body, as a host's own function sees it.
-///
-/// ```
-/// use tower_canary::Target;
-///
-/// let target = Target::from_fn(|head| match head.uri.path().starts_with("/v2/") {
-///     true => "orders".parse().ok(),
-///     false => None,
-/// });
-/// ```
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct RequestHead<'a> {
-    /// The method.
-    pub method: &'a Method,
-    /// The URI as it came.
-    pub uri: &'a Uri,
-    /// The headers as they came.
-    pub headers: &'a HeaderMap,
-    /// The extensions.
-    pub extensions: &'a Extensions,
+/// The name of a service as a lookup found it.
+pub(super) enum FoundName<'a> {
+    /// Part of the request. It need not be a valid name.
+    Text(Cow<'a, str>),
+    /// Returned by a function of the application.
+    Service(ServiceName),
 }
 
 impl Target {
-    /// Every request is for `service`. The fastest: the service is looked up once, not per request.
+    /// Sends every request to `service`. The fastest target: the service is looked up once, not per request.
     #[must_use]
     pub const fn service(service: ServiceName) -> Self {
         Self(Kind::Service(service))
     }
 
-    /// The first segment of the path names the service and is stripped: `/auth/login` goes to `auth` as `/login`.
+    /// Takes the service from the first segment of the path and strips it: `/auth/login` goes to `auth` as `/login`.
     #[must_use]
     pub const fn path_segment() -> Self {
         Self(Kind::Lookup(Lookup::PathSegment { strip: true }))
     }
 
-    /// The first segment of the path names the service and stays: `/auth/login` goes to `auth` as `/auth/login`.
+    /// Takes the service from the first segment of the path and leaves it: `/auth/login` goes to `auth` as `/auth/login`.
     #[must_use]
     pub const fn path_segment_unstripped() -> Self {
         Self(Kind::Lookup(Lookup::PathSegment { strip: false }))
     }
 
-    /// The host names the service, without its port and in lower case: a service called `auth.example.com`.
+    /// Takes the service from the host, without its port and in lower case: a service called `auth.example.com`.
     ///
-    /// It is the URI's host where there is one (HTTP/2, absolute form), else the `Host` header's.
+    /// The host is the URI's if it has one (HTTP/2, absolute form), else the `Host` header's.
     #[must_use]
     pub const fn host() -> Self {
         Self(Kind::Lookup(Lookup::Host))
     }
 
-    /// What stands in front of `domain` in the host names the service: `auth.example.com` is for `auth`.
+    /// Takes the service from the labels in front of `domain` in the host: `auth.example.com` goes to `auth`.
     #[must_use]
     pub fn subdomain_of(domain: &str) -> Self {
         Self(Kind::Lookup(Lookup::Subdomain(format!(".{}", domain.to_ascii_lowercase()).into())))
     }
 
-    /// The header `name` names the service. Several of them name none.
+    /// Takes the service from the header `name`. A request with several such headers has no service.
     #[must_use]
     pub const fn header(name: HeaderName) -> Self {
         Self(Kind::Lookup(Lookup::Header(name)))
     }
 
-    /// A [`ServiceName`] in the request's extensions, put there by the host.
+    /// Takes the service from the [`ServiceName`] that the application put into the request's extensions.
     #[must_use]
     pub const fn extension() -> Self {
         Self(Kind::Lookup(Lookup::Extension))
     }
 
-    /// The host's own `function`. `None` is answered like an unknown service.
+    /// Takes the service from a `function` of the application. A request for which it returns `None` has no service.
     #[must_use]
     pub fn from_fn(
         function: impl Fn(&RequestHead<'_>) -> Option<ServiceName> + Send + Sync + 'static,
     ) -> Self {
         Self(Kind::Lookup(Lookup::Function(Arc::new(function))))
     }
-
-    pub(super) fn on(self, handle: &RoutingHandle) -> Source {
-        match self.0 {
-            Kind::Service(service) => Source::Fixed(handle.cell(&service)),
-            Kind::Lookup(lookup) => Source::Lookup(handle.clone(), lookup),
-        }
-    }
 }
 
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Target({self})")
+    }
+}
+
+/// Writes the target in a few words, for logs.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Kind::Service(service) => write!(f, "Target::service({service})"),
-            Kind::Lookup(lookup) => fmt::Debug::fmt(lookup, f),
+            Kind::Service(service) => write!(f, "service {service}"),
+            Kind::Lookup(lookup) => lookup.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Lookup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PathSegment { .. } => f.write_str("path segment"),
+            Self::Host => f.write_str("host"),
+            Self::Subdomain(suffix) => write!(f, "subdomain of {}", suffix.trim_start_matches('.')),
+            Self::Header(name) => write!(f, "header {name}"),
+            Self::Extension => f.write_str("extension"),
+            Self::Function(_) => f.write_str("function"),
         }
     }
 }
 
 impl fmt::Debug for Lookup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::PathSegment { strip: true } => f.write_str("Target::path_segment()"),
-            Self::PathSegment { strip: false } => f.write_str("Target::path_segment_unstripped()"),
-            Self::Host => f.write_str("Target::host()"),
-            Self::Subdomain(domain) => {
-                write!(f, "Target::subdomain_of({:?})", domain.trim_start_matches('.'))
-            }
-            Self::Header(name) => write!(f, "Target::header({name})"),
-            Self::Extension => f.write_str("Target::extension()"),
-            Self::Function(_) => f.write_str("Target::from_fn(..)"),
-        }
-    }
-}
-
-impl<'a> RequestHead<'a> {
-    pub(super) fn of<B>(request: &'a Request<B>) -> Self {
-        Self {
-            method: request.method(),
-            uri: request.uri(),
-            headers: request.headers(),
-            extensions: request.extensions(),
-        }
-    }
-
-    /// The host the request was sent to, without its port.
-    fn host(&self) -> Option<&'a str> {
-        if let Some(authority) = self.uri.authority() {
-            return Some(authority.host());
-        }
-        let text = self.single(&HOST)?;
-        Some(text.split_once(':').map_or(text, |(host, _port)| host))
-    }
-
-    fn single(&self, name: &HeaderName) -> Option<&'a str> {
-        self.only(name)?.to_str().ok()
-    }
-
-    /// The header `name`, where there are not several.
-    pub(super) fn only(&self, name: &HeaderName) -> Option<&'a HeaderValue> {
-        let mut values = self.headers.get_all(name).iter();
-        values.next().filter(|_| values.next().is_none())
-    }
-}
-
-/// Where a layer's routes come from: a target bound to a handle.
-#[derive(Clone, Debug)]
-pub(super) enum Source {
-    Fixed(Arc<Cell>),
-    Lookup(RoutingHandle, Lookup),
-}
-
-impl Source {
-    /// Gives `choose` the request, the version that `pick` chose, and how many bytes of its path named the service.
-    #[inline]
-    pub(super) fn choose<B, T>(
-        &self,
-        request: &mut Request<B>,
-        pick: impl FnOnce(&Request<B>, &Route, NextDraw<'_>) -> Picked,
-        choose: impl FnOnce(&mut Request<B>, Result<Choice<'_>, NoChoice>, usize) -> T,
-    ) -> T {
-        match self {
-            Self::Fixed(cell) => cell.choose(request, pick, |request, choice| choose(request, choice, 0)),
-            Self::Lookup(handle, lookup) => {
-                let cells = handle.cells();
-                let found = lookup.find(&RequestHead::of(request));
-                let found = found.and_then(|(name, cut)| Some((cells.get(name.as_str())?, cut)));
-                match found {
-                    Some((cell, cut)) => {
-                        cell.choose(request, pick, |request, choice| choose(request, choice, cut))
-                    }
-                    None => {
-                        handle.note_unknown();
-                        choose(request, Err(NoChoice::UnknownService), 0)
-                    }
-                }
-            }
-        }
+        write!(f, "Lookup({self})")
     }
 }
 
 impl Lookup {
-    fn find<'a>(&self, head: &RequestHead<'a>) -> Option<(Named<'a>, usize)> {
+    /// Returns the name of the request's service, and how many bytes of its path to strip.
+    pub(super) fn find<'a>(&self, head: &RequestHead<'a>) -> Option<(FoundName<'a>, usize)> {
         let name = match self {
             Self::PathSegment { strip } => {
                 let path = head.uri.path().strip_prefix('/')?;
-                let segment = path.bytes().position(|byte| byte == b'/').map_or(path, |end| &path[..end]);
-                return Some((Named::Text(segment.into()), if *strip { 1 + segment.len() } else { 0 }));
+                let segment = path.split_once('/').map_or(path, |(segment, _rest)| segment);
+                let stripped = if *strip { 1 + segment.len() } else { 0 };
+                return Some((FoundName::Text(segment.into()), stripped));
             }
-            Self::Host => lower(head.host()?),
-            Self::Subdomain(suffix) => {
-                let host = head.host()?;
-                let label = host.len().checked_sub(suffix.len()).and_then(|at| host.split_at_checked(at));
-                lower(label.filter(|(_, domain)| domain.eq_ignore_ascii_case(suffix))?.0)
-            }
-            Self::Header(name) => head.single(name)?.into(),
+            Self::Host => lowercase(head.host()?),
+            Self::Subdomain(suffix) => lowercase(strip_domain(head.host()?, suffix)?),
+            Self::Header(name) => head.single_text(name)?.into(),
             Self::Extension => head.extensions.get::<ServiceName>()?.as_str().into(),
-            Self::Function(function) => return function(head).map(|name| (Named::Service(name), 0)),
+            Self::Function(function) => return function(head).map(|name| (FoundName::Service(name), 0)),
         };
-        Some((Named::Text(name), 0))
+        Some((FoundName::Text(name), 0))
     }
 }
 
-/// A name as it was found: part of the request, or made by the host.
-enum Named<'a> {
-    Text(Cow<'a, str>),
-    Service(ServiceName),
-}
-
-impl Named<'_> {
-    fn as_str(&self) -> &str {
+impl FoundName<'_> {
+    pub(super) fn as_str(&self) -> &str {
         match self {
             Self::Text(text) => text,
             Self::Service(name) => name.as_str(),
@@ -255,6 +176,15 @@ impl Named<'_> {
     }
 }
 
-fn lower(text: &str) -> Cow<'_, str> {
-    if text.bytes().any(|b| b.is_ascii_uppercase()) { text.to_ascii_lowercase().into() } else { text.into() }
+/// Returns the part of `host` before `suffix`, which is compared without regard to case.
+fn strip_domain<'a>(host: &'a str, suffix: &str) -> Option<&'a str> {
+    let (label, domain) = host.split_at_checked(host.len().checked_sub(suffix.len())?)?;
+    domain.eq_ignore_ascii_case(suffix).then_some(label)
+}
+
+fn lowercase(text: &str) -> Cow<'_, str> {
+    match text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => text.to_ascii_lowercase().into(),
+        false => text.into(),
+    }
 }

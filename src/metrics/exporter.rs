@@ -12,7 +12,7 @@ use crate::common::lock::lock;
 use crate::deployments::{CHANGES, Deployments, Exporter, Freshness, HEALTHY, STORE_ERRORS};
 use crate::handle::RoutingHandle;
 use crate::routing::{Reason, Split, Version, VersionId};
-use crate::traffic::{Activity, Counted, Outcome, Seen};
+use crate::traffic::{Activity, Outcome, ServiceSnapshot, VersionSnapshot};
 
 /// The bucket boundaries of `canary_request_duration_seconds` in seconds, to be set in the recorder. OpenTelemetry
 /// advises them for `http.client.request.duration`.
@@ -59,7 +59,7 @@ struct TrafficExporter {
 struct Series {
     labels: [Label; 2],
     /// The counters, which also count what a removed version still does.
-    counted: Counted,
+    counted: VersionSnapshot,
     exported: Activity,
 }
 
@@ -79,14 +79,14 @@ impl TrafficExporter {
         let mut series = lock(&self.series);
         let mut served = HashSet::new();
         let mut removed = HashSet::new();
-        handle.each_seen(|seen| {
-            export_unserved(&seen);
-            let split = seen.route.split();
-            for (version, counted) in split.versions().iter().zip(seen.counted) {
+        handle.each_snapshot(|snapshot| {
+            export_unserved(&snapshot);
+            let split = snapshot.route.split();
+            for (version, counted) in split.versions().iter().zip(snapshot.published) {
                 served.insert(version.id);
                 find(&mut series, split, version).export(version.weight.percent(), counted);
             }
-            for (version, counted) in seen.removed {
+            for (version, counted) in snapshot.retired {
                 removed.insert(version.id);
                 find(&mut series, split, &version).counted = counted;
             }
@@ -121,10 +121,10 @@ fn retire(
     });
 }
 
-fn export_unserved(seen: &Seen) {
-    if seen.unserved > 0 {
-        let service = seen.route.split().service().to_string();
-        counter!(NO_BACKEND, "service" => service).absolute(seen.unserved);
+fn export_unserved(snapshot: &ServiceSnapshot) {
+    if snapshot.unserved > 0 {
+        let service = snapshot.route.split().service().to_string();
+        counter!(NO_BACKEND, "service" => service).absolute(snapshot.unserved);
     }
 }
 
@@ -135,10 +135,10 @@ fn find<'a>(series: &'a mut HashMap<VersionId, Series>, split: &Split, version: 
 impl Series {
     fn new(split: &Split, version: &Version) -> Self {
         let labels = [label("service", split.service().as_str()), label("version", version.name.as_str())];
-        Self { labels, counted: Counted::default(), exported: Activity::default() }
+        Self { labels, counted: VersionSnapshot::default(), exported: Activity::default() }
     }
 
-    fn export(&mut self, weight: f64, counted: Counted) {
+    fn export(&mut self, weight: f64, counted: VersionSnapshot) {
         self.export_gauges(weight, counted.in_flight());
         self.counted = counted;
         self.export_counts();
@@ -146,7 +146,7 @@ impl Series {
 
     /// Exports the counts since the last export. A version that never had a request gets no series.
     fn export_counts(&mut self) {
-        self.counted = self.counted.now();
+        self.counted = self.counted.refreshed();
         let total = self.counted.total();
         if total.requests() == 0 {
             return;

@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::headers::trailers_to_backend;
 use crate::common::error::BoxError;
-use crate::traffic::{Outcome, Verdict};
+use crate::traffic::{Outcome, ProxyOutcome};
 
 pin_project! {
     /// The body of a request that a [`Proxy`](super::Proxy) sends on: the client's own, frame by frame with its trailers.
@@ -52,7 +52,7 @@ pub(super) struct Progress {
     body: Option<Arc<BodyProgress>>,
     step: usize,
     limit: Duration,
-    verdict: Verdict,
+    outcome: ProxyOutcome,
 }
 
 #[derive(Debug, Default)]
@@ -83,7 +83,7 @@ impl<B: Body> RequestBody<B> {
         let noted = (!body.is_end_stream()).then(Arc::default);
         let step = if grpc { GRPC_STEP } else { STEP };
         let progress =
-            Progress { came: Instant::now(), body: noted, step, limit, verdict: Verdict::default() };
+            Progress { came: Instant::now(), body: noted, step, limit, outcome: ProxyOutcome::default() };
         (Self { body, progress: progress.clone(), sleep: None }, progress)
     }
 }
@@ -152,7 +152,7 @@ impl Progress {
         }
         let sleep = sleep.get_or_insert_with(|| Box::pin(sleep_until(self.deadline())));
         ready!(self.poll_expired(sleep.as_mut(), cx));
-        self.verdict.is(Outcome::Cancelled);
+        self.outcome.set(Outcome::Cancelled);
         Poll::Ready(())
     }
 
@@ -168,8 +168,8 @@ impl Progress {
     }
 
     /// For the layer beneath: what becomes of the request.
-    pub(super) const fn verdict(&self) -> &Verdict {
-        &self.verdict
+    pub(super) const fn outcome(&self) -> &ProxyOutcome {
+        &self.outcome
     }
 
     /// Whether the client is to blame when the request fails.
@@ -202,7 +202,7 @@ impl Progress {
         body.moved.store(elapsed, Ordering::Relaxed);
         body.broken.store(is_broken, Ordering::Relaxed);
         if is_broken {
-            self.verdict.is(Outcome::Cancelled);
+            self.outcome.set(Outcome::Cancelled);
         }
     }
 }

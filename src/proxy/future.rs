@@ -90,11 +90,11 @@ impl Sent {
     /// What to answer a request that has not moved for too long, by whose fault it is.
     fn expired(&self) -> &'static Problem {
         if self.progress.is_awaited() {
-            self.progress.verdict().is(Outcome::Cancelled);
+            self.progress.outcome().set(Outcome::Cancelled);
             problems::REQUEST_TIMEOUT
         } else {
             self.settings.complaints.tell("a backend did not answer in time", None);
-            self.progress.verdict().is(Outcome::Error);
+            self.progress.outcome().set(Outcome::Error);
             problems::GATEWAY_TIMEOUT
         }
     }
@@ -102,7 +102,7 @@ impl Sent {
     /// What to answer where the backend's answer is `what` it may not be.
     fn refused(&self, what: &'static str) -> &'static Problem {
         self.settings.complaints.tell(what, None);
-        self.progress.verdict().is(Outcome::Error);
+        self.progress.outcome().set(Outcome::Error);
         problems::BAD_GATEWAY
     }
 

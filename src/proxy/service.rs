@@ -160,7 +160,7 @@ where
             Err(problem) => return ResponseFuture::refused(problem, grpc),
         };
         let (body, progress) = RequestBody::new(body, grpc, self.settings.response_timeout);
-        head.extensions.insert(progress.verdict().clone());
+        head.extensions.insert(progress.outcome().clone());
         let sent = Sent { progress, settings: Arc::clone(&self.settings), handshake };
         ResponseFuture::sent(self.inner.call(Request::from_parts(head, body)), sent, grpc)
     }

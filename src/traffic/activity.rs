@@ -1,40 +1,57 @@
-//! What a version did in some stretch of time.
+//! The activity of a version in a period.
 
 use super::latencies::Latencies;
 use super::outcome::Outcome;
 use crate::routing::Reason;
 
-/// What a version did in some stretch of time. See the [module](super) for an example.
+/// The activity of a version in a period: its requests by [`Reason`] and by [`Outcome`], and their latencies.
+///
+/// ```
+/// use tower_canary::routing::Reason;
+/// use tower_canary::traffic::{Activity, Outcome};
+///
+/// /// The share of requests that failed, of those that ended.
+/// fn error_rate(activity: &Activity) -> f64 {
+///     let failed = activity.outcome(Outcome::ServerError) + activity.outcome(Outcome::Error);
+///     failed as f64 / activity.ended().max(1) as f64
+/// }
+///
+/// let idle = Activity::default();
+/// assert_eq!((idle.requests(), idle.picks(Reason::Draw), error_rate(&idle)), (0, 0, 0.0));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Activity {
     pub(super) picks: [u64; Reason::ALL.len()],
     pub(super) outcomes: [u64; Outcome::ALL.len()],
-    /// How long requests took to the head of their answer. Empty where the layer does
-    /// [without](crate::WeightedVersionLayer::without_latencies).
+    /// The time from the choice of the version to the response head. Empty if the layer was built
+    /// [without latencies](crate::WeightedVersionLayer::without_latencies).
     pub latencies: Latencies,
 }
 
 impl Activity {
-    /// How many requests it was given.
+    /// Returns the number of requests that were given the version.
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.picks.iter().sum()
     }
 
-    /// How many of them for `reason`.
+    /// Returns the number of requests that were given the version for `reason`.
     #[must_use]
     pub const fn picks(&self, reason: Reason) -> u64 {
         self.picks[reason as usize]
     }
 
-    /// How many requests ended, however they did. Those in flight have not.
+    /// Returns the number of requests that ended, whatever their outcome.
+    ///
+    /// In a total it is [`requests`](Self::requests) without those in flight. In a window the two count different
+    /// requests: one that began earlier may end in it.
     #[must_use]
     pub fn ended(&self) -> u64 {
         self.outcomes.iter().sum()
     }
 
-    /// How many of them ended so.
+    /// Returns the number of requests that ended with `outcome`.
     #[must_use]
     pub const fn outcome(&self, outcome: Outcome) -> u64 {
         self.outcomes[outcome as usize]
@@ -47,10 +64,11 @@ impl Activity {
         self.latencies.add_all(&other.latencies);
     }
 
-    /// What came after `earlier`.
+    /// Returns the activity after `earlier`, an earlier total of the same counters.
     pub(crate) fn since(&self, earlier: &Self) -> Self {
         let mut later = self.clone();
         for (count, before) in later.counts_mut().zip(earlier.counts()) {
+            // Two totals are read without a lock, so a count may seem to fall behind by one that is being written.
             *count = count.saturating_sub(before);
         }
         later.latencies = self.latencies.since(&earlier.latencies);

@@ -1,4 +1,4 @@
-//! What is kept of the past, for what was done lately.
+//! Samples of the counters, for the activity of the last minutes.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,54 +7,56 @@ use tokio::time::Instant;
 
 use super::activity::Activity;
 
-/// How often samples are taken.
+/// The time between two samples.
 pub(crate) const SAMPLE_EVERY: Duration = Duration::from_secs(2);
 
-/// What is told of the last time, in windows about so long.
+/// The nominal lengths of the windows that are reported.
 pub(super) const WINDOWS: [Duration; 3] =
     [Duration::from_secs(10), Duration::from_secs(60), Duration::from_secs(300)];
 
-/// No window begins earlier.
-const KEPT: Duration = Duration::from_secs(300 + 2 * SAMPLE_EVERY.as_secs());
+/// No window begins earlier: the longest one, and two samples because one may be late.
+const RETENTION: Duration = Duration::from_secs(300 + 2 * SAMPLE_EVERY.as_secs());
 
 /// When samples were taken: one list for all versions, so that their windows begin together.
 #[derive(Debug)]
-pub(crate) struct Ticks(VecDeque<Instant>);
+pub(crate) struct SampleTimes(VecDeque<Instant>);
 
-impl Default for Ticks {
+impl Default for SampleTimes {
     fn default() -> Self {
         Self([Instant::now()].into())
     }
 }
 
-impl Ticks {
-    /// Notes that it is time for a sample; not where the last one was just taken.
-    pub(crate) fn tick(&mut self, now: Instant) -> bool {
+impl SampleTimes {
+    /// Records a sample at `now` and returns `true`, unless the last one was taken less than half a period ago.
+    pub(crate) fn record(&mut self, now: Instant) -> bool {
         let is_due = self.0.back().is_none_or(|last| now.duration_since(*last) >= SAMPLE_EVERY / 2);
         if is_due {
             self.0.push_back(now);
-            while self.0.get(1).is_some_and(|second| now.duration_since(*second) > KEPT) {
+            // One sample before the retention stays: the longest window begins there.
+            while self.0.get(1).is_some_and(|second| now.duration_since(*second) > RETENTION) {
                 self.0.pop_front();
             }
         }
         is_due
     }
 
-    /// When a window about as long as `window` that ends now began.
-    pub(super) fn start(&self, now: Instant, window: Duration) -> Instant {
-        let long_enough = self.0.iter().rev().find(|tick| now.duration_since(**tick) >= window);
+    /// Returns the start of the window that ends at `now`: the last sample that is at least `nominal` ago, else the first
+    /// sample.
+    pub(super) fn window_start(&self, now: Instant, nominal: Duration) -> Instant {
+        let long_enough = self.0.iter().rev().find(|sample| now.duration_since(**sample) >= nominal);
         long_enough.or_else(|| self.0.front()).copied().unwrap_or(now)
     }
 }
 
-/// What one version did between samples.
+/// The samples of one version.
 #[derive(Debug)]
 pub(super) struct History {
-    /// All that was done at the last sample.
+    /// All activity until the last sample.
     sampled: Activity,
-    /// What was done until then since the one before, where that is anything.
+    /// The activity between two samples and when the later one was taken. Periods without activity are left out.
     samples: VecDeque<(Instant, Activity)>,
-    /// When it was last seen with a request.
+    /// When a request was last seen.
     busy: Instant,
 }
 
@@ -63,28 +65,29 @@ impl History {
         Self { sampled: Activity::default(), samples: VecDeque::new(), busy: Instant::now() }
     }
 
-    /// Whether requests were counted that were not at the last sample; `counts` are those of all.
-    pub(super) fn lacks(&self, counts: &Activity) -> bool {
+    /// Returns whether `counts` has picks or outcomes that the last sample has not.
+    pub(super) fn is_behind(&self, counts: &Activity) -> bool {
         counts.picks != self.sampled.picks || counts.outcomes != self.sampled.outcomes
     }
 
-    pub(super) fn sample(&mut self, now: Instant, total: Activity, in_flight: usize) {
+    /// Records a sample: `total` is all activity until `now`.
+    pub(super) fn record(&mut self, now: Instant, total: Activity, in_flight: usize) {
         self.idle_for(now, &total, in_flight);
         if total != self.sampled {
             self.samples.push_back((now, total.since(&self.sampled)));
             self.sampled = total;
         }
-        self.forget(now);
+        self.forget_expired(now);
     }
 
-    /// Forgets what no window reaches back to.
-    pub(super) fn forget(&mut self, now: Instant) {
-        while self.samples.front().is_some_and(|(at, _)| now.duration_since(*at) > KEPT) {
+    /// Forgets the samples that no window reaches back to.
+    pub(super) fn forget_expired(&mut self, now: Instant) {
+        while self.samples.front().is_some_and(|(at, _)| now.duration_since(*at) > RETENTION) {
             self.samples.pop_front();
         }
     }
 
-    /// How long it has had no request; `None` while it has, and before its first.
+    /// Returns how long the version has had no request, within one sample. `None` while it has some, and before its first.
     pub(super) fn idle_for(&mut self, now: Instant, total: &Activity, in_flight: usize) -> Option<Duration> {
         let is_busy = in_flight > 0 || *total != self.sampled;
         if is_busy {
@@ -93,7 +96,7 @@ impl History {
         (!is_busy && total.requests() > 0).then(|| now.duration_since(self.busy))
     }
 
-    /// What was done since `start`, the time of a sample; `total` is all that was done until now.
+    /// Returns the activity since `start`, the time of a sample. `total` is all activity until now.
     pub(super) fn since(&self, start: Instant, total: &Activity) -> Activity {
         let mut since = total.since(&self.sampled);
         for (_, sample) in self.samples.iter().rev().take_while(|(at, _)| *at > start) {

@@ -1,19 +1,19 @@
-//! How long requests took to the head of their answer.
+//! The time until the response head.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Times are counted in units of 256 ns.
+/// The unit of time: 256 ns.
 const UNIT_BITS: u32 = 8;
-/// Each power of two of a time is cut into 16 buckets: the middle of one is within 1/32 of all that is in it.
+/// Each power of two is divided into 16 buckets, so the middle of a bucket is within 1/32 of each time in it.
 const SUB_BITS: u32 = 4;
 const SUB: u64 = 1 << SUB_BITS;
-/// Longer times are counted as this: 2^37 ns, 137 seconds.
+/// Longer times are counted as the longest: 2^37 ns, 137 seconds.
 const MAX_BITS: u32 = 37 - UNIT_BITS;
 const BUCKETS: usize = ((MAX_BITS - SUB_BITS + 1) << SUB_BITS) as usize;
 
-/// The bucket of a time (log-linear, as in HdrHistogram): below 16 units each has its own.
+/// Returns the bucket of `time`. The buckets are log-linear, as in HdrHistogram: below 16 units each unit has its own.
 fn bucket(time: Duration) -> usize {
     let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
     let units = (nanos >> UNIT_BITS).min((1 << MAX_BITS) - 1);
@@ -25,9 +25,10 @@ fn bucket(time: Duration) -> usize {
     usize::try_from(bucket).unwrap_or(usize::MAX).min(BUCKETS - 1)
 }
 
-/// The middle of a bucket.
+/// Returns the middle of a bucket.
 fn middle(bucket: u16) -> Duration {
-    let (octave, sub) = (u64::from(bucket) >> SUB_BITS, u64::from(bucket) % SUB);
+    let octave = u64::from(bucket) >> SUB_BITS;
+    let sub = u64::from(bucket) % SUB;
     let (low, width) = match octave {
         0 => (sub, 1),
         octave => ((sub + SUB) << (octave - 1), 1 << (octave - 1)),
@@ -35,7 +36,7 @@ fn middle(bucket: u16) -> Duration {
     Duration::from_nanos(((2 * low + width) << UNIT_BITS) / 2)
 }
 
-/// Counts times, on any thread.
+/// Counts times on any thread.
 #[derive(Debug)]
 pub(super) struct Histogram(Box<[AtomicU64]>);
 
@@ -47,6 +48,7 @@ impl Histogram {
     #[inline]
     pub(super) fn record(&self, time: Duration) {
         if let Some(count) = self.0.get(bucket(time)) {
+            // Relaxed, here and below: a count of its own, which orders nothing.
             count.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -58,8 +60,9 @@ impl Histogram {
     }
 }
 
-/// How long requests took from the choice of their version to the head of its answer. Known within 3.2 % from 4 µs to
-/// 137 s, which is also the longest that is told apart.
+/// The times that requests took from the choice of their version until the response head: a histogram.
+///
+/// Times from 4 µs to 137 s are known within 3.2 %. Shorter ones are known within 0.3 µs, longer ones count as 137 s.
 ///
 /// ```
 /// use tower_canary::traffic::Latencies;
@@ -68,19 +71,19 @@ impl Histogram {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Latencies {
-    /// By bucket; none is 0.
+    /// The buckets that have requests.
     counts: BTreeMap<u16, u64>,
 }
 
 impl Latencies {
-    /// How many requests got the head of an answer.
+    /// Returns how many requests got a response head.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.counts.values().sum()
     }
 
-    /// The time within which the share `q` of the requests got the head of their answer (nearest rank): 0.5 for the
-    /// median, 0.99, 0.999. Held within 0 and 1; `None` without requests.
+    /// Returns the time within which the share `q` of the requests got their response head, by nearest rank: `0.5` for the
+    /// median, `0.99` for p99. A `q` outside of 0 to 1 is clamped. `None` without requests.
     #[must_use]
     pub fn quantile(&self, q: f64) -> Option<Duration> {
         let count = self.count();
@@ -88,18 +91,18 @@ impl Latencies {
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             clippy::cast_precision_loss,
-            reason = "a rank among requests, held within their count"
+            reason = "a rank among requests, clamped to their count"
         )]
         let rank = ((q.clamp(0.0, 1.0) * count as f64).ceil() as u64).clamp(1, count.max(1));
-        let mut seen = 0;
+        let mut below = 0;
         let reached = self.counts.iter().find(|(_, count)| {
-            seen += **count;
-            seen >= rank
+            below += **count;
+            below >= rank
         });
         reached.map(|(bucket, _)| middle(*bucket))
     }
 
-    /// Times and how many requests took about as long, shortest first.
+    /// Iterates over the times that requests took and how many took about as long, shortest first.
     pub fn iter(&self) -> impl Iterator<Item = (Duration, u64)> + '_ {
         self.counts.iter().map(|(bucket, count)| (middle(*bucket), *count))
     }
@@ -116,12 +119,12 @@ impl Latencies {
         }
     }
 
-    /// What came after `earlier`.
+    /// Returns the requests after `earlier`, an earlier total of the same histogram.
     pub(super) fn since(&self, earlier: &Self) -> Self {
-        let before = |bucket| earlier.counts.get(bucket).copied().unwrap_or(0);
         let mut later = Self::default();
         for (bucket, count) in &self.counts {
-            later.add(*bucket, count.saturating_sub(before(bucket)));
+            let before = earlier.counts.get(bucket).copied().unwrap_or(0);
+            later.add(*bucket, count.saturating_sub(before));
         }
         later
     }
@@ -136,8 +139,8 @@ mod tests {
     proptest! {
         #[test]
         fn a_time_is_told_within_a_thirty_second_of_itself(nanos in 4_096..(1_u64 << 37)) {
-            let told = middle(u16::try_from(bucket(Duration::from_nanos(nanos))).unwrap()).as_nanos() as f64;
-            prop_assert!((told / nanos as f64 - 1.0).abs() <= 1.0 / 32.0 + 1e-9, "{nanos} as {told}");
+            let known = middle(u16::try_from(bucket(Duration::from_nanos(nanos))).unwrap()).as_nanos() as f64;
+            prop_assert!((known / nanos as f64 - 1.0).abs() <= 1.0 / 32.0 + 1e-9, "{nanos} as {known}");
         }
 
         #[test]

@@ -1,11 +1,16 @@
-//! What each version is doing: counted by the layer, read by whoever asks.
+//! What each version does: counted by the layer, read by the application, the admin API and the metrics.
 //!
-//! [`RoutingHandle::traffic`](crate::RoutingHandle::traffic) tells of one service what each of its versions got since it
-//! was published first, and in the last 10 seconds, 60 seconds and 5 minutes: requests by [`Outcome`] and by
-//! [`Reason`](crate::routing::Reason), how long they took to the head of their answer, how many are in flight, and the
-//! share of the service's traffic beside the weight that was set. Counts are exact, and go on over changed weights, URLs
-//! and republished routes. They are those of one process: each gateway tells its own. A version that is busy takes some
-//! 3 KiB per processor that serves it, and up to 100 KiB for what it did in the last five minutes.
+//! [`RoutingHandle::traffic`](crate::RoutingHandle::traffic) returns the traffic of each version of a service, in total
+//! since it was published first and in the last 10 seconds, 60 seconds and 5 minutes:
+//!
+//! - requests by [`Outcome`] and by [`Reason`](crate::routing::Reason),
+//! - [`Latencies`] until the response head,
+//! - the requests in flight,
+//! - the [`ObservedShare`] of the service's traffic, to be compared with the weight.
+//!
+//! Counts are exact. They continue when weights or URLs change and when routes are published again. Each process counts its
+//! own requests. A busy version takes about 3 KiB per processor that serves it, and up to 100 KiB for its last five
+//! minutes.
 //!
 //! ```
 //! use std::time::Duration;
@@ -39,26 +44,36 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The windows come of samples that [`Deployments::run`](crate::Deployments::run) takes every two seconds; who does not
-//! use it calls [`RoutingHandle::sample_traffic`](crate::RoutingHandle::sample_traffic). Without samples every window is
-//! as long as the handle is old, and says so.
+//! Windows begin at samples, which [`Deployments::run`](crate::Deployments::run) takes every two seconds. Without it, call
+//! [`RoutingHandle::sample_traffic`](crate::RoutingHandle::sample_traffic). Without samples, a window reaches back to the
+//! creation of the handle, as its length says.
+//!
+//! # When a client leaves
+//!
+//! A request that its client gives up is [`Abandoned`](Outcome::Abandoned) before the response head and
+//! [`Cancelled`](Outcome::Cancelled) after it. A time limit outside of the layer counts as a client that leaves: a version
+//! that is too slow for it shows as `abandoned`, not as `5xx`. Below the layer, or with the shorter time limit of a `Proxy`
+//! around it, the same request counts as `error`.
 
 mod activity;
+mod counters;
 mod history;
+mod in_flight;
 mod latencies;
 mod outcome;
+mod proxy_outcome;
 mod report;
-mod seen;
+mod shard_counters;
 mod share;
-mod tally;
-mod verdict;
+mod snapshot;
 
 pub use self::activity::Activity;
-pub(crate) use self::history::{SAMPLE_EVERY, Ticks};
+pub(crate) use self::counters::Counters;
+pub(crate) use self::history::{SAMPLE_EVERY, SampleTimes};
+pub(crate) use self::in_flight::InFlight;
 pub use self::latencies::Latencies;
-pub use self::outcome::Outcome;
+pub use self::outcome::{InvalidOutcome, Outcome};
+pub(crate) use self::proxy_outcome::ProxyOutcome;
 pub use self::report::{ServiceTraffic, VersionTraffic, Window};
-pub(crate) use self::seen::{Seen, is_reachable};
 pub use self::share::ObservedShare;
-pub(crate) use self::tally::{Counted, Flight, Tally};
-pub(crate) use self::verdict::Verdict;
+pub(crate) use self::snapshot::{ServiceSnapshot, VersionSnapshot};

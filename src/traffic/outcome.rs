@@ -1,26 +1,31 @@
 //! How a request ended.
 
+use std::fmt;
+use std::str::FromStr;
+
 use http::{HeaderMap, HeaderName, StatusCode};
+use thiserror::Error;
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
-/// How a request ended: by the status of its answer, once the answer's body has ended as well; or without that.
+/// How a request ended: by the status of its response if the response body ended too, else without one.
 ///
-/// A gRPC answer counts by its `grpc-status`, as the status of HTTP that
+/// A gRPC response counts by its `grpc-status`, as the HTTP status that
 /// [google.rpc.Code](https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto) maps it to: `UNAVAILABLE`
-/// as 503, `NOT_FOUND` as 404. One that ends without is `UNKNOWN`, as for its client.
+/// as 503, `NOT_FOUND` as 404. A gRPC response that ends without a status counts as `UNKNOWN`, as its client sees it.
 ///
 /// ```
 /// use http::StatusCode;
 /// use tower_canary::traffic::Outcome;
 ///
 /// assert_eq!(Outcome::from_status(StatusCode::BAD_GATEWAY), Outcome::ServerError);
-/// assert_eq!(Outcome::ServerError.as_str(), "5xx");
+/// assert_eq!(Outcome::ServerError.to_string(), "5xx");
+/// assert_eq!("abandoned".parse(), Ok(Outcome::Abandoned));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
-    /// `1xx`: the protocol was switched, as for a WebSocket.
+    /// `1xx`: the protocol was switched, for example to a WebSocket.
     Informational,
     /// `2xx`.
     Success,
@@ -28,16 +33,22 @@ pub enum Outcome {
     Redirection,
     /// `4xx`.
     ClientError,
-    /// `5xx`, and whatever is above.
+    /// `5xx` and above.
     ServerError,
-    /// There was no answer but an error of the client service, or the answer's body failed.
+    /// The client service returned an error, or the response body failed.
     Error,
-    /// Whoever sent the request went away before its answer had ended.
+    /// The client left before the response head arrived.
+    ///
+    /// Its connection may have closed, but a time limit outside of the layer does the same, such as tower-http's
+    /// `TimeoutLayer`. So count these against a version that is slower than the others.
+    Abandoned,
+    /// The client left after the response head and before the end of the response body, or it did not send the whole
+    /// request body.
     Cancelled,
 }
 
 impl Outcome {
-    /// All of them.
+    /// All outcomes.
     pub const ALL: &'static [Self] = &[
         Self::Informational,
         Self::Success,
@@ -45,10 +56,11 @@ impl Outcome {
         Self::ClientError,
         Self::ServerError,
         Self::Error,
+        Self::Abandoned,
         Self::Cancelled,
     ];
 
-    /// That of a whole answer with this status.
+    /// Classifies a complete response by its status code.
     #[must_use]
     pub fn from_status(status: StatusCode) -> Self {
         match status.as_u16() {
@@ -60,7 +72,7 @@ impl Outcome {
         }
     }
 
-    /// As it is written in answers and figures: `1xx` to `5xx`, `error`, `cancelled`.
+    /// Returns the word for JSON, metrics and logs: `1xx` to `5xx`, `error`, `abandoned` or `cancelled`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -70,12 +82,13 @@ impl Outcome {
             Self::ClientError => "4xx",
             Self::ServerError => "5xx",
             Self::Error => "error",
+            Self::Abandoned => "abandoned",
             Self::Cancelled => "cancelled",
         }
     }
 
-    /// That of a gRPC call whose last headers or trailers these are; `None` where they are not.
-    pub(crate) fn of_grpc(trailers: &HeaderMap) -> Option<Self> {
+    /// Classifies a gRPC response by the headers or trailers that hold its status, or returns `None` if they hold none.
+    pub(crate) fn from_grpc_status(trailers: &HeaderMap) -> Option<Self> {
         Some(match trailers.get(GRPC_STATUS)?.as_bytes() {
             b"0" => Self::Success,
             // CANCELLED, INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED, RESOURCE_EXHAUSTED,
@@ -85,3 +98,36 @@ impl Outcome {
         })
     }
 }
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl From<StatusCode> for Outcome {
+    fn from(status: StatusCode) -> Self {
+        Self::from_status(status)
+    }
+}
+
+impl FromStr for Outcome {
+    type Err = InvalidOutcome;
+
+    fn from_str(text: &str) -> Result<Self, InvalidOutcome> {
+        Self::ALL.iter().find(|outcome| outcome.as_str() == text).copied().ok_or(InvalidOutcome)
+    }
+}
+
+/// A text that is not the word of an [`Outcome`].
+///
+/// ```
+/// use tower_canary::traffic::Outcome;
+///
+/// let error = "200".parse::<Outcome>().unwrap_err();
+/// assert_eq!(error.to_string(), "not an outcome: use 1xx to 5xx, error, abandoned or cancelled");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("not an outcome: use 1xx to 5xx, error, abandoned or cancelled")]
+#[non_exhaustive]
+pub struct InvalidOutcome;

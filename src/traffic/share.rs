@@ -1,11 +1,11 @@
 //! The share of a service's requests that a version got.
 
-/// The share of a service's requests that a version got, in percent, with the interval that its true share is in with
-/// 95 % confidence.
+/// The share of a service's requests that a version got, in percent, with the 95 % confidence interval of the true share.
 ///
 /// The interval is Wilson's score interval for independent requests
-/// ([Wilson 1927](https://doi.org/10.1080/01621459.1927.10502953)). The exact draw keeps much closer to the weight than it
-/// allows for. A share outside of it has another reason: users kept by key or pin, overrides, a change in between.
+/// ([Wilson 1927](https://doi.org/10.1080/01621459.1927.10502953)). [`Draw::Exact`](crate::Draw::Exact) stays much closer to
+/// the weight. So a weight outside of the interval has another reason: keys or pins, overrides, or a change of the weight in
+/// the period.
 ///
 /// ```
 /// let share = tower_canary::traffic::ObservedShare::new(10, 100).ok_or("no requests")?;
@@ -16,32 +16,38 @@
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ObservedShare {
-    /// What was observed, in percent.
+    /// The observed share, in percent.
     pub observed: f64,
     /// The lower end of the interval, in percent.
     pub low: f64,
     /// The upper end of the interval, in percent.
     pub high: f64,
-    /// Of how many requests.
+    /// How many requests the share was observed on.
     pub of: u64,
 }
 
-/// 95 % of a normal distribution are within so many standard deviations.
+/// How many standard deviations around the mean hold 95 % of a normal distribution.
 const Z: f64 = 1.959_963_984_540_054;
 
 impl ObservedShare {
-    /// Of `of` requests, `part` are the version's; `None` where there are none.
+    /// Returns the share of `part` requests in `of`, or `None` if `of` is 0.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts of requests are far below 2^53")]
     pub fn new(part: u64, of: u64) -> Option<Self> {
         if of == 0 {
             return None;
         }
-        let (n, p) = (of as f64, part.min(of) as f64 / of as f64);
+        let n = of as f64;
+        let p = part.min(of) as f64 / n;
         let spread = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
-        let (middle, scale) = (p + Z * Z / (2.0 * n), 1.0 + Z * Z / n);
-        let end = |end: f64| (100.0 * end / scale).clamp(0.0, 100.0);
-        Some(Self { observed: 100.0 * p, low: end(middle - spread), high: end(middle + spread), of })
+        let middle = p + Z * Z / (2.0 * n);
+        let percent = 100.0 / (1.0 + Z * Z / n);
+        Some(Self {
+            observed: 100.0 * p,
+            low: ((middle - spread) * percent).clamp(0.0, 100.0),
+            high: ((middle + spread) * percent).clamp(0.0, 100.0),
+            of,
+        })
     }
 }
 

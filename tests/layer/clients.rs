@@ -12,6 +12,7 @@ use hyper_util::rt::TokioExecutor;
 use tower::{Layer, Service, ServiceExt};
 use tower_canary::layer::HostPolicy;
 
+use crate::log::Log;
 use crate::support::*;
 
 async fn text<B: http_body::Body<Data: Send, Error: std::fmt::Debug>>(response: Response<B>) -> String {
@@ -153,4 +154,18 @@ async fn gateway_apis_weights_of_70_30_0_hold_within_a_point_for_500_requests_10
         total["a"].abs_diff(350) <= 5 && total["b"].abs_diff(150) <= 5 && !total.contains_key("c"),
         "{total:?}"
     );
+}
+
+#[tokio::test]
+async fn a_layer_around_tonics_channel_logs_an_error() {
+    let log = Log::of_this_thread();
+    let layer = fixed(&auth(&[("http://h", 100.0)]));
+    let _follows_the_uri = layer.layer(Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>());
+    assert_eq!(log.text(), "");
+    let channel = tonic::transport::Channel::from_static("http://h").connect_lazy();
+    let limited = tower::limit::ConcurrencyLimit::new(channel, 1);
+    let _ignores_the_uri = layer.layer(limited);
+    let logged = log.text();
+    assert!(logged.contains("ERROR") && logged.contains("transport::channel::Channel"), "{logged}");
+    assert!(logged.contains("weights have no effect"), "{logged}");
 }

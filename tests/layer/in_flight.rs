@@ -1,11 +1,15 @@
 //! Requests in flight: from the choice until the body has ended.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Empty, Full};
 use tower::{Layer, Service, ServiceExt};
 use tower_canary::RoutingHandle;
-use tower_canary::routing::{Change, Route};
+use tower_canary::layer::VersionChoice;
+use tower_canary::routing::{Change, Route, RoutingTable, Split};
 
 use crate::support::*;
 
@@ -116,4 +120,127 @@ async fn a_tunnel_is_in_flight_until_whoever_bridges_it_lets_go_through_a_replac
 
     let response = fixed(&handle).layer(answering(Full::from("no tunnel"))).oneshot(get("/")).await.unwrap();
     assert!(response.extensions().get::<tower_canary::layer::Tunnel>().is_none());
+}
+
+/// A response whose request is in flight until it is dropped.
+async fn held(handle: &RoutingHandle) -> Response<tower_canary::layer::ResponseBody<Full<Bytes>>> {
+    fixed(handle).layer(answering(Full::from("hello"))).oneshot(get("/")).await.unwrap()
+}
+
+fn apply(split: &Split, changes: &[Change]) -> Split {
+    let at = std::time::SystemTime::UNIX_EPOCH;
+    changes.iter().fold(split.clone(), |split, change| split.apply(change, at).unwrap())
+}
+
+/// Moves all traffic to `to` and removes `version`.
+fn remove(split: &Split, version: &str, to: &str) -> Split {
+    let name = || version.parse().unwrap();
+    let switch = Change::switch(to.parse().unwrap());
+    apply(split, &[switch, Change::deactivate(name()), Change::remove(name())])
+}
+
+fn table(split: &Split) -> RoutingTable {
+    std::iter::once(Route::compile(split.clone())).collect()
+}
+
+#[tokio::test]
+async fn a_withdrawn_service_stays_in_flight() {
+    let handle = auth(&[("http://h", 100.0), ("http://i", 0.0)]);
+    let response = held(&handle).await;
+    handle.replace(&RoutingTable::default());
+    assert_eq!((handle.in_flight("auth", "v0"), handle.is_drained("auth", "v0")), (Some(1), Some(false)));
+    assert_eq!((handle.in_flight("auth", "v1"), handle.is_drained("auth", "v1")), (None, None));
+    drop(response);
+    assert_eq!((handle.in_flight("auth", "v0"), handle.is_drained("auth", "v0")), (None, None));
+}
+
+#[tokio::test]
+async fn removal_before_withdrawal_leaves_no_count() {
+    let before = split("auth", &[("http://h", 100.0), ("http://i", 0.0)]);
+    let handle = handle(std::slice::from_ref(&before));
+    let response = held(&handle).await;
+    handle.replace(&table(&remove(&before, "v0", "v1")));
+    handle.replace(&RoutingTable::default());
+    assert_eq!((handle.in_flight("auth", "v0"), handle.is_drained("auth", "v0")), (Some(1), Some(false)));
+    drop(response);
+    assert_eq!((handle.in_flight("auth", "v0"), handle.is_drained("auth", "v0")), (None, None));
+}
+
+#[tokio::test]
+async fn a_withdrawn_service_returns_with_all_its_counts() {
+    let versions: Vec<_> = (0..20).map(|_| ("http://h", 5.0)).collect();
+    let before = split("auth", &versions);
+    let handle = handle(std::slice::from_ref(&before));
+    for _ in 0..200 {
+        drop(held(&handle).await);
+    }
+    for _ in 0..3 {
+        handle.replace(&RoutingTable::default());
+        handle.replace(&table(&before));
+    }
+    let requests: u64 =
+        handle.traffic("auth").unwrap().versions.iter().map(|version| version.total.requests()).sum();
+    assert_eq!(requests, 200);
+}
+
+/// The splits that the stress test publishes in turn: each version serves alone, leaves, and is registered again.
+fn lifecycle(mut split: Split) -> Vec<Split> {
+    let mut splits = Vec::new();
+    for _ in 0..10 {
+        for (leaves, serves) in [("v0", "v1"), ("v1", "v0")] {
+            let register = Change::register(leaves.parse().unwrap(), "http://h".parse().unwrap());
+            let serves = apply(&split, &[Change::switch(serves.parse().unwrap())]);
+            let removed = apply(
+                &serves,
+                &[Change::deactivate(leaves.parse().unwrap()), Change::remove(leaves.parse().unwrap())],
+            );
+            split = apply(&removed, &[register]);
+            splits.extend([serves, removed, split.clone()]);
+        }
+    }
+    splits
+}
+
+/// Sends requests until `stop`, and holds each while it asks whether its version has one in flight.
+fn hold_requests(handle: &RoutingHandle, stop: &AtomicBool) -> u64 {
+    let layer = fixed(handle).with_choice().layer(answering(Full::from("hello")));
+    let mut sent = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let response = layer.clone().oneshot(get("/")).now_or_never().unwrap().unwrap();
+        let Some(choice) = response.extensions().get::<VersionChoice>() else { continue };
+        for _ in 0..3 {
+            let in_flight = handle.in_flight("auth", choice.version.as_str());
+            assert!(in_flight >= Some(1), "{in_flight:?} while {} has a request", choice.version);
+            assert_eq!(handle.is_drained("auth", choice.version.as_str()), Some(false));
+        }
+        sent += 1;
+    }
+    sent
+}
+
+#[test]
+fn a_held_request_is_never_missed_while_routes_change() {
+    let first = split("auth", &[("http://h", 100.0), ("http://i", 0.0)]);
+    let handle = handle(std::slice::from_ref(&first));
+    let splits = lifecycle(first);
+    let stop = AtomicBool::new(false);
+    let sent: u64 = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..3).map(|_| scope.spawn(|| hold_requests(&handle, &stop))).collect();
+        for round in 0..300 {
+            for (i, split) in splits.iter().enumerate() {
+                // Each way to a route and away from it meets each split.
+                match (round + i) % 4 {
+                    0 => handle.replace(&RoutingTable::default()),
+                    1 => handle.replace(&table(split)),
+                    _ => _ = handle.publish(Route::compile(split.clone())),
+                }
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    assert!(sent > 0);
+    for version in ["v0", "v1"] {
+        assert!(handle.in_flight("auth", version).is_none_or(|in_flight| in_flight == 0), "{version}");
+    }
 }

@@ -3,6 +3,7 @@
 
 mod affinity;
 mod allocations;
+mod choosing;
 mod clients;
 mod composition;
 #[cfg(feature = "failover")]

@@ -3,6 +3,7 @@
 use http::{Request, header::HeaderName};
 use tower_canary::{RoutingHandle, ServiceName, Target, WeightedVersionLayer};
 
+use crate::log::Log;
 use crate::support::*;
 
 fn two() -> RoutingHandle {
@@ -105,4 +106,32 @@ async fn a_layer_made_before_its_service_is_registered_follows_it_when_it_is() {
     let route = tower_canary::routing::Route::compile(split("auth", &[("http://h", 100.0)]));
     assert!(handle.publish(route));
     assert_eq!(sent(&layer, get("/")).await.unwrap().uri(), "http://h/");
+}
+
+#[tokio::test]
+async fn an_unknown_service_leaves_a_debug_event() {
+    let log = Log::of_this_thread();
+    let known = WeightedVersionLayer::new(&two(), Target::path_segment());
+    assert!(sent(&known, get("/orders/1")).await.is_ok());
+    assert_eq!(log.text(), "");
+    for (target, request, expected) in [
+        (Target::path_segment(), get("/ordrs/1"), r#"unknown service service="ordrs" found_by=path segment"#),
+        (
+            Target::subdomain_of("example.com"),
+            get("/x"),
+            "the request names no service found_by=subdomain of example.com",
+        ),
+        (
+            Target::service("ordrs".parse().unwrap()),
+            get("/x"),
+            r#"unknown service service="ordrs" found_by="fixed target""#,
+        ),
+        (Target::from_fn(|_| None), get("/x"), "the request names no service found_by=function"),
+    ] {
+        let log = Log::of_this_thread();
+        goes(target, request).await;
+        let logged = log.text();
+        assert!(logged.contains(expected) && logged.contains("DEBUG"), "{logged}");
+        assert_eq!(logged.lines().count(), 1, "{logged}");
+    }
 }

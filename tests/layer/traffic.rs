@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
@@ -14,6 +14,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_canary::routing::{Change, Reason, Route};
 use tower_canary::traffic::{Outcome, VersionTraffic};
 use tower_canary::{RoutingHandle, VersionName};
+use tower_http::timeout::TimeoutLayer;
 
 use crate::log::Log;
 use crate::support::*;
@@ -124,7 +125,7 @@ async fn what_is_given_up_before_its_end_counts_as_cancelled_and_what_has_ended_
     let never = service_fn(|_: Request<()>| std::future::pending::<Answer>());
     let mut layered = fixed(&handle).layer(never);
     drop(tower::Service::call(&mut layered, get("/")));
-    assert_eq!(only(&version(&handle, 0)), Outcome::Cancelled);
+    assert_eq!(only(&version(&handle, 0)), Outcome::Abandoned);
 
     let half_read = |read: usize, body: Vec<_>| async move {
         let handle = auth(&[("http://h", 100.0)]);
@@ -140,6 +141,33 @@ async fn what_is_given_up_before_its_end_counts_as_cancelled_and_what_has_ended_
     };
     assert_eq!(half_read(0, vec![data(), data()]).await, Outcome::Cancelled);
     assert_eq!(half_read(1, vec![data(), data()]).await, Outcome::Cancelled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outer_timeout_counts_as_abandoned() {
+    let handle = auth(&[("http://h", 100.0)]);
+    let slow = service_fn(|_: Request<()>| async {
+        sleep(Duration::from_secs(1)).await;
+        Ok::<_, io::Error>(Response::new(Full::<Bytes>::from("late")))
+    });
+    let limit = Duration::from_millis(50);
+    let stack = tower::ServiceBuilder::new()
+        .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, limit))
+        .layer(fixed(&handle))
+        .service(slow);
+    assert_eq!(stack.oneshot(get("/")).await.unwrap().status(), StatusCode::GATEWAY_TIMEOUT);
+    let total = version(&handle, 0).total;
+    assert_eq!((total.outcome(Outcome::Abandoned), total.outcome(Outcome::Cancelled)), (1, 0));
+    assert_eq!((total.ended(), total.latencies.count()), (1, 0));
+}
+
+#[test]
+fn outcomes_are_written_and_read_alike() {
+    for outcome in Outcome::ALL {
+        assert_eq!(outcome.to_string().parse(), Ok(*outcome));
+        assert_eq!(outcome.to_string(), outcome.as_str());
+    }
+    assert!("Success".parse::<Outcome>().is_err());
 }
 
 #[tokio::test]

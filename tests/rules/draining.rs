@@ -218,6 +218,17 @@ async fn a_gateway_holds_a_version_that_was_removed_while_it_has_requests_there(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_gateway_without_the_service_reports_its_last_requests() {
+    let two = Two::running().await;
+    let held = answer(&two.there).await;
+    two.there.handle().replace(&tower_canary::routing::RoutingTable::default());
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(two.held().await, by_b(DrainBlocker::Draining));
+    drop(held);
+    two.until_free().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_requests_elsewhere_a_version_is_free_once_the_others_have_followed() {
     let two = Two::running().await;
     apply(&two.here, switch(1)).await;

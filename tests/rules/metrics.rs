@@ -101,8 +101,8 @@ async fn series_are_bounded_by_what_is_registered_whatever_is_asked_for() {
     metrics::with_local_recorder(&recorder, || deployments.record_metrics());
     let recorded = recorded(&snapshotter);
     assert_eq!(of(&recorded, "canary_unknown_service_total", ""), Some(&DebugValue::Counter(1000)));
-    // Two versions with seven outcomes, five reasons, a histogram and two gauges each, and three of the gateway's own.
-    assert_eq!(recorded.len(), 2 * (7 + 5 + 1 + 2) + 3);
+    // Two versions with eight outcomes, five reasons, a histogram and two gauges each, and three of the gateway's own.
+    assert_eq!(recorded.len(), 2 * (8 + 5 + 1 + 2) + 3);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,143 @@
+//! What requests do with the published routes, read from outside.
+
+use tokio::time::Instant;
+
+use super::routing_handle::RoutingHandle;
+use crate::routing::{Reason, ServiceName, VersionName};
+#[cfg(feature = "metrics")]
+use crate::traffic::ServiceSnapshot;
+use crate::traffic::ServiceTraffic;
+
+impl RoutingHandle {
+    /// Returns how many requests `version` has in flight through layers of this handle, from the choice of the version
+    /// until the response body has ended. `None` for a version that is neither published nor in use.
+    ///
+    /// - A protocol upgrade counts until its [`Tunnel`](crate::layer::Tunnel) is dropped.
+    /// - After [`SetUrl`](crate::routing::Change::SetUrl) the requests of both URLs are counted.
+    /// - Requests of a removed version count for a later version of the same name too.
+    /// - Requests of a service that was removed or left out of a [`replace`](Self::replace)d table stay counted.
+    ///
+    /// ```
+    /// # use tower_canary::routing::{Change, Route, Split};
+    /// # use tower_canary::RoutingHandle;
+    /// # let handle = RoutingHandle::new();
+    /// # let split = Split::new("auth".parse()?, 7)
+    /// #     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), std::time::SystemTime::now())?;
+    /// # assert!(handle.publish(Route::compile(split)));
+    /// assert_eq!(handle.in_flight("auth", "v1.0"), Some(0));
+    /// assert_eq!(handle.in_flight("auth", "v9"), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn in_flight(&self, service: &str, version: &str) -> Option<usize> {
+        self.find(service)?.in_flight(version)
+    }
+
+    /// Returns whether `version` is drained: it gets no more requests through layers of this handle, and its last one has
+    /// ended. `None` for a version that is neither published nor in use.
+    ///
+    /// At weight 0 an active version still gets requests where a layer has a [`PinCookie`](crate::layer::PinCookie) or an
+    /// [`Override`](crate::layer::Override): make it inactive first.
+    ///
+    /// Its process may be stopped once every gateway that follows the store reports the same:
+    /// [`Deployments::other_replicas`](crate::Deployments::other_replicas) returns what the others report.
+    ///
+    /// ```
+    /// # use tower_canary::routing::{Change, Route, Split};
+    /// # use tower_canary::RoutingHandle;
+    /// # let (handle, at) = (RoutingHandle::new(), std::time::SystemTime::now());
+    /// # let split = Split::new("auth".parse()?, 7)
+    /// #     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), at)?
+    /// #     .apply(&Change::register("v1.1".parse()?, "http://10.0.0.2".parse()?), at)?
+    /// #     .apply(&Change::switch("v1.1".parse()?), at)?;
+    /// # assert!(handle.publish(Route::compile(split)));
+    /// // After a switch to v1.1:
+    /// assert_eq!(handle.is_drained("auth", "v1.0"), Some(true));
+    /// assert_eq!(handle.is_drained("auth", "v1.1"), Some(false));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn is_drained(&self, service: &str, version: &str) -> Option<bool> {
+        self.find(service)?.is_drained(version, self.is_zero_weight_reachable())
+    }
+
+    /// Returns how many requests `version` was given for `reason` through layers of this handle since it was published
+    /// first. `None` if the version is not published.
+    ///
+    /// ```
+    /// # use tower_canary::routing::{Change, Reason, Route, Split};
+    /// # use tower_canary::RoutingHandle;
+    /// # let handle = RoutingHandle::new();
+    /// # let split = Split::new("auth".parse()?, 7)
+    /// #     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), std::time::SystemTime::now())?;
+    /// # assert!(handle.publish(Route::compile(split)));
+    /// let without_a_key = handle.picks("auth", "v1.0", Reason::Draw);
+    /// assert_eq!(without_a_key, Some(0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn picks(&self, service: &str, version: &str, reason: Reason) -> Option<u64> {
+        self.find(service)?.counters(version).map(|counters| counters.picks(reason))
+    }
+
+    /// Returns the traffic of each version of `service`, or `None` if the service is not published. See
+    /// [`traffic`](crate::traffic) for an example.
+    #[must_use]
+    pub fn traffic(&self, service: &str) -> Option<ServiceTraffic> {
+        let sample_times = self.sample_times();
+        let snapshot = self.find(service)?.snapshot(self.is_zero_weight_reachable())?;
+        Some(ServiceTraffic::new(&snapshot, &sample_times))
+    }
+
+    /// Calls `observe` with a snapshot of each published service.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn each_snapshot(&self, observe: impl FnMut(ServiceSnapshot)) {
+        let reachable = self.is_zero_weight_reachable();
+        self.entries_owned().values().filter_map(|entry| entry.snapshot(reachable)).for_each(observe);
+    }
+
+    /// Records a sample, from which [windows](crate::traffic::Window) can begin. To be called every two seconds;
+    /// [`Deployments::run`](crate::Deployments::run) does it. A call within a second of the last sample has no effect.
+    ///
+    /// ```
+    /// let handle = tower_canary::RoutingHandle::new();
+    /// handle.sample_traffic();
+    /// ```
+    pub fn sample_traffic(&self) {
+        let mut sample_times = self.sample_times();
+        let now = Instant::now();
+        if !sample_times.record(now) {
+            return;
+        }
+        for entry in self.entries_owned().values() {
+            for counters in entry.used_counters() {
+                counters.sample(now);
+            }
+        }
+    }
+
+    /// Returns how many requests were for services that are not published. Requests for a published service without an
+    /// active version are counted [with the service](crate::traffic::ServiceTraffic::unserved).
+    ///
+    /// ```
+    /// assert_eq!(tower_canary::RoutingHandle::new().unknown_service_requests(), 0);
+    /// ```
+    #[must_use]
+    pub fn unknown_service_requests(&self) -> u64 {
+        let withdrawn: u64 = self.entries().values().map(|entry| entry.unknown()).sum();
+        withdrawn + self.without_entry()
+    }
+
+    /// Returns the versions at weight 0 that may get requests or have some in flight, and the versions that serve where
+    /// the route of their service `is_outdated`. Sorted by service and version.
+    pub(crate) fn draining(&self, is_outdated: impl Fn(&str) -> bool) -> Vec<(ServiceName, VersionName)> {
+        let zero_weight_reachable = self.is_zero_weight_reachable();
+        let mut draining = Vec::new();
+        for (service, entry) in self.entries_owned().iter() {
+            let versions = entry.draining(zero_weight_reachable, is_outdated(service.as_str()));
+            draining.extend(versions.into_iter().map(|version| (service.clone(), version)));
+        }
+        draining.sort_unstable();
+        draining
+    }
+}

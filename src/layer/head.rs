@@ -1,0 +1,60 @@
+//! A request without its body.
+
+use http::header::{HOST, HeaderMap, HeaderName};
+use http::{Extensions, HeaderValue, Method, Request, Uri};
+
+/// A request without its body, for functions of the application: [`Target::from_fn`](super::Target::from_fn),
+/// [`Affinity::from_fn`](super::Affinity::from_fn) and the predicate of an [`Override`](super::Override).
+///
+/// ```
+/// use tower_canary::Target;
+///
+/// let target = Target::from_fn(|head| match head.uri.path().starts_with("/v2/") {
+///     true => "orders".parse().ok(),
+///     false => None,
+/// });
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct RequestHead<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// The URI as it was received.
+    pub uri: &'a Uri,
+    /// The headers as they were received.
+    pub headers: &'a HeaderMap,
+    /// The extensions.
+    pub extensions: &'a Extensions,
+}
+
+impl<'a> RequestHead<'a> {
+    pub(super) fn new<B>(request: &'a Request<B>) -> Self {
+        Self {
+            method: request.method(),
+            uri: request.uri(),
+            headers: request.headers(),
+            extensions: request.extensions(),
+        }
+    }
+
+    /// Returns the host that the request was sent to, without its port.
+    pub(super) fn host(&self) -> Option<&'a str> {
+        // The URI takes precedence over the header (RFC 9112, section 3.2.2).
+        if let Some(authority) = self.uri.authority() {
+            return Some(authority.host());
+        }
+        let text = self.single_text(&HOST)?;
+        Some(text.split_once(':').map_or(text, |(host, _port)| host))
+    }
+
+    /// Returns the text of the header `name`, unless the request has several.
+    pub(super) fn single_text(&self, name: &HeaderName) -> Option<&'a str> {
+        self.single(name)?.to_str().ok()
+    }
+
+    /// Returns the header `name`, unless the request has several.
+    pub(super) fn single(&self, name: &HeaderName) -> Option<&'a HeaderValue> {
+        let mut values = self.headers.get_all(name).iter();
+        values.next().filter(|_| values.next().is_none())
+    }
+}

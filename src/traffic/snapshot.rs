@@ -1,0 +1,85 @@
+//! The counters of a service at one moment.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::activity::Activity;
+use super::counters::Counters;
+use crate::routing::{Route, Version};
+
+/// A service and its counters at one moment.
+#[derive(Debug)]
+pub(crate) struct ServiceSnapshot {
+    pub(crate) route: Arc<Route>,
+    /// How many requests found no active version.
+    pub(crate) unserved: u64,
+    /// One for each version of the split, in its order.
+    pub(crate) published: Vec<VersionSnapshot>,
+    /// Versions that left the split, inactive and at weight 0.
+    pub(crate) retired: Vec<(Version, VersionSnapshot)>,
+}
+
+/// The counters of one version at one moment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct VersionSnapshot {
+    /// `None` before the first request of the service.
+    counters: Option<Arc<Counters>>,
+    in_flight: usize,
+    is_reachable: bool,
+}
+
+impl ServiceSnapshot {
+    /// Returns the versions of the split in its order, then those that left it and still have requests.
+    pub(crate) fn versions(&self) -> impl Iterator<Item = (&Version, &VersionSnapshot)> {
+        let split = self.route.split();
+        let retired = self.retired.iter().map(|(version, counted)| (version, counted));
+        let draining = retired.filter(move |(version, counted)| {
+            counted.in_flight > 0 && split.version(version.name.as_str()).is_none()
+        });
+        split.versions().iter().zip(&self.published).chain(draining)
+    }
+}
+
+impl VersionSnapshot {
+    /// Creates the snapshot of a version. `uncounted` requests may have chosen it and are not at its counters yet.
+    pub(crate) fn new(counters: Option<Arc<Counters>>, uncounted: usize) -> Self {
+        let in_flight = uncounted + counters.as_ref().map_or(0, |counters| counters.in_flight());
+        Self { counters, in_flight, is_reachable: false }
+    }
+
+    /// Sets whether the version may get requests.
+    pub(crate) fn with_reachable(self, is_reachable: bool) -> Self {
+        Self { is_reachable, ..self }
+    }
+
+    pub(crate) const fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    pub(crate) const fn is_reachable(&self) -> bool {
+        self.is_reachable
+    }
+
+    /// Returns a snapshot of the same counters now, without requests that are not counted yet.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn refreshed(&self) -> Self {
+        Self::new(self.counters.clone(), 0).with_reachable(self.is_reachable)
+    }
+
+    /// Returns all activity until now.
+    pub(crate) fn total(&self) -> Activity {
+        self.counters.as_ref().map_or_else(Activity::default, |counters| counters.total())
+    }
+
+    /// Returns how long the version has had no request, or `None` while it has some and before its first.
+    pub(super) fn idle_for(&self, now: Instant, total: &Activity) -> Option<Duration> {
+        self.counters.as_ref()?.idle_for(now, total)
+    }
+
+    /// Returns the activity from the sample at `start` until `total` was read.
+    pub(super) fn since(&self, start: Instant, total: &Activity) -> Activity {
+        self.counters.as_ref().map_or_else(Activity::default, |counters| counters.since(start, total))
+    }
+}
