@@ -5,6 +5,7 @@ mod architecture;
 mod deployments;
 mod draining;
 mod draws;
+mod duties;
 mod keys;
 #[cfg(feature = "metrics")]
 mod metrics;
