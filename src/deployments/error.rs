@@ -33,22 +33,22 @@ pub enum DeployError {
     /// The version check refused the URL.
     #[error(transparent)]
     UrlRefused(#[from] UrlRefused),
-    /// The change would give traffic to a version whose probe failed.
-    #[error("version {version} is not healthy: {cause}; mend it, or force the change")]
+    /// The change would give traffic to a version whose probe failed. The message includes the cause, so that the
+    /// record of a refused change has it; therefore `cause` is not also the source of the error.
+    #[error("version {version} is not healthy: {cause}; repair it, or force the change")]
     Unhealthy {
         /// The version.
         version: VersionName,
         /// What the probe saw.
-        #[source]
         cause: Unhealthy,
     },
     /// The history does not have the generation to restore, or no longer.
-    #[error("the history has no generation {generation}, or no longer: read it for those it has")]
+    #[error("the history has no generation {generation}: read the history for the generations that it has")]
     UnknownGeneration {
         /// The generation that was requested.
         generation: u64,
     },
     /// Other writers changed the split faster than its versions could be probed.
-    #[error("the split changed under every probe: try again")]
+    #[error("other changes were made during every probe: try again")]
     Unsettled,
 }
