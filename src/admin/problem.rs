@@ -152,6 +152,7 @@ impl From<DeployError> for Problem {
             DeployError::Store(error) => return error.into(),
             DeployError::UrlRefused(_) => Kind::InvalidUrl,
             DeployError::Unhealthy { .. } => Kind::BackendUnhealthy,
+            DeployError::RegisteredElsewhere { .. } => Kind::DuplicateVersion,
             DeployError::UnknownGeneration { .. } => Kind::UnknownGeneration,
             DeployError::Unsettled => Kind::Unsettled,
         };

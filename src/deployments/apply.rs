@@ -10,7 +10,7 @@ use super::error::DeployError;
 use super::loader::Loader;
 use super::publisher::Publisher;
 use super::recorder;
-use crate::routing::{Change, Instances, ServiceName, VersionName};
+use crate::routing::{Change, ChangeError, Instances, Registration, ServiceName, VersionName};
 use crate::store::{Applied, ChangeRequest, Clearance, RouteStore, StoreError};
 
 /// Most rounds in which other writers may let yet another version serve that was not probed.
@@ -40,6 +40,59 @@ impl Applier {
             self.audit.record_failure(service, &request, error).await;
         }
         outcome
+    }
+
+    /// Registers a version unless the service has one of that name at the same URL.
+    pub(super) async fn register_if_absent(
+        &self,
+        service: &ServiceName,
+        registration: Registration,
+        actor: String,
+    ) -> Result<Applied, DeployError> {
+        let mut request = ChangeRequest::new(Change::Register(registration.clone()), actor);
+        let outcome = self.register_or_find(service, &registration, &mut request).await;
+        if let Err(error) = &outcome {
+            self.audit.record_failure(service, &request, error).await;
+        }
+        outcome
+    }
+
+    async fn register_or_find(
+        &self,
+        service: &ServiceName,
+        registration: &Registration,
+        request: &mut ChangeRequest,
+    ) -> Result<Applied, DeployError> {
+        if let Some(found) = self.find_registered(service, registration)? {
+            return Ok(found);
+        }
+        let outcome = self.commit_with_checks(service, request).await;
+        if !matches!(&outcome, Err(DeployError::Store(StoreError::Refused(ChangeError::DuplicateVersion(_)))))
+        {
+            return outcome;
+        }
+        // Another process registered it after the last load.
+        self.loader.refresh().await?;
+        self.find_registered(service, registration)?.map_or(outcome, Ok)
+    }
+
+    /// Returns the served split, as a change that changed nothing, if it has the version at the same URL.
+    fn find_registered(
+        &self,
+        service: &ServiceName,
+        registration: &Registration,
+    ) -> Result<Option<Applied>, DeployError> {
+        let Some(route) = self.publisher.handle().route(service.as_str()) else { return Ok(None) };
+        let split = route.split();
+        let Some(version) = split.version(registration.version.as_str()) else { return Ok(None) };
+        if version.instances != *registration.instances() {
+            return Err(DeployError::RegisteredElsewhere {
+                version: version.name.clone(),
+                registered: version.instances.clone(),
+                requested: registration.instances().clone(),
+            });
+        }
+        Ok(Some(Applied::new(split.clone(), split.clone(), self.publisher.revision())))
     }
 
     /// Commits a change, and probes the versions for which the store asks, until the store accepts it.

@@ -25,7 +25,7 @@ use super::replicas::Replicas;
 use super::snapshot_cache::SnapshotCache;
 use super::version_check::Healthy;
 use crate::handle::RoutingHandle;
-use crate::routing::{Change, ChangeError, Preview, ServiceName, VersionName};
+use crate::routing::{Change, ChangeError, Preview, Registration, ServiceName, VersionName};
 use crate::store::{Applied, ChangeRequest, HistoryEntry, Refusal, Replica, RouteStore, StoreError};
 
 /// Applies changes to a store and publishes them to a [`RoutingHandle`]. Clones share everything.
@@ -101,6 +101,53 @@ impl Deployments {
     /// ([`StoreError::Unavailable`]), the change may still have been made: read the split again.
     pub async fn apply(&self, service: &ServiceName, request: ChangeRequest) -> Result<Applied, DeployError> {
         self.parts.applier.apply(service, request).await
+    }
+
+    /// Registers a version, unless the service has one of that name already: for versions that come from configuration.
+    ///
+    /// # Seeding versions from configuration
+    ///
+    /// Call it at the start for each version of the configuration, in the same order in every gateway:
+    ///
+    /// ```
+    /// use tower_canary::routing::Registration;
+    /// use tower_canary::{Deployments, Draw};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// # let deployments = Deployments::in_memory(Draw::Exact);
+    /// let configured = [("auth", "v1.0", "http://10.0.0.1:8080"), ("auth", "v1.1", "http://10.0.0.2:8080")];
+    /// for (service, version, url) in configured {
+    ///     let registration = Registration::new(version.parse()?, url.parse()?);
+    ///     deployments.register_if_absent(&service.parse()?, registration, "configuration").await?;
+    /// }
+    /// // The first version of a service gets all traffic, a later one none.
+    /// # let route = deployments.handle().route("auth").ok_or("not published")?;
+    /// # assert_eq!(route.split().versions()[0].weight.percent(), 100.0);
+    /// # assert_eq!(route.split().versions().len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// A registered version stays as it is: its weight, its active flag and the health path of the service are not
+    /// compared, since operators change them. A version that an operator removed is registered again. If several
+    /// gateways start together, one of them registers the version and the others find it.
+    ///
+    /// Nothing is written for a version that is served already, so a start from a
+    /// [cache](super::Builder::with_cache) succeeds without the store. The result then has equal splits
+    /// [before](Applied::before) and [after](Applied::after).
+    ///
+    /// # Errors
+    ///
+    /// [`DeployError::RegisteredElsewhere`] if the version is registered at another URL; otherwise as
+    /// [`apply`](Self::apply).
+    pub async fn register_if_absent(
+        &self,
+        service: &ServiceName,
+        registration: Registration,
+        actor: impl Into<String>,
+    ) -> Result<Applied, DeployError> {
+        self.parts.applier.register_if_absent(service, registration, actor.into()).await
     }
 
     /// Returns the effect of a change on the split that is served now. Nothing is probed, stored or published.

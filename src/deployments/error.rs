@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::version_check::{Unhealthy, UrlRefused};
-use crate::routing::VersionName;
+use crate::routing::{Backend, Instances, VersionName};
 use crate::store::StoreError;
 
 /// Why a change was not applied. Each message names the fix.
@@ -42,6 +42,21 @@ pub enum DeployError {
         /// What the probe saw.
         cause: Unhealthy,
     },
+    /// The version to register is registered at another URL. See
+    /// [`Deployments::register_if_absent`](super::Deployments::register_if_absent).
+    #[error(
+        "version {version} is registered at {}, not at {}: change its URL, or configure the registered one",
+        urls(registered),
+        urls(requested)
+    )]
+    RegisteredElsewhere {
+        /// The version.
+        version: VersionName,
+        /// The base URLs that the store has.
+        registered: Instances,
+        /// The base URLs of the request.
+        requested: Instances,
+    },
     /// The history does not have the generation to restore, or no longer.
     #[error("the history has no generation {generation}: read the history for the generations that it has")]
     UnknownGeneration {
@@ -51,4 +66,8 @@ pub enum DeployError {
     /// Other writers changed the split faster than its versions could be probed.
     #[error("other changes were made during every probe: try again")]
     Unsettled,
+}
+
+fn urls(instances: &Instances) -> String {
+    instances.iter().map(Backend::as_str).collect::<Vec<_>>().join(", ")
 }

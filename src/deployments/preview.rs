@@ -4,8 +4,8 @@ use super::checker::Checker;
 use super::error::DeployError;
 use crate::common::time::now;
 use crate::handle::RoutingHandle;
-use crate::routing::{Change, Preview, ServiceName, Split};
-use crate::store::{ChangeRequest, StoreError};
+use crate::routing::{Preview, ServiceName};
+use crate::store::ChangeRequest;
 
 /// Applies `request` to the split that is served now. Nothing is probed, stored or published.
 pub(super) fn preview(
@@ -17,8 +17,7 @@ pub(super) fn preview(
     checker.admit(&request.change)?;
     let before = match handle.route(service.as_str()) {
         Some(route) => route.split().clone(),
-        None if matches!(request.change, Change::Register(_)) => Split::new(service.clone(), 0),
-        None => return Err(StoreError::UnknownService(service.clone()).into()),
+        None => request.first_split(service)?,
     };
     let after = request.clone().without_check().decide(&before, now())?;
     Ok(Preview { moves: before.moves(&after), after })

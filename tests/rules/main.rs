@@ -12,6 +12,7 @@ mod metrics;
 mod names;
 mod replicas;
 mod scale;
+mod seeding;
 #[cfg(feature = "serde")]
 mod serde;
 mod slots;
