@@ -102,6 +102,7 @@ impl Applier {
         request: &mut ChangeRequest,
     ) -> Result<Applied, DeployError> {
         self.fill_in_shares(service, &mut request.change).await?;
+        request.salt = request.salt.or_else(|| self.publisher.handle().draw().salt(service));
         self.checker.admit(&request.change)?;
         for _ in 0..MAX_PROBE_ROUNDS {
             match self.commit_and_publish(service, request).await {

@@ -89,7 +89,9 @@ impl Deployments {
     ///
     /// A version without weight is probed before it gets some, unless the request is
     /// [forced](ChangeRequest::without_check) or the version is the first of its service. If the future is dropped
-    /// half-way, the change is made or not; if it is, [`run`](Self::run) publishes it immediately.
+    /// half-way, the change is made or not; if it is, [`run`](Self::run) publishes it immediately. If the
+    /// [draw](RoutingHandle::draw) is seeded and the change creates the service, the salt of the service is derived from
+    /// the seed, so that keys get the same versions in every test.
     ///
     /// Each change that changed something is one `info` event of `tracing`. Each refused change is one `warn` event and
     /// is recorded for [`refusals`](Self::refusals). See [`Deployments`] for an example.

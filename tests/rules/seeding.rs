@@ -1,11 +1,15 @@
-//! Versions that come from configuration.
+//! Versions that come from configuration, and choices that come from a seed.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
+use http::{Request, Response};
+use tower::{Layer, ServiceExt, service_fn};
 use tower_canary::deployments::DeployError;
+use tower_canary::layer::{Affinity, VersionChoice};
 use tower_canary::routing::{Change, Registration};
 use tower_canary::store::{Applied, ChangeRequest, MemoryStore};
-use tower_canary::{Deployments, Draw, NoVersionCheck, ServiceName};
+use tower_canary::{Deployments, Draw, NoVersionCheck, ServiceName, Target, WeightedVersionLayer};
 
 use crate::support::*;
 
@@ -96,4 +100,41 @@ async fn probe_failure_prints_its_cause_once() {
     let error = DeployError::Unhealthy { version: name(0), cause };
     assert!(error.to_string().contains("it answered 503"));
     assert!(std::error::Error::source(&error).is_none());
+}
+
+/// The version that a user gets at 50/50.
+async fn version_of(deployments: &Deployments, user: &'static str) -> String {
+    let client = service_fn(async |request: Request<()>| {
+        let choice = request.extensions().get::<VersionChoice>().unwrap();
+        Ok::<_, Infallible>(Response::new(choice.version.to_string()))
+    });
+    let layer = WeightedVersionLayer::new(deployments.handle(), Target::service(auth()))
+        .with_choice()
+        .with_affinity(Affinity::header(http::HeaderName::from_static("x-user")));
+    let request = Request::builder().header("x-user", user).body(()).unwrap();
+    let response = layer.layer(client).oneshot(request).await.unwrap();
+    response.into_body().into_inner().unwrap()
+}
+
+#[tokio::test]
+async fn seeded_draw_gives_a_user_one_version() {
+    let mut versions = Vec::new();
+    for _ in 0..10 {
+        let deployments = Deployments::in_memory(Draw::Seeded(42));
+        for i in 0..2 {
+            apply(&deployments, Change::Register(registration(i))).await;
+        }
+        apply(&deployments, set_weight(1, 50.0)).await;
+        versions.push(version_of(&deployments, "alice").await);
+    }
+    versions.dedup();
+    assert_eq!(versions.len(), 1, "{versions:?}");
+}
+
+#[tokio::test]
+async fn salt_of_the_request_beats_the_seed() {
+    let deployments = Deployments::in_memory(Draw::Seeded(42));
+    let register = ChangeRequest::new(Change::Register(registration(0)), "alice").with_salt(7);
+    let applied = deployments.apply(&auth(), register).await.unwrap();
+    assert_eq!(applied.after.salt(), 7);
 }
