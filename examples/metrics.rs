@@ -10,7 +10,7 @@ use std::convert::Infallible;
 use http::{Request, Response, StatusCode};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_canary::deployments::meter::BUCKETS;
+use tower_canary::metrics::BUCKETS;
 use tower_canary::routing::Change;
 use tower_canary::store::ChangeRequest;
 use tower_canary::{Deployments, Draw, ServiceName, Target, WeightedVersionLayer};

@@ -13,6 +13,8 @@ mod common;
 pub mod deployments;
 pub mod handle;
 pub mod layer;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 #[cfg(feature = "admin")]
 pub mod probe;
 #[cfg(feature = "proxy")]

@@ -11,7 +11,7 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 use tower_canary::Deployments;
-use tower_canary::deployments::meter::BUCKETS;
+use tower_canary::metrics::BUCKETS;
 
 use crate::failure::Failure;
 

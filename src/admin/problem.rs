@@ -95,6 +95,7 @@ impl From<DeployError> for ApiError {
             DeployError::Store(error) => return error.into(),
             DeployError::UrlRefused(_) => ProblemKind::InvalidUrl,
             DeployError::Unhealthy { .. } => ProblemKind::BackendUnhealthy,
+            DeployError::RegisteredElsewhere { .. } => ProblemKind::DuplicateVersion,
             DeployError::UnknownGeneration { .. } => ProblemKind::UnknownGeneration,
             DeployError::Unsettled => ProblemKind::Unsettled,
         };

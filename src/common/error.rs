@@ -1,20 +1,17 @@
 //! Errors without a type of their own, and the chain of their sources.
 
 use std::error::Error;
-#[cfg(any(feature = "admin", feature = "proxy"))]
 use std::iter::successors;
 
 /// An error of a type that the caller does not need.
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Iterates over `error` and its sources, outermost first.
-#[cfg(any(feature = "admin", feature = "proxy"))]
 pub(crate) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     successors(Some(error), |error: &&'a (dyn Error + 'static)| (*error).source())
 }
 
 /// Joins `error` and its sources into one text, for a log line.
-#[cfg(any(feature = "admin", feature = "proxy"))]
 pub(crate) fn chain_text(error: &(dyn Error + 'static)) -> String {
     chain(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -1,8 +1,8 @@
-//! Times as stores keep them.
+//! Times as stores record them: in milliseconds.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Returns the current time to the millisecond, which every store can keep.
+/// Returns the current time to the millisecond, so that it is the same after it was stored.
 pub(crate) fn now() -> SystemTime {
     from_millis(to_millis(SystemTime::now()))
 }

@@ -1,66 +1,87 @@
-//! What is told of every change: one event each, and those that were refused are kept beside the history.
+//! Records every change: one log event each, the history, and the refused changes beside it.
 
 use std::error::Error;
+use std::sync::Arc;
 
-use super::follow::unwound;
-use super::{DeployError, Deployments, meter};
-use crate::routing::{ServiceName, VersionShare};
-use crate::store::{Applied, ChangeRequest, Clearance, Refusal, StoreError};
+use super::background::unwind::catch_panic;
+use super::error::DeployError;
+use super::recorder;
+use crate::handle::RoutingHandle;
+use crate::routing::{Change, ServiceName, VersionShare};
+use crate::store::{Applied, ChangeRequest, Clearance, HistoryEntry, Refusal, RouteStore, StoreError};
 
-impl Deployments {
-    /// Up to `limit` changes of `service` that were refused, latest first, by whichever process that shares the store.
-    /// There may be no such service. See [`Refusal`] for what is kept of them: a store keeps the last 1,000 of all
-    /// services. A change that failed because the store could not be reached is not among them.
-    ///
-    /// ```
-    /// # use tower_canary::routing::Change;
-    /// # use tower_canary::store::ChangeRequest;
-    /// # use tower_canary::{Deployments, Draw, ServiceName};
-    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
-    /// # let (deployments, auth): (_, ServiceName) = (Deployments::in_memory(Draw::Exact), "auth".parse()?);
-    /// let switch = Change::switch("v1.1".parse()?);
-    /// assert!(deployments.apply(&auth, ChangeRequest::new(switch, "alice")).await.is_err());
-    /// let refused = &deployments.refusals(&auth, 10).await?[0];
-    /// assert_eq!((refused.actor.as_str(), refused.asked.as_str()), ("alice", "switch to v1.1"));
-    /// assert_eq!(refused.why, "service auth is not registered: register a version of it first");
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// # })?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// When the store cannot be read.
-    pub async fn refusals(&self, service: &ServiceName, limit: u32) -> Result<Vec<Refusal>, DeployError> {
-        match self.shared.store.refusal_log() {
+/// Reads and writes the records of changes.
+#[derive(Debug)]
+pub(super) struct Audit {
+    store: Arc<dyn RouteStore>,
+    handle: RoutingHandle,
+}
+
+impl Audit {
+    pub(super) fn new(store: Arc<dyn RouteStore>, handle: RoutingHandle) -> Self {
+        Self { store, handle }
+    }
+
+    pub(super) async fn history(
+        &self,
+        service: &ServiceName,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<HistoryEntry>, DeployError> {
+        let history = self.store.history(service, before, limit).await;
+        recorder::record_store_call("history", &history);
+        Ok(history?)
+    }
+
+    /// Returns the change that brings back the split of `generation`.
+    pub(super) async fn restore_change(
+        &self,
+        service: &ServiceName,
+        generation: u64,
+    ) -> Result<Change, DeployError> {
+        let latest = self.history(service, generation.checked_add(1), 1).await?;
+        match latest.into_iter().find(|entry| entry.generation == generation) {
+            Some(entry) => Ok(Change::Restore { generation, shares: entry.after }),
+            None => Err(DeployError::UnknownGeneration { generation }),
+        }
+    }
+
+    pub(super) async fn refusals(
+        &self,
+        service: &ServiceName,
+        limit: u32,
+    ) -> Result<Vec<Refusal>, DeployError> {
+        match self.store.refusal_log() {
             Some(log) => Ok(log.refusals(service, limit).await?),
             None => Ok(Vec::new()),
         }
     }
 
-    /// Notes that a change was not made: logs it and keeps it, where it was refused.
-    pub(super) async fn note_failure(
+    /// Counts a change that was not applied. One that was refused is also logged and recorded in the store.
+    pub(super) async fn record_failure(
         &self,
         service: &ServiceName,
         request: &ChangeRequest,
         error: &DeployError,
     ) {
         let kind = request.change.kind();
-        if is_refusal(error) {
-            meter::changed(kind, "refused");
-            let refusal = self.refusal(service, request, error);
-            log_refusal(request, &refusal);
-            self.keep_refusal(&refusal).await;
-        } else {
-            meter::changed(kind, "failed");
+        if !is_refusal(error) {
+            recorder::record_change(kind, "failed");
+            return;
+        }
+        recorder::record_change(kind, "refused");
+        let refusal = self.refusal(service, request, error);
+        log_refusal(request, &refusal);
+        if let Err(error) = self.record_refusal(&refusal).await {
+            tracing::warn!(error = &*error as &dyn Error, "a refused change cannot be kept");
         }
     }
 
     fn refusal(&self, service: &ServiceName, request: &ChangeRequest, error: &DeployError) -> Refusal {
-        let served = self.shared.handle.route(service.as_str());
-        let split = served.as_ref().map(|route| route.split());
+        let route = self.handle.route(service.as_str());
+        let split = route.as_ref().map(|route| route.split());
         match error {
-            // The store knows better than what is served.
+            // The store is ahead of the route that is served.
             DeployError::Store(StoreError::GenerationConflict { found, .. }) => {
                 let split = split.filter(|split| split.generation() == *found);
                 Refusal { generation: Some(*found), ..Refusal::new(service, request, split, error) }
@@ -69,32 +90,29 @@ impl Deployments {
         }
     }
 
-    /// Whatever comes of it, the change is refused as it was.
-    async fn keep_refusal(&self, refusal: &Refusal) {
-        let failed = |error: &(dyn Error + 'static)| tracing::warn!(error, "a refused change cannot be kept");
-        let Some(log) = self.shared.store.refusal_log() else { return };
-        match unwound(log.record_refusal(refusal)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => failed(&error),
-            Err(panicked) => failed(&panicked),
+    /// Records a refusal. A log that fails or panics does not change the response to the caller.
+    async fn record_refusal(&self, refusal: &Refusal) -> Result<(), Box<dyn Error + Send + Sync>> {
+        match self.store.refusal_log() {
+            Some(log) => Ok(catch_panic(log.record_refusal(refusal)).await??),
+            None => Ok(()),
         }
     }
 }
 
-/// Whether somebody decided against the change: it did not merely fail.
+/// Returns whether a rule or a check decided against the change, rather than that the store failed.
 const fn is_refusal(error: &DeployError) -> bool {
     !matches!(error, DeployError::Store(StoreError::Unavailable(_) | StoreError::Broken(_)))
 }
 
-/// Notes that a change was made: logs it, where it changed something.
-pub(super) fn note_made(request: &ChangeRequest, applied: &Applied) {
-    meter::changed(request.change.kind(), "applied");
+/// Counts a change that was applied, and logs it if it changed something.
+pub(super) fn log_applied(request: &ChangeRequest, applied: &Applied) {
+    recorder::record_change(request.change.kind(), "applied");
     if applied.before.generation() != applied.after.generation() {
         log_change(request, applied);
     }
 }
 
-/// Texts that somebody chose are logged as Rust would write them, so that none looks like another line.
+/// Logs a change. Texts that a caller chose are quoted and escaped, so that none looks like another log line.
 fn log_change(request: &ChangeRequest, Applied { before, after, .. }: &Applied) {
     tracing::info!(
         service = %after.service(),

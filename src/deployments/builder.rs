@@ -1,87 +1,168 @@
-//! What there is to choose before the start.
+//! The constructors of [`Deployments`], and the options before the start.
 
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use super::cache::SnapshotCache;
-use super::converge::Identity;
-use super::preflight::VersionCheck;
-use super::refresh::Followed;
-use super::{Deployments, Shared};
+use tokio::sync::Notify;
+
+use super::apply::Applier;
+use super::audit::Audit;
+use super::background::Background;
+use super::checker::Checker;
+use super::deployments::{Deployments, Parts};
+use super::loader::Loader;
+use super::publisher::Publisher;
+use super::replicas::{Identity, Replicas};
+use super::snapshot_cache::SnapshotCache;
+use super::version_check::{NoVersionCheck, VersionCheck};
 use crate::handle::RoutingHandle;
-use crate::store::{RouteStore, StoreError};
+use crate::routing::Draw;
+use crate::store::{MemoryStore, RouteStore, StoreError};
 
-/// Starts [`Deployments`]; made by [`Deployments::builder`], which has an example.
+/// Options of [`Deployments`]. Created by [`Deployments::builder`], which has an example.
 #[derive(Debug)]
 #[must_use = "it does nothing until it is started"]
 pub struct Builder {
     store: Arc<dyn RouteStore>,
-    preflight: Arc<dyn VersionCheck>,
+    check: Arc<dyn VersionCheck>,
     handle: RoutingHandle,
     identity: Option<Identity>,
     cache: Option<Arc<dyn SnapshotCache>>,
 }
 
-impl Builder {
-    pub(super) fn new(store: Arc<dyn RouteStore>, preflight: Arc<dyn VersionCheck>) -> Self {
-        Self { store, preflight, handle: RoutingHandle::new(), identity: None, cache: None }
+impl Deployments {
+    /// Loads all routes of `store` and publishes them to a new handle with the exact draw.
+    ///
+    /// `check` decides which URLs may be registered, and probes versions before they get traffic. A single split that
+    /// cannot be read is left out and [reported](Self::freshness). See [`Deployments`] for an example, and
+    /// [`builder`](Self::builder) for options.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if the store cannot be read.
+    pub async fn start(store: impl RouteStore, check: impl VersionCheck) -> Result<Self, StoreError> {
+        Self::builder(store, check).start().await
     }
 
-    /// Publishes to `handle`: the place to choose a [`Draw`](crate::Draw).
+    /// Returns a builder for the options: routing handle, replica name, snapshot cache.
+    ///
+    /// ```
+    /// use tower_canary::store::MemoryStore;
+    /// use tower_canary::{Deployments, Draw, NoVersionCheck, RoutingHandle};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// let deployments = Deployments::builder(MemoryStore::new(), NoVersionCheck)
+    ///     .with_handle(RoutingHandle::with_draw(Draw::Seeded(7)))
+    ///     .with_replica_name("gateway-1")
+    ///     .start()
+    ///     .await?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn builder(store: impl RouteStore, check: impl VersionCheck) -> Builder {
+        Builder::new(Arc::new(store), Arc::new(check))
+    }
+
+    /// Creates deployments on an empty store in memory without a version check: for tests.
+    ///
+    /// [`Draw::Seeded`] makes choices repeatable.
+    ///
+    /// ```
+    /// use tower_canary::{Deployments, Draw};
+    ///
+    /// let deployments = Deployments::in_memory(Draw::Seeded(7));
+    /// assert!(deployments.handle().table().is_empty());
+    /// ```
+    #[must_use]
+    pub fn in_memory(draw: Draw) -> Self {
+        let builder = Self::builder(MemoryStore::new(), NoVersionCheck);
+        builder.with_handle(RoutingHandle::with_draw(draw)).build()
+    }
+}
+
+impl Builder {
+    pub(super) fn new(store: Arc<dyn RouteStore>, check: Arc<dyn VersionCheck>) -> Self {
+        Self { store, check, handle: RoutingHandle::new(), identity: None, cache: None }
+    }
+
+    /// Sets the handle to publish to. It decides the [`Draw`](crate::Draw). By default, a new handle with
+    /// [`Draw::Exact`](crate::Draw::Exact).
     pub fn with_handle(self, handle: RoutingHandle) -> Self {
         Self { handle, ..self }
     }
 
-    /// Reports to the store what this process serves, under `name`, at most 255 characters: so that
-    /// [`replicas`](Deployments::replicas) shows it and [`wait_converged`](Deployments::wait_converged) waits for it. Two of one
-    /// name are told apart. It costs a small write every 5 seconds, after each change, and when a version is drained.
+    /// Sets the name, of at most 255 characters, under which this process reports to the store what it serves. By
+    /// default, it does not report.
+    ///
+    /// [`replicas`](Deployments::replicas) then lists it, [`wait_converged`](Deployments::wait_converged) waits for it,
+    /// and [`other_replicas`](Deployments::other_replicas) of the other processes includes it. Two processes of one name
+    /// are two replicas. The cost is a small write every 5 seconds, after each change, and when a version is drained.
     pub fn with_replica_name(self, name: impl Into<String>) -> Self {
         Self { identity: Some(Identity::new(name.into())), ..self }
     }
 
-    /// Keeps the routes served last in `cache`, and starts with them when the store cannot be read.
-    /// [`SnapshotCache`] has an example of one; `SqlStore::connect_lazy` makes a store that need not be reached at the start.
+    /// Sets a cache, to which the served routes are saved and from which the process starts when the store cannot be
+    /// read. By default, there is none, and a start without the store fails.
+    ///
+    /// [`SnapshotCache`] has an example of a cache. `SqlStore::connect_lazy` creates a store that need not be reachable
+    /// at the start.
     pub fn with_cache(self, cache: impl SnapshotCache) -> Self {
         Self { cache: Some(Arc::new(cache)), ..self }
     }
 
     /// Loads all routes and publishes them.
     ///
+    /// A single split that cannot be read is left out and [reported](Deployments::freshness).
+    ///
     /// # Errors
     ///
-    /// When the store cannot be read and no [cache](Self::with_cache) helps; [`StoreError::TextRefused`] for a name
-    /// that is too long. A single split that cannot be read is left out and [reported](Deployments::freshness).
+    /// [`StoreError::Unavailable`] if the store cannot be read and no [cache](Self::with_cache) has routes;
+    /// [`StoreError::TextRefused`] if the replica name is too long.
     pub async fn start(self) -> Result<Deployments, StoreError> {
-        self.identity.as_ref().map_or(Ok(()), Identity::check)?;
+        if let Some(identity) = &self.identity {
+            identity.check()?;
+        }
         let deployments = self.build();
-        // Before the routes are read: who waits for a change that is made meanwhile waits for this one too.
-        deployments.report_start().await;
-        if let Err(error) = deployments.refresh().await {
-            deployments.start_from_cache(error).await?;
+        let Parts { replicas, loader, cache, .. } = deployments.parts();
+        // Before the routes are read: a change that is made meanwhile then waits for this replica too.
+        replicas.report_start().await;
+        if let Err(error) = loader.refresh().await {
+            let Some(cache) = cache else { return Err(error) };
+            loader.start_from_cache(&**cache, error).await?;
         }
         Ok(deployments)
     }
 
-    /// Without looking at the store.
+    /// Builds the parts without reading the store.
     pub(super) fn build(self) -> Deployments {
-        let Self { store, preflight, handle, identity, cache } = self;
-        Deployments {
-            shared: Arc::new(Shared {
-                store,
-                preflight,
-                handle,
-                identity,
-                cache,
-                followed: Mutex::new(Followed::new()),
-                stored: Mutex::default(),
-                refreshing: tokio::sync::Mutex::default(),
-                answered: Mutex::default(),
-                published: AtomicU64::new(0),
-                unpublished: tokio::sync::Notify::new(),
-                #[cfg(feature = "metrics")]
-                meter: super::meter::Meter::default(),
-                running: tokio::sync::watch::Sender::new(None),
-            }),
-        }
+        let Self { store, check, handle, identity, cache } = self;
+        let publisher = Arc::new(Publisher::new(handle.clone()));
+        let loader = Arc::new(Loader::new(Arc::clone(&store), Arc::clone(&publisher)));
+        let checker = Arc::new(Checker::new(check));
+        let audit = Arc::new(Audit::new(Arc::clone(&store), handle));
+        let replicas = Arc::new(Replicas::new(Arc::clone(&store), Arc::clone(&publisher), identity));
+        let unpublished = Arc::new(Notify::new());
+        let applier = Applier {
+            store: Arc::clone(&store),
+            checker: Arc::clone(&checker),
+            loader: Arc::clone(&loader),
+            publisher: Arc::clone(&publisher),
+            audit: Arc::clone(&audit),
+            unpublished: Arc::clone(&unpublished),
+        };
+        Deployments::from_parts(Parts {
+            store,
+            publisher,
+            loader,
+            checker,
+            audit,
+            applier,
+            replicas,
+            cache,
+            unpublished,
+            background: Background::default(),
+            #[cfg(feature = "metrics")]
+            exporter: std::sync::OnceLock::new(),
+        })
     }
 }

@@ -1,89 +1,20 @@
-//! When the process of an old version may be stopped: once no gateway that shares the store sends it requests any longer,
-//! or waits for an answer of it.
-//!
-//! Each replica reports the revision that it serves, and then which versions at weight 0 have requests left, or get some from
-//! pins and overrides: in this order, so a report says "I have followed the store to there, and *after that* these had requests". Another
-//! gateway is done with a version whose weight became 0 at some revision once it has reported that revision or a later
-//! one, and the version is not among those. What could go wrong, and why it does not:
-//!
-//! - *A request that began there before it followed the change.* Whoever has read the route that was replaced is counted
-//!   as in flight at every version of the service until it is counted at its own. So the report with the revision has it.
-//! - *A report from before the change.* It has a lower revision, and counts for nothing.
-//! - *Which revision the change has.* That of a change made here is in its answer. One that was read comes with the
-//!   revision that the store had *before* it was read, so it may be later than that: its revision counts as unknown, and
-//!   everyone else as behind, until the store is read once more, which is then no earlier than the change. It is noted
-//!   before the route is published, and asked for after the figures of this gateway were read.
-//! - *Reports that overtake each other.* The earlier one has a lower revision, or tells of a time when the version was
-//!   drained already; or it names what it no longer has, until it is repeated within 5 seconds.
-//! - *A replica that cannot read the split.* It goes on with the one before, reports what it serves of it like what it
-//!   drains, and so holds the version.
-//! - *A replica that starts.* It reports revision 0 before it reads any route.
-//! - *A replica that has changed on.* This gateway follows it before it answers.
-//!
-//! Three are not waited for. One whose reports have [expired](Replica::EXPIRY): it is gone, or it cannot reach the store
-//! and serves what it has. One that does not [report](super::Builder::with_replica_name). And one whose
-//! [`run`](Deployments::run) has ended while it still answers requests: it withdraws then.
-//!
-//! While a version is active, pins and overrides may bring it requests at weight 0, so gateways that have a layer with one
-//! hold it; make it inactive first.
+//! Decides which other gateways may still have requests for a version. The docs of `progress` say why that is right.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::MutexGuard;
+use std::sync::Arc;
 
-use super::Deployments;
-use super::converge::Identity;
-use crate::common::lock::lock;
+use super::loader::Loader;
+use super::publisher::Publisher;
+use super::replicas::Replicas;
 use crate::routing::{ServiceName, VersionName};
-use crate::store::{Draining, Replica, Report, StoreError};
+use crate::store::{Draining, Replica, StoreError};
 
-/// By which revision of the store what is served was stored: of each service, since others may change all the time.
-#[derive(Debug, Default)]
-pub(super) struct Stored {
-    /// That of services not named below.
-    all: Option<u64>,
-    known: BTreeMap<ServiceName, u64>,
-    /// Published with the last snapshot, and perhaps later than that.
-    unknown: BTreeSet<ServiceName>,
-}
-
-impl Stored {
-    /// A snapshot was read, of the time at `revision`: after all that was published before.
-    pub(super) fn note_read(&mut self, revision: u64) {
-        self.all.get_or_insert(revision);
-        self.known.extend(std::mem::take(&mut self.unknown).into_iter().map(|service| (service, revision)));
-    }
-
-    /// The split of `service` in that snapshot is about to be published.
-    pub(super) fn note_published(&mut self, service: &ServiceName) {
-        self.unknown.insert(service.clone());
-    }
-
-    /// A whole snapshot is about to be published.
-    pub(super) fn note_published_whole(&mut self) {
-        *self = Self::default();
-    }
-
-    /// What a change made at `revision` is about to be published.
-    pub(super) fn note_answered(&mut self, service: &ServiceName, revision: u64) {
-        let known = self.known.entry(service.clone()).or_default();
-        *known = revision.max(*known);
-    }
-
-    fn revision(&self, service: &ServiceName) -> Option<u64> {
-        if self.unknown.contains(service) {
-            return None;
-        }
-        self.known.get(service).copied().or(self.all)
-    }
-}
-
-/// The other gateways that share the store, as seen when a service was asked about. See
-/// [`Deployments::other_replicas`] for an example.
+/// The other gateways that share the store, as they reported last. Returned by
+/// [`Deployments::other_replicas`](super::Deployments::other_replicas), which has an example.
 #[derive(Clone, Debug)]
 pub struct OtherReplicas {
-    deployments: Deployments,
+    publisher: Arc<Publisher>,
     service: ServiceName,
-    others: Vec<Replica>,
+    replicas: Vec<Replica>,
 }
 
 /// Why a gateway may still have requests for a version that is to get no more.
@@ -96,14 +27,14 @@ pub struct OtherReplicas {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DrainBlocker {
-    /// It has some, or pins and overrides may bring it some.
+    /// The gateway has requests for the version, or pins and overrides may bring it some.
     Draining,
-    /// It has not followed the last change of the service yet.
+    /// The gateway has not followed the last change of the service yet.
     Behind,
 }
 
 impl DrainBlocker {
-    /// As the admin API writes it.
+    /// Returns the name that the admin API uses: `draining` or `behind`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -114,73 +45,288 @@ impl DrainBlocker {
 }
 
 impl OtherReplicas {
-    /// Those that may still have requests for `version`. To be asked after what this gateway does.
+    /// Reads the reports of the other replicas, and the store as far as they are.
+    pub(super) async fn read(
+        replicas: &Replicas,
+        loader: &Loader,
+        publisher: &Arc<Publisher>,
+        service: &ServiceName,
+    ) -> Result<Self, StoreError> {
+        let others = replicas.others().await?;
+        let latest = others.iter().map(|other| other.revision).max().unwrap_or(0);
+        if publisher.served_revision(service).is_none() {
+            loader.refresh().await?;
+        } else {
+            loader.refresh_to(latest).await?;
+        }
+        Ok(Self { publisher: Arc::clone(publisher), service: service.clone(), replicas: others })
+    }
+
+    /// Iterates over the gateways that may still have requests for `version`, each with the reason.
+    ///
+    /// Read the counters of this gateway first, as with
+    /// [`RoutingHandle::is_drained`](crate::RoutingHandle::is_drained).
     pub fn blockers(&self, version: &VersionName) -> impl Iterator<Item = (&Replica, DrainBlocker)> {
-        let needed = self.deployments.stored().revision(&self.service);
-        let draining = Draining { service: self.service.clone(), version: version.clone() };
-        self.others.iter().filter_map(move |replica| {
-            if needed.is_none_or(|needed| replica.revision < needed) {
-                return Some((replica, DrainBlocker::Behind));
-            }
-            replica.draining.contains(&draining).then_some((replica, DrainBlocker::Draining))
+        // Read now rather than before: the route whose counters the caller has read is recorded by now.
+        let needed = self.publisher.served_revision(&self.service);
+        let draining = Draining::new(self.service.clone(), version.clone());
+        self.replicas.iter().filter_map(move |replica| {
+            let reason = blocker(replica, needed, &draining)?;
+            Some((replica, reason))
         })
     }
 }
 
-impl Deployments {
-    /// The other gateways that share the store, and which versions of `service` they may still have requests for. The
-    /// process of a version may be stopped once it [is drained](crate::RoutingHandle::is_drained) here, and then none of
-    /// the others [holds](OtherReplicas::blockers) it. Ask again every 100 ms or so until then.
-    ///
-    /// Those count that [report](super::Builder::with_replica_name) and have lately; one that cannot reach the store is not waited
-    /// for once its last report has expired, nor is one whose [`run`](Self::run) has ended.
-    ///
-    /// ```
-    /// # use tower_canary::routing::Change;
-    /// # use tower_canary::store::{ChangeRequest, MemoryStore};
-    /// # use tower_canary::{Deployments, NoVersionCheck, ServiceName, VersionName};
-    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-    /// # let deployments = Deployments::builder(MemoryStore::new(), NoVersionCheck).with_replica_name("gateway-1").start().await?;
-    /// # let (auth, old): (ServiceName, VersionName) = ("auth".parse()?, "v1.0".parse()?);
-    /// # for (version, url) in [("v1.0", "http://10.0.0.1"), ("v1.1", "http://10.0.0.2")] {
-    /// #     let register = Change::register(version.parse()?, url.parse()?);
-    /// #     deployments.apply(&auth, ChangeRequest::new(register, "alice")).await?;
-    /// # }
-    /// let switch = Change::switch("v1.1".parse()?);
-    /// deployments.apply(&auth, ChangeRequest::new(switch, "alice")).await?;
-    /// let is_drained_here = deployments.handle().is_drained("auth", "v1.0") == Some(true);
-    /// let elsewhere = deployments.other_replicas(&auth).await?;
-    /// let may_be_stopped = is_drained_here && elsewhere.blockers(&old).next().is_none();
-    /// # assert!(may_be_stopped);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// # })?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Unavailable`] when the store cannot be read.
-    pub async fn other_replicas(&self, service: &ServiceName) -> Result<OtherReplicas, StoreError> {
-        let mut others = self.stored_replicas().await?;
-        others.retain(|replica| Some(replica.id.as_str()) != self.replica_id());
-        let served = self.followed().revision();
-        if others.iter().any(|other| other.revision > served) || self.stored().revision(service).is_none() {
-            self.refresh().await?;
+/// Returns why `replica` may still have requests for the version, if the change that drains it is in the store at the
+/// revision `needed`.
+fn blocker(replica: &Replica, needed: Option<u64>, draining: &Draining) -> Option<DrainBlocker> {
+    let has_followed = needed.is_some_and(|needed| replica.revision >= needed);
+    if !has_followed {
+        return Some(DrainBlocker::Behind);
+    }
+    replica.draining.contains(draining).then_some(DrainBlocker::Draining)
+}
+
+/// Two gateways on one store, step by step in any order: what the docs of `progress` claim.
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::deployments::progress::WholeLoad;
+    use crate::handle::RoutingHandle;
+    use crate::routing::{Change, Split};
+    use crate::store::{Applied, ChangeRequest, Report, Snapshot};
+
+    type TestResult<T = ()> = Result<T, Box<dyn std::error::Error>>;
+
+    /// The only service with a version that drains, `v0`. It has traffic in every other generation.
+    struct Central {
+        revision: u64,
+        split: Split,
+        /// Revision of the last change of `split`.
+        changed: u64,
+    }
+
+    impl Central {
+        fn new() -> TestResult<Self> {
+            let mut split = Split::new("auth".parse()?, 7);
+            for (version, url) in [("v0", "http://10.0.0.1"), ("v1", "http://10.0.0.2")] {
+                let register = Change::register(version.parse()?, url.parse()?);
+                split = split.apply(&register, std::time::SystemTime::UNIX_EPOCH)?;
+            }
+            Ok(Self { revision: 2, split, changed: 2 })
         }
-        Ok(OtherReplicas { deployments: self.clone(), service: service.clone(), others })
+
+        /// Switches between the two versions.
+        fn switch(&mut self) -> TestResult<Applied> {
+            let target = if has_traffic(&self.split) { "v1" } else { "v0" };
+            let request = ChangeRequest::new(Change::switch(target.parse()?), "alice").without_check();
+            let before = self.split.clone();
+            self.split = request.decide(&before, std::time::SystemTime::UNIX_EPOCH)?;
+            self.revision += 1;
+            self.changed = self.revision;
+            Ok(Applied::new(before, self.split.clone(), self.revision))
+        }
+
+        fn changes(&self, after: u64, revision: u64) -> Snapshot {
+            let splits = if self.changed > after { vec![self.split.clone()] } else { Vec::new() };
+            Snapshot::new(revision, splits)
+        }
     }
 
-    pub(super) fn stored(&self) -> MutexGuard<'_, Stored> {
-        lock(&self.shared.stored)
+    fn has_traffic(split: &Split) -> bool {
+        split.version("v0").is_some_and(|version| !version.weight.is_zero())
     }
 
-    /// What this process has to say of itself.
-    pub(super) fn report_of(&self, Identity { id, name }: &Identity) -> Report {
-        // First the revision: what is found then was there when it was served.
-        let freshness = self.freshness();
-        let is_outdated = |service: &str| freshness.broken.iter().any(|broken| broken.service == service);
-        let draining = self.shared.handle.draining(is_outdated).into_iter();
-        let draining = draining.map(|(service, version)| Draining { service, version }).collect();
-        Report::new(id, name, freshness.revision).with_draining(draining)
+    /// A load between the read of the revision and the read of the splits.
+    enum Load {
+        Changes { after: u64, revision: u64 },
+        Whole { load: WholeLoad, revision: u64 },
+    }
+
+    struct Gateway {
+        publisher: Arc<Publisher>,
+        load: Option<Load>,
+        /// Committed here and not published yet.
+        committed: Vec<Applied>,
+        /// Requests that have read a route and are not counted yet: whether it gave traffic to `v0`.
+        reading: Vec<bool>,
+        in_flight: usize,
+        /// The first half of a report.
+        reported_revision: Option<u64>,
+    }
+
+    impl Gateway {
+        fn new(central: &Central) -> Self {
+            let publisher = Arc::new(Publisher::new(RoutingHandle::new()));
+            let gateway = Self {
+                publisher,
+                load: None,
+                committed: Vec::new(),
+                reading: Vec::new(),
+                in_flight: 0,
+                reported_revision: None,
+            };
+            if let Some(load) = gateway.publisher.whole_load_due() {
+                gateway.publisher.publish_whole(&load, central.changes(0, central.revision));
+            }
+            gateway
+        }
+
+        fn serves(&self) -> Option<Split> {
+            self.publisher.handle().route("auth").map(|route| route.split().clone())
+        }
+
+        fn gives_traffic(&self) -> bool {
+            self.serves().is_some_and(|split| has_traffic(&split))
+        }
+
+        fn start_load(&mut self, central: &Central) {
+            if self.load.is_none() {
+                let after = self.publisher.load_started();
+                self.load = Some(Load::Changes { after, revision: central.revision });
+            }
+        }
+
+        fn finish_load(&mut self, central: &Central) {
+            match self.load.take() {
+                Some(Load::Changes { after, revision }) => {
+                    self.publisher.publish_changes(&central.changes(after, revision));
+                    let due = self.publisher.whole_load_due();
+                    self.load = due.map(|load| Load::Whole { load, revision: central.revision });
+                }
+                Some(Load::Whole { load, revision }) => {
+                    self.publisher.publish_whole(&load, central.changes(0, revision));
+                }
+                None => {}
+            }
+        }
+
+        fn refresh(&mut self, central: &Central) {
+            while self.load.is_some() {
+                self.finish_load(central);
+            }
+            self.start_load(central);
+            while self.load.is_some() {
+                self.finish_load(central);
+            }
+        }
+
+        fn count_request(&mut self) {
+            if self.reading.pop() == Some(true) {
+                self.in_flight += 1;
+            }
+        }
+
+        /// The second half of a report. Requests that still read a route count at every version.
+        fn report(&mut self) -> TestResult<Option<Report>> {
+            let Some(revision) = self.reported_revision.take() else { return Ok(None) };
+            let has_requests = self.in_flight > 0 || !self.reading.is_empty();
+            let is_draining = has_requests && !self.gives_traffic();
+            let draining = if is_draining { vec![draining_v0()?] } else { Vec::new() };
+            Ok(Some(Report::new("b", "b", revision).with_draining(draining)))
+        }
+
+        /// Whether it has requests for `v0`, counted or not.
+        fn has_requests(&self) -> bool {
+            self.in_flight > 0 || self.reading.contains(&true)
+        }
+    }
+
+    fn draining_v0() -> TestResult<Draining> {
+        Ok(Draining::new("auth".parse()?, "v0".parse()?))
+    }
+
+    struct World {
+        central: Central,
+        here: Gateway,
+        there: Gateway,
+        sent: Vec<Report>,
+        registered: Replica,
+    }
+
+    impl World {
+        fn new() -> TestResult<Self> {
+            let central = Central::new()?;
+            let here = Gateway::new(&central);
+            let there = Gateway::new(&central);
+            let registered = Replica::new(Report::new("b", "b", 0), Duration::ZERO);
+            Ok(Self { central, here, there, sent: Vec::new(), registered })
+        }
+
+        fn step(&mut self, step: u8, pick: usize) -> TestResult {
+            let gateway = if pick.is_multiple_of(2) { &mut self.here } else { &mut self.there };
+            match step {
+                0 => gateway.committed.push(self.central.switch()?),
+                1 => drop(self.central.switch()?),
+                2 => self.central.revision += 1,
+                3 if !gateway.committed.is_empty() => {
+                    let applied = gateway.committed.remove(0);
+                    if !gateway.publisher.publish_applied(&applied) {
+                        gateway.refresh(&self.central);
+                    }
+                }
+                4 | 5 => gateway.start_load(&self.central),
+                6 | 7 => gateway.finish_load(&self.central),
+                8 => gateway.publisher.require_whole_load(),
+                9 => self.there.reading.push(self.there.gives_traffic()),
+                10 => self.there.count_request(),
+                11 => self.there.in_flight = self.there.in_flight.saturating_sub(1),
+                12 => self.there.reported_revision = Some(self.there.publisher.freshness().revision),
+                13 => self.sent.extend(self.there.report()?),
+                14 if !self.sent.is_empty() => {
+                    let report = self.sent.remove(pick % self.sent.len());
+                    self.registered = Replica::new(report, Duration::ZERO);
+                }
+                _ => self.decide()?,
+            }
+            Ok(())
+        }
+
+        /// Lets `here` decide. If it says that nothing blocks, then nothing does, unless it has missed a change.
+        fn decide(&mut self) -> TestResult {
+            let service = "auth".parse()?;
+            let served = self.here.publisher.served_revision(&service);
+            if served.is_none() || self.registered.revision > self.here.publisher.revision() {
+                self.here.refresh(&self.central);
+            }
+            let needed = self.here.publisher.served_revision(&service);
+            let is_free = blocker(&self.registered, needed, &draining_v0()?).is_none();
+            let is_latest = self.here.serves().as_ref() == Some(&self.central.split);
+            if is_free && is_latest && !has_traffic(&self.central.split) {
+                assert!(!self.there.has_requests(), "requests are left");
+                assert!(!self.there.gives_traffic(), "requests may still start");
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn late_response_of_the_store_claims_no_revision() -> TestResult {
+        let mut world = World::new()?;
+        let late = world.central.switch()?;
+        world.central.switch()?;
+        world.central.switch()?;
+        world.here.publisher.require_whole_load();
+        world.here.refresh(&world.central);
+        assert!(!world.here.publisher.publish_applied(&late));
+        world.here.refresh(&world.central);
+        assert_eq!(world.here.publisher.served_revision(&"auth".parse()?), Some(world.central.revision));
+        Ok(())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn drained_means_drained_everywhere(steps in prop::collection::vec((0u8..17, 0usize..6), 1..150)) {
+            let mut world = World::new().map_err(|error| TestCaseError::fail(error.to_string()))?;
+            for (step, pick) in steps {
+                world.step(step, pick).map_err(|error| TestCaseError::fail(error.to_string()))?;
+            }
+        }
     }
 }

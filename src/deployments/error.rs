@@ -1,12 +1,12 @@
-//! Why a change was not made.
+//! Reasons why a change was not applied.
 
 use thiserror::Error;
 
-use super::preflight::{Unhealthy, UrlRefused};
-use crate::routing::VersionName;
+use super::version_check::{Unhealthy, UrlRefused};
+use crate::routing::{Backend, Instances, VersionName};
 use crate::store::StoreError;
 
-/// Why a change was not made.
+/// Why a change was not applied. Each message names the fix.
 ///
 /// ```
 /// use tower_canary::deployments::DeployError;
@@ -30,25 +30,44 @@ pub enum DeployError {
     /// The store refused the change or could not be reached.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The URL may not be registered here.
+    /// The version check refused the URL.
     #[error(transparent)]
     UrlRefused(#[from] UrlRefused),
-    /// A version that would get traffic does not answer as it should.
-    #[error("version {version} is not healthy: {cause}; mend it, or force the change")]
+    /// The change would give traffic to a version whose probe failed. The message includes the cause, so that the
+    /// record of a refused change has it; therefore `cause` is not also the source of the error.
+    #[error("version {version} is not healthy: {cause}; repair it, or force the change")]
     Unhealthy {
-        /// Which version.
+        /// The version.
         version: VersionName,
-        /// What was seen.
-        #[source]
+        /// What the probe saw.
         cause: Unhealthy,
     },
-    /// The history has no such generation.
-    #[error("the history has no generation {generation}, or no longer: read it for those it has")]
+    /// The version to register is registered at another URL. See
+    /// [`Deployments::register_if_absent`](super::Deployments::register_if_absent).
+    #[error(
+        "version {version} is registered at {}, not at {}: change its URL, or configure the registered one",
+        urls(registered),
+        urls(requested)
+    )]
+    RegisteredElsewhere {
+        /// The version.
+        version: VersionName,
+        /// The base URLs that the store has.
+        registered: Instances,
+        /// The base URLs of the request.
+        requested: Instances,
+    },
+    /// The history does not have the generation to restore, or no longer.
+    #[error("the history has no generation {generation}: read the history for the generations that it has")]
     UnknownGeneration {
-        /// The generation asked for.
+        /// The generation that was requested.
         generation: u64,
     },
-    /// Others changed the split faster than its versions could be probed.
-    #[error("the split changed under every probe: try again")]
+    /// Other writers changed the split faster than its versions could be probed.
+    #[error("other changes were made during every probe: try again")]
     Unsettled,
+}
+
+fn urls(instances: &Instances) -> String {
+    instances.iter().map(Backend::as_str).collect::<Vec<_>>().join(", ")
 }

@@ -1,42 +1,45 @@
-//! A change with who asks for it, why, and under which conditions.
+//! A change with its actor, its reason and its conditions.
 
 use std::time::SystemTime;
 
 use super::error::StoreError;
-use crate::routing::{Change, Instances, Split, Version, VersionName};
+use crate::routing::{Change, Instances, ServiceName, Split, Version, VersionName};
 
-/// How many characters the name of who asks has at most.
-pub(crate) const MAX_ACTOR: usize = 255;
-/// How many characters a reason has at most.
-pub(crate) const MAX_REASON: usize = 1_000;
+/// Maximum length of the [actor](ChangeRequest::actor) of a change, in characters.
+pub const MAX_ACTOR: usize = 255;
 
-/// A [`Change`] with who asks for it, why, and under which conditions.
+/// Maximum length of the [reason](ChangeRequest::reason) for a change, in characters.
+pub const MAX_REASON: usize = 1_000;
+
+/// A [`Change`] with its actor, its reason and its conditions.
 ///
 /// ```
 /// use tower_canary::routing::Change;
 /// use tower_canary::store::ChangeRequest;
 ///
 /// let request = ChangeRequest::new(Change::switch("v1.0".parse()?), "alice")
-///     .with_reason("v1.1 answers 500")
+///     .with_reason("v1.1 responds with 500")
 ///     .with_expected_generation(41);
 /// # Ok::<(), tower_canary::routing::InvalidName>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ChangeRequest {
-    /// What to do.
+    /// The change.
     pub change: Change,
-    /// Who asks: at most 255 characters.
+    /// The person or program that requests it: at most [`MAX_ACTOR`] characters, none of them NUL.
     pub actor: String,
-    /// Why: at most 1,000 characters.
+    /// Why: at most [`MAX_REASON`] characters, none of them NUL.
     pub reason: Option<String>,
-    /// Refuse the change when the split is at another generation.
+    /// The change is refused if the split is at another generation. `None`: any generation.
     pub expected_generation: Option<u64>,
-    /// Which versions may get traffic that have none.
+    /// Which versions at weight 0 may get traffic.
     pub clearance: Clearance,
+    /// The salt of a service that the change creates. `None`: random.
+    pub salt: Option<u64>,
 }
 
-/// Which versions at weight 0 may be given traffic without a probe: those that were found healthy, or all.
+/// Which versions at weight 0 may get traffic: those that passed a check, or all.
 ///
 /// ```
 /// use tower_canary::routing::Change;
@@ -57,52 +60,108 @@ pub enum Clearance {
 }
 
 impl ChangeRequest {
-    /// Asks for `change` on behalf of `actor`, whatever the generation. Versions that would get traffic and have none
-    /// are to be probed first, as [`Deployments::apply`](crate::Deployments::apply) does.
+    /// Requests `change` on behalf of `actor`, at any generation.
+    ///
+    /// Versions at weight 0 that would get traffic must be checked first, as
+    /// [`Deployments::apply`](crate::Deployments::apply) does.
     #[must_use]
     pub fn new(change: Change, actor: impl Into<String>) -> Self {
         let clearance = Clearance::Only(Vec::new());
-        Self { change, actor: actor.into(), reason: None, expected_generation: None, clearance }
+        Self { change, actor: actor.into(), reason: None, expected_generation: None, clearance, salt: None }
     }
 
-    /// Says why.
+    /// Sets the reason.
     #[must_use]
     pub fn with_reason(self, reason: impl Into<String>) -> Self {
         Self { reason: Some(reason.into()), ..self }
     }
 
-    /// Refuses the change when the split is at another generation.
+    /// Refuses the change unless the split is at `generation`.
     #[must_use]
     pub fn with_expected_generation(self, generation: u64) -> Self {
         Self { expected_generation: Some(generation), ..self }
     }
 
-    /// Skips the probe. It does not take the last active version out: that is `force` of
-    /// [`Change::SetActive`].
+    /// Skips the check of versions that would get traffic. It does not allow to deactivate the last active version: that
+    /// is `force` of [`Change::SetActive`].
     #[must_use]
     pub fn without_check(self) -> Self {
         Self { clearance: Clearance::All, ..self }
     }
 
-    /// The split that the request makes of `split`, at the time `at`: what every store asks inside its transaction.
+    /// Sets the salt of the service, if the change creates it. The default is random.
+    ///
+    /// The salt and a user's key determine the user's version. A fixed salt makes tests that name a user repeatable.
+    ///
+    /// ```
+    /// use tower_canary::routing::Change;
+    /// use tower_canary::store::{ChangeRequest, MemoryStore, RouteStore};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let register = Change::register("v1.0".parse()?, "http://10.0.0.1:8080".parse()?);
+    /// let request = ChangeRequest::new(register, "alice").with_salt(7);
+    /// let applied = MemoryStore::new().commit(&"auth".parse()?, &request).await?;
+    /// assert_eq!(applied.after.salt(), 7);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_salt(self, salt: u64) -> Self {
+        Self { salt: Some(salt), ..self }
+    }
+
+    /// Returns the empty split that the change starts from if `service` does not exist: a [`Change::Register`] creates the
+    /// service, with the salt of the request or a random one.
+    ///
+    /// Every store calls it for a service that it does not have, and [`decide`](Self::decide) with the result.
+    ///
+    /// ```
+    /// use tower_canary::routing::Change;
+    /// use tower_canary::store::{ChangeRequest, StoreError};
+    ///
+    /// let service = "auth".parse()?;
+    /// let register = Change::register("v1.0".parse()?, "http://10.0.0.1:8080".parse()?);
+    /// let split = ChangeRequest::new(register, "alice").first_split(&service)?;
+    /// assert_eq!((split.generation(), split.versions().len()), (0, 0));
+    ///
+    /// let switch = ChangeRequest::new(Change::switch("v1.0".parse()?), "alice");
+    /// assert!(matches!(switch.first_split(&service), Err(StoreError::UnknownService(_))));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`StoreError::TextRefused`], [`StoreError::GenerationConflict`], [`StoreError::Refused`] by a rule of the split,
-    /// or [`StoreError::NotCleared`].
+    /// [`StoreError::UnknownService`] for every other change.
+    pub fn first_split(&self, service: &ServiceName) -> Result<Split, StoreError> {
+        match self.change {
+            Change::Register(_) => Ok(Split::new(service.clone(), self.salt.unwrap_or_else(rand::random))),
+            _ => Err(StoreError::UnknownService(service.clone())),
+        }
+    }
+
+    /// Applies the request to `split` at the time `at`, and returns the split after it. A store calls it within the
+    /// transaction in which it writes the result. If the generation is unchanged, there is nothing to write.
+    ///
+    /// # Errors
+    ///
+    /// - [`StoreError::TextRefused`] for an actor or a reason that is too long.
+    /// - [`StoreError::GenerationConflict`] if the split is at another generation than expected.
+    /// - [`StoreError::Refused`] by a rule of the split.
+    /// - [`StoreError::NotCleared`] if versions would get traffic that the request does not clear.
     pub fn decide(&self, split: &Split, at: SystemTime) -> Result<Split, StoreError> {
-        text("actor", &self.actor, MAX_ACTOR)?;
-        text("reason", self.reason.as_deref().unwrap_or_default(), MAX_REASON)?;
+        check_text("actor", &self.actor, MAX_ACTOR)?;
+        check_text("reason", self.reason.as_deref().unwrap_or_default(), MAX_REASON)?;
         if let Some(expected) = self.expected_generation.filter(|expected| *expected != split.generation()) {
             return Err(StoreError::GenerationConflict { expected, found: split.generation() });
         }
         let after = split.apply(&self.change, at)?;
-        let unclear: Vec<Version> =
-            split.newly_serving(&after).filter(|v| !self.clears(v)).cloned().collect();
-        if unclear.is_empty() {
+        let uncleared: Vec<Version> =
+            split.newly_serving(&after).filter(|version| !self.clears(version)).cloned().collect();
+        if uncleared.is_empty() {
             return Ok(after);
         }
-        Err(StoreError::NotCleared { versions: unclear, health_path: after.health_path().cloned() })
+        Err(StoreError::NotCleared { versions: uncleared, health_path: after.health_path().cloned() })
     }
 
     fn clears(&self, version: &Version) -> bool {
@@ -115,8 +174,8 @@ impl ChangeRequest {
     }
 }
 
-/// Refuses what some database would.
-pub(crate) fn text(field: &'static str, text: &str, most: usize) -> Result<(), StoreError> {
-    let fits = text.chars().count() <= most && !text.contains('\0');
-    if fits { Ok(()) } else { Err(StoreError::TextRefused { field, most }) }
+/// Refuses a text of more than `limit` characters, or with a NUL, which PostgreSQL does not store.
+pub(crate) fn check_text(field: &'static str, text: &str, limit: usize) -> Result<(), StoreError> {
+    let fits = text.chars().count() <= limit && !text.contains('\0');
+    if fits { Ok(()) } else { Err(StoreError::TextRefused { field, most: limit }) }
 }

@@ -2,14 +2,35 @@
 
 use thiserror::Error;
 
+use super::snapshot::BrokenSplit;
 use crate::routing::{ChangeError, HealthPath, ServiceName, Version};
 
-/// Why a store did not do what it was asked. Nothing has changed, but see [`Unavailable`](Self::Unavailable).
-/// [`DeployError`](crate::deployments::DeployError) has an example.
+/// Why a call of a store failed. Nothing has changed, except possibly after [`Unavailable`](Self::Unavailable).
+///
+/// ```
+/// use tower_canary::routing::Change;
+/// use tower_canary::store::{ChangeRequest, MemoryStore, RouteStore, StoreError};
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let store = MemoryStore::new();
+/// let service = "auth".parse()?;
+/// let register = Change::register("v1.0".parse()?, "http://10.0.0.1:8080".parse()?);
+/// store.commit(&service, &ChangeRequest::new(register, "alice")).await?;
+///
+/// let switch = ChangeRequest::new(Change::switch("v1.0".parse()?), "bob").with_expected_generation(7);
+/// match store.commit(&service, &switch).await {
+///     Err(StoreError::GenerationConflict { found, .. }) => assert_eq!(found, 1), // read the split again, and decide
+///     Err(StoreError::Unavailable(_)) => {}                                      // retry later
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// There is no such service.
+    /// The service does not exist.
     #[error("service {0} is not registered: register a version of it first")]
     UnknownService(ServiceName),
     /// A rule of the split refuses the change.
@@ -18,36 +39,37 @@ pub enum StoreError {
     /// The split is at another generation than the request expects.
     #[error("the split is at generation {found}, not {expected}: read it again and decide anew")]
     GenerationConflict {
-        /// What the request expects.
+        /// The generation that the request expects.
         expected: u64,
-        /// Where the split is.
+        /// The generation of the split.
         found: u64,
     },
-    /// Versions would get traffic that have none and that the request does not clear.
+    /// Versions at weight 0 would get traffic, and the request does not clear them.
     #[error(
         "versions would get traffic that were not probed ({}): let Deployments apply it, or force it",
         names(versions)
     )]
     NotCleared {
-        /// Which versions.
+        /// The versions.
         versions: Vec<Version>,
-        /// Where they answer health probes.
+        /// The path of the service's health check.
         health_path: Option<HealthPath>,
     },
-    /// A text that goes with the request cannot be kept.
+    /// A text of the request is too long or contains a NUL.
     #[error("the {field} must have at most {most} characters, none of them NUL")]
     TextRefused {
-        /// Which text.
+        /// Which text: `actor`, `reason`, …
         field: &'static str,
-        /// How many characters it may have.
+        /// Maximum number of characters.
         most: usize,
     },
-    /// What is stored of this service cannot be read.
+    /// The stored split or history of the service cannot be read.
     #[error("{0}")]
-    Broken(super::BrokenSplit),
-    /// The store cannot be reached, or gave up after retries. Where it was lost in the very moment of a commit, whether
-    /// the change was made is seen by reading the split again.
-    #[error("the store is unavailable: what it held is served on; try again")]
+    Broken(BrokenSplit),
+    /// The store cannot be reached, or all retries failed.
+    ///
+    /// If the connection is lost during the commit, the change may have been made: read the split again.
+    #[error("the store is unavailable; existing routes stay in use; retry later")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 

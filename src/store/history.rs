@@ -5,41 +5,88 @@ use std::time::SystemTime;
 use super::change_request::ChangeRequest;
 use crate::routing::{Split, VersionName, VersionShare};
 
-/// One change of a split, as the history keeps it.
+/// One change of a split, as the history records it.
+///
+/// ```
+/// use std::time::SystemTime;
+/// use tower_canary::store::HistoryEntry;
+///
+/// // A store that reads an entry back.
+/// let entry = HistoryEntry::from_stored(42, "alice", "switch", SystemTime::now())
+///     .with_reason(Some("v1.1 responds with 500".into()))
+///     .with_version(Some("v1.0".parse()?));
+/// assert_eq!((entry.generation, entry.kind.as_str()), (42, "switch"));
+/// # Ok::<(), tower_canary::routing::InvalidName>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HistoryEntry {
-    /// The generation that the change made.
+    /// The generation of the split after the change.
     pub generation: u64,
-    /// Who made it.
+    /// Who made the change.
     pub actor: String,
-    /// Why, if they said.
+    /// Why, if a reason was given.
     pub reason: Option<String>,
-    /// The kind of change, as [`Change::kind`](crate::routing::Change::kind) names it.
+    /// The kind of change: see [`Change::kind`](crate::routing::Change::kind).
     pub kind: String,
-    /// The version it named.
+    /// The version that the change names, if it names one.
     pub version: Option<VersionName>,
     /// The split before.
     pub before: Vec<VersionShare>,
     /// The split after.
     pub after: Vec<VersionShare>,
-    /// When.
+    /// When the change was made.
     pub at: SystemTime,
 }
 
 impl HistoryEntry {
-    /// The entry for a `request` that made `after` of `before` at the time `at`.
+    /// Creates the entry for a `request` that changed the split `before` into `after` at the time `at`. A store records it
+    /// together with the split.
     #[must_use]
     pub fn new(request: &ChangeRequest, before: &Split, after: &Split, at: SystemTime) -> Self {
+        let entry = Self::from_stored(after.generation(), &request.actor, request.change.kind(), at);
+        entry
+            .with_reason(request.reason.clone())
+            .with_version(request.change.version().cloned())
+            .with_shares(before.shares(), after.shares())
+    }
+
+    /// Creates an entry from stored values. The `with_*` methods set the others. A store of an application reads its
+    /// history back with it.
+    #[must_use]
+    pub fn from_stored(
+        generation: u64,
+        actor: impl Into<String>,
+        kind: impl Into<String>,
+        at: SystemTime,
+    ) -> Self {
         Self {
-            generation: after.generation(),
-            actor: request.actor.clone(),
-            reason: request.reason.clone(),
-            kind: request.change.kind().to_owned(),
-            version: request.change.version().cloned(),
-            before: before.shares(),
-            after: after.shares(),
+            generation,
+            actor: actor.into(),
+            reason: None,
+            kind: kind.into(),
+            version: None,
+            before: Vec::new(),
+            after: Vec::new(),
             at,
         }
+    }
+
+    /// Sets the reason.
+    #[must_use]
+    pub fn with_reason(self, reason: Option<String>) -> Self {
+        Self { reason, ..self }
+    }
+
+    /// Sets the version that the change names.
+    #[must_use]
+    pub fn with_version(self, version: Option<VersionName>) -> Self {
+        Self { version, ..self }
+    }
+
+    /// Sets the split before and after the change.
+    #[must_use]
+    pub fn with_shares(self, before: Vec<VersionShare>, after: Vec<VersionShare>) -> Self {
+        Self { before, after, ..self }
     }
 }

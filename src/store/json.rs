@@ -1,4 +1,4 @@
-//! Routes as text, for a cache to keep.
+//! The last routes as a JSON text, for a cache.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,13 +7,14 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::snapshot::{LastGood, Snapshot};
+use crate::common::error::BoxError;
 use crate::common::time::{from_millis, to_millis};
 use crate::routing::{Backend, Instances, Split, SplitParts, Version, Weight};
 
-/// The form written now. Another is not read: what was served last is a help, not a record.
+/// The format that is written. Other formats are not read: a cache helps to start, it is no record.
 const FORMAT: u32 = 1;
 
-/// Why a text is not that of a [`LastGood`].
+/// Why a text is no [`LastGood`].
 ///
 /// ```
 /// use tower_canary::store::LastGood;
@@ -24,21 +25,21 @@ const FORMAT: u32 = 1;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum LastGoodError {
-    /// It is not JSON of the right form, as when it was cut off.
-    #[error("it is not what was written: {0}")]
-    Malformed(#[from] serde_json::Error),
-    /// It was written by a release that writes another form.
+    /// It is not JSON of the right form, for example because it was cut off.
+    #[error("it is no saved snapshot, or was cut off")]
+    Malformed(#[source] BoxError),
+    /// It was written by a release with another format.
     #[error("it is of format {found}, not {FORMAT}")]
     OtherFormat {
-        /// Its form.
+        /// The format of the text.
         found: u32,
     },
-    /// A value in it cannot be.
+    /// It contains a value that is not valid.
     #[error("service {service}: {reason}")]
     Invalid {
-        /// Of which service.
+        /// The service with the value.
         service: String,
-        /// What is wrong with it.
+        /// Why the value is not valid.
         reason: String,
     },
 }
@@ -48,23 +49,23 @@ struct Document {
     format: u32,
     at: i64,
     revision: u64,
-    services: Vec<Service>,
+    services: Vec<SplitDocument>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Service {
+struct SplitDocument {
     name: String,
     salt: u64,
     generation: u64,
     #[serde(default)]
     epoch: u64,
     health_path: Option<String>,
-    versions: Vec<StoredVersion>,
+    versions: Vec<VersionDocument>,
     slots: String,
 }
 
 #[derive(Serialize, Deserialize)]
-struct StoredVersion {
+struct VersionDocument {
     id: String,
     name: String,
     url: String,
@@ -76,7 +77,7 @@ struct StoredVersion {
 }
 
 impl LastGood {
-    /// As JSON, about 500 bytes for a service with three versions.
+    /// Converts to JSON: about 500 bytes for a service with three versions.
     ///
     /// ```
     /// use std::time::UNIX_EPOCH;
@@ -88,42 +89,46 @@ impl LastGood {
     /// ```
     #[must_use]
     pub fn to_json(&self) -> String {
-        let services = self.snapshot.splits.iter().map(Service::of).collect();
-        let Snapshot { revision, .. } = self.snapshot;
+        let services = self.snapshot.splits.iter().map(SplitDocument::from).collect();
+        let revision = self.snapshot.revision;
         let document = Document { format: FORMAT, at: to_millis(self.at), revision, services };
-        // It is made of numbers and strings, which JSON always has.
+        // The document consists of numbers and strings, which always have a JSON form.
         serde_json::to_string(&document).unwrap_or_default()
     }
 
-    /// What [`to_json`](Self::to_json) wrote.
+    /// Reads a text that [`to_json`](Self::to_json) wrote.
     ///
     /// # Errors
     ///
-    /// When it is damaged or of another release.
+    /// - [`LastGoodError::Malformed`] for a text that is damaged or cut off.
+    /// - [`LastGoodError::OtherFormat`] for a text of a release with another format.
+    /// - [`LastGoodError::Invalid`] for a value that is not valid, such as a URL.
     pub fn from_json(json: &str) -> Result<Self, LastGoodError> {
-        let document: Document = serde_json::from_str(json)?;
+        let parsed: Result<Document, _> = serde_json::from_str(json);
+        let document = parsed.map_err(|error| LastGoodError::Malformed(error.into()))?;
         if document.format != FORMAT {
             return Err(LastGoodError::OtherFormat { found: document.format });
         }
-        let splits = document.services.iter().map(Service::split).collect::<Result<_, _>>()?;
-        let snapshot = Snapshot { revision: document.revision, splits, broken: Vec::new() };
-        Ok(Self { snapshot, at: from_millis(document.at) })
+        let splits = document.services.iter().map(SplitDocument::split).collect::<Result<_, _>>()?;
+        Ok(Self::new(Snapshot::new(document.revision, splits), from_millis(document.at)))
     }
 }
 
-impl Service {
-    fn of(split: &Split) -> Self {
+impl From<&Split> for SplitDocument {
+    fn from(split: &Split) -> Self {
         Self {
             name: split.service().to_string(),
             salt: split.salt(),
             generation: split.generation(),
             epoch: split.pin_epoch(),
             health_path: split.health_path().map(|path| path.as_str().into()),
-            versions: split.versions().iter().map(StoredVersion::of).collect(),
+            versions: split.versions().iter().map(VersionDocument::from).collect(),
             slots: split.slots().to_string(),
         }
     }
+}
 
+impl SplitDocument {
     fn split(&self) -> Result<Split, LastGoodError> {
         let parts = SplitParts {
             service: self.parse(&self.name)?,
@@ -137,7 +142,7 @@ impl Service {
         Ok(Split::from_parts(parts).0)
     }
 
-    fn version(&self, version: &StoredVersion) -> Result<Version, LastGoodError> {
+    fn version(&self, version: &VersionDocument) -> Result<Version, LastGoodError> {
         Ok(Version {
             id: self.parse(&version.id)?,
             name: self.parse(&version.name)?,
@@ -158,8 +163,8 @@ impl Service {
     }
 }
 
-impl StoredVersion {
-    fn of(version: &Version) -> Self {
+impl From<&Version> for VersionDocument {
+    fn from(version: &Version) -> Self {
         Self {
             id: version.id.to_string(),
             name: version.name.to_string(),

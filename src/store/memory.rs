@@ -1,8 +1,7 @@
-//! The store in memory.
+//! A store in memory.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::time::Instant;
@@ -10,24 +9,25 @@ use tokio::time::Instant;
 use super::change_request::ChangeRequest;
 use super::error::StoreError;
 use super::history::HistoryEntry;
-use super::refusals::{MAX_REFUSALS, Refusal, RefusalLog};
+use super::refusals::{Refusal, RefusalLog};
 use super::replicas::{Replica, ReplicaRegistry, Report};
 use super::routes::{Applied, RouteStore};
 use super::snapshot::Snapshot;
 use crate::common::lock::lock;
 use crate::common::time::now;
-use crate::routing::{Change, ServiceName, Split};
+use crate::routing::{ServiceName, Split};
 
-/// How many changes of one service the store in memory remembers, where nothing is said.
-const REMEMBERED: u32 = 1_000;
+/// The default of [`MemoryStore::with_history_limit`].
+const HISTORY_LIMIT: u32 = 1_000;
 
-/// Keeps splits in memory, and the last 1,000 changes of each: for tests, and for hosts whose routes come from code.
+/// Stores splits in memory, with the last 1,000 changes of each. For tests, and for applications that configure routes
+/// in code.
 ///
 /// See [`RouteStore`] for an example.
 #[derive(Debug)]
 pub struct MemoryStore {
     state: Mutex<State>,
-    remembered: u32,
+    history_limit: u32,
 }
 
 #[derive(Debug, Default)]
@@ -36,25 +36,33 @@ struct State {
     services: BTreeMap<ServiceName, Entry>,
     /// Latest last.
     refusals: VecDeque<Refusal>,
-    /// By id, each with when it reported.
-    replicas: BTreeMap<String, (Replica, Instant)>,
+    /// The reports by the id of the replica.
+    replicas: BTreeMap<String, TimedReport>,
 }
 
 #[derive(Clone, Debug)]
 struct Entry {
     split: Split,
+    /// The revision of its last change.
     revision: u64,
+    /// Latest last.
     history: VecDeque<HistoryEntry>,
 }
 
+#[derive(Clone, Debug)]
+struct TimedReport {
+    report: Report,
+    at: Instant,
+}
+
 impl MemoryStore {
-    /// An empty store.
+    /// Creates an empty store.
     #[must_use]
     pub fn new() -> Self {
-        Self { state: Mutex::default(), remembered: REMEMBERED }
+        Self { state: Mutex::default(), history_limit: HISTORY_LIMIT }
     }
 
-    /// Remembers the last `changes` of each service.
+    /// Limits the history to the last `changes` of each service. The default is 1,000.
     ///
     /// ```
     /// use tower_canary::store::MemoryStore;
@@ -63,11 +71,11 @@ impl MemoryStore {
     /// ```
     #[must_use]
     pub fn with_history_limit(self, changes: u32) -> Self {
-        Self { remembered: changes, ..self }
+        Self { history_limit: changes, ..self }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A change is made on a copy and put in whole, so the state is right even after a panic elsewhere.
+        // A change is made on a copy and stored as a whole, so the state is valid even after a panic of another thread.
         lock(&self.state)
     }
 }
@@ -84,23 +92,22 @@ impl RouteStore for MemoryStore {
         let state = self.state();
         let changed = state.services.values().filter(|entry| entry.revision > after);
         let splits = changed.map(|entry| entry.split.clone()).collect();
-        Ok(Snapshot { revision: state.revision, splits, broken: Vec::new() })
+        Ok(Snapshot::new(state.revision, splits))
     }
 
     async fn commit(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
         let mut state = self.state();
-        let known = state.services.get(service).map(|entry| entry.split.clone());
-        let before = match (known, &request.change) {
-            (Some(split), _) => split,
-            (None, Change::Register(_)) => Split::new(service.clone(), rand::random()),
-            (None, _) => return Err(StoreError::UnknownService(service.clone())),
+        let before = match state.services.get(service) {
+            Some(entry) => entry.split.clone(),
+            None => request.first_split(service)?,
         };
         let at = now();
         let after = request.decide(&before, at)?;
         if after.generation() != before.generation() {
-            state.record(HistoryEntry::new(request, &before, &after, at), &after, self.remembered);
+            let entry = HistoryEntry::new(request, &before, &after, at);
+            state.record(entry, &after, self.history_limit);
         }
-        Ok(Applied { before, after, revision: state.revision })
+        Ok(Applied::new(before, after, state.revision))
     }
 
     async fn history(
@@ -111,8 +118,9 @@ impl RouteStore for MemoryStore {
     ) -> Result<Vec<HistoryEntry>, StoreError> {
         let state = self.state();
         let entry = state.services.get(service).ok_or_else(|| StoreError::UnknownService(service.clone()))?;
-        let earlier = |change: &&HistoryEntry| before.is_none_or(|before| change.generation < before);
-        Ok(entry.history.iter().rev().filter(earlier).take(limit as usize).cloned().collect())
+        let latest_first = entry.history.iter().rev();
+        let page = latest_first.filter(|change| before.is_none_or(|before| change.generation < before));
+        Ok(page.take(limit as usize).cloned().collect())
     }
 
     fn refusal_log(&self) -> Option<&dyn RefusalLog> {
@@ -129,25 +137,25 @@ impl RefusalLog for MemoryStore {
     async fn record_refusal(&self, refusal: &Refusal) -> Result<(), StoreError> {
         let mut state = self.state();
         state.refusals.push_back(refusal.clone());
-        keep_last(&mut state.refusals, MAX_REFUSALS);
+        keep_last(&mut state.refusals, Refusal::RETAINED);
         Ok(())
     }
 
     async fn refusals(&self, service: &ServiceName, limit: u32) -> Result<Vec<Refusal>, StoreError> {
         let state = self.state();
-        let of_service = state.refusals.iter().rev().filter(|refusal| refusal.service == *service);
-        Ok(of_service.take(limit as usize).cloned().collect())
+        let latest_first = state.refusals.iter().rev();
+        let by_service = latest_first.filter(|refusal| refusal.service == *service);
+        Ok(by_service.take(limit as usize).cloned().collect())
     }
 }
 
 #[async_trait]
 impl ReplicaRegistry for MemoryStore {
     async fn report(&self, report: &Report) -> Result<(), StoreError> {
-        let Report { id, name, revision, draining } = report.clone();
-        let replica = Replica { id: id.clone(), name, revision, seen: Duration::ZERO, draining };
         let mut state = self.state();
-        state.replicas.retain(|_, (_, at)| at.elapsed() < Replica::EXPIRY);
-        state.replicas.insert(id, (replica, Instant::now()));
+        state.replicas.retain(|_, replica| replica.at.elapsed() < Replica::EXPIRY);
+        let timed = TimedReport { report: report.clone(), at: Instant::now() };
+        state.replicas.insert(report.id.clone(), timed);
         Ok(())
     }
 
@@ -158,26 +166,32 @@ impl ReplicaRegistry for MemoryStore {
 
     async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {
         let state = self.state();
-        let seen =
-            state.replicas.values().map(|(replica, at)| Replica { seen: at.elapsed(), ..replica.clone() });
-        let mut replicas: Vec<_> = seen.filter(|replica| replica.seen < Replica::EXPIRY).collect();
+        let all = state.replicas.values().map(|timed| Replica::new(timed.report.clone(), timed.at.elapsed()));
+        let mut replicas: Vec<_> = all.filter(|replica| replica.seen < Replica::EXPIRY).collect();
         replicas.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
         Ok(replicas)
     }
 }
 
 impl State {
-    fn record(&mut self, change: HistoryEntry, after: &Split, remembered: u32) {
+    /// Stores `after` with the `change` that made it.
+    fn record(&mut self, change: HistoryEntry, after: &Split, history_limit: u32) {
         self.revision += 1;
-        let new = || Entry { split: after.clone(), revision: 0, history: VecDeque::new() };
-        let entry = self.services.entry(after.service().clone()).or_insert_with(new);
+        let entry = self.services.entry(after.service().clone()).or_insert_with(|| Entry::new(after.clone()));
         entry.split = after.clone();
         entry.revision = self.revision;
         entry.history.push_back(change);
-        keep_last(&mut entry.history, remembered as usize);
+        keep_last(&mut entry.history, history_limit as usize);
     }
 }
 
-fn keep_last<T>(all: &mut VecDeque<T>, most: usize) {
-    all.drain(..all.len().saturating_sub(most));
+impl Entry {
+    const fn new(split: Split) -> Self {
+        Self { split, revision: 0, history: VecDeque::new() }
+    }
+}
+
+/// Drops the first elements until `count` are left.
+fn keep_last<T>(all: &mut VecDeque<T>, count: usize) {
+    all.drain(..all.len().saturating_sub(count));
 }

@@ -1,7 +1,13 @@
-//! Where splits are kept: [`RouteStore`], the store in memory, and the store in a SQL database.
+//! Storage for splits: [`RouteStore`] with a store in memory and a store in a SQL database.
 //!
-//! A store only locks, loads a split, lets [`ChangeRequest::decide`] decide, writes, and records what happened, in one
-//! transaction. The rules themselves are in [`routing`](crate::routing), so every store obeys the same ones.
+//! A store locks a service, loads its split, applies [`ChangeRequest::decide`], writes the result, and records the change,
+//! in one transaction. The rules themselves are in [`routing`](crate::routing), so they are the same for every store.
+//!
+//! | trait | stores | required |
+//! | --- | --- | --- |
+//! | [`RouteStore`] | splits and their history | yes |
+//! | [`RefusalLog`] | changes that were refused | no |
+//! | [`ReplicaRegistry`] | the gateways that share the store | no |
 //!
 //! ```
 //! use tower_canary::routing::Change;
@@ -10,8 +16,9 @@
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 //! let store = MemoryStore::new();
 //! let register = Change::register("v1.0".parse()?, "http://10.0.0.1:8080".parse()?);
-//! // Probed elsewhere, or not at all: a store does not ask.
-//! let applied = store.commit(&"auth".parse()?, &ChangeRequest::new(register, "alice").without_check()).await?;
+//! // `Deployments` checks the version first. A store checks nothing.
+//! let request = ChangeRequest::new(register, "alice").without_check();
+//! let applied = store.commit(&"auth".parse()?, &request).await?;
 //! assert_eq!((applied.revision, applied.after.generation()), (1, 1));
 //! assert_eq!(store.load(0).await?.splits, [applied.after]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -32,12 +39,8 @@ mod snapshot;
 #[cfg(feature = "_sql")]
 pub mod sql;
 
-#[cfg(feature = "admin")]
-pub(crate) use self::change_request::MAX_ACTOR;
-#[cfg(feature = "api")]
-pub(crate) use self::change_request::MAX_REASON;
-pub(crate) use self::change_request::text;
-pub use self::change_request::{ChangeRequest, Clearance};
+pub(crate) use self::change_request::check_text;
+pub use self::change_request::{ChangeRequest, Clearance, MAX_ACTOR, MAX_REASON};
 pub use self::error::StoreError;
 pub use self::history::HistoryEntry;
 #[cfg(feature = "_sql")]

@@ -1,4 +1,4 @@
-//! Changes that were asked for and refused.
+//! Changes that were refused.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -10,30 +10,27 @@ use super::error::StoreError;
 use crate::common::time::now;
 use crate::routing::{ServiceName, Split, VersionName, VersionShare};
 
-/// How many refused changes a store keeps.
-pub(crate) const MAX_REFUSALS: usize = 1_000;
-
-/// Records changes that were refused, beside the history.
+/// Records changes that were refused, apart from the history.
 ///
 /// See [`Deployments::refusals`](crate::Deployments::refusals) for an example.
 #[async_trait]
 pub trait RefusalLog: fmt::Debug + Send + Sync + 'static {
-    /// Records a change that was refused. The last 1,000 of the whole store are enough.
+    /// Records a change that was refused. The log keeps the last [`Refusal::RETAINED`] of all services together.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the store cannot be written.
+    /// [`StoreError::Unavailable`] if the log cannot be written.
     async fn record_refusal(&self, refusal: &Refusal) -> Result<(), StoreError>;
 
     /// Returns up to `limit` refused changes of `service`, latest first. The service need not exist.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the store cannot be read.
+    /// [`StoreError::Unavailable`] if the log cannot be read.
     async fn refusals(&self, service: &ServiceName, limit: u32) -> Result<Vec<Refusal>, StoreError>;
 }
 
-/// A change that was asked for and refused, as a store keeps it.
+/// A change that was refused, as a [`RefusalLog`] records it.
 ///
 /// ```
 /// use tower_canary::routing::Change;
@@ -48,31 +45,35 @@ pub trait RefusalLog: fmt::Debug + Send + Sync + 'static {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refusal {
-    /// Whose split was to change. There may be no such service.
+    /// The service whose split was to change. It need not exist.
     pub service: ServiceName,
-    /// Who asked.
+    /// Who requested the change.
     pub actor: String,
-    /// Why they asked, if they said.
+    /// The reason for the change, if one was given.
     pub reason: Option<String>,
-    /// The kind of change, as [`Change::kind`](crate::routing::Change::kind) names it.
+    /// The kind of change: see [`Change::kind`](crate::routing::Change::kind).
     pub kind: String,
-    /// The version it named.
+    /// The version that the change names, if it names one.
     pub version: Option<VersionName>,
-    /// What was asked for, in words.
+    /// The change in words.
     pub asked: String,
-    /// The generation that was served then, if there was one.
+    /// The generation that was served at that time, if the service existed.
     pub generation: Option<u64>,
-    /// The split that was served then.
+    /// The split that was served at that time.
     pub shares: Vec<VersionShare>,
-    /// Why it was refused, and what to do.
+    /// Why the change was refused, and how to fix it.
     pub why: String,
-    /// When.
+    /// When the change was refused.
     pub at: SystemTime,
 }
 
 impl Refusal {
-    /// That of a `request` to change `service`, refused now for `why`, while `split` was served. Texts are cut to what
-    /// every store can keep.
+    /// How many refused changes a log keeps, of all services together.
+    pub const RETAINED: usize = 1_000;
+
+    /// Creates the record of a `request` to change `service` that is refused now because of `why`, while `split` is served.
+    ///
+    /// Texts are truncated to [`MAX_ACTOR`] and [`MAX_REASON`] characters, without NUL.
     #[must_use]
     pub fn new(
         service: &ServiceName,
@@ -80,21 +81,68 @@ impl Refusal {
         split: Option<&Split>,
         why: &dyn fmt::Display,
     ) -> Self {
+        let actor = truncate(&request.actor, MAX_ACTOR);
+        let reason = request.reason.as_deref().map(truncate_long);
+        let shares = split.map(Split::shares).unwrap_or_default();
+        Self::from_stored(service.clone(), actor, request.change.kind(), now())
+            .with_reason(reason)
+            .with_version(request.change.version().cloned())
+            .with_texts(truncate_long(&request.change.to_string()), truncate_long(&why.to_string()))
+            .with_split(split.map(Split::generation), shares)
+    }
+
+    /// Creates a record from stored values. The `with_*` methods set the others. A store of an application reads its log
+    /// back with it.
+    #[must_use]
+    pub fn from_stored(
+        service: ServiceName,
+        actor: impl Into<String>,
+        kind: impl Into<String>,
+        at: SystemTime,
+    ) -> Self {
         Self {
-            service: service.clone(),
-            actor: cut(&request.actor, MAX_ACTOR),
-            reason: request.reason.as_deref().map(|reason| cut(reason, MAX_REASON)),
-            kind: request.change.kind().to_owned(),
-            version: request.change.version().cloned(),
-            asked: cut(&request.change.to_string(), MAX_REASON),
-            generation: split.map(Split::generation),
-            shares: split.map(Split::shares).unwrap_or_default(),
-            why: cut(&why.to_string(), MAX_REASON),
-            at: now(),
+            service,
+            actor: actor.into(),
+            reason: None,
+            kind: kind.into(),
+            version: None,
+            asked: String::new(),
+            generation: None,
+            shares: Vec::new(),
+            why: String::new(),
+            at,
         }
+    }
+
+    /// Sets the reason.
+    #[must_use]
+    pub fn with_reason(self, reason: Option<String>) -> Self {
+        Self { reason, ..self }
+    }
+
+    /// Sets the version that the change names.
+    #[must_use]
+    pub fn with_version(self, version: Option<VersionName>) -> Self {
+        Self { version, ..self }
+    }
+
+    /// Sets the change in words, and why it was refused.
+    #[must_use]
+    pub fn with_texts(self, asked: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { asked: asked.into(), why: why.into(), ..self }
+    }
+
+    /// Sets the split that was served at that time.
+    #[must_use]
+    pub fn with_split(self, generation: Option<u64>, shares: Vec<VersionShare>) -> Self {
+        Self { generation, shares, ..self }
     }
 }
 
-fn cut(text: &str, most: usize) -> String {
-    text.chars().filter(|letter| *letter != '\0').take(most).collect()
+fn truncate_long(text: &str) -> String {
+    truncate(text, MAX_REASON)
+}
+
+fn truncate(text: &str, limit: usize) -> String {
+    text.chars().filter(|character| *character != '\0').take(limit).collect()
 }

@@ -13,30 +13,30 @@ use crate::routing::{ServiceName, VersionName};
 /// See [`Replica`] for an example.
 #[async_trait]
 pub trait ReplicaRegistry: fmt::Debug + Send + Sync + 'static {
-    /// Records what a replica reports, in place of its previous report. A replica repeats it, since
-    /// [`replicas`](Self::replicas) leaves out replicas that are silent.
+    /// Records what a replica reports, in place of its previous report. Replicas report periodically, since
+    /// [`replicas`](Self::replicas) omits silent ones.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the store cannot be written.
+    /// [`StoreError::Unavailable`] if the registry cannot be written.
     async fn report(&self, report: &Report) -> Result<(), StoreError>;
 
-    /// Removes the replica `id`, which stops.
+    /// Removes the replica `id`, which stops. An unknown replica is no error.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the store cannot be written.
+    /// [`StoreError::Unavailable`] if the registry cannot be written.
     async fn withdraw(&self, id: &str) -> Result<(), StoreError>;
 
-    /// Returns the replicas that reported within the last [`Replica::EXPIRY`], ordered by name.
+    /// Returns the replicas that reported within the last [`Replica::EXPIRY`], ordered by name and then by id.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the store cannot be read.
+    /// [`StoreError::Unavailable`] if the registry cannot be read.
     async fn replicas(&self) -> Result<Vec<Replica>, StoreError>;
 }
 
-/// One gateway process among those that share a store, as it reported itself.
+/// One of the gateway processes that share a store, by its last report.
 ///
 /// ```
 /// use tower_canary::store::{MemoryStore, Replica, ReplicaRegistry, Report};
@@ -53,23 +53,23 @@ pub trait ReplicaRegistry: fmt::Debug + Send + Sync + 'static {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Replica {
-    /// Which process: two of one name are told apart by it.
+    /// The process. Several may have the same name.
     pub id: String,
-    /// What the host called it.
+    /// The name that the application gave it.
     pub name: String,
-    /// It serves what the store had at this revision, or later, but for splits that it cannot read.
+    /// It serves the splits of this revision or later ones, except for splits that it cannot read.
     pub revision: u64,
-    /// How long ago it reported.
+    /// The time since its report.
     pub seen: Duration,
-    /// Versions at weight 0 that had requests when it reported, or that pins and overrides may bring some there.
+    /// The versions at weight 0 that had requests at its report, or that pins and overrides may still select.
     pub draining: Vec<Draining>,
 }
 
 impl Replica {
-    /// A replica that has not reported for so long counts as gone.
+    /// Time after its last report at which a replica counts as gone.
     pub const EXPIRY: Duration = Duration::from_secs(15);
 
-    /// Creates the replica that `report` describes, made `seen` ago.
+    /// Creates the replica that made `report`, `seen` ago.
     #[must_use]
     pub fn new(report: Report, seen: Duration) -> Self {
         let Report { id, name, revision, draining } = report;
@@ -77,28 +77,49 @@ impl Replica {
     }
 }
 
-/// What a replica says of itself, in [`report`](ReplicaRegistry::report). [`Replica`] has an example.
+/// The report of a replica. See [`Replica`] for an example.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
-    /// Which process.
+    /// The process.
     pub id: String,
-    /// What the host called it.
+    /// The name that the application gave it.
     pub name: String,
-    /// It serves what the store had at this revision, or later, but for splits that it cannot read.
+    /// It serves the splits of this revision or later ones, except for splits that it cannot read.
     pub revision: u64,
-    /// Versions at weight 0 that have requests, or that pins and overrides may bring some, in order; found after the revision
-    /// was served. And all that serve of splits that it cannot read.
+    /// The versions at weight 0 that have requests, or that pins and overrides may still select, and all serving versions of
+    /// splits that it cannot read. In order, and found after the revision was served.
     pub draining: Vec<Draining>,
 }
 
-/// A version that a replica may still have requests for, at weight 0.
+impl Report {
+    /// Creates the report of a replica that drains no version.
+    pub fn new(id: impl Into<String>, name: impl Into<String>, revision: u64) -> Self {
+        Self { id: id.into(), name: name.into(), revision, draining: Vec::new() }
+    }
+
+    /// Sets the versions that the replica may still have requests for.
+    #[must_use]
+    pub fn with_draining(self, draining: Vec<Draining>) -> Self {
+        Self { draining, ..self }
+    }
+}
+
+/// A version at weight 0 that a replica may still have requests for.
+///
+/// ```
+/// use tower_canary::store::{Draining, Report};
+///
+/// let draining = Draining::new("auth".parse()?, "v1.0".parse()?);
+/// let report = Report::new("7f3a", "gateway-1", 42).with_draining(vec![draining]);
+/// # Ok::<(), tower_canary::routing::InvalidName>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct Draining {
     /// The service.
     pub service: ServiceName,
-    /// Its version.
+    /// The version.
     pub version: VersionName,
 }
 
@@ -107,18 +128,5 @@ impl Draining {
     #[must_use]
     pub const fn new(service: ServiceName, version: VersionName) -> Self {
         Self { service, version }
-    }
-}
-
-impl Report {
-    /// Of a replica that is draining nothing.
-    pub fn new(id: impl Into<String>, name: impl Into<String>, revision: u64) -> Self {
-        Self { id: id.into(), name: name.into(), revision, draining: Vec::new() }
-    }
-
-    /// Still has requests for these.
-    #[must_use]
-    pub fn with_draining(self, draining: Vec<Draining>) -> Self {
-        Self { draining, ..self }
     }
 }

@@ -1,5 +1,6 @@
-//! Where the splits of all services are stored.
+//! Storage for the splits of all services.
 
+use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,11 +12,10 @@ use super::refusals::RefusalLog;
 use super::replicas::ReplicaRegistry;
 use super::snapshot::Snapshot;
 use crate::routing::{ServiceName, Split};
-use std::fmt;
 
 /// Stores the splits of all services and the history of their changes.
 ///
-/// Two writers of one service take turns. Readers see a split before a change or after it, never between.
+/// [`MemoryStore`](super::MemoryStore) and, with a SQL feature, `store::sql::SqlStore` implement it.
 ///
 /// ```
 /// use tower_canary::routing::Change;
@@ -31,28 +31,60 @@ use std::fmt;
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// # Implementing a store
+///
+/// `examples/custom_store.rs` is a whole store: one JSON file. The feature `testing` has a test suite for a store of
+/// yours: `store::contract`. `load`, `commit` and `history` are required; the rest is optional.
+///
+/// A commit is four steps, and no other writer of the service may come between the first and the last:
+///
+/// 1. Read the split of the service, or take [`ChangeRequest::first_split`] if the service does not exist.
+/// 2. [`ChangeRequest::decide`] applies the rules. Return its error as it is.
+/// 3. If the generation is unchanged, nothing is written and the revision stays.
+/// 4. Otherwise write the split and [`HistoryEntry::new`], and increment the revision: all of it or nothing.
+///
+/// | question | answer |
+/// | --- | --- |
+/// | Where does the salt of a service come from? | From [`ChangeRequest::first_split`]. The store stores it with the split and never changes it. |
+/// | Where does [`StoreError::UnknownService`] come from? | From the store: in `commit` through `first_split`, and in [`history`](Self::history). A service exists after its first version was registered. |
+/// | What do generation and revision count? | The generation counts the changes of one split; `decide` increments it. The revision counts the changes of the whole store; the store increments it. It starts at 0 and never decreases. |
+/// | What does a service without versions mean? | A service whose last version was removed. Its split stays, with its salt, its generation and its history, and [`load`](Self::load) returns it. The next registration continues it. |
+/// | May the storage be shared? | By any number of `Deployments` in one process. By several processes only if `commit` also excludes writers of other processes, for example by a row lock. Each process then polls [`load`](Self::load) and finds the changes of the others. |
+/// | Which calls are concurrent? | All of them. Writers of one service must be serialized; writers of different services may be. A reader gets each split whole, before a change or after it. |
+/// | What if a call is dropped? | It may be dropped at every `await`. A change is then made completely or not at all. |
+/// | How long may a call take? | A few seconds. Return [`StoreError::Unavailable`] instead of waiting: routes stay in use and the call is retried. |
+/// | Which texts must be stored? | Names and URLs are ASCII. Actors and reasons are Unicode without NUL, of up to [`MAX_ACTOR`](super::MAX_ACTOR) and [`MAX_REASON`](super::MAX_REASON) characters. |
+/// | What if a stored split cannot be read? | Put it into [`Snapshot::broken`], return [`StoreError::Broken`] from `commit`, and load the others. |
 #[async_trait]
 pub trait RouteStore: fmt::Debug + Send + Sync + 'static {
-    /// Returns the splits that changed after `revision`, each whole, and the revision they are at. After 0: all splits.
+    /// Returns the revision of the store, and all splits whose last change has a revision greater than `after`, ordered by
+    /// service name. `after` 0 returns all splits.
+    ///
+    /// The revision must be read before the splits or together with them: a split that is missed is never loaded again,
+    /// one that is loaded twice does no harm. If `after` is greater than the revision, there is nothing to return.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] when the store cannot be read.
+    /// [`StoreError::Unavailable`] if the store cannot be read.
     async fn load(&self, after: u64) -> Result<Snapshot, StoreError>;
 
-    /// Makes one change to the split of `service`, whole or not at all, and adds it to the history. A change that changes
-    /// nothing succeeds and adds no entry. Registering the first version creates the service.
+    /// Makes one change to the split of `service`, completely or not at all, and adds it to the history. A change that
+    /// changes nothing succeeds and adds no entry. Registering the first version creates the service.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] names the reason. The split is then unchanged.
+    /// - [`StoreError::UnknownService`] from [`ChangeRequest::first_split`].
+    /// - The errors of [`ChangeRequest::decide`].
+    /// - [`StoreError::Broken`] if the stored split cannot be read.
+    /// - [`StoreError::Unavailable`] if the store cannot be written.
     async fn commit(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError>;
 
-    /// Returns up to `limit` changes of `service`, latest first. `before` leaves out that generation and later ones.
+    /// Returns up to `limit` changes of `service`, latest first: those before the generation `before`, or all.
     ///
     /// # Errors
     ///
-    /// [`StoreError::UnknownService`], or [`StoreError::Unavailable`] when the store cannot be read.
+    /// [`StoreError::UnknownService`], or [`StoreError::Unavailable`] if the store cannot be read.
     async fn history(
         &self,
         service: &ServiceName,
@@ -60,24 +92,24 @@ pub trait RouteStore: fmt::Debug + Send + Sync + 'static {
         limit: u32,
     ) -> Result<Vec<HistoryEntry>, StoreError>;
 
-    /// Waits until the store reports that there is something new to load. The default never returns: every store is polled
-    /// as well.
+    /// Waits until the store reports that there is something new to load. The default never returns, because every store is
+    /// polled as well. The call is dropped and repeated often, so a signal must not be lost with it.
     async fn changed(&self) -> Signal {
         std::future::pending().await
     }
 
-    /// Returns the log of refused changes, if the store has one. The default has none.
+    /// Returns the log of refused changes, if the store has one. The default returns `None`.
     fn refusal_log(&self) -> Option<&dyn RefusalLog> {
         None
     }
 
-    /// Returns the registry of replicas, if the store has one. The default has none.
+    /// Returns the registry of replicas, if the store has one. The default returns `None`.
     fn replica_registry(&self) -> Option<&dyn ReplicaRegistry> {
         None
     }
 }
 
-/// A store that several owners share.
+/// Shares a store between several owners.
 #[async_trait]
 impl<S: RouteStore + ?Sized> RouteStore for Arc<S> {
     async fn load(&self, after: u64) -> Result<Snapshot, StoreError> {
@@ -110,27 +142,29 @@ impl<S: RouteStore + ?Sized> RouteStore for Arc<S> {
     }
 }
 
-/// What a change did.
+/// The result of a change.
+///
+/// See [`RouteStore`] for an example.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Applied {
-    /// The split before.
+    /// The split before the change.
     pub before: Split,
-    /// The split after: the same when the change changed nothing.
+    /// The split after it. It equals `before` if the change changed nothing.
     pub after: Split,
-    /// The store's revision with the change.
+    /// The revision of the store after the change.
     pub revision: u64,
 }
 
 impl Applied {
-    /// Creates the result of a change that made `after` of `before`, while the store is at `revision`.
+    /// Creates the result of a change from `before` to `after`, which left the store at `revision`.
     #[must_use]
     pub const fn new(before: Split, after: Split, revision: u64) -> Self {
         Self { before, after, revision }
     }
 }
 
-/// What a store reports in [`changed`](RouteStore::changed).
+/// The signals that [`changed`](RouteStore::changed) returns.
 ///
 /// ```
 /// use std::time::Duration;
@@ -148,8 +182,8 @@ impl Applied {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Signal {
-    /// Something changed.
+    /// A split changed: load the splits after the last revision.
     Changed,
-    /// The store was lost for a while, and may have come back as another: load everything.
+    /// The connection was lost and restored. The store may be another one now, so load all splits.
     Lost,
 }

@@ -1,36 +1,39 @@
-//! Splits as they were at one revision of a store.
+//! The splits at one revision of a store.
 
 use std::fmt;
 use std::time::SystemTime;
 
 use crate::routing::Split;
 
-/// Splits as they were at one revision of a store.
+/// The splits at one revision of a store.
+///
+/// See [`RouteStore`](super::RouteStore) for an example.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// How many changes the store had seen. Splits may be later than this, never earlier.
+    /// The number of changes that the store has seen. A split may be later than this, never earlier.
     pub revision: u64,
     /// The splits, ordered by service name.
     pub splits: Vec<Split>,
-    /// What is stored and cannot be read. Others are not held up by it.
+    /// Stored splits that cannot be read. They do not affect the others.
     pub broken: Vec<BrokenSplit>,
 }
 
 impl Snapshot {
-    /// Creates a snapshot in which every split could be read.
+    /// Creates a snapshot in which every split could be read. `splits` must be ordered by service name.
     #[must_use]
     pub const fn new(revision: u64, splits: Vec<Split>) -> Self {
         Self { revision, splits, broken: Vec::new() }
     }
 }
 
-/// What was served at some time, to start with when the store cannot be read.
-/// [`SnapshotCache`](crate::deployments::SnapshotCache) has an example.
+/// The routes that were served last, to start with while the store cannot be read.
+///
+/// See [`SnapshotCache`](crate::deployments::SnapshotCache) for an example.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LastGood {
-    /// The splits, and the revision they were at.
+    /// The splits and their revision.
     pub snapshot: Snapshot,
     /// When they were served.
     pub at: SystemTime,
@@ -44,13 +47,21 @@ impl LastGood {
     }
 }
 
-/// A stored split that cannot be read, such as one whose URL was edited by hand into none.
+/// A stored split that cannot be read, for example because its URL was edited by hand.
+///
+/// ```
+/// use tower_canary::store::BrokenSplit;
+///
+/// let broken = BrokenSplit::new("auth", "row 7, column url: not a URL");
+/// let text = "the stored split of \"auth\" cannot be read: row 7, column url: not a URL";
+/// assert_eq!(broken.to_string(), text);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BrokenSplit {
-    /// The service's name as stored.
+    /// The name of the service as it is stored.
     pub service: String,
-    /// What is wrong, naming the row.
+    /// Which row and column cannot be read, and why.
     pub reason: String,
 }
 

@@ -37,7 +37,7 @@ async fn what_is_refused_is_in_the_history_with_who_asked_for_what_when_and_why_
         "actor": "alice", "reason": "first \u{1f424} step", "change": "set-weight", "version": "v1.1",
         "asked": "set-weight v1.1 to 10 %", "generation": 2,
         "split": {"v1.0": {"weight": 100, "isActive": true}, "v1.1": {"weight": 0, "isActive": true}},
-        "why": "version v1.1 is not healthy: it answered 503; mend it, or force the change",
+        "why": "version v1.1 is not healthy: it answered 503; repair it, or force the change",
         "at": refused[0]["at"],
     }]);
     assert_eq!(json!(refused), known);

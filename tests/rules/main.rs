@@ -5,12 +5,14 @@ mod architecture;
 mod deployments;
 mod draining;
 mod draws;
+mod duties;
 mod keys;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod names;
 mod replicas;
 mod scale;
+mod seeding;
 #[cfg(feature = "serde")]
 mod serde;
 mod slots;

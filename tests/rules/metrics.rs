@@ -158,7 +158,7 @@ fn the_dashboard_shows_every_metric_there_is_and_no_other() {
     assert!(serde_json::from_str::<serde_json::Value>(&dashboard).unwrap()["panels"].is_array());
     let mut shown = names(&dashboard);
     assert!(shown.insert("canary_snapshot_revision".into()), "a revision says nothing on a dashboard");
-    let documented: Vec<_> = read("src/deployments/meter.rs")
+    let documented: Vec<_> = read("src/metrics/mod.rs")
         .lines()
         .filter(|line| line.starts_with("//! | `"))
         .map(ToOwned::to_owned)

@@ -170,7 +170,7 @@ async fn a_user_who_may_not_create_tables_is_told_and_starts_once_they_are_there
     let url = user.url_of(&database, TestUser::PASSWORD);
     grant(&database, &user).await;
     let told = SqlStore::connect(&url).await.unwrap_err().to_string();
-    assert!(told.contains("run the migrations as one who may"), "{told}");
+    assert!(told.contains("run the migrations as a privileged user"), "{told}");
     SqlStore::connect(&database.url).await.unwrap();
     grant(&database, &user).await;
     let store = SqlStore::connect(&url).await.unwrap();

@@ -121,7 +121,7 @@ async fn a_locked_file_is_unavailable_within_three_seconds_and_still_read() {
     assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
     for refused in [one, two] {
         let error = refused.unwrap_err();
-        assert_eq!(error.to_string(), "the store is unavailable: what it held is served on; try again");
+        assert_eq!(error.to_string(), "the store is unavailable; existing routes stay in use; retry later");
         assert!(error.source().is_some(), "{error:?}");
     }
     assert_eq!(store.load(0).await.unwrap().splits[0].generation(), 2);

@@ -1,57 +1,62 @@
-//! What each kind of database is told in words of its own.
+//! Statements and expressions that differ between the databases.
 
-use sea_orm::sea_query::Expr;
-use sea_orm::sea_query::SimpleExpr;
+use sea_orm::sea_query::{Expr, SimpleExpr};
 use sea_orm::{DbBackend, IsolationLevel, SqliteTransactionMode, TransactionOptions};
 
-/// Where PostgreSQL tells those that listen of changes.
+use super::context::Pool;
+
+/// The channel on which PostgreSQL notifies listeners of changes.
 pub(super) const CHANNEL: &str = "gateway_revision";
 
-/// How a transaction that writes begins.
-pub(super) fn transaction(backend: DbBackend) -> TransactionOptions {
-    let none = TransactionOptions::default();
+/// Returns how a transaction that writes begins.
+pub(super) fn transaction_options(backend: DbBackend) -> TransactionOptions {
+    let default = TransactionOptions::default();
     match backend {
-        // Takes the lock for writing at once: one that read first would be refused it.
+        // Locks the file for writing immediately. SQLite refuses the lock to a transaction that has already read while
+        // another one wrote.
         DbBackend::Sqlite => {
-            TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..none }
+            TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..default }
         }
-        // At a higher level it would read what was there before it had the lock, or be refused for it.
+        // At a higher level the transaction would read a snapshot from before it got the lock, or fail for it.
         DbBackend::MySql | DbBackend::Postgres => {
-            TransactionOptions { isolation_level: Some(IsolationLevel::ReadCommitted), ..none }
+            TransactionOptions { isolation_level: Some(IsolationLevel::ReadCommitted), ..default }
         }
-        _ => none,
+        _ => default,
     }
 }
 
-/// What a transaction that writes says first, and last where the connection has to be as it was.
-#[derive(Default)]
-pub(super) struct Guard {
-    pub(super) first: Option<&'static str>,
-    pub(super) last: Option<&'static str>,
+/// Statements that set time limits at the start of a transaction, and restore the connection at its end.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct SessionLimits {
+    pub(super) set: Option<&'static str>,
+    pub(super) restore: Option<&'static str>,
 }
 
-/// The database gives up before the call does, and lets go of the locks of a gateway that vanished. Said in the
-/// transaction, because a connection may be `lent` by the host, or shared through a pooler. MySQL cannot say it of a
-/// transaction alone; connections of the store's own have it said already.
-pub(super) fn guard(backend: DbBackend, lent: bool) -> Guard {
-    match backend {
-        DbBackend::Postgres => Guard {
-            first: Some(
+/// Returns the time limits of a transaction that writes. The database ends it before the call times out, and releases
+/// the locks of a gateway that vanished.
+///
+/// They are set in the transaction because the connection may be lent by the application or shared through a pooler. On
+/// MySQL they can only be set for a session: connections of the store's own are set up when they are made, and a lent one
+/// is restored.
+pub(super) const fn session_limits(backend: DbBackend, pool: Pool) -> SessionLimits {
+    match (backend, pool) {
+        (DbBackend::Postgres, _) => SessionLimits {
+            set: Some(
                 "SET LOCAL statement_timeout = 2500; SET LOCAL idle_in_transaction_session_timeout = 5000",
             ),
-            last: None,
+            restore: None,
         },
-        DbBackend::MySql if lent => Guard {
-            first: Some(
+        (DbBackend::MySql, Pool::Lent) => SessionLimits {
+            set: Some(
                 "SET @gateway_lock_wait = @@innodb_lock_wait_timeout, SESSION innodb_lock_wait_timeout = 2",
             ),
-            last: Some("SET SESSION innodb_lock_wait_timeout = @gateway_lock_wait"),
+            restore: Some("SET SESSION innodb_lock_wait_timeout = @gateway_lock_wait"),
         },
-        _ => Guard::default(),
+        _ => SessionLimits { set: None, restore: None },
     }
 }
 
-/// The database's clock in milliseconds since 1970: those of the gateways may differ.
+/// Returns the database's clock in milliseconds since 1970. The clocks of the gateways may differ.
 pub(super) fn now(backend: DbBackend) -> SimpleExpr {
     Expr::cust(match backend {
         DbBackend::Postgres => "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
@@ -60,24 +65,44 @@ pub(super) fn now(backend: DbBackend) -> SimpleExpr {
     })
 }
 
-/// All rows of `table` whose `of` is `is`, as one text: a JSON array of arrays, of `columns` as strings. One text is read
-/// several times faster than its rows are.
-pub(super) fn rows_as_text(backend: DbBackend, table: &str, columns: &[&str], of: &str, is: &str) -> String {
-    let (rows, row, text) = match backend {
-        DbBackend::Postgres => ("json_agg", "json_build_array", "TEXT"),
-        DbBackend::MySql => ("JSON_ARRAYAGG", "JSON_ARRAY", "CHAR"),
-        _ => ("json_group_array", "json_array", "TEXT"),
-    };
-    let columns: Vec<_> = columns.iter().map(|column| format!("CAST({column} AS {text})")).collect();
-    let columns = columns.join(", ");
-    format!("(SELECT CAST({rows}({row}({columns})) AS {text}) FROM {table} WHERE {of} = {is})")
+/// Returns an expression for the rows of `table` that meet `condition`: a JSON array of arrays with `columns` as
+/// strings. One text is read several times faster than its rows.
+pub(super) fn rows_as_json(backend: DbBackend, table: &str, columns: &[&str], condition: &str) -> String {
+    let JsonFunctions { aggregate, array, text } = JsonFunctions::new(backend);
+    let columns = columns_as(text, columns);
+    format!("(SELECT CAST({aggregate}({array}({columns})) AS {text}) FROM {table} WHERE {condition})")
 }
 
-/// `rows` as texts of many, where that is quicker yet: SQLite's driver hands over one row at a time, from thread to thread.
-/// Each is a JSON array of arrays: of `columns` as strings, and of what `last` gives.
-pub(super) fn many_as_text(backend: DbBackend, columns: &[&str], last: &str) -> Option<SimpleExpr> {
-    let columns: Vec<_> = columns.iter().map(|column| format!("CAST({column} AS TEXT)")).collect();
-    let columns = columns.join(", ");
-    let many = || Expr::cust(format!("json_group_array(json_array({columns}, json({last})))"));
-    (backend == DbBackend::Sqlite).then(many)
+/// Returns an expression that packs the rows of a group into one text: a JSON array of arrays with `columns` as strings
+/// and, last, the JSON that `nested` gives. `None` unless this is faster than single rows: the driver of SQLite hands
+/// over one row at a time, from thread to thread.
+pub(super) fn packed_rows(backend: DbBackend, columns: &[&str], nested: &str) -> Option<SimpleExpr> {
+    if backend != DbBackend::Sqlite {
+        return None;
+    }
+    let JsonFunctions { aggregate, array, text } = JsonFunctions::new(backend);
+    let columns = columns_as(text, columns);
+    Some(Expr::cust(format!("{aggregate}({array}({columns}, json({nested})))")))
+}
+
+/// The names of a database's JSON functions and of its type for texts.
+struct JsonFunctions {
+    aggregate: &'static str,
+    array: &'static str,
+    text: &'static str,
+}
+
+impl JsonFunctions {
+    const fn new(backend: DbBackend) -> Self {
+        match backend {
+            DbBackend::Postgres => Self { aggregate: "json_agg", array: "json_build_array", text: "TEXT" },
+            DbBackend::MySql => Self { aggregate: "JSON_ARRAYAGG", array: "JSON_ARRAY", text: "CHAR" },
+            _ => Self { aggregate: "json_group_array", array: "json_array", text: "TEXT" },
+        }
+    }
+}
+
+fn columns_as(text: &str, columns: &[&str]) -> String {
+    let cast: Vec<_> = columns.iter().map(|column| format!("CAST({column} AS {text})")).collect();
+    cast.join(", ")
 }

@@ -1,4 +1,4 @@
-//! The tables as the ORM sees them. They are created by [`migration`](super::migration).
+//! The tables as sea-orm entities. The [`migrations`](super::migrations) create them.
 
 pub(crate) mod service {
     use sea_orm::entity::prelude::*;
@@ -38,7 +38,7 @@ pub(crate) mod version {
         pub(crate) url: String,
         pub(crate) weight: i32,
         pub(crate) is_active: bool,
-        /// The generation that registered it. Times cannot order versions: two may share a millisecond.
+        /// The generation that registered the version. It orders versions, since two may share a millisecond.
         pub(crate) position: i64,
         pub(crate) created_at: i64,
         pub(crate) updated_at: i64,
@@ -83,7 +83,7 @@ pub(crate) mod refusal {
     pub(crate) struct Model {
         #[sea_orm(primary_key)]
         pub(crate) id: i64,
-        /// There may be no such service.
+        /// The service need not exist.
         pub(crate) service_name: String,
         pub(crate) actor: String,
         pub(crate) reason: Option<String>,
@@ -105,7 +105,7 @@ pub(crate) mod refusal {
 pub(crate) mod revision {
     use sea_orm::entity::prelude::*;
 
-    /// The only row.
+    /// The id of the only row.
     pub(crate) const ONLY: i32 = 1;
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -134,7 +134,7 @@ pub(crate) mod replica {
         pub(crate) revision: i64,
         /// By the database's clock.
         pub(crate) seen_at: i64,
-        /// As JSON; nothing where a gateway does not tell of it.
+        /// JSON; NULL if a gateway of an earlier release reported.
         pub(crate) draining: Option<String>,
     }
 

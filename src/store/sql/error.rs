@@ -1,14 +1,16 @@
-//! Why a database could not be connected to.
+//! Why a database could not be opened.
 
 use std::error::Error;
+use std::time::Duration;
 
 use sea_orm::DbErr;
 use thiserror::Error;
 
-use super::retry::{database_code, is_contention, is_loss};
+use super::codes::{is_contention, is_loss, remedy_of};
 
-/// Why a database could not be connected to, and what to do about it. What the driver said is in
-/// [`source`](Error::source).
+/// Why a database could not be opened, and how to fix it. The error of the driver is the [`source`](Error::source).
+///
+/// No message contains a password.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
@@ -25,47 +27,61 @@ use super::retry::{database_code, is_contention, is_loss};
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The URL does not say which database.
+    /// The URL names no database.
     #[error(
         "that is not a database URL: write it as sqlite://canary.db?mode=rwc or postgres://user:password@host/database"
     )]
     NotAUrl,
-    /// The URL has options that the driver does not know.
+    /// The URL has options or values that the driver does not understand.
     #[error(
         "the database URL has parts that are not understood: write it as sqlite://canary.db?mode=rwc or postgres://user:password@host/database"
     )]
     BadUrl(#[source] Box<dyn Error + Send + Sync>),
     /// This build has no driver for that kind of database.
-    #[error("this build has no driver for {scheme}: {}", remedy(scheme))]
+    #[error("this build has no driver for {scheme}: {}", driver_hint(scheme))]
     NoDriver {
-        /// What the URL starts with.
+        /// The scheme of the URL.
         scheme: String,
     },
     /// The database cannot be opened or written.
     #[error("cannot open the database {database}: {hint}")]
     Unusable {
-        /// Which one, without password.
+        /// The database, without user and password.
         database: String,
-        /// What to look at.
+        /// How to fix it.
         hint: &'static str,
-        /// What the driver said.
+        /// The error of the driver.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// The database did not answer in time.
+    /// A table that the store has to create exists already, and no migration of the store created it. Nothing was
+    /// changed, except on MySQL and MariaDB, where the tables before it may have been created.
+    #[error(
+        "cannot create the table {table} in the database {database}: a table of that name exists that is not the store's; rename it, or give the store another database or PostgreSQL schema"
+    )]
+    TableExists {
+        /// The table.
+        table: String,
+        /// The database, without user and password.
+        database: String,
+        /// The error of the driver.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The database did not respond in time.
     #[error("the database did not answer within {0:?}: check that it runs and can be reached")]
-    TimedOut(std::time::Duration),
-    /// A migration was not run, and may not be run here.
+    TimedOut(Duration),
+    /// A migration was not run, and [`Migrations::VerifyOnly`](super::Migrations::VerifyOnly) forbids to run it.
     #[error(
         "the database lacks the migration {migration}: run the migrations first, or let the store run them"
     )]
     MissingMigration {
-        /// The first that is missing.
+        /// The first migration that is missing.
         migration: String,
     },
 }
 
-fn remedy(scheme: &str) -> &'static str {
+fn driver_hint(scheme: &str) -> &'static str {
     match scheme {
         "sqlite" => "build with the feature sqlite",
         "postgres" | "postgresql" => "build with the feature postgres",
@@ -75,16 +91,16 @@ fn remedy(scheme: &str) -> &'static str {
 }
 
 impl ConnectError {
-    /// What `error` of a driver about the database called `shown` means.
+    /// Creates the error for a driver's error about `database`.
     #[cfg(any(feature = "postgres", feature = "mysql"))]
-    pub(super) fn by_driver(shown: &str, error: sea_orm::sqlx::Error) -> Self {
-        Self::unusable(shown, DbErr::Conn(sea_orm::RuntimeErr::SqlxError(error.into())))
+    pub(super) fn from_driver(database: &str, error: sea_orm::sqlx::Error) -> Self {
+        Self::from_database(database, DbErr::Conn(sea_orm::RuntimeErr::SqlxError(error.into())))
     }
 
-    /// What `error` of the database called `shown` means.
-    pub(super) fn unusable(shown: &str, error: DbErr) -> Self {
+    /// Creates the error for an error about `database`, with a hint by its code.
+    pub(super) fn from_database(database: &str, error: DbErr) -> Self {
         let hint = hint(&error);
-        Self::Unusable { database: shown.into(), hint, source: error.into() }
+        Self::Unusable { database: database.into(), hint, source: error.into() }
     }
 }
 
@@ -95,27 +111,4 @@ fn hint(error: &DbErr) -> &'static str {
         None if is_loss(error) => "check that it runs and can be reached",
         None => "see the cause",
     }
-}
-
-/// What to do about an error that does not pass by itself, where the database says what it is.
-pub(super) fn remedy_of(error: &DbErr) -> Option<&'static str> {
-    Some(match database_code(error).as_deref() {
-        Some("26" | "11" | "267" | "523" | "779") => {
-            "the file is damaged or is no SQLite database; restore it, or name another file"
-        }
-        Some("14" | "270" | "526" | "782" | "1038" | "1294" | "1550") => {
-            "check that its directory exists and can be written, and end the URL in ?mode=rwc to have the file created"
-        }
-        Some("8" | "264" | "520" | "776" | "1032" | "1288" | "1544") => {
-            "it cannot be written; check the permissions of the file and its directory, and that the URL does not say mode=ro"
-        }
-        Some("13") => "the disk is full",
-        Some("28P01" | "28000" | "1045" | "1698") => "check the user and the password",
-        Some("3D000" | "1049") => "create the database first, or name another",
-        Some("42501" | "1044" | "1142") => {
-            "the user may not create or use its tables: grant it, or run the migrations as one who may"
-        }
-        Some("53300" | "1040") => "it has no connection left: raise its limit, or use a pooler",
-        _ => return None,
-    })
 }

@@ -1,5 +1,6 @@
-//! Being told of changes by PostgreSQL.
+//! Notifications of changes by PostgreSQL.
 
+use std::mem::{ManuallyDrop, replace};
 use std::time::Duration;
 
 use sea_orm::sqlx::postgres::{PgListener, PgPoolOptions};
@@ -8,18 +9,17 @@ use sea_orm::{DatabaseConnection, DbBackend};
 use tokio::sync::{Mutex, OnceCell};
 use tokio::time::{sleep, timeout};
 
-use super::connect::LIMIT;
 use super::dialect::CHANNEL;
+use super::limits::CONNECT_LIMIT;
 use crate::store::Signal;
 
-/// How long after a failure it is tried to listen again. Until then, and where a pooler lets nobody listen, the poll
-/// finds what changed.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Pause after a failure. Meanwhile, and while a pooler does not allow to listen, changes are found by polling.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// After so long without a word it is asked whether the connection is alive.
+/// Time without a notification after which the connection is checked.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// Listens on a connection of its own, made when first asked.
+/// Listens on a connection of its own, made on first use.
 #[derive(Debug, Default)]
 pub(super) struct Listener {
     state: Mutex<State>,
@@ -27,9 +27,9 @@ pub(super) struct Listener {
 
 #[derive(Debug, Default)]
 struct State {
-    listening: Option<PgListener>,
-    /// Whether it was listening before and lost the connection: what was told in the meantime is not told again.
-    lost: bool,
+    connection: Option<PgListener>,
+    /// Whether there was a connection before. Notifications between two connections are lost.
+    listened_before: bool,
 }
 
 impl Listener {
@@ -37,6 +37,7 @@ impl Listener {
         Self::default()
     }
 
+    /// Waits for the next signal. The listener connects once the store is connected.
     pub(super) async fn changed(&self, db: &OnceCell<DatabaseConnection>) -> Signal {
         let mut state = self.state.lock().await;
         loop {
@@ -45,44 +46,45 @@ impl Listener {
                 Ok(None) => {}
                 Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "cannot listen"),
             }
-            sleep(PAUSE).await;
+            sleep(RETRY_PAUSE).await;
         }
     }
 }
 
 impl State {
-    /// `None` where there is no connection, or no longer.
+    /// Returns the next signal, or `None` without a connection.
     async fn next(&mut self, db: Option<&DatabaseConnection>) -> Result<Option<Signal>, Error> {
         let Some(db) = db else { return Ok(None) };
         if db.get_database_backend() != DbBackend::Postgres {
             return std::future::pending().await;
         }
-        let Some(listening) = &mut self.listening else {
-            self.listening = Some(listen(db).await?);
-            let lost = std::mem::replace(&mut self.lost, true);
-            return Ok(Some(if lost { Signal::Lost } else { Signal::Changed }));
+        let Some(connection) = &mut self.connection else {
+            self.connection = Some(listen(db).await?);
+            let listened_before = replace(&mut self.listened_before, true);
+            return Ok(Some(if listened_before { Signal::Lost } else { Signal::Changed }));
         };
-        if is_told(listening).await {
+        if is_notified(connection).await {
             return Ok(Some(Signal::Changed));
         }
-        self.listening = None;
+        self.connection = None;
         Ok(None)
     }
 }
 
-/// Whether there is something new; `false` when the connection was lost. What is told of already is loaded with it.
-async fn is_told(listening: &mut PgListener) -> bool {
+/// Waits for a notification, and takes those that have arrived with it: one load reads all their changes. Returns
+/// `false` if the connection is lost.
+async fn is_notified(connection: &mut PgListener) -> bool {
     loop {
-        match timeout(SILENCE, listening.try_recv()).await {
+        match timeout(SILENCE, connection.try_recv()).await {
             Ok(Ok(Some(_))) => break,
             Ok(_lost) => return false,
-            // A connection that is dead does not tell either.
-            Err(_silent) if is_alive(listening).await => {}
+            // A dead connection is as silent as a quiet one.
+            Err(_silent) if is_alive(connection).await => {}
             Err(_silent) => return false,
         }
     }
     loop {
-        match at_once(listening.try_recv()).await {
+        match now_or_never(connection.try_recv()).await {
             Some(Ok(Some(_))) => {}
             Some(_lost) => return false,
             None => return true,
@@ -90,21 +92,22 @@ async fn is_told(listening: &mut PgListener) -> bool {
     }
 }
 
-async fn is_alive(listening: &mut PgListener) -> bool {
-    matches!(timeout(LIMIT, listening.execute("SELECT 1")).await, Ok(Ok(_)))
+async fn is_alive(connection: &mut PgListener) -> bool {
+    matches!(timeout(CONNECT_LIMIT, connection.execute("SELECT 1")).await, Ok(Ok(_)))
 }
 
-/// The driver ends its connection with a task of its own, for which there must be a runtime.
 impl Drop for State {
     fn drop(&mut self) {
         if tokio::runtime::Handle::try_current().is_err() {
-            std::mem::forget(self.listening.take());
+            // The driver spawns a task to end its connection, and would panic without a runtime. The connection is
+            // leaked instead; the server ends it with the process.
+            let _leaked = ManuallyDrop::new(self.connection.take());
         }
     }
 }
 
-/// What `future` gives without waiting.
-async fn at_once<F: Future>(future: F) -> Option<F::Output> {
+/// Returns the output of `future` if it is ready without waiting.
+async fn now_or_never<F: Future>(future: F) -> Option<F::Output> {
     tokio::select! {
         biased;
         output = future => Some(output),
@@ -112,10 +115,10 @@ async fn at_once<F: Future>(future: F) -> Option<F::Output> {
     }
 }
 
-/// Not on a connection of the pool, which may have no more than one.
+/// Connects a listener. It does not use a connection of the pool, which may have only one.
 async fn listen(db: &DatabaseConnection) -> Result<PgListener, Error> {
     let options = (*db.get_postgres_connection_pool().connect_options()).clone();
-    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(LIMIT);
+    let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT_LIMIT);
     let pool = pool.idle_timeout(None).max_lifetime(None).connect_lazy_with(options);
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.eager_reconnect(false);

@@ -1,4 +1,4 @@
-//! No database of this build tells of changes.
+//! Stands in for the listener in a build without PostgreSQL: the other databases send no notifications.
 
 use sea_orm::DatabaseConnection;
 use tokio::sync::OnceCell;

@@ -5,55 +5,49 @@ use sea_orm::{
     QueryOrder, QuerySelect,
 };
 
-use super::abandoned::GivenUp;
+use super::context::WriteContext;
 use super::entity::refusal::{ActiveModel, Column, Entity, Model};
-use super::retry::Failure;
-use super::stored::{Flaw, REFUSAL, named, shares_of, shares_to_json, signed, unsigned};
-use super::transaction::Transaction;
+use super::failure::Failure;
+use super::rows::{Flaw, parse_shares, parse_version, shares_to_json, to_signed, to_unsigned};
+use super::transaction::in_transaction;
 use crate::common::time::{from_millis, to_millis};
 use crate::routing::ServiceName;
-use crate::store::refusals::MAX_REFUSALS;
 use crate::store::{Refusal, StoreError};
 
-/// One attempt to keep `refusal`, and to forget what is older than the last ones.
-pub(super) async fn note(
-    db: &DatabaseConnection,
-    lent: bool,
-    refusal: &Refusal,
-    given_up: &GivenUp,
-) -> Result<(), Failure> {
-    let transaction = Transaction::begin(db, lent).await?;
-    let noted = guarded(&transaction, refusal).await;
-    transaction.end(noted, given_up).await
+const TABLE: &str = "gateway_refused_change";
+
+/// Makes one attempt to record `refusal`, and deletes those beyond the limit.
+pub(super) async fn record(context: &WriteContext, refusal: &Refusal) -> Result<(), Failure> {
+    let recorded = in_transaction(context, async |transaction| {
+        Entity::insert(new_row(refusal)).exec_without_returning(transaction).await?;
+        Ok(delete_old(transaction).await?)
+    });
+    recorded.await
 }
 
-async fn guarded(transaction: &Transaction, refusal: &Refusal) -> Result<(), Failure> {
-    let transaction = transaction.guarded().await?;
-    Entity::insert(row_of(refusal)).exec_without_returning(transaction).await?;
-    Ok(forget(transaction).await?)
-}
-
-async fn forget(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
+async fn delete_old(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
     let ids = Entity::find().select_only().column(Column::Id).order_by_desc(Column::Id);
-    let too_old: Option<i64> = ids.offset(MAX_REFUSALS as u64).limit(1).into_tuple().one(transaction).await?;
-    match too_old {
+    let beyond_limit = ids.offset(Refusal::RETAINED as u64).limit(1);
+    let newest_old: Option<i64> = beyond_limit.into_tuple().one(transaction).await?;
+    match newest_old {
         Some(id) => Entity::delete_many().filter(Column::Id.lte(id)).exec(transaction).await.map(drop),
         None => Ok(()),
     }
 }
 
+/// Reads up to `limit` refused changes of `service`, latest first.
 pub(super) async fn read(
     db: &DatabaseConnection,
     service: &ServiceName,
     limit: u32,
 ) -> Result<Vec<Refusal>, Failure> {
-    let of_service = Entity::find().filter(Column::ServiceName.eq(service.as_str()));
-    let rows = of_service.order_by_desc(Column::Id).limit(u64::from(limit)).all(db).await?;
-    let refusals: Result<_, Flaw> = rows.into_iter().map(|row| refusal(service, row)).collect();
-    Ok(refusals.map_err(|flaw| StoreError::Broken(flaw.of(service.as_str())))?)
+    let by_service = Entity::find().filter(Column::ServiceName.eq(service.as_str()));
+    let rows = by_service.order_by_desc(Column::Id).limit(u64::from(limit)).all(db).await?;
+    let refusals: Result<_, Flaw> = rows.into_iter().map(|row| parse_refusal(service, row)).collect();
+    Ok(refusals.map_err(|flaw| StoreError::Broken(flaw.into_broken_split(service.as_str())))?)
 }
 
-fn row_of(refusal: &Refusal) -> ActiveModel {
+fn new_row(refusal: &Refusal) -> ActiveModel {
     ActiveModel {
         id: ActiveValue::NotSet,
         service_name: ActiveValue::Set(refusal.service.to_string()),
@@ -62,24 +56,21 @@ fn row_of(refusal: &Refusal) -> ActiveModel {
         kind: ActiveValue::Set(refusal.kind.clone()),
         version: ActiveValue::Set(refusal.version.as_ref().map(ToString::to_string)),
         asked: ActiveValue::Set(refusal.asked.clone()),
-        generation: ActiveValue::Set(refusal.generation.map(signed)),
+        generation: ActiveValue::Set(refusal.generation.map(to_signed)),
         split: ActiveValue::Set(shares_to_json(&refusal.shares)),
         why: ActiveValue::Set(refusal.why.clone()),
         refused_at: ActiveValue::Set(to_millis(refusal.at)),
     }
 }
 
-fn refusal(service: &ServiceName, row: Model) -> Result<Refusal, Flaw> {
-    Ok(Refusal {
-        service: service.clone(),
-        version: named(REFUSAL, row.id, row.version.as_deref())?,
-        generation: row.generation.map(unsigned),
-        shares: shares_of(REFUSAL, row.id, "split", &row.split)?,
-        at: from_millis(row.refused_at),
-        actor: row.actor,
-        reason: row.reason,
-        kind: row.kind,
-        asked: row.asked,
-        why: row.why,
-    })
+fn parse_refusal(service: &ServiceName, row: Model) -> Result<Refusal, Flaw> {
+    let version = parse_version(TABLE, row.id, row.version.as_deref())?;
+    let shares = parse_shares(TABLE, row.id, "split", &row.split)?;
+    let at = from_millis(row.refused_at);
+    let refusal = Refusal::from_stored(service.clone(), row.actor, row.kind, at);
+    Ok(refusal
+        .with_reason(row.reason)
+        .with_version(version)
+        .with_texts(row.asked, row.why)
+        .with_split(row.generation.map(to_unsigned), shares))
 }

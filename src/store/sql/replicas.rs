@@ -1,64 +1,89 @@
 //! The gateways that share the database.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
-use sea_orm::sea_query::{Expr, ExprTrait, OnConflict, Order, Query};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, EntityTrait};
+use sea_orm::sea_query::{
+    DeleteStatement, Expr, ExprTrait, InsertStatement, OnConflict, Order, Query, SelectStatement,
+};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityTrait, QueryResult};
 
 use super::dialect;
 use super::entity::replica::{Column, Entity};
-use super::stored::{signed, unsigned};
+use super::rows::{to_signed, to_unsigned};
 use crate::store::{Draining, Replica, Report};
 
-/// Notes what a replica says of itself, and forgets those that are long gone.
+/// The name of the column with the time since a report, in milliseconds.
+const AGE: &str = "age";
+
+/// Records a report, and deletes replicas that expired.
 pub(super) async fn report(db: &DatabaseConnection, report: &Report) -> Result<(), DbErr> {
-    let now = || dialect::now(db.get_database_backend());
-    let Report { id, name, revision, draining } = report;
-    let values =
-        [id.as_str().into(), name.as_str().into(), signed(*revision).into(), to_json(draining).into(), now()];
-    let again = [Column::Revision, Column::Draining, Column::SeenAt];
+    let backend = db.get_database_backend();
+    db.execute(&upsert(backend, report)).await?;
+    db.execute(&delete_expired(backend)).await.map(drop)
+}
+
+/// Removes the replica `id`.
+pub(super) async fn withdraw(db: &DatabaseConnection, id: &str) -> Result<(), DbErr> {
+    Entity::delete_by_id(id).exec(db).await.map(drop)
+}
+
+/// Reads the replicas that have not expired, by name.
+pub(super) async fn read(db: &DatabaseConnection) -> Result<Vec<Replica>, DbErr> {
+    let rows = db.query_all(&select(db.get_database_backend())).await?;
+    rows.iter().map(parse_replica).collect()
+}
+
+fn upsert(backend: DbBackend, report: &Report) -> InsertStatement {
+    let values = [
+        report.id.as_str().into(),
+        report.name.as_str().into(),
+        to_signed(report.revision).into(),
+        draining_to_json(&report.draining).into(),
+        dialect::now(backend),
+    ];
+    let updated = [Column::Revision, Column::Draining, Column::SeenAt];
     let mut upsert = Query::insert();
     upsert
         .into_table(Entity)
         .columns([Column::Id, Column::Name, Column::Revision, Column::Draining, Column::SeenAt])
         .values_panic(values)
-        .on_conflict(OnConflict::column(Column::Id).update_columns(again).to_owned());
-    db.execute(&upsert).await?;
-    let mut gone = Query::delete();
-    gone.from_table(Entity).and_where(Expr::col(Column::SeenAt).lt(now().sub(expiry())));
-    db.execute(&gone).await.map(drop)
+        .on_conflict(OnConflict::column(Column::Id).update_columns(updated).to_owned());
+    upsert
 }
 
-pub(super) async fn withdraw(db: &DatabaseConnection, id: &str) -> Result<(), DbErr> {
-    Entity::delete_by_id(id).exec(db).await.map(drop)
+fn delete_expired(backend: DbBackend) -> DeleteStatement {
+    let oldest = dialect::now(backend).sub(expiry());
+    let mut delete = Query::delete();
+    delete.from_table(Entity).and_where(Expr::col(Column::SeenAt).lt(oldest));
+    delete
 }
 
-pub(super) async fn all(db: &DatabaseConnection) -> Result<Vec<Replica>, DbErr> {
-    let ago = dialect::now(db.get_database_backend()).sub(Expr::col(Column::SeenAt));
+fn select(backend: DbBackend) -> SelectStatement {
+    let age = dialect::now(backend).sub(Expr::col(Column::SeenAt));
     let mut select = Query::select();
     select.columns([Column::Id, Column::Name, Column::Revision, Column::Draining]);
-    select.expr(ago.clone()).from(Entity);
-    select.and_where(ago.lt(expiry())).order_by(Column::Name, Order::Asc).order_by(Column::Id, Order::Asc);
-    let rows = db.query_all(&select).await?;
-    let replica = |row: &sea_orm::QueryResult| {
-        Ok(Replica {
-            id: row.try_get_by_index(0)?,
-            name: row.try_get_by_index(1)?,
-            revision: unsigned(row.try_get_by_index(2)?),
-            draining: of_json(row.try_get_by_index(3)?)?,
-            seen: Duration::from_millis(unsigned(row.try_get_by_index(4)?)),
-        })
-    };
-    rows.iter().map(replica).collect()
+    select.expr_as(age.clone(), AGE).from(Entity).and_where(age.lt(expiry()));
+    select.order_by(Column::Name, Order::Asc).order_by(Column::Id, Order::Asc);
+    select
+}
+
+fn parse_replica(row: &QueryResult) -> Result<Replica, DbErr> {
+    let id: String = row.try_get_by("id")?;
+    let name: String = row.try_get_by("name")?;
+    let revision = to_unsigned(row.try_get_by("revision")?);
+    let draining = parse_draining(row.try_get_by("draining")?)?;
+    let seen = Duration::from_millis(to_unsigned(row.try_get_by(AGE)?));
+    Ok(Replica::new(Report::new(id, name, revision).with_draining(draining), seen))
 }
 
 fn expiry() -> i64 {
     i64::try_from(Replica::EXPIRY.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// The names of versions by that of their service.
-fn to_json(draining: &[Draining]) -> String {
+/// Converts to a JSON object with the names of versions by the name of their service.
+fn draining_to_json(draining: &[Draining]) -> String {
     let mut by_service: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for Draining { service, version } in draining {
         by_service.entry(service.as_str()).or_default().push(version.as_str());
@@ -66,18 +91,21 @@ fn to_json(draining: &[Draining]) -> String {
     serde_json::json!(by_service).to_string()
 }
 
-/// Gateways that do not tell of it leave it out.
-fn of_json(json: Option<String>) -> Result<Vec<Draining>, DbErr> {
+/// Parses the column `draining`. Gateways of a release without that column leave it empty.
+fn parse_draining(json: Option<String>) -> Result<Vec<Draining>, DbErr> {
     let Some(json) = json else { return Ok(Vec::new()) };
-    let flaw =
-        |cause: &dyn std::fmt::Display| DbErr::Type(format!("gateway_replica, column draining: {cause}"));
-    let by_service: BTreeMap<&str, Vec<&str>> = serde_json::from_str(&json).map_err(|error| flaw(&error))?;
-    let pairs = by_service
-        .into_iter()
-        .flat_map(|(service, versions)| versions.into_iter().map(move |v| (service, v)));
-    let draining = |(service, version): (&str, &str)| {
-        let service = service.parse().map_err(|error| flaw(&error))?;
-        Ok(Draining { service, version: version.parse().map_err(|error| flaw(&error))? })
-    };
-    pairs.map(draining).collect()
+    let by_service: BTreeMap<&str, Vec<&str>> = serde_json::from_str(&json).map_err(bad_draining)?;
+    let mut draining = Vec::new();
+    for (service, versions) in by_service {
+        for version in versions {
+            let service = service.parse().map_err(bad_draining)?;
+            draining.push(Draining::new(service, version.parse().map_err(bad_draining)?));
+        }
+    }
+    Ok(draining)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the form that map_err takes")]
+fn bad_draining(cause: impl fmt::Display) -> DbErr {
+    DbErr::Type(format!("gateway_replica, column draining: {cause}"))
 }

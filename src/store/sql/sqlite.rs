@@ -1,4 +1,4 @@
-//! SQLite: its connections, and what its errors mean.
+//! Connections to SQLite.
 
 use std::time::Duration;
 
@@ -8,77 +8,80 @@ use sea_orm::sqlx::sqlite::{
 use sea_orm::sqlx::{Connection, Error, Executor};
 use sea_orm::{ConnectOptions, DatabaseConnection, SqlxSqliteConnector};
 
-use super::connect::{LIMIT, shown};
+use super::codes::{database_code, is_contention};
+use super::database_url::display_name;
 use super::error::ConnectError;
-use super::retry::{database_code, is_contention, pause};
+use super::limits::{CONNECT_LIMIT, POOL_SIZE};
+use super::retry::pause;
 
-/// One writes; the others read at the same time, so that no read waits for a write that waits for its lock.
-const CONNECTIONS: u32 = 4;
+/// Maximum time that one attempt waits for the lock of another process. SQLite polls the lock at growing intervals, so
+/// several short attempts within one call get it sooner than a long one.
+const BUSY_TIMEOUT: Duration = Duration::from_millis(400);
 
-/// How long one attempt waits for another process: short, so that several attempts fit into the time of one call, and
-/// because SQLite asks ever more seldom within it.
-const BUSY: Duration = Duration::from_millis(400);
+/// Number of rows that the driver's thread reads ahead. Each time it waits for its reader costs more than reading a row.
+const ROW_BUFFER: usize = 4_096;
 
-/// How many rows the driver's thread reads ahead. Every time it waits costs more than reading a row.
-const ROWS: usize = 4_096;
-
+/// Opens the database at `url`.
 pub(super) async fn open(url: &str) -> Result<DatabaseConnection, ConnectError> {
     let options = options(url)?;
     loop {
         match SqlxSqliteConnector::connect(options.clone()).await {
-            // Two that set a new file to write-ahead logging at once are told so without waiting.
+            // Of two processes that set a new file to write-ahead logging, one fails without waiting.
             Err(error) if is_contention(&error) => pause().await,
             Err(error) if database_code(&error).is_none() => return Err(ConnectError::BadUrl(error.into())),
-            opened => return opened.map_err(|error| ConnectError::unusable(&shown(url), error)),
+            opened => return opened.map_err(|error| ConnectError::from_database(&display_name(url), error)),
         }
     }
 }
 
 fn options(url: &str) -> Result<ConnectOptions, ConnectError> {
-    let memory = url.contains(":memory:") || url.contains("mode=memory");
-    if shown(url).is_empty() && !memory {
+    let in_memory = url.contains(":memory:") || url.contains("mode=memory");
+    if display_name(url).is_empty() && !in_memory {
         return Err(ConnectError::NotAUrl);
     }
     let mut options = ConnectOptions::new(url);
     options
-        // A database in memory is gone with its last connection, and there is nothing to gain from a fresh one.
-        .max_connections(if memory { 1 } else { CONNECTIONS })
+        // One connection writes and the others read, so no read waits for a write that waits for its lock. A database in
+        // memory belongs to its connection and is lost with it.
+        .max_connections(if in_memory { 1 } else { POOL_SIZE })
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
-        .connect_timeout(LIMIT)
-        .acquire_timeout(LIMIT)
+        .connect_timeout(CONNECT_LIMIT)
+        .acquire_timeout(CONNECT_LIMIT)
         .sqlx_logging(false)
-        .map_sqlx_sqlite_opts(tuned)
-        .map_sqlx_sqlite_pool_opts(cleaned);
+        .map_sqlx_sqlite_opts(with_settings)
+        .map_sqlx_sqlite_pool_opts(with_cleanup);
     Ok(options)
 }
 
-fn cleaned(options: SqlitePoolOptions) -> SqlitePoolOptions {
-    options.after_release(|connection, _| Box::pin(clean(connection)))
+fn with_cleanup(options: SqlitePoolOptions) -> SqlitePoolOptions {
+    options.after_release(|connection, _| Box::pin(end_transaction(connection)))
 }
 
-/// Leaves no transaction on a connection that was given back. Where SQLite undoes one by itself, as on a full disk, the
-/// driver counts on: all that followed would be answered as made, within a transaction that nobody commits.
-async fn clean(connection: &mut SqliteConnection) -> Result<bool, Error> {
-    // Behind what is undone because it was dropped.
+/// Ends a transaction on a connection that returns to the pool, and returns whether the connection can be used again.
+///
+/// When SQLite rolls a transaction back by itself, for example on a full disk, the driver still counts it as open. Later
+/// changes would then be reported as made although they are in a transaction that is never committed.
+async fn end_transaction(connection: &mut SqliteConnection) -> Result<bool, Error> {
+    // Waits for a rollback that the driver queued when a transaction was dropped.
     connection.ping().await?;
     if connection.is_in_transaction() {
-        // Refused where there is none.
+        // Fails if SQLite has no transaction.
         let _ = connection.execute("ROLLBACK").await;
         connection.execute("BEGIN").await?;
-        // It begins no second one, and as it fails it undoes the first, for SQLite and for the driver.
+        // Fails since a transaction is open, and by this failure resets both SQLite and the driver's count.
         let _ = connection.begin_with("BEGIN").await;
         connection.ping().await?;
     }
     Ok(!connection.is_in_transaction())
 }
 
-fn tuned(options: SqliteConnectOptions) -> SqliteConnectOptions {
+fn with_settings(options: SqliteConnectOptions) -> SqliteConnectOptions {
     options
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
-        .row_buffer_size(ROWS)
-        .busy_timeout(BUSY)
+        .row_buffer_size(ROW_BUFFER)
+        .busy_timeout(BUSY_TIMEOUT)
 }

@@ -1,50 +1,51 @@
 //! Transactions that write.
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, TransactionTrait};
 
-use super::abandoned::GivenUp;
-use super::dialect::{self, Guard};
-use super::retry::Failure;
+use super::context::WriteContext;
+use super::dialect::{self, SessionLimits};
+use super::failure::Failure;
 
-/// A transaction that writes, whole or not at all. The connection may be lent by a host, which gets it back as it was.
-pub(super) struct Transaction {
-    inner: DatabaseTransaction,
-    guard: Guard,
+/// Runs `work` in a transaction that writes. It is committed if `work` succeeds and the caller still waits.
+pub(super) async fn in_transaction<T>(
+    context: &WriteContext,
+    work: impl AsyncFnOnce(&DatabaseTransaction) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let backend = context.db.get_database_backend();
+    let transaction = context.db.begin_with_options(dialect::transaction_options(backend)).await?;
+    let limits = dialect::session_limits(backend, context.pool);
+    match with_limits(&transaction, limits, work).await {
+        Ok(_) if context.cancelled.is_set() => roll_back(transaction, Failure::Cancelled).await,
+        Ok(done) => transaction.commit().await.map_err(Failure::from_commit).map(|()| done),
+        Err(failure) => roll_back(transaction, failure).await,
+    }
 }
 
-impl Transaction {
-    pub(super) async fn begin(db: &DatabaseConnection, lent: bool) -> Result<Self, DbErr> {
-        let backend = db.get_database_backend();
-        let inner = db.begin_with_options(dialect::transaction(backend)).await?;
-        Ok(Self { inner, guard: dialect::guard(backend, lent) })
-    }
+/// Runs `work` under the time limits of the session, and restores them, also after a failure.
+async fn with_limits<T>(
+    transaction: &DatabaseTransaction,
+    limits: SessionLimits,
+    work: impl AsyncFnOnce(&DatabaseTransaction) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let outcome = match execute(transaction, limits.set).await {
+        Ok(()) => work(transaction).await,
+        Err(error) => Err(error.into()),
+    };
+    let restored = execute(transaction, limits.restore).await;
+    let done = outcome?;
+    restored?;
+    Ok(done)
+}
 
-    /// Says what is to be said first.
-    pub(super) async fn guarded(&self) -> Result<&DatabaseTransaction, DbErr> {
-        self.say(self.guard.first).await?;
-        Ok(&self.inner)
-    }
+async fn roll_back<T>(transaction: DatabaseTransaction, failure: Failure) -> Result<T, Failure> {
+    // The first failure explains more than a failed rollback. The database undoes an uncommitted transaction in any case.
+    let _ = transaction.rollback().await;
+    Err(failure)
+}
 
-    /// Commits what was `done` well, unless it was given up before.
-    pub(super) async fn end<T>(self, done: Result<T, Failure>, given_up: &GivenUp) -> Result<T, Failure> {
-        let restored = self.say(self.guard.last).await;
-        match done.and_then(|done| Ok(restored.map(|()| done)?)) {
-            Ok(_) if given_up.is_true() => self.undo(DbErr::Custom("given up".into()).into()).await,
-            Ok(done) => self.inner.commit().await.map_err(Failure::of_commit).map(|()| done),
-            Err(failure) => self.undo(failure).await,
-        }
-    }
-
-    async fn undo<T>(self, failure: Failure) -> Result<T, Failure> {
-        // What failed says more than a rollback that fails too; the database undoes what is not committed.
-        let _ = self.inner.rollback().await;
-        Err(failure)
-    }
-
-    async fn say(&self, statement: Option<&str>) -> Result<(), DbErr> {
-        match statement {
-            Some(statement) => self.inner.execute_unprepared(statement).await.map(drop),
-            None => Ok(()),
-        }
+async fn execute(transaction: &DatabaseTransaction, statement: Option<&str>) -> Result<(), DbErr> {
+    match statement {
+        Some(statement) => transaction.execute_unprepared(statement).await.map(drop),
+        None => Ok(()),
     }
 }

@@ -1,62 +1,59 @@
-//! Making a change.
+//! Committing a change of a split.
 
-use sea_orm::sea_query::{Expr, ExprTrait, Query};
+use sea_orm::sea_query::{Expr, ExprTrait, Query, UpdateStatement};
 use sea_orm::{
-    ActiveValue, ColumnTrait, ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    EntityTrait, IntoActiveModel, QueryFilter, QuerySelect, Statement,
+    ActiveValue, ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
+    QueryFilter, QuerySelect, Statement,
 };
 
-use super::abandoned::GivenUp;
-use super::entity::{change, revision, service, version};
-use super::retry::Failure;
-use super::stored::{Stored, row_of, shares_to_json, signed, unsigned};
-use super::transaction::Transaction;
+use super::context::WriteContext;
+use super::entity::{change, revision, service};
+use super::failure::Failure;
+use super::rows::{ServiceRows, shares_to_json, to_signed, to_unsigned};
+use super::transaction::in_transaction;
+use super::write_versions::write_versions;
 use super::{dialect, history, read};
 use crate::common::time::{now, to_millis};
-use crate::routing::{Change, ServiceName, Split};
+use crate::routing::{ServiceName, Split};
 use crate::store::{Applied, ChangeRequest, HistoryEntry, StoreError};
 
-/// One attempt to make a change, whole or not at all; not if it was given up before it could be committed. The
-/// connection may be `lent` by a host. Of the history, so much is `kept`.
-pub(super) async fn apply(
-    db: &DatabaseConnection,
-    lent: bool,
+/// Makes one attempt to commit a change. The history of the service keeps its last `history_limit` changes, or all.
+pub(super) async fn commit(
+    context: &WriteContext,
     service: &ServiceName,
     request: &ChangeRequest,
-    kept: Option<u32>,
-    given_up: &GivenUp,
+    history_limit: Option<u32>,
 ) -> Result<Applied, Failure> {
-    let transaction = Transaction::begin(db, lent).await?;
-    let changed = guarded(&transaction, service, request, kept).await;
-    transaction.end(changed, given_up).await
+    let committed = in_transaction(context, async |transaction| {
+        let applied = apply(transaction, service, request).await?;
+        if let Some(limit) = history_limit {
+            trim_history(transaction, &applied, limit).await?;
+        }
+        Ok(applied)
+    });
+    committed.await
 }
 
-async fn guarded(
-    transaction: &Transaction,
-    service: &ServiceName,
-    request: &ChangeRequest,
-    kept: Option<u32>,
-) -> Result<Applied, Failure> {
-    let transaction = transaction.guarded().await?;
-    let applied = change(transaction, service, request).await?;
-    let (before, after) = (applied.before.generation(), applied.after.generation());
-    if let Some(kept) = kept.filter(|_| before != after) {
-        history::forget(transaction, service, after.saturating_sub(kept.into())).await?;
+/// Deletes changes beyond `limit`, unless the change added none.
+async fn trim_history(transaction: &DatabaseTransaction, applied: &Applied, limit: u32) -> Result<(), DbErr> {
+    let generation = applied.after.generation();
+    if generation == applied.before.generation() {
+        return Ok(());
     }
-    Ok(applied)
+    let last_deleted = generation.saturating_sub(limit.into());
+    history::delete_up_to(transaction, applied.after.service(), last_deleted).await
 }
 
-async fn change(
+async fn apply(
     transaction: &DatabaseTransaction,
     service: &ServiceName,
     request: &ChangeRequest,
 ) -> Result<Applied, Failure> {
-    lock(transaction, service).await?;
-    let stored = read::one(transaction, service).await?;
-    let before = match (&stored, &request.change) {
-        (Some(stored), _) => stored.split().map_err(StoreError::Broken)?.0,
-        (None, Change::Register(_)) => Split::new(service.clone(), rand::random()),
-        (None, _) => return Err(StoreError::UnknownService(service.clone()).into()),
+    lock_service(transaction, service).await?;
+    let stored = read::load_service(transaction, service).await?;
+    let before = match &stored {
+        Some(stored) => stored.split().map_err(StoreError::Broken)?.0,
+        None => request.first_split(service)?,
     };
     let at = now();
     let after = request.decide(&before, at)?;
@@ -66,11 +63,11 @@ async fn change(
         let entry = HistoryEntry::new(request, &before, &after, at);
         write(transaction, stored.as_ref(), &after, &entry).await?
     };
-    Ok(Applied { before, after, revision })
+    Ok(Applied::new(before, after, revision))
 }
 
-/// Makes other writers of the service wait. On SQLite the transaction does so already.
-async fn lock(transaction: &DatabaseTransaction, service: &ServiceName) -> Result<(), DbErr> {
+/// Blocks other writers of the service until the end of the transaction. On SQLite the transaction itself does.
+async fn lock_service(transaction: &DatabaseTransaction, service: &ServiceName) -> Result<(), DbErr> {
     if transaction.get_database_backend() == DbBackend::Sqlite {
         return Ok(());
     }
@@ -78,27 +75,31 @@ async fn lock(transaction: &DatabaseTransaction, service: &ServiceName) -> Resul
     row.lock_exclusive().one(transaction).await.map(drop)
 }
 
-/// Writes what is new in `after`, and the revision that it makes.
+/// Writes `after` with its entry in the history, and returns the new revision.
 async fn write(
     transaction: &DatabaseTransaction,
-    stored: Option<&Stored>,
+    stored: Option<&ServiceRows>,
     after: &Split,
     entry: &HistoryEntry,
-) -> Result<u64, DbErr> {
+) -> Result<u64, Failure> {
     let revision = next_revision(transaction).await?;
     let row = service_row(after, revision, to_millis(entry.at));
     let id = match stored {
-        Some(stored) => update_service(transaction, stored.id, row, entry.generation).await?,
+        Some(stored) => {
+            update_service(transaction, stored.id, row, entry.generation).await?;
+            stored.id
+        }
         None => create_service(transaction, row).await?,
     };
-    write_versions(transaction, id, stored.map_or(&[], Stored::version_rows), after).await?;
+    let version_rows = stored.map_or(&[][..], ServiceRows::version_rows);
+    write_versions(transaction, id, version_rows, after).await?;
     write_history(transaction, id, entry).await?;
-    tell(transaction, revision).await?;
+    notify_listeners(transaction, revision).await?;
     Ok(revision)
 }
 
-/// Tells those that listen, once it is committed. The others poll.
-async fn tell(transaction: &DatabaseTransaction, revision: u64) -> Result<(), DbErr> {
+/// Notifies listeners of the revision once it is committed. Only PostgreSQL has listeners.
+async fn notify_listeners(transaction: &DatabaseTransaction, revision: u64) -> Result<(), DbErr> {
     if transaction.get_database_backend() != DbBackend::Postgres {
         return Ok(());
     }
@@ -107,33 +108,38 @@ async fn tell(transaction: &DatabaseTransaction, revision: u64) -> Result<(), Db
     transaction.query_one_raw(notify).await.map(drop)
 }
 
-/// The row stays locked until the commit, so that revisions are committed in their order.
+/// Increments the revision. Its row stays locked until the commit, so revisions are committed in ascending order.
 async fn next_revision(transaction: &DatabaseTransaction) -> Result<u64, DbErr> {
-    let mut count_on = Query::update();
-    count_on
+    let mut increment = increment_revision();
+    // MySQL has no `RETURNING` for an update.
+    if transaction.get_database_backend() == DbBackend::MySql {
+        transaction.execute(&increment).await?;
+        return read::current_revision(transaction).await;
+    }
+    increment.returning_col(revision::Column::Revision);
+    let row = transaction.query_one(&increment).await?.ok_or_else(read::missing_revision)?;
+    Ok(to_unsigned(row.try_get_by_index(0)?))
+}
+
+fn increment_revision() -> UpdateStatement {
+    let mut update = Query::update();
+    update
         .table(revision::Entity)
         .value(revision::Column::Revision, Expr::col(revision::Column::Revision).add(1))
         .and_where(revision::Column::Id.eq(revision::ONLY));
-    // MySQL cannot tell what it wrote.
-    if transaction.get_database_backend() == DbBackend::MySql {
-        transaction.execute(&count_on).await?;
-        return read::current_revision(transaction).await;
-    }
-    count_on.returning_col(revision::Column::Revision);
-    let row = transaction.query_one(&count_on).await?.ok_or_else(read::no_revision)?;
-    Ok(unsigned(row.try_get_by_index(0)?))
+    update
 }
 
-/// What every change writes of a service.
+/// Creates the columns of a service that every change writes.
 fn service_row(after: &Split, revision: u64, at: i64) -> service::ActiveModel {
     service::ActiveModel {
-        service_name: ActiveValue::Set(after.service().to_string()),
-        generation: ActiveValue::Set(signed(after.generation())),
+        generation: ActiveValue::Set(to_signed(after.generation())),
         salt: ActiveValue::Set(after.salt().cast_signed()),
+        service_name: ActiveValue::Set(after.service().to_string()),
         slots: ActiveValue::Set(after.slots().to_string()),
-        epoch: ActiveValue::Set(signed(after.pin_epoch())),
+        epoch: ActiveValue::Set(to_signed(after.pin_epoch())),
         health_path: ActiveValue::Set(after.health_path().map(|path| path.as_str().into())),
-        revision: ActiveValue::Set(signed(revision)),
+        revision: ActiveValue::Set(to_signed(revision)),
         updated_at: ActiveValue::Set(at),
         ..Default::default()
     }
@@ -147,64 +153,23 @@ async fn create_service(
     Ok(service::Entity::insert(row).exec(transaction).await?.last_insert_id)
 }
 
-/// Refused as overtaken where the row is not at the generation that `generation` follows.
+/// Updates a service to `generation`, if it is at the generation before.
 async fn update_service(
     transaction: &DatabaseTransaction,
     id: i64,
     mut row: service::ActiveModel,
     generation: u64,
-) -> Result<i64, DbErr> {
-    (row.service_name, row.salt) = (ActiveValue::NotSet, ActiveValue::NotSet);
+) -> Result<(), Failure> {
+    // Both are fixed when the service is created.
+    row.service_name = ActiveValue::NotSet;
+    row.salt = ActiveValue::NotSet;
     let updated = service::Entity::update_many()
         .set(row)
         .filter(service::Column::Id.eq(id))
-        .filter(service::Column::Generation.eq(signed(generation.saturating_sub(1))))
+        .filter(service::Column::Generation.eq(to_signed(generation.saturating_sub(1))))
         .exec(transaction)
         .await?;
-    if updated.rows_affected == 1 { Ok(id) } else { Err(DbErr::RecordNotUpdated) }
-}
-
-/// Deletes, updates and inserts the rows that differ, and leaves the others alone.
-async fn write_versions(
-    transaction: &DatabaseTransaction,
-    service_id: i64,
-    before: &[version::Model],
-    after: &Split,
-) -> Result<(), DbErr> {
-    let gone =
-        |row: &&version::Model| !after.versions().iter().any(|version| version.id.to_string() == row.id);
-    for row in before.iter().filter(gone) {
-        version::Entity::delete_by_id(row.id.as_str()).exec(transaction).await?;
-    }
-    for version in after.versions() {
-        let id = version.id.to_string();
-        let stored = before.iter().find(|row| row.id == id);
-        let position = stored.map_or_else(|| signed(after.generation()), |row| row.position);
-        let row = row_of(version, service_id, position);
-        match stored {
-            Some(stored) if *stored == row => {}
-            Some(_) => update_version(transaction, row).await?,
-            None => insert_version(transaction, row).await?,
-        }
-    }
-    Ok(())
-}
-
-async fn insert_version(transaction: &DatabaseTransaction, row: version::Model) -> Result<(), DbErr> {
-    let insert = version::Entity::insert(row.into_active_model());
-    insert.exec_without_returning(transaction).await.map(drop)
-}
-
-async fn update_version(transaction: &DatabaseTransaction, row: version::Model) -> Result<(), DbErr> {
-    let changed = version::ActiveModel {
-        id: ActiveValue::Unchanged(row.id),
-        url: ActiveValue::Set(row.url),
-        weight: ActiveValue::Set(row.weight),
-        is_active: ActiveValue::Set(row.is_active),
-        updated_at: ActiveValue::Set(row.updated_at),
-        ..Default::default()
-    };
-    version::Entity::update(changed).exec_without_returning(transaction).await.map(drop)
+    if updated.rows_affected == 1 { Ok(()) } else { Err(Failure::Overtaken) }
 }
 
 async fn write_history(
@@ -215,7 +180,7 @@ async fn write_history(
     let row = change::ActiveModel {
         id: ActiveValue::NotSet,
         service_id: ActiveValue::Set(service_id),
-        generation: ActiveValue::Set(signed(entry.generation)),
+        generation: ActiveValue::Set(to_signed(entry.generation)),
         actor: ActiveValue::Set(entry.actor.clone()),
         reason: ActiveValue::Set(entry.reason.clone()),
         kind: ActiveValue::Set(entry.kind.clone()),

@@ -1,4 +1,4 @@
-//! What is looked at before a version gets traffic.
+//! The check of a version before it is registered and before it gets traffic.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,11 +9,13 @@ use crate::routing::{Backend, HealthPath, Version};
 
 /// Decides which URLs may be registered, and probes a version before it gets traffic.
 ///
+/// `probe::HttpProbe` (feature `admin`) is the check of a gateway. [`NoVersionCheck`] accepts everything.
+///
 /// ```
 /// use tower_canary::deployments::{Healthy, VersionCheck, Unhealthy, UrlRefused};
 /// use tower_canary::routing::{Backend, HealthPath, Version};
 ///
-/// /// Only backends in one domain, taken to be healthy.
+/// /// Accepts backends of one domain and does not probe.
 /// #[derive(Debug)]
 /// struct OurDomain;
 ///
@@ -36,19 +38,19 @@ use crate::routing::{Backend, HealthPath, Version};
 /// ```
 #[async_trait]
 pub trait VersionCheck: fmt::Debug + Send + Sync + 'static {
-    /// Whether `backend` may be registered as the URL of a version.
+    /// Checks whether `backend` may be registered as the URL of a version.
     ///
     /// # Errors
     ///
-    /// Why not, to be shown to who asks.
+    /// [`UrlRefused`] with a reason, which is shown to the caller of the change.
     fn admit(&self, backend: &Backend) -> Result<(), UrlRefused>;
 
-    /// Asks `version` whether it is healthy: at `health_path` below its base URL, or at the base URL itself.
-    /// `None` when it was not asked.
+    /// Probes `version` at `health_path` below its base URL, or at the base URL itself. Returns `None` if this check
+    /// does not probe.
     ///
     /// # Errors
     ///
-    /// What was seen instead.
+    /// [`Unhealthy`] with what the probe saw.
     async fn probe(
         &self,
         version: &Version,
@@ -56,7 +58,7 @@ pub trait VersionCheck: fmt::Debug + Send + Sync + 'static {
     ) -> Result<Option<Healthy>, Unhealthy>;
 }
 
-/// Admits every URL and takes every version to be healthy: for tests, and for hosts whose changes come from code.
+/// Accepts every URL and probes nothing: for tests, and for applications whose changes come from code.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::exhaustive_structs, reason = "it has nothing to add")]
 pub struct NoVersionCheck;
@@ -72,25 +74,33 @@ impl VersionCheck for NoVersionCheck {
     }
 }
 
-/// A version that answered as it should.
+/// The result of a probe that succeeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "a preflight of a host's own builds it")]
+#[expect(clippy::exhaustive_structs, reason = "the version check of an application builds it")]
 pub struct Healthy {
-    /// The status of its answer.
+    /// Status of the response.
     pub status: u16,
-    /// How long it took.
+    /// Time until the response headers arrived.
     pub took: Duration,
 }
 
-/// What was seen of a version that did not answer as it should: a status or a cause, never what it said.
+/// The result of a probe that failed: a status or a cause, never the body of the response.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_canary::deployments::Unhealthy;
+///
+/// assert_eq!(Unhealthy::Status(503).to_string(), "it answered 503");
+/// assert_eq!(Unhealthy::TimedOut(Duration::from_secs(3)).to_string(), "it did not answer within 3s");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unhealthy {
-    /// It answered with this status.
+    /// The response had this status.
     Status(u16),
-    /// It did not answer in time.
+    /// There was no response within this time.
     TimedOut(Duration),
-    /// It could not be asked, for this cause.
+    /// The backend could not be reached, for this cause.
     Unreachable(String),
 }
 
@@ -106,23 +116,23 @@ impl fmt::Display for Unhealthy {
 
 impl std::error::Error for Unhealthy {}
 
-/// Why a URL may not be registered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why a URL may not be registered. Returned by [`VersionCheck::admit`].
+///
+/// ```
+/// use tower_canary::deployments::UrlRefused;
+///
+/// let refused = UrlRefused::new("the host must end in .internal");
+/// assert_eq!(refused.to_string(), "this URL may not be a backend: the host must end in .internal");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this URL may not be a backend: {reason}")]
 pub struct UrlRefused {
-    why: String,
+    reason: String,
 }
 
 impl UrlRefused {
-    /// `why` is shown to who asks.
-    pub fn new(why: impl Into<String>) -> Self {
-        Self { why: why.into() }
+    /// Creates the refusal of a URL. `reason` is shown to the caller of the change.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into() }
     }
 }
-
-impl fmt::Display for UrlRefused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "this URL may not be a backend: {}", self.why)
-    }
-}
-
-impl std::error::Error for UrlRefused {}

@@ -1,0 +1,186 @@
+//! Applies changes: checks, commits and publishes them.
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use super::audit::{Audit, log_applied};
+use super::checker::Checker;
+use super::error::DeployError;
+use super::loader::Loader;
+use super::publisher::Publisher;
+use super::recorder;
+use crate::routing::{Change, ChangeError, Instances, Registration, ServiceName, VersionName};
+use crate::store::{Applied, ChangeRequest, Clearance, RouteStore, StoreError};
+
+/// Most rounds in which other writers may let yet another version serve that was not probed.
+const MAX_PROBE_ROUNDS: usize = 8;
+
+/// Applies changes to the store and publishes them.
+#[derive(Debug)]
+pub(super) struct Applier {
+    pub(super) store: Arc<dyn RouteStore>,
+    pub(super) checker: Arc<Checker>,
+    pub(super) loader: Arc<Loader>,
+    pub(super) publisher: Arc<Publisher>,
+    pub(super) audit: Arc<Audit>,
+    /// Notified when a change may be committed but not published, because its caller was dropped.
+    pub(super) unpublished: Arc<Notify>,
+}
+
+impl Applier {
+    /// Applies a change and records the failure of one that was not applied.
+    pub(super) async fn apply(
+        &self,
+        service: &ServiceName,
+        mut request: ChangeRequest,
+    ) -> Result<Applied, DeployError> {
+        let outcome = self.commit_with_checks(service, &mut request).await;
+        if let Err(error) = &outcome {
+            self.audit.record_failure(service, &request, error).await;
+        }
+        outcome
+    }
+
+    /// Registers a version unless the service has one of that name at the same URL.
+    pub(super) async fn register_if_absent(
+        &self,
+        service: &ServiceName,
+        registration: Registration,
+        actor: String,
+    ) -> Result<Applied, DeployError> {
+        let mut request = ChangeRequest::new(Change::Register(registration.clone()), actor);
+        let outcome = self.register_or_find(service, &registration, &mut request).await;
+        if let Err(error) = &outcome {
+            self.audit.record_failure(service, &request, error).await;
+        }
+        outcome
+    }
+
+    async fn register_or_find(
+        &self,
+        service: &ServiceName,
+        registration: &Registration,
+        request: &mut ChangeRequest,
+    ) -> Result<Applied, DeployError> {
+        if let Some(found) = self.find_registered(service, registration)? {
+            return Ok(found);
+        }
+        let outcome = self.commit_with_checks(service, request).await;
+        if !matches!(&outcome, Err(DeployError::Store(StoreError::Refused(ChangeError::DuplicateVersion(_)))))
+        {
+            return outcome;
+        }
+        // Another process registered it after the last load.
+        self.loader.refresh().await?;
+        self.find_registered(service, registration)?.map_or(outcome, Ok)
+    }
+
+    /// Returns the served split, as a change that changed nothing, if it has the version at the same URL.
+    fn find_registered(
+        &self,
+        service: &ServiceName,
+        registration: &Registration,
+    ) -> Result<Option<Applied>, DeployError> {
+        let Some(route) = self.publisher.handle().route(service.as_str()) else { return Ok(None) };
+        let split = route.split();
+        let Some(version) = split.version(registration.version.as_str()) else { return Ok(None) };
+        if version.instances != *registration.instances() {
+            return Err(DeployError::RegisteredElsewhere {
+                version: version.name.clone(),
+                registered: version.instances.clone(),
+                requested: registration.instances().clone(),
+            });
+        }
+        Ok(Some(Applied::new(split.clone(), split.clone(), self.publisher.revision())))
+    }
+
+    /// Commits a change, and probes the versions for which the store asks, until the store accepts it.
+    async fn commit_with_checks(
+        &self,
+        service: &ServiceName,
+        request: &mut ChangeRequest,
+    ) -> Result<Applied, DeployError> {
+        self.fill_in_shares(service, &mut request.change).await?;
+        request.salt = request.salt.or_else(|| self.publisher.handle().draw().salt(service));
+        self.checker.admit(&request.change)?;
+        for _ in 0..MAX_PROBE_ROUNDS {
+            match self.commit_and_publish(service, request).await {
+                Ok(applied) => return Ok(applied),
+                Err(StoreError::NotCleared { versions, health_path }) => {
+                    for version in versions {
+                        self.checker.probe(service, &version, health_path.as_ref()).await?;
+                        clear(request, version.name, version.instances);
+                    }
+                }
+                Err(refused) => return Err(refused.into()),
+            }
+        }
+        Err(DeployError::Unsettled)
+    }
+
+    /// Looks up the shares of a [`Change::Restore`] that names a generation alone.
+    async fn fill_in_shares(&self, service: &ServiceName, change: &mut Change) -> Result<(), DeployError> {
+        if let Change::Restore { generation, shares } = change
+            && shares.is_empty()
+        {
+            *change = self.audit.restore_change(service, *generation).await?;
+        }
+        Ok(())
+    }
+
+    async fn commit_and_publish(
+        &self,
+        service: &ServiceName,
+        request: &ChangeRequest,
+    ) -> Result<Applied, StoreError> {
+        if self.publisher.freshness().from_cache {
+            // The cache may be ahead of the store. Its routes would then refuse the new split as an earlier one.
+            self.loader.refresh().await?;
+        }
+        let unpublished = NotifyOnDrop::new(&self.unpublished);
+        let outcome = self.store.commit(service, request).await;
+        recorder::record_store_call("apply", &outcome);
+        if let Ok(applied) = &outcome {
+            // No await before the publication, so a committed change is published even if the caller is dropped now.
+            log_applied(request, applied);
+            if !self.publisher.publish_applied(applied) {
+                // A later change was published first, or the store went back. The change itself is made.
+                let _ = self.loader.refresh().await;
+            }
+        }
+        unpublished.disarm();
+        outcome
+    }
+}
+
+/// Lets the probed version serve.
+fn clear(request: &mut ChangeRequest, version: VersionName, instances: Instances) {
+    if let Clearance::Only(cleared) = &mut request.clearance {
+        cleared.push((version, instances));
+    }
+}
+
+/// Notifies when it is dropped, unless it was disarmed: the future around it was dropped half-way.
+struct NotifyOnDrop<'a> {
+    notify: &'a Notify,
+    armed: bool,
+}
+
+impl<'a> NotifyOnDrop<'a> {
+    const fn new(notify: &'a Notify) -> Self {
+        Self { notify, armed: true }
+    }
+
+    fn disarm(mut self) {
+        self.armed = false;
+    }
+}
+
+impl Drop for NotifyOnDrop<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            self.notify.notify_one();
+        }
+    }
+}

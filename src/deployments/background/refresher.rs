@@ -1,0 +1,129 @@
+//! Follows the store.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+use super::duty::{Duty, Label};
+use super::unwind::catch_panic;
+use crate::common::error::BoxError;
+use crate::deployments::loader::Loader;
+use crate::store::{RouteStore, Signal};
+
+static LABEL: Label = Label {
+    name: "refresh",
+    failed: "the store cannot be read; the last good routes stay in use",
+    recovered: "the store is back; routes are fresh",
+};
+
+/// Longest pause between two attempts while the store is down, so that routes are fresh within 5 seconds of its return.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+
+const SHORTEST_PERIOD: Duration = Duration::from_millis(10);
+const LONGEST_PERIOD: Duration = Duration::from_hours(24);
+
+/// Longest wait between a signal and the load. Replicas that are notified together then do not all read together, and
+/// signals in quick succession cause one load.
+const SPREAD: Duration = Duration::from_millis(20);
+
+/// Loads changes from the store and publishes them.
+#[derive(Debug)]
+pub(in crate::deployments) struct Refresher {
+    loader: Arc<Loader>,
+    signals: Signals,
+    /// Notified when a change may be committed but not published.
+    unpublished: Arc<Notify>,
+    period: Duration,
+}
+
+impl Refresher {
+    pub(in crate::deployments) fn new(
+        store: Arc<dyn RouteStore>,
+        loader: Arc<Loader>,
+        unpublished: Arc<Notify>,
+        period: Duration,
+    ) -> Self {
+        let period = period.clamp(SHORTEST_PERIOD, LONGEST_PERIOD);
+        Self { loader, signals: Signals::new(store), unpublished, period }
+    }
+}
+
+#[async_trait]
+impl Duty for Refresher {
+    fn label(&self) -> &'static Label {
+        &LABEL
+    }
+
+    async fn due(&mut self, failures: u32) {
+        if failures > 0 {
+            // The store that comes back may be another one than the one that was lost.
+            self.loader.require_whole_load();
+        }
+        tokio::select! {
+            () = sleep(jittered(pause(self.period, failures))) => {}
+            () = self.unpublished.notified() => {}
+            signal = self.signals.next() => follow(&self.loader, signal).await,
+        }
+    }
+
+    async fn run(&mut self) -> Result<(), BoxError> {
+        Ok(self.loader.refresh().await?)
+    }
+}
+
+async fn follow(loader: &Loader, signal: Signal) {
+    if signal == Signal::Lost {
+        loader.require_whole_load();
+    }
+    sleep(SPREAD.mul_f64(rand::random())).await;
+}
+
+/// Doubles the period with every failure, up to a limit.
+fn pause(period: Duration, failures: u32) -> Duration {
+    period.saturating_mul(1 << failures.min(16)).min(LONGEST_PAUSE.max(period))
+}
+
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(rand::random_range(0.8..1.2))
+}
+
+/// The signals of the store. The future of the next one is kept while the refresher does something else, since the
+/// store may lose signals that nothing waits for.
+struct Signals {
+    store: Arc<dyn RouteStore>,
+    next: Pin<Box<dyn Future<Output = Signal> + Send>>,
+}
+
+impl Signals {
+    fn new(store: Arc<dyn RouteStore>) -> Self {
+        let next = Box::pin(next_signal(Arc::clone(&store)));
+        Self { store, next }
+    }
+
+    /// Waits for the next signal. Dropping the future loses none.
+    async fn next(&mut self) -> Signal {
+        let signal = self.next.as_mut().await;
+        self.next = Box::pin(next_signal(Arc::clone(&self.store)));
+        signal
+    }
+}
+
+impl std::fmt::Debug for Signals {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Signals").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+/// Waits for a signal. A store that panics is asked again after a pause.
+async fn next_signal(store: Arc<dyn RouteStore>) -> Signal {
+    loop {
+        match catch_panic(store.changed()).await {
+            Ok(signal) => return signal,
+            Err(_) => sleep(LONGEST_PAUSE).await,
+        }
+    }
+}

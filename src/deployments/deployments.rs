@@ -1,0 +1,547 @@
+//! The facade: [`Deployments`] delegates to the parts, each of which owns its state.
+
+use std::future::Future;
+use std::sync::Arc;
+#[cfg(feature = "metrics")]
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::apply::Applier;
+use super::audit::Audit;
+use super::background::{Background, Duty, DutyStatus, Refresher, Reporter, Sampler, SnapshotSaver};
+use super::checker::Checker;
+use super::convergence::{Convergence, wait_converged};
+use super::drain::OtherReplicas;
+use super::error::DeployError;
+use super::loader::Loader;
+use super::preview::preview;
+use super::progress::Freshness;
+use super::publisher::Publisher;
+#[cfg(feature = "metrics")]
+use super::recorder::Exporter;
+use super::replicas::Replicas;
+use super::snapshot_cache::SnapshotCache;
+use super::version_check::Healthy;
+use crate::handle::RoutingHandle;
+use crate::routing::{Change, ChangeError, Preview, Registration, ServiceName, VersionName};
+use crate::store::{Applied, ChangeRequest, HistoryEntry, Refusal, Replica, RouteStore, StoreError};
+
+/// Applies changes to a store and publishes them to a [`RoutingHandle`]. Clones share everything.
+///
+/// ```
+/// use tower_canary::routing::Change;
+/// use tower_canary::store::{ChangeRequest, MemoryStore};
+/// use tower_canary::{Deployments, NoVersionCheck, Target, WeightedVersionLayer};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+/// let deployments = Deployments::start(MemoryStore::new(), NoVersionCheck).await?;
+/// let layer = WeightedVersionLayer::new(deployments.handle(), Target::service("auth".parse()?));
+///
+/// let register = Change::register("v1.0".parse()?, "http://10.0.0.1:8080".parse()?);
+/// deployments.apply(&"auth".parse()?, ChangeRequest::new(register, "alice")).await?;
+/// assert!(deployments.handle().route("auth").is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Deployments {
+    parts: Arc<Parts>,
+}
+
+/// The parts that share the state. The builder creates them.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) store: Arc<dyn RouteStore>,
+    pub(super) publisher: Arc<Publisher>,
+    pub(super) loader: Arc<Loader>,
+    pub(super) checker: Arc<Checker>,
+    pub(super) audit: Arc<Audit>,
+    pub(super) applier: Applier,
+    pub(super) replicas: Arc<Replicas>,
+    pub(super) cache: Option<Arc<dyn SnapshotCache>>,
+    /// Notified by the applier; see there.
+    pub(super) unpublished: Arc<Notify>,
+    pub(super) background: Background,
+    /// Created by the first export.
+    #[cfg(feature = "metrics")]
+    pub(super) exporter: OnceLock<Box<dyn Exporter>>,
+}
+
+impl Deployments {
+    pub(super) fn from_parts(parts: Parts) -> Self {
+        Self { parts: Arc::new(parts) }
+    }
+
+    pub(super) fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// Returns the routes that requests follow. Layers are created from it.
+    #[must_use]
+    pub fn handle(&self) -> &RoutingHandle {
+        self.parts.publisher.handle()
+    }
+
+    /// Applies a change: checks, stores and publishes it. Requests that start after it returns follow the new split.
+    ///
+    /// A version without weight is probed before it gets some, unless the request is
+    /// [forced](ChangeRequest::without_check) or the version is the first of its service. If the future is dropped
+    /// half-way, the change is made or not; if it is, [`run`](Self::run) publishes it immediately. If the
+    /// [draw](RoutingHandle::draw) is seeded and the change creates the service, the salt of the service is derived from
+    /// the seed, so that keys get the same versions in every test.
+    ///
+    /// Each change that changed something is one `info` event of `tracing`. Each refused change is one `warn` event and
+    /// is recorded for [`refusals`](Self::refusals). See [`Deployments`] for an example.
+    ///
+    /// # Errors
+    ///
+    /// [`DeployError`] names the reason. A [`Change::Restore`] without shares is looked up in the history first, and
+    /// fails with [`DeployError::UnknownGeneration`] if it is not there. If the store was lost during the commit
+    /// ([`StoreError::Unavailable`]), the change may still have been made: read the split again.
+    pub async fn apply(&self, service: &ServiceName, request: ChangeRequest) -> Result<Applied, DeployError> {
+        self.parts.applier.apply(service, request).await
+    }
+
+    /// Registers a version, unless the service has one of that name already: for versions that come from configuration.
+    ///
+    /// # Seeding versions from configuration
+    ///
+    /// Call it at the start for each version of the configuration, in the same order in every gateway:
+    ///
+    /// ```
+    /// use tower_canary::routing::Registration;
+    /// use tower_canary::{Deployments, Draw};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// # let deployments = Deployments::in_memory(Draw::Exact);
+    /// let configured = [("auth", "v1.0", "http://10.0.0.1:8080"), ("auth", "v1.1", "http://10.0.0.2:8080")];
+    /// for (service, version, url) in configured {
+    ///     let registration = Registration::new(version.parse()?, url.parse()?);
+    ///     deployments.register_if_absent(&service.parse()?, registration, "configuration").await?;
+    /// }
+    /// // The first version of a service gets all traffic, a later one none.
+    /// # let route = deployments.handle().route("auth").ok_or("not published")?;
+    /// # assert_eq!(route.split().versions()[0].weight.percent(), 100.0);
+    /// # assert_eq!(route.split().versions().len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// A registered version stays as it is: its weight, its active flag and the health path of the service are not
+    /// compared, since operators change them. A version that an operator removed is registered again. If several
+    /// gateways start together, one of them registers the version and the others find it.
+    ///
+    /// Nothing is written for a version that is served already, so a start from a
+    /// [cache](super::Builder::with_cache) succeeds without the store. The result then has equal splits
+    /// [before](Applied::before) and [after](Applied::after).
+    ///
+    /// # Errors
+    ///
+    /// [`DeployError::RegisteredElsewhere`] if the version is registered at another URL; otherwise as
+    /// [`apply`](Self::apply).
+    pub async fn register_if_absent(
+        &self,
+        service: &ServiceName,
+        registration: Registration,
+        actor: impl Into<String>,
+    ) -> Result<Applied, DeployError> {
+        self.parts.applier.register_if_absent(service, registration, actor.into()).await
+    }
+
+    /// Returns the effect of a change on the split that is served now. Nothing is probed, stored or published.
+    ///
+    /// ```
+    /// # use tower_canary::routing::Change;
+    /// # use tower_canary::store::ChangeRequest;
+    /// # use tower_canary::{Deployments, Draw};
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// # let deployments = Deployments::in_memory(Draw::Exact);
+    /// # for (version, url) in [("v1.0", "http://10.0.0.1"), ("v1.1", "http://10.0.0.2")] {
+    /// #     let register = Change::register(version.parse()?, url.parse()?);
+    /// #     deployments.apply(&"auth".parse()?, ChangeRequest::new(register, "alice")).await?;
+    /// # }
+    /// let tenth = Change::set_weight("v1.1".parse()?, "10".parse()?);
+    /// let preview = deployments.preview(&"auth".parse()?, &ChangeRequest::new(tenth, "alice"))?;
+    /// assert_eq!(preview.after.versions()[0].weight.percent(), 90.0);
+    /// assert_eq!(preview.moves[0].slots, 1_000); // of the users with a key, 10 % move
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The error that [`apply`](Self::apply) would return for the served split, except [`DeployError::Unhealthy`].
+    pub fn preview(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Preview, DeployError> {
+        preview(self.handle(), &self.parts.checker, service, request)
+    }
+
+    /// Returns the change that restores the split of `generation`, to show it or for a [`preview`](Self::preview).
+    /// [`apply`](Self::apply) looks it up by itself.
+    ///
+    /// ```
+    /// # use tower_canary::routing::Change;
+    /// # use tower_canary::store::ChangeRequest;
+    /// # use tower_canary::{Deployments, Draw, ServiceName};
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// # let (deployments, auth): (_, ServiceName) = (Deployments::in_memory(Draw::Exact), "auth".parse()?);
+    /// # for (version, url) in [("v1.0", "http://10.0.0.1"), ("v1.1", "http://10.0.0.2")] {
+    /// #     let register = Change::register(version.parse()?, url.parse()?);
+    /// #     deployments.apply(&auth, ChangeRequest::new(register, "alice")).await?;
+    /// # }
+    /// let switch = Change::switch("v1.1".parse()?);
+    /// deployments.apply(&auth, ChangeRequest::new(switch, "alice")).await?; // generation 3
+    /// let latest = &deployments.history(&auth, None, 1).await?[0];
+    /// assert_eq!((latest.generation, latest.actor.as_str(), latest.kind.as_str()), (3, "alice", "switch"));
+    ///
+    /// let undo = deployments.restore_change(&auth, 2).await?;
+    /// let applied = deployments.apply(&auth, ChangeRequest::new(undo, "bob")).await?;
+    /// assert_eq!(applied.after.versions()[0].weight.percent(), 100.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`DeployError::UnknownGeneration`] if the history does not have the generation; [`DeployError::Store`] if the
+    /// service is unknown or the store cannot be read.
+    pub async fn restore_change(
+        &self,
+        service: &ServiceName,
+        generation: u64,
+    ) -> Result<Change, DeployError> {
+        self.parts.audit.restore_change(service, generation).await
+    }
+
+    /// Returns up to `limit` changes of `service`, latest first. `before` leaves out that generation and later ones. See
+    /// [`restore_change`](Self::restore_change) for an example.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::UnknownService`] or [`StoreError::Unavailable`], in [`DeployError::Store`].
+    pub async fn history(
+        &self,
+        service: &ServiceName,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<HistoryEntry>, DeployError> {
+        self.parts.audit.history(service, before, limit).await
+    }
+
+    /// Returns up to `limit` refused changes of `service`, latest first, from all processes that share the store. The
+    /// service need not exist.
+    ///
+    /// A store keeps the last 1,000 [refusals](Refusal) of all services. A change that failed because the store could
+    /// not be reached is not among them.
+    ///
+    /// ```
+    /// # use tower_canary::routing::Change;
+    /// # use tower_canary::store::ChangeRequest;
+    /// # use tower_canary::{Deployments, Draw, ServiceName};
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// # let (deployments, auth): (_, ServiceName) = (Deployments::in_memory(Draw::Exact), "auth".parse()?);
+    /// let switch = Change::switch("v1.1".parse()?);
+    /// assert!(deployments.apply(&auth, ChangeRequest::new(switch, "alice")).await.is_err());
+    /// let refused = &deployments.refusals(&auth, 10).await?[0];
+    /// assert_eq!((refused.actor.as_str(), refused.asked.as_str()), ("alice", "switch to v1.1"));
+    /// assert_eq!(refused.why, "service auth is not registered: register a version of it first");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] in [`DeployError::Store`].
+    pub async fn refusals(&self, service: &ServiceName, limit: u32) -> Result<Vec<Refusal>, DeployError> {
+        self.parts.audit.refusals(service, limit).await
+    }
+
+    /// Probes a version now, as before it gets traffic. Returns `None` if the version check does not probe.
+    ///
+    /// ```
+    /// # use tower_canary::routing::Change;
+    /// # use tower_canary::store::ChangeRequest;
+    /// # use tower_canary::{Deployments, Draw, ServiceName};
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// # let (deployments, auth): (_, ServiceName) = (Deployments::in_memory(Draw::Exact), "auth".parse()?);
+    /// # let register = Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?);
+    /// # deployments.apply(&auth, ChangeRequest::new(register, "alice")).await?;
+    /// match deployments.check(&auth, &"v1.0".parse()?).await {
+    ///     Ok(Some(healthy)) => println!("status {} after {:?}", healthy.status, healthy.took),
+    ///     Ok(None) => println!("no probe is configured"),
+    ///     Err(unhealthy) => println!("{unhealthy}"),
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`DeployError::Unhealthy`] if the probe fails; [`StoreError::UnknownService`] or
+    /// [`ChangeError::UnknownVersion`], in [`DeployError::Store`], if there is no such version.
+    pub async fn check(
+        &self,
+        service: &ServiceName,
+        version: &VersionName,
+    ) -> Result<Option<Healthy>, DeployError> {
+        let Some(route) = self.handle().route(service.as_str()) else {
+            return Err(StoreError::UnknownService(service.clone()).into());
+        };
+        let Some(found) = route.split().version(version.as_str()) else {
+            return Err(StoreError::Refused(ChangeError::UnknownVersion(version.clone())).into());
+        };
+        self.parts.checker.probe(service, found, route.split().health_path()).await
+    }
+
+    /// Returns how fresh the routes are.
+    ///
+    /// ```
+    /// use tower_canary::store::MemoryStore;
+    /// use tower_canary::{Deployments, NoVersionCheck};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// let deployments = Deployments::start(MemoryStore::new(), NoVersionCheck).await?;
+    /// let freshness = deployments.freshness();
+    /// assert!(!freshness.from_cache && freshness.broken.is_empty());
+    /// println!("revision {}, the latest {:?} ago", freshness.revision, freshness.age);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn freshness(&self) -> Freshness {
+        self.parts.publisher.freshness()
+    }
+
+    /// Loads the changes since the last load and publishes them. [`run`](Self::run) does so every second.
+    ///
+    /// ```
+    /// use tower_canary::{Deployments, Draw};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// let deployments = Deployments::in_memory(Draw::Exact);
+    /// deployments.refresh().await?;
+    /// # Ok::<(), tower_canary::store::StoreError>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if the store cannot be read. The routes stay as they are.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        self.parts.loader.refresh().await
+    }
+
+    /// Runs the background duties until `shutdown`: follows the store, [reports](super::Builder::with_replica_name) to it,
+    /// [saves](super::Builder::with_cache) the routes, and samples the [traffic](crate::traffic).
+    ///
+    /// The store is read about every second, and immediately when it signals a change (PostgreSQL), so that gateways
+    /// that share a store follow each other. A failure or a panic of the store or the cache is logged and retried after
+    /// growing pauses of at most 3 seconds; it ends neither this duty nor another. [`duties`](Self::duties) returns
+    /// their status. The application spawns or joins the returned future.
+    ///
+    /// ```
+    /// use tokio::sync::oneshot;
+    /// use tower_canary::{Deployments, Draw};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// let deployments = Deployments::in_memory(Draw::Exact);
+    /// let (shutdown, begun) = oneshot::channel::<()>();
+    /// let following = tokio::spawn(deployments.clone().run(async { drop(begun.await) }));
+    /// // ... serve ...
+    /// drop(shutdown);
+    /// following.await?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
+        self.run_every(Duration::from_secs(1), shutdown).await;
+    }
+
+    /// Like [`run`](Self::run), but reads the store about every `period`: up to 20 % sooner or later, so that replicas
+    /// spread out. Periods are clamped to 10 ms and a day. See [`run`](Self::run) for an example.
+    pub async fn run_every(self, period: Duration, shutdown: impl Future<Output = ()> + Send) {
+        let parts = &self.parts;
+        let refresher = Refresher::new(
+            Arc::clone(&parts.store),
+            Arc::clone(&parts.loader),
+            Arc::clone(&parts.unpublished),
+            period,
+        );
+        let mut duties: Vec<Box<dyn Duty>> = vec![Box::new(refresher)];
+        if let Some(cache) = &parts.cache {
+            duties.push(Box::new(SnapshotSaver::new(
+                Arc::clone(cache),
+                Arc::clone(&parts.publisher),
+                parts.loader.subscribe(),
+            )));
+        }
+        if parts.replicas.can_report() {
+            duties.push(Box::new(Reporter::new(Arc::clone(&parts.replicas), parts.loader.subscribe())));
+        }
+        duties.push(Box::new(Sampler::new(self.handle().clone())));
+        parts.background.run(duties, shutdown).await;
+    }
+
+    /// Returns the status of each background duty, in the order of their names. Empty before the first
+    /// [`run`](Self::run).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// use tower_canary::{Deployments, Draw};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// let deployments = Deployments::in_memory(Draw::Exact);
+    /// deployments.clone().run_every(Duration::from_millis(10), tokio::time::sleep(Duration::from_millis(50))).await;
+    /// for duty in deployments.duties() {
+    ///     println!("{}: {} runs, {} failures", duty.name, duty.runs, duty.failures);
+    /// }
+    /// # assert!(deployments.duties().iter().any(|duty| duty.name == "refresh" && duty.runs > 0));
+    /// # });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn duties(&self) -> Vec<DutyStatus> {
+        self.parts.background.statuses()
+    }
+
+    /// Waits until each [`run`](Self::run) has ended, and forever if there was none. A response that lasts as long as
+    /// the process, such as a stream of events, ends with it.
+    ///
+    /// ```
+    /// use tower_canary::{Deployments, Draw};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// let deployments = Deployments::in_memory(Draw::Exact);
+    /// deployments.clone().run(async {}).await;
+    /// deployments.ended().await;
+    /// # });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub async fn ended(&self) {
+        self.parts.background.ended().await;
+    }
+
+    /// Returns the replicas that share the store, ordered by name, as they reported within the last
+    /// [`Replica::EXPIRY`]. A process is a replica if it has a [name](super::Builder::with_replica_name).
+    ///
+    /// ```
+    /// use tower_canary::store::MemoryStore;
+    /// use tower_canary::{Deployments, NoVersionCheck};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// let deployments = Deployments::builder(MemoryStore::new(), NoVersionCheck)
+    ///     .with_replica_name("gateway-1")
+    ///     .start()
+    ///     .await?;
+    /// let replicas = deployments.replicas().await?;
+    /// assert_eq!(replicas[0].name, "gateway-1");
+    /// assert_eq!(Some(replicas[0].id.as_str()), deployments.replica_id());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if the store cannot be read.
+    pub async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {
+        self.parts.replicas.all().await
+    }
+
+    /// Returns the id under which this process reports, or `None` if it has no
+    /// [name](super::Builder::with_replica_name). It is random, so two processes of one name differ. See
+    /// [`replicas`](Self::replicas) for an example.
+    #[must_use]
+    pub fn replica_id(&self) -> Option<&str> {
+        self.parts.replicas.id()
+    }
+
+    /// Returns the [name](super::Builder::with_replica_name) under which this process reports, if it has one.
+    #[must_use]
+    pub fn replica_name(&self) -> Option<&str> {
+        self.parts.replicas.name()
+    }
+
+    /// Waits until all replicas serve `revision`, at most for `limit`. [`Applied::revision`] is the revision of a
+    /// change.
+    ///
+    /// Only replicas that [report](super::Builder::with_replica_name) count, this one included. A replica that cannot reach
+    /// the store serves its last routes, and is not counted after its last report has expired.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use tower_canary::routing::Change;
+    /// # use tower_canary::store::{ChangeRequest, MemoryStore};
+    /// # use tower_canary::{Deployments, NoVersionCheck};
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// # let deployments = Deployments::builder(MemoryStore::new(), NoVersionCheck).with_replica_name("gateway-1").start().await?;
+    /// # let register = Change::register("v1.0".parse()?, "http://10.0.0.1:8080".parse()?);
+    /// let applied = deployments.apply(&"auth".parse()?, ChangeRequest::new(register, "alice")).await?;
+    /// let convergence = deployments.wait_converged(applied.revision, Duration::from_secs(5)).await?;
+    /// assert!(convergence.waiting.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if the last read within `limit` failed, or none completed.
+    pub async fn wait_converged(&self, revision: u64, limit: Duration) -> Result<Convergence, StoreError> {
+        wait_converged(&self.parts.replicas, &self.parts.loader, revision, limit).await
+    }
+
+    /// Returns the other gateways that share the store, with the versions of `service` for which they may still have
+    /// requests.
+    ///
+    /// The process of a version may be stopped once the version [is drained](RoutingHandle::is_drained) here, and then
+    /// none of the others [blocks](OtherReplicas::blockers) it. Repeat the call every 100 ms or so until then. Only
+    /// gateways that [report](super::Builder::with_replica_name) count. One that cannot reach the store is not waited for
+    /// after its last report has expired, nor is one whose [`run`](Self::run) has ended.
+    ///
+    /// ```
+    /// # use tower_canary::routing::Change;
+    /// # use tower_canary::store::{ChangeRequest, MemoryStore};
+    /// # use tower_canary::{Deployments, NoVersionCheck, ServiceName, VersionName};
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// # let deployments = Deployments::builder(MemoryStore::new(), NoVersionCheck).with_replica_name("gateway-1").start().await?;
+    /// # let (auth, old): (ServiceName, VersionName) = ("auth".parse()?, "v1.0".parse()?);
+    /// # for (version, url) in [("v1.0", "http://10.0.0.1"), ("v1.1", "http://10.0.0.2")] {
+    /// #     let register = Change::register(version.parse()?, url.parse()?);
+    /// #     deployments.apply(&auth, ChangeRequest::new(register, "alice")).await?;
+    /// # }
+    /// let switch = Change::switch("v1.1".parse()?);
+    /// deployments.apply(&auth, ChangeRequest::new(switch, "alice")).await?;
+    /// let is_drained_here = deployments.handle().is_drained("auth", "v1.0") == Some(true);
+    /// let others = deployments.other_replicas(&auth).await?;
+    /// let may_be_stopped = is_drained_here && others.blockers(&old).next().is_none();
+    /// # assert!(may_be_stopped);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if the store cannot be read.
+    pub async fn other_replicas(&self, service: &ServiceName) -> Result<OtherReplicas, StoreError> {
+        let Parts { replicas, loader, publisher, .. } = &*self.parts;
+        OtherReplicas::read(replicas, loader, publisher, service).await
+    }
+
+    /// Exports metrics with the exporter of these deployments, which the first call creates.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn export_with(&self, create: fn() -> Box<dyn Exporter>) {
+        self.parts.exporter.get_or_init(create).export(self.handle(), &self.freshness());
+    }
+}

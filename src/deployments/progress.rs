@@ -1,0 +1,388 @@
+//! Which state of the store this process serves. Pure: no I/O and no lock, and times are arguments.
+//!
+//! # Why "drained" means drained at every gateway
+//!
+//! The process of an old version may be stopped once no gateway that shares the store sends it requests or waits for one
+//! of its responses. Each replica reports two things, in this order: the revision that it serves, and then the versions
+//! at weight 0 that have requests left or may get some from pins and overrides. So a report says: "I have followed the
+//! store to this revision, and *after that* these versions had requests". If a change at revision *r* set the weight of
+//! a version to 0, another gateway is done with the version when its report has revision *r* or later and does not list
+//! the version. The cases:
+//!
+//! - *A request started there before the gateway followed the change.* A request that has read a replaced route counts
+//!   as in flight at every version of the service until it is counted at its own. The report with revision *r* is
+//!   composed after the new route was published, so it lists the version.
+//! - *The report is older than the change.* It has a lower revision and proves nothing.
+//! - *The revision of the change is not known.* A change applied here has its revision in the response of the store. A
+//!   split that was loaded comes with the revision that the store had *before* the split was read, so the split may be
+//!   later. Its revision is unknown, and every other gateway counts as behind, until the store is read once more: that
+//!   revision is no earlier than the split ([`Progress::snapshot_read`]). [`Progress::published`] is called before the
+//!   route is published, under the same lock, and [`Progress::served_revision`] after the counters of this gateway were read.
+//! - *Reports overtake each other.* The earlier report has a lower revision, or it is from a time when the version was
+//!   drained already, or it lists versions that are drained by now until it is repeated within 5 seconds.
+//! - *A replica cannot read the split.* It serves the previous route, reports all versions that serve as draining, and
+//!   thereby blocks.
+//! - *A replica starts.* It reports revision 0 before it reads any route.
+//! - *A replica has applied later changes.* This gateway follows them before it decides.
+//!
+//! Three kinds of replica are not waited for: one whose report has [expired](crate::store::Replica::EXPIRY), because it
+//! is gone or cannot reach the store; one that does not [report](super::Builder::with_replica_name); and one whose
+//! [`run`](super::Deployments::run) has ended while it still serves requests, because it withdraws then.
+//!
+//! While a version is active, pins and overrides may bring it requests at weight 0. A gateway whose layers have one of
+//! them lists the version until it is inactive.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use crate::routing::{ServiceName, Split};
+use crate::store::{BrokenSplit, Snapshot};
+
+/// Longest time between two loads of all splits. A store may be replaced by another, as in a fail-over, without a
+/// connection that fails; a load of the changes alone would not notice.
+const WHOLE_LOAD_EVERY: Duration = Duration::from_secs(600);
+
+/// How fresh the published routes are. Returned by [`Deployments::freshness`](super::Deployments::freshness).
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_canary::deployments::Freshness;
+///
+/// /// Decides whether a readiness probe reports `degraded`.
+/// fn is_degraded(freshness: &Freshness) -> bool {
+///     freshness.from_cache || !freshness.broken.is_empty() || freshness.age > Duration::from_secs(30)
+/// }
+/// # use tower_canary::{Deployments, Draw};
+/// assert!(!is_degraded(&Deployments::in_memory(Draw::Exact).freshness()));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Freshness {
+    /// Revision of the store that is served. Single services may be later.
+    pub revision: u64,
+    /// Time since the store was last read, which is when `revision` was its latest.
+    pub age: Duration,
+    /// Stored splits that cannot be read. Their last good routes stay in use.
+    pub broken: Vec<BrokenSplit>,
+    /// Whether the store was not read since the start, so that the routes of the
+    /// [cache](super::Builder::with_cache) are served.
+    pub from_cache: bool,
+}
+
+/// Which state of the store is served, and what has to be loaded next.
+///
+/// Between two method calls the value is consistent, so one lock around it suffices.
+#[derive(Debug)]
+pub(super) struct Progress {
+    /// The state of the last load. Its `age` is the age at `loaded_at`.
+    loaded: Freshness,
+    loaded_at: Instant,
+    whole_load: WholeLoadSchedule,
+    revisions: ServedRevisions,
+    /// Services that were changed here since the current load began. The load may have read an earlier split of them.
+    applied: BTreeSet<ServiceName>,
+    publications: u64,
+}
+
+/// A load of all splits that is due. Returned to [`Progress::whole_loaded`] when it is done.
+#[derive(Debug)]
+pub(super) struct WholeLoad {
+    requests: u64,
+}
+
+/// When all splits have to be loaded.
+///
+/// Requests are counted, so a request that arrives during a load is not satisfied by that load.
+#[derive(Debug)]
+struct WholeLoadSchedule {
+    requests: u64,
+    satisfied: u64,
+    due: Instant,
+}
+
+/// Earliest revision of the store that is known to contain the served split: per service, since others change as well.
+#[derive(Debug, Default)]
+struct ServedRevisions {
+    /// Applies to services that the other fields do not name. `None` until a load follows a whole publication.
+    others: Option<u64>,
+    known: BTreeMap<ServiceName, u64>,
+    /// Published from the last load, and perhaps later than its revision.
+    unknown: BTreeSet<ServiceName>,
+}
+
+impl Progress {
+    /// Creates the state before the first load.
+    pub(super) const fn new(now: Instant) -> Self {
+        let loaded = Freshness { revision: 0, age: Duration::ZERO, broken: Vec::new(), from_cache: false };
+        Self {
+            loaded,
+            loaded_at: now,
+            whole_load: WholeLoadSchedule { requests: 1, satisfied: 0, due: now },
+            revisions: ServedRevisions { others: None, known: BTreeMap::new(), unknown: BTreeSet::new() },
+            applied: BTreeSet::new(),
+            publications: 0,
+        }
+    }
+
+    /// Begins a load of the changes after the returned revision.
+    pub(super) fn load_started(&mut self) -> u64 {
+        self.applied.clear();
+        self.loaded.revision
+    }
+
+    /// Records that a snapshot at `revision` was read, after everything that was published before.
+    ///
+    /// Returns `false` if the store went back to an earlier revision, as after a restored backup: then all splits have
+    /// to be loaded, and the snapshot must not be published.
+    #[must_use = "a store that went back must not be followed split by split"]
+    pub(super) fn snapshot_read(&mut self, revision: u64) -> bool {
+        if revision < self.loaded.revision {
+            self.require_whole_load();
+            return false;
+        }
+        self.revisions.read_at(revision);
+        true
+    }
+
+    /// Returns whether `read`, a split of the current load, should be published in place of `served`.
+    pub(super) fn supersedes(&self, read: &Split, served: Option<&Split>) -> bool {
+        let Some(served) = served else { return true };
+        if served == read {
+            return false;
+        }
+        // The store may have returned `read` before it applied the change that is served.
+        let may_be_stale = self.applied.contains(read.service());
+        !may_be_stale || read.generation() > served.generation()
+    }
+
+    /// Records that a loaded split of `service` is about to be published.
+    pub(super) fn published(&mut self, service: &ServiceName) {
+        self.publications += 1;
+        self.revisions.unknown.insert(service.clone());
+    }
+
+    /// Records that all splits of a snapshot are about to be published.
+    pub(super) fn published_whole(&mut self) {
+        self.publications += 1;
+        self.revisions = ServedRevisions::default();
+    }
+
+    /// Records that a change of `service` was applied here, and that its split is about to be published.
+    pub(super) fn applied(&mut self, service: &ServiceName) {
+        self.publications += 1;
+        self.applied.insert(service.clone());
+    }
+
+    /// Records that the split of a change applied here at `revision` was published.
+    ///
+    /// Not called if a later split is served: the response of the store was late, and `revision` is not that of the
+    /// served split.
+    pub(super) fn answered(&mut self, service: &ServiceName, revision: u64) {
+        let known = self.revisions.known.entry(service.clone()).or_default();
+        *known = revision.max(*known);
+    }
+
+    /// Iterates over the services that were changed here since the current load began.
+    pub(super) fn applied_during_load(&self) -> impl Iterator<Item = &ServiceName> {
+        self.applied.iter()
+    }
+
+    /// Records that `changes` were published. A broken split stays broken until it is read again.
+    pub(super) fn changes_loaded(&mut self, changes: &Snapshot, now: Instant) {
+        let is_read_again = |service: &str| {
+            changes.splits.iter().any(|split| split.service().as_str() == service)
+                || changes.broken.iter().any(|broken| broken.service == service)
+        };
+        self.loaded.broken.retain(|broken| !is_read_again(&broken.service));
+        self.loaded.broken.extend_from_slice(&changes.broken);
+        self.set_loaded(changes.revision, now);
+    }
+
+    /// Records that all splits at `revision` were published, except the `broken` ones.
+    pub(super) fn whole_loaded(
+        &mut self,
+        load: &WholeLoad,
+        revision: u64,
+        broken: Vec<BrokenSplit>,
+        now: Instant,
+    ) {
+        self.whole_load.satisfied = load.requests;
+        self.whole_load.due = now + WHOLE_LOAD_EVERY;
+        self.loaded.broken = broken;
+        self.set_loaded(revision, now);
+    }
+
+    /// Records that routes from a cache were published, which were served at `revision` and `age` ago.
+    pub(super) fn cache_loaded(&mut self, revision: u64, age: Duration, now: Instant) {
+        self.loaded = Freshness { revision, age, broken: Vec::new(), from_cache: true };
+        self.loaded_at = now;
+    }
+
+    fn set_loaded(&mut self, revision: u64, now: Instant) {
+        self.loaded.revision = revision;
+        self.loaded.age = Duration::ZERO;
+        self.loaded.from_cache = false;
+        self.loaded_at = now;
+    }
+
+    /// Requires a load of all splits: the store may be another one than before.
+    pub(super) const fn require_whole_load(&mut self) {
+        self.whole_load.requests += 1;
+    }
+
+    /// Begins a load of all splits, if one is due.
+    pub(super) fn whole_load_due(&self, now: Instant) -> Option<WholeLoad> {
+        let WholeLoadSchedule { requests, satisfied, due } = self.whole_load;
+        // Revision 0 is asked for in full anyway.
+        let is_due = requests > satisfied || now >= due || self.loaded.revision == 0;
+        is_due.then_some(WholeLoad { requests })
+    }
+
+    /// Returns a revision by which the served split of `service` was stored, or `None` if no such revision is known yet.
+    pub(super) fn served_revision(&self, service: &ServiceName) -> Option<u64> {
+        self.revisions.get(service)
+    }
+
+    /// Returns the revision of the last load.
+    pub(super) const fn revision(&self) -> u64 {
+        self.loaded.revision
+    }
+
+    /// Returns how often routes were published.
+    pub(super) const fn publications(&self) -> u64 {
+        self.publications
+    }
+
+    /// Returns how fresh the routes are at `now`.
+    pub(super) fn freshness(&self, now: Instant) -> Freshness {
+        let since_load = now.saturating_duration_since(self.loaded_at);
+        Freshness { age: self.loaded.age.saturating_add(since_load), ..self.loaded.clone() }
+    }
+}
+
+impl ServedRevisions {
+    fn read_at(&mut self, revision: u64) {
+        self.others.get_or_insert(revision);
+        for service in std::mem::take(&mut self.unknown) {
+            self.known.insert(service, revision);
+        }
+    }
+
+    fn get(&self, service: &ServiceName) -> Option<u64> {
+        if self.unknown.contains(service) {
+            return None;
+        }
+        self.known.get(service).copied().or(self.others)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn auth() -> Option<ServiceName> {
+        "auth".parse().ok()
+    }
+
+    /// Loads everything at `revision`.
+    fn load_whole(progress: &mut Progress, revision: u64, now: Instant) {
+        if let Some(load) = progress.whole_load_due(now) {
+            progress.published_whole();
+            progress.whole_loaded(&load, revision, Vec::new(), now);
+        }
+    }
+
+    #[test]
+    fn whole_load_is_due_at_the_start_and_after_ten_minutes() {
+        let start = Instant::now();
+        let mut progress = Progress::new(start);
+        load_whole(&mut progress, 3, start);
+        assert!(progress.whole_load_due(start + 599 * SECOND).is_none());
+        assert!(progress.whole_load_due(start + 600 * SECOND).is_some());
+    }
+
+    #[test]
+    fn request_during_a_whole_load_outlives_it() {
+        let now = Instant::now();
+        let mut progress = Progress::new(now);
+        let load = progress.whole_load_due(now);
+        progress.require_whole_load();
+        if let Some(load) = load {
+            progress.whole_loaded(&load, 3, Vec::new(), now);
+        }
+        assert!(progress.whole_load_due(now).is_some());
+        load_whole(&mut progress, 3, now);
+        assert!(progress.whole_load_due(now).is_none());
+    }
+
+    #[test]
+    fn store_that_went_back_is_loaded_whole() {
+        let now = Instant::now();
+        let mut progress = Progress::new(now);
+        load_whole(&mut progress, 3, now);
+        assert!(!progress.snapshot_read(2));
+        assert!(progress.whole_load_due(now).is_some());
+    }
+
+    #[test]
+    fn broken_split_stays_broken_until_it_is_read() {
+        let now = Instant::now();
+        let mut progress = Progress::new(now);
+        let mut changes = Snapshot::new(1, Vec::new());
+        changes.broken.push(BrokenSplit::new("auth", "url"));
+        progress.changes_loaded(&changes, now);
+        progress.changes_loaded(&Snapshot::new(2, Vec::new()), now);
+        assert_eq!(progress.freshness(now).broken, changes.broken);
+        changes.broken[0].reason = "weight".into();
+        progress.changes_loaded(&changes, now);
+        assert_eq!(progress.freshness(now).broken, changes.broken);
+    }
+
+    #[test]
+    fn age_of_cached_routes_grows_until_the_store_is_read() {
+        let now = Instant::now();
+        let mut progress = Progress::new(now);
+        progress.cache_loaded(7, 60 * SECOND, now);
+        let cached = progress.freshness(now + SECOND);
+        assert_eq!((cached.revision, cached.age, cached.from_cache), (7, 61 * SECOND, true));
+        load_whole(&mut progress, 8, now + SECOND);
+        let fresh = progress.freshness(now + 3 * SECOND);
+        assert_eq!((fresh.revision, fresh.age, fresh.from_cache), (8, 2 * SECOND, false));
+    }
+
+    proptest! {
+        /// A split may be later than the revision it was loaded with, so only the next load gives it a revision.
+        #[test]
+        fn loaded_split_has_no_revision_until_the_next_load(first in 1u64..9, more in 0u64..9, applied in 0u64..9) {
+            let now = Instant::now();
+            let mut progress = Progress::new(now);
+            let Some(auth) = auth() else { return Ok(()) };
+            load_whole(&mut progress, first, now);
+            prop_assert_eq!(progress.served_revision(&auth), None);
+            prop_assert!(progress.snapshot_read(first));
+            prop_assert_eq!(progress.served_revision(&auth), Some(first));
+            progress.published(&auth);
+            prop_assert_eq!(progress.served_revision(&auth), None);
+            // A change applied here does not say when the split loaded before was stored.
+            progress.answered(&auth, first + applied);
+            prop_assert_eq!(progress.served_revision(&auth), None);
+            prop_assert!(progress.snapshot_read(first + more));
+            prop_assert_eq!(progress.served_revision(&auth), Some(first + more));
+        }
+
+        /// The later of two changes applied here counts, in whichever order the store responds.
+        #[test]
+        fn latest_applied_revision_counts(revisions in prop::collection::vec(1u64..99, 1..9)) {
+            let mut progress = Progress::new(Instant::now());
+            let Some(auth) = auth() else { return Ok(()) };
+            for revision in &revisions {
+                progress.answered(&auth, *revision);
+            }
+            prop_assert_eq!(progress.served_revision(&auth), revisions.iter().copied().max());
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! This process among the replicas that share a store.
+
+use std::sync::Arc;
+
+use super::publisher::Publisher;
+use crate::store::{Draining, Replica, ReplicaRegistry, Report, RouteStore, StoreError, check_text};
+
+const MAX_NAME: usize = 255;
+
+/// Id and name of this process.
+#[derive(Debug)]
+pub(super) struct Identity {
+    /// Random, so that two processes of one name differ.
+    id: String,
+    name: String,
+}
+
+impl Identity {
+    pub(super) fn new(name: String) -> Self {
+        Self { id: format!("{:032x}", rand::random::<u128>()), name }
+    }
+
+    /// Refuses a name that some database would refuse.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        check_text("replica name", &self.name, MAX_NAME)
+    }
+}
+
+/// The registry of replicas, and this process in it.
+#[derive(Debug)]
+pub(super) struct Replicas {
+    store: Arc<dyn RouteStore>,
+    publisher: Arc<Publisher>,
+    identity: Option<Identity>,
+}
+
+impl Replicas {
+    pub(super) fn new(
+        store: Arc<dyn RouteStore>,
+        publisher: Arc<Publisher>,
+        identity: Option<Identity>,
+    ) -> Self {
+        Self { store, publisher, identity }
+    }
+
+    pub(super) fn id(&self) -> Option<&str> {
+        self.identity.as_ref().map(|identity| identity.id.as_str())
+    }
+
+    pub(super) fn name(&self) -> Option<&str> {
+        self.identity.as_ref().map(|identity| identity.name.as_str())
+    }
+
+    /// Returns the replicas that the store has, this one with the revision that it serves now.
+    pub(super) async fn all(&self) -> Result<Vec<Replica>, StoreError> {
+        let mut replicas = self.registered().await?;
+        for replica in replicas.iter_mut().filter(|replica| self.is_this(replica)) {
+            replica.revision = self.publisher.revision();
+        }
+        Ok(replicas)
+    }
+
+    /// Returns the other replicas as they reported last.
+    pub(super) async fn others(&self) -> Result<Vec<Replica>, StoreError> {
+        let mut replicas = self.registered().await?;
+        replicas.retain(|replica| !self.is_this(replica));
+        Ok(replicas)
+    }
+
+    async fn registered(&self) -> Result<Vec<Replica>, StoreError> {
+        match self.store.replica_registry() {
+            Some(registry) => registry.replicas().await,
+            None => Ok(Vec::new()),
+        }
+    }
+
+    fn is_this(&self, replica: &Replica) -> bool {
+        self.id() == Some(replica.id.as_str())
+    }
+
+    /// Returns whether this process has a name and the store has a registry to report it to.
+    pub(super) fn can_report(&self) -> bool {
+        self.registration().is_some()
+    }
+
+    /// Composes the report of this process. Returns `None` if it [does not report](Self::can_report).
+    pub(super) fn compose_report(&self) -> Option<Report> {
+        let (Identity { id, name }, _) = self.registration()?;
+        // The revision comes first: the versions listed then had requests after it was served.
+        let freshness = self.publisher.freshness();
+        let is_outdated = |service: &str| freshness.broken.iter().any(|broken| broken.service == service);
+        let draining = self.publisher.handle().draining(is_outdated);
+        let draining = draining.into_iter().map(|(service, version)| Draining { service, version });
+        Some(Report::new(id, name, freshness.revision).with_draining(draining.collect()))
+    }
+
+    /// Reports that there is one more replica, which does not serve anything yet.
+    pub(super) async fn report_start(&self) {
+        let Some((Identity { id, name }, _)) = self.registration() else { return };
+        if let Err(error) = self.report(&Report::new(id, name, 0)).await {
+            tracing::debug!(error = &error as &dyn std::error::Error, "the start cannot be reported");
+        }
+    }
+
+    pub(super) async fn report(&self, report: &Report) -> Result<(), StoreError> {
+        match self.registration() {
+            Some((_, registry)) => registry.report(report).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Withdraws this process from the registry.
+    pub(super) async fn withdraw(&self) -> Result<(), StoreError> {
+        match self.registration() {
+            Some((identity, registry)) => registry.withdraw(&identity.id).await,
+            None => Ok(()),
+        }
+    }
+
+    fn registration(&self) -> Option<(&Identity, &dyn ReplicaRegistry)> {
+        Some((self.identity.as_ref()?, self.store.replica_registry()?))
+    }
+}

@@ -1,0 +1,50 @@
+//! The migrations in order.
+
+use sea_orm_migration::MigrationTrait;
+
+use super::step::{Action, Step};
+use super::tables;
+
+/// Returns the migrations of the store's tables in order, for an application that runs them among its own.
+///
+/// ```
+/// use sea_orm_migration::{MigrationTrait, MigratorTrait};
+/// use tower_canary::store::sql::{Migrations, SqlStore, migrations};
+///
+/// struct Migrator;
+///
+/// impl MigratorTrait for Migrator {
+///     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+///         let mut all: Vec<Box<dyn MigrationTrait>> = Vec::new(); // the application's own
+///         all.extend(migrations());
+///         all
+///     }
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+/// let db = sea_orm::Database::connect("sqlite::memory:").await?;
+/// Migrator::up(&db, None).await?;
+/// let store = SqlStore::with_connection(db, Migrations::Manual).await?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use]
+pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+    steps().into_iter().map(|step| Box::new(step) as Box<dyn MigrationTrait>).collect()
+}
+
+/// Returns the steps in order. A released step never changes: the databases that ran it do not run it again.
+pub(super) fn steps() -> [Step; 9] {
+    [
+        Step { name: "gateway_0001_create_service_config", action: Action::CreateTable(tables::services) },
+        Step { name: "gateway_0002_create_service_version", action: Action::CreateTable(tables::versions) },
+        Step { name: "gateway_0003_create_split_change", action: Action::CreateTable(tables::changes) },
+        Step { name: "gateway_0004_create_revision", action: Action::CreateTable(tables::revision) },
+        Step { name: "gateway_0005_insert_revision", action: Action::InsertRevision },
+        Step { name: "gateway_0006_index_service_revision", action: Action::IndexRevision },
+        Step { name: "gateway_0007_create_replica", action: Action::CreateTable(tables::replicas) },
+        Step { name: "gateway_0008_create_refused_change", action: Action::CreateTable(tables::refusals) },
+        Step { name: "gateway_0009_add_replica_draining", action: Action::AddDraining },
+    ]
+}

@@ -1,0 +1,208 @@
+//! Running the migrations that are missing.
+
+use std::collections::BTreeSet;
+
+use sea_orm::sea_query::{IntoIden, Query};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, DynIden, TransactionTrait};
+use sea_orm_migration::{IntoSchemaManagerConnection, MigrationTrait, MigratorTrait, SchemaManager};
+
+use super::super::codes::{database_code, is_contention, is_loss};
+use super::super::dialect;
+use super::super::error::ConnectError;
+use super::super::limits::{MIGRATION_LIMIT, within_connect_limit};
+use super::super::retry::pause;
+use super::list::{migrations, steps};
+
+/// The table of the migrations that were run. An application has its own, `seaql_migrations`, beside it.
+const TABLE: &str = "gateway_migrations";
+
+/// The column of [`TABLE`] with the names of the migrations.
+const NAME: &str = "version";
+
+/// The key of the advisory lock by which processes that start together take turns on PostgreSQL: the bytes of
+/// `tcanary`, which no other program is likely to use.
+const ADVISORY_LOCK: i64 = 0x0074_6361_6e61_7279;
+
+/// The party that creates the tables and brings them up to date.
+///
+/// See [`SqlStore::with_connection`](super::super::SqlStore::with_connection) for an example.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Migrations {
+    /// The store runs them, under a lock: any number of processes may start together.
+    #[default]
+    Auto,
+    /// The application runs [`migrations`](super::migrations). The store checks nothing.
+    Manual,
+    /// Somebody with more rights runs them. The store only checks that every migration was run.
+    VerifyOnly,
+}
+
+/// Brings the tables of the database called `name` up to date before the first call.
+pub(crate) async fn prepare(
+    db: &DatabaseConnection,
+    migrations: Migrations,
+    name: &str,
+) -> Result<(), ConnectError> {
+    match prepare_tables(db, migrations).await {
+        Ok(()) => Ok(()),
+        Err(Unprepared::Connect(error)) => Err(error),
+        Err(Unprepared::Database(error)) => Err(explain(db, name, error).await),
+    }
+}
+
+enum Unprepared {
+    Connect(ConnectError),
+    Database(DbErr),
+}
+
+impl From<DbErr> for Unprepared {
+    fn from(error: DbErr) -> Self {
+        Self::Database(error)
+    }
+}
+
+async fn prepare_tables(db: &DatabaseConnection, migrations: Migrations) -> Result<(), Unprepared> {
+    if migrations == Migrations::Manual {
+        return Ok(());
+    }
+    // Checked first, so that a start against tables that are up to date takes no lock.
+    let missing = within_connect_limit(async { Ok(first_missing(db).await) }).await;
+    match missing.map_err(Unprepared::Connect)?? {
+        None => Ok(()),
+        Some(migration) if migrations == Migrations::VerifyOnly => {
+            Err(Unprepared::Connect(ConnectError::MissingMigration { migration }))
+        }
+        Some(_) => migrate_in_time(db).await,
+    }
+}
+
+async fn migrate_in_time(db: &DatabaseConnection) -> Result<(), Unprepared> {
+    match tokio::time::timeout(MIGRATION_LIMIT, migrate(db)).await {
+        Ok(migrated) => Ok(migrated?),
+        Err(_) => Err(Unprepared::Connect(ConnectError::TimedOut(MIGRATION_LIMIT))),
+    }
+}
+
+/// Creates the error for a failed preparation. A table that is in the way is named.
+async fn explain(db: &DatabaseConnection, name: &str, error: DbErr) -> ConnectError {
+    let is_refused = database_code(&error).is_some() && !is_loss(&error) && !is_contention(&error);
+    if is_refused {
+        let found = within_connect_limit(async { Ok(foreign_table(db).await) }).await;
+        if let Ok(Ok(Some(table))) = found {
+            return ConnectError::TableExists { table, database: name.into(), source: error.into() };
+        }
+    }
+    ConnectError::from_database(name, error)
+}
+
+/// Returns the first table that has the name of one of the store's and was not created by its migrations.
+async fn foreign_table(db: &DatabaseConnection) -> Result<Option<String>, DbErr> {
+    let manager = SchemaManager::new(db);
+    if manager.has_table(TABLE).await? && !manager.has_column(TABLE, NAME).await? {
+        return Ok(Some(TABLE.into()));
+    }
+    let run = recorded(db).await?;
+    for step in steps().iter().filter(|step| !run.contains(step.name)) {
+        if let Some(table) = step.foreign_table(&manager).await? {
+            return Ok(Some(table));
+        }
+    }
+    Ok(None)
+}
+
+/// Returns the first migration that was not run. Migrations of a later release are ignored: while gateways are updated
+/// one by one, both releases use the same tables.
+async fn first_missing<'c, C>(db: &'c C) -> Result<Option<String>, DbErr>
+where
+    C: ConnectionTrait,
+    &'c C: IntoSchemaManagerConnection<'c>,
+{
+    let run = recorded(db).await?;
+    let missing = steps().into_iter().find(|step| !run.contains(step.name));
+    Ok(missing.map(|step| step.name.to_owned()))
+}
+
+/// Returns the names of the migrations that were run.
+async fn recorded<'c, C>(db: &'c C) -> Result<BTreeSet<String>, DbErr>
+where
+    C: ConnectionTrait,
+    &'c C: IntoSchemaManagerConnection<'c>,
+{
+    let mut names = BTreeSet::new();
+    if SchemaManager::new(db).has_table(TABLE).await? {
+        let mut select = Query::select();
+        select.column(NAME).from(TABLE);
+        for row in db.query_all(&select).await? {
+            names.insert(row.try_get_by_index(0)?);
+        }
+    }
+    Ok(names)
+}
+
+/// Runs the missing migrations under a lock, again while other processes are in the way.
+async fn migrate(db: &DatabaseConnection) -> Result<(), DbErr> {
+    loop {
+        let migrated = match db.get_database_backend() {
+            #[cfg(feature = "mysql")]
+            DbBackend::MySql => migrate_mysql(db).await,
+            _ => migrate_in_transaction(db).await.map(|()| true),
+        };
+        match migrated {
+            Ok(true) => return Ok(()),
+            Ok(false) => pause().await,
+            Err(error) if is_contention(&error) => pause().await,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Runs the missing migrations in a transaction. On SQLite the transaction itself locks the file.
+async fn migrate_in_transaction(db: &DatabaseConnection) -> Result<(), DbErr> {
+    let backend = db.get_database_backend();
+    let transaction = db.begin_with_options(dialect::transaction_options(backend)).await?;
+    if backend == DbBackend::Postgres {
+        transaction.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")).await?;
+    }
+    run_missing(&transaction).await?;
+    transaction.commit().await
+}
+
+/// Runs the missing migrations under a lock, since MySQL has no transactions for definitions. Returns `false` if another
+/// process holds the lock.
+#[cfg(feature = "mysql")]
+async fn migrate_mysql(db: &DatabaseConnection) -> Result<bool, DbErr> {
+    use sea_orm::sqlx::Connection;
+
+    let Some(lock) = super::super::mysql::migration_lock(db).await? else { return Ok(false) };
+    run_missing(db).await?;
+    // The lock is released with its connection, even if closing it fails.
+    let _ = lock.close().await;
+    Ok(true)
+}
+
+/// Runs the migrations that are still missing under the lock. If a later release held the lock before, none is missing,
+/// and the migrator must not run: it fails on migrations that it does not know.
+async fn run_missing<'c, C>(db: &'c C) -> Result<(), DbErr>
+where
+    C: ConnectionTrait,
+    &'c C: IntoSchemaManagerConnection<'c>,
+{
+    match first_missing(db).await? {
+        Some(_) => Migrator::up(db, None).await,
+        None => Ok(()),
+    }
+}
+
+/// The store's migrations with a table of their own. It is private because it could also drop every table.
+struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        migrations()
+    }
+
+    fn migration_table_name() -> DynIden {
+        TABLE.into_iden()
+    }
+}

@@ -1,0 +1,128 @@
+//! One migration.
+
+use async_trait::async_trait;
+use sea_orm::sea_query::{Index, OnConflict, Query, Table, TableCreateStatement, TableName, TableRef};
+use sea_orm::{DbBackend, DbErr, EntityName};
+use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager};
+
+use super::super::entity::{replica, revision, service};
+use super::columns::long_text;
+
+/// The index by which a replica finds what changed.
+const REVISION_INDEX: &str = "gateway_service_config_revision";
+
+/// The column with the versions that a replica still has requests for.
+const DRAINING: &str = "draining";
+
+/// One migration. The database records its name.
+pub(super) struct Step {
+    pub(super) name: &'static str,
+    pub(super) action: Action,
+}
+
+/// The one statement of a migration.
+pub(super) enum Action {
+    CreateTable(fn(DbBackend) -> TableCreateStatement),
+    InsertRevision,
+    IndexRevision,
+    AddDraining,
+}
+
+impl Step {
+    /// Returns the name of the table that this step has to create, if that table exists and this step did not create it.
+    pub(super) async fn foreign_table(&self, manager: &SchemaManager<'_>) -> Result<Option<String>, DbErr> {
+        let Action::CreateTable(table) = self.action else { return Ok(None) };
+        let table = table(manager.get_database_backend());
+        let Some(name) = table_name(&table) else { return Ok(None) };
+        let is_foreign = manager.has_table(&name).await? && !is_created(manager, &table).await?;
+        Ok(is_foreign.then_some(name))
+    }
+}
+
+impl MigrationName for Step {
+    fn name(&self) -> &str {
+        self.name
+    }
+}
+
+#[expect(
+    elided_lifetimes_in_paths,
+    reason = "the trait is written so, and another form is another signature"
+)]
+#[async_trait]
+impl MigrationTrait for Step {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        match self.action {
+            Action::CreateTable(table) => create_table(manager, table).await,
+            Action::InsertRevision => insert_revision(manager).await,
+            Action::IndexRevision => index_revision(manager).await,
+            Action::AddDraining => add_draining(manager).await,
+        }
+    }
+}
+
+async fn create_table(
+    manager: &SchemaManager<'_>,
+    table: fn(DbBackend) -> TableCreateStatement,
+) -> Result<(), DbErr> {
+    let table = table(manager.get_database_backend());
+    if is_created(manager, &table).await? {
+        return Ok(());
+    }
+    manager.create_table(table).await
+}
+
+/// Inserts the only row of `gateway_revision`.
+async fn insert_revision(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    let mut insert = Query::insert();
+    insert.into_table(revision::Entity).columns(["id", "revision"]);
+    insert.values_panic([revision::ONLY.into(), 0.into()]);
+    insert.on_conflict(OnConflict::column("id").do_nothing_on(["id"]).to_owned());
+    manager.execute(insert).await
+}
+
+async fn index_revision(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    let table = service::Entity.table_name();
+    if is_mysql(manager) && manager.has_index(table, REVISION_INDEX).await? {
+        return Ok(());
+    }
+    let mut index = Index::create();
+    index.name(REVISION_INDEX).table(service::Entity).col("revision");
+    manager.create_index(index).await
+}
+
+/// Adds a column that gateways of an earlier release leave empty.
+async fn add_draining(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    if is_mysql(manager) && manager.has_column(replica::Entity.table_name(), DRAINING).await? {
+        return Ok(());
+    }
+    let mut alter = Table::alter();
+    alter.table(replica::Entity).add_column(long_text(DRAINING, manager.get_database_backend()));
+    manager.alter_table(alter).await
+}
+
+/// Returns whether an earlier process created this very table and ended before it could record the migration. Only
+/// MySQL allows that, since it commits the table and the record apart.
+async fn is_created(manager: &SchemaManager<'_>, table: &TableCreateStatement) -> Result<bool, DbErr> {
+    let Some(name) = table_name(table) else { return Ok(false) };
+    if !is_mysql(manager) || !manager.has_table(&name).await? {
+        return Ok(false);
+    }
+    for column in table.get_columns() {
+        if !manager.has_column(&name, column.get_column_name()).await? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn table_name(table: &TableCreateStatement) -> Option<String> {
+    match table.get_table_name() {
+        Some(TableRef::Table(TableName(_, name), _)) => Some(name.to_string()),
+        _ => None,
+    }
+}
+
+fn is_mysql(manager: &SchemaManager<'_>) -> bool {
+    manager.get_database_backend() == DbBackend::MySql
+}

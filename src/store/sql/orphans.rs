@@ -1,0 +1,222 @@
+//! Work on a connection that continues after its caller stopped waiting.
+//!
+//! When the future of a statement is dropped halfway, the driver returns its connection to the pool as it is. On
+//! PostgreSQL and MySQL it may be in a transaction that the driver does not know of (dropped between `BEGIN` and the
+//! reply), on MySQL also in the middle of a reply, which the next statement reads as its own. The next user of that
+//! connection, which may be the application, would wait forever or write rows that are never committed.
+//!
+//! So the work is not dropped. [`RunToCompletion`] hands it over to [`Orphans`] and sets its [`CancelFlag`]; the next call
+//! on the store, or the next wait for its signals, drives it to its end in [`Orphans::drive_while`]. Nothing is spawned.
+//!
+//! # Why no wake-up is lost
+//!
+//! - *New work.* [`Orphans::adopt`] first queues the work and then calls `notify_one`, which stores a permit while nobody
+//!   waits. So work that is queued between `append` and `notified` is seen in the next round. A `Notified` that is
+//!   dropped after it was notified passes the permit on.
+//! - *A driver that is dropped.* Its guard of `driven` is dropped with it. The mutex is fair and wakes the next call that
+//!   waits for it, which takes over. If no call waits, the next one locks the mutex immediately.
+//! - *Work that was last polled by another driver.* It holds the waker of that driver's task. The new driver polls all
+//!   work once before it waits, which registers its own waker.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use tokio::sync::Notify;
+
+use crate::common::lock::lock;
+
+type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Work whose caller stopped waiting and that is not done yet.
+#[derive(Default)]
+pub(super) struct Orphans {
+    queued: Mutex<Vec<Work>>,
+    added: Notify,
+    /// Locked by the call that drives the work. The others wait for the lock, to take over.
+    driven: tokio::sync::Mutex<Vec<Work>>,
+}
+
+/// Reports to work on a connection that its caller stopped waiting.
+#[derive(Clone, Debug, Default)]
+pub(super) struct CancelFlag(Arc<AtomicBool>);
+
+impl CancelFlag {
+    /// Returns whether the caller stopped waiting.
+    pub(super) fn is_set(&self) -> bool {
+        // Relaxed: the work is not polled while its caller drops it, and the lock of `queued`, through which it passes to
+        // the next driver, orders the store before this load.
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Orphans {
+    /// Wraps `work` so that it reaches its end once it was polled, even if the returned future is dropped.
+    pub(super) fn run_to_completion<F>(
+        &self,
+        work: impl FnOnce(CancelFlag) -> F,
+    ) -> RunToCompletion<'_, F::Output>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        let cancelled = CancelFlag::default();
+        let work = Box::pin(work(cancelled.clone()));
+        RunToCompletion { work: Some(work), polled: false, cancelled, orphans: self }
+    }
+
+    /// Runs `call`, and drives the orphans meanwhile.
+    pub(super) async fn drive_while<F: Future>(&self, call: F) -> F::Output {
+        tokio::select! {
+            biased;
+            output = call => output,
+            never = self.drive() => match never {},
+        }
+    }
+
+    async fn drive(&self) -> Infallible {
+        let mut driven = self.driven.lock().await;
+        loop {
+            driven.append(&mut lock(&self.queued));
+            tokio::select! {
+                never = poll_forever(&mut driven) => match never {},
+                () = self.added.notified() => {}
+            }
+        }
+    }
+
+    fn adopt(&self, work: Work) {
+        lock(&self.queued).push(work);
+        self.added.notify_one();
+    }
+}
+
+/// Polls `orphans` and removes those that are done. Never returns.
+async fn poll_forever(orphans: &mut Vec<Work>) -> Infallible {
+    poll_fn(|context| {
+        orphans.retain_mut(|work| is_pending(work, context));
+        Poll::Pending
+    })
+    .await
+}
+
+/// A panic belongs to no caller any more, and a future that panicked must not be polled again: it counts as done.
+fn is_pending(work: &mut Work, context: &mut Context<'_>) -> bool {
+    let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
+    polled.is_ok_and(|poll| poll.is_pending())
+}
+
+/// The future of [`Orphans::run_to_completion`].
+pub(super) struct RunToCompletion<'a, T: Send + 'static> {
+    /// `None` once it is done.
+    work: Option<Pin<Box<dyn Future<Output = T> + Send>>>,
+    polled: bool,
+    cancelled: CancelFlag,
+    orphans: &'a Orphans,
+}
+
+impl<T: Send + 'static> Future for RunToCompletion<'_, T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        self.polled = true;
+        let Some(work) = &mut self.work else { return Poll::Pending };
+        let polled = work.as_mut().poll(context);
+        if polled.is_ready() {
+            self.work = None;
+        }
+        polled
+    }
+}
+
+impl<T: Send + 'static> Drop for RunToCompletion<'_, T> {
+    fn drop(&mut self) {
+        self.cancelled.set();
+        // Work that was never polled holds no connection yet.
+        let Some(work) = self.work.take().filter(|_| self.polled) else { return };
+        self.orphans.adopt(Box::pin(async { drop(work.await) }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::time::Duration;
+
+    use tokio::time::{sleep, timeout};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Counts {
+        begun: AtomicUsize,
+        ended: AtomicUsize,
+        cancelled: AtomicUsize,
+    }
+
+    /// Waits a few times, each time for another kind of wake-up.
+    async fn work(counts: Arc<Counts>, cancelled: CancelFlag) {
+        counts.begun.fetch_add(1, Ordering::SeqCst);
+        for _ in 0..rand::random_range(0..4) {
+            match rand::random_range(0..3) {
+                0 => tokio::task::yield_now().await,
+                1 => sleep(Duration::from_micros(rand::random_range(0..1_500))).await,
+                _ => drop(tokio::task::spawn_blocking(|| {}).await),
+            }
+        }
+        if cancelled.is_set() {
+            counts.cancelled.fetch_add(1, Ordering::SeqCst);
+        }
+        counts.ended.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Calls that are dropped at random moments, each of which may be the driver then.
+    async fn drop_calls(orphans: Arc<Orphans>, counts: Arc<Counts>) {
+        for _ in 0..500 {
+            let call = orphans.run_to_completion(|cancelled| work(counts.clone(), cancelled));
+            let moment = Duration::from_micros(rand::random_range(0..2_500));
+            let _ = timeout(moment, orphans.drive_while(call)).await;
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn work_ends_though_drivers_are_dropped() {
+        let orphans = Arc::new(Orphans::default());
+        let counts = Arc::new(Counts::default());
+        let mut callers = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            callers.spawn(drop_calls(orphans.clone(), counts.clone()));
+        }
+        callers.join_all().await;
+        // Only this call drives the rest, so a wake-up that was lost leaves it waiting.
+        let all_ended = async {
+            while counts.ended.load(Ordering::SeqCst) < counts.begun.load(Ordering::SeqCst) {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(Duration::from_secs(10), orphans.drive_while(all_ended)).await.unwrap();
+        assert!(counts.cancelled.load(Ordering::SeqCst) > 100);
+        assert!(lock(&orphans.queued).is_empty());
+    }
+
+    #[tokio::test]
+    async fn panicking_orphan_is_dropped() {
+        let orphans = Orphans::default();
+        let panicking = orphans.run_to_completion(|_| async {
+            tokio::task::yield_now().await;
+            panic!("in work that nobody waits for");
+        });
+        assert!(timeout(Duration::ZERO, panicking).await.is_err());
+        for _ in 0..2 {
+            orphans.drive_while(sleep(Duration::from_millis(1))).await;
+        }
+        assert!(orphans.driven.lock().await.is_empty());
+    }
+}

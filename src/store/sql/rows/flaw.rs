@@ -1,0 +1,60 @@
+//! Values that cannot be read.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::routing::VersionName;
+use crate::store::BrokenSplit;
+
+/// A value that cannot be read, with its table, row and column.
+#[derive(Clone, Debug)]
+pub(crate) struct Flaw {
+    table: &'static str,
+    row: String,
+    column: &'static str,
+    cause: String,
+}
+
+impl Flaw {
+    pub(crate) fn new(
+        table: &'static str,
+        row: impl fmt::Display,
+        column: &'static str,
+        cause: impl fmt::Display,
+    ) -> Self {
+        Self { table, row: row.to_string(), column, cause: cause.to_string() }
+    }
+
+    /// Converts to the reason why the split of `service` cannot be read.
+    pub(crate) fn into_broken_split(self, service: &str) -> BrokenSplit {
+        BrokenSplit::new(service, self.to_string())
+    }
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} row {}, column {}: {}", self.table, self.row, self.column, self.cause)
+    }
+}
+
+/// Parses the `text` in `column` of a row.
+pub(crate) fn parse<T>(
+    table: &'static str,
+    row: impl fmt::Display,
+    column: &'static str,
+    text: &str,
+) -> Result<T, Flaw>
+where
+    T: FromStr<Err: fmt::Display>,
+{
+    text.parse().map_err(|error| Flaw::new(table, row, column, error))
+}
+
+/// Parses the name of a version in the column `version`, which may be empty.
+pub(crate) fn parse_version(
+    table: &'static str,
+    row: i64,
+    name: Option<&str>,
+) -> Result<Option<VersionName>, Flaw> {
+    name.map(|name| parse(table, row, "version", name)).transpose()
+}

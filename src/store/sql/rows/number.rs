@@ -1,0 +1,11 @@
+//! Counts as signed numbers: not every database has unsigned ones.
+
+/// Converts a count for the database.
+pub(crate) fn to_signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Converts a count from the database. One that was edited to a negative number becomes 0.
+pub(crate) fn to_unsigned(count: i64) -> u64 {
+    u64::try_from(count).unwrap_or(0)
+}

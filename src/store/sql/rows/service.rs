@@ -1,0 +1,183 @@
+//! The rows of a service: its own, and one per version.
+
+use std::borrow::Cow;
+
+use sea_orm::{DbErr, QueryResult, TryGetable};
+use serde::Deserialize;
+
+use super::super::entity::service::Column;
+use super::super::entity::version;
+use super::flaw::{Flaw, parse};
+use super::version::{VersionText, parse_version, parse_versions, unreadable_versions};
+use crate::routing::{Split, SplitParts};
+use crate::store::BrokenSplit;
+
+const TABLE: &str = "gateway_service_config";
+
+/// The columns that are read of a service, in the order of the fields of [`ServiceText`].
+pub(crate) const COLUMNS: [Column; 7] = [
+    Column::Id,
+    Column::ServiceName,
+    Column::Generation,
+    Column::Salt,
+    Column::Slots,
+    Column::HealthPath,
+    Column::Epoch,
+];
+
+/// The name of the column with all versions of the service, as JSON.
+pub(crate) const VERSIONS: &str = "versions";
+
+/// The rows of a service. Values that cannot be read are kept as flaws, so that they affect no other service.
+#[derive(Debug)]
+pub(crate) struct ServiceRows {
+    pub(crate) id: i64,
+    pub(crate) name: String,
+    columns: Result<ServiceColumns, Flaw>,
+    versions: Result<Vec<version::Model>, Flaw>,
+}
+
+#[derive(Debug)]
+struct ServiceColumns {
+    generation: i64,
+    salt: i64,
+    slots: String,
+    health_path: Option<String>,
+    epoch: i64,
+}
+
+/// A service among others in one text: a JSON array with [`COLUMNS`] as strings, and its versions. A struct is
+/// deserialized from an array in the order of its fields.
+#[derive(Debug, Deserialize)]
+struct ServiceText<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    #[serde(borrow)]
+    service_name: Cow<'a, str>,
+    #[serde(borrow)]
+    generation: Cow<'a, str>,
+    #[serde(borrow)]
+    salt: Cow<'a, str>,
+    #[serde(borrow)]
+    slots: Cow<'a, str>,
+    health_path: Option<String>,
+    #[serde(borrow)]
+    epoch: Cow<'a, str>,
+    #[serde(borrow)]
+    versions: Vec<VersionText<'a>>,
+}
+
+impl ServiceRows {
+    /// Reads a service from a row of its own.
+    pub(crate) fn from_row(row: &QueryResult) -> Result<Self, DbErr> {
+        let id = row.try_get_by("id")?;
+        let name = row.try_get_by("service_name").unwrap_or_else(|_| format!("number {id}"));
+        Ok(Self { id, name, columns: ServiceColumns::from_row(id, row), versions: versions_in(id, row) })
+    }
+
+    /// Reads the services that are packed into `row`. `None` if one of them cannot be read in this form.
+    pub(crate) fn from_packed_row(row: &QueryResult) -> Option<Vec<Self>> {
+        let text: String = row.try_get_by_index(0).ok()?;
+        let services: Vec<ServiceText<'_>> = serde_json::from_str(&text).ok()?;
+        services.into_iter().map(Self::from_text).collect()
+    }
+
+    fn from_text(text: ServiceText<'_>) -> Option<Self> {
+        let id = text.id.parse().ok()?;
+        let columns = ServiceColumns {
+            generation: text.generation.parse().ok()?,
+            salt: text.salt.parse().ok()?,
+            slots: text.slots.into_owned(),
+            health_path: text.health_path,
+            epoch: text.epoch.parse().ok()?,
+        };
+        let versions = text.versions.into_iter().map(|version| version.into_model(id)).collect();
+        Some(Self { id, name: text.service_name.into_owned(), columns: Ok(columns), versions })
+    }
+
+    /// Returns the rows of the versions as they are stored. A repaired split may differ from them.
+    pub(crate) fn version_rows(&self) -> &[version::Model] {
+        self.versions.as_deref().unwrap_or_default()
+    }
+
+    /// Returns the split, and whether it had to be repaired.
+    pub(crate) fn split(&self) -> Result<(Split, bool), BrokenSplit> {
+        match self.parts() {
+            Ok(parts) => Ok(Split::from_parts(parts)),
+            Err(flaw) => Err(flaw.into_broken_split(&self.name)),
+        }
+    }
+
+    fn parts(&self) -> Result<SplitParts, Flaw> {
+        let columns = self.columns.as_ref().map_err(Clone::clone)?;
+        let versions = self.sorted_versions()?;
+        let health_path = columns.health_path.as_deref();
+        Ok(SplitParts {
+            service: parse(TABLE, self.id, "service_name", &self.name)?,
+            salt: columns.salt.cast_unsigned(),
+            generation: self.count("generation", columns.generation)?,
+            pin_epoch: self.count("epoch", columns.epoch)?,
+            health_path: health_path.map(|path| parse(TABLE, self.id, "health_path", path)).transpose()?,
+            versions: versions.into_iter().map(parse_version).collect::<Result<_, _>>()?,
+            // Slots that cannot be read are assigned again from the weights.
+            slots: columns.slots.parse().unwrap_or_default(),
+        })
+    }
+
+    /// Returns the versions in the order of their registration.
+    fn sorted_versions(&self) -> Result<Vec<&version::Model>, Flaw> {
+        let mut versions: Vec<_> = self.versions.as_ref().map_err(Clone::clone)?.iter().collect();
+        versions.sort_by_key(|row| (row.position, row.created_at, row.version.as_str()));
+        Ok(versions)
+    }
+
+    fn count(&self, column: &'static str, count: i64) -> Result<u64, Flaw> {
+        u64::try_from(count).map_err(|error| Flaw::new(TABLE, self.id, column, error))
+    }
+}
+
+impl ServiceColumns {
+    fn from_row(id: i64, row: &QueryResult) -> Result<Self, Flaw> {
+        // Read for its flaw only: a name that is no text leaves the service without one.
+        value::<String>(id, row, "service_name")?;
+        Ok(Self {
+            generation: value(id, row, "generation")?,
+            salt: value(id, row, "salt")?,
+            slots: value(id, row, "slots")?,
+            health_path: value(id, row, "health_path")?,
+            epoch: value(id, row, "epoch")?,
+        })
+    }
+}
+
+fn value<T: TryGetable>(id: i64, row: &QueryResult, column: &'static str) -> Result<T, Flaw> {
+    row.try_get_by(column).map_err(|error| Flaw::new(TABLE, id, column, error))
+}
+
+fn versions_in(id: i64, row: &QueryResult) -> Result<Vec<version::Model>, Flaw> {
+    // Some databases aggregate no rows to NULL.
+    let json: Option<String> = row.try_get_by(VERSIONS).map_err(|error| unreadable_versions(id, error))?;
+    parse_versions(id, json.as_deref().unwrap_or("[]"))
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::Iden;
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn fields_follow_the_columns() {
+        let names = COLUMNS.map(|column| column.unquoted().to_owned());
+        let mut array: Vec<Value> = names.iter().map(|name| name.as_str().into()).collect();
+        array.push(Value::Array(Vec::new()));
+        let json = Value::Array(array).to_string();
+        let row: ServiceText<'_> = serde_json::from_str(&json).unwrap();
+        let health_path = row.health_path.as_deref().unwrap();
+        let fields =
+            [&*row.id, &row.service_name, &row.generation, &row.salt, &row.slots, health_path, &row.epoch];
+        assert_eq!(fields, names.each_ref().map(String::as_str));
+        assert!(row.versions.is_empty());
+    }
+}

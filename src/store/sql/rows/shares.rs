@@ -1,0 +1,61 @@
+//! The shares of a split as JSON, in the history and in refused changes.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::flaw::Flaw;
+use crate::routing::{VersionShare, Weight};
+
+/// One share. The weight is in hundredths of a percent.
+#[derive(Serialize, Deserialize)]
+struct ShareJson<'a> {
+    version: Cow<'a, str>,
+    weight: u16,
+    active: bool,
+}
+
+impl<'a> From<&'a VersionShare> for ShareJson<'a> {
+    fn from(share: &'a VersionShare) -> Self {
+        Self {
+            version: share.version.as_str().into(),
+            weight: share.weight.hundredths(),
+            active: share.active,
+        }
+    }
+}
+
+pub(crate) fn shares_to_json(shares: &[VersionShare]) -> String {
+    let shares = shares.iter().map(|share| serde_json::json!(ShareJson::from(share)));
+    serde_json::Value::from_iter(shares).to_string()
+}
+
+/// Parses the shares in `column` of a row.
+pub(crate) fn parse_shares(
+    table: &'static str,
+    row: i64,
+    column: &'static str,
+    json: &str,
+) -> Result<Vec<VersionShare>, Flaw> {
+    let shares: Result<_, String> = parse_json(json);
+    shares.map_err(|cause| Flaw::new(table, row, column, cause))
+}
+
+fn parse_json(json: &str) -> Result<Vec<VersionShare>, String> {
+    let shares: Vec<ShareJson<'_>> = serde_json::from_str(json).map_err(to_text)?;
+    shares.into_iter().map(parse_share).collect()
+}
+
+fn parse_share(share: ShareJson<'_>) -> Result<VersionShare, String> {
+    Ok(VersionShare {
+        version: share.version.parse().map_err(to_text)?,
+        weight: Weight::from_hundredths(share.weight).map_err(to_text)?,
+        active: share.active,
+    })
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the form that map_err takes")]
+fn to_text(error: impl fmt::Display) -> String {
+    error.to_string()
+}
