@@ -25,6 +25,8 @@ pub struct Chosen {
     backend: Backend,
     reason: Reason,
     generation: u64,
+    /// Whether the latency was recorded with the status.
+    has_latency: bool,
     in_flight: InFlight,
 }
 
@@ -116,6 +118,7 @@ impl RoutingHandle {
             backend: version.backend().clone(),
             reason: choice.reason,
             generation: split.generation(),
+            has_latency: false,
             in_flight,
         })
     }
@@ -162,11 +165,15 @@ impl Chosen {
     /// Records the status of the response and measures the latency. The request stays in flight until the value is dropped:
     /// read the response body before.
     ///
-    /// Call it once, when the response head has arrived. If the body fails later, [`finish`](Self::finish) with
+    /// Call it when the response head has arrived. If the body fails later, [`finish`](Self::finish) with
     /// [`Outcome::Error`].
     pub fn record_status(&mut self, status: StatusCode) {
-        self.in_flight.record_head(status);
-        self.in_flight.complete();
+        // A second status changes the outcome. The latency stays the one of the first.
+        if !self.has_latency {
+            self.has_latency = true;
+            self.in_flight.record_latency();
+        }
+        self.in_flight.set_outcome(status.into());
     }
 
     /// Ends the request with `outcome`.
@@ -191,7 +198,7 @@ impl Chosen {
     /// ```
     pub fn finish(mut self, outcome: Outcome) {
         let has_response = !matches!(outcome, Outcome::Error | Outcome::Abandoned | Outcome::Cancelled);
-        if has_response {
+        if has_response && !self.has_latency {
             self.in_flight.record_latency();
         }
         self.in_flight.set_outcome(outcome);

@@ -43,10 +43,10 @@ impl InFlight {
         self.record_latency();
     }
 
-    /// Records the latency until now, if it is measured and was not recorded before.
+    /// Records the latency until now, if it is measured. To be called once.
     #[inline]
-    pub(crate) fn record_latency(&mut self) {
-        if let Some(began) = self.began.take() {
+    pub(crate) fn record_latency(&self) {
+        if let Some(began) = self.began {
             self.counters.record_latency(began.elapsed());
         }
     }
