@@ -57,6 +57,7 @@ impl Applier {
         outcome
     }
 
+    /// Registers the version, or finds it in the served route: before the attempt, or after another process was faster.
     async fn register_or_find(
         &self,
         service: &ServiceName,
@@ -129,6 +130,7 @@ impl Applier {
         Ok(())
     }
 
+    /// Commits a change and publishes its split before it returns.
     async fn commit_and_publish(
         &self,
         service: &ServiceName,

@@ -22,6 +22,7 @@ impl Audit {
         Self { store, handle }
     }
 
+    /// Returns up to `limit` changes before the generation `before`, latest first.
     pub(super) async fn history(
         &self,
         service: &ServiceName,
@@ -46,6 +47,7 @@ impl Audit {
         }
     }
 
+    /// Returns up to `limit` refused changes, latest first. Empty if the store has no log of them.
     pub(super) async fn refusals(
         &self,
         service: &ServiceName,

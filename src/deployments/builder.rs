@@ -102,7 +102,7 @@ impl Builder {
     }
 
     /// Sets a cache, to which the served routes are saved and from which the process starts when the store cannot be
-    /// read. By default, there is none, and a start without the store fails.
+    /// read. Without a cache, a start fails while the store is down.
     ///
     /// [`SnapshotCache`] has an example of a cache. `SqlStore::connect_lazy` creates a store that need not be reachable
     /// at the start.

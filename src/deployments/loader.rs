@@ -1,4 +1,4 @@
-//! Loads from the store what is to be published.
+//! Reads the store and hands its splits to the publisher.
 
 use std::error::Error;
 use std::sync::Arc;

@@ -69,7 +69,14 @@ pub struct Freshness {
     pub from_cache: bool,
 }
 
-/// Which state of the store is served, and what has to be loaded next.
+impl Freshness {
+    /// Returns whether the stored split of `service` cannot be read.
+    pub(super) fn is_broken(&self, service: &str) -> bool {
+        self.broken.iter().any(|broken| broken.service == service)
+    }
+}
+
+/// Records which state of the store is served, and decides which load comes next.
 ///
 /// Between two method calls the value is consistent, so one lock around it suffices.
 #[derive(Debug)]
@@ -175,8 +182,8 @@ impl Progress {
 
     /// Records that the split of a change applied here at `revision` was published.
     ///
-    /// Not called if a later split is served: the response of the store was late, and `revision` is not that of the
-    /// served split.
+    /// Not called if a later split is served: the response of the store was late, and the served split has another
+    /// revision.
     pub(super) fn answered(&mut self, service: &ServiceName, revision: u64) {
         let known = self.revisions.known.entry(service.clone()).or_default();
         *known = revision.max(*known);
@@ -189,11 +196,7 @@ impl Progress {
 
     /// Records that `changes` were published. A broken split stays broken until it is read again.
     pub(super) fn changes_loaded(&mut self, changes: &Snapshot, now: Instant) {
-        let is_read_again = |service: &str| {
-            changes.splits.iter().any(|split| split.service().as_str() == service)
-                || changes.broken.iter().any(|broken| broken.service == service)
-        };
-        self.loaded.broken.retain(|broken| !is_read_again(&broken.service));
+        self.loaded.broken.retain(|broken| !contains(changes, &broken.service));
         self.loaded.broken.extend_from_slice(&changes.broken);
         self.set_loaded(changes.revision, now);
     }
@@ -274,6 +277,12 @@ impl ServedRevisions {
         }
         self.known.get(service).copied().or(self.others)
     }
+}
+
+/// Returns whether `snapshot` has a split of `service`, readable or broken.
+fn contains(snapshot: &Snapshot, service: &str) -> bool {
+    snapshot.splits.iter().any(|split| split.service().as_str() == service)
+        || snapshot.broken.iter().any(|broken| broken.service == service)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Publishes routes and records what was published.
+//! Publishes routes and records each publication.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Instant, SystemTime};
@@ -26,6 +26,7 @@ impl Publisher {
         Self { handle, progress: Mutex::new(Progress::new(now())) }
     }
 
+    /// Returns the handle to read from. Only this type publishes to it.
     pub(super) const fn handle(&self) -> &RoutingHandle {
         &self.handle
     }
@@ -134,6 +135,7 @@ impl Publisher {
         LastGood::new(Snapshot::new(revision, splits), SystemTime::now())
     }
 
+    /// Returns how fresh the routes are now.
     pub(super) fn freshness(&self) -> Freshness {
         self.progress().freshness(now())
     }

@@ -43,10 +43,12 @@ impl Replicas {
         Self { store, publisher, identity }
     }
 
+    /// Returns the id of this process, if it has a name to report under.
     pub(super) fn id(&self) -> Option<&str> {
         self.identity.as_ref().map(|identity| identity.id.as_str())
     }
 
+    /// Returns the name under which this process reports, if it has one.
     pub(super) fn name(&self) -> Option<&str> {
         self.identity.as_ref().map(|identity| identity.name.as_str())
     }
@@ -88,9 +90,9 @@ impl Replicas {
         let (Identity { id, name }, _) = self.registration()?;
         // The revision comes first: the versions listed then had requests after it was served.
         let freshness = self.publisher.freshness();
-        let is_outdated = |service: &str| freshness.broken.iter().any(|broken| broken.service == service);
-        let draining = self.publisher.handle().draining(is_outdated);
-        let draining = draining.into_iter().map(|(service, version)| Draining { service, version });
+        // A service whose split cannot be read has an outdated route: all its versions that serve count as draining.
+        let draining = self.publisher.handle().draining(|service| freshness.is_broken(service));
+        let draining = draining.into_iter().map(|(service, version)| Draining::new(service, version));
         Some(Report::new(id, name, freshness.revision).with_draining(draining.collect()))
     }
 
@@ -102,6 +104,7 @@ impl Replicas {
         }
     }
 
+    /// Records `report` in the registry, in place of the previous one of this process.
     pub(super) async fn report(&self, report: &Report) -> Result<(), StoreError> {
         match self.registration() {
             Some((_, registry)) => registry.report(report).await,
@@ -117,6 +120,7 @@ impl Replicas {
         }
     }
 
+    /// Returns the identity and the registry, if this process reports.
     fn registration(&self) -> Option<(&Identity, &dyn ReplicaRegistry)> {
         Some((self.identity.as_ref()?, self.store.replica_registry()?))
     }

@@ -45,7 +45,7 @@ pub trait SnapshotCache: fmt::Debug + Send + Sync + 'static {
     /// Any error of the implementation. It is logged, and the routes are saved again after the next publication.
     async fn save(&self, last_good: &LastGood) -> Result<(), Box<dyn Error + Send + Sync>>;
 
-    /// Returns the routes that were saved last, or `None` if there are none.
+    /// Returns the routes that were saved last, or `None` before the first save.
     ///
     /// It is called at the start, if the store cannot be read.
     ///

@@ -1,4 +1,4 @@
-//! Exports what was counted since the last export.
+//! Exports the counts since the last export.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
@@ -48,7 +48,7 @@ impl Deployments {
     }
 }
 
-/// Remembers what was exported, by version.
+/// Exports counters as increments, and so remembers the totals of the last export by version.
 #[derive(Debug, Default)]
 struct TrafficExporter {
     series: Mutex<HashMap<VersionId, Series>>,
@@ -75,6 +75,7 @@ impl Exporter for TrafficExporter {
 }
 
 impl TrafficExporter {
+    /// Exports each version that the handle still counts, published or removed.
     fn export_versions(&self, handle: &RoutingHandle) {
         let mut series = lock(&self.series);
         let mut served = HashSet::new();
@@ -121,6 +122,7 @@ fn retire(
     });
 }
 
+/// Exports the requests that found no active version. The count is a total, so nothing has to be remembered.
 fn export_unserved(snapshot: &ServiceSnapshot) {
     if snapshot.unserved > 0 {
         let service = snapshot.route.split().service().to_string();
@@ -128,6 +130,7 @@ fn export_unserved(snapshot: &ServiceSnapshot) {
     }
 }
 
+/// Returns the series of `version`, with nothing exported if it is new.
 fn find<'a>(series: &'a mut HashMap<VersionId, Series>, split: &Split, version: &Version) -> &'a mut Series {
     series.entry(version.id).or_insert_with(|| Series::new(split, version))
 }
@@ -138,6 +141,7 @@ impl Series {
         Self { labels, counted: VersionSnapshot::default(), exported: Activity::default() }
     }
 
+    /// Exports a published version.
     fn export(&mut self, weight: f64, counted: VersionSnapshot) {
         self.export_gauges(weight, counted.in_flight());
         self.counted = counted;
@@ -182,6 +186,7 @@ fn label(name: &'static str, value: &str) -> Label {
     Label::new(SharedString::const_str(name), value.to_owned())
 }
 
+/// Describes all metrics of the table in the docs of the module. A recorder ignores a repeated description.
 fn describe() {
     describe_counter!(REQUESTS, Unit::Count, "Requests that ended, by the status of their response.");
     describe_counter!(PICKS, Unit::Count, "Requests given to a version, by the rule that chose it.");

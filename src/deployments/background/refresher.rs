@@ -75,6 +75,7 @@ impl Duty for Refresher {
     }
 }
 
+/// Prepares the load after a signal of the store.
 async fn follow(loader: &Loader, signal: Signal) {
     if signal == Signal::Lost {
         loader.require_whole_load();
@@ -99,6 +100,7 @@ struct Signals {
 }
 
 impl Signals {
+    /// Starts to wait for signals at the first call of [`next`](Self::next).
     fn new(store: Arc<dyn RouteStore>) -> Self {
         let next = Box::pin(next_signal(Arc::clone(&store)));
         Self { store, next }

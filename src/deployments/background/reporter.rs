@@ -43,6 +43,7 @@ impl Reporter {
         Self { replicas, loads, last: None }
     }
 
+    /// Returns whether the report differs from the last one, or has to be repeated.
     fn is_due(&self) -> bool {
         let Some((report, at)) = &self.last else { return true };
         at.elapsed() >= REPORT_EVERY || self.replicas.compose_report().as_ref() != Some(report)

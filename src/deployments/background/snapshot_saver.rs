@@ -46,6 +46,7 @@ impl SnapshotSaver {
         Self { cache, publisher, loads, attempted: 0, attempted_at: None, saved: 0 }
     }
 
+    /// Returns whether routes were published after the last attempt, and that is long enough ago.
     fn is_due(&self) -> bool {
         let has_changed = self.publisher.publications() != self.attempted;
         has_changed && self.attempted_at.is_none_or(|at| at.elapsed() >= SAVE_EVERY)

@@ -51,6 +51,7 @@ impl StatusBoard {
         lock(&self.records).entry(name).or_default();
     }
 
+    /// Records the end of a run.
     pub(super) fn record<E: Error + 'static>(&self, name: &'static str, outcome: &Result<(), E>) {
         let mut records = lock(&self.records);
         let record = records.entry(name).or_default();
@@ -66,6 +67,7 @@ impl StatusBoard {
         }
     }
 
+    /// Returns the status of each duty, ordered by name.
     pub(super) fn statuses(&self) -> Vec<DutyStatus> {
         lock(&self.records).iter().map(|(name, record)| record.status(name)).collect()
     }
