@@ -105,7 +105,6 @@ fn parse_draining(json: Option<String>) -> Result<Vec<Draining>, DbErr> {
     Ok(draining)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the form that map_err takes")]
 fn bad_draining(cause: impl fmt::Display) -> DbErr {
     DbErr::Type(format!("gateway_replica, column draining: {cause}"))
 }
