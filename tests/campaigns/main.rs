@@ -47,6 +47,8 @@ mod damage;
 mod databases;
 mod disks;
 mod draws;
+#[path = "../shared/faulty_store.rs"]
+mod faulty_store;
 #[path = "../gateway/handovers.rs"]
 mod handovers;
 #[path = "../gateway/harness.rs"]
@@ -61,6 +63,8 @@ mod panics;
 mod patience;
 mod pins;
 mod replication;
+#[path = "../shared/scripted_check.rs"]
+mod scripted_check;
 mod slow;
 #[path = "../gateway/soak.rs"]
 mod soak;

@@ -5,20 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use tokio::task::{JoinError, JoinSet, yield_now};
 use tower::{Layer, ServiceExt};
-use tower_canary::deployments::{Healthy, Unhealthy, UrlRefused, VersionCheck};
-use tower_canary::routing::{Backend, Change, HealthPath, Version};
-use tower_canary::store::{
-    Applied, ChangeRequest, HistoryEntry, MemoryStore, RouteStore, Snapshot, StoreError,
-};
+use tower_canary::routing::Change;
+use tower_canary::store::{ChangeRequest, MemoryStore, RouteStore};
 use tower_canary::{Deployments, RoutingHandle, ServiceName, Target, WeightedVersionLayer};
 
+use crate::faulty_store::FaultyStore;
 use crate::figure;
+use crate::scripted_check::ScriptedCheck;
 use crate::support::until;
 
 const VERSIONS: [&str; 2] = ["v1", "v2"];
@@ -44,75 +42,6 @@ impl Nerves {
     }
 }
 
-/// A store that panics before it does what it is asked, or after.
-#[derive(Debug, Default)]
-struct Nervous {
-    inner: MemoryStore,
-    nerves: Arc<Nerves>,
-}
-
-#[async_trait]
-impl RouteStore for Nervous {
-    async fn load(&self, after: u64) -> Result<Snapshot, StoreError> {
-        self.nerves.try_them();
-        yield_now().await;
-        let loaded = self.inner.load(after).await;
-        self.nerves.try_them();
-        loaded
-    }
-
-    async fn commit(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
-        self.nerves.try_them();
-        let applied = self.inner.commit(service, request).await;
-        yield_now().await;
-        self.nerves.try_them();
-        applied
-    }
-
-    async fn history(
-        &self,
-        service: &ServiceName,
-        before: Option<u64>,
-        limit: u32,
-    ) -> Result<Vec<HistoryEntry>, StoreError> {
-        self.nerves.try_them();
-        self.inner.history(service, before, limit).await
-    }
-}
-
-#[async_trait]
-impl VersionCheck for Nerves {
-    fn admit(&self, _: &Backend) -> Result<(), UrlRefused> {
-        self.try_them();
-        Ok(())
-    }
-
-    async fn probe(&self, _: &Version, _: Option<&HealthPath>) -> Result<Option<Healthy>, Unhealthy> {
-        self.try_them();
-        yield_now().await;
-        Ok(None)
-    }
-}
-
-/// A preflight on the nerves of a store.
-#[derive(Debug)]
-struct Shared(Arc<Nerves>);
-
-#[async_trait]
-impl VersionCheck for Shared {
-    fn admit(&self, backend: &Backend) -> Result<(), UrlRefused> {
-        self.0.admit(backend)
-    }
-
-    async fn probe(
-        &self,
-        version: &Version,
-        path: Option<&HealthPath>,
-    ) -> Result<Option<Healthy>, Unhealthy> {
-        self.0.probe(version, path).await
-    }
-}
-
 fn auth() -> ServiceName {
     "auth".parse().unwrap()
 }
@@ -121,17 +50,25 @@ fn switch_to(version: &str) -> ChangeRequest {
     ChangeRequest::new(Change::switch(version.parse().unwrap()), "campaign")
 }
 
-/// Two versions of `auth` in a store that is calm so far.
-async fn calm() -> (Arc<Nervous>, Deployments) {
-    let store = Arc::new(Nervous::default());
-    store.nerves.calm.store(true, Ordering::SeqCst);
-    let preflight = Shared(Arc::clone(&store.nerves));
-    let deployments = Deployments::start(Arc::clone(&store), preflight).await.unwrap();
+/// Two versions of `auth` in a store and with a check that panic once they are no longer calm.
+struct Nervous {
+    nerves: Arc<Nerves>,
+    memory: Arc<MemoryStore>,
+}
+
+async fn calm() -> (Nervous, Deployments) {
+    let nerves = Arc::new(Nerves { calm: AtomicBool::new(true), panics: AtomicU64::default() });
+    let memory = Arc::new(MemoryStore::new());
+    let in_store = Arc::clone(&nerves);
+    let store = FaultyStore::over(Arc::clone(&memory)).with_hook(move || in_store.try_them());
+    let in_check = Arc::clone(&nerves);
+    let check = ScriptedCheck::default().with_hook(move || in_check.try_them());
+    let deployments = Deployments::start(store, check).await.unwrap();
     for version in VERSIONS {
         let register = Change::register(version.parse().unwrap(), "http://backend".parse().unwrap());
         deployments.apply(&auth(), ChangeRequest::new(register, "campaign")).await.unwrap();
     }
-    (store, deployments)
+    (Nervous { nerves, memory }, deployments)
 }
 
 /// What a request is to meet on its way.
@@ -264,7 +201,7 @@ async fn following_of_panics(panics: u64) {
     assert!(!running.is_finished(), "a panic of the store ended the following of it");
     store.nerves.calm.store(true, Ordering::SeqCst);
     // Another gateway.
-    let after = store.inner.commit(&auth(), &switch_to("v2").without_check()).await.unwrap().after;
+    let after = store.memory.commit(&auth(), &switch_to("v2").without_check()).await.unwrap().after;
     let served = async || *deployments.handle().route("auth").unwrap().split() == after;
     let took = until(Duration::from_secs(6), "what the store holds", served).await;
     println!("following: goes on after {panics} panics of the store, fresh after {took:.1?}");

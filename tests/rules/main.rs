@@ -5,12 +5,16 @@ mod architecture;
 mod deployments;
 mod draining;
 mod draws;
+#[path = "../shared/faulty_store.rs"]
+mod faulty_store;
 mod keys;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod names;
 mod replicas;
 mod scale;
+#[path = "../shared/scripted_check.rs"]
+mod scripted_check;
 #[cfg(feature = "serde")]
 mod serde;
 mod slots;
