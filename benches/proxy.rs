@@ -1,6 +1,6 @@
-//! What the proxy costs a request, beside what the layer does: `cargo bench --bench proxy`.
+//! The cost of the proxy per request, beside the layer's: `cargo bench --bench proxy`.
 //!
-//! `proxy --turns proxy 100000` is for instruction counts: the difference of two runs under `valgrind --tool=callgrind`.
+//! For instruction counts, compare two runs of `proxy --turns proxy 100000` under `valgrind --tool=callgrind`.
 #![expect(clippy::unwrap_used, reason = "a bench stops where it is wrong")]
 
 use std::convert::Infallible;
@@ -42,7 +42,7 @@ impl<B> Service<Request<B>> for Null {
     }
 }
 
-/// As a browser sends it, or as a load generator does.
+/// A request with the headers of a browser or of a load generator.
 fn request(headers: &[(&'static str, &'static str)]) -> Request<Empty<Bytes>> {
     let mut request = Request::new(Empty::new());
     *request.uri_mut() = http::Uri::from_static("/auth/login?next=home");
@@ -139,7 +139,7 @@ criterion_group! {
 }
 
 fn main() {
-    // The proxy's time limit needs one.
+    // The proxy's timeout needs a timer.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let _entered = runtime.enter();
     let arguments: Vec<String> = std::env::args().collect();

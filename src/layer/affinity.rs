@@ -1,4 +1,4 @@
-//! Who is kept with one version.
+//! Session affinity by a key of the request.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -11,14 +11,24 @@ use super::cookies;
 use super::target::RequestHead;
 use crate::routing::Point;
 
-/// Where the key of a request is found, by which its user is kept with one version: the first source that has one.
+/// Session affinity by a key: a user whose requests carry the same key stays with one version.
 ///
-/// The key is hashed with the salt of the service to one of its 10,000 slots, each of which belongs to a version:
-/// [`Point::from_key`] says how. Nothing is stored and no cookie is set, and every replica agrees. When weights change, the
-/// fewest users move, and nobody leaves a version whose share grew. A request without a key is drawn by weight alone;
-/// [`RoutingHandle::picks`](crate::RoutingHandle::picks) counts both.
+/// An `Affinity` is a list of places to look for the key, such as a header or a cookie. The first
+/// that has one decides. Give it to
+/// [`WeightedVersionLayer::with_affinity`](crate::WeightedVersionLayer::with_affinity).
 ///
-/// Whoever chooses the key chooses the version: this is for even and lasting shares, not for access control.
+/// - The key is hashed with the salt of the service to one of its 10,000 slots, and each slot
+///   belongs to a version: see [`Point::from_key`]. So nothing is stored, no cookie is set, and all
+///   replicas agree.
+/// - When weights change, as few users as possible move, and no user leaves a version whose weight
+///   grew.
+/// - A request without a key is drawn by weight.
+///   [`RoutingHandle::picks`](crate::RoutingHandle::picks) counts both kinds.
+///
+/// A client that can choose its key can choose its version. That is fine for even and lasting
+/// shares; it is not access control. For users without a key, see
+#[cfg_attr(feature = "pin", doc = "[`PinCookie`](super::PinCookie).")]
+#[cfg_attr(not(feature = "pin"), doc = "the feature `pin`.")]
 ///
 /// ```
 /// use http::{Request, Response, header::HeaderName};
@@ -50,38 +60,56 @@ use crate::routing::Point;
 #[derive(Clone)]
 #[must_use]
 pub struct Affinity {
-    sources: Arc<[Source]>,
+    sources: Arc<[KeySource]>,
 }
 
+/// A place to look for the key.
 #[derive(Clone)]
-enum Source {
+enum KeySource {
     Header(HeaderName),
     Cookie(Arc<str>),
     ClientAddress,
-    Function(Arc<KeyOf>),
+    Function(Arc<KeyFunction>),
 }
 
-type KeyOf = dyn for<'a> Fn(&RequestHead<'a>) -> Option<Cow<'a, [u8]>> + Send + Sync;
+type KeyFunction = dyn for<'a> Fn(&RequestHead<'a>) -> Option<Cow<'a, [u8]>> + Send + Sync;
 
-/// The address of the client, to be put into a request's extensions by the host, which knows whom to believe it:
-/// the peer of the connection, or what a trusted proxy says. See [`Affinity::client_address`].
+/// The address of the client, in the extensions of a request.
+///
+/// The application inserts it: the peer of the connection, or an address that a trusted proxy
+/// reported. Behind `Proxy`, which finds it out by itself, that is not needed. See
+/// [`Affinity::client_address`] for an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_structs, reason = "a host builds it")]
+#[expect(clippy::exhaustive_structs, reason = "an application builds it")]
 pub struct ClientAddress(pub IpAddr);
 
 impl Affinity {
-    /// The value of the header `name`, byte for byte. An empty one is no key, nor are several.
+    /// Uses the value of the header `name`, byte for byte.
+    ///
+    /// An empty value is no key. Nor is a header that occurs more than once, since backends may read
+    /// another one.
+    ///
+    /// ```
+    /// use http::HeaderName;
+    /// use tower_canary::layer::Affinity;
+    ///
+    /// let affinity = Affinity::header(HeaderName::from_static("x-user-id"));
+    /// ```
     pub fn header(name: HeaderName) -> Self {
-        Self::of(Source::Header(name))
+        Self::from_source(KeySource::Header(name))
     }
 
-    /// The value of the cookie `name`, byte for byte: the first, where there are several. An empty one is no key.
+    /// Uses the value of the cookie `name`, byte for byte. An empty value is no key.
+    ///
+    /// Of several cookies of the name, the first counts. See [`Affinity`] for an example.
     pub fn cookie(name: &str) -> Self {
-        Self::of(Source::Cookie(name.into()))
+        Self::from_source(KeySource::Cookie(name.into()))
     }
 
-    /// The [`ClientAddress`] in the request's extensions. The key is its text (RFC 5952), that of an IPv4 address for one
-    /// that is mapped into IPv6. Users behind one address stay together.
+    /// Uses the [`ClientAddress`] in the request's extensions.
+    ///
+    /// The key is the text of the address (RFC 5952). An IPv4 address that is mapped into IPv6 counts
+    /// as the IPv4 address. Users who share an address share a version.
     ///
     /// ```
     /// use tower_canary::layer::{Affinity, ClientAddress};
@@ -91,11 +119,13 @@ impl Affinity {
     /// request.extensions_mut().insert(ClientAddress([10, 0, 0, 7].into()));
     /// ```
     pub fn client_address() -> Self {
-        Self::of(Source::ClientAddress)
+        Self::from_source(KeySource::ClientAddress)
     }
 
-    /// The host's own `function`, such as one that reads who is logged in from the request's extensions. An empty key is
-    /// none.
+    /// Uses the key that `function` returns, such as the name of the logged-in user.
+    ///
+    /// `None` and an empty key count as no key. The function runs for each request, so it should be
+    /// fast.
     ///
     /// ```
     /// use tower_canary::layer::Affinity;
@@ -107,20 +137,22 @@ impl Affinity {
     pub fn from_fn(
         function: impl for<'a> Fn(&RequestHead<'a>) -> Option<Cow<'a, [u8]>> + Send + Sync + 'static,
     ) -> Self {
-        Self::of(Source::Function(Arc::new(function)))
+        Self::from_source(KeySource::Function(Arc::new(function)))
     }
 
-    /// Looks at `other` where this has no key.
+    /// Uses the key of `other` for requests that have no key by `self`.
+    ///
+    /// See [`Affinity`] for an example.
     #[expect(clippy::needless_pass_by_value, reason = "it is made where it is passed")]
     pub fn or(self, other: Self) -> Self {
         Self { sources: self.sources.iter().chain(other.sources.iter()).cloned().collect() }
     }
 
-    fn of(source: Source) -> Self {
+    fn from_source(source: KeySource) -> Self {
         Self { sources: [source].into() }
     }
 
-    /// The slot that a request falls into, if it has a key.
+    /// Returns the slot of a request that has a key.
     pub(super) fn slot(&self, head: &RequestHead<'_>, salt: u64) -> Option<Point> {
         self.sources.iter().find_map(|source| {
             let key = source.key(head).filter(|key| !key.is_empty())?;
@@ -136,7 +168,7 @@ impl fmt::Debug for Affinity {
     }
 }
 
-impl fmt::Debug for Source {
+impl fmt::Debug for KeySource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Header(name) => write!(f, "header {name}"),
@@ -147,7 +179,8 @@ impl fmt::Debug for Source {
     }
 }
 
-impl Source {
+impl KeySource {
+    /// Returns the key, which may be empty.
     fn key<'a>(&self, head: &RequestHead<'a>) -> Option<Cow<'a, [u8]>> {
         match self {
             Self::Header(name) => Some(head.only(name)?.as_bytes().into()),

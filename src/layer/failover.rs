@@ -1,9 +1,15 @@
-//! Another version, where one cannot be connected to.
+//! Failover: sends a request to another version if its own cannot be connected to.
 //!
-//! Off by default, so that a broken canary shows. Switched on, a request whose version cannot be connected to is sent to
-//! another one, by the weights of those that are left, until each was tried once. What could be connected to is never
-//! asked again: whatever the method, nothing is sent twice. It needs [`tower::retry`] outside of the layer, and a
-//! client that tells what kind its errors are of:
+//! It is off by default, so that a broken canary shows. It consists of three parts:
+//!
+//! - [`WeightedVersionLayer::with_failover`] chooses another version for the next attempt, by the
+//!   weights of the versions that were not tried yet.
+//! - [`tower::retry`] outside of the layer makes that attempt, with [`Failover`] as its policy.
+//! - [`prepare`] outside of the retry makes the body replayable.
+//!
+//! Only a failed connect leads to another attempt, and each version is tried once. So no request is
+//! sent twice, whatever its method. The client's errors must show whether connecting failed:
+//! hyper-util's and reqwest's have `is_connect`.
 //!
 //! ```
 //! use http::{Request, Response};
@@ -21,7 +27,7 @@
 //! #     .apply(&Change::set_weight("v1.1".parse()?, "50".parse()?), at)?;
 //! # let handle = RoutingHandle::with_draw(Draw::Seeded(1));
 //! # assert!(handle.publish(Route::compile(split)));
-//! // A client that cannot connect to v1.1. With hyper-util it is `|error| error.is_connect()`.
+//! // A client that cannot connect to v1.1. For hyper-util, the predicate is `|error| error.is_connect()`.
 //! let client = service_fn(|request: Request<ReplayableBody<String>>| async move {
 //!     if request.uri().host() == Some("10.0.0.2") { Err("connection refused") } else { Ok(Response::new(String::new())) }
 //! });
@@ -42,14 +48,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Requests that fail over count as [`Reason::Failover`](crate::routing::Reason), apart from the others. A user whose pin
-//! or key is for the version that failed keeps both, and goes back to it. Who was given the version that they asked for by
-//! an [`Override`](super::Override) gets its error: another version would answer a question that nobody asked.
+//! - Attempts after a failover count as [`Reason::Failover`](crate::routing::Reason).
+//! - A pin or a key stays as it is: the user returns to the version when it can be connected to.
+//! - A request whose version was chosen by an [`Override`](super::Override) does not fail over. The
+//!   tester wants to see that version, and gets its error.
+//! - With `Proxy`, this stands between the proxy and the layer. All attempts share its response
+//!   timeout.
 
 use std::fmt;
 use std::future::{Ready, ready};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use http::Request;
@@ -60,15 +69,18 @@ use super::layer::WeightedVersionLayer;
 use super::tried::Tried;
 use crate::common::lock::lock;
 
-/// When [`tower::retry::Retry`] is to send a request elsewhere: where `is_connect_error` says so of its error, and there
-/// is another version. See the [module](self) for an example.
+/// A policy for [`tower::retry::Retry`] that retries failed connects, if there is another version.
+///
+/// See the [module docs](self) for an example.
 #[derive(Clone)]
 pub struct Failover<F> {
     is_connect_error: F,
 }
 
 impl<F> Failover<F> {
-    /// `is_connect_error` says of an error whether it means that not a byte was sent.
+    /// Creates a policy. `is_connect_error` returns whether an error means that not a byte was sent.
+    ///
+    /// See the [module docs](self) for an example.
     pub const fn new(is_connect_error: F) -> Self {
         Self { is_connect_error }
     }
@@ -80,7 +92,9 @@ impl<F> fmt::Debug for Failover<F> {
     }
 }
 
-/// Makes a request one that can be sent elsewhere: to be called outside of the retry.
+/// Prepares a request for [`Failover`]. Apply it outside of the retry, by `map_request`.
+///
+/// See the [module docs](self) for an example.
 pub fn prepare<B>(request: Request<B>) -> Request<ReplayableBody<B>> {
     let mut request = request.map(ReplayableBody::new);
     request.extensions_mut().insert(Tried::default());
@@ -99,8 +113,11 @@ where
         result: &mut Result<R, E>,
     ) -> Option<Ready<()>> {
         let error = result.as_ref().err()?;
-        let again = (self.is_connect_error)(error) && request.body().is_unsent();
-        (again && request.extensions().get::<Tried>()?.fail()).then(|| ready(()))
+        if !(self.is_connect_error)(error) || !request.body().is_unsent() {
+            return None;
+        }
+        let has_more = request.extensions().get::<Tried>()?.record_failure();
+        has_more.then(|| ready(()))
     }
 
     fn clone_request(&mut self, request: &Request<ReplayableBody<B>>) -> Option<Request<ReplayableBody<B>>> {
@@ -116,42 +133,50 @@ where
 }
 
 impl WeightedVersionLayer {
-    /// Sends a request elsewhere whose version could not be connected to, as [`Failover`] says.
+    /// Chooses another version for a request whose version could not be connected to.
+    ///
+    /// The attempts are made by a retry around the layer: see [`failover`](super::failover) for an
+    /// example. Without one, this has no effect. Default: off.
     pub fn with_failover(self) -> Self {
         self.rule(|rules| rules.failover = true)
     }
 }
 
-/// A body that can be sent again for as long as nothing of it was: its clones are one body, for the first that asks.
+/// A request body that can be retried until its first byte was read. Clones share one body.
+///
+/// [`prepare`] creates it. The first clone that is polled takes the body; the others are empty then.
+/// It is [`Sync`] if the body is [`Send`].
 pub struct ReplayableBody<B> {
+    /// The body, until a clone takes it.
     shared: Arc<Mutex<Option<Pin<Box<B>>>>>,
-    taken: Option<Pin<Box<B>>>,
+    /// The body, once this clone has taken it. The mutex is never contended: it makes the type `Sync`.
+    taken: Mutex<Option<Pin<Box<B>>>>,
 }
 
 impl<B> ReplayableBody<B> {
     fn new(body: B) -> Self {
-        Self { shared: Arc::new(Mutex::new(Some(Box::pin(body)))), taken: None }
+        Self { shared: Arc::new(Mutex::new(Some(Box::pin(body)))), taken: Mutex::new(None) }
     }
 
+    /// Returns whether no clone has taken the body.
     fn is_unsent(&self) -> bool {
         lock(&self.shared).is_some()
     }
 
-    /// What `look` sees in the body, or `none` where another clone has it.
-    fn look<T>(&self, none: T, look: impl FnOnce(&B) -> T) -> T {
-        match &self.taken {
-            Some(body) => look(body),
-            None => {
-                let shared = lock(&self.shared);
-                shared.as_ref().map_or(none, |body| look(body))
-            }
+    /// Applies `read` to the body, or returns `default` if another clone has taken it.
+    fn inspect<T>(&self, default: T, read: impl FnOnce(&B) -> T) -> T {
+        let taken = lock(&self.taken);
+        if let Some(body) = &*taken {
+            return read(body);
         }
+        let shared = lock(&self.shared);
+        shared.as_ref().map_or(default, |body| read(body))
     }
 }
 
 impl<B> Clone for ReplayableBody<B> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), taken: None }
+        Self { shared: Arc::clone(&self.shared), taken: Mutex::new(None) }
     }
 }
 
@@ -166,24 +191,39 @@ impl<B: Body> Body for ReplayableBody<B> {
     type Error = B::Error;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        if self.taken.is_none() {
-            let taken = lock(&self.shared).take();
-            self.taken = taken;
+        let this = self.get_mut();
+        let taken = this.taken.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if taken.is_none() {
+            *taken = lock(&this.shared).take();
         }
-        match &mut self.taken {
-            Some(body) => body.as_mut().poll_frame(context),
+        match taken {
+            Some(body) => body.as_mut().poll_frame(cx),
             None => Poll::Ready(None),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.look(true, Body::is_end_stream)
+        self.inspect(true, Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.look(SizeHint::with_exact(0), Body::size_hint)
+        self.inspect(SizeHint::with_exact(0), Body::size_hint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::ReplayableBody;
+
+    #[test]
+    fn replayable_body_is_sync() {
+        fn assert_sync<T: Sync>() {}
+        // A cell is `Send` but not `Sync`, like `axum::body::Body`.
+        assert_sync::<ReplayableBody<Cell<()>>>();
     }
 }

@@ -11,7 +11,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::body::ResponseBody;
-use super::overriding::Refused;
+use super::overriding::OverrideRefusal;
 use super::rejection::Rejection;
 use super::service::{Companion, Extras};
 use crate::common::grpc::is_grpc;
@@ -49,7 +49,7 @@ pin_project! {
     #[derive(Debug)]
     enum Kind<F> {
         Forwarded { #[pin] future: F, companion: Companion },
-        Rejected { rejection: Rejection, grpc: bool, refused: Option<Refused> },
+        Rejected { rejection: Rejection, grpc: bool, refused: Option<OverrideRefusal> },
     }
 }
 
@@ -58,7 +58,11 @@ impl<F> ResponseFuture<F> {
         Self { kind: Kind::Forwarded { future, companion } }
     }
 
-    pub(super) fn rejected(rejection: Rejection, headers: &HeaderMap, refused: Option<Refused>) -> Self {
+    pub(super) fn rejected(
+        rejection: Rejection,
+        headers: &HeaderMap,
+        refused: Option<OverrideRefusal>,
+    ) -> Self {
         Self { kind: Kind::Rejected { rejection, grpc: is_grpc(headers), refused } }
     }
 }
@@ -75,7 +79,7 @@ where
             KindProj::Rejected { rejection, grpc, refused } => {
                 let mut response = rejection.response(*grpc);
                 if let Some(refused) = refused {
-                    refused.note(response.headers_mut());
+                    refused.set_header(response.headers_mut());
                 }
                 Poll::Ready(Ok(response))
             }
@@ -139,7 +143,7 @@ impl Extras {
             response.headers_mut().append(SET_COOKIE, pin);
         }
         if let Some(refused) = refused {
-            refused.note(response.headers_mut());
+            refused.set_header(response.headers_mut());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A request that asks for a version by its name.
+//! Overrides: requests that ask for a version by its name.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,32 +10,38 @@ use super::cookies;
 use super::target::RequestHead;
 use crate::routing::Split;
 
-/// The header of a response whose request asked for a version and did not get it; its value says why.
+/// The response header with the reason why a request did not get the version that it asked for.
 pub(crate) const REFUSED: HeaderName = HeaderName::from_static("canary-override-refused");
 
-/// Lets testers ask for a version by its name, one at weight 0 too: those whom the host trusts, and nobody else.
+/// Lets trusted clients choose a version by its name, also one at weight 0.
 ///
-/// An inactive version is never chosen. The header or cookie is taken out of every request, asked for by whomever, so no
-/// backend sees it. Who does not get the version is served as if they had not asked, and the response says why in
-/// `canary-override-refused`:
+/// It is for testers, who look at a canary before it gets traffic. The name is in a header or a
+/// cookie. A predicate of the application decides which requests are trusted. Give it to
+/// [`WeightedVersionLayer::with_override`](crate::WeightedVersionLayer::with_override).
 ///
-/// | value | when |
+/// - It comes before pins, keys and the draw.
+/// - An inactive version is never chosen.
+/// - The header or cookie is removed from every request, trusted or not, so no backend sees it.
+/// - A request that is refused is served as if it had not asked. Its response has the reason in
+///   `canary-override-refused`:
+///
+/// | value | reason |
 /// | --- | --- |
-/// | `not-trusted` | the host's predicate says no |
+/// | `not-trusted` | the predicate returned false |
 /// | `unknown-version` | the service has no version of that name |
-/// | `version-inactive` | it has, and that is not active |
-/// | `ambiguous` | the request asks more than once |
+/// | `version-inactive` | the version is not active |
+/// | `ambiguous` | the request has the header or cookie more than once |
 ///
 /// ```
 /// use http::header::HeaderName;
 /// use tower_canary::layer::Override;
 ///
-/// /// Put into the request's extensions by the host's own authentication.
+/// /// Inserted into the request's extensions by the authentication of the application.
 /// #[derive(Clone)]
 /// struct Tester;
 ///
-/// let ask = HeaderName::from_static("x-version");
-/// let testers = Override::header(ask, |head| head.extensions.get::<Tester>().is_some());
+/// let name = HeaderName::from_static("x-version");
+/// let testers = Override::header(name, |head| head.extensions.get::<Tester>().is_some());
 /// ```
 #[derive(Clone)]
 #[must_use]
@@ -46,18 +52,19 @@ pub struct Override {
 
 type Trusts = dyn Fn(&RequestHead<'_>) -> bool + Send + Sync;
 
+/// The place of the version's name in a request.
 #[derive(Clone, Debug)]
 enum Place {
     Header(HeaderName),
     Cookie(Arc<str>),
 }
 
-/// What a request asks for.
-pub(super) struct Asked(Result<HeaderValue, Refused>);
+/// The version that a request asks for, or the reason why it is refused already.
+pub(super) struct OverrideRequest(Result<HeaderValue, OverrideRefusal>);
 
-/// Why a request does not get the version that it asks for.
+/// The reason why a request does not get the version that it asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(super) enum OverrideRefusal {
     NotTrusted,
     UnknownVersion,
     VersionInactive,
@@ -65,8 +72,11 @@ pub(super) enum Refused {
 }
 
 impl Override {
-    /// The header `name` names the version, if the request is one that `trusts` says yes to: by what the host found out
-    /// about its sender, never by what the request says of itself.
+    /// Takes the version from the header `name`, for requests that `trusts` returns true for.
+    ///
+    /// The predicate must decide by what the application knows about the sender, such as an
+    /// extension that its authentication inserted. What the request claims can be forged. See
+    /// [`Override`] for an example.
     pub fn header(
         name: HeaderName,
         trusts: impl Fn(&RequestHead<'_>) -> bool + Send + Sync + 'static,
@@ -74,12 +84,12 @@ impl Override {
         Self { place: Place::Header(name), trusts: Arc::new(trusts) }
     }
 
-    /// Like [`header`](Self::header), for the cookie `name`: for browsers.
+    /// Takes the version from the cookie `name`, for browsers. Otherwise like [`header`](Self::header).
     ///
     /// ```
     /// use tower_canary::layer::Override;
     ///
-    /// /// What the host's own authentication puts into the extensions.
+    /// /// Inserted into the request's extensions by the authentication of the application.
     /// #[derive(Clone)]
     /// struct Tester;
     ///
@@ -89,14 +99,14 @@ impl Override {
         Self { place: Place::Cookie(name.into()), trusts: Arc::new(trusts) }
     }
 
-    /// Takes out of `request` what it asks for, if it asks.
-    pub(super) fn take<B>(&self, request: &mut Request<B>) -> Option<Asked> {
+    /// Removes the header or cookie from `request`, and returns the version that it asks for, if any.
+    pub(super) fn take<B>(&self, request: &mut Request<B>) -> Option<OverrideRequest> {
         if !self.place.is_used(request.headers()) {
             return None;
         }
         let trusted = (self.trusts)(&RequestHead::of(request));
         let value = self.place.take(request.headers_mut())?;
-        Some(Asked(if trusted { value } else { Err(Refused::NotTrusted) }))
+        Some(OverrideRequest(if trusted { value } else { Err(OverrideRefusal::NotTrusted) }))
     }
 }
 
@@ -107,6 +117,7 @@ impl fmt::Debug for Override {
 }
 
 impl Place {
+    /// Returns whether the request asks for a version. Most do not, so this must be fast.
     fn is_used(&self, headers: &HeaderMap) -> bool {
         match self {
             Self::Header(name) => headers.contains_key(name),
@@ -114,35 +125,36 @@ impl Place {
         }
     }
 
-    fn take(&self, headers: &mut HeaderMap) -> Option<Result<HeaderValue, Refused>> {
+    /// Removes the name of the version from `headers`.
+    fn take(&self, headers: &mut HeaderMap) -> Option<Result<HeaderValue, OverrideRefusal>> {
         match self {
             Self::Header(name) => {
                 let several = headers.get_all(name).iter().nth(1).is_some();
                 let value = headers.remove(name)?;
-                Some(if several { Err(Refused::Ambiguous) } else { Ok(value) })
+                Some(if several { Err(OverrideRefusal::Ambiguous) } else { Ok(value) })
             }
             Self::Cookie(name) => take_cookie(headers, name),
         }
     }
 }
 
-/// Takes every cookie called `name` out of the headers, and leaves the others as they are.
-fn take_cookie(headers: &mut HeaderMap, name: &str) -> Option<Result<HeaderValue, Refused>> {
-    let asked: Vec<_> = cookies::pairs(headers).filter_map(|pair| cookies::value(pair, name)).collect();
-    let value = match asked[..] {
+/// Removes every cookie called `name`, and leaves the other cookies as they are.
+fn take_cookie(headers: &mut HeaderMap, name: &str) -> Option<Result<HeaderValue, OverrideRefusal>> {
+    let values: Vec<_> = cookies::pairs(headers).filter_map(|pair| cookies::value(pair, name)).collect();
+    let value = match values[..] {
         [] => return None,
-        [only] => HeaderValue::from_bytes(only).map_err(|_| Refused::UnknownVersion),
-        _ => Err(Refused::Ambiguous),
+        [only] => HeaderValue::from_bytes(only).map_err(|_| OverrideRefusal::UnknownVersion),
+        _ => Err(OverrideRefusal::Ambiguous),
     };
-    let mut kept = Vec::new();
+    let mut remaining = Vec::new();
     for header in headers.get_all(COOKIE) {
         let pairs = header.as_bytes().split(|byte| *byte == b';');
         let others: Vec<_> = pairs.filter(|pair| cookies::value(pair, name).is_none()).collect();
-        kept.push(others.join(&b';'));
+        remaining.push(others.join(&b';'));
     }
     headers.remove(COOKIE);
-    for others in kept.iter().map(|others| others.trim_ascii()).filter(|others| !others.is_empty()) {
-        // It is made of what was a header value.
+    for others in remaining.iter().map(|others| others.trim_ascii()).filter(|others| !others.is_empty()) {
+        // It is a part of a valid header value, so the conversion does not fail.
         if let Ok(others) = HeaderValue::from_bytes(others) {
             headers.append(COOKIE, others);
         }
@@ -150,24 +162,25 @@ fn take_cookie(headers: &mut HeaderMap, name: &str) -> Option<Result<HeaderValue
     Some(value)
 }
 
-impl Asked {
-    /// The position of the version asked for.
-    pub(super) fn version(self, split: &Split) -> Result<usize, Refused> {
+impl OverrideRequest {
+    /// Returns the position of the version.
+    pub(super) fn version(self, split: &Split) -> Result<usize, OverrideRefusal> {
         let name = self.0?;
-        let is_meant =
-            |version: &crate::routing::Version| version.name.as_str().as_bytes() == name.as_bytes();
-        let version = split.versions().iter().position(is_meant).ok_or(Refused::UnknownVersion)?;
-        if split.versions()[version].active { Ok(version) } else { Err(Refused::VersionInactive) }
+        let mut names = split.versions().iter().map(|version| version.name.as_str());
+        let version = names.position(|candidate| candidate.as_bytes() == name.as_bytes());
+        let version = version.ok_or(OverrideRefusal::UnknownVersion)?;
+        if split.versions()[version].active { Ok(version) } else { Err(OverrideRefusal::VersionInactive) }
     }
 }
 
-impl Refused {
-    /// Says so in the response.
-    pub(super) fn note(self, headers: &mut HeaderMap) {
+impl OverrideRefusal {
+    /// Logs the reason, and sets it in the response.
+    pub(super) fn set_header(self, headers: &mut HeaderMap) {
         tracing::debug!(reason = self.as_str(), "a request did not get the version it asked for");
         headers.insert(REFUSED, HeaderValue::from_static(self.as_str()));
     }
 
+    /// Returns the value of the response header.
     const fn as_str(self) -> &'static str {
         match self {
             Self::NotTrusted => "not-trusted",

@@ -1,4 +1,7 @@
-//! A cookie of the layer's own that keeps a user with a version.
+//! Session affinity by a signed cookie.
+//!
+//! The value of a cookie is `SERVICE/EPOCH/VERSION-ID/EXPIRY` behind its signature. The epoch is a
+//! number of the service that a redraw raises, which makes all earlier cookies invalid.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,29 +16,41 @@ use super::layer::WeightedVersionLayer;
 use super::rules::Pinning;
 use crate::routing::{Split, Version};
 
-/// The fewest bytes of a secret: as many as the signature's hash has.
+/// Minimum length of a secret in bytes: the length of the hash in the signature.
 const MIN_SECRET: usize = 32;
 
-/// How many pins of one name are looked at. Browsers send one, or one for each path and domain that it was set for; a head
-/// full of forged ones would cost thousands of signatures.
-const MOST_COPIES: usize = 8;
+/// Maximum number of cookies of one name that are verified.
+///
+/// Browsers send one, or one for each path and domain that it was set for. A head full of forged
+/// ones would cost thousands of signatures.
+const MAX_CANDIDATES: usize = 8;
 
-/// How long a pin is good, unless the host says otherwise.
-const LIFETIME: Duration = Duration::from_hours(30 * 24);
+/// The default of [`PinCookie::with_lifetime`].
+const DEFAULT_LIFETIME: Duration = Duration::from_hours(30 * 24);
 
-/// Keeps users without a key with the version they were given first, by a cookie: those of every version, so that a canary
-/// of 10 % stays 10 % of the users.
+/// Session affinity by a signed cookie: a user stays with the version of the first response.
 ///
-/// A pin is honoured while its version is active, at weight 0 too: that is draining. One that is forged, expired, of
-/// another service or of an inactive version counts for nothing: the user is drawn anew and gets another. A
-/// [`Redraw`](crate::routing::Change::Redraw) gives up all pins of a service.
+/// It is for users without a key (see [`Affinity`](super::Affinity)). Users of every version get a
+/// cookie, so a canary of 10 % stays 10 % of the users. Give it to
+/// [`WeightedVersionLayer::with_pin`](crate::WeightedVersionLayer::with_pin).
 ///
-/// The cookie is called by the prefix and the service, as `canary_auth`. It is signed (HMAC-SHA256), bound to the service,
-/// `HttpOnly`, `SameSite=Lax`, `Secure` and for the path `/`. All gateways need the same secret. Who drops the cookie is
-/// drawn anew, so this is no access control. So is who sends several requests before the first answer: the last one's pin
-/// stays. A response that sets it is one user's, and not for a shared cache.
+/// # Validity
 ///
-/// Pinned users come to a version at weight 0 for as long as it is active. To stop it, put it out of service first.
+/// - A pin is valid while its version is active, also at weight 0: the version drains. To take all
+///   users off a version, deactivate it.
+/// - A pin is ignored if it is forged, expired, of another service, or of an inactive version. The
+///   user is then drawn, and gets a new one.
+/// - A [`Redraw`](crate::routing::Change::Redraw) makes all pins of a service invalid.
+///
+/// # The cookie
+///
+/// - Its name is the prefix and the service: `canary_auth`.
+/// - It is signed (HMAC-SHA256) and bound to the service. All replicas need the same secret.
+/// - Its attributes are `HttpOnly`, `SameSite=Lax`, `Secure`, `Path=/` and `Max-Age`.
+/// - A response that sets it is for one user. Shared caches must not store it.
+///
+/// This is not access control: without the cookie, a user is drawn again. Several requests before
+/// the first response are drawn one by one, and the pin of the last response stays.
 ///
 /// ```
 /// use std::time::Duration;
@@ -55,19 +70,19 @@ pub struct PinCookie {
     secure: bool,
 }
 
-/// A secret that is too short to sign with.
+/// The error of [`PinCookie::new`]: the secret is too short to sign with.
 ///
 /// ```
 /// let refused = tower_canary::layer::PinCookie::new(b"short").unwrap_err();
-/// assert_eq!(refused.to_string(), "the secret of pins needs at least 32 bytes, and has 5");
+/// assert_eq!(refused.to_string(), "a secret for pins needs at least 32 bytes, but this one has 5");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the secret of pins needs at least {MIN_SECRET} bytes, and has {len}")]
+#[error("a secret for pins needs at least {MIN_SECRET} bytes, but this one has {len}")]
 pub struct InvalidPinSecret {
     len: usize,
 }
 
-/// A prefix that cannot begin the name of a cookie.
+/// The error of [`PinCookie::with_prefix`]: the prefix cannot begin the name of a cookie.
 ///
 /// ```
 /// # let pin = tower_canary::layer::PinCookie::new(&[7; 32])?;
@@ -82,52 +97,75 @@ pub struct InvalidPinPrefix {
 }
 
 impl PinCookie {
-    /// Pins signed with `secret`, of 32 random bytes or more, that are good for 30 days.
+    /// Creates pins that are signed with `secret`: at least 32 random bytes, the same in all replicas.
+    ///
+    /// A new secret makes all earlier pins invalid. See [`PinCookie`] for an example.
     ///
     /// # Errors
     ///
-    /// [`InvalidPinSecret`] when it is shorter.
+    /// [`InvalidPinSecret`] if the secret is shorter.
     pub fn new(secret: &[u8]) -> Result<Self, InvalidPinSecret> {
         if secret.len() < MIN_SECRET {
             return Err(InvalidPinSecret { len: secret.len() });
         }
         let key = Key::derive_from(secret);
-        Ok(Self { key, prefix: "canary".into(), lifetime: LIFETIME, secure: true })
+        Ok(Self { key, prefix: "canary".into(), lifetime: DEFAULT_LIFETIME, secure: true })
     }
 
-    /// Calls the cookies `PREFIX_SERVICE`. Default: `canary`.
+    /// Sets the prefix of cookie names: they are `PREFIX_SERVICE`. Default: `canary`.
     ///
     /// # Errors
     ///
-    /// [`InvalidPinPrefix`] when it cannot begin the name of a cookie: users would be drawn for every request.
+    /// [`InvalidPinPrefix`] if a byte of it is not allowed in the name of a cookie (a token, RFC 9110,
+    /// 5.6.2). Browsers would not store the cookie, and users would be drawn for each request.
+    ///
+    /// ```
+    /// use tower_canary::layer::PinCookie;
+    ///
+    /// let pin = PinCookie::new(&[7; 32])?;
+    /// assert!(pin.with_prefix("shop").is_ok()); // shop_auth
+    /// # Ok::<(), tower_canary::layer::InvalidPinSecret>(())
+    /// ```
     pub fn with_prefix(self, prefix: &str) -> Result<Self, InvalidPinPrefix> {
-        let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         let prefix = prefix.to_owned();
-        if prefix.bytes().all(is_token) {
+        if prefix.bytes().all(is_token_byte) {
             Ok(Self { prefix, ..self })
         } else {
             Err(InvalidPinPrefix { prefix })
         }
     }
 
-    /// How long a pin is good, in whole seconds. Default: 30 days.
+    /// Sets the time until a pin expires, in whole seconds. Default: 30 days.
+    ///
+    /// It counts from the response that sets the cookie, and is not extended by later requests. See
+    /// [`PinCookie`] for an example.
     pub fn with_lifetime(self, lifetime: Duration) -> Self {
         Self { lifetime, ..self }
     }
 
-    /// Lets browsers send the cookie without TLS: for tests.
+    /// Omits the attribute `Secure`, so that browsers send the cookie without TLS. For tests only.
+    ///
+    /// ```
+    /// use tower_canary::layer::PinCookie;
+    ///
+    /// let pin = PinCookie::new(&[7; 32])?.allow_http();
+    /// # Ok::<(), tower_canary::layer::InvalidPinSecret>(())
+    /// ```
     pub fn allow_http(self) -> Self {
         Self { secure: false, ..self }
     }
 
+    /// Returns the name of the cookie for a service.
     fn name(&self, split: &Split) -> String {
         format!("{}_{}", self.prefix, split.service())
     }
 }
 
 impl WeightedVersionLayer {
-    /// Keeps users without a key with their version by a cookie. It comes before the key: who was pinned stays, and who
-    /// has a key from the start needs no pin.
+    /// Enables session affinity by a signed cookie, for users without a key.
+    ///
+    /// A valid pin comes before the key: a pinned user stays with the
+    /// version after a login adds a key. A request with a key gets no pin. See [`PinCookie`] for an example.
     pub fn with_pin(self, pin: PinCookie) -> Self {
         self.keeping(|rules| rules.pinning = Some(Arc::new(pin)))
     }
@@ -135,29 +173,34 @@ impl WeightedVersionLayer {
 
 impl fmt::Debug for PinCookie {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { prefix, lifetime, secure, .. } = self;
+        // Without the key, which must not reach a log.
         f.debug_struct("PinCookie")
-            .field("prefix", prefix)
-            .field("lifetime", lifetime)
-            .field("secure", secure)
+            .field("prefix", &self.prefix)
+            .field("lifetime", &self.lifetime)
+            .field("secure", &self.secure)
             .finish_non_exhaustive()
     }
 }
 
 impl Pinning for PinCookie {
     fn pinned(&self, headers: &HeaderMap, split: &Split) -> Option<usize> {
-        let (name, jar, now) = (self.name(split), CookieJar::new(), now());
-        let ours = cookies::pairs(headers).filter_map(|pair| cookies::value(pair, &name)).take(MOST_COPIES);
-        ours.filter_map(|value| std::str::from_utf8(value).ok()).find_map(|value| {
-            let cookie = Cookie::new(name.clone(), value.to_owned());
+        let name = self.name(split);
+        let jar = CookieJar::new();
+        let now = unix_seconds();
+        let candidates = cookies::pairs(headers).filter_map(|pair| cookies::value(pair, &name));
+        let mut texts = candidates.take(MAX_CANDIDATES).filter_map(|value| std::str::from_utf8(value).ok());
+        // The first valid one counts: of several, all but one may be forged or of an older epoch.
+        texts.find_map(|text| {
+            let cookie = Cookie::new(name.clone(), text.to_owned());
             let signed = jar.signed(&self.key).verify(cookie)?;
-            Pinned::parse(signed.value())?.version(split, now)
+            PinValue::parse(signed.value())?.version(split, now)
         })
     }
 
     fn cookie(&self, split: &Split, version: &Version) -> Option<HeaderValue> {
         let name = self.name(split);
-        let value = Pinned::text(split, version, now().saturating_add(self.lifetime.as_secs()));
+        let expires = unix_seconds().saturating_add(self.lifetime.as_secs());
+        let value = PinValue::format(split, version, expires);
         let max_age = i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX);
         let cookie = Cookie::build((name.clone(), value))
             .path("/")
@@ -171,32 +214,38 @@ impl Pinning for PinCookie {
     }
 }
 
-/// What a cookie says: `SERVICE EPOCH VERSION-ID EXPIRY`, with `/` between them.
-struct Pinned<'a> {
+/// The signed value of a cookie: `SERVICE/EPOCH/VERSION-ID/EXPIRY`.
+struct PinValue<'a> {
     service: &'a str,
+    /// The [pin epoch](Split::pin_epoch) of the split that chose the version.
     epoch: u64,
     id: &'a str,
+    /// Seconds since 1970.
     expires: u64,
 }
 
-impl<'a> Pinned<'a> {
-    fn text(split: &Split, version: &Version, expires: u64) -> String {
+impl<'a> PinValue<'a> {
+    /// Formats the value for a version.
+    fn format(split: &Split, version: &Version, expires: u64) -> String {
         format!("{}/{}/{}/{expires}", split.service(), split.pin_epoch(), version.id)
     }
 
+    /// Parses a value. Returns `None` if it is not of the form that `format` writes.
     fn parse(text: &'a str) -> Option<Self> {
         let mut parts = text.split('/');
-        let pinned = Self {
+        let value = Self {
             service: parts.next()?,
             epoch: parts.next()?.parse().ok()?,
             id: parts.next()?,
             expires: parts.next()?.parse().ok()?,
         };
-        parts.next().is_none().then_some(pinned)
+        parts.next().is_none().then_some(value)
     }
 
-    /// The position of the version, if the pin is good at the second `now`. One of a later epoch is another gateway's that
-    /// knows of a redraw already: its user was drawn anew there.
+    /// Returns the position of the version, if the pin is valid at the second `now`.
+    ///
+    /// A later epoch than the split's is valid: another replica, which has seen a redraw before this
+    /// one, has drawn the user since.
     fn version(&self, split: &Split, now: u64) -> Option<usize> {
         if self.service != split.service().as_str() || self.epoch < split.pin_epoch() || self.expires <= now {
             return None;
@@ -205,7 +254,12 @@ impl<'a> Pinned<'a> {
     }
 }
 
-/// The seconds since 1970.
-fn now() -> u64 {
+/// Returns whether `byte` may be in the name of a cookie.
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// Returns the seconds since 1970.
+fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

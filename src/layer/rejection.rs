@@ -1,4 +1,4 @@
-//! Why the layer does not send a request on.
+//! The responses of the layer to requests that it does not send.
 
 use http::Response;
 
@@ -6,7 +6,7 @@ use super::body::ResponseBody;
 use crate::common::problem::{Problem, problem};
 use crate::handle::NoChoice;
 
-/// Why a request was not sent on.
+/// The reason why a request is not sent to a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rejection {
     UnknownService,
@@ -25,12 +25,15 @@ impl From<NoChoice> for Rejection {
 }
 
 impl Rejection {
-    /// The answer.
+    /// Returns the response: a problem document, or a status in headers for gRPC.
     pub(super) fn response<B>(self, grpc: bool) -> Response<ResponseBody<B>> {
         self.problem().response(grpc).map(ResponseBody::from_bytes)
     }
 
-    /// For gRPC UNAVAILABLE, which clients try again, or INVALID_ARGUMENT, which they do not.
+    /// Returns the problem of this reason.
+    ///
+    /// gRPC clients retry UNAVAILABLE (14), which is right for a service that may be registered or
+    /// activated soon. They do not retry INVALID_ARGUMENT (3).
     const fn problem(self) -> &'static Problem {
         match self {
             Self::UnknownService => problem!(

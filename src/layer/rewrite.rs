@@ -1,4 +1,4 @@
-//! The request's URI and Host, pointed at a version.
+//! Points a request's URI and `Host` at a backend.
 
 use http::header::HOST;
 use http::uri::{PathAndQuery, Uri};
@@ -7,53 +7,63 @@ use http::{HeaderValue, Request, Version};
 use super::rejection::Rejection;
 use crate::handle::Upstream;
 
-/// What the backend sees as `Host`.
+/// The `Host` header that the backend gets. The default is [`Upstream`](Self::Upstream).
 ///
 /// ```
 /// use tower_canary::layer::HostPolicy;
+/// use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
 ///
-/// assert_eq!(HostPolicy::default(), HostPolicy::Upstream);
+/// // The backends serve several sites, by their public host names.
+/// let layer = WeightedVersionLayer::new(&RoutingHandle::new(), Target::path_segment())
+///     .with_host(HostPolicy::Preserve);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HostPolicy {
-    /// The host of the backend: that of the version's base URL. A request without the header stays without one, since
-    /// clients make it from the URI.
+    /// The host of the version's base URL.
+    ///
+    /// A request without the header stays without one, since clients create it from the URI.
     #[default]
     Upstream,
-    /// The host the request was sent to: that of its URI when it has one (HTTP/2 and absolute form), else its header.
+    /// The host that the client sent the request to.
+    ///
+    /// It is taken from the URI if that has one (HTTP/2 and absolute form), else from the header. A
+    /// request with several `Host` headers gets 400 `ambiguous-host`.
     Preserve,
 }
 
-/// Points `request` at `upstream`, without the first `cut` bytes of its path. Refused, it is good for nothing more.
+/// Points `request` at `upstream`, and removes the first `strip` bytes of its path.
+///
+/// After an error the request has no URI any more and cannot be sent.
 #[inline]
 pub(super) fn rewrite<B>(
     request: &mut Request<B>,
     upstream: &Upstream,
-    cut: usize,
+    strip: usize,
     policy: HostPolicy,
 ) -> Result<(), Rejection> {
     set_host(request, upstream, policy)?;
     let mut parts = std::mem::take(request.uri_mut()).into_parts();
     parts.scheme = Some(upstream.scheme.clone());
     parts.authority = Some(upstream.authority.clone());
-    if !upstream.base_path.is_empty() || cut > 0 || parts.path_and_query.is_none() {
-        join(&upstream.base_path, &mut parts.path_and_query, cut)?;
+    if !upstream.base_path.is_empty() || strip > 0 || parts.path_and_query.is_none() {
+        join(&upstream.base_path, &mut parts.path_and_query, strip)?;
     }
     match Uri::from_parts(parts) {
         Ok(uri) => *request.uri_mut() = uri,
         Err(_) => return Err(Rejection::UriTooLong),
     }
-    // What a client sends is for the client and the backend to agree on, not what the gateway was sent.
+    // The version of a message belongs to one connection. A client for HTTP/2 raises it again.
     *request.version_mut() = Version::HTTP_11;
     Ok(())
 }
 
-/// Makes `path` what of it is behind `cut`, joined to `base` on exactly one `/`.
-fn join(base: &str, path: &mut Option<PathAndQuery>, cut: usize) -> Result<(), Rejection> {
-    let whole = path.as_ref().map_or("/", PathAndQuery::as_str);
-    // `*`, the target of OPTIONS, is no path. Of an absolute target it may be empty before a query.
-    let Some(rest) = whole.get(cut..).filter(|_| whole != "*") else { return Ok(()) };
+/// Removes the first `strip` bytes of `path` and joins the rest to `base` by exactly one `/`.
+fn join(base: &str, path: &mut Option<PathAndQuery>, strip: usize) -> Result<(), Rejection> {
+    let original = path.as_ref().map_or("/", PathAndQuery::as_str);
+    // The target of OPTIONS may be `*`, which is not a path. The path of an absolute target may be
+    // empty before a query, so `rest` need not begin with `/`.
+    let Some(rest) = original.get(strip..).filter(|_| original != "*") else { return Ok(()) };
     if base.is_empty() && matches!(rest, "" | "/") {
         *path = Some(PathAndQuery::from_static("/"));
         return Ok(());
@@ -66,6 +76,7 @@ fn join(base: &str, path: &mut Option<PathAndQuery>, cut: usize) -> Result<(), R
     Ok(())
 }
 
+/// Sets `Host` by the policy.
 #[inline]
 fn set_host<B>(request: &mut Request<B>, upstream: &Upstream, policy: HostPolicy) -> Result<(), Rejection> {
     match policy {
@@ -84,7 +95,7 @@ fn preserve_host<B>(request: &mut Request<B>) -> Result<(), Rejection> {
         return Err(Rejection::AmbiguousHost);
     }
     if let Some(authority) = request.uri().authority() {
-        // User information is for the gateway alone.
+        // User information is for the gateway, not for the backend.
         let host = authority.as_str().rsplit('@').next().unwrap_or_default();
         let host = HeaderValue::from_str(host).map_err(|_| Rejection::AmbiguousHost)?;
         request.headers_mut().insert(HOST, host);

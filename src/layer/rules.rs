@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderValue, Request};
 
 use super::affinity::Affinity;
-use super::overriding::{Asked, Override, Refused};
+use super::overriding::{Override, OverrideRefusal, OverrideRequest};
 use super::target::RequestHead;
 use super::tried::Tried;
 use crate::handle::{Choice, NextDraw};
@@ -36,7 +36,7 @@ pub(super) type Picked = (Option<usize>, Reason);
 
 impl Rules {
     /// Takes the override out of `request`, which the backend is not to see.
-    pub(super) fn take<B>(&self, request: &mut Request<B>) -> Option<Asked> {
+    pub(super) fn take<B>(&self, request: &mut Request<B>) -> Option<OverrideRequest> {
         self.overriding.as_ref()?.take(request)
     }
 
@@ -45,10 +45,10 @@ impl Rules {
     pub(super) fn pick<B>(
         &self,
         request: &Request<B>,
-        asked: Option<Asked>,
+        asked: Option<OverrideRequest>,
         route: &Route,
         next: NextDraw<'_>,
-        refused: &mut Option<Refused>,
+        refused: &mut Option<OverrideRefusal>,
     ) -> Picked {
         match asked.map(|asked| asked.version(route.split())) {
             // Who asks for a version is not sent to another, so it is not noted for the next attempt.
@@ -57,12 +57,12 @@ impl Rules {
             None => {}
         }
         let Some(tried) = self.tried(request) else { return self.first(request, route, next) };
-        if tried.leads_elsewhere(route.split()) {
-            return (tried.another(route.split(), next.apart()), Reason::Failover);
+        if tried.needs_another(route.split()) {
+            return (tried.choose_another(route.split(), next.apart()), Reason::Failover);
         }
         let picked = self.first(request, route, next);
         if let (Some(version), _) = picked {
-            tried.note(route.split(), version);
+            tried.record(route.split(), version);
         }
         picked
     }

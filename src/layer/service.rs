@@ -8,7 +8,7 @@ use tower_service::Service;
 use super::body::ResponseBody;
 use super::choice::VersionChoice;
 use super::future::ResponseFuture;
-use super::overriding::Refused;
+use super::overriding::OverrideRefusal;
 use super::rejection::Rejection;
 use super::rewrite::{HostPolicy, rewrite};
 use super::rules::Rules;
@@ -57,7 +57,7 @@ pub(super) struct Extras {
     pub(super) choice: Option<VersionChoice>,
     /// A cookie to be set.
     pub(super) pin: Option<HeaderValue>,
-    pub(super) refused: Option<Refused>,
+    pub(super) refused: Option<OverrideRefusal>,
 }
 
 impl<S> WeightedVersion<S> {
@@ -91,7 +91,7 @@ where
 
 impl Settings {
     /// Points `request` at the version chosen for it, or at the fallback.
-    fn direct<B>(&self, request: &mut Request<B>) -> Result<Companion, (Rejection, Option<Refused>)> {
+    fn direct<B>(&self, request: &mut Request<B>) -> Result<Companion, (Rejection, Option<OverrideRefusal>)> {
         if let Some(rules) = &self.rules {
             return self.direct_by(rules, request);
         }
@@ -107,7 +107,7 @@ impl Settings {
         &self,
         rules: &Rules,
         request: &mut Request<B>,
-    ) -> Result<Companion, (Rejection, Option<Refused>)> {
+    ) -> Result<Companion, (Rejection, Option<OverrideRefusal>)> {
         let (asked, mut refused, mut pin) = (rules.take(request), None, None);
         let pick = |request: &Request<B>, route: &Route, next: NextDraw<'_>| {
             rules.pick(request, asked, route, next, &mut refused)

@@ -1,11 +1,11 @@
-//! Which versions a request was sent to in vain.
+//! The versions that a request was sent to, so that a failover chooses another one.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::common::lock::lock;
 use crate::routing::{Point, SLOTS, Split, Version, VersionId};
 
-/// Which versions a request was sent to, shared by its attempts through its extensions.
+/// The versions that a request was sent to, shared by all attempts through its extensions.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tried {
     state: Arc<Mutex<State>>,
@@ -14,57 +14,71 @@ pub(super) struct Tried {
 #[derive(Debug, Default)]
 struct State {
     versions: Vec<VersionId>,
-    /// Whether the last attempt could not be made, so that the next is to go elsewhere.
+    /// Whether the last attempt could not connect, so that the next one needs another version.
     failed: bool,
-    /// Whether there was another version with a weight when the last one was chosen.
-    more: bool,
+    /// Whether there was an untried version with a weight when the last one was chosen.
+    has_more: bool,
 }
 
 impl Tried {
-    fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
-    }
-
-    /// Whether the next attempt is to go elsewhere, and can: `split` may be another than that of the last one.
-    pub(super) fn leads_elsewhere(&self, split: &Split) -> bool {
+    /// Returns whether the next attempt needs another version, and there is one.
+    ///
+    /// The weights may have changed since the last attempt, so `split` is asked, not the state.
+    pub(super) fn needs_another(&self, split: &Split) -> bool {
         let state = self.state();
         state.failed && state.leaves_any(split)
     }
 
-    /// Notes that the last attempt could not be made. `false` where there is nobody else to try.
+    /// Records that the last attempt could not connect. Returns whether there is another version to try.
     #[cfg(feature = "failover")]
-    pub(super) fn fail(&self) -> bool {
+    pub(super) fn record_failure(&self) -> bool {
         let mut state = self.state();
         state.failed = true;
-        state.more
+        state.has_more
     }
 
-    /// Notes that the request goes to the `version` of `split`.
-    pub(super) fn note(&self, split: &Split, version: usize) {
+    /// Records that the request is sent to the version at position `version` of `split`.
+    pub(super) fn record(&self, split: &Split, version: usize) {
         let mut state = self.state();
         state.versions.extend(split.versions().get(version).map(|version| version.id));
-        state.more = state.leaves_any(split);
+        state.has_more = state.leaves_any(split);
     }
 
-    /// One of the versions that were not tried yet, by their weights among each other.
-    pub(super) fn another(&self, split: &Split, point: Point) -> Option<usize> {
-        let tried = self.state().versions.clone();
-        let left = |v: &Version| if tried.contains(&v.id) { 0 } else { u32::from(v.weight.hundredths()) };
-        let weights: Vec<u32> = split.versions().iter().map(left).collect();
-        let mut at = u32::from(point.get()) * weights.iter().sum::<u32>() / u32::from(SLOTS);
-        let chosen = weights.iter().position(|weight| {
-            let is_here = at < *weight;
-            at = at.saturating_sub(*weight);
-            is_here
-        })?;
-        self.note(split, chosen);
+    /// Chooses one of the untried versions, by their weights relative to each other, and records it.
+    pub(super) fn choose_another(&self, split: &Split, point: Point) -> Option<usize> {
+        let chosen = self.state().untried_at(split, point)?;
+        self.record(split, chosen);
         Some(chosen)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
     }
 }
 
 impl State {
-    /// Whether a version with a weight was not tried yet.
+    /// Returns whether a version with a weight was not tried yet.
     fn leaves_any(&self, split: &Split) -> bool {
-        split.versions().iter().any(|v| !v.weight.is_zero() && !self.versions.contains(&v.id))
+        split.versions().iter().any(|version| self.remaining_weight(version) > 0)
+    }
+
+    /// Returns the position of the untried version at `point`, scaled to the sum of their weights.
+    fn untried_at(&self, split: &Split, point: Point) -> Option<usize> {
+        let versions = split.versions();
+        let total: u32 = versions.iter().map(|version| self.remaining_weight(version)).sum();
+        let mut offset = u32::from(point.get()) * total / u32::from(SLOTS);
+        for (position, version) in versions.iter().enumerate() {
+            let weight = self.remaining_weight(version);
+            if offset < weight {
+                return Some(position);
+            }
+            offset -= weight;
+        }
+        None
+    }
+
+    /// Returns the weight of a version in hundredths of a percent, or 0 if it was tried.
+    fn remaining_weight(&self, version: &Version) -> u32 {
+        if self.versions.contains(&version.id) { 0 } else { u32::from(version.weight.hundredths()) }
     }
 }

@@ -1,21 +1,24 @@
-//! What an address is, whatever it is written as.
+//! The kind of an address, in whatever way it is written.
+//!
+//! The lists are of names and ranges that hand out credentials, or reach the machine itself, in the
+//! large clouds and in common hosts files.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// What kind of place an address or a name stands for.
+/// The kind of destination that an address or a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// Somewhere a backend may be.
+pub(super) enum AddressKind {
+    /// A destination that a backend may have.
     Ordinary,
     /// This machine.
     Loopback,
-    /// Nowhere a backend may be, for this reason.
+    /// A destination that no backend has, with the reason.
     Denied(&'static str),
 }
 
-const METADATA: Place = Place::Denied("it is a metadata service of a cloud");
+const METADATA: AddressKind = AddressKind::Denied("it is a metadata service of a cloud");
 
-/// Names under which clouds serve credentials to whoever asks from inside. Names below them count too.
+/// Names under which clouds serve credentials to any process of a machine. Names below them count too.
 const METADATA_NAMES: [&str; 12] = [
     "instance-data",
     "instance-data.ec2.internal",
@@ -39,28 +42,28 @@ const LOOPBACK_NAMES: [&str; 5] =
 const METADATA_V4: [Ipv4Addr; 3] =
     [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(192, 0, 0, 192), Ipv4Addr::new(168, 63, 129, 16)];
 
-impl Place {
-    pub(super) fn of_name(name: &str) -> Self {
+impl AddressKind {
+    /// Classifies a name without resolving it.
+    pub(super) fn from_name(name: &str) -> Self {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
-        let is =
-            |known: &str| name.strip_suffix(known).is_some_and(|left| left.is_empty() || left.ends_with('.'));
-        if METADATA_NAMES.iter().any(|known| is(known)) {
+        if METADATA_NAMES.iter().any(|known| is_within(&name, known)) {
             METADATA
-        } else if LOOPBACK_NAMES.iter().any(|known| is(known)) {
+        } else if LOOPBACK_NAMES.iter().any(|known| is_within(&name, known)) {
             Self::Loopback
         } else {
             Self::Ordinary
         }
     }
 
-    pub(super) fn of(address: IpAddr) -> Self {
+    /// Classifies an address.
+    pub(super) fn from_address(address: IpAddr) -> Self {
         match address {
-            IpAddr::V4(address) => Self::of_v4(address),
-            IpAddr::V6(address) => Self::of_v6(address),
+            IpAddr::V4(address) => Self::from_v4(address),
+            IpAddr::V6(address) => Self::from_v6(address),
         }
     }
 
-    fn of_v4(address: Ipv4Addr) -> Self {
+    fn from_v4(address: Ipv4Addr) -> Self {
         if METADATA_V4.contains(&address) {
             METADATA
         } else if address.is_link_local() {
@@ -78,22 +81,30 @@ impl Place {
         }
     }
 
-    fn of_v6(address: Ipv6Addr) -> Self {
+    fn from_v6(address: Ipv6Addr) -> Self {
         match address.segments() {
             _ if address.is_loopback() => Self::Loopback,
             _ if address.is_unspecified() => Self::Denied("it is unspecified"),
             _ if address.is_multicast() => Self::Denied("it is multicast"),
             [0xfe80..=0xfebf, ..] => Self::Denied("it is link-local, where clouds serve metadata"),
-            // AWS; Google.
+            // The metadata services of AWS and of Google.
             [0xfd00, 0xec2, ..] | [0xfd20, 0xce, ..] => METADATA,
-            // Where the IPv4 address is inside depends on the network.
+            // The position of the IPv4 address depends on the network, so it cannot be judged.
             [0x64, 0xff9b, 1, ..] => Self::Denied("it is a local NAT64 prefix"),
-            segments => embedded_v4(segments).map_or(Self::Ordinary, Self::of_v4),
+            segments => embedded_v4(segments).map_or(Self::Ordinary, Self::from_v4),
         }
     }
 }
 
-/// The IPv4 address that an IPv6 one leads to: compatible, mapped, translated (SIIT), NAT64, 6to4.
+/// Returns whether `name` is `parent` or below it.
+fn is_within(name: &str, parent: &str) -> bool {
+    name.strip_suffix(parent).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
+/// Returns the IPv4 address to which packets for an IPv6 address go.
+///
+/// The patterns are, in this order: compatible (`::/96`) and mapped (`::ffff:0:0/96`), translated
+/// by SIIT (`::ffff:0:0:0/96`), NAT64 (`64:ff9b::/96`), and 6to4 (`2002::/16`).
 const fn embedded_v4(segments: [u16; 8]) -> Option<Ipv4Addr> {
     let ([0, 0, 0, 0, 0, 0 | 0xffff, high, low]
     | [0, 0, 0, 0, 0xffff, 0, high, low]
@@ -102,6 +113,7 @@ const fn embedded_v4(segments: [u16; 8]) -> Option<Ipv4Addr> {
     else {
         return None;
     };
-    let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+    let [a, b] = high.to_be_bytes();
+    let [c, d] = low.to_be_bytes();
     Some(Ipv4Addr::new(a, b, c, d))
 }

@@ -1,28 +1,31 @@
-//! Why a backend could not be asked, in a few words that give nothing else away.
+//! The cause of a failed probe, in a few words that disclose nothing else.
 
 use std::error::Error;
 use std::io::{self, ErrorKind};
 
-use super::client::HttpsNeedsOwnClient;
+use super::client::HttpsUnsupported;
 use super::connector::{Forbidden, Unresolved};
 use crate::common::error::chain;
 
-/// The cause of `error`, for who asks: neither addresses nor what a backend said.
-pub(super) fn short(error: &(dyn Error + 'static)) -> String {
-    chain(error).find_map(known).unwrap_or_else(|| "it gave no answer in HTTP".to_owned())
+/// Describes why `error` happened, for the response of the admin API.
+///
+/// The text names neither addresses nor anything that the backend sent: a caller could otherwise
+/// read from the network of the gateway.
+pub(super) fn summarize(error: &(dyn Error + 'static)) -> String {
+    chain(error).find_map(known_cause).unwrap_or_else(|| "it gave no response in HTTP".to_owned())
 }
 
-fn known(error: &(dyn Error + 'static)) -> Option<String> {
-    if error.is::<Forbidden>() || error.is::<HttpsNeedsOwnClient>() {
+fn known_cause(error: &(dyn Error + 'static)) -> Option<String> {
+    if error.is::<Forbidden>() || error.is::<HttpsUnsupported>() {
         return Some(error.to_string());
     }
     if error.is::<Unresolved>() {
         return Some("no such host".to_owned());
     }
-    error.downcast_ref::<io::Error>().and_then(|error| of_io(error.kind())).map(str::to_owned)
+    error.downcast_ref::<io::Error>().and_then(|error| io_cause(error.kind())).map(str::to_owned)
 }
 
-const fn of_io(kind: ErrorKind) -> Option<&'static str> {
+const fn io_cause(kind: ErrorKind) -> Option<&'static str> {
     Some(match kind {
         ErrorKind::ConnectionRefused => "connection refused",
         ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {

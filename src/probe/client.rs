@@ -1,4 +1,4 @@
-//! The client that probes come with.
+//! The default client of probes.
 
 use std::fmt;
 use std::future::Future;
@@ -18,20 +18,25 @@ use super::connector::GuardedConnector;
 use super::policy::UrlPolicy;
 use crate::common::error::BoxError;
 
-/// The client of [`HttpProbe::new`](super::HttpProbe::new): HTTP/1.1 without TLS, a new connection for each probe,
-/// and answers without their bodies.
+/// The client of [`HttpProbe::new`](super::HttpProbe::new).
+///
+/// It speaks HTTP/1.1 without TLS, opens a new connection for each probe, connects as the
+/// [`UrlPolicy`] allows, and drops response bodies unread. For `https` use
+/// [`HttpProbe::with_client`](super::HttpProbe::with_client), which has an example.
 #[derive(Clone)]
 pub struct PlainClient {
     http: Client<GuardedConnector, Empty<Bytes>>,
 }
 
+/// The client cannot probe `https` URLs.
 #[derive(Debug, Error)]
-#[error("https needs a client of the gateway's own")]
-pub(super) struct HttpsNeedsOwnClient;
+#[error("the probe of this gateway does not support https")]
+pub(super) struct HttpsUnsupported;
 
 impl PlainClient {
+    /// Creates a client that connects as `policy` allows.
     pub(super) fn new(policy: UrlPolicy) -> Self {
-        // A connection kept from an earlier probe would say little about whether new ones are accepted.
+        // A pooled connection would show nothing about whether the backend accepts new ones.
         let http = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(policy.connector());
         Self { http }
     }
@@ -48,10 +53,10 @@ impl Service<Request<Empty<Bytes>>> for PlainClient {
 
     fn call(&mut self, request: Request<Empty<Bytes>>) -> Self::Future {
         if request.uri().scheme() == Some(&Scheme::HTTPS) {
-            return Box::pin(async { Err(HttpsNeedsOwnClient.into()) });
+            return Box::pin(async { Err(HttpsUnsupported.into()) });
         }
-        let answer = self.http.request(request);
-        Box::pin(async { Ok(answer.await?.map(drop)) })
+        let response = self.http.request(request);
+        Box::pin(async { Ok(response.await?.map(drop)) })
     }
 }
 

@@ -1,4 +1,4 @@
-//! A connector that asks the policy once more.
+//! A connector that applies the policy at the moment of connecting.
 
 use std::fmt;
 use std::future::Future;
@@ -20,10 +20,14 @@ use crate::common::error::BoxError;
 
 type BoxFuture<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 
-/// Connects to where a [`UrlPolicy`] allows, for a client of hyper-util. Made by [`UrlPolicy::connector`].
+/// A connector for hyper-util's `Client` that connects only where a [`UrlPolicy`] allows.
 ///
-/// Addresses in a URL are judged before the connection is made, and so is each address that a name resolves to, so a
-/// name that was harmless when it was registered gains nothing by pointing elsewhere later. `TCP_NODELAY` is set.
+/// [`UrlPolicy::connector`] creates it. It checks an address in the URL, and each address that a
+/// name resolves to. So a name that was harmless when it was registered gains nothing by resolving
+/// to another address later (DNS rebinding).
+///
+/// It sets `TCP_NODELAY`, and TCP keepalive: an idle connection is probed after 60 seconds and then
+/// every 15, so that a backend that vanished does not hold a tunnel forever.
 ///
 /// ```
 /// use hyper_util::client::legacy::Client;
@@ -45,11 +49,11 @@ pub struct GuardedConnector {
     tcp: HttpConnector<GuardedResolver<GaiResolver>>,
 }
 
-/// The future of [`GuardedConnector`].
+/// The future of [`GuardedConnector`]. It resolves to a TCP connection.
 #[must_use = "futures do nothing unless polled"]
 pub struct Connecting(BoxFuture<TokioIo<TcpStream>, BoxError>);
 
-/// The policy does not allow the connection.
+/// The policy denies the connection, for the reason inside.
 #[derive(Debug, Error)]
 #[error("the address may not be reached: {0}")]
 pub(super) struct Forbidden(&'static str);
@@ -59,21 +63,34 @@ pub(super) struct Forbidden(&'static str);
 #[error("the name cannot be resolved")]
 pub(super) struct Unresolved(#[source] BoxError);
 
-/// After so long without a byte it is looked whether a backend is still there: one that vanished would hold a tunnel for
-/// ever.
+/// Time without a byte after which TCP checks that the backend still exists. Without the check, a
+/// backend that vanished would hold a tunnel forever.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
-/// Leaves out the addresses that the policy denies.
+/// A resolver that drops the addresses that the policy denies.
 #[derive(Clone, Debug)]
 struct GuardedResolver<R> {
     policy: UrlPolicy,
     inner: R,
 }
 
+// === impl UrlPolicy ===
+
+// Here and not in `policy`: the connector depends on the policy, not the other way round.
+impl UrlPolicy {
+    /// Returns a connector that applies the policy at the moment of connecting.
+    ///
+    /// It refuses an address in the URL that the policy denies, and a name without an address that
+    /// it allows. See [`GuardedConnector`] for an example.
+    pub fn connector(&self) -> GuardedConnector {
+        GuardedConnector::new(*self)
+    }
+}
+
 // === impl GuardedConnector ===
 
 impl GuardedConnector {
-    pub(super) fn new(policy: UrlPolicy) -> Self {
+    fn new(policy: UrlPolicy) -> Self {
         let mut tcp = HttpConnector::new_with_resolver(GuardedResolver { policy, inner: GaiResolver::new() });
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(KEEPALIVE));
@@ -81,14 +98,27 @@ impl GuardedConnector {
         Self { policy, tcp }
     }
 
-    /// Takes `https` URLs too: for a connector above that adds TLS. On its own it would send them in the clear, so
-    /// without this it refuses them.
+    /// Accepts `https` URLs too, for a connector that adds TLS around this one.
+    ///
+    /// Without TLS around it, requests to `https` URLs would be sent in plain text. So the default
+    /// is to refuse them.
+    ///
+    /// ```
+    /// use tower_canary::probe::UrlPolicy;
+    ///
+    /// // For `HttpsConnectorBuilder::wrap_connector` of hyper-rustls.
+    /// let tcp = UrlPolicy::new().connector().allow_https();
+    /// ```
     pub fn allow_https(mut self) -> Self {
         self.tcp.enforce_http(false);
         self
     }
 
-    /// Gives up after `limit`, which the addresses of a name share evenly. By default there is no limit but the system's.
+    /// Sets the maximum time until a connection is established. Default: the limit of the system.
+    ///
+    /// The addresses of a name share the time evenly. When it expires, the error is an
+    /// [`io::Error`](std::io::Error) of kind `TimedOut`, which the
+    /// proxy turns into 504.
     ///
     /// ```
     /// use std::time::Duration;
@@ -96,8 +126,8 @@ impl GuardedConnector {
     ///
     /// let connector = UrlPolicy::new().connector().with_connect_timeout(Duration::from_secs(3));
     /// ```
-    pub fn with_connect_timeout(mut self, limit: Duration) -> Self {
-        self.tcp.set_connect_timeout(Some(limit));
+    pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
+        self.tcp.set_connect_timeout(Some(timeout));
         self
     }
 }
@@ -112,9 +142,9 @@ impl Service<Uri> for GuardedConnector {
     }
 
     fn call(&mut self, uri: Uri) -> Connecting {
-        // The TCP connector asks its resolver only for names, so an address in the URL is judged here.
-        if let Err(why) = self.policy.check_host(uri.host().unwrap_or_default()) {
-            return Connecting(Box::pin(async move { Err(Forbidden(why).into()) }));
+        // The TCP connector uses its resolver only for names, so an address in the URL is checked here.
+        if let Err(reason) = self.policy.check_host(uri.host().unwrap_or_default()) {
+            return Connecting(Box::pin(async move { Err(Forbidden(reason).into()) }));
         }
         let connecting = self.tcp.call(uri);
         Connecting(Box::pin(async { connecting.await.map_err(Into::into) }))
@@ -161,21 +191,29 @@ where
     }
 
     fn call(&mut self, name: Name) -> Self::Future {
-        let (policy, resolving) = (self.policy, self.inner.call(name));
+        let policy = self.policy;
+        let resolving = self.inner.call(name);
         Box::pin(async move {
-            let found = resolving.await.map_err(|error| Unresolved(error.into()))?;
-            allowed(policy, found).map(Vec::into_iter).map_err(Into::into)
+            let resolved = resolving.await.map_err(|error| Unresolved(error.into()))?;
+            allowed(policy, resolved).map(Vec::into_iter).map_err(Into::into)
         })
     }
 }
 
-/// Those of the addresses that may be reached; an error when there are none.
-fn allowed(policy: UrlPolicy, found: impl Iterator<Item = SocketAddr>) -> Result<Vec<SocketAddr>, Forbidden> {
-    let mut refused = "the name has no address";
-    let mut may_be_reached =
-        |address: &SocketAddr| policy.check_address(address.ip()).inspect_err(|why| refused = why).is_ok();
-    let allowed: Vec<_> = found.filter(&mut may_be_reached).collect();
-    if allowed.is_empty() { Err(Forbidden(refused)) } else { Ok(allowed) }
+/// Returns the addresses that the policy allows, or the reason against the last one if all are denied.
+fn allowed(
+    policy: UrlPolicy,
+    resolved: impl Iterator<Item = SocketAddr>,
+) -> Result<Vec<SocketAddr>, Forbidden> {
+    let mut allowed = Vec::new();
+    let mut reason = "the name has no address";
+    for address in resolved {
+        match policy.check_address(address.ip()) {
+            Ok(()) => allowed.push(address),
+            Err(denied) => reason = denied,
+        }
+    }
+    if allowed.is_empty() { Err(Forbidden(reason)) } else { Ok(allowed) }
 }
 
 #[cfg(test)]

@@ -1,28 +1,44 @@
-//! Probing over HTTP.
+//! Health probes over HTTP.
 
+use std::error::Error;
 use std::fmt;
+use std::future::poll_fn;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::USER_AGENT;
-use http::{Request, Response, StatusCode, Uri};
+use http::{HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::Empty;
 use tower_service::Service;
 
 use super::cause;
 use super::client::PlainClient;
 use super::policy::UrlPolicy;
+use crate::common::error::BoxError;
 use crate::deployments::{Healthy, Unhealthy, UrlRefused, VersionCheck};
 use crate::routing::{Backend, HealthPath, Version};
 
-const TIME_LIMIT: Duration = Duration::from_secs(3);
+/// The default of [`HttpProbe::with_timeout`].
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The `User-Agent` of probes.
+const PRODUCT: &str = concat!("tower-canary/", env!("CARGO_PKG_VERSION"));
 
 /// Probes versions over HTTP, and refuses URLs that its [`UrlPolicy`] denies.
 ///
-/// A probe is one GET, of the health path below the version's base URL, or of the base URL itself where the service
-/// has no health path. With a health path the version is healthy when the status is 2xx; without, when it is below
-/// 500. No redirect is followed, no body is read, and the answer's status must have come within 3 seconds in all.
+/// A probe is one GET request:
+///
+/// | the service has | target | healthy if the status is |
+/// | --- | --- | --- |
+/// | a health path | the path below the version's base URL | 2xx |
+/// | none | the base URL | 200 to 499 |
+///
+/// The response head must arrive within 3 seconds, which includes the time to connect. The body is
+/// not read, and redirects are not followed.
+///
+/// The cause of a failed probe that callers see names neither addresses nor text of the backend;
+/// the whole error is logged as a debug event.
 ///
 /// ```
 /// use tower_canary::deployments::Deployments;
@@ -44,42 +60,44 @@ const TIME_LIMIT: Duration = Duration::from_secs(3);
 pub struct HttpProbe<C = PlainClient> {
     policy: UrlPolicy,
     client: C,
-    limit: Duration,
+    timeout: Duration,
 }
 
 impl HttpProbe {
-    /// Probes with a client of its own, which speaks HTTP/1.1 without TLS and connects as `policy` allows.
+    /// Creates a probe with a client of its own, which speaks HTTP/1.1 without TLS and connects as
+    /// `policy` allows.
     ///
-    /// Versions at `https` URLs are not healthy to it: they need a client of the host's own, see
-    /// [`with_client`](Self::with_client).
+    /// It finds versions at `https` URLs unhealthy. For those, see
+    /// [`with_client`](Self::with_client). See [`HttpProbe`] for an example.
     pub fn new(policy: UrlPolicy) -> Self {
         Self::with_client(policy, PlainClient::new(policy))
     }
 }
 
 impl<C> HttpProbe<C> {
-    /// Probes with `client`: for `https`. It is a client for empty bodies, which may share the connector of yours.
+    /// Creates a probe that sends its requests by `client`, for `https`.
     ///
-    /// The client must not follow redirects. It should connect through [`UrlPolicy::connector`] below its TLS
-    /// ([`GuardedConnector::allow_https`](super::GuardedConnector::allow_https)), since only there is known what a name
-    /// resolves to.
+    /// The client takes empty bodies, and may share a connector with the one that sends traffic. It
+    /// must not follow redirects. It should connect by [`UrlPolicy::connector`] below its TLS (see
+    /// [`GuardedConnector::allow_https`](super::GuardedConnector::allow_https)): only the connector
+    /// knows the addresses of a name.
     ///
     /// ```
     /// use hyper_util::client::legacy::Client;
     /// use hyper_util::rt::TokioExecutor;
     /// use tower_canary::probe::{HttpProbe, UrlPolicy};
     ///
-    /// // Where TLS is wanted, wrap the connector, as hyper-rustls does with `HttpsConnectorBuilder::wrap_connector`.
+    /// // For TLS, wrap the connector: in hyper-rustls by `HttpsConnectorBuilder::wrap_connector`.
     /// let policy = UrlPolicy::new();
     /// let client = Client::builder(TokioExecutor::new())
     ///     .build::<_, http_body_util::Empty<bytes::Bytes>>(policy.connector().allow_https());
     /// let probe = HttpProbe::with_client(policy, client);
     /// ```
     pub const fn with_client(policy: UrlPolicy, client: C) -> Self {
-        Self { policy, client, limit: TIME_LIMIT }
+        Self { policy, client, timeout: TIMEOUT }
     }
 
-    /// Waits for `limit` instead of 3 seconds, for the whole probe.
+    /// Sets the maximum time of a whole probe, from connecting to the response head. Default: 3 seconds.
     ///
     /// ```
     /// use std::time::Duration;
@@ -87,8 +105,8 @@ impl<C> HttpProbe<C> {
     ///
     /// let probe = HttpProbe::new(UrlPolicy::new()).with_timeout(Duration::from_millis(500));
     /// ```
-    pub fn with_timeout(mut self, limit: Duration) -> Self {
-        self.limit = limit;
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
         self
     }
 }
@@ -97,7 +115,7 @@ impl<C> HttpProbe<C> {
 impl<C, B> VersionCheck for HttpProbe<C>
 where
     C: Service<Request<Empty<Bytes>>, Response = Response<B>> + Clone + Send + Sync + 'static,
-    C::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    C::Error: Into<BoxError>,
     C::Future: Send,
 {
     fn admit(&self, backend: &Backend) -> Result<(), UrlRefused> {
@@ -109,14 +127,15 @@ where
         version: &Version,
         health_path: Option<&HealthPath>,
     ) -> Result<Option<Healthy>, Unhealthy> {
-        let unreachable = |cause: &str| Unhealthy::Unreachable(cause.to_owned());
-        self.policy.check_host(version.backend().authority().host()).map_err(unreachable)?;
-        let uri = target(version.backend(), health_path).ok_or_else(|| unreachable("its URL is too long"))?;
-        let asked = Instant::now();
-        let answer = tokio::time::timeout(self.limit, ask(self.client.clone(), uri)).await;
-        let status = answer.map_err(|_| Unhealthy::TimedOut(self.limit))??;
+        let backend = version.backend();
+        self.policy.check_host(backend.authority().host()).map_err(unreachable)?;
+        let uri = target(backend, health_path).ok_or_else(|| unreachable("its URL is too long"))?;
+        let started = Instant::now();
+        let status = tokio::time::timeout(self.timeout, get_status(self.client.clone(), uri))
+            .await
+            .map_err(|_| Unhealthy::TimedOut(self.timeout))??;
         if is_healthy(status, health_path) {
-            Ok(Some(Healthy { status: status.as_u16(), took: asked.elapsed() }))
+            Ok(Some(Healthy { status: status.as_u16(), took: started.elapsed() }))
         } else {
             Err(Unhealthy::Status(status.as_u16()))
         }
@@ -127,41 +146,53 @@ impl<C> fmt::Debug for HttpProbe<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpProbe")
             .field("policy", &self.policy)
-            .field("limit", &self.limit)
+            .field("timeout", &self.timeout)
             .finish_non_exhaustive()
     }
 }
 
-/// The base URL as it was given, or the health path below it: a base path has no `/` behind, a health path one in front.
+/// Returns the base URL as it was given, or the health path below it. `None` if the result is too long.
+///
+/// A base path never ends with `/`, and a health path always begins with it.
 fn target(backend: &Backend, health_path: Option<&HealthPath>) -> Option<Uri> {
     let Some(path) = health_path else { return backend.as_str().parse().ok() };
     let below_base = format!("{}{}", backend.base_path(), path.as_str());
-    let (scheme, authority) = (backend.scheme().clone(), backend.authority().clone());
-    Uri::builder().scheme(scheme).authority(authority).path_and_query(below_base).build().ok()
+    Uri::builder()
+        .scheme(backend.scheme().clone())
+        .authority(backend.authority().clone())
+        .path_and_query(below_base)
+        .build()
+        .ok()
 }
 
-async fn ask<C, B>(mut client: C, uri: Uri) -> Result<StatusCode, Unhealthy>
+fn unreachable(cause: &str) -> Unhealthy {
+    Unhealthy::Unreachable(cause.to_owned())
+}
+
+/// Sends the probe and returns the status of the response.
+async fn get_status<C, B>(mut client: C, uri: Uri) -> Result<StatusCode, Unhealthy>
 where
     C: Service<Request<Empty<Bytes>>, Response = Response<B>>,
-    C::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    C::Error: Into<BoxError>,
 {
-    let failed = |error: C::Error| {
-        let error = error.into();
-        tracing::debug!(error = &*error as &dyn std::error::Error, "a probe failed");
-        Unhealthy::Unreachable(cause::short(&*error))
-    };
     let mut request = Request::new(Empty::new());
     *request.uri_mut() = uri;
-    let name = http::HeaderValue::from_static(concat!("tower-canary/", env!("CARGO_PKG_VERSION")));
-    request.headers_mut().insert(USER_AGENT, name);
-    std::future::poll_fn(|cx| client.poll_ready(cx)).await.map_err(failed)?;
+    request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(PRODUCT));
+    poll_fn(|cx| client.poll_ready(cx)).await.map_err(failed)?;
     Ok(client.call(request).await.map_err(failed)?.status())
+}
+
+/// Logs an error of the client, and keeps a summary of it.
+fn failed(error: impl Into<BoxError>) -> Unhealthy {
+    let error = error.into();
+    tracing::debug!(error = &*error as &dyn Error, "a probe failed");
+    Unhealthy::Unreachable(cause::summarize(&*error))
 }
 
 fn is_healthy(status: StatusCode, health_path: Option<&HealthPath>) -> bool {
     match health_path {
         Some(_) => status.is_success(),
-        // One that switches protocols unasked answers no request.
+        // A 1xx is no final response. A backend that switches protocols serves no plain request.
         None => !status.is_informational() && status.as_u16() < 500,
     }
 }

@@ -1,20 +1,24 @@
-//! Probing versions over HTTP, and which addresses may be reached at all.
+//! Health probes over HTTP, and a policy for the addresses that may be reached at all.
 //!
-//! Whoever may register a version makes the gateway connect to an address of their choosing. [`UrlPolicy`] says which
-//! addresses these may be. It is asked twice: when a URL is registered, and when a connection is made, since a name
-//! may resolve to another address by then.
+//! Anybody who may register a version chooses an address that the gateway then connects to. That is
+//! the classic way to server-side request forgery: a URL of a metadata service would hand out the
+//! credentials of the machine. [`UrlPolicy`] restricts the addresses. It is applied twice: when a
+//! URL is registered, and when a connection is made, since a name may resolve to another address by
+//! then.
 //!
-//! | | |
+//! | address | allowed |
 //! | --- | --- |
-//! | allowed | public addresses, private ranges (that is where backends live), any name that is not denied |
-//! | only with [`allow_loopback`](UrlPolicy::allow_loopback) | `127.0.0.0/8`, `::1`, `localhost` and names below it |
-//! | denied always | link-local, metadata addresses and names, unspecified, multicast, broadcast |
+//! | public, private ranges, other names | yes |
+//! | `127.0.0.0/8`, `::1`, `localhost` and names below it | with [`allow_loopback`](UrlPolicy::allow_loopback) |
+//! | link-local, metadata services and their names | never |
+//! | unspecified, multicast, broadcast | never |
 //!
-//! Every spelling is judged by the address it stands for: `0x7f000001`, `2130706433`, `0177.0.0.1`, `127.1`, and IPv4
-//! addresses inside IPv6 ones (mapped, compatible, translated, NAT64, 6to4).
+//! The spelling does not matter: `0x7f000001`, `2130706433`, `0177.0.0.1` and `127.1` are all
+//! loopback. An IPv6 address that contains an IPv4 address (mapped, compatible, translated, NAT64,
+//! 6to4) is judged by that one.
 //!
-//! [`HttpProbe`] is the [`VersionCheck`](crate::deployments::VersionCheck) of a gateway: it refuses URLs by the policy and
-//! asks a version whether it is healthy before it gets traffic.
+//! [`HttpProbe`] is the [`VersionCheck`](crate::deployments::VersionCheck) of a gateway: it refuses
+//! URLs by the policy, and checks that a version is healthy before it gets traffic.
 //!
 //! # Example
 //!
@@ -29,7 +33,7 @@
 //! # Ok::<(), tower_canary::routing::InvalidBackend>(())
 //! ```
 //!
-//! A gateway's own client should connect by the same policy:
+//! The client that sends traffic should connect by the same policy:
 //!
 //! ```
 //! use hyper_util::client::legacy::Client;

@@ -1,25 +1,27 @@
-//! Which URLs may be registered and reached.
+//! The policy for URLs that may be registered and reached.
 
 use std::net::IpAddr;
 
 use url::Host;
 
-use super::address::Place;
-use super::connector::GuardedConnector;
+use super::address::AddressKind;
 use crate::deployments::UrlRefused;
 use crate::routing::Backend;
 
-/// Which addresses a gateway may be told to reach.
+/// A policy for the addresses that a gateway may connect to.
 ///
-/// Private ranges are allowed, loopback only after [`allow_loopback`](Self::allow_loopback), and metadata services and
-/// other link-local addresses never, in no spelling. The [module](super) has the whole list.
+/// Private ranges are allowed, since backends live there. Loopback is allowed only after
+/// [`allow_loopback`](Self::allow_loopback). Metadata services and other link-local addresses are
+/// always denied, in every spelling. The [module docs](super) have the whole list.
 ///
 /// ```
 /// use tower_canary::probe::UrlPolicy;
 ///
-/// let (here, metadata) = ("http://2130706433:8080".parse()?, "http://metadata.google.internal.".parse()?);
-/// assert!(UrlPolicy::new().check(&here).is_err());
-/// assert!(UrlPolicy::new().allow_loopback().check(&here).is_ok());
+/// let loopback = "http://2130706433:8080".parse()?; // 127.0.0.1
+/// assert!(UrlPolicy::new().check(&loopback).is_err());
+/// assert!(UrlPolicy::new().allow_loopback().check(&loopback).is_ok());
+///
+/// let metadata = "http://metadata.google.internal.".parse()?;
 /// assert!(UrlPolicy::new().allow_loopback().check(&metadata).is_err());
 /// # Ok::<(), tower_canary::routing::InvalidBackend>(())
 /// ```
@@ -29,53 +31,54 @@ pub struct UrlPolicy {
 }
 
 impl UrlPolicy {
-    /// Loopback addresses are refused.
+    /// Creates the default policy, which denies loopback addresses.
     #[must_use]
     pub const fn new() -> Self {
         Self { loopback: false }
     }
 
-    /// Allows this machine: for development, tests, and backends beside their gateway.
+    /// Allows loopback addresses: for development, for tests, and for backends on the same machine.
+    ///
+    /// See [`UrlPolicy`] for an example.
     #[must_use]
     pub const fn allow_loopback(self) -> Self {
         Self { loopback: true }
     }
 
-    /// Whether `backend` may be the URL of a version. A name is judged as a name: it is not resolved here.
+    /// Checks whether `backend` may be the URL of a version.
+    ///
+    /// A name is compared with known names and not resolved: the
+    /// [connector](UrlPolicy::connector) checks its addresses later. See [`UrlPolicy`] for an
+    /// example.
     ///
     /// # Errors
     ///
-    /// Why not.
+    /// Returns [`UrlRefused`] with the reason if the policy denies the host.
     pub fn check(&self, backend: &Backend) -> Result<(), UrlRefused> {
         self.check_host(backend.authority().host()).map_err(UrlRefused::new)
     }
 
-    /// A connector that refuses, at the moment of connecting, what the policy denies: as an address in the URL, and as
-    /// what a name resolves to.
-    pub fn connector(&self) -> GuardedConnector {
-        GuardedConnector::new(*self)
-    }
-
-    /// Judges the host of a URL as a browser would read it, which is how it would be reached.
+    /// Checks the host of a URL as the URL standard reads it, which is how clients would reach it.
     pub(super) fn check_host(self, host: &str) -> Result<(), &'static str> {
         self.judge(match Host::parse(host) {
-            Ok(Host::Domain(name)) => Place::of_name(&name),
-            Ok(Host::Ipv4(address)) => Place::of(address.into()),
-            Ok(Host::Ipv6(address)) => Place::of(address.into()),
-            Err(_) => Place::Denied("its host is neither a name nor an address"),
+            Ok(Host::Domain(name)) => AddressKind::from_name(&name),
+            Ok(Host::Ipv4(address)) => AddressKind::from_address(address.into()),
+            Ok(Host::Ipv6(address)) => AddressKind::from_address(address.into()),
+            Err(_) => AddressKind::Denied("its host is neither a name nor an address"),
         })
     }
 
+    /// Checks an address that a name resolved to.
     pub(super) fn check_address(self, address: IpAddr) -> Result<(), &'static str> {
-        self.judge(Place::of(address))
+        self.judge(AddressKind::from_address(address))
     }
 
-    const fn judge(self, place: Place) -> Result<(), &'static str> {
-        match place {
-            Place::Ordinary => Ok(()),
-            Place::Loopback if self.loopback => Ok(()),
-            Place::Loopback => Err("it is a loopback address, which this gateway does not allow"),
-            Place::Denied(why) => Err(why),
+    const fn judge(self, kind: AddressKind) -> Result<(), &'static str> {
+        match kind {
+            AddressKind::Ordinary => Ok(()),
+            AddressKind::Loopback if self.loopback => Ok(()),
+            AddressKind::Loopback => Err("it is a loopback address, which this gateway does not allow"),
+            AddressKind::Denied(reason) => Err(reason),
         }
     }
 }

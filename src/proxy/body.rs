@@ -1,90 +1,63 @@
-//! The body of a request on its way to a backend, and how far it has come.
+//! The body of a request on its way to a backend.
 
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
-use bytes::Buf;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
+use sync_wrapper::SyncWrapper;
 use thiserror::Error;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::Sleep;
 
-use super::headers::trailers_to_backend;
+use super::hop_by_hop::clean_request_trailers;
+use super::progress::Progress;
 use crate::common::error::BoxError;
-use crate::traffic::{Outcome, Verdict};
 
 pin_project! {
-    /// The body of a request that a [`Proxy`](super::Proxy) sends on: the client's own, frame by frame with its trailers.
+    /// The request body that a [`Proxy`](super::Proxy) gives to its client.
     ///
-    /// It notes when it last moved, so that the time limit for an answer spares a long upload, and fails where its client
-    /// owes the rest for as long. Trailers lose what has no meaning there, or would say who asked.
+    /// It passes on the frames of the server's body `B`, with its trailers. Trailers lose the
+    /// fields that are not allowed there, and those that describe the client. The body fails if
+    /// its client stalls it for longer than the
+    /// [response timeout](super::Proxy::with_response_timeout).
+    ///
+    /// It is [`Sync`] whether or not `B` is, so clients that require it can take it, such as
+    /// reqwest by `reqwest::Body::wrap`: see [reqwest](super#reqwest).
     #[derive(Debug)]
     pub struct RequestBody<B> {
+        // `SyncWrapper` gives no access to `B` by `&self`, so the two values that `Body` returns by
+        // `&self` are copied after each frame.
         #[pin]
-        body: B,
+        body: SyncWrapper<B>,
+        is_end_stream: bool,
+        size_hint: SizeHint,
         progress: Progress,
-        // Made when the client is waited for first: most bodies are there at once.
+        // Created when the body first waits for its client: most bodies are complete before that.
         sleep: Option<Pin<Box<Sleep>>>,
     }
 }
 
-/// The client has not sent the rest of its body for too long.
+/// The client did not send the rest of its body in time.
 #[derive(Debug, Error)]
 #[error("the client did not send the rest of the body in time")]
 struct Stalled(());
 
-/// What a body must bring to have moved: one that trickles holds a connection of the backend for nothing. The messages of
-/// a gRPC stream may be few and small.
-const STEP: usize = 16 * 1024;
-const GRPC_STEP: usize = 1;
-
-/// What an answer may take where there is no such time: what tokio takes for forever.
-const FOREVER: Duration = Duration::from_hours(24 * 365 * 30);
-
-/// When a request last moved: when it came, or when its body did by a step or ended.
-#[derive(Clone, Debug)]
-pub(super) struct Progress {
-    came: Instant,
-    /// `None` for a request without a body.
-    body: Option<Arc<BodyProgress>>,
-    step: usize,
-    limit: Duration,
-    verdict: Verdict,
-}
-
-#[derive(Debug, Default)]
-struct BodyProgress {
-    /// Milliseconds from when the request came.
-    moved: AtomicU64,
-    /// Bytes since then.
-    bytes: AtomicUsize,
-    /// The backend would take more, and the client has not sent it.
-    awaited: AtomicBool,
-    /// The client broke off, or sent what is no body.
-    broken: AtomicBool,
-    /// The head of the answer came.
-    answered: AtomicBool,
-}
-
-// === impl RequestBody ===
-
 impl<B> RequestBody<B> {
-    /// The client's body.
+    /// Returns the server's body.
     pub fn into_inner(self) -> B {
-        self.body
+        self.body.into_inner()
     }
 }
 
 impl<B: Body> RequestBody<B> {
-    pub(super) fn new(body: B, grpc: bool, limit: Duration) -> (Self, Progress) {
-        let noted = (!body.is_end_stream()).then(Arc::default);
-        let step = if grpc { GRPC_STEP } else { STEP };
-        let progress =
-            Progress { came: Instant::now(), body: noted, step, limit, verdict: Verdict::default() };
-        (Self { body, progress: progress.clone(), sleep: None }, progress)
+    pub(super) fn new(body: B, progress: Progress) -> Self {
+        Self {
+            is_end_stream: body.is_end_stream(),
+            size_hint: body.size_hint(),
+            body: SyncWrapper::new(body),
+            progress,
+            sleep: None,
+        }
     }
 }
 
@@ -100,109 +73,43 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
         let this = self.project();
-        let Poll::Ready(mut frame) = this.body.poll_frame(cx) else {
-            this.progress.awaits(true);
+        let mut body = this.body.get_pin_mut();
+        let Poll::Ready(mut frame) = body.as_mut().poll_frame(cx) else {
+            this.progress.record_wait();
             ready!(this.progress.poll_stalled(this.sleep, cx));
             return Poll::Ready(Some(Err(Stalled(()).into())));
         };
-        this.progress.note(frame.as_ref());
+        *this.is_end_stream = body.is_end_stream();
+        *this.size_hint = body.size_hint();
+        this.progress.record_frame(frame.as_ref());
         if let Some(Ok(frame)) = &mut frame
             && let Some(trailers) = frame.trailers_mut()
         {
-            trailers_to_backend(trailers);
+            clean_request_trailers(trailers);
         }
         Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.is_end_stream
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.size_hint
     }
 }
 
-// === impl Progress ===
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
 
-impl Progress {
-    /// Until when a request that does not move any more may wait.
-    pub(super) fn deadline(&self) -> Instant {
-        let moved = self.body.as_ref().map_or(0, |body| body.moved.load(Ordering::Relaxed));
-        let last = self.came + Duration::from_millis(moved);
-        last.checked_add(self.limit).unwrap_or_else(|| last + FOREVER)
-    }
+    use super::RequestBody;
 
-    /// Waits until the request has not moved for as long as it may.
-    pub(super) fn poll_expired(&self, mut sleep: Pin<&mut Sleep>, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            ready!(sleep.as_mut().poll(cx));
-            let deadline = self.deadline();
-            if deadline <= sleep.deadline() {
-                return Poll::Ready(());
-            }
-            sleep.as_mut().reset(deadline);
-        }
-    }
-
-    /// The same of its body alone. A gRPC stream may rest once it is answered: its client may have no more to say for hours.
-    fn poll_stalled(&self, sleep: &mut Option<Pin<Box<Sleep>>>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.step == GRPC_STEP && self.is_answered() {
-            return Poll::Pending;
-        }
-        let sleep = sleep.get_or_insert_with(|| Box::pin(sleep_until(self.deadline())));
-        ready!(self.poll_expired(sleep.as_mut(), cx));
-        self.verdict.is(Outcome::Cancelled);
-        Poll::Ready(())
-    }
-
-    /// The head of the answer came.
-    pub(super) fn note_answer(&self) {
-        if let Some(body) = &self.body {
-            body.answered.store(true, Ordering::Relaxed);
-        }
-    }
-
-    fn is_answered(&self) -> bool {
-        self.body.as_ref().is_some_and(|body| body.answered.load(Ordering::Relaxed))
-    }
-
-    /// For the layer beneath: what becomes of the request.
-    pub(super) const fn verdict(&self) -> &Verdict {
-        &self.verdict
-    }
-
-    /// Whether the client is to blame when the request fails.
-    pub(super) fn is_broken(&self) -> bool {
-        self.body.as_ref().is_some_and(|body| body.broken.load(Ordering::Relaxed))
-    }
-
-    /// Whether the client owes the rest of its body.
-    pub(super) fn is_awaited(&self) -> bool {
-        self.body.as_ref().is_some_and(|body| body.awaited.load(Ordering::Relaxed))
-    }
-
-    fn awaits(&self, awaited: bool) {
-        if let Some(body) = &self.body {
-            body.awaited.store(awaited, Ordering::Relaxed);
-        }
-    }
-
-    fn note<D: Buf, E>(&self, frame: Option<&Result<Frame<D>, E>>) {
-        let Some(body) = &self.body else { return };
-        self.awaits(false);
-        let is_broken = matches!(frame, Some(Err(_)));
-        let data = frame.and_then(|frame| frame.as_ref().ok()?.data_ref());
-        let brought = data.map_or(self.step, Buf::remaining);
-        if body.bytes.fetch_add(brought, Ordering::Relaxed) + brought < self.step {
-            return;
-        }
-        body.bytes.store(0, Ordering::Relaxed);
-        let elapsed = u64::try_from(self.came.elapsed().as_millis()).unwrap_or(u64::MAX);
-        body.moved.store(elapsed, Ordering::Relaxed);
-        body.broken.store(is_broken, Ordering::Relaxed);
-        if is_broken {
-            self.verdict.is(Outcome::Cancelled);
-        }
+    #[test]
+    fn request_body_is_always_sync() {
+        fn assert_sync<T: Sync>() {}
+        // A cell is `Send` but not `Sync`, like `axum::body::Body`.
+        assert_sync::<RequestBody<Cell<()>>>();
+        assert_sync::<RequestBody<axum::body::Body>>();
     }
 }

@@ -13,9 +13,11 @@ use http::{Response, StatusCode, Version};
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::body::Progress;
-use super::headers::{Found, is_framed_clearly, settle_length, strip_hop_by_hop, trailers_to_client};
+use super::framing::{has_supported_coding, merge_content_lengths};
+use super::hop_by_hop::{clean_response_trailers, strip_hop_by_hop};
 use super::problems;
+use super::progress::Progress;
+use super::scan::HeaderScan;
 use super::settings::Settings;
 use super::upgrade::Handshake;
 use crate::common::problem::Problem;
@@ -23,13 +25,17 @@ use crate::layer::ResponseBody;
 use crate::traffic::Outcome;
 
 pin_project! {
-    /// The response to come of [`Proxy`](super::Proxy). Not boxed.
+    /// The response future of [`Proxy`](super::Proxy). It is not boxed.
+    ///
+    /// It resolves when the response head is there, or when the
+    /// [response timeout](super::Proxy::with_response_timeout) has passed. Dropping it cancels the
+    /// request.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<F> {
         #[pin]
         kind: Kind<F>,
-        grpc: bool,
+        is_grpc: bool,
     }
 }
 
@@ -37,27 +43,29 @@ pin_project! {
     #[project = KindProj]
     #[derive(Debug)]
     enum Kind<F> {
-        Sent { #[pin] answer: F, #[pin] sleep: Sleep, sent: Sent },
-        Refused { problem: &'static Problem },
+        Sent { #[pin] response: F, #[pin] sleep: Sleep, sent: Sent },
+        Rejected { problem: &'static Problem },
     }
 }
 
-/// A request that was sent on.
+/// A request that the client has taken.
 pub(super) struct Sent {
     pub(super) progress: Progress,
     pub(super) settings: Arc<Settings>,
-    /// The upgrade that it asks for. Boxed, since few do.
+    /// The upgrade that it asks for. Boxed because few requests have one.
     pub(super) handshake: Option<Box<Handshake>>,
 }
 
 impl<F> ResponseFuture<F> {
-    pub(super) fn sent(answer: F, sent: Sent, grpc: bool) -> Self {
+    /// Waits for `response` until the request's deadline.
+    pub(super) fn sent(response: F, sent: Sent, is_grpc: bool) -> Self {
         let sleep = sleep_until(sent.progress.deadline());
-        Self { kind: Kind::Sent { answer, sleep, sent }, grpc }
+        Self { kind: Kind::Sent { response, sleep, sent }, is_grpc }
     }
 
-    pub(super) const fn refused(problem: &'static Problem, grpc: bool) -> Self {
-        Self { kind: Kind::Refused { problem }, grpc }
+    /// Responds with `problem`.
+    pub(super) const fn rejected(problem: &'static Problem, is_grpc: bool) -> Self {
+        Self { kind: Kind::Rejected { problem }, is_grpc }
     }
 }
 
@@ -70,97 +78,113 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let answer = match this.kind.project() {
-            KindProj::Refused { problem } => Err(*problem),
-            KindProj::Sent { answer, sleep, sent } => match answer.poll(cx) {
-                Poll::Ready(answer) => sent.judge(answer),
+        let result = match this.kind.project() {
+            KindProj::Rejected { problem } => Err(*problem),
+            KindProj::Sent { response, sleep, sent } => match response.poll(cx) {
+                Poll::Ready(result) => sent.finish(result),
                 Poll::Pending => {
                     ready!(sent.progress.poll_expired(sleep, cx));
-                    Err(sent.expired())
+                    Err(sent.expire())
                 }
             },
         };
         Poll::Ready(Ok(
-            answer.unwrap_or_else(|problem| problem.response(*this.grpc).map(ResponseBody::from_bytes))
+            result.unwrap_or_else(|problem| problem.response(*this.is_grpc).map(ResponseBody::from_bytes))
         ))
     }
 }
 
 impl Sent {
-    /// What to answer a request that has not moved for too long, by whose fault it is.
-    fn expired(&self) -> &'static Problem {
-        if self.progress.is_awaited() {
-            self.progress.verdict().is(Outcome::Cancelled);
-            problems::REQUEST_TIMEOUT
-        } else {
-            self.settings.complaints.tell("a backend did not answer in time", None);
-            self.progress.verdict().is(Outcome::Error);
-            problems::GATEWAY_TIMEOUT
-        }
-    }
-
-    /// What to answer where the backend's answer is `what` it may not be.
-    fn refused(&self, what: &'static str) -> &'static Problem {
-        self.settings.complaints.tell(what, None);
-        self.progress.verdict().is(Outcome::Error);
-        problems::BAD_GATEWAY
-    }
-
-    /// Makes a backend's answer one for the client.
-    fn judge<R, E>(
+    /// Turns the client's result into the response, or into the problem to respond with.
+    fn finish<R, E>(
         &mut self,
-        answer: Result<Response<R>, E>,
+        result: Result<Response<R>, E>,
     ) -> Result<Response<ResponseBody<R>>, &'static Problem>
     where
         E: Into<Box<dyn Error + Send + Sync>>,
     {
-        match answer {
-            Ok(response) => {
-                self.progress.note_answer();
-                let handshake = self.handshake.take();
-                to_client(response, handshake, |what| self.refused(what))
-            }
-            Err(_) if self.progress.is_broken() => Err(problems::MALFORMED_BODY),
-            Err(_) if self.progress.deadline() <= Instant::now() && self.progress.is_awaited() => {
-                Err(self.expired())
-            }
-            Err(error) => Err(self.settings.no_answer(&*error.into())),
+        match result {
+            Ok(response) => self.accept(response),
+            // The order matters. A body that broke off makes the client fail as well, and so does
+            // one that stalled until the deadline: neither is the backend's fault.
+            Err(_) if self.progress.has_failed_body() => Err(problems::MALFORMED_BODY),
+            Err(_) if self.has_stalled_body() => Err(self.expire()),
+            Err(error) => Err(self.settings.client_failed(&*error.into())),
         }
+    }
+
+    /// Makes the backend's response one for the client.
+    fn accept<R>(
+        &mut self,
+        mut response: Response<R>,
+    ) -> Result<Response<ResponseBody<R>>, &'static Problem> {
+        self.progress.record_response();
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            self.complete_upgrade(&mut response)?;
+        } else {
+            clean(&mut response).map_err(|message| self.reject(message))?;
+        }
+        // The version is a property of the connection to the backend. The server sets its own.
+        *response.version_mut() = Version::HTTP_11;
+        Ok(response.map(|body| ResponseBody::upstream(body, None).with_trailers(clean_response_trailers)))
+    }
+
+    fn complete_upgrade<R>(&mut self, response: &mut Response<R>) -> Result<(), &'static Problem> {
+        match self.handshake.take().filter(|handshake| handshake.is_accepted_by(response)) {
+            Some(handshake) => {
+                handshake.complete(response);
+                Ok(())
+            }
+            None => Err(self.reject("a backend switched to a protocol that was not requested")),
+        }
+    }
+
+    fn has_stalled_body(&self) -> bool {
+        self.progress.waits_for_client() && self.progress.deadline() <= Instant::now()
+    }
+
+    /// Returns the problem of a request that timed out, by whose fault it is.
+    fn expire(&self) -> &'static Problem {
+        if self.progress.waits_for_client() {
+            self.progress.set_outcome(Outcome::Cancelled);
+            return problems::REQUEST_TIMEOUT;
+        }
+        self.settings.failure_log.log_failure("a backend did not respond in time", None);
+        self.progress.set_outcome(Outcome::Error);
+        problems::GATEWAY_TIMEOUT
+    }
+
+    /// Returns the problem of a response that must not be forwarded, and logs the reason.
+    fn reject(&self, message: &'static str) -> &'static Problem {
+        self.settings.failure_log.log_failure(message, None);
+        self.progress.set_outcome(Outcome::Error);
+        problems::BAD_GATEWAY
     }
 }
 
-/// The answer for the client. `refused` is told what it is that may not be passed on, before the answer is given up.
-fn to_client<R>(
-    mut response: Response<R>,
-    handshake: Option<Box<Handshake>>,
-    refused: impl Fn(&'static str) -> &'static Problem,
-) -> Result<Response<ResponseBody<R>>, &'static Problem> {
-    let found = Found::among(response.headers());
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        let asked = handshake.filter(|asked| asked.is_answered_by(&response));
-        let foreign = || refused("a backend switched to a protocol that was not asked for");
-        asked.ok_or_else(foreign)?.complete(&mut response);
-    } else if !settle_length(response.headers_mut(), found) {
-        return Err(refused("a backend answered with lengths that differ, or with none that is a number"));
-    } else if is_framed_clearly(response.headers(), found) {
-        strip_hop_by_hop(response.headers_mut(), found);
-        if response.status() == StatusCode::NO_CONTENT {
-            response.headers_mut().remove(CONTENT_LENGTH);
-        }
-    } else {
-        return Err(refused("a backend answered in a transfer coding other than chunked"));
+/// Removes the fields that end at the proxy. The error says why the response must not be forwarded.
+fn clean<R>(response: &mut Response<R>) -> Result<(), &'static str> {
+    let is_empty = response.status() == StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    let scan = HeaderScan::new(headers);
+    if !merge_content_lengths(headers, scan) {
+        return Err("a backend sent several content lengths, or one that is not a number");
     }
-    // The backend's version is for the backend's connection.
-    *response.version_mut() = Version::HTTP_11;
-    Ok(response.map(|body| ResponseBody::upstream(body, None).with_trailers(trailers_to_client)))
+    if !has_supported_coding(headers, scan) {
+        return Err("a backend used a transfer coding other than chunked");
+    }
+    strip_hop_by_hop(headers, scan);
+    if is_empty {
+        headers.remove(CONTENT_LENGTH);
+    }
+    Ok(())
 }
 
 impl fmt::Debug for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { progress, handshake, .. } = self;
         f.debug_struct("Sent")
-            .field("progress", progress)
-            .field("handshake", handshake)
+            .field("progress", &self.progress)
+            .field("handshake", &self.handshake)
             .finish_non_exhaustive()
     }
 }

@@ -1,20 +1,25 @@
 //! HTTP/2 to the backends of gRPC.
 
-use crate::common::grpc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use http::header::HOST;
 use http::{HeaderMap, Request};
 use tower_service::Service;
 
-/// Sends gRPC by a client for HTTP/2, and everything else by another.
+use crate::common::grpc;
+
+/// Sends gRPC by one client, over HTTP/2, and all other requests by another.
 ///
-/// A client of hyper-util speaks HTTP/1.1 to `http://` backends or, made with `http2_only(true)`, HTTP/2 by prior
-/// knowledge, which is what gRPC needs and few others understand. This takes one of each: below the layer, so that the
-/// version is chosen before, once per stream. gRPC goes without `Host`, whatever the layer's policy: a client makes
-/// `:authority` from the URI. Both clients need the feature `http2` of hyper-util; for clients that come by HTTP/2 without
-/// TLS, so does the server: axum's, or hyper-util's `auto`. A gateway is then
+/// gRPC needs HTTP/2. Without TLS, hyper-util's client uses HTTP/1.1, or HTTP/2 for every request
+/// (`http2_only(true)`), which few other backends understand. So this service takes one client of
+/// each kind. Put it below the layer, so that the version is chosen once per stream:
 /// `Proxy::new(layer.layer(GrpcOverHttp2::new(http1, http2)))`.
+///
+/// - A gRPC request loses its `Host`, whatever the layer's [`HostPolicy`](crate::layer::HostPolicy):
+///   clients make `:authority` from the URI.
+/// - hyper-util needs its feature `http2`. So does the server, axum's or hyper-util's `auto`, for
+///   clients that use HTTP/2 without TLS.
+/// - It is ready when both clients are.
 ///
 /// ```
 /// use hyper_util::client::legacy::{Client, connect::HttpConnector};
@@ -34,13 +39,18 @@ pub struct GrpcOverHttp2<S> {
 }
 
 impl<S> GrpcOverHttp2<S> {
-    /// Sends gRPC by `grpc`, which is to speak HTTP/2.
+    /// Creates a client that sends gRPC by `grpc`, which must use HTTP/2, and the rest by `others`.
+    ///
+    /// See [`GrpcOverHttp2`] for an example.
     pub const fn new(others: S, grpc: S) -> Self {
         Self { others, grpc }
     }
 }
 
-/// Whether a request with these headers is gRPC, which gRPC-Web is not: for a client that tells them apart by itself.
+/// Returns whether these are the headers of a gRPC request or response.
+///
+/// gRPC-Web is not gRPC: it works over HTTP/1.1. For clients that choose a connection by
+/// themselves, instead of by [`GrpcOverHttp2`].
 ///
 /// ```
 /// use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
@@ -55,7 +65,6 @@ pub fn is_grpc(headers: &HeaderMap) -> bool {
     grpc::is_grpc(headers)
 }
 
-/// It is ready when both clients are.
 impl<S, B> Service<Request<B>> for GrpcOverHttp2<S>
 where
     S: Service<Request<B>>,
@@ -65,13 +74,15 @@ where
     type Future = S::Future;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        let (others, grpc) = (self.others.poll_ready(cx)?, self.grpc.poll_ready(cx)?);
-        if others.is_ready() && grpc.is_ready() { Poll::Ready(Ok(())) } else { Poll::Pending }
+        // Both are polled each time, so that neither waits for the other to become ready.
+        let others = self.others.poll_ready(cx)?;
+        ready!(self.grpc.poll_ready(cx)?);
+        others.map(Ok)
     }
 
     fn call(&mut self, mut request: Request<B>) -> S::Future {
         if is_grpc(request.headers()) {
-            // `:authority` says it, and nothing may contradict it (RFC 9113, 8.3.1).
+            // `:authority` takes its place, and the two must not differ (RFC 9113, 8.3.1).
             request.headers_mut().remove(HOST);
             self.grpc.call(request)
         } else {

@@ -1,8 +1,9 @@
-//! A reverse proxy around a client service: what a gateway does beside choosing a version.
+//! A reverse proxy around a client service: what a gateway does besides choosing a version.
 //!
-//! [`Proxy`] is a service for servers, of axum or hyper, around one that sends requests: a
-//! [`WeightedVersion`](crate::WeightedVersion) around hyper-util's `Client`, most often. It streams bodies both ways,
-//! boxes neither, and never fails: what no backend answers, it answers.
+//! [`Proxy`] is a service for a server, such as axum or hyper, around a service that sends
+//! requests: most often a [`WeightedVersion`](crate::WeightedVersion) around hyper-util's `Client`.
+//! It streams bodies both ways without boxing them. It never fails: when there is no response from
+//! a backend, it responds with a problem document.
 //!
 //! ```
 //! use axum::Router;
@@ -14,7 +15,7 @@
 //!
 //! # fn router() -> Result<Router, Box<dyn std::error::Error>> {
 //! # let handle = RoutingHandle::new();
-//! // The type of its bodies is found out from where the proxy is mounted.
+//! // The type of the client's bodies is inferred from where the proxy is mounted.
 //! let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
 //! let orders = WeightedVersionLayer::new(&handle, Target::service("orders".parse()?)).layer(client);
 //! let app = Router::new().nest_service("/orders", Proxy::new(orders).with_upgrades(TokioExecutor::new()));
@@ -23,71 +24,174 @@
 //! # assert!(router().is_ok());
 //! ```
 //!
-//! For hyper, wrap it in hyper-util's `TowerToHyperService`. Where WebSockets are to pass, serve connections
-//! `with_upgrades`; axum does. It needs tokio's timer.
+//! In hyper, wrap the proxy in hyper-util's `TowerToHyperService`, and serve connections
+//! `with_upgrades` if WebSockets are to pass; axum does both. The proxy needs tokio's timer.
 //!
-//! # What holds on the wire
+//! # Place in a stack
 //!
-//! | of | |
+//! Outermost first: server, trace, authentication, **proxy**, retry, layer, client.
+//!
+//! - **`TimeoutLayer` of your server:** give
+//!   [`with_response_timeout`](Proxy::with_response_timeout) a shorter time. The proxy then
+//!   responds 504 and counts an error of the version. If the outer timeout is the shorter one, it
+//!   drops the request before the proxy can judge it: slow versions count as `abandoned`, like
+//!   clients that hang up, and show no error.
+//! - **Timeout of your client:** an error that a timeout caused is 504 too. Known are an
+//!   [`io::Error`](std::io::Error) of kind `TimedOut`, hyper's timeouts, and the `Elapsed` of tower
+//!   and tokio. For the errors of other clients use
+//!   [`with_timeout_check`](Proxy::with_timeout_check).
+//! - **Redirects:** the client must not follow them, because that would leave the chosen version.
+//!
+//! # reqwest
+//!
+//! reqwest works as the client by the crate `tower-reqwest`. [`RequestBody`] is [`Sync`], as
+//! reqwest's bodies must be, and trailers pass both ways.
+//!
+//! ```
+//! use axum::{Router, body::Body};
+//! use http::Request;
+//! use tower::{Layer, ServiceBuilder};
+//! use tower_canary::proxy::{Proxy, RequestBody};
+//! use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
+//!
+//! # fn router() -> Result<Router, Box<dyn std::error::Error>> {
+//! # let handle = RoutingHandle::new();
+//! let client = reqwest::Client::builder()
+//!     .redirect(reqwest::redirect::Policy::none())
+//!     .no_proxy()
+//!     .connect_timeout(std::time::Duration::from_secs(2))
+//!     .build()?;
+//! let client = ServiceBuilder::new()
+//!     .map_request(|request: Request<RequestBody<Body>>| request.map(reqwest::Body::wrap))
+//!     .layer(tower_reqwest::HttpClientLayer)
+//!     .service(client);
+//! let orders = WeightedVersionLayer::new(&handle, Target::service("orders".parse()?)).layer(client);
+//! let proxy = Proxy::new(orders).with_timeout_check(|error| {
+//!     error.downcast_ref().is_some_and(reqwest::Error::is_timeout)
+//! });
+//! let app = Router::new().fallback_service(proxy);
+//! # Ok(app)
+//! # }
+//! # assert!(router().is_ok());
+//! ```
+//!
+//! With the check, a timeout of reqwest is 504 `gateway-timeout`. A refused connection is 502
+//! `bad-gateway`. `examples/reqwest.rs` is a whole gateway of this kind. What differs from
+//! hyper-util's client:
+//!
+//! - reqwest parses the target as a URL, and so resolves `.` and `..` in paths. A request for
+//!   `/../x` can leave the base path of its version. Reject such paths before the proxy, or use
+//!   hyper-util, which forwards the bytes of the path unchanged.
+//! - The features `gzip`, `brotli`, `zstd` and `deflate` of reqwest decode responses: switch them
+//!   off by `no_gzip()` and so on.
+//! - `timeout` includes the response body, which then breaks off. Prefer
+//!   [`with_response_timeout`](Proxy::with_response_timeout) and `read_timeout`.
+//!
+//! # Behavior on the wire
+//!
+//! | subject | treatment |
 //! | --- | --- |
-//! | hop-by-hop headers | `Connection` and all that it names, `Keep-Alive`, `Proxy-Connection`, `Proxy-Authenticate`, `Proxy-Authorization`, `TE` (but `trailers`), `Transfer-Encoding` and `Upgrade` end here, of requests and of answers. `Trailer` passes, since without it no trailers do |
-//! | the host | several `Host` headers, one that contradicts `:authority` or an absolute target, one with user information, or none (but by HTTP/1.0): 400 `ambiguous-host`. What the backend sees as `Host` is up to the layer |
-//! | headers with `_` | are taken out, of the layer's sight as well: some backends read `_` as `-` |
-//! | framing | a transfer coding other than `chunked`: in a request 501, in an answer 502. Lengths and chunks are hyper's, which refuses what can be read in two ways |
-//! | `Via` | is added to requests; one that has been here before: 508 `loop-detected` |
-//! | `X-Forwarded-For`, `-Host`, `-Proto` | say who asked, for which host, by which protocol. From a [trusted](Proxy::with_trusted_proxies) peer the first is appended to and the others are kept, from others they are overwritten |
-//! | `Forwarded`, `X-Forwarded-Port`, `-Prefix`, `X-Real-IP` | are kept from a trusted peer, taken out from others |
-//! | cookies by HTTP/2 | are joined to one header (RFC 9113, 8.2.3) |
-//! | `Content-Length` | equal ones are made one. Others, and what is no number: 400, of an answer 502. None with 204 |
-//! | trailers | pass both ways, without what ends here as a header and what has no meaning there (RFC 9110, 6.5.1). The layer does not look for keys and overrides in them |
-//! | `HEAD`, 204, 304 | keep their headers and have no body (a 304 by HTTP/1.1 has no length) |
-//! | `Expect: 100-continue` | passes. The client is told to go on as soon as a connection to the backend is ready for its body, whether or not the backend agreed to it |
-//! | 103 and other 1xx answers | end here: hyper's server cannot send them |
-//! | an answer before the end of the upload | reaches the client at once; the rest of the upload goes on being read as long as the backend reads it |
-//! | `CONNECT`, by HTTP/2 with a `:protocol` too (RFC 8441) | 501 `not-implemented` |
-//! | HTTP/2 | of clients as the server has it, to backends as the client has it: [`GrpcOverHttp2`] takes one for each |
+//! | hop-by-hop headers | removed, in both directions |
+//! | ambiguous host | 400 `ambiguous-host` |
+//! | names with `_` | removed from requests |
+//! | transfer coding other than `chunked` | 501 in requests, 502 in responses |
+//! | conflicting `Content-Length` | 400 in requests, 502 in responses |
+//! | loop by `Via` | 508 `loop-detected` |
+//! | `X-Forwarded-*`, `Forwarded`, `X-Real-IP` | replaced, or extended for trusted peers |
+//! | several `Cookie` headers over HTTP/2 | joined (RFC 9113, 8.2.3) |
+//! | trailers | passed in both directions |
+//! | `HEAD`, 204, 304 | headers kept, no body |
+//! | `Expect: 100-continue` | passed |
+//! | 1xx responses except 101 | dropped |
+//! | `CONNECT`, also extended (RFC 8441) | 501 `not-implemented` |
+//!
+//! In detail:
+//!
+//! - **Hop-by-hop headers** are `Connection` and the fields that it lists, `Keep-Alive`,
+//!   `Proxy-Connection`, `Proxy-Authenticate`, `Proxy-Authorization`, `TE` (except `trailers`),
+//!   `Transfer-Encoding` and `Upgrade`. `Trailer` passes, because clients send no trailers without
+//!   it.
+//! - **The host is ambiguous** if there are several `Host` headers, one that contradicts
+//!   `:authority` or an absolute target, one with user information, or none (except over
+//!   HTTP/1.0). Which `Host` the backend sees is up to the layer's
+//!   [`HostPolicy`](crate::layer::HostPolicy).
+//! - **Names with `_`** are removed because some backends read `_` as `-`. The layer does not see
+//!   them either.
+//! - **Lengths:** equal `Content-Length` fields are merged. hyper checks lengths and chunks against
+//!   the body, and refuses what can be read in two ways. A 204 has no length, nor has a 304 over
+//!   HTTP/1.1.
+//! - **Forwarding headers:** the backend gets `X-Forwarded-For`, `X-Forwarded-Host` and
+//!   `X-Forwarded-Proto`. From a [trusted](Proxy::with_trusted_proxies) peer the first is appended
+//!   to and the other two are kept; from others all three are replaced. `Forwarded`,
+//!   `X-Forwarded-Port`, `X-Forwarded-Prefix` and `X-Real-IP` are kept from a trusted peer, and
+//!   removed from others.
+//! - **Trailers** lose hop-by-hop fields and fields that are not allowed there (RFC 9110, 6.5.1).
+//!   The layer does not look for keys and overrides in them.
+//! - **`100 Continue`** is sent to the client as soon as a connection to the backend is ready for
+//!   the body, whether or not the backend has agreed to it.
+//! - **Early hints** and other 1xx responses are dropped because hyper's server cannot send them.
+//! - **An early response**, before the end of the upload, reaches the client immediately. The rest
+//!   of the upload is forwarded while the backend reads it.
+//! - **HTTP/2** is used with clients as the server supports it, and with backends as the client
+//!   supports it. [`GrpcOverHttp2`] takes a client for each.
 //!
 //! # Upgrades
 //!
-//! With [`with_upgrades`](Proxy::with_upgrades), a request by HTTP/1.1 with `Connection: upgrade` and no body asks the
-//! backend for the protocols that it names, except versions of HTTP (`h2c`), which would pass by every rule of the
-//! gateway. Without, or by other requests, the backend is asked for nothing. No byte passes before the backend has
-//! answered 101 with a protocol that it was asked for and, to a WebSocket, the `Sec-WebSocket-Accept` that the key
-//! demands; a 101 of any other kind is answered 502. Any other answer is an ordinary one. Both sides have 5 seconds to
-//! complete the upgrade, then bytes are copied until both have ended, with no limit of time: set TCP keepalive, or end
-//! the future. The version is in flight for as long.
+//! With [`with_upgrades`](Proxy::with_upgrades), an HTTP/1.1 request with `Connection: upgrade` and
+//! no body asks the backend for the protocols that it lists. Versions of HTTP (`h2c`) are left out,
+//! since requests in the tunnel would bypass every rule of the gateway. All other requests reach the
+//! backend without `Upgrade`.
 //!
-//! # Who is asking
+//! - No byte passes before the backend has responded 101 with a requested protocol. For a
+//!   WebSocket it must also send the `Sec-WebSocket-Accept` that matches the key. Any other 101
+//!   becomes 502; any other status is an ordinary response.
+//! - Both sides have 5 seconds to complete the upgrade. Then bytes are copied until both have
+//!   closed, without a time limit: set TCP keepalive, or drop the [`Bridge`].
+//! - The version counts the request as in flight for all of this time.
 //!
-//! The peer is the [`ClientAddress`](crate::layer::ClientAddress) in the request's extensions, which a host may put there,
-//! else axum's `ConnectInfo<SocketAddr>`. Of neither, nothing is said and nobody is trusted. The layer beneath finds a
-//! `ClientAddress` in its place: the peer's, or from the right the first in `X-Forwarded-For` that is not of a trusted
-//! proxy.
+//! # Client address
 //!
-//! # What it answers by itself
+//! The peer is the [`ClientAddress`](crate::layer::ClientAddress) in the request's extensions, which
+//! the application can insert, else axum's `ConnectInfo<SocketAddr>`. If neither is present, no
+//! `X-Forwarded-For` header is added and no peer is trusted.
 //!
-//! Problem documents (RFC 9457); for gRPC, status 200 with a `grpc-status`. Causes are logged, escaped: as
-//! warnings once a second at most, the rest for those who debug.
+//! The proxy replaces the `ClientAddress` for the layer: by the peer's address or, if the peer is
+//! trusted, by the first address in `X-Forwarded-For`, from the right, that is not a trusted
+//! proxy's. [`Affinity::client_address`](crate::layer::Affinity::client_address) uses it.
 //!
-//! | when | status | `type` | gRPC |
+//! # Responses of the proxy
+//!
+//! They are problem documents (RFC 9457). gRPC clients get status 200 with a `grpc-status`. The
+//! cause is logged, escaped, and not sent: as at most one warning per second, and as debug events
+//! otherwise.
+//!
+//! | cause | status | `type` | gRPC |
 //! | --- | --- | --- | --- |
-//! | the host is not clear | 400 | `ambiguous-host` | 3 |
-//! | the body broke off, or is not framed as its head says | 400 | `malformed-body` | 3 |
-//! | the client owed the rest of the body for longer than the [limit](Proxy::with_response_timeout) | 408 | `request-timeout` | 4 |
-//! | `CONNECT`, a foreign transfer coding | 501 | `not-implemented` | 12 |
-//! | the request came back | 508 | `loop-detected` | 13 |
-//! | the client fails, or the backend's answer is none | 502 | `bad-gateway` | 14 |
-//! | no answer within the [limit](Proxy::with_response_timeout), or an error of the client that a time limit caused: an `io::Error` of that kind, hyper's, or the `Elapsed` of tower or tokio | 504 | `gateway-timeout` | 4 |
+//! | ambiguous host | 400 | `ambiguous-host` | 3 |
+//! | malformed request body or length | 400 | `malformed-body` | 3 |
+//! | [timeout](Proxy::with_response_timeout), waiting for the client | 408 | `request-timeout` | 4 |
+//! | `CONNECT`, unsupported transfer coding | 501 | `not-implemented` | 12 |
+//! | failed client, invalid response | 502 | `bad-gateway` | 14 |
+//! | [timeout](Proxy::with_response_timeout), waiting for the backend | 504 | `gateway-timeout` | 4 |
+//! | [timeout](Proxy::with_timeout_check) of the client | 504 | `gateway-timeout` | 4 |
+//! | loop | 508 | `loop-detected` | 13 |
 
 mod body;
-mod complaints;
+mod failure_log;
+mod fields;
+mod forwarding;
+mod framing;
 mod future;
 mod grpc;
-mod headers;
-mod origin;
+mod hop_by_hop;
+mod host;
 mod problems;
+mod progress;
+mod request;
+mod scan;
 mod service;
 mod settings;
+mod timeouts;
 mod upgrade;
 mod via;
 

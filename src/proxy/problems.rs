@@ -1,50 +1,41 @@
-//! What the proxy answers by itself, and why.
+//! The problems that the proxy responds with. The table in the docs of [`proxy`](super) lists them.
 
-use std::io;
-
-use super::complaints::Cause;
-use crate::common::error::chain;
 use crate::common::problem::{Problem, problem};
 
+/// Two readers of the request could see different hosts, or none.
 pub(super) const AMBIGUOUS_HOST: &Problem =
     problem!(BAD_REQUEST 400, grpc 3, "ambiguous-host", "Ambiguous host", "send exactly one host");
 
+/// The lengths of the request contradict each other, or its body ended too early.
 pub(super) const MALFORMED_BODY: &Problem = problem!(
     BAD_REQUEST 400, grpc 3, "malformed-body", "Malformed body",
     "the body broke off or is not framed as its head says"
 );
 
+/// The response timeout expired while the backend waited for the client.
 pub(super) const REQUEST_TIMEOUT: &Problem = problem!(
-    REQUEST_TIMEOUT 408, grpc 4, "request-timeout", "Request timeout", "the body did not come in time"
+    REQUEST_TIMEOUT 408, grpc 4, "request-timeout", "Request timeout", "the body did not arrive in time"
 );
 
+/// The request is valid HTTP, but the proxy does not support it.
 pub(super) const NOT_IMPLEMENTED: &Problem = problem!(
     NOT_IMPLEMENTED 501, grpc 12, "not-implemented", "Not implemented",
-    "neither CONNECT nor transfer codings other than chunked are served"
+    "neither CONNECT nor transfer codings other than chunked are supported"
 );
 
-// Not UNAVAILABLE, which clients try again: the next attempt would come round as well.
+/// The request passed this proxy before.
+// INTERNAL, not UNAVAILABLE: clients retry the latter, and every retry would loop as well.
 pub(super) const LOOP_DETECTED: &Problem = problem!(
     LOOP_DETECTED 508, grpc 13, "loop-detected", "Loop detected", "the request came back to this gateway"
 );
 
+/// The client failed, or its response must not be forwarded.
 pub(super) const BAD_GATEWAY: &Problem = problem!(
-    BAD_GATEWAY 502, grpc 14, "bad-gateway", "Bad gateway", "the backend could not be reached or broke off"
+    BAD_GATEWAY 502, grpc 14, "bad-gateway", "Bad gateway",
+    "the backend could not be reached or its response was not valid"
 );
 
+/// A timeout expired while the proxy waited for the backend.
 pub(super) const GATEWAY_TIMEOUT: &Problem = problem!(
-    GATEWAY_TIMEOUT 504, grpc 4, "gateway-timeout", "Gateway timeout", "the backend did not answer in time"
+    GATEWAY_TIMEOUT 504, grpc 4, "gateway-timeout", "Gateway timeout", "the backend did not respond in time"
 );
-
-/// What a client is told of `error`.
-pub(super) fn no_answer(error: Cause<'_>) -> &'static Problem {
-    if chain(error).any(is_timeout) { GATEWAY_TIMEOUT } else { BAD_GATEWAY }
-}
-
-fn is_timeout(error: Cause<'_>) -> bool {
-    let of_io = |error: &io::Error| error.kind() == io::ErrorKind::TimedOut;
-    error.downcast_ref().is_some_and(of_io)
-        || error.downcast_ref().is_some_and(hyper::Error::is_timeout)
-        || error.is::<tower::timeout::error::Elapsed>()
-        || error.is::<tokio::time::error::Elapsed>()
-}

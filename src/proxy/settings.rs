@@ -1,59 +1,76 @@
-//! What clones of a proxy share.
+//! The settings of a proxy, which its clones share.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::request;
 
-use super::complaints::{Cause, Complaints};
-use super::headers::Found;
-use super::origin::Origin;
-use super::upgrade::{Executing, Handshake};
-use super::{headers, problems};
+use super::failure_log::FailureLog;
+use super::forwarding::Forwarding;
+use super::problems;
+use super::request::{check, strip_for_backend};
+use super::scan::HeaderScan;
+use super::timeouts::{TimeoutCheck, is_timeout};
+use super::upgrade::{Handshake, TunnelExecutor};
 use crate::common::problem::Problem;
 
-/// How long a backend may take to the head of its answer, unless the host says otherwise.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// The default of [`Proxy::with_response_timeout`](super::Proxy::with_response_timeout).
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What clones of a proxy share.
+/// The settings of a proxy, which its clones share.
 #[derive(Clone)]
 pub(super) struct Settings {
     pub(super) response_timeout: Duration,
-    pub(super) origin: Origin,
-    pub(super) upgrades: Option<Arc<Executing>>,
-    pub(super) complaints: Arc<Complaints>,
+    pub(super) forwarding: Forwarding,
+    /// Runs the tunnels of upgrades. `None` forwards upgrades as plain requests.
+    pub(super) upgrades: Option<Arc<TunnelExecutor>>,
+    /// The application's own check for timeouts.
+    pub(super) timeout_check: Option<Arc<TimeoutCheck>>,
+    pub(super) failure_log: Arc<FailureLog>,
 }
 
 impl Settings {
+    /// Creates the defaults.
     pub(super) fn new() -> Self {
-        let complaints = Arc::new(Complaints::new());
-        Self { response_timeout: ANSWER_TIMEOUT, origin: Origin::new(), upgrades: None, complaints }
+        Self {
+            response_timeout: RESPONSE_TIMEOUT,
+            forwarding: Forwarding::new(),
+            upgrades: None,
+            timeout_check: None,
+            failure_log: Arc::new(FailureLog::new()),
+        }
     }
 
-    /// What a client is told where there is no answer because of `error`.
-    pub(super) fn no_answer(&self, error: Cause<'_>) -> &'static Problem {
-        self.complaints.tell("no answer of a backend", Some(error));
-        problems::no_answer(error)
+    /// Logs an error of the client, and returns the problem to respond with: 504 after a timeout, else 502.
+    pub(super) fn client_failed(&self, error: &(dyn Error + 'static)) -> &'static Problem {
+        self.failure_log.log_failure("a request to a backend failed", Some(error));
+        if is_timeout(error, self.timeout_check.as_deref()) {
+            problems::GATEWAY_TIMEOUT
+        } else {
+            problems::BAD_GATEWAY
+        }
     }
 
-    /// Makes a request one for the backend, if it may be sent on.
+    /// Turns a request into the one for the backend, or rejects it. Returns the upgrade it asks for, if any.
     pub(super) fn prepare(
         &self,
         head: &mut request::Parts,
-        found: Found,
+        scan: HeaderScan,
         has_body: bool,
     ) -> Result<Option<Box<Handshake>>, &'static Problem> {
-        headers::check(head, found)?;
-        if found.via {
-            self.origin.check(&head.headers)?;
+        check(head, scan)?;
+        if scan.via {
+            self.forwarding.check_loop(&head.headers)?;
         }
-        let upgrades = self.upgrades.as_ref().filter(|_| !has_body && found.connection);
-        let handshake = upgrades.and_then(|executor| Handshake::of(head, executor));
-        headers::to_backend(head, found);
+        // Before the hop-by-hop fields are removed: they are what asks for an upgrade.
+        let upgrades = self.upgrades.as_ref().filter(|_| !has_body && scan.connection);
+        let handshake = upgrades.and_then(|executor| Handshake::from_request(head, executor));
+        strip_for_backend(head, scan);
         if let Some(handshake) = &handshake {
-            handshake.ask(&mut head.headers);
+            handshake.set_request_headers(&mut head.headers);
         }
-        self.origin.tell(head, found.claims);
+        self.forwarding.set_forwarding_headers(head, scan.forwarding);
         Ok(handshake.map(Box::new))
     }
 }

@@ -19,65 +19,114 @@ use sha1::{Digest, Sha1};
 use tokio::io::copy_bidirectional;
 use tokio::time::timeout;
 
-use super::headers::{Found, elements, names, strip_hop_by_hop};
+use super::fields::{elements, has_element};
+use super::hop_by_hop::strip_hop_by_hop;
+use super::scan::HeaderScan;
 use crate::layer::Tunnel;
 
-/// How long both sides may take to let go of HTTP once they agreed to.
-const UPGRADE_LIMIT: Duration = Duration::from_secs(5);
+/// Maximum time until both connections are free of HTTP, once both sides have agreed.
+const UPGRADE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Runs what bridges tunnels, for the host.
-pub(super) type Executing = dyn Executor<Bridge> + Send + Sync;
+/// What a server appends to the key of a WebSocket before it hashes both (RFC 6455, 1.3).
+const WEBSOCKET_GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// The work of one tunnel, as of a WebSocket: bytes both ways between client and backend until both have ended, or one
-/// has failed. For the executor of [`Proxy::with_upgrades`](super::Proxy::with_upgrades).
+/// Protocols that are versions of HTTP, or would carry one.
+static HTTP_PROTOCOLS: [&str; 3] = ["h2c", "http", "tls"];
+
+/// Runs the tunnels, on behalf of the application.
+pub(super) type TunnelExecutor = dyn Executor<Bridge> + Send + Sync;
+
+/// The future of one tunnel, such as a WebSocket: it copies bytes between client and backend.
 ///
-/// The version that was chosen counts the request as in flight until this has ended. Dropping it closes both connections.
+/// It ends when both sides have closed, or one has failed. The executor that you give to
+/// [`Proxy::with_upgrades`](super::Proxy::with_upgrades) runs it. The version counts the request as
+/// in flight until then. Dropping it closes both connections.
+///
+/// An executor that counts its tunnels:
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicUsize, Ordering};
+///
+/// use hyper::rt::Executor;
+/// use tower_canary::proxy::{Bridge, Proxy};
+///
+/// #[derive(Clone, Default)]
+/// struct Tunnels(Arc<AtomicUsize>);
+///
+/// impl Executor<Bridge> for Tunnels {
+///     fn execute(&self, bridge: Bridge) {
+///         let open = Arc::clone(&self.0);
+///         open.fetch_add(1, Ordering::Relaxed);
+///         tokio::spawn(async move {
+///             bridge.await;
+///             open.fetch_sub(1, Ordering::Relaxed);
+///         });
+///     }
+/// }
+///
+/// # let client = ();
+/// let proxy = Proxy::new(client).with_upgrades(Tunnels::default());
+/// ```
 #[must_use = "futures do nothing unless polled"]
 pub struct Bridge(Pin<Box<dyn Future<Output = ()> + Send>>);
 
 /// An upgrade that a client asks for.
 pub(super) struct Handshake {
+    /// The client's connection, once the server gives it up.
     client: OnUpgrade,
-    /// What it asks for.
+    /// The protocols that it asks for.
     protocols: Vec<String>,
-    /// The answer that shows a WebSocket server to have read the request: `None` where no key was sent.
+    /// The `Sec-WebSocket-Accept` that a server must send. `None` if the client sent no key.
     accept: Option<String>,
-    executor: Arc<Executing>,
+    executor: Arc<TunnelExecutor>,
 }
 
 // === impl Handshake ===
 
 impl Handshake {
-    /// The upgrade that a request without a body asks for, where its server can give up the connection.
-    pub(super) fn of(head: &mut request::Parts, executor: &Arc<Executing>) -> Option<Self> {
-        let asks = head.version == Version::HTTP_11 && names(&head.headers, header::CONNECTION, "upgrade");
-        let protocols = if asks { protocols(&head.headers) } else { Vec::new() };
+    /// Takes the upgrade out of a request without a body. Returns `None` if it asks for none, or if
+    /// the server cannot give up the connection.
+    pub(super) fn from_request(head: &mut request::Parts, executor: &Arc<TunnelExecutor>) -> Option<Self> {
+        if head.version != Version::HTTP_11 || !has_element(&head.headers, header::CONNECTION, "upgrade") {
+            return None;
+        }
+        let protocols = protocols(&head.headers);
         if protocols.is_empty() {
             return None;
         }
-        let accept = key(&head.headers).map(accept);
+        let accept = websocket_key(&head.headers).map(accept);
         let client = head.extensions.remove()?;
         Some(Self { client, protocols, accept, executor: Arc::clone(executor) })
     }
 
-    /// Asks the backend.
-    pub(super) fn ask(&self, headers: &mut HeaderMap) {
-        put_upgrade(headers, &self.protocols.join(", "));
+    /// Asks the backend for the same protocols.
+    pub(super) fn set_request_headers(&self, headers: &mut HeaderMap) {
+        set_upgrade(headers, &self.protocols.join(", "));
     }
 
-    /// Whether the backend agreed to what it was asked for, by a client that can give up the connection.
-    pub(super) fn is_answered_by<B>(&self, response: &Response<B>) -> bool {
-        response.extensions().get::<OnUpgrade>().is_some() && self.is_agreed_to(response.headers())
+    /// Returns whether the backend agreed to a protocol that was requested, and its connection can
+    /// be taken over.
+    pub(super) fn is_accepted_by<B>(&self, response: &Response<B>) -> bool {
+        response.extensions().get::<OnUpgrade>().is_some() && self.agrees_with(response.headers())
     }
 
-    fn is_agreed_to(&self, headers: &HeaderMap) -> bool {
+    fn agrees_with(&self, headers: &HeaderMap) -> bool {
         let chosen = protocols(headers);
-        let asked =
-            |protocol: &String| self.protocols.iter().any(|asked| asked.eq_ignore_ascii_case(protocol));
         let is_websocket = chosen.iter().any(|protocol| protocol.eq_ignore_ascii_case("websocket"));
+        !chosen.is_empty()
+            && chosen.iter().all(|protocol| self.has_requested(protocol))
+            && (!is_websocket || self.is_proven_by(headers))
+    }
+
+    fn has_requested(&self, protocol: &str) -> bool {
+        self.protocols.iter().any(|requested| requested.eq_ignore_ascii_case(protocol))
+    }
+
+    /// Returns whether the backend has read the key, so that it is a WebSocket server.
+    fn is_proven_by(&self, headers: &HeaderMap) -> bool {
         let accepted = headers.get(header::SEC_WEBSOCKET_ACCEPT).map(HeaderValue::as_bytes);
-        let proven = self.accept.is_some() && accepted == self.accept.as_deref().map(str::as_bytes);
-        !chosen.is_empty() && chosen.iter().all(asked) && (!is_websocket || proven)
+        self.accept.is_some() && accepted == self.accept.as_deref().map(str::as_bytes)
     }
 
     /// Gives the tunnel to the executor, and makes `response` the one that opens it.
@@ -85,49 +134,54 @@ impl Handshake {
         let chosen = protocols(response.headers());
         let backend = hyper::upgrade::on(&mut *response);
         let tunnel = response.extensions_mut().remove::<Tunnel>();
-        self.executor.execute(Bridge(Box::pin(bridge(self.client, backend, tunnel))));
-        let found = Found::among(response.headers());
-        strip_hop_by_hop(response.headers_mut(), found);
-        put_upgrade(response.headers_mut(), &chosen.join(", "));
+        self.executor.execute(Bridge(Box::pin(run_tunnel(self.client, backend, tunnel))));
+        let scan = HeaderScan::new(response.headers());
+        strip_hop_by_hop(response.headers_mut(), scan);
+        set_upgrade(response.headers_mut(), &chosen.join(", "));
     }
 }
 
-/// The protocols of `Upgrade`, without further ones of HTTP: requests would pass by every rule of the gateway.
+/// Returns the protocols of `Upgrade` except versions of HTTP: requests in such a tunnel would
+/// bypass every rule of the gateway.
 fn protocols(headers: &HeaderMap) -> Vec<String> {
-    let is_http = |name: &str| ["h2c", "http", "tls"].iter().any(|http| name.starts_with(http));
-    let named = elements(headers, header::UPGRADE).filter_map(|name| std::str::from_utf8(name).ok());
-    named.filter(|name| !is_http(&name.to_ascii_lowercase())).map(str::to_owned).collect()
+    let names = elements(headers, header::UPGRADE).filter_map(|name| std::str::from_utf8(name).ok());
+    names.filter(|name| !is_http(name)).map(str::to_owned).collect()
 }
 
-fn put_upgrade(headers: &mut HeaderMap, protocols: &str) {
+fn is_http(protocol: &str) -> bool {
+    let protocol = protocol.to_ascii_lowercase();
+    HTTP_PROTOCOLS.iter().any(|http| protocol.starts_with(http))
+}
+
+fn set_upgrade(headers: &mut HeaderMap, protocols: &str) {
     if let Ok(protocols) = HeaderValue::from_str(protocols) {
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(header::UPGRADE, protocols);
     }
 }
 
-/// The key of a WebSocket's handshake, where there are not several.
-fn key(headers: &HeaderMap) -> Option<&[u8]> {
+/// Returns the key of a WebSocket handshake, unless there are several.
+fn websocket_key(headers: &HeaderMap) -> Option<&[u8]> {
     let mut keys = headers.get_all(header::SEC_WEBSOCKET_KEY).iter();
     keys.next().filter(|_| keys.next().is_none()).map(HeaderValue::as_bytes)
 }
 
-/// `Sec-WebSocket-Accept` for `key` (RFC 6455, 4.2.2).
+/// Computes `Sec-WebSocket-Accept` for `key` (RFC 6455, 4.2.2).
 fn accept(key: &[u8]) -> String {
-    let hash = Sha1::new().chain_update(key).chain_update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    let hash = Sha1::new().chain_update(key).chain_update(WEBSOCKET_GUID);
     BASE64_STANDARD.encode(hash.finalize())
 }
 
-/// Copies bytes until both sides have ended. `_tunnel` is held as long.
-async fn bridge(client: OnUpgrade, backend: OnUpgrade, _tunnel: Option<Tunnel>) {
-    if let Err(error) = bridged(client, backend).await {
+/// Copies bytes until both sides have closed. `_tunnel` keeps the request in flight until then.
+async fn run_tunnel(client: OnUpgrade, backend: OnUpgrade, _tunnel: Option<Tunnel>) {
+    if let Err(error) = copy_both_ways(client, backend).await {
         tracing::debug!(%error, "a tunnel was broken off");
     }
 }
 
-async fn bridged(client: OnUpgrade, backend: OnUpgrade) -> Result<(), Box<dyn Error + Send + Sync>> {
+async fn copy_both_ways(client: OnUpgrade, backend: OnUpgrade) -> Result<(), Box<dyn Error + Send + Sync>> {
     let upgraded = async { tokio::try_join!(client, backend) };
-    let (client, backend) = timeout(UPGRADE_LIMIT, upgraded).await??;
+    let (client, backend) = timeout(UPGRADE_TIMEOUT, upgraded).await??;
     copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(backend)).await?;
     Ok(())
 }

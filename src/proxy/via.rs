@@ -1,12 +1,12 @@
-//! The name of the proxy in `Via` (RFC 9110, 7.6.3), by which it knows its own requests again.
+//! The name of the proxy in `Via` (RFC 9110, 7.6.3), by which it detects loops.
 
 use http::header::{HeaderMap, HeaderValue, VIA};
 use http::{HeaderName, Version};
 use thiserror::Error;
 
-use super::headers::elements;
+use super::fields::elements;
 
-/// The name of a proxy in `Via`, in the forms that it is sent in.
+/// The name of a proxy, with its entries in `Via` for each version of HTTP.
 #[derive(Clone, Debug)]
 pub(super) struct Via {
     name: Box<str>,
@@ -15,33 +15,46 @@ pub(super) struct Via {
     http2: HeaderValue,
 }
 
-/// The name is none that `Via` can have: a token (RFC 9110, 5.6.2), such as `gateway-1`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("not a name for Via: letters, digits, '-', '.' and '_' make one")]
-pub struct InvalidViaName(());
+/// The error of [`Proxy::with_via`](super::Proxy::with_via): the name is not a token (RFC 9110, 5.6.2).
+///
+/// ```
+/// use tower_canary::proxy::Proxy;
+///
+/// let error = Proxy::new(()).with_via("gateway 1").unwrap_err();
+/// assert_eq!(error.to_string(), "\"gateway 1\" is not a name for Via: use letters, digits, '-', '.' and '_'");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{name:?} is not a name for Via: use letters, digits, '-', '.' and '_'")]
+pub struct InvalidViaName {
+    name: String,
+}
 
 impl Via {
-    /// A name that only this proxy has, so that only its own requests look like a loop.
-    pub(super) fn drawn() -> Self {
-        let name = format!("canary-{:016x}", rand::random::<u64>());
-        Self::of_token(&name)
+    /// Draws a name that no other proxy has, so that only its own requests look like a loop.
+    pub(super) fn random() -> Self {
+        Self::from_token(&format!("canary-{:016x}", rand::random::<u64>()))
     }
 
-    pub(super) fn named(name: &str) -> Result<Self, InvalidViaName> {
-        // The name of a header is a token.
-        HeaderName::from_bytes(name.as_bytes()).map(|_| Self::of_token(name)).map_err(|_| InvalidViaName(()))
-    }
-
-    fn of_token(name: &str) -> Self {
-        let by = |version: &str| {
-            let value = HeaderValue::try_from(format!("{version} {name}"));
-            value.unwrap_or(HeaderValue::from_static("1.1 canary"))
+    /// Uses `name` if it is a token.
+    pub(super) fn new(name: &str) -> Result<Self, InvalidViaName> {
+        // The name of a header field is a token too.
+        let Ok(_token) = HeaderName::from_bytes(name.as_bytes()) else {
+            return Err(InvalidViaName { name: name.to_owned() });
         };
-        Self { name: name.into(), http10: by("1.0"), http11: by("1.1"), http2: by("2") }
+        Ok(Self::from_token(name))
     }
 
-    /// The entry for a request that came by `version`.
-    pub(super) fn of(&self, version: Version) -> HeaderValue {
+    fn from_token(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            http10: entry("1.0", name),
+            http11: entry("1.1", name),
+            http2: entry("2", name),
+        }
+    }
+
+    /// Returns the entry for a request that was received over `version`.
+    pub(super) fn value(&self, version: Version) -> HeaderValue {
         match version {
             Version::HTTP_10 => self.http10.clone(),
             Version::HTTP_2 => self.http2.clone(),
@@ -49,12 +62,20 @@ impl Via {
         }
     }
 
-    /// Whether one of the proxies that a request came by is of this name.
-    pub(super) fn is_in(&self, headers: &HeaderMap) -> bool {
-        let name_of = |hop: &[u8]| {
-            let mut words = hop.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
-            words.nth(1).is_some_and(|name| name.eq_ignore_ascii_case(self.name.as_bytes()))
-        };
-        elements(headers, VIA).any(name_of)
+    /// Returns whether the request passed a proxy of this name before.
+    pub(super) fn is_listed_in(&self, headers: &HeaderMap) -> bool {
+        elements(headers, VIA)
+            .filter_map(received_by)
+            .any(|name| name.eq_ignore_ascii_case(self.name.as_bytes()))
     }
+}
+
+fn entry(version: &str, name: &str) -> HeaderValue {
+    // A token is always a valid value, so the fallback is never used.
+    HeaderValue::try_from(format!("{version} {name}")).unwrap_or(HeaderValue::from_static("1.1 canary"))
+}
+
+/// Returns the second word of an entry, which is the name of the proxy.
+fn received_by(entry: &[u8]) -> Option<&[u8]> {
+    entry.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).nth(1)
 }

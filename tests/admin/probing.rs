@@ -32,7 +32,7 @@ async fn probe(probe: &impl VersionCheck, url: &str, path: Option<&str>) -> Resu
     probe.probe(&version(url), path.as_ref()).await.map(|healthy| healthy.unwrap().status)
 }
 
-/// Serves statuses at `/base/<status>`, a redirect to itself, and counts where redirects lead.
+/// Serves statuses at `/base/<status>` and a redirect, and counts the requests to its target.
 async fn backend() -> (String, Arc<AtomicUsize>) {
     let followed = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&followed);
@@ -89,7 +89,7 @@ async fn one_limit_holds_for_all_of_a_probe() {
     let http = HttpProbe::new(policy()).with_timeout(limit);
     let asked = Instant::now();
     assert_eq!(probe(&http, &url, Some("/slow")).await, Err(Unhealthy::TimedOut(limit)));
-    // Accepts and never answers.
+    // Accepts connections and never responds.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
     assert_eq!(probe(&http, &url, None).await, Err(Unhealthy::TimedOut(limit)));
@@ -108,7 +108,7 @@ async fn causes_are_short_and_tell_nothing_else() {
     };
     assert_eq!(cause(&gone).await, "connection refused");
     assert_eq!(cause("http://no-such-host.invalid").await, "no such host");
-    assert_eq!(cause("https://127.0.0.1:1").await, "https needs a client of the gateway's own");
+    assert_eq!(cause("https://127.0.0.1:1").await, "the probe of this gateway does not support https");
 
     let rude = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", rude.local_addr().unwrap());
@@ -116,7 +116,7 @@ async fn causes_are_short_and_tell_nothing_else() {
         let (mut stream, _) = rude.accept().await.unwrap();
         tokio::io::AsyncWriteExt::write_all(&mut stream, b"220 secret banner\r\n\r\n").await.unwrap();
     });
-    assert_eq!(cause(&url).await, "it gave no answer in HTTP");
+    assert_eq!(cause(&url).await, "it gave no response in HTTP");
 }
 
 #[tokio::test]

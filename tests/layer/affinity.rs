@@ -1,4 +1,4 @@
-//! Users who are kept with one version by a key.
+//! Session affinity by a key.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -26,12 +26,12 @@ async fn choice(layer: &WeightedVersionLayer, request: Request<()>) -> VersionCh
     sent(layer, request).await.unwrap().extensions().get::<VersionChoice>().unwrap().clone()
 }
 
-/// The version that the key gets, told without traffic.
+/// Returns the version of a key, computed without traffic.
 fn expected(handle: &RoutingHandle, key: &[u8]) -> String {
     handle.route("auth").unwrap().explain(key).version.unwrap().name.to_string()
 }
 
-/// That `request` is kept by the key `key`.
+/// Asserts that `request` gets the version of the key `key`.
 async fn assert_kept(
     layer: &WeightedVersionLayer,
     handle: &RoutingHandle,
@@ -49,7 +49,7 @@ async fn assert_kept(
     }
 }
 
-/// That `request` is drawn: over many of the same, both halves are met.
+/// Asserts that `request` is drawn: many equal requests reach both versions.
 async fn assert_drawn(layer: &WeightedVersionLayer, request: impl Fn() -> Request<()>) {
     let mut met = BTreeMap::new();
     for _ in 0..20 {

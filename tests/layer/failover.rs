@@ -1,4 +1,4 @@
-//! Another version, where one cannot be connected to.
+//! Failover to another version.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -26,7 +26,7 @@ enum Fault {
 
 type Log = Arc<Mutex<Vec<(String, String)>>>;
 
-/// A client that answers with the host it was sent to, or fails as `fault` says of the host. It notes hosts and bodies.
+/// A client that responds with the host of the request, or fails with `fault`. It records hosts and bodies.
 async fn exchange(
     request: Request<ReplayableBody<Full<Bytes>>>,
     log: Log,
@@ -41,7 +41,7 @@ async fn exchange(
     fault.map_or(Ok(Response::new(host)), Err)
 }
 
-/// Sends one request per entry of the result, over a client where `faults` names what goes wrong with which host.
+/// Sends `count` requests by a client that fails for the hosts in `faults`. Returns the results and the log.
 async fn answers(
     handle: &RoutingHandle,
     faults: &[(&'static str, Fault)],

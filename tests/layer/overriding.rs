@@ -1,4 +1,4 @@
-//! Testers who ask for a version by its name.
+//! Overrides: testers ask for a version by its name.
 
 use http::Request;
 use http::header::{COOKIE, HeaderName};
@@ -11,11 +11,11 @@ use crate::support::*;
 const ASK: HeaderName = HeaderName::from_static("x-version");
 const REFUSED: &str = "canary-override-refused";
 
-/// What the host's authentication puts into the extensions.
+/// The extension that the application's authentication inserts.
 #[derive(Clone)]
 struct Tester;
 
-/// v0 has all the traffic, v1 none, v2 is not in service.
+/// v0 has all of the traffic, v1 has none, and v2 is inactive.
 fn routes() -> RoutingHandle {
     let split =
         split("auth", &[("http://10.0.0.1", 100.0), ("http://10.0.0.2", 0.0), ("http://10.0.0.3", 0.0)]);
@@ -49,7 +49,7 @@ fn stranger(name: &HeaderName, values: &[&str]) -> Request<()> {
     request
 }
 
-/// What the backend is sent, and why the override was refused.
+/// Returns the request that the backend gets, and the reason why the override was refused.
 async fn answered(layer: &WeightedVersionLayer, request: Request<()>) -> (Request<()>, Option<String>) {
     use tower::{Layer, ServiceExt};
     let response = layer.layer(Echo).oneshot(request).await.unwrap();

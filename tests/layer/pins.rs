@@ -1,4 +1,4 @@
-//! Users without a key who are kept with the version they were given first.
+//! Session affinity by a signed cookie.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -21,14 +21,14 @@ fn pinning(handle: &RoutingHandle) -> WeightedVersionLayer {
     fixed(handle).with_pin(PinCookie::new(SECRET).unwrap()).with_choice()
 }
 
-/// A user with what their browser keeps.
+/// A user and the cookies of their browser.
 #[derive(Clone, Debug, Default)]
 struct Browser {
     cookies: BTreeMap<String, String>,
 }
 
 impl Browser {
-    /// The version that answers, by which rule, and the attributes of a cookie that is set.
+    /// Returns the version that responds, the rule that chose it, and the attributes of the cookie that is set.
     async fn visit(&mut self, layer: &WeightedVersionLayer) -> (String, Reason, Option<String>) {
         let mut request = get("/");
         if !self.cookies.is_empty() {
@@ -123,7 +123,7 @@ async fn a_canary_of_10_percent_stays_10_percent_of_10_000_users_after_50_reques
     }
     println!("first requests: {canary} of 10,000 users");
     assert!(canary.abs_diff(1_000) <= 2, "{canary}");
-    // The rest of the 50 requests need not be made by each: one says which version a user has by then.
+    // Every hundredth user makes the rest of the 50 requests. One more shows the version of each other user.
     let mut now = 0;
     for (i, user) in users.iter_mut().enumerate() {
         for _ in 0..if i % 100 == 0 { 49 } else { 1 } {
@@ -266,7 +266,7 @@ async fn a_pin_is_called_and_secured_as_the_host_says() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Whatever stands in the cookie, it chooses no version that is out of service, and fails no request.
+    /// No content of the cookie chooses an inactive version or fails a request.
     #[test]
     fn a_tampered_pin_is_drawn_anew(cut in 0..200_usize, at in 0..200_usize, sign in "[ -~]{0,3}", copies in 1..3_usize) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

@@ -1,4 +1,4 @@
-//! What the layer answers by itself.
+//! The responses of the layer itself.
 
 use http::{Request, Response};
 use http_body_util::BodyExt;

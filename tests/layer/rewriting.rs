@@ -1,4 +1,4 @@
-//! What the backend is sent.
+//! The request that the backend gets.
 
 use http::{Request, Version};
 use tower_canary::layer::{HostPolicy, VersionChoice};

@@ -1,4 +1,4 @@
-//! What a client is answered: in time, in one piece, or by the proxy itself.
+//! The responses that clients get: of backends, in time and whole, and of the proxy itself.
 
 use std::convert::Infallible;
 use std::future::{pending, ready};
@@ -39,7 +39,7 @@ where
     (answer.status(), of_grpc)
 }
 
-/// An error as clients have them: what is known of it is somewhere beneath.
+/// An error as clients return it: its cause is somewhere in its chain.
 #[derive(Debug)]
 struct Outer(BoxError);
 
@@ -94,7 +94,7 @@ async fn towers_timeout_may_stand_between() {
     assert_eq!(status(proxy, grpc()).await, (StatusCode::OK, Some("4".to_owned())));
 }
 
-/// A client that never answers, though it reads the body to its end.
+/// A client that reads the body to its end and never responds.
 async fn silent(request: Request<RequestBody<Channel<Bytes>>>) -> Result<Response<Full<Bytes>>, BoxError> {
     let _ = request.into_body().collect().await;
     pending().await
@@ -103,7 +103,7 @@ async fn silent(request: Request<RequestBody<Channel<Bytes>>>) -> Result<Respons
 #[tokio::test(start_paused = true)]
 async fn an_answer_may_take_a_minute_from_when_the_upload_last_moved_by_16_kib_or_ended() {
     let (theirs, backends) = (StatusCode::REQUEST_TIMEOUT, StatusCode::GATEWAY_TIMEOUT);
-    // Chunks of so many bytes, each after so many seconds, so often, and then an end or none; what answer comes, and when.
+    // The size of a chunk, the seconds before each, their number, and whether the body ends; then the status and its time.
     for (chunk, pause, times, ends, expected) in [
         (16 * 1024, 50, 5, false, (theirs, 250 + 60)),
         (1024, 3, 16, false, (theirs, 48 + 60)),
@@ -162,7 +162,7 @@ async fn the_limit_is_the_hosts_to_set() {
 
 #[tokio::test]
 async fn the_client_that_was_ready_is_the_one_that_is_called_and_one_that_cannot_be_made_ready_is_502() {
-    /// Panics when called unready; cannot be made ready the first time.
+    /// Panics if it is called before it is ready. The first time it fails to become ready.
     #[derive(Debug, Default)]
     struct Strict {
         asked: u32,
@@ -194,7 +194,7 @@ async fn the_client_that_was_ready_is_the_one_that_is_called_and_one_that_cannot
         let answer = proxy.ready().await.unwrap().call(get()).await.unwrap();
         assert_eq!(answer.status(), expected);
     }
-    // A clone of a broken proxy asks its own client.
+    // A clone of a proxy that failed to become ready uses its own client.
     assert_eq!(proxy.clone().oneshot(get()).await.unwrap().status(), StatusCode::BAD_GATEWAY);
 }
 
@@ -245,8 +245,8 @@ async fn an_answer_before_the_end_of_the_upload_reaches_the_client_though_the_ba
     let _open = backend.answer("HTTP/1.1 413 Payload Too Large\r\ncontent-length: 9\r\n\r\ntoo large").await;
     let mut answer = Vec::new();
     while !answer.ends_with(b"too large") {
-        let heard = tokio::time::timeout(Duration::from_secs(5), from.read_buf(&mut answer)).await;
-        assert_ne!(heard.unwrap().unwrap(), 0, "{}", String::from_utf8_lossy(&answer));
+        let received = tokio::time::timeout(Duration::from_secs(5), from.read_buf(&mut answer)).await;
+        assert_ne!(received.unwrap().unwrap(), 0, "{}", String::from_utf8_lossy(&answer));
     }
     assert!(answer.starts_with(b"HTTP/1.1 413"), "{}", String::from_utf8_lossy(&answer));
     uploading.abort();
@@ -278,9 +278,9 @@ async fn answers_without_a_body_keep_their_headers() {
         let _server = backend.answer(&format!("HTTP/1.1 {answer}\r\n\r\n")).await;
         let said = head(&mut client).await;
         assert!(said.contains(kept), "{said}");
-        // The next answer stands right behind the head.
+        // The next response follows the head immediately.
         client.write_all(b"GET / HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n").await.unwrap();
-        // The backend that answers is whichever connection the client of the proxy takes: a new one, or this.
+        // The proxy's client may use a new connection, or this one.
         drop(_server);
         backend.answer("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
         assert!(head(&mut client).await.starts_with("http/1.1 200"), "{method}");

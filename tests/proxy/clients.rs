@@ -1,4 +1,4 @@
-//! Who is asking: what is believed, and what the layer and the backend are told.
+//! The client address: which headers are trusted, and what the layer and the backend get.
 
 use std::net::IpAddr;
 
@@ -17,7 +17,7 @@ const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\
 const CLAIMS: &str = "GET / HTTP/1.1\r\nhost: shop\r\nx-forwarded-for: 192.0.2.1\r\nx-forwarded-host: other\r\n\
                       x-forwarded-proto: https\r\nx-forwarded-port: 444\r\nx-real-ip: 192.0.2.1\r\nforwarded: for=192.0.2.1\r\n\r\n";
 
-/// What a backend sees of a request with claims.
+/// Returns the request head that a backend gets for a request with forwarding headers.
 async fn seen(with: impl FnOnce(HttpProxy) -> HttpProxy) -> String {
     let mut backend = Backend::start().await;
     let gateway = Gateway::start(&[backend.address], with).await;
@@ -53,13 +53,18 @@ async fn a_trusted_peer_is_believed() {
     }
 }
 
-/// What the layer beneath is told of who asks, and the backend in `X-Forwarded-For`.
-async fn told(peer: Option<ClientAddress>, trusted: bool, claim: &str) -> (Option<IpAddr>, Option<String>) {
+/// Returns the client address that the layer gets, and `X-Forwarded-For` for the backend.
+async fn client_address(
+    peer: Option<ClientAddress>,
+    trusted: bool,
+    claim: &str,
+) -> (Option<IpAddr>, Option<String>) {
     let echo = |request: Request<RequestBody<Empty<Bytes>>>| async move {
         let address = request.extensions().get().map(|ClientAddress(address)| *address);
-        let told = request.headers().get("x-forwarded-for").map(|told| told.to_str().unwrap().to_owned());
+        let forwarded =
+            request.headers().get("x-forwarded-for").map(|value| value.to_str().unwrap().to_owned());
         let mut answer = Response::new(Full::<Bytes>::default());
-        answer.extensions_mut().insert((address, told));
+        answer.extensions_mut().insert((address, forwarded));
         Ok::<_, std::io::Error>(answer)
     };
     let mut request = Request::get("/").header("host", "shop").header("x-forwarded-for", claim);
@@ -76,11 +81,11 @@ async fn the_layer_is_told_the_client_and_nothing_is_said_of_an_unknown_peer() {
     let (peer, client) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([192, 0, 2, 1]));
     let known = Some(ClientAddress(peer));
     let both = Some("192.0.2.1, 10.0.0.1".to_owned());
-    assert_eq!(told(known, true, "192.0.2.1").await, (Some(client), both));
-    assert_eq!(told(known, false, "192.0.2.1").await, (Some(peer), Some("10.0.0.1".to_owned())));
-    assert_eq!(told(None, true, "192.0.2.1").await, (None, None));
+    assert_eq!(client_address(known, true, "192.0.2.1").await, (Some(client), both));
+    assert_eq!(client_address(known, false, "192.0.2.1").await, (Some(peer), Some("10.0.0.1".to_owned())));
+    assert_eq!(client_address(None, true, "192.0.2.1").await, (None, None));
     let mapped = Some(ClientAddress("::ffff:10.0.0.1".parse().unwrap()));
-    assert_eq!(told(mapped, false, "nonsense").await, (Some(peer), Some("10.0.0.1".to_owned())));
+    assert_eq!(client_address(mapped, false, "nonsense").await, (Some(peer), Some("10.0.0.1".to_owned())));
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The proxy in the servers that it is for.
+//! The proxy in axum, in hyper, and around a retry.
 
 use std::convert::Infallible;
 
@@ -35,7 +35,7 @@ async fn axum_nests_it_beside_other_routes_and_strips_the_prefix() {
     }
 }
 
-/// By hyper, with its own bodies; HTTP/2 clients reach a backend that speaks HTTP/1.1.
+/// Served by hyper with hyper's bodies. HTTP/2 clients reach a backend that speaks HTTP/1.1.
 #[tokio::test]
 async fn hyper_serves_it_and_the_type_of_the_clients_bodies_is_found_out() {
     let mut backend = Backend::start().await;
@@ -61,7 +61,7 @@ async fn hyper_serves_it_and_the_type_of_the_clients_bodies_is_found_out() {
         let (seen, mut stream) = backend.next().await;
         assert!(seen.starts_with("post /a http/1.1") && seen.contains("content-length: 4"), "{seen}");
         assert!(seen.contains(if only { "via: 2 canary-" } else { "via: 1.1 canary-" }), "{seen}");
-        // Nothing is known of the peer.
+        // The peer is unknown.
         assert!(!seen.contains("x-forwarded-for"), "{seen}");
         expect(&mut stream, "body").await;
         let written = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
@@ -114,7 +114,7 @@ async fn an_upload_that_goes_on_after_its_answer_is_in_flight_where_it_goes_and_
     let nowhere: std::net::SocketAddr = ([10, 0, 0, 1], 80).into();
     let mut routes = Gateway::start(&[nowhere, ([10, 0, 0, 2], 80).into()], |proxy| proxy).await;
     routes.change(&Change::set_weight("v2".parse().unwrap(), "99".parse().unwrap()));
-    // v2 refuses connections; v1 answers and goes on to read.
+    // v2 refuses connections; v1 responds and continues to read.
     let reading = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let bodies = std::sync::Arc::clone(&reading);
     let client = service_fn(move |request: Request<_>| {

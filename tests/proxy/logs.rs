@@ -1,4 +1,4 @@
-//! What is logged of a failed request.
+//! The log lines of failed requests.
 
 use std::future::ready;
 use std::io;

@@ -9,5 +9,6 @@ mod hosts;
 mod log;
 mod logs;
 mod outcomes;
+mod over_reqwest;
 mod support;
 mod upgrades;

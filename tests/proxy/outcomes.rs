@@ -1,4 +1,4 @@
-//! How requests are counted that a proxy answers, cuts short or goes on sending.
+//! The outcomes of requests that the proxy responds to, cuts short or continues to send.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -16,34 +16,34 @@ use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
 
 use crate::support::{Backend, Gateway};
 
-/// What is read until `text` is in it.
-async fn heard(stream: &mut TcpStream, text: &str) -> String {
-    let mut heard = String::new();
-    while !heard.contains(text) {
+/// Reads until `text` was received, and returns all that was read.
+async fn read_until(stream: &mut TcpStream, text: &str) -> String {
+    let mut received = String::new();
+    while !received.contains(text) {
         let mut bytes = [0; 1024];
         let count = timeout(Duration::from_secs(5), stream.read(&mut bytes)).await.expect(text).unwrap();
-        assert!(count > 0, "{heard}");
-        heard.push_str(&String::from_utf8_lossy(&bytes[..count]));
+        assert!(count > 0, "{received}");
+        received.push_str(&String::from_utf8_lossy(&bytes[..count]));
     }
-    heard
+    received
 }
 
-/// A chunked message to the end of its trailers.
-async fn heard_chunked(stream: &mut TcpStream) -> String {
-    let body = heard(stream, "\r\n0\r\n").await;
-    if body.ends_with("\r\n\r\n") { body } else { body + &heard(stream, "\r\n\r\n").await }
+/// Reads a chunked message to the end of its trailers.
+async fn read_chunked(stream: &mut TcpStream) -> String {
+    let body = read_until(stream, "\r\n0\r\n").await;
+    if body.ends_with("\r\n\r\n") { body } else { body + &read_until(stream, "\r\n\r\n").await }
 }
 
 fn stable(handle: &RoutingHandle) -> VersionTraffic {
     handle.traffic("auth").unwrap().versions[0].clone()
 }
 
-/// How the only request ended, once it has.
+/// Waits until the only request has ended, and returns its outcome.
 async fn outcome(handle: &RoutingHandle) -> Outcome {
     for _ in 0..500 {
-        let told = stable(handle);
-        if told.total.ended() == 1 && told.in_flight == 0 {
-            return *Outcome::ALL.iter().find(|outcome| told.total.outcome(**outcome) == 1).unwrap();
+        let traffic = stable(handle);
+        if traffic.total.ended() == 1 && traffic.in_flight == 0 {
+            return *Outcome::ALL.iter().find(|outcome| traffic.total.outcome(**outcome) == 1).unwrap();
         }
         sleep(Duration::from_millis(10)).await;
     }
@@ -75,7 +75,7 @@ async fn an_answer_that_cannot_be_sent_on_counts_as_an_error() {
         let mut client = gateway.connect().await;
         client.write_all(b"GET /auth HTTP/1.1\r\nhost: shop\r\n\r\n").await.unwrap();
         let _connection = backend.answer(answer).await;
-        heard(&mut client, "HTTP/1.1 502").await;
+        read_until(&mut client, "HTTP/1.1 502").await;
         assert_eq!(outcome(&gateway.handle).await, Outcome::Error, "{answer}");
     }
 }
@@ -92,7 +92,7 @@ async fn an_upload_that_its_client_breaks_off_counts_as_cancelled() {
         .await
         .unwrap();
     let _connection = backend.next().await;
-    heard(&mut client, "HTTP/1.1 400").await;
+    read_until(&mut client, "HTTP/1.1 400").await;
     assert_eq!(outcome(&gateway.handle).await, Outcome::Cancelled);
 }
 
@@ -104,7 +104,7 @@ async fn an_upload_that_its_client_stalls_is_408_and_counts_as_cancelled() {
     let mut client = gateway.connect().await;
     client.write_all(b"POST /auth HTTP/1.1\r\nhost: shop\r\ncontent-length: 6\r\n\r\nabc").await.unwrap();
     let _connection = backend.next().await;
-    heard(&mut client, "HTTP/1.1 408").await;
+    read_until(&mut client, "HTTP/1.1 408").await;
     assert_eq!(outcome(&gateway.handle).await, Outcome::Cancelled);
 }
 
@@ -116,7 +116,7 @@ async fn a_chunked_answer_with_trailers_counts_by_its_status() {
     client.write_all(b"GET /auth HTTP/1.1\r\nhost: shop\r\nte: trailers\r\n\r\n").await.unwrap();
     let answer = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n2\r\nok\r\n0\r\nx-sum: 1\r\n\r\n";
     let _connection = backend.answer(answer).await;
-    heard(&mut client, "HTTP/1.1 200").await;
+    read_until(&mut client, "HTTP/1.1 200").await;
     assert_eq!(outcome(&gateway.handle).await, Outcome::Success);
 }
 
@@ -127,7 +127,7 @@ async fn an_upload_that_goes_on_after_its_answer_is_in_flight_until_it_is_sent()
     let mut client = gateway.connect().await;
     client.write_all(b"POST /auth HTTP/1.1\r\nhost: shop\r\ncontent-length: 6\r\n\r\nabc").await.unwrap();
     let (_, mut connection) = backend.answer("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
-    heard(&mut client, "ok").await;
+    read_until(&mut client, "ok").await;
     sleep(Duration::from_millis(100)).await;
     assert_eq!((stable(&gateway.handle).in_flight, stable(&gateway.handle).total.ended()), (1, 1));
     client.write_all(b"def").await.unwrap();
@@ -148,13 +148,13 @@ async fn an_upload_that_its_client_stalls_after_the_answer_is_given_up_but_not_a
         );
         client.write_all(head.as_bytes()).await.unwrap();
         let (_, mut connection) = backend.answer("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
-        heard(&mut client, "ok").await;
+        read_until(&mut client, "ok").await;
         sleep(Duration::from_millis(600)).await;
         assert_eq!(stable(&gateway.handle).in_flight, expected, "{kind}");
         if expected == 0 {
             let mut rest = Vec::new();
             connection.read_to_end(&mut rest).await.unwrap();
-            assert_eq!(rest, b"abc", "the backend is told by the end of its connection");
+            assert_eq!(rest, b"abc", "the end of its connection tells the backend");
         }
     }
 }
@@ -172,7 +172,7 @@ async fn equal_lengths_of_an_answer_are_made_one_and_others_are_502() {
         let mut client = gateway.connect().await;
         client.write_all(b"HEAD /auth HTTP/1.1\r\nhost: shop\r\n\r\n").await.unwrap();
         let _connection = backend.answer(&format!("HTTP/1.1 200 OK\r\n{lengths}\r\n")).await;
-        let answer = heard(&mut client, "\r\n\r\n").await.to_lowercase();
+        let answer = read_until(&mut client, "\r\n\r\n").await.to_lowercase();
         assert!(answer.starts_with(&expected.to_lowercase()), "{lengths}: {answer}");
         assert_eq!(answer.matches("content-length").count(), 1, "{answer}");
     }
@@ -186,7 +186,7 @@ async fn an_answer_without_content_has_no_length() {
     client.write_all(b"GET /auth HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n").await.unwrap();
     let answer = "HTTP/1.1 204 No Content\r\ncontent-length: 2\r\nx-end: 1\r\n\r\n";
     let _connection = backend.answer(answer).await;
-    let answer = heard(&mut client, "\r\n\r\n").await;
+    let answer = read_until(&mut client, "\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.1 204") && !answer.contains("content-length"), "{answer}");
 }
 
@@ -203,7 +203,7 @@ async fn what_the_layer_tells_clients_cannot_be_taken_out_by_a_backend() {
     let answer = "HTTP/1.1 200 OK\r\nconnection: canary-override-refused, set-cookie, x-own\r\nset-cookie: a=b\r\n\
                   x-own: 1\r\ncontent-length: 0\r\n\r\n";
     let _connection = backend.answer(answer).await;
-    let answer = heard(&mut client, "\r\n\r\n").await;
+    let answer = read_until(&mut client, "\r\n\r\n").await;
     assert!(answer.contains("canary-override-refused") && answer.contains("set-cookie: a=b"), "{answer}");
     assert!(!answer.contains("x-own"), "{answer}");
 }
@@ -221,10 +221,10 @@ async fn trailers_lose_both_ways_what_may_not_stand_there() {
     );
     client.write_all(format!("{head}2\r\nup\r\n0\r\n{trailers}\r\n").as_bytes()).await.unwrap();
     let (_, mut connection) = backend.next().await;
-    let seen = heard_chunked(&mut connection).await;
+    let seen = read_chunked(&mut connection).await;
     let answer = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntrailer: {announced}\r\n\r\n");
     connection.write_all(format!("{answer}4\r\ndown\r\n0\r\n{trailers}\r\n").as_bytes()).await.unwrap();
-    let answer = heard_chunked(&mut client).await;
+    let answer = read_chunked(&mut client).await;
     for (passed, expected) in [(seen, &["x-sum"][..]), (answer, &["x-sum", "x_under"])] {
         let trailers = passed.rsplit("\r\n0\r\n").next().unwrap().to_lowercase();
         let names = trailers.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name);
@@ -242,6 +242,6 @@ async fn an_answer_of_two_lengths_is_sent_on_whole() {
     client.write_all(b"GET /auth HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n").await.unwrap();
     let answer = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\na\r\n0123456789\r\n0\r\n\r\n";
     let _connection = backend.answer(answer).await;
-    let answer = heard(&mut client, "0123456789").await;
+    let answer = read_until(&mut client, "0123456789").await;
     assert!(!answer.to_lowercase().contains("content-length"), "{answer}");
 }

@@ -1,4 +1,4 @@
-//! A gateway in this process, and backends and clients that speak byte by byte.
+//! A gateway in this process, and backends and clients that exchange raw bytes with it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime};
@@ -20,7 +20,7 @@ use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
 
 pub(crate) type HttpProxy = Proxy<WeightedVersion<Client<HttpConnector, RequestBody<axum::body::Body>>>>;
 
-/// A task that ends when dropped.
+/// A task that is aborted when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Running(JoinHandle<()>);
 
@@ -34,7 +34,7 @@ pub(crate) fn running(future: impl Future<Output = ()> + Send + 'static) -> Runn
     Running(tokio::spawn(future))
 }
 
-/// A backend whose connections are given to the test, each with the head of its first request.
+/// A backend that hands its connections to the test, each with the head of its first request.
 #[derive(Debug)]
 pub(crate) struct Backend {
     pub(crate) address: SocketAddr,
@@ -59,13 +59,13 @@ impl Backend {
         Self { address, connections, _accepting: accepting }
     }
 
-    /// The next request and its connection.
+    /// Returns the head of the next request and its connection.
     pub(crate) async fn next(&mut self) -> (String, TcpStream) {
         let next = timeout(Duration::from_secs(5), self.connections.recv()).await;
         next.expect("no request reached the backend").unwrap()
     }
 
-    /// Answers the next request, and gives its head.
+    /// Responds to the next request, and returns its head and its connection.
     pub(crate) async fn answer(&mut self, answer: &str) -> (String, TcpStream) {
         let (head, mut stream) = self.next().await;
         stream.write_all(answer.as_bytes()).await.unwrap();
@@ -73,7 +73,7 @@ impl Backend {
     }
 }
 
-/// A gateway whose service `auth` has a version for each backend, all of the weight at the first.
+/// A gateway whose service `auth` has one version per backend. The first has all of the weight.
 #[derive(Debug)]
 pub(crate) struct Gateway {
     pub(crate) address: SocketAddr,
@@ -87,7 +87,7 @@ impl Gateway {
         Self::layered(backends, |layer| layer, with).await
     }
 
-    /// One that lets clients upgrade.
+    /// Starts a gateway with upgrades enabled.
     pub(crate) async fn upgrading(backends: &[SocketAddr]) -> Self {
         Self::start(backends, |proxy| proxy.with_upgrades(TokioExecutor::new())).await
     }
@@ -120,7 +120,7 @@ impl Gateway {
         TcpStream::connect(self.address).await.unwrap()
     }
 
-    /// A connection on which `request` was sent.
+    /// Opens a connection and sends `request` on it.
     pub(crate) async fn send(&self, request: &str) -> TcpStream {
         let mut stream = self.connect().await;
         stream.write_all(request.as_bytes()).await.unwrap();
@@ -142,7 +142,7 @@ impl Gateway {
     }
 }
 
-/// Serves `proxy` as axum does.
+/// Serves `proxy` by axum.
 pub(crate) async fn serve(proxy: HttpProxy) -> (SocketAddr, Running) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -151,7 +151,7 @@ pub(crate) async fn serve(proxy: HttpProxy) -> (SocketAddr, Running) {
     (address, running(async move { axum::serve(listener, app).await.unwrap() }))
 }
 
-/// Reads a head, in lower case, and not a byte more.
+/// Reads a head and not a byte more, and returns it in lower case.
 pub(crate) async fn head(stream: &mut TcpStream) -> String {
     let reading = async {
         let mut head = Vec::new();
@@ -166,21 +166,21 @@ pub(crate) async fn head(stream: &mut TcpStream) -> String {
     timeout(Duration::from_secs(5), reading).await.expect("no head came")
 }
 
-/// Reads `text`.
+/// Reads exactly `text`.
 pub(crate) async fn expect(stream: &mut TcpStream, text: &str) {
-    let mut heard = vec![0; text.len()];
-    let reading = timeout(Duration::from_secs(5), stream.read_exact(&mut heard)).await;
+    let mut received = vec![0; text.len()];
+    let reading = timeout(Duration::from_secs(5), stream.read_exact(&mut received)).await;
     reading.expect("nothing came").unwrap();
-    assert_eq!(String::from_utf8_lossy(&heard), text);
+    assert_eq!(String::from_utf8_lossy(&received), text);
 }
 
-/// Whether the other side has ended the connection.
+/// Returns whether the other side has closed the connection.
 pub(crate) async fn is_closed(stream: &mut TcpStream) -> bool {
     let read = timeout(Duration::from_secs(5), stream.read(&mut [0])).await;
     matches!(read, Ok(Ok(0) | Err(_)))
 }
 
-/// Whether nothing comes for a while, on a connection that is open.
+/// Returns whether nothing arrives for a while on an open connection.
 pub(crate) async fn is_silent(stream: &mut TcpStream) -> bool {
     timeout(Duration::from_millis(200), stream.read(&mut [0])).await.is_err()
 }

@@ -71,7 +71,7 @@ async fn a_tunnel_stays_with_its_version_and_in_flight_there_until_it_is_closed(
     client.write_all(b"still here").await.unwrap();
     expect(&mut server, "still here").await;
     assert_eq!(gateway.in_flight("v1"), 1);
-    // Half a close is none: what the server has left to say is heard.
+    // A half-close does not end the tunnel: the rest of the server's bytes arrives.
     client.shutdown().await.unwrap();
     assert!(is_closed(&mut server).await);
     assert_eq!(gateway.in_flight("v1"), 1);
@@ -90,7 +90,7 @@ async fn when_one_side_goes_away_so_does_the_other_and_the_version_is_idle() {
         let (client, server) = tunnel(&gateway, &mut backend).await;
         assert_eq!(gateway.in_flight("v1"), 1);
         let (gone, mut left) = if who == "client" { (client, server) } else { (server, client) };
-        // Unread bytes make a reset of it.
+        // Unread bytes turn the close into a reset.
         left.write_all(&[b'x'; 64]).await.unwrap();
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         drop(gone);
@@ -212,7 +212,7 @@ async fn an_upgrade_with_a_body_or_by_http_1_0_or_without_an_executor_is_a_plain
     }
 }
 
-/// An upgrade whose connection is never given up, and what keeps it so.
+/// An upgrade whose connection is never released, and the sender that holds it back.
 async fn never() -> (OnUpgrade, tokio::io::DuplexStream) {
     let (mut client, server) = tokio::io::duplex(1_024);
     let (send, mut upgrades) = mpsc::channel(1);
@@ -229,7 +229,7 @@ async fn never() -> (OnUpgrade, tokio::io::DuplexStream) {
     (upgrades.recv().await.unwrap(), client)
 }
 
-/// Gives the futures to the test.
+/// Hands the futures to the test.
 struct Handed(mpsc::UnboundedSender<Bridge>);
 
 impl Executor<Bridge> for Handed {
@@ -263,7 +263,7 @@ async fn extended_connect_over_http_2_is_501() {
     let io = TokioIo::new(gateway.connect().await);
     let (mut client, connection) = builder.handshake(io).await.unwrap();
     tokio::spawn(connection);
-    // The server says that it takes extended CONNECT in its settings, which come first.
+    // The server's settings, which arrive first, announce extended CONNECT.
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     let request = Request::connect(format!("http://{}/chat", gateway.address))
         .version(Version::HTTP_2)

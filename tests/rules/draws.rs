@@ -1,18 +1,18 @@
-//! Draws: even, repeatable, and blind to periodic clients.
+//! Draws: even, repeatable, and the same for periodic clients.
 
 use tower_canary::routing::{Point, Route, Split};
 use tower_canary::{Draw, RoutingHandle};
 
 use crate::support::split;
 
-/// Which versions `count` requests in a row get, by position in the split.
+/// Returns the versions of `count` consecutive requests, by position in the split.
 fn drawn(draw: Draw, split: &Split, count: usize) -> Vec<usize> {
     let handle = RoutingHandle::with_draw(draw);
     assert!(handle.publish(Route::compile(split.clone())));
     follow(&handle, split, count)
 }
 
-/// Sends `count` requests through a layer over a client that says where it was sent.
+/// Sends `count` requests through a layer around a client that responds with the host of the request.
 fn follow(handle: &RoutingHandle, split: &Split, count: usize) -> Vec<usize> {
     use tower::{Layer, Service};
     let client = tower::service_fn(|request: http::Request<()>| {
@@ -37,7 +37,7 @@ fn count(seen: &[usize], version: usize) -> usize {
     seen.iter().filter(|v| **v == version).count()
 }
 
-/// The furthest that `version`'s count in any `window` requests in a row is from its share.
+/// Returns the largest difference between the count of `version` in any `window` consecutive requests and its share.
 fn worst(seen: &[usize], version: usize, window: usize, share: f64) -> f64 {
     let off = |part: &[usize]| (count(part, version) as f64 - share * window as f64).abs();
     seen.windows(window).map(off).fold(0.0, f64::max)
@@ -85,7 +85,8 @@ fn one_seed_gives_one_sequence_and_another_seed_another() {
 
 #[test]
 fn a_seeded_sequence_goes_on_over_a_changed_split() {
-    let (before, after) = (split(&[90.0, 10.0]), split(&[50.0, 50.0]));
+    let before = split(&[90.0, 10.0]);
+    let after = split(&[50.0, 50.0]);
     let handle = RoutingHandle::with_draw(Draw::Seeded(7));
     assert!(handle.publish(Route::compile(before.clone())));
     follow(&handle, &before, 333);
@@ -97,7 +98,7 @@ fn a_seeded_sequence_goes_on_over_a_changed_split() {
 #[test]
 fn random_draws_are_independent_and_on_average_right() {
     let seen = drawn(Draw::Random, &split(&[90.0, 10.0]), 100_000);
-    // Five standard deviations of a binomial: 95.
+    // The standard deviation of this binomial is 95; five of them are 475.
     assert!(count(&seen, 1).abs_diff(10_000) < 475, "{}", count(&seen, 1));
     assert!(worst(&seen, 1, 1_000, 0.1) > 3.0, "too even to be independent");
 }
@@ -148,7 +149,7 @@ fn a_version_at_0_is_never_drawn() {
 #[test]
 fn a_seeded_salt_repeats() {
     let salt = |seed, name: &str| Draw::Seeded(seed).salt(&name.parse().unwrap()).unwrap();
-    // Computed by another program: a release must not change it.
+    // Computed by another program. A release must not change it.
     assert_eq!(salt(7, "auth"), 4_452_048_088_238_319_454);
     let mut salts = std::collections::BTreeSet::new();
     for seed in 0..100 {
@@ -163,7 +164,7 @@ fn a_seeded_salt_repeats() {
 
 #[test]
 fn seeded_keys_and_draws_are_unrelated() {
-    // The slot of one key and the first drawn point, as parts of the whole, over many seeds.
+    // For each seed: the slot of one key and the first drawn point, both from 0 to 1.
     let pairs: Vec<(f64, f64)> = (0..500)
         .map(|seed| {
             let draw = Draw::Seeded(seed);

@@ -1,6 +1,6 @@
-//! Keys: their slots are a format, their users are spread evenly, and few of them move.
+//! Keys: their slots are a documented format, users are spread evenly, and a change moves the fewest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use tower_canary::routing::{Move, Point, Reason, Route, Split};
@@ -27,7 +27,7 @@ fn slots_are_those_of_the_published_vectors() {
     }
 }
 
-/// Which version each of the keys gets.
+/// Returns the position of the version that each of the keys gets.
 fn holders(split: &Split) -> Vec<usize> {
     let route = Route::compile(split.clone());
     let holder = |i: u32| {
@@ -55,7 +55,8 @@ fn of_100_000_users_the_fewest_move_and_nobody_leaves_a_version_that_grows() {
     ] {
         let old = split(before);
         let new = old.apply(&set_weights(after), at(3)).unwrap();
-        let (was, is) = (holders(&old), holders(&new));
+        let was = holders(&old);
+        let is = holders(&new);
         let moved: Vec<_> = was.iter().zip(&is).filter(|(from, to)| from != to).collect();
         let thrown = moved.iter().filter(|(from, _)| after[**from] >= before[**from]).count();
         println!("{before:?} to {after:?}: {:.2} % moved, {thrown} users thrown out", share(moved.len()));
@@ -71,7 +72,8 @@ fn of_100_000_users_the_fewest_move_and_nobody_leaves_a_version_that_grows() {
 #[test]
 fn in_1_000_random_sequences_of_up_to_6_versions_each_re_weight_moves_the_minimum_and_throws_nobody_out() {
     let mut chance = Chance(11);
-    let (mut re_weights, mut most_runs) = (0, 0);
+    let mut re_weights = 0;
+    let mut most_runs = 0;
     for sequence in 0..1_000_u64 {
         let versions = 2 + usize::try_from(sequence % 5).unwrap();
         let mut before = whole_split(versions);
@@ -102,7 +104,8 @@ fn in_1_000_random_sequences_of_up_to_6_versions_each_re_weight_moves_the_minimu
 fn the_same_users_are_not_everyones_first() {
     let canary =
         |salt| (0..KEYS).filter(move |i| Point::from_key(salt, format!("user-{i}").as_bytes()).get() < 1_000);
-    let (one, other): (Vec<_>, std::collections::BTreeSet<_>) = (canary(1).collect(), canary(2).collect());
+    let one: Vec<_> = canary(1).collect();
+    let other: BTreeSet<_> = canary(2).collect();
     let both = one.iter().filter(|user| other.contains(user)).count();
     assert!((share(both) - 1.0).abs() < 0.2, "{} of 1 % expected by chance", share(both));
 }
@@ -115,7 +118,7 @@ fn slots_of_numbered_keys_are_even() {
     }
     let expected = f64::from(KEYS) / 100.0;
     let chi_square: f64 = counts.iter().map(|count| (count - expected).powi(2) / expected).sum();
-    // 99 degrees of freedom: 0.1 % are above 148.2, and 0.1 % below 60.
+    // Chi-square with 99 degrees of freedom: 0.1 % of all cases are above 148.2, and 0.1 % below 60.
     assert!((60.0..148.2).contains(&chi_square), "{chi_square}");
 }
 
@@ -141,7 +144,8 @@ proptest! {
             assert_eq!(percents(&preview.after), percents(after));
             let mut expected = BTreeMap::<_, u16>::new();
             for slot in 0..10_000 {
-                let (from, to) = (before.slots().version_at(slot), after.slots().version_at(slot));
+                let from = before.slots().version_at(slot);
+                let to = after.slots().version_at(slot);
                 if from != to {
                     *expected.entry((from.cloned(), to.cloned())).or_default() += 1;
                 }

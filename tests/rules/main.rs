@@ -1,4 +1,4 @@
-//! The rules: names, splits, slots, draws, deployments on a store of any kind, and who may use whom in the source.
+//! The rules: names, splits, slots, draws, deployments on a store of any kind, and the modules that each may use.
 #![expect(clippy::unwrap_used, reason = "a test stops where it is wrong")]
 
 mod architecture;

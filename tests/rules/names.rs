@@ -1,4 +1,4 @@
-//! What is a name, a weight, a base URL, a health path, and what is refused.
+//! Values read from text: names, weights, base URLs, health paths, and the texts that each refuses.
 
 use proptest::prelude::*;
 use tower_canary::routing::{HealthPath, Reason};

@@ -1,17 +1,18 @@
-//! Slots: the fewest move, nobody is thrown out of a version that grew, and the map does not crumble.
+//! Slots: a change moves the fewest, no user leaves a version that grew, and the map stays a short list of runs.
 
 use proptest::prelude::*;
 use tower_canary::routing::{Change, Point, Route, SlotMap, Split};
 
 use crate::support::*;
 
-/// Users moved by a re-weight, and users thrown out of a version whose share grew, in percent of all slots.
+/// Users moved by a re-weight, and users who left a version whose share did not shrink, in percent of all slots.
 fn moved(before: &[f64], after: &[f64]) -> (f64, f64) {
     let old = split(before);
     let new = old.apply(&set_weights(after), at(3)).unwrap();
     let mut thrown = 0;
     for slot in 0..10_000 {
-        let (from, to) = (old.slots().version_at(slot), new.slots().version_at(slot));
+        let from = old.slots().version_at(slot);
+        let to = new.slots().version_at(slot);
         if from != to {
             let share = |split: &Split| from.and_then(|v| split.version(v.as_str())).map(|v| v.weight);
             thrown += i32::from(share(&new) >= share(&old));
@@ -42,7 +43,8 @@ fn a_map_stays_a_short_list_of_runs_through_1_000_random_re_weights() {
             split = split.apply(&set_weights(&chance.weights(versions)), at(3)).unwrap();
             runs.push(split.slots().runs().count());
         }
-        let (most, mean) = (runs.iter().max().unwrap(), runs.iter().sum::<usize>() as f64 / 1_000.0);
+        let most = runs.iter().max().unwrap();
+        let mean = runs.iter().sum::<usize>() as f64 / 1_000.0;
         println!("{versions} versions, 1,000 random re-weights: at most {most} runs, {mean:.1} on average");
         assert!(*most <= 8 * versions, "{most} runs");
     }

@@ -1,4 +1,4 @@
-//! The rules of a split: what each change does, and what none may ever do.
+//! The rules of a split: the effect of each change, and the invariants that hold after any sequence of changes.
 
 use proptest::prelude::*;
 use tower_canary::Weight;
@@ -95,7 +95,8 @@ proptest! {
         whole[0] = 100.0;
         let mut parts = split(&whole).into_parts();
         for (version, (weight, active)) in parts.versions.iter_mut().zip(&stored) {
-            (version.weight, version.active) = (Weight::from_hundredths(*weight).unwrap(), *active);
+            version.weight = Weight::from_hundredths(*weight).unwrap();
+            version.active = *active;
         }
         let (repaired, _) = Split::from_parts(parts);
         prop_assert_eq!(total(&repaired), if repaired.has_active() { u32::from(SLOTS) } else { 0 });
@@ -267,4 +268,18 @@ fn of_two_stored_versions_of_one_name_the_older_stays() {
     let (repaired, was_repaired) = Split::from_parts(parts);
     assert!(was_repaired);
     assert_eq!((percents(&repaired), repaired.slots().to_string().as_str()), (vec![100.0], "v0:10000"));
+}
+
+#[test]
+fn an_update_is_both_or_neither() {
+    let url: tower_canary::Backend = "http://h".parse().unwrap();
+    let two = split(&[90.0, 10.0]);
+    let updated = applied(&two, &Change::update(name(1), url.clone(), false));
+    assert_eq!((percents(&updated), updated.generation()), (vec![100.0, 0.0], two.generation() + 1));
+    assert_eq!((updated.versions()[1].backend(), updated.versions()[1].active), (&url, false));
+    assert_eq!(
+        refused(&updated, &Change::update(name(0), url, false)),
+        ChangeError::LastActiveVersion(name(0))
+    );
+    assert_eq!(updated.versions()[0].backend().as_str(), "http://10.0.0.0:8080");
 }

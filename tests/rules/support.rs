@@ -1,4 +1,4 @@
-//! Splits to try rules on.
+//! Splits and random changes for the tests of the rules.
 
 use std::time::{Duration, SystemTime};
 
@@ -22,7 +22,7 @@ pub(crate) fn registration(i: usize) -> Registration {
     Registration::new(name(i), format!("http://10.0.0.{i}:8080").parse().unwrap())
 }
 
-/// A service with one active version per weight, `v0` the oldest.
+/// Returns a split with one active version per weight; `v0` is the oldest.
 pub(crate) fn split(percents: &[f64]) -> Split {
     let mut split = Split::new("auth".parse().unwrap(), 7);
     for i in 0..percents.len() {
@@ -47,7 +47,7 @@ pub(crate) fn percents(split: &Split) -> Vec<f64> {
     split.versions().iter().map(|v| v.weight.percent()).collect()
 }
 
-/// Numbers by chance, the same for the same seed.
+/// Pseudorandom numbers, the same for the same seed.
 pub(crate) struct Chance(pub(crate) u64);
 
 impl Chance {
@@ -56,7 +56,7 @@ impl Chance {
         (self.0 >> 33) % end
     }
 
-    /// Weights of that many versions, 100 in all.
+    /// Returns weights for `versions` versions that total 100 percent.
     pub(crate) fn weights(&mut self, versions: usize) -> Vec<f64> {
         let mut cuts: Vec<u64> = (1..versions).map(|_| self.below(10_001)).chain([0, 10_000]).collect();
         cuts.sort_unstable();
@@ -64,14 +64,14 @@ impl Chance {
     }
 }
 
-/// A split of that many versions of which the first has everything.
+/// Returns a split of `versions` versions whose first has 100 percent.
 pub(crate) fn whole_split(versions: usize) -> Split {
     let mut whole = vec![0.0; versions];
     whole[0] = 100.0;
     split(&whole)
 }
 
-/// A command of a random sequence; `Restore` names an earlier step.
+/// A step of a random sequence. `Restore` goes back by a number of generations.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     Do(Change),
@@ -88,7 +88,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => (version.clone(), prop::option::of(weights.clone()), any::<bool>()).prop_map(|(i, weight, active)| {
             let mut new = registration(i);
-            (new.weight, new.active) = (weight, active);
+            new.weight = weight;
+            new.active = active;
             Step::Do(Change::Register(new))
         }),
         6 => (version.clone(), weights).prop_map(|(i, w)| Step::Do(Change::set_weight(name(i), w))),
@@ -98,12 +99,15 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(i, active, force)| Step::Do(set_active_or_force(i, active, force))),
         1 => (version.clone(), 1u16..9)
             .prop_map(|(i, port)| Step::Do(Change::set_url(name(i), format!("http://h:{port}").parse().unwrap()))),
+        1 => (version.clone(), 1u16..9, any::<bool>()).prop_map(|(i, port, active)| {
+            Step::Do(Change::update(name(i), format!("http://h:{port}").parse().unwrap(), active))
+        }),
         1 => version.prop_map(|i| Step::Do(Change::remove(name(i)))),
         1 => (0usize..60).prop_map(Step::Restore),
     ]
 }
 
-/// Weights of six versions that total 100.
+/// Sets weights of six versions that total 100 percent.
 fn whole(mut cuts: Vec<u16>) -> Change {
     cuts[5] = 10_000;
     cuts.sort_unstable();
@@ -112,7 +116,7 @@ fn whole(mut cuts: Vec<u16>) -> Change {
     Change::SetWeights(cuts.into_iter().enumerate().map(|(i, cut)| (name(i), part(cut))).collect())
 }
 
-/// Runs `steps` from an empty split and shows each one, with its outcome, to `see`.
+/// Runs `steps` from an empty split and calls `see` for each with the split before, the change, and its outcome.
 pub(crate) fn run(
     steps: Vec<Step>,
     mut see: impl FnMut(&Split, &Change, &Result<Split, ChangeError>),
@@ -147,7 +151,7 @@ where
     tokio::spawn(future)
 }
 
-/// Puts a version into service or out of it, even the last one where `force` is set.
+/// Activates or deactivates a version, even the last active one if `force` is set.
 pub(crate) fn set_active_or_force(i: usize, active: bool, force: bool) -> Change {
     match (active, force) {
         (true, _) => Change::activate(name(i)),

@@ -1,4 +1,4 @@
-"""Which slot a key falls into, in another language: writes slots.json, or checks it with --check.
+"""Computes the slots of keys in another language: writes slots.json, or checks it with --check.
 
 slot = floor(XXH64(key, seed=salt) * 10,000 / 2^64)
 """
