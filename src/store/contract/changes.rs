@@ -4,7 +4,8 @@ use super::support::{
     apply, assert_total, auth, by_alice, contents, register, set_weight, two_versions, version,
 };
 use crate::routing::{Change, ChangeError, Registration, Split};
-use crate::store::{RouteStore, StoreError};
+use crate::store::error::StoreError;
+use crate::store::routes::RouteStore;
 
 /// An empty store is at revision 0 and has no splits.
 pub async fn empty_store_is_at_revision_zero(store: &dyn RouteStore) {

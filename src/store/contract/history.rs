@@ -1,7 +1,8 @@
 //! The history of a service.
 
 use super::support::{apply, auth, by_alice, set_weight, two_versions};
-use crate::store::{HistoryEntry, RouteStore};
+use crate::store::history::HistoryEntry;
+use crate::store::routes::RouteStore;
 
 /// The history is latest first, and can be read in pages.
 pub async fn history_is_paged_latest_first(store: &dyn RouteStore) {

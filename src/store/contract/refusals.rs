@@ -2,7 +2,9 @@
 
 use super::support::{auth, by_alice, contents, set_weight, two_versions, version};
 use crate::routing::{Change, ServiceName, Split};
-use crate::store::{ChangeRequest, Refusal, RefusalLog, RouteStore};
+use crate::store::change_request::ChangeRequest;
+use crate::store::refusals::{Refusal, RefusalLog};
+use crate::store::routes::RouteStore;
 
 /// Refused changes are stored latest first by service, apart from the history. Panics without a
 /// [`refusal_log`](RouteStore::refusal_log), like each case of that trait.

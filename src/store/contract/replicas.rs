@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::support::version;
-use crate::store::{Draining, ReplicaRegistry, Report, RouteStore};
+use crate::store::replicas::{Draining, ReplicaRegistry, Report};
+use crate::store::routes::RouteStore;
 
 /// Each replica is listed with its last report, by name and then by id, until it is withdrawn. Panics without a
 /// [`replica_registry`](RouteStore::replica_registry), like each case of that trait.

@@ -7,7 +7,8 @@ use rand::{RngExt, SeedableRng};
 
 use super::support::{apply, auth, by_alice, register, version};
 use crate::routing::{Backend, Change, Registration, Split, VersionName, Weight};
-use crate::store::{RouteStore, StoreError};
+use crate::store::error::StoreError;
+use crate::store::routes::RouteStore;
 
 /// Any sequence of changes leaves the same split in the store as [`Split::apply`] does, and is refused for the same
 /// reasons. The store must be empty. See [`random_changes`].

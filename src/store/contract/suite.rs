@@ -3,7 +3,7 @@
 use std::pin::Pin;
 
 use super::{changes, history, refusals, replicas, rules};
-use crate::store::RouteStore;
+use crate::store::routes::RouteStore;
 
 /// How many sequences of random changes are tried.
 const SEQUENCES: u64 = 24;

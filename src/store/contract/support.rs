@@ -1,7 +1,8 @@
 //! What the cases share.
 
 use crate::routing::{Change, ServiceName, Split, VersionName, Weight};
-use crate::store::{Applied, ChangeRequest, RouteStore};
+use crate::store::change_request::ChangeRequest;
+use crate::store::routes::{Applied, RouteStore};
 
 pub(super) fn auth() -> ServiceName {
     "auth".parse().unwrap()

@@ -1,4 +1,4 @@
-//! One migration.
+//! One migration: one statement, and a check whether it was executed.
 
 use async_trait::async_trait;
 use sea_orm::sea_query::{Index, OnConflict, Query, Table, TableCreateStatement, TableName, TableRef};
@@ -100,6 +100,7 @@ async fn insert_revision(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     manager.execute(insert).await
 }
 
+/// Creates the index by which a refresh finds the services that changed.
 async fn index_revision(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let mut index = Index::create();
     index.name(REVISION_INDEX).table(service::Entity).col("revision");
@@ -127,6 +128,7 @@ async fn has_all_columns(manager: &SchemaManager<'_>, table: &TableCreateStateme
     Ok(true)
 }
 
+/// Returns the name of the table that the statement creates.
 fn table_name(table: &TableCreateStatement) -> Option<String> {
     match table.get_table_name() {
         Some(TableRef::Table(TableName(_, name), _)) => Some(name.to_string()),
