@@ -2,8 +2,17 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Returns the current time to the millisecond, so that it is the same after it was stored.
-pub(crate) fn now() -> SystemTime {
+/// Returns the current time to the millisecond, the resolution of the stores: a time is the same after it was stored.
+///
+/// ```
+/// use std::time::UNIX_EPOCH;
+///
+/// let at = tower_canary::store::now();
+/// assert_eq!(at.duration_since(UNIX_EPOCH)?.subsec_nanos() % 1_000_000, 0);
+/// # Ok::<(), std::time::SystemTimeError>(())
+/// ```
+#[must_use]
+pub fn now() -> SystemTime {
     from_millis(to_millis(SystemTime::now()))
 }
 
@@ -15,4 +24,43 @@ pub(crate) fn to_millis(at: SystemTime) -> i64 {
 /// Converts from milliseconds since the Unix epoch. Negative ones become 0.
 pub(crate) fn from_millis(millis: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(millis.max(0).unsigned_abs())
+}
+
+/// Serializes a time as milliseconds since the Unix epoch, for `serde(with)`.
+#[cfg(feature = "serde")]
+pub(crate) mod millis {
+    use std::time::SystemTime;
+
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::{from_millis, to_millis};
+
+    pub(crate) fn serialize<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(to_millis(*at))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SystemTime, D::Error> {
+        let millis = i64::deserialize(deserializer)?;
+        if millis < 0 {
+            return Err(D::Error::custom("the time must be milliseconds since the Unix epoch"));
+        }
+        Ok(from_millis(millis))
+    }
+}
+
+/// Serializes a duration as milliseconds, for `serde(with)`.
+#[cfg(feature = "serde")]
+pub(crate) mod duration_millis {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_millis)
+    }
 }

@@ -58,7 +58,9 @@ pub enum DeployError {
         requested: Instances,
     },
     /// The history does not have the generation to restore, or no longer.
-    #[error("the history has no generation {generation}, or no longer: read it for the generations that it has")]
+    #[error(
+        "the history has no generation {generation}, or no longer: read it for the generations that it has"
+    )]
     UnknownGeneration {
         /// The generation that was requested.
         generation: u64,

@@ -19,6 +19,7 @@ use crate::routing::{Split, VersionName, VersionShare};
 /// # Ok::<(), tower_canary::routing::InvalidName>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 #[non_exhaustive]
 pub struct HistoryEntry {
     /// The generation of the split after the change.
@@ -36,6 +37,7 @@ pub struct HistoryEntry {
     /// The split after.
     pub after: Vec<VersionShare>,
     /// When the change was made.
+    #[cfg_attr(feature = "serde", serde(with = "crate::common::time::millis"))]
     pub at: SystemTime,
 }
 

@@ -44,6 +44,8 @@ pub enum LastGoodError {
     },
 }
 
+/// The text. Its form is that of `FORMAT` and does not follow the types of the crate, so that a change of them cannot
+/// change it unnoticed.
 #[derive(Serialize, Deserialize)]
 struct Document {
     format: u32,
@@ -129,6 +131,7 @@ impl From<&Split> for SplitDocument {
 }
 
 impl SplitDocument {
+    /// Interprets the values.
     fn split(&self) -> Result<Split, LastGoodError> {
         let parts = SplitParts {
             service: self.parse(&self.name)?,
@@ -154,6 +157,7 @@ impl SplitDocument {
         })
     }
 
+    /// Parses a value, or names this service in the error.
     fn parse<T: FromStr<Err: fmt::Display>>(&self, text: &str) -> Result<T, LastGoodError> {
         text.parse().map_err(|error| self.invalid(&error))
     }

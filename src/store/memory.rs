@@ -1,4 +1,6 @@
 //! A store in memory.
+//!
+//! One mutex holds everything. No call waits while it is locked, so a call cannot be dropped halfway.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard};
@@ -30,6 +32,7 @@ pub struct MemoryStore {
     history_limit: u32,
 }
 
+/// Everything that the store holds.
 #[derive(Debug, Default)]
 struct State {
     revision: u64,
@@ -40,6 +43,7 @@ struct State {
     replicas: BTreeMap<String, TimedReport>,
 }
 
+/// A service.
 #[derive(Clone, Debug)]
 struct Entry {
     split: Split,
@@ -49,6 +53,7 @@ struct Entry {
     history: VecDeque<HistoryEntry>,
 }
 
+/// The last report of a replica, and when it was made.
 #[derive(Clone, Debug)]
 struct TimedReport {
     report: Report,

@@ -25,8 +25,18 @@
 //! # })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Serialization
+//!
+//! The feature `serde` implements `Serialize` and `Deserialize` for the values that a store reads and writes:
+//! [`HistoryEntry`], [`Refusal`], [`Snapshot`], [`BrokenSplit`], [`LastGood`], [`Report`], [`Draining`], [`Replica`], and the
+//! values of [`routing`](crate::routing#serialization). Field names are in camel case. Times are milliseconds since the
+//! Unix epoch, and the time since a report is `seenMillis`. Unknown fields are ignored, so that a release can read the
+//! values of a later one.
 
 mod change_request;
+#[cfg(feature = "testing")]
+pub mod contract;
 mod error;
 mod history;
 #[cfg(feature = "_sql")]
@@ -50,3 +60,4 @@ pub use self::refusals::{Refusal, RefusalLog};
 pub use self::replicas::{Draining, Replica, ReplicaRegistry, Report};
 pub use self::routes::{Applied, RouteStore, Signal};
 pub use self::snapshot::{BrokenSplit, LastGood, Snapshot};
+pub use crate::common::time::now;

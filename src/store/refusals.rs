@@ -12,7 +12,24 @@ use crate::routing::{ServiceName, Split, VersionName, VersionShare};
 
 /// Records changes that were refused, apart from the history.
 ///
-/// See [`Deployments::refusals`](crate::Deployments::refusals) for an example.
+/// A store that has a log returns it from [`RouteStore::refusal_log`](super::RouteStore::refusal_log).
+/// [`Deployments`](crate::Deployments) then records each change that it refuses. A failure to record is logged and does not
+/// change the response.
+///
+/// ```
+/// use tower_canary::routing::Change;
+/// use tower_canary::store::{ChangeRequest, MemoryStore, Refusal, RouteStore};
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let store = MemoryStore::new();
+/// let log = store.refusal_log().ok_or("the store has no log")?;
+/// let request = ChangeRequest::new(Change::switch("v1.1".parse()?), "alice");
+/// log.record_refusal(&Refusal::new(&"auth".parse()?, &request, None, &"no such service")).await?;
+/// assert_eq!(log.refusals(&"auth".parse()?, 10).await?[0].actor, "alice");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[async_trait]
 pub trait RefusalLog: fmt::Debug + Send + Sync + 'static {
     /// Records a change that was refused. The log keeps the last [`Refusal::RETAINED`] of all services together.
@@ -43,6 +60,7 @@ pub trait RefusalLog: fmt::Debug + Send + Sync + 'static {
 /// # Ok::<(), tower_canary::routing::InvalidName>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 #[non_exhaustive]
 pub struct Refusal {
     /// The service whose split was to change. It need not exist.
@@ -64,6 +82,7 @@ pub struct Refusal {
     /// Why the change was refused, and how to fix it.
     pub why: String,
     /// When the change was refused.
+    #[cfg_attr(feature = "serde", serde(with = "crate::common::time::millis"))]
     pub at: SystemTime,
 }
 
@@ -93,6 +112,16 @@ impl Refusal {
 
     /// Creates a record from stored values. The `with_*` methods set the others. A store of an application reads its log
     /// back with it.
+    ///
+    /// ```
+    /// use tower_canary::store::{Refusal, now};
+    ///
+    /// let refusal = Refusal::from_stored("auth".parse()?, "alice", "switch", now())
+    ///     .with_version(Some("v1.1".parse()?))
+    ///     .with_texts("switch to v1.1", "there is no such service");
+    /// assert_eq!((refusal.kind.as_str(), refusal.generation), ("switch", None));
+    /// # Ok::<(), tower_canary::routing::InvalidName>(())
+    /// ```
     #[must_use]
     pub fn from_stored(
         service: ServiceName,

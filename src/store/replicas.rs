@@ -10,6 +10,11 @@ use crate::routing::{ServiceName, VersionName};
 
 /// Records the gateway processes that share a store.
 ///
+/// A store that has a registry returns it from [`RouteStore::replica_registry`](super::RouteStore::replica_registry).
+/// Gateways that have a [name](crate::deployments::Builder::with_replica_name) then report to it every 5 s, after each change,
+/// and when a version is drained. The registry shows an operator whether every gateway serves a change, and whether a
+/// version may be stopped.
+///
 /// See [`Replica`] for an example.
 #[async_trait]
 pub trait ReplicaRegistry: fmt::Debug + Send + Sync + 'static {
@@ -51,6 +56,7 @@ pub trait ReplicaRegistry: fmt::Debug + Send + Sync + 'static {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 #[non_exhaustive]
 pub struct Replica {
     /// The process. Several may have the same name.
@@ -60,8 +66,13 @@ pub struct Replica {
     /// It serves the splits of this revision or later ones, except for splits that it cannot read.
     pub revision: u64,
     /// The time since its report.
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "seenMillis", with = "crate::common::time::duration_millis")
+    )]
     pub seen: Duration,
     /// The versions at weight 0 that had requests at its report, or that pins and overrides may still select.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub draining: Vec<Draining>,
 }
 
@@ -79,6 +90,7 @@ impl Replica {
 
 /// The report of a replica. See [`Replica`] for an example.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 #[non_exhaustive]
 pub struct Report {
     /// The process.
@@ -89,6 +101,7 @@ pub struct Report {
     pub revision: u64,
     /// The versions at weight 0 that have requests, or that pins and overrides may still select, and all serving versions of
     /// splits that it cannot read. In order, and found after the revision was served.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub draining: Vec<Draining>,
 }
 
@@ -115,6 +128,7 @@ impl Report {
 /// # Ok::<(), tower_canary::routing::InvalidName>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 #[non_exhaustive]
 pub struct Draining {
     /// The service.

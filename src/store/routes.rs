@@ -34,8 +34,85 @@ use crate::routing::{ServiceName, Split};
 ///
 /// # Implementing a store
 ///
-/// `examples/custom_store.rs` is a whole store: one JSON file. The feature `testing` has a test suite for a store of
+/// `examples/custom_store` is a durable store: one JSON file, which is read again after a restart. The feature `testing` has a test suite for a store of
 /// yours: `store::contract`. `load`, `commit` and `history` are required; the rest is optional.
+///
+/// A store in memory, in short:
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use std::sync::Mutex;
+///
+/// use async_trait::async_trait;
+/// use tower_canary::ServiceName;
+/// use tower_canary::routing::Split;
+/// use tower_canary::store::{
+///     Applied, ChangeRequest, HistoryEntry, RouteStore, Snapshot, StoreError, now,
+/// };
+///
+/// #[derive(Debug, Default)]
+/// struct Store(Mutex<State>);
+///
+/// #[derive(Debug, Default)]
+/// struct State {
+///     revision: u64,
+///     services: BTreeMap<ServiceName, Service>,
+/// }
+///
+/// #[derive(Debug)]
+/// struct Service {
+///     split: Split,
+///     revision: u64, // of its last change
+///     history: Vec<HistoryEntry>,
+/// }
+///
+/// #[async_trait]
+/// impl RouteStore for Store {
+///     async fn load(&self, after: u64) -> Result<Snapshot, StoreError> {
+///         let state = self.0.lock().unwrap();
+///         let changed = state.services.values().filter(|service| service.revision > after);
+///         Ok(Snapshot::new(state.revision, changed.map(|service| service.split.clone()).collect()))
+///     }
+///
+///     async fn commit(&self, name: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
+///         let mut state = self.0.lock().unwrap(); // serializes the writers
+///         let before = match state.services.get(name) {
+///             Some(service) => service.split.clone(),
+///             None => request.first_split(name)?,
+///         };
+///         let at = now();
+///         let after = request.decide(&before, at)?;
+///         if after.generation() > before.generation() {
+///             state.revision += 1;
+///             let revision = state.revision;
+///             let new = Service { split: before.clone(), revision, history: Vec::new() };
+///             let service = state.services.entry(name.clone()).or_insert(new);
+///             service.split = after.clone();
+///             service.revision = revision;
+///             service.history.push(HistoryEntry::new(request, &before, &after, at));
+///         }
+///         Ok(Applied::new(before, after, state.revision))
+///     }
+///
+///     async fn history(
+///         &self,
+///         name: &ServiceName,
+///         before: Option<u64>,
+///         limit: u32,
+///     ) -> Result<Vec<HistoryEntry>, StoreError> {
+///         let state = self.0.lock().unwrap();
+///         let service = state.services.get(name).ok_or_else(|| StoreError::UnknownService(name.clone()))?;
+///         let before = before.unwrap_or(u64::MAX);
+///         let latest_first = service.history.iter().rev().filter(|entry| entry.generation < before);
+///         Ok(latest_first.take(limit as usize).cloned().collect())
+///     }
+/// }
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+/// # #[cfg(feature = "testing")]
+/// # tower_canary::store::contract::run_all(async || Store::default()).await;
+/// # });
+/// # Ok::<(), std::io::Error>(())
+/// ```
 ///
 /// A commit is four steps, and no other writer of the service may come between the first and the last:
 ///
@@ -53,6 +130,7 @@ use crate::routing::{ServiceName, Split};
 /// | May the storage be shared? | By any number of `Deployments` in one process. By several processes only if `commit` also excludes writers of other processes, for example by a row lock. Each process then polls [`load`](Self::load) and finds the changes of the others. |
 /// | Which calls are concurrent? | All of them. Writers of one service must be serialized; writers of different services may be. A reader gets each split whole, before a change or after it. |
 /// | What if a call is dropped? | It may be dropped at every `await`. A change is then made completely or not at all. |
+/// | Which time does a change get? | [`now()`](super::now): to the millisecond, so that it is the same after it was stored. `decide` and [`HistoryEntry::new`] get the same value. |
 /// | How long may a call take? | A few seconds. Return [`StoreError::Unavailable`] instead of waiting: routes stay in use and the call is retried. |
 /// | Which texts must be stored? | Names and URLs are ASCII. Actors and reasons are Unicode without NUL, of up to [`MAX_ACTOR`](super::MAX_ACTOR) and [`MAX_REASON`](super::MAX_REASON) characters. |
 /// | What if a stored split cannot be read? | Put it into [`Snapshot::broken`], return [`StoreError::Broken`] from `commit`, and load the others. |

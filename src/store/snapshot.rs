@@ -9,6 +9,7 @@ use crate::routing::Split;
 ///
 /// See [`RouteStore`](super::RouteStore) for an example.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 #[non_exhaustive]
 pub struct Snapshot {
     /// The number of changes that the store has seen. A split may be later than this, never earlier.
@@ -16,6 +17,7 @@ pub struct Snapshot {
     /// The splits, ordered by service name.
     pub splits: Vec<Split>,
     /// Stored splits that cannot be read. They do not affect the others.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub broken: Vec<BrokenSplit>,
 }
 
@@ -31,11 +33,13 @@ impl Snapshot {
 ///
 /// See [`SnapshotCache`](crate::deployments::SnapshotCache) for an example.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 #[non_exhaustive]
 pub struct LastGood {
     /// The splits and their revision.
     pub snapshot: Snapshot,
     /// When they were served.
+    #[cfg_attr(feature = "serde", serde(with = "crate::common::time::millis"))]
     pub at: SystemTime,
 }
 
@@ -57,6 +61,7 @@ impl LastGood {
 /// assert_eq!(broken.to_string(), text);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 #[non_exhaustive]
 pub struct BrokenSplit {
     /// The name of the service as it is stored.

@@ -53,6 +53,8 @@ mod damage;
 mod databases;
 mod disks;
 mod draws;
+#[path = "../shared/faulty_store.rs"]
+mod faulty_store;
 #[path = "../gateway/handovers.rs"]
 mod handovers;
 #[path = "../gateway/harness.rs"]
@@ -67,6 +69,8 @@ mod panics;
 mod patience;
 mod pins;
 mod replication;
+#[path = "../shared/scripted_check.rs"]
+mod scripted_check;
 mod slow;
 #[path = "../gateway/soak.rs"]
 mod soak;

@@ -5,19 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use tokio::task::{JoinError, JoinSet, yield_now};
 use tower::{Layer, ServiceExt};
-use tower_canary::deployments::{Healthy, Unhealthy, UrlRefused, VersionCheck};
-use tower_canary::routing::{Backend, Change, HealthPath, Version};
-use tower_canary::store::{
-    Applied, ChangeRequest, HistoryEntry, MemoryStore, RouteStore, Snapshot, StoreError,
-};
+use tower_canary::routing::Change;
+use tower_canary::store::{ChangeRequest, MemoryStore, RouteStore};
 use tower_canary::{Deployments, RoutingHandle, ServiceName, Target, WeightedVersionLayer};
 
+use crate::faulty_store::FaultyStore;
+use crate::scripted_check::ScriptedCheck;
 use crate::setting;
 use crate::wait::wait_until;
 
@@ -44,75 +42,6 @@ impl PanicInjector {
     }
 }
 
-/// A store that panics before or after a call.
-#[derive(Debug, Default)]
-struct PanickingStore {
-    inner: MemoryStore,
-    injector: Arc<PanicInjector>,
-}
-
-#[async_trait]
-impl RouteStore for PanickingStore {
-    async fn load(&self, after: u64) -> Result<Snapshot, StoreError> {
-        self.injector.maybe_panic();
-        yield_now().await;
-        let loaded = self.inner.load(after).await;
-        self.injector.maybe_panic();
-        loaded
-    }
-
-    async fn commit(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
-        self.injector.maybe_panic();
-        let applied = self.inner.commit(service, request).await;
-        yield_now().await;
-        self.injector.maybe_panic();
-        applied
-    }
-
-    async fn history(
-        &self,
-        service: &ServiceName,
-        before: Option<u64>,
-        limit: u32,
-    ) -> Result<Vec<HistoryEntry>, StoreError> {
-        self.injector.maybe_panic();
-        self.inner.history(service, before, limit).await
-    }
-}
-
-#[async_trait]
-impl VersionCheck for PanicInjector {
-    fn admit(&self, _: &Backend) -> Result<(), UrlRefused> {
-        self.maybe_panic();
-        Ok(())
-    }
-
-    async fn probe(&self, _: &Version, _: Option<&HealthPath>) -> Result<Option<Healthy>, Unhealthy> {
-        self.maybe_panic();
-        yield_now().await;
-        Ok(None)
-    }
-}
-
-/// A version check that shares the injector of a store.
-#[derive(Debug)]
-struct SharedCheck(Arc<PanicInjector>);
-
-#[async_trait]
-impl VersionCheck for SharedCheck {
-    fn admit(&self, backend: &Backend) -> Result<(), UrlRefused> {
-        self.0.admit(backend)
-    }
-
-    async fn probe(
-        &self,
-        version: &Version,
-        path: Option<&HealthPath>,
-    ) -> Result<Option<Healthy>, Unhealthy> {
-        self.0.probe(version, path).await
-    }
-}
-
 fn auth() -> ServiceName {
     "auth".parse().unwrap()
 }
@@ -121,17 +50,26 @@ fn switch_to(version: &str) -> ChangeRequest {
     ChangeRequest::new(Change::switch(version.parse().unwrap()), "campaign")
 }
 
+/// A gateway's parts, of which the store and the version check panic unless the injector is disabled.
+struct Setup {
+    injector: Arc<PanicInjector>,
+    memory: Arc<MemoryStore>,
+}
+
 /// Creates two versions of `auth` in a store whose panics are disabled.
-async fn setup() -> (Arc<PanickingStore>, Deployments) {
-    let store = Arc::new(PanickingStore::default());
-    store.injector.disabled.store(true, Ordering::SeqCst);
-    let check = SharedCheck(Arc::clone(&store.injector));
-    let deployments = Deployments::start(Arc::clone(&store), check).await.unwrap();
+async fn setup() -> (Setup, Deployments) {
+    let injector = Arc::new(PanicInjector { disabled: AtomicBool::new(true), panics: AtomicU64::default() });
+    let memory = Arc::new(MemoryStore::new());
+    let in_store = Arc::clone(&injector);
+    let store = FaultyStore::over(Arc::clone(&memory)).with_hook(move || in_store.maybe_panic());
+    let in_check = Arc::clone(&injector);
+    let check = ScriptedCheck::default().with_hook(move || in_check.maybe_panic());
+    let deployments = Deployments::start(store, check).await.unwrap();
     for version in VERSIONS {
         let register = Change::register(version.parse().unwrap(), "http://backend".parse().unwrap());
         deployments.apply(&auth(), ChangeRequest::new(register, "campaign")).await.unwrap();
     }
-    (store, deployments)
+    (Setup { injector, memory }, deployments)
 }
 
 /// The header that names the place of the panic.
@@ -268,7 +206,7 @@ async fn following_of_panics(panics: u64) {
     assert!(!running.is_finished(), "a panic of the store ended the task that follows it");
     store.injector.disabled.store(true, Ordering::SeqCst);
     // A change by another gateway.
-    let after = store.inner.commit(&auth(), &switch_to("v2").without_check()).await.unwrap().after;
+    let after = store.memory.commit(&auth(), &switch_to("v2").without_check()).await.unwrap().after;
     let served = async || *deployments.handle().route("auth").unwrap().split() == after;
     let took = wait_until(Duration::from_secs(6), "the stored split is served", served).await;
     println!("following: continues after {panics} panics of the store, fresh after {took:.1?}");

@@ -1,17 +1,16 @@
 //! Changes through `Deployments`: probed, published before they are answered, and never undone by a refresh.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use tower_canary::deployments::{DeployError, Healthy, Unhealthy, UrlRefused, VersionCheck};
-use tower_canary::routing::{Backend, Change, ChangeError, HealthPath, Route, Version};
-use tower_canary::store::{
-    Applied, ChangeRequest, HistoryEntry, MemoryStore, RouteStore, Snapshot, StoreError,
-};
+use tower_canary::deployments::{DeployError, Unhealthy};
+use tower_canary::routing::{Change, ChangeError, Route};
+use tower_canary::store::{Applied, ChangeRequest, MemoryStore, RouteStore, Snapshot, StoreError};
 use tower_canary::{Deployments, Draw, NoVersionCheck, RoutingHandle, ServiceName};
 
+use crate::faulty_store::FaultyStore;
+use crate::scripted_check::ScriptedCheck;
 use crate::support::*;
 
 fn auth() -> ServiceName {
@@ -26,63 +25,12 @@ fn served(deployments: &Deployments) -> Vec<f64> {
     percents(deployments.handle().route("auth").unwrap().split())
 }
 
-/// A store that can be down, that can go back to what it held before, and that can be slow to load, or late to begin.
-#[derive(Debug, Default)]
-struct Fickle {
-    inner: MemoryStore,
-    down: AtomicBool,
-    older: Mutex<Option<Snapshot>>,
-    slow: AtomicBool,
-    late: AtomicBool,
+fn faulty_store() -> Arc<FaultyStore> {
+    Arc::default()
 }
 
-#[async_trait]
-impl RouteStore for &'static Fickle {
-    async fn load(&self, after: u64) -> Result<Snapshot, StoreError> {
-        if self.down.load(Ordering::Relaxed) {
-            return Err(StoreError::Unavailable("unplugged".into()));
-        }
-        if self.late.load(Ordering::Relaxed) {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        let older = self.older.lock().unwrap().clone();
-        let snapshot = match older {
-            Some(older) => older,
-            None => self.inner.load(after).await?,
-        };
-        if self.slow.load(Ordering::Relaxed) {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        Ok(snapshot)
-    }
-
-    async fn commit(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
-        if self.down.load(Ordering::Relaxed) {
-            return Err(StoreError::Unavailable("unplugged".into()));
-        }
-        let applied = self.inner.commit(service, request).await;
-        if self.slow.load(Ordering::Relaxed) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        applied
-    }
-
-    async fn history(
-        &self,
-        service: &ServiceName,
-        before: Option<u64>,
-        limit: u32,
-    ) -> Result<Vec<HistoryEntry>, StoreError> {
-        self.inner.history(service, before, limit).await
-    }
-}
-
-fn fickle() -> &'static Fickle {
-    Box::leak(Box::default())
-}
-
-async fn two_versions(store: &'static Fickle) -> Deployments {
-    let deployments = Deployments::start(store, NoVersionCheck).await.unwrap();
+async fn two_versions(store: &Arc<FaultyStore>) -> Deployments {
+    let deployments = Deployments::start(Arc::clone(store), NoVersionCheck).await.unwrap();
     for i in 0..2 {
         apply(&deployments, Change::Register(registration(i))).await.unwrap();
     }
@@ -91,7 +39,7 @@ async fn two_versions(store: &'static Fickle) -> Deployments {
 
 #[tokio::test]
 async fn a_change_is_published_before_it_is_answered() {
-    let deployments = two_versions(fickle()).await;
+    let deployments = two_versions(&faulty_store()).await;
     for percent in [10.0, 50.0, 100.0] {
         apply(&deployments, set_weight(1, percent)).await.unwrap();
         assert_eq!(served(&deployments)[1], percent);
@@ -100,7 +48,7 @@ async fn a_change_is_published_before_it_is_answered() {
 
 #[tokio::test]
 async fn a_refused_change_leaves_what_is_served() {
-    let deployments = two_versions(fickle()).await;
+    let deployments = two_versions(&faulty_store()).await;
     let refused = apply(&deployments, Change::remove(name(0))).await.unwrap_err();
     assert!(matches!(refused, DeployError::Store(StoreError::Refused(ChangeError::VersionActive(_)))));
     assert_eq!(served(&deployments), [100.0, 0.0]);
@@ -108,9 +56,9 @@ async fn a_refused_change_leaves_what_is_served() {
 
 #[tokio::test(start_paused = true)]
 async fn with_the_store_down_routes_stay_changes_fail_and_a_return_is_followed_within_5_seconds() {
-    let store = fickle();
+    let store = faulty_store();
     let (deployments, other) =
-        (two_versions(store).await, Deployments::start(store, NoVersionCheck).await.unwrap());
+        (two_versions(&store).await, Deployments::start(Arc::clone(&store), NoVersionCheck).await.unwrap());
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let running = spawn(deployments.clone().run(async { _ = stopped.await }));
     store.down.store(true, Ordering::Relaxed);
@@ -130,9 +78,9 @@ async fn with_the_store_down_routes_stay_changes_fail_and_a_return_is_followed_w
 
 #[tokio::test(start_paused = true)]
 async fn a_change_of_another_process_is_followed_within_a_refresh() {
-    let store = fickle();
+    let store = faulty_store();
     let (deployments, other) =
-        (two_versions(store).await, Deployments::start(store, NoVersionCheck).await.unwrap());
+        (two_versions(&store).await, Deployments::start(Arc::clone(&store), NoVersionCheck).await.unwrap());
     spawn(deployments.clone().run(std::future::pending()));
     apply(&other, set_weight(1, 30.0)).await.unwrap();
     tokio::time::sleep(Duration::from_millis(1_250)).await;
@@ -141,10 +89,10 @@ async fn a_change_of_another_process_is_followed_within_a_refresh() {
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_went_back_is_followed_and_never_undoes_a_change_answered_meanwhile() {
-    let store = fickle();
-    let deployments = two_versions(store).await;
+    let store = faulty_store();
+    let deployments = two_versions(&store).await;
     deployments.refresh().await.unwrap();
-    let older = store.inner.load(0).await.unwrap();
+    let older = store.memory.load(0).await.unwrap();
     apply(&deployments, set_weight(1, 40.0)).await.unwrap();
     deployments.refresh().await.unwrap();
     *store.older.lock().unwrap() = Some(older);
@@ -161,8 +109,8 @@ async fn a_store_that_went_back_is_followed_and_never_undoes_a_change_answered_m
 
 #[tokio::test(start_paused = true)]
 async fn what_another_gateway_changed_after_a_change_answered_meanwhile_is_served() {
-    let store = fickle();
-    let deployments = two_versions(store).await;
+    let store = faulty_store();
+    let deployments = two_versions(&store).await;
     deployments.refresh().await.unwrap();
     store.late.store(true, Ordering::Relaxed);
     let refreshing = spawn({
@@ -172,15 +120,15 @@ async fn what_another_gateway_changed_after_a_change_answered_meanwhile_is_serve
     tokio::time::sleep(Duration::from_millis(10)).await;
     apply(&deployments, set_weight(1, 40.0)).await.unwrap();
     let elsewhere = ChangeRequest::new(set_weight(1, 50.0), "bob").without_check();
-    store.inner.commit(&auth(), &elsewhere).await.unwrap();
+    store.memory.commit(&auth(), &elsewhere).await.unwrap();
     refreshing.await.unwrap();
     assert_eq!(served(&deployments), [50.0, 50.0]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_change_whose_caller_went_away_after_the_commit_is_published_at_once() {
-    let store = fickle();
-    let deployments = two_versions(store).await;
+    let store = faulty_store();
+    let deployments = two_versions(&store).await;
     spawn(deployments.clone().run_every(Duration::from_secs(3_600), std::future::pending()));
     tokio::task::yield_now().await;
     store.slow.store(true, Ordering::Relaxed);
@@ -212,50 +160,29 @@ fn a_service_that_was_removed_and_registered_anew_is_served() {
     assert!(handle.publish(Route::compile(old)), "another salt is another service");
 }
 
-/// Counts probes and remembers where they went; fails on request.
-#[derive(Debug, Default)]
-struct Scripted {
-    probes: AtomicUsize,
-    paths: Mutex<Vec<Option<String>>>,
-    sick: AtomicBool,
-}
-
-#[async_trait]
-impl VersionCheck for &'static Scripted {
-    fn admit(&self, backend: &Backend) -> Result<(), UrlRefused> {
-        if backend.authority().host() == "forbidden" { Err(UrlRefused::new("no")) } else { Ok(()) }
-    }
-
-    async fn probe(&self, _: &Version, path: Option<&HealthPath>) -> Result<Option<Healthy>, Unhealthy> {
-        self.probes.fetch_add(1, Ordering::Relaxed);
-        self.paths.lock().unwrap().push(path.map(|path| path.as_str().to_owned()));
-        if self.sick.load(Ordering::Relaxed) { Err(Unhealthy::Status(500)) } else { Ok(None) }
-    }
-}
-
 #[tokio::test]
 async fn a_version_is_probed_once_before_it_gets_traffic_at_the_path_that_the_store_has() {
-    let (store, probe) = (fickle(), &*Box::leak(Box::<Scripted>::default()));
-    let here = Deployments::start(store, probe).await.unwrap();
-    let there = Deployments::start(store, NoVersionCheck).await.unwrap();
+    let (store, probe) = (faulty_store(), ScriptedCheck::default());
+    let here = Deployments::start(Arc::clone(&store), probe.clone()).await.unwrap();
+    let there = Deployments::start(Arc::clone(&store), NoVersionCheck).await.unwrap();
     apply(&there, Change::Register(registration(0).with_health_path("/healthz".parse().unwrap())))
         .await
         .unwrap();
     apply(&there, Change::Register(registration(1))).await.unwrap();
     apply(&here, set_weight(1, 10.0)).await.unwrap();
     apply(&here, set_weight(1, 20.0)).await.unwrap();
-    assert_eq!(*probe.paths.lock().unwrap(), [Some("/healthz".to_owned())]);
+    assert_eq!(probe.paths(), [Some("/healthz".to_owned())]);
 }
 
 #[tokio::test]
 async fn a_sick_version_gets_no_traffic_unless_forced_and_a_forbidden_url_is_not_registered() {
-    let probe = &*Box::leak(Box::<Scripted>::default());
-    let deployments = Deployments::start(MemoryStore::new(), probe).await.unwrap();
+    let probe = ScriptedCheck::default();
+    let deployments = Deployments::start(MemoryStore::new(), probe.clone()).await.unwrap();
     for i in 0..2 {
         apply(&deployments, Change::Register(registration(i))).await.unwrap();
     }
-    assert_eq!(probe.probes.load(Ordering::Relaxed), 0, "nothing was taken from anybody");
-    probe.sick.store(true, Ordering::Relaxed);
+    assert_eq!(probe.probes(), 0, "nothing was taken from anybody");
+    probe.set_all(Some(Unhealthy::Status(500)));
     let refused = apply(&deployments, set_weight(1, 10.0)).await.unwrap_err();
     assert!(refused.to_string().contains("it answered 500"), "{refused}");
     assert_eq!(served(&deployments), [100.0, 0.0]);
@@ -279,7 +206,7 @@ async fn texts_that_some_database_would_refuse_are_refused_by_all() {
 
 #[tokio::test]
 async fn an_earlier_generation_is_restored_and_an_unknown_one_is_refused() {
-    let deployments = two_versions(fickle()).await;
+    let deployments = two_versions(&faulty_store()).await;
     apply(&deployments, set_weight(1, 25.0)).await.unwrap();
     apply(&deployments, Change::switch(name(1))).await.unwrap();
     let restore = deployments.restore_change(&auth(), 3).await.unwrap();
@@ -291,8 +218,8 @@ async fn an_earlier_generation_is_restored_and_an_unknown_one_is_refused() {
 
 #[tokio::test]
 async fn a_split_that_cannot_be_read_is_reported_keeps_its_last_good_route_and_holds_up_no_other() {
-    let store = fickle();
-    let deployments = two_versions(store).await;
+    let store = faulty_store();
+    let deployments = two_versions(&store).await;
     deployments.refresh().await.unwrap();
     let other = tower_canary::routing::Split::new("orders".parse().unwrap(), 8);
     let other = other.apply(&Change::Register(registration(0)), at(9)).unwrap();

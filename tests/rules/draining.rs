@@ -1,113 +1,37 @@
 //! When every gateway that shares a store is done with a version.
 
 use std::convert::Infallible;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use http::{Request, Response};
 use tokio::time::{Instant, sleep};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_canary::deployments::DrainBlocker;
 use tower_canary::layer::ResponseBody;
 use tower_canary::routing::Change;
-use tower_canary::store::{
-    Applied, BrokenSplit, ChangeRequest, HistoryEntry, MemoryStore, Replica, ReplicaRegistry, Report,
-    RouteStore, Snapshot, StoreError,
-};
+use tower_canary::store::{ChangeRequest, MemoryStore, Replica, RouteStore, StoreError};
 use tower_canary::{Deployments, NoVersionCheck, ServiceName, Target, WeightedVersionLayer};
 
+use crate::faulty_store::FaultyStore;
 use crate::support::*;
 
 fn auth() -> ServiceName {
     "auth".parse().unwrap()
 }
 
-/// A gateway's own way to the store, which may be cut, slow to read, or of a gateway that cannot read a split.
-#[derive(Debug)]
-struct Way {
-    store: Arc<MemoryStore>,
-    cut: AtomicBool,
-    breaks: AtomicBool,
-    /// A change that is made between the read of the revision and that of the splits: of all, or of what changed.
-    between: Mutex<Option<(bool, Change)>>,
-}
-
-impl Way {
-    fn to(store: &Arc<MemoryStore>) -> Arc<Self> {
-        let (cut, breaks) = (AtomicBool::new(false), AtomicBool::new(false));
-        Arc::new(Self { store: Arc::clone(store), cut, breaks, between: Mutex::default() })
-    }
-
-    fn reached(&self) -> Result<(), StoreError> {
-        match self.cut.load(Ordering::Relaxed) {
-            true => Err(StoreError::Unavailable("cut".into())),
-            false => Ok(()),
-        }
-    }
-}
-
-#[async_trait]
-impl RouteStore for Way {
-    async fn load(&self, after: u64) -> Result<Snapshot, StoreError> {
-        self.reached()?;
-        let revision = self.store.load(after).await?.revision;
-        let between = self.between.lock().unwrap().take_if(|(of_all, _)| *of_all == (after == 0));
-        if let Some((_, change)) = between {
-            self.store.commit(&auth(), &ChangeRequest::new(change, "between").without_check()).await?;
-        }
-        let mut snapshot = self.store.load(after).await?;
-        snapshot.revision = revision;
-        if self.breaks.load(Ordering::Relaxed) {
-            let broken = snapshot.splits.drain(..).map(|split| split.service().to_string());
-            snapshot.broken = broken.map(|service| BrokenSplit::new(service, "by hand")).collect();
-        }
-        Ok(snapshot)
-    }
-
-    async fn commit(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
-        self.reached()?;
-        self.store.commit(service, request).await
-    }
-
-    async fn history(
-        &self,
-        service: &ServiceName,
-        before: Option<u64>,
-        limit: u32,
-    ) -> Result<Vec<HistoryEntry>, StoreError> {
-        self.store.history(service, before, limit).await
-    }
-
-    fn replica_registry(&self) -> Option<&dyn ReplicaRegistry> {
-        Some(self)
-    }
-}
-
-#[async_trait]
-impl ReplicaRegistry for Way {
-    async fn report(&self, report: &Report) -> Result<(), StoreError> {
-        self.reached()?;
-        self.store.report(report).await
-    }
-
-    async fn withdraw(&self, id: &str) -> Result<(), StoreError> {
-        self.store.withdraw(id).await
-    }
-
-    async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {
-        self.reached()?;
-        self.store.replicas().await
-    }
+/// A gateway's own access to the store.
+fn access_to(store: &Arc<MemoryStore>) -> Arc<FaultyStore> {
+    Arc::new(FaultyStore::over(Arc::clone(store)))
 }
 
 /// Two gateways on one store, `a` and `b`, where `auth` has v0 at 100 and v1 at 0.
 struct Two {
     here: Deployments,
     there: Deployments,
-    way_here: Arc<Way>,
-    way_there: Arc<Way>,
+    way_here: Arc<FaultyStore>,
+    way_there: Arc<FaultyStore>,
 }
 
 impl Two {
@@ -122,8 +46,8 @@ impl Two {
 
     async fn new() -> Self {
         let store = Arc::new(MemoryStore::new());
-        let (way_here, way_there) = (Way::to(&store), Way::to(&store));
-        let gateway = async |way: &Arc<Way>, name: &str| {
+        let (way_here, way_there) = (access_to(&store), access_to(&store));
+        let gateway = async |way: &Arc<FaultyStore>, name: &str| {
             Deployments::builder(Arc::clone(way), NoVersionCheck)
                 .with_replica_name(name)
                 .start()
@@ -315,12 +239,12 @@ async fn what_another_gateway_has_changed_on_is_followed_before_it_is_told_of() 
 #[tokio::test(start_paused = true)]
 async fn a_gateway_that_cannot_read_the_split_holds_what_it_goes_on_to_serve() {
     let two = Two::running().await;
-    two.way_there.breaks.store(true, Ordering::Relaxed);
+    two.way_there.unreadable.store(true, Ordering::Relaxed);
     apply(&two.here, switch(1)).await;
     sleep(Duration::from_secs(60)).await;
     assert_eq!(percents(two.there.handle().route("auth").unwrap().split()), [100.0, 0.0]);
     assert_eq!(two.held().await, by_b(DrainBlocker::Draining));
-    two.way_there.breaks.store(false, Ordering::Relaxed);
+    two.way_there.unreadable.store(false, Ordering::Relaxed);
     apply(&two.here, Change::Redraw).await;
     let mended = two.until_free().await;
     assert!(mended <= Duration::from_millis(1_250), "{mended:?}");
@@ -329,7 +253,7 @@ async fn a_gateway_that_cannot_read_the_split_holds_what_it_goes_on_to_serve() {
 #[tokio::test(start_paused = true)]
 async fn a_gateway_that_is_cut_off_holds_a_version_until_its_last_report_expires() {
     let two = Two::running().await;
-    two.way_there.cut.store(true, Ordering::Relaxed);
+    two.way_there.down.store(true, Ordering::Relaxed);
     apply(&two.here, switch(1)).await;
     let expired = two.until_free().await;
     assert!(Duration::from_secs(9) < expired && expired <= Replica::EXPIRY, "{expired:?}");
@@ -348,6 +272,6 @@ async fn a_gateway_that_starts_holds_what_it_may_come_to_serve() {
 #[tokio::test(start_paused = true)]
 async fn without_the_store_nobody_is_said_to_be_done() {
     let two = Two::running().await;
-    two.way_here.cut.store(true, Ordering::Relaxed);
+    two.way_here.down.store(true, Ordering::Relaxed);
     assert!(matches!(two.here.other_replicas(&auth()).await, Err(StoreError::Unavailable(_))));
 }

@@ -6,12 +6,16 @@ mod deployments;
 mod draining;
 mod draws;
 mod duties;
+#[path = "../shared/faulty_store.rs"]
+mod faulty_store;
 mod keys;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod names;
 mod replicas;
 mod scale;
+#[path = "../shared/scripted_check.rs"]
+mod scripted_check;
 mod seeding;
 #[cfg(feature = "serde")]
 mod serde;

@@ -1,131 +1,37 @@
 //! Several gateways on one store: they follow each other, tell how far they are, and start without it.
 
 use std::error::Error;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::broadcast;
 use tokio::time::{Instant, sleep};
 use tower_canary::deployments::SnapshotCache;
 use tower_canary::routing::Change;
 use tower_canary::store::{
-    Applied, ChangeRequest, HistoryEntry, LastGood, MemoryStore, Replica, ReplicaRegistry, Report,
-    RouteStore, Signal, Snapshot, StoreError,
+    Applied, ChangeRequest, LastGood, Replica, ReplicaRegistry, Report, RouteStore, Signal, StoreError,
 };
 use tower_canary::{Deployments, NoVersionCheck, ServiceName};
 
+use crate::faulty_store::FaultyStore;
 use crate::support::*;
 
 fn auth() -> ServiceName {
     "auth".parse().unwrap()
 }
 
-/// A store that tells of changes, can be down, can lose its reports, and can panic.
-#[derive(Debug)]
-struct Shared {
-    inner: MemoryStore,
-    signals: broadcast::Sender<Signal>,
-    down: AtomicBool,
-    panics: AtomicBool,
-    read_only: AtomicBool,
-    loads: Mutex<Vec<u64>>,
+/// A store that sends signals.
+fn shared_store() -> Arc<FaultyStore> {
+    Arc::new(FaultyStore::default().with_signals())
 }
 
-impl Shared {
-    fn new() -> Arc<Self> {
-        Arc::new(Self {
-            inner: MemoryStore::new(),
-            signals: broadcast::channel(64).0,
-            down: AtomicBool::new(false),
-            panics: AtomicBool::new(false),
-            read_only: AtomicBool::new(false),
-            loads: Mutex::default(),
-        })
-    }
-
-    fn reached(&self) -> Result<(), StoreError> {
-        assert!(!self.panics.load(Ordering::Relaxed), "the store's own fault");
-        if self.down.load(Ordering::Relaxed) {
-            Err(StoreError::Unavailable("unplugged".into()))
-        } else {
-            Ok(())
-        }
-    }
-
-    fn writable(&self) -> Result<(), StoreError> {
-        self.reached()?;
-        if self.read_only.load(Ordering::Relaxed) {
-            Err(StoreError::Unavailable("full".into()))
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Of which revisions it was asked for changes since the last time.
-    fn loads(&self) -> Vec<u64> {
-        std::mem::take(&mut self.loads.lock().unwrap())
-    }
-}
-
-#[async_trait]
-impl RouteStore for Shared {
-    async fn load(&self, after: u64) -> Result<Snapshot, StoreError> {
-        self.reached()?;
-        self.loads.lock().unwrap().push(after);
-        self.inner.load(after).await
-    }
-
-    async fn commit(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
-        self.writable()?;
-        let applied = self.inner.commit(service, request).await;
-        let _ = self.signals.send(Signal::Changed);
-        applied
-    }
-
-    async fn history(
-        &self,
-        service: &ServiceName,
-        before: Option<u64>,
-        limit: u32,
-    ) -> Result<Vec<HistoryEntry>, StoreError> {
-        self.inner.history(service, before, limit).await
-    }
-
-    async fn changed(&self) -> Signal {
-        self.signals.subscribe().recv().await.unwrap()
-    }
-
-    fn replica_registry(&self) -> Option<&dyn ReplicaRegistry> {
-        Some(self)
-    }
-}
-
-#[async_trait]
-impl ReplicaRegistry for Shared {
-    async fn report(&self, report: &Report) -> Result<(), StoreError> {
-        self.writable()?;
-        self.inner.report(report).await
-    }
-
-    async fn withdraw(&self, id: &str) -> Result<(), StoreError> {
-        self.writable()?;
-        self.inner.withdraw(id).await
-    }
-
-    async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {
-        self.reached()?;
-        self.inner.replicas().await
-    }
-}
-
-async fn replica(store: &Arc<Shared>, name: &str) -> Deployments {
+async fn replica(store: &Arc<FaultyStore>, name: &str) -> Deployments {
     Deployments::builder(Arc::clone(store), NoVersionCheck).with_replica_name(name).start().await.unwrap()
 }
 
 /// Starts a replica and lets it follow; whoever sends or drops the sender stops it.
-async fn running(store: &Arc<Shared>, name: &str) -> (Deployments, tokio::sync::oneshot::Sender<()>) {
+async fn running(store: &Arc<FaultyStore>, name: &str) -> (Deployments, tokio::sync::oneshot::Sender<()>) {
     let deployments = replica(store, name).await;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     spawn(deployments.clone().run(async {
@@ -155,7 +61,7 @@ fn names(replicas: &[Replica]) -> Vec<&str> {
 
 #[tokio::test(start_paused = true)]
 async fn a_signal_is_followed_within_20_milliseconds_and_a_burst_of_them_by_few_loads() {
-    let store = Shared::new();
+    let store = shared_store();
     let (here, _stop) = running(&store, "a").await;
     let (there, _stop_there) = running(&store, "b").await;
     two_versions(&here).await;
@@ -171,7 +77,7 @@ async fn a_signal_is_followed_within_20_milliseconds_and_a_burst_of_them_by_few_
 
 #[tokio::test(start_paused = true)]
 async fn after_a_lost_connection_everything_is_loaded_anew() {
-    let store = Shared::new();
+    let store = shared_store();
     let (here, _stop) = running(&store, "a").await;
     two_versions(&here).await;
     sleep(Duration::from_secs(3)).await;
@@ -185,7 +91,7 @@ async fn after_a_lost_connection_everything_is_loaded_anew() {
 
 #[tokio::test(start_paused = true)]
 async fn after_an_outage_everything_is_loaded_anew() {
-    let store = Shared::new();
+    let store = shared_store();
     let (here, _stop) = running(&store, "a").await;
     two_versions(&here).await;
     sleep(Duration::from_secs(3)).await;
@@ -203,7 +109,7 @@ async fn after_an_outage_everything_is_loaded_anew() {
 
 #[tokio::test(start_paused = true)]
 async fn replicas_tell_what_they_serve_and_those_that_stop_or_fall_silent_are_gone() {
-    let store = Shared::new();
+    let store = shared_store();
     let (here, _stop) = running(&store, "a").await;
     let (there, stop_there) = running(&store, "b").await;
     two_versions(&here).await;
@@ -229,7 +135,7 @@ async fn replicas_tell_what_they_serve_and_those_that_stop_or_fall_silent_are_go
 
 #[tokio::test(start_paused = true)]
 async fn convergence_is_waited_for_and_those_that_lag_are_named() {
-    let store = Shared::new();
+    let store = shared_store();
     let (here, _stop) = running(&store, "a").await;
     let (_there, _stop_there) = running(&store, "b").await;
     two_versions(&here).await;
@@ -239,7 +145,7 @@ async fn convergence_is_waited_for_and_those_that_lag_are_named() {
     assert_eq!((names(&convergence.serving), names(&convergence.waiting)), (vec!["a", "b"], vec![]));
     assert!(start.elapsed() < Duration::from_millis(150), "{:?}", start.elapsed());
 
-    store.inner.report(&Report::new("7", "stuck", applied.revision)).await.unwrap();
+    store.memory.report(&Report::new("7", "stuck", applied.revision)).await.unwrap();
     let applied = apply(&here, set_weight(1, 20.0)).await;
     let start = Instant::now();
     let convergence = here.wait_converged(applied.revision, Duration::from_secs(5)).await.unwrap();
@@ -252,13 +158,13 @@ async fn convergence_is_waited_for_and_those_that_lag_are_named() {
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_cannot_be_written_is_followed_as_quickly_as_before() {
-    let store = Shared::new();
+    let store = shared_store();
     let (here, _stop) = running(&store, "a").await;
     two_versions(&here).await;
     store.read_only.store(true, Ordering::Relaxed);
     sleep(Duration::from_secs(30)).await;
     store
-        .inner
+        .memory
         .commit(&auth(), &ChangeRequest::new(set_weight(1, 10.0), "bob").without_check())
         .await
         .unwrap();
@@ -268,7 +174,7 @@ async fn a_store_that_cannot_be_written_is_followed_as_quickly_as_before() {
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_panics_is_followed_again_within_5_seconds_of_its_recovery() {
-    let store = Shared::new();
+    let store = shared_store();
     let (here, stop) = running(&store, "a").await;
     two_versions(&here).await;
     store.panics.store(true, Ordering::Relaxed);
@@ -276,7 +182,7 @@ async fn a_store_that_panics_is_followed_again_within_5_seconds_of_its_recovery(
     assert_eq!(served(&here), [100.0, 0.0]);
     store.panics.store(false, Ordering::Relaxed);
     store
-        .inner
+        .memory
         .commit(&auth(), &ChangeRequest::new(set_weight(1, 10.0), "bob").without_check())
         .await
         .unwrap();
@@ -287,7 +193,7 @@ async fn a_store_that_panics_is_followed_again_within_5_seconds_of_its_recovery(
 
 #[tokio::test]
 async fn a_name_that_is_too_long_is_refused_at_the_start() {
-    let store = Shared::new();
+    let store = shared_store();
     let start = async |name: String| {
         Deployments::builder(Arc::clone(&store), NoVersionCheck).with_replica_name(name).start().await
     };
@@ -316,14 +222,14 @@ impl SnapshotCache for Cache {
     }
 }
 
-async fn with_cache(store: &Arc<Shared>, cache: &Cache) -> Result<Deployments, StoreError> {
+async fn with_cache(store: &Arc<FaultyStore>, cache: &Cache) -> Result<Deployments, StoreError> {
     Deployments::builder(Arc::clone(store), NoVersionCheck).with_cache(cache.clone()).start().await
 }
 
 #[tokio::test(start_paused = true)]
 async fn without_the_store_a_gateway_starts_with_what_was_served_last_and_follows_the_store_once_it_is_back()
 {
-    let (store, cache) = (Shared::new(), Cache::default());
+    let (store, cache) = (shared_store(), Cache::default());
     let before = with_cache(&store, &cache).await.unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let following = spawn(before.clone().run(async { _ = stopped.await }));
@@ -348,7 +254,7 @@ async fn without_the_store_a_gateway_starts_with_what_was_served_last_and_follow
     assert!(after.freshness().from_cache && after.freshness().age >= Duration::from_secs(60));
     store.down.store(false, Ordering::Relaxed);
     store
-        .inner
+        .memory
         .commit(&auth(), &ChangeRequest::new(set_weight(1, 30.0), "bob").without_check())
         .await
         .unwrap();
@@ -359,7 +265,7 @@ async fn without_the_store_a_gateway_starts_with_what_was_served_last_and_follow
 
 #[tokio::test(start_paused = true)]
 async fn without_the_store_and_with_nothing_kept_the_start_fails_with_the_error_of_the_store() {
-    let (store, cache) = (Shared::new(), Cache::default());
+    let (store, cache) = (shared_store(), Cache::default());
     store.down.store(true, Ordering::Relaxed);
     let refused = with_cache(&store, &cache).await.unwrap_err();
     assert!(matches!(refused, StoreError::Unavailable(_)), "{refused}");
@@ -367,7 +273,7 @@ async fn without_the_store_and_with_nothing_kept_the_start_fails_with_the_error_
 
 #[tokio::test(start_paused = true)]
 async fn routes_that_change_all_the_time_are_kept_every_5_seconds_and_those_that_do_not_once() {
-    let (store, cache) = (Shared::new(), Cache::default());
+    let (store, cache) = (shared_store(), Cache::default());
     let deployments = with_cache(&store, &cache).await.unwrap();
     two_versions(&deployments).await;
     spawn(deployments.clone().run(std::future::pending()));
@@ -403,14 +309,14 @@ impl SnapshotCache for Bad {
 #[tokio::test(start_paused = true)]
 async fn a_cache_that_hangs_or_panics_keeps_nobody_from_following_and_reporting() {
     for panics in [true, false] {
-        let store = Shared::new();
+        let store = shared_store();
         let builder = Deployments::builder(Arc::clone(&store), NoVersionCheck).with_replica_name("a");
         let here = builder.with_cache(Bad { panics }).start().await.unwrap();
         spawn(here.clone().run(std::future::pending()));
         two_versions(&here).await;
         sleep(Duration::from_secs(30)).await;
         store
-            .inner
+            .memory
             .commit(&auth(), &ChangeRequest::new(set_weight(1, 10.0), "bob").without_check())
             .await
             .unwrap();
@@ -422,7 +328,7 @@ async fn a_cache_that_hangs_or_panics_keeps_nobody_from_following_and_reporting(
 
 #[tokio::test(start_paused = true)]
 async fn what_was_kept_and_cannot_be_read_is_no_start_without_the_store() {
-    let store = Shared::new();
+    let store = shared_store();
     store.down.store(true, Ordering::Relaxed);
     let builder = Deployments::builder(Arc::clone(&store), NoVersionCheck).with_cache(Bad { panics: false });
     assert!(matches!(builder.start().await, Err(StoreError::Unavailable(_))));
@@ -430,7 +336,7 @@ async fn what_was_kept_and_cannot_be_read_is_no_start_without_the_store() {
 
 #[tokio::test(start_paused = true)]
 async fn a_replica_that_starts_is_waited_for_from_its_start_on() {
-    let store = Shared::new();
+    let store = shared_store();
     let (here, _stop) = running(&store, "a").await;
     two_versions(&here).await;
     let starting = replica(&store, "b").await;
@@ -444,7 +350,7 @@ async fn a_replica_that_starts_is_waited_for_from_its_start_on() {
 
 #[tokio::test(start_paused = true)]
 async fn a_replica_with_a_long_period_reports_all_the_same() {
-    let store = Shared::new();
+    let store = shared_store();
     let here = replica(&store, "a").await;
     spawn(here.clone().run_every(Duration::from_secs(3_600), std::future::pending()));
     for _ in 0..20 {
@@ -455,7 +361,7 @@ async fn a_replica_with_a_long_period_reports_all_the_same() {
 
 #[tokio::test(start_paused = true)]
 async fn a_change_answered_while_everything_is_loaded_is_not_undone() {
-    let store = Shared::new();
+    let store = shared_store();
     let (here, _stop) = running(&store, "a").await;
     two_versions(&here).await;
     for percent in 1..=100 {

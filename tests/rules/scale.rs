@@ -4,19 +4,15 @@
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use tokio::sync::broadcast;
 use tokio::time::{Instant, sleep};
 use tower_canary::routing::Change;
-use tower_canary::store::{
-    Applied, ChangeRequest, HistoryEntry, MemoryStore, Replica, ReplicaRegistry, Report, RouteStore, Signal,
-    Snapshot, StoreError,
-};
-use tower_canary::{Deployments, NoVersionCheck, ServiceName};
+use tower_canary::store::{Applied, ChangeRequest};
+use tower_canary::{Deployments, NoVersionCheck};
 
+use crate::faulty_store::FaultyStore;
 use crate::support::*;
 
 const REPLICAS: usize = 1_000;
@@ -28,88 +24,14 @@ const STEP: Duration = Duration::from_millis(2);
 /// How long the database takes to answer.
 const LATENCY: Range<f64> = 0.000_5..0.005;
 
-/// A database that takes its time, notes when it was asked, tells of changes if it `tells`, and can be down.
-#[derive(Debug)]
-struct Central {
-    inner: MemoryStore,
-    signals: broadcast::Sender<Signal>,
-    tells: bool,
-    down: AtomicBool,
-    reads: Mutex<Vec<Instant>>,
-    reports: Mutex<Vec<Instant>>,
-}
-
-impl Central {
-    fn new(tells: bool) -> Arc<Self> {
-        Arc::new(Self {
-            inner: MemoryStore::new(),
-            signals: broadcast::channel(16).0,
-            tells,
-            down: AtomicBool::new(false),
-            reads: Mutex::default(),
-            reports: Mutex::default(),
-        })
-    }
-
-    async fn asked(&self, log: &Mutex<Vec<Instant>>) -> Result<(), StoreError> {
-        log.lock().unwrap().push(Instant::now());
-        sleep(Duration::from_secs_f64(rand::random_range(LATENCY))).await;
-        if self.down.load(Ordering::Relaxed) { Err(StoreError::Unavailable("down".into())) } else { Ok(()) }
-    }
-}
-
-#[async_trait]
-impl RouteStore for Central {
-    async fn load(&self, after: u64) -> Result<Snapshot, StoreError> {
-        self.asked(&self.reads).await?;
-        self.inner.load(after).await
-    }
-
-    async fn commit(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
-        let applied = self.inner.commit(service, request).await;
-        let _ = self.signals.send(Signal::Changed);
-        applied
-    }
-
-    async fn history(
-        &self,
-        service: &ServiceName,
-        before: Option<u64>,
-        limit: u32,
-    ) -> Result<Vec<HistoryEntry>, StoreError> {
-        self.inner.history(service, before, limit).await
-    }
-
-    async fn changed(&self) -> Signal {
-        if self.tells {
-            return self.signals.subscribe().recv().await.unwrap_or(Signal::Changed);
-        }
-        std::future::pending().await
-    }
-
-    fn replica_registry(&self) -> Option<&dyn ReplicaRegistry> {
-        Some(self)
-    }
-}
-
-#[async_trait]
-impl ReplicaRegistry for Central {
-    async fn report(&self, report: &Report) -> Result<(), StoreError> {
-        self.asked(&self.reports).await?;
-        self.inner.report(report).await
-    }
-
-    async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {
-        self.inner.replicas().await
-    }
-
-    async fn withdraw(&self, id: &str) -> Result<(), StoreError> {
-        self.inner.withdraw(id).await
-    }
+/// A database that takes its time, and sends `signals` of changes or not.
+fn central(signals: bool) -> Arc<FaultyStore> {
+    let store = FaultyStore::default().with_latency(LATENCY);
+    Arc::new(if signals { store.with_signals() } else { store })
 }
 
 /// The gateways, all started within a second.
-async fn replicas(central: &Arc<Central>) -> Vec<Deployments> {
+async fn replicas(central: &Arc<FaultyStore>) -> Vec<Deployments> {
     let writer = Deployments::start(Arc::clone(central), NoVersionCheck).await.unwrap();
     for i in 0..2 {
         apply(&writer, Change::Register(registration(i))).await;
@@ -173,7 +95,7 @@ fn rate(what: &str, log: &Mutex<Vec<Instant>>, since: Instant) -> (f64, f64) {
 
 #[tokio::test(start_paused = true)]
 async fn a_thousand_that_poll_ask_evenly_and_all_serve_a_change_within_a_poll_and_a_fifth() {
-    let central = Central::new(false);
+    let central = central(false);
     let all = replicas(&central).await;
     let start = Instant::now();
     sleep(Duration::from_secs(30)).await;
@@ -186,7 +108,7 @@ async fn a_thousand_that_poll_ask_evenly_and_all_serve_a_change_within_a_poll_an
 
 #[tokio::test(start_paused = true)]
 async fn a_thousand_that_are_told_serve_a_change_within_30_milliseconds() {
-    let central = Central::new(true);
+    let central = central(true);
     let all = replicas(&central).await;
     let start = Instant::now();
     assert!(show("told", &convergence(&all, CHANGES).await) < Duration::from_millis(30));
@@ -197,7 +119,7 @@ async fn a_thousand_that_are_told_serve_a_change_within_30_milliseconds() {
 
 #[tokio::test(start_paused = true)]
 async fn after_an_outage_a_thousand_are_fresh_within_5_seconds_and_do_not_all_ask_at_once() {
-    let central = Central::new(false);
+    let central = central(false);
     let all = replicas(&central).await;
     central.down.store(true, Ordering::Relaxed);
     let start = Instant::now();

@@ -8,10 +8,10 @@ use tower_canary::routing::Change;
 use tower_canary::store::sql::{Migrations, SqlStore};
 use tower_canary::store::{Refusal, RefusalLog, ReplicaRegistry, Report, RouteStore};
 
-use crate::contract::{apply, assert_totals, auth, by_alice, set_weight, two_versions, version};
 use crate::databases::{Kind, TestDatabase, text};
 use crate::failing::lock_auth;
 use crate::sql::open_with_two_versions;
+use crate::support::{apply, assert_totals, auth, by_alice, set_weight, two_versions, version};
 
 crate::on_every_database! {
     a_change_that_is_given_up_leaves_no_transaction_open;

@@ -9,9 +9,9 @@ use tower_canary::store::sql::{ConnectError, SqlStore};
 use tower_canary::store::{ReplicaRegistry, Report, RouteStore, StoreError};
 use url::Url;
 
-use crate::contract::{apply, auth, by_alice, everything, register, set_weight};
 use crate::databases::{Kind, TestDatabase, TestUser};
 use crate::sql::open_with_two_versions;
+use crate::support::{apply, auth, by_alice, everything, register, set_weight};
 
 crate::on_every_server! {
     a_wrong_password_is_named_and_not_shown
@@ -118,7 +118,7 @@ async fn an_unknown_user_is_named_as_the_reason(kind: Kind) {
 }
 
 async fn a_missing_database_is_named(kind: Kind) {
-    let mut url = Url::parse(&kind.server().unwrap()).unwrap();
+    let mut url = Url::parse(&kind.required_server()).unwrap();
     url.set_path("canary_test_missing");
     let said = refused(url.as_str(), AT_ONCE).await;
     assert!(said.contains("/canary_test_missing: create the database first"), "{said}");

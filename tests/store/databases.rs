@@ -29,6 +29,15 @@ impl Kind {
         }
     }
 
+    /// The URL of the server, for a test that is ignored unless it is asked for: then the server must be there.
+    pub(crate) fn required_server(self) -> String {
+        let needs = match self {
+            Self::Postgres => "the feature postgres and CANARY_TEST_POSTGRES_URL",
+            _ => "the feature mysql and CANARY_TEST_MYSQL_URL",
+        };
+        self.server().unwrap_or_else(|| panic!("this test needs {needs}"))
+    }
+
     /// The URL of the server, with a user who may create databases and users.
     pub(crate) fn server(self) -> Option<String> {
         match self {
@@ -39,7 +48,7 @@ impl Kind {
     }
 
     async fn tell(self, sql: &str) {
-        let db = Database::connect(self.server().unwrap()).await.unwrap();
+        let db = Database::connect(self.required_server()).await.unwrap();
         db.execute_unprepared(sql).await.unwrap();
         db.close().await.unwrap();
     }
@@ -74,7 +83,7 @@ impl TestDatabase {
         }
         let name = a_name();
         kind.tell(&format!("CREATE DATABASE {name}")).await;
-        let mut url = Url::parse(&kind.server().unwrap()).unwrap();
+        let mut url = Url::parse(&kind.required_server()).unwrap();
         url.set_path(&name);
         Self { kind, url: url.into(), name, _directory: None }
     }

@@ -3,9 +3,9 @@
 use sea_orm::ConnectionTrait;
 use tower_canary::store::{RouteStore, StoreError};
 
-use crate::contract::{apply, auth, by_alice, register, set_weight, weight};
 use crate::databases::Kind;
 use crate::sql::{open, open_with_two_versions};
+use crate::support::{apply, auth, by_alice, register, set_weight, weight};
 
 crate::on_every_database! {
     a_row_that_cannot_be_read_takes_only_its_service_out

@@ -8,9 +8,9 @@ use tower_canary::routing::Change;
 use tower_canary::store::sql::{Migrations, SqlStore};
 use tower_canary::store::{ChangeRequest, RouteStore, StoreError};
 
-use crate::contract::{apply, auth, by_alice, everything, register, set_weight, version};
 use crate::databases::Kind;
 use crate::sql::{Opened, open_with_two_versions};
+use crate::support::{apply, auth, by_alice, everything, register, set_weight, version};
 
 crate::on_every_server! {
     while_another_session_locks_a_service_its_changes_are_unavailable_and_others_go_on

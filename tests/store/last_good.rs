@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use tower_canary::routing::{Change, Registration, Split};
 use tower_canary::store::{LastGood, LastGoodError, MemoryStore, RouteStore, Snapshot};
 
-use crate::contract::{apply, assert_totals, by_alice, register, set_weight, two_versions, version};
+use crate::support::{apply, assert_totals, by_alice, register, set_weight, two_versions, version};
 
 async fn last_good() -> LastGood {
     let store = MemoryStore::new();

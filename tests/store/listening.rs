@@ -5,19 +5,19 @@ use std::time::{Duration, Instant};
 use tower_canary::store::sql::SqlStore;
 use tower_canary::store::{RouteStore, Signal};
 
-use crate::contract::{apply, set_weight};
 use crate::databases::Kind;
 use crate::sql::open_with_two_versions;
+use crate::support::{apply, set_weight};
 
-crate::on_database! { postgres, Postgres:
+crate::on_postgres! {
     a_change_of_another_store_is_told_at_once
     many_changes_are_told_once
     a_lost_connection_is_told_and_made_anew
     a_wait_that_is_given_up_misses_nothing
 }
 
-crate::on_database! { sqlite, Sqlite: a_database_that_does_not_tell_leaves_it_to_the_poll }
-crate::on_database! { mysql, MySql: a_database_that_does_not_tell_leaves_it_to_the_poll }
+crate::on_sqlite! { a_database_that_does_not_tell_leaves_it_to_the_poll }
+crate::on_mysql! { a_database_that_does_not_tell_leaves_it_to_the_poll }
 
 /// The next signal; none within `wait`.
 async fn told(store: &SqlStore, wait: Duration) -> Option<Signal> {

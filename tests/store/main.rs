@@ -10,12 +10,17 @@ mod cancelling;
 #[cfg(feature = "_sql")]
 mod connecting;
 mod contract;
+#[cfg(feature = "serde")]
+mod custom_store;
 #[cfg(feature = "_sql")]
 mod databases;
 #[cfg(feature = "_sql")]
 mod edits;
 #[cfg(feature = "_sql")]
 mod failing;
+#[cfg(feature = "serde")]
+#[path = "../../examples/custom_store/json_file_store.rs"]
+mod json_file_store;
 #[cfg(feature = "_sql")]
 mod last_good;
 #[cfg(feature = "_sql")]
@@ -24,27 +29,30 @@ mod listening;
 mod migrating;
 #[cfg(feature = "_sql")]
 mod replicas;
+#[cfg(feature = "serde")]
+mod serde;
 #[cfg(feature = "_sql")]
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod support;
 
-contract!(memory, true, async || Box::new(tower_canary::store::MemoryStore::new()));
+contract!(memory, async || Box::new(tower_canary::store::MemoryStore::new()));
 #[cfg(feature = "sqlite")]
-contract!(sqlite_in_memory, true, async || Box::new(crate::sqlite::in_memory().await));
+contract!(sqlite_in_memory, async || Box::new(crate::sqlite::in_memory().await));
 #[cfg(feature = "sqlite")]
-contract!(sqlite_file, true, async || crate::sql::open(crate::databases::Kind::Sqlite).await);
-#[cfg(feature = "postgres")]
-contract!(on_postgres, crate::databases::Kind::Postgres.is_available(), async || {
+contract!(sqlite_file, async || crate::sql::open(crate::databases::Kind::Sqlite).await);
+#[cfg(feature = "_sql")]
+contract!(on_postgres needs "needs the feature postgres and CANARY_TEST_POSTGRES_URL", async || {
     crate::sql::open(crate::databases::Kind::Postgres).await
 });
-#[cfg(feature = "mysql")]
-contract!(on_mysql, crate::databases::Kind::MySql.is_available(), async || {
+#[cfg(feature = "_sql")]
+contract!(on_mysql needs "needs the feature mysql and CANARY_TEST_MYSQL_URL", async || {
     crate::sql::open(crate::databases::Kind::MySql).await
 });
 
 #[tokio::test]
 async fn the_store_in_memory_keeps_as_much_of_the_history_as_it_is_told_to() {
     let store = tower_canary::store::MemoryStore::new().with_history_limit(3);
-    contract::only_the_newest_changes_are_kept(&store).await;
+    support::only_the_newest_changes_are_kept(&store).await;
 }

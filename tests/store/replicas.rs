@@ -11,9 +11,9 @@ use tower_canary::store::sql::SqlStore;
 use tower_canary::store::{ChangeRequest, ReplicaRegistry, Report};
 use tower_canary::{Deployments, NoVersionCheck, Target, WeightedVersionLayer};
 
-use crate::contract::{auth, version};
 use crate::databases::Kind;
 use crate::sql::{open, open_with_two_versions};
+use crate::support::{auth, version};
 
 crate::on_every_database! {
     the_time_since_a_report_is_by_the_clock_of_the_database

@@ -7,11 +7,11 @@ use tower_canary::routing::Change;
 use tower_canary::store::sql::SqlStore;
 use tower_canary::store::{ReplicaRegistry, Report, RouteStore};
 
-use crate::contract::{
+use crate::databases::{Kind, TestDatabase};
+use crate::support::{
     apply, assert_totals, auth, by_alice, everything, only_the_newest_changes_are_kept, set_weight,
     two_versions, version,
 };
-use crate::databases::{Kind, TestDatabase};
 
 /// A store on a database of its own.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ pub(crate) async fn open_with_two_versions(kind: Kind) -> Opened {
 #[macro_export]
 macro_rules! on_every_database {
     ($($test:ident)* $(; servers: $($on_server:ident)*)?) => {
-        $crate::on_database!(sqlite, Sqlite: $($test)*);
+        $crate::on_sqlite!($($test)*);
         $crate::on_every_server!($($test)* $($($on_server)*)?);
     };
 }
@@ -60,25 +60,48 @@ macro_rules! on_every_database {
 #[macro_export]
 macro_rules! on_every_server {
     ($($test:ident)*) => {
-        $crate::on_database!(postgres, Postgres: $($test)*);
-        $crate::on_database!(mysql, MySql: $($test)*);
+        $crate::on_postgres!($($test)*);
+        $crate::on_mysql!($($test)*);
     };
 }
 
-/// Runs each test on one kind of database, where there is one.
+/// Runs each test on PostgreSQL. Without a server they are ignored, by name.
+#[macro_export]
+macro_rules! on_postgres {
+    ($($test:ident)*) => {
+        $crate::on_database!(postgres, Postgres, ["needs the feature postgres and CANARY_TEST_POSTGRES_URL"]: $($test)*);
+    };
+}
+
+/// Runs each test on MySQL or MariaDB. Without a server they are ignored, by name.
+#[macro_export]
+macro_rules! on_mysql {
+    ($($test:ident)*) => {
+        $crate::on_database!(mysql, MySql, ["needs the feature mysql and CANARY_TEST_MYSQL_URL"]: $($test)*);
+    };
+}
+
+/// Runs each test on SQLite, which needs no server.
+#[macro_export]
+macro_rules! on_sqlite {
+    ($($test:ident)*) => {
+        $crate::on_database!(sqlite, Sqlite, []: $($test)*);
+    };
+}
+
+/// Runs each test on one kind of database.
 #[macro_export]
 macro_rules! on_database {
-    ($module:ident, $kind:ident: $($test:ident)*) => {
+    ($module:ident, $kind:ident, $needs:tt: $($test:ident)*) => {
         mod $module {
-            $(
-                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                async fn $test() {
-                    let kind = $crate::databases::Kind::$kind;
-                    if kind.is_available() {
-                        super::$test(kind).await;
-                    }
-                }
-            )*
+            $($crate::on_database!(@test $kind, $needs, $test);)*
+        }
+    };
+    (@test $kind:ident, [$($needs:literal)?], $test:ident) => {
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        $(#[ignore = $needs])?
+        async fn $test() {
+            super::$test($crate::databases::Kind::$kind).await;
         }
     };
 }

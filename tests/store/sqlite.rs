@@ -8,9 +8,9 @@ use sea_orm::{ConnectionTrait, Database};
 use tower_canary::store::sql::{ConnectError, SqlStore};
 use tower_canary::store::{RouteStore, StoreError};
 
-use crate::contract::{apply, assert_totals, auth, by_alice, set_weight, two_versions};
 use crate::databases::Kind;
 use crate::sql::{open, open_with_two_versions};
+use crate::support::{apply, assert_totals, auth, by_alice, set_weight, two_versions};
 
 pub(crate) async fn in_memory() -> SqlStore {
     SqlStore::connect("sqlite::memory:").await.unwrap()

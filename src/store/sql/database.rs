@@ -1,4 +1,13 @@
 //! The connections of a store, and the calls on them.
+//!
+//! A call passes these stages, from the outside in:
+//!
+//! 1. [`Orphans::drive_while`] drives the work that earlier calls left, beside this one.
+//! 2. [`with_retries`] limits the time of the call and repeats attempts that collided.
+//! 3. A write waits for its turn, so that the writers of this process leave connections for reads.
+//! 4. [`Orphans::run_to_completion`] keeps the attempt alive if the caller drops the call.
+//!
+//! The turn is part of the attempt: an orphan keeps its turn until its connection is free.
 
 use std::sync::Arc;
 use std::time::Duration;

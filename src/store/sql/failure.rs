@@ -1,4 +1,11 @@
 //! Why one attempt of a call failed, and the error that its caller gets.
+//!
+//! | an attempt fails because of | then |
+//! | --- | --- |
+//! | a rule, a text, another generation, a broken row | the caller gets that error |
+//! | a deadlock, a lock that is held, a serialization failure, a lost connection | it is retried |
+//! | a commit whose outcome is unknown | the caller gets [`StoreError::Unavailable`] and must read the split again |
+//! | every other error of the database | the caller gets [`StoreError::Unavailable`] with the error as its source |
 
 use std::error::Error;
 use std::time::Duration;

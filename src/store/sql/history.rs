@@ -45,11 +45,13 @@ pub(super) async fn delete_up_to(
     old.exec(transaction).await.map(drop)
 }
 
+/// Selects the id of `service`.
 fn select_id(service: &ServiceName) -> Select<service::Entity> {
     let by_name = service::Entity::find().filter(service::Column::ServiceName.eq(service.as_str()));
     by_name.select_only().column(service::Column::Id)
 }
 
+/// Interprets a row.
 fn parse_entry(row: change::Model) -> Result<HistoryEntry, Flaw> {
     let before = parse_shares(TABLE, row.id, "split_before", &row.split_before)?;
     let after = parse_shares(TABLE, row.id, "split_after", &row.split_after)?;

@@ -1,4 +1,11 @@
 //! Notifications of changes by PostgreSQL.
+//!
+//! A change notifies with its commit, and each gateway listens on a connection of its own. Notifications only save time:
+//! one that is lost, for example with its connection, is made up for by the next poll. After a lost connection the signal
+//! is [`Signal::Lost`], because the server may have been replaced by another one meanwhile.
+//!
+//! A wait may be dropped at any time. The connection stays in `State`, so a notification that has arrived is received by
+//! the next wait.
 
 use std::mem::{ManuallyDrop, replace};
 use std::time::Duration;
@@ -92,6 +99,7 @@ async fn is_notified(connection: &mut PgListener) -> bool {
     }
 }
 
+/// Returns whether the server still responds on this connection.
 async fn is_alive(connection: &mut PgListener) -> bool {
     matches!(timeout(CONNECT_LIMIT, connection.execute("SELECT 1")).await, Ok(Ok(_)))
 }

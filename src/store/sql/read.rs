@@ -26,6 +26,7 @@ pub(super) async fn load(db: &DatabaseConnection, after: u64) -> Result<Snapshot
     Ok(snapshot(revision, &services))
 }
 
+/// Interprets the services. Those that cannot be read are reported beside the others.
 fn snapshot(revision: u64, services: &[ServiceRows]) -> Snapshot {
     let mut snapshot = Snapshot::new(revision, Vec::with_capacity(services.len()));
     for service in services {
@@ -37,6 +38,7 @@ fn snapshot(revision: u64, services: &[ServiceRows]) -> Snapshot {
     snapshot
 }
 
+/// Returns the split of a service, and logs a repair of it.
 fn readable_split(service: &ServiceRows) -> Result<Split, BrokenSplit> {
     let (split, repaired) = service.split()?;
     if repaired {
@@ -96,11 +98,13 @@ async fn load_packed(db: &DatabaseConnection) -> Result<Option<Vec<ServiceRows>>
     Ok(Some(services))
 }
 
+/// Parses a page of packed rows. `None` if one of them cannot be read in this form.
 fn unpack(rows: &[sea_orm::QueryResult]) -> Option<Vec<ServiceRows>> {
     let groups: Option<Vec<_>> = rows.iter().map(ServiceRows::from_packed_row).collect();
     Some(groups?.into_iter().flatten().collect())
 }
 
+/// Loads the services that changed after the revision `after`, one row per service. After 0: all of them.
 async fn load_changed(db: &DatabaseConnection, after: u64) -> Result<Vec<ServiceRows>, DbErr> {
     let mut statement = select_services(db.get_database_backend());
     if after > 0 {
@@ -137,6 +141,7 @@ fn select_page(backend: DbBackend, from: i64) -> Option<SelectStatement> {
     Some(select.order_by_expr(group, Order::Asc).limit(PAGE_ROWS).take())
 }
 
+/// Returns the expression for all versions of the service in the row.
 fn versions_json(backend: DbBackend) -> String {
     let columns: Vec<_> = VERSION_COLUMNS.iter().map(Iden::unquoted).collect();
     let table = version::Entity.table_name();

@@ -25,6 +25,7 @@ pub(super) async fn record(context: &WriteContext, refusal: &Refusal) -> Result<
     recorded.await
 }
 
+/// Deletes the refused changes beyond the last [`Refusal::RETAINED`]. Their ids ascend with time.
 async fn delete_old(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
     let ids = Entity::find().select_only().column(Column::Id).order_by_desc(Column::Id);
     let beyond_limit = ids.offset(Refusal::RETAINED as u64).limit(1);
@@ -47,6 +48,7 @@ pub(super) async fn read(
     Ok(refusals.map_err(|flaw| StoreError::Broken(flaw.into_broken_split(service.as_str())))?)
 }
 
+/// Creates the row of `refusal`. The database assigns the id.
 fn new_row(refusal: &Refusal) -> ActiveModel {
     ActiveModel {
         id: ActiveValue::NotSet,
@@ -63,6 +65,7 @@ fn new_row(refusal: &Refusal) -> ActiveModel {
     }
 }
 
+/// Interprets a row.
 fn parse_refusal(service: &ServiceName, row: Model) -> Result<Refusal, Flaw> {
     let version = parse_version(TABLE, row.id, row.version.as_deref())?;
     let shares = parse_shares(TABLE, row.id, "split", &row.split)?;

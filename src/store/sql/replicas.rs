@@ -35,6 +35,7 @@ pub(super) async fn read(db: &DatabaseConnection) -> Result<Vec<Replica>, DbErr>
     rows.iter().map(parse_replica).collect()
 }
 
+/// Inserts the replica, or updates its row. The time is the database's.
 fn upsert(backend: DbBackend, report: &Report) -> InsertStatement {
     let values = [
         report.id.as_str().into(),
@@ -53,6 +54,7 @@ fn upsert(backend: DbBackend, report: &Report) -> InsertStatement {
     upsert
 }
 
+/// Deletes replicas that expired, so that the table does not grow with each restart of a gateway.
 fn delete_expired(backend: DbBackend) -> DeleteStatement {
     let oldest = dialect::now(backend).sub(expiry());
     let mut delete = Query::delete();
@@ -60,6 +62,7 @@ fn delete_expired(backend: DbBackend) -> DeleteStatement {
     delete
 }
 
+/// Selects the replicas that have not expired, by name and then by id.
 fn select(backend: DbBackend) -> SelectStatement {
     let age = dialect::now(backend).sub(Expr::col(Column::SeenAt));
     let mut select = Query::select();
@@ -69,6 +72,7 @@ fn select(backend: DbBackend) -> SelectStatement {
     select
 }
 
+/// Reads a replica from a row of [`select`].
 fn parse_replica(row: &QueryResult) -> Result<Replica, DbErr> {
     let id: String = row.try_get_by("id")?;
     let name: String = row.try_get_by("name")?;
@@ -78,6 +82,7 @@ fn parse_replica(row: &QueryResult) -> Result<Replica, DbErr> {
     Ok(Replica::new(Report::new(id, name, revision).with_draining(draining), seen))
 }
 
+/// Returns [`Replica::EXPIRY`] in milliseconds.
 fn expiry() -> i64 {
     i64::try_from(Replica::EXPIRY.as_millis()).unwrap_or(i64::MAX)
 }
@@ -105,7 +110,6 @@ fn parse_draining(json: Option<String>) -> Result<Vec<Draining>, DbErr> {
     Ok(draining)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the form that map_err takes")]
 fn bad_draining(cause: impl fmt::Display) -> DbErr {
     DbErr::Type(format!("gateway_replica, column draining: {cause}"))
 }

@@ -1,4 +1,17 @@
 //! Committing a change of a split.
+//!
+//! All of it is one transaction:
+//!
+//! | statement | why here |
+//! | --- | --- |
+//! | `SELECT … FOR UPDATE` of the service | serializes the writers of the service; other services are not blocked |
+//! | `SELECT` of the service with its versions | the split that the rules decide on, in one statement so that it is whole |
+//! | `UPDATE gateway_revision` | after the decision, since this row serializes all writers: it is locked as briefly as possible |
+//! | `UPDATE` of the service, at the expected generation | finds a writer that did not lock, such as an edit by hand |
+//! | `DELETE`, `UPDATE`, `INSERT` of the versions that differ | rows that stay the same are not written |
+//! | `INSERT` into the history | unique per generation, so that no change is recorded twice |
+//! | `pg_notify` on PostgreSQL | sent with the commit |
+//! | `DELETE` of old history, if it is limited | with the change that exceeds the limit |
 
 use sea_orm::sea_query::{Expr, ExprTrait, Query, UpdateStatement};
 use sea_orm::{
@@ -44,6 +57,7 @@ async fn trim_history(transaction: &DatabaseTransaction, applied: &Applied, limi
     history::delete_up_to(transaction, applied.after.service(), last_deleted).await
 }
 
+/// Reads the split, applies the rules, and writes the result unless nothing changed.
 async fn apply(
     transaction: &DatabaseTransaction,
     service: &ServiceName,
@@ -145,6 +159,8 @@ fn service_row(after: &Split, revision: u64, at: i64) -> service::ActiveModel {
     }
 }
 
+/// Inserts a service and returns its id. Two writers that create the same one collide on its unique name, and the second
+/// retries.
 async fn create_service(
     transaction: &DatabaseTransaction,
     mut row: service::ActiveModel,
@@ -172,6 +188,7 @@ async fn update_service(
     if updated.rows_affected == 1 { Ok(()) } else { Err(Failure::Overtaken) }
 }
 
+/// Inserts the entry of the history.
 async fn write_history(
     transaction: &DatabaseTransaction,
     service_id: i64,

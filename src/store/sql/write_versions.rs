@@ -29,6 +29,8 @@ pub(super) async fn write_versions(
     Ok(())
 }
 
+/// Deletes the versions that `after` does not have. Rows are compared by id, since a version that was registered again has
+/// the same name and another id.
 async fn delete_removed(
     transaction: &DatabaseTransaction,
     before: &[Model],
@@ -43,10 +45,12 @@ async fn delete_removed(
     Ok(())
 }
 
+/// Inserts a version that was registered.
 async fn insert(transaction: &DatabaseTransaction, row: Model) -> Result<(), DbErr> {
     Entity::insert(row.into_active_model()).exec_without_returning(transaction).await.map(drop)
 }
 
+/// Updates the columns that a change may write. Id, name, position and creation never change.
 async fn update(transaction: &DatabaseTransaction, row: Model) -> Result<(), DbErr> {
     let changed = ActiveModel {
         id: ActiveValue::Unchanged(row.id),

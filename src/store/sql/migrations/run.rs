@@ -1,4 +1,15 @@
 //! Running the migrations that are missing.
+//!
+//! Any number of processes may start together. Each checks without a lock first, and then runs what is still missing under
+//! a lock:
+//!
+//! | | the lock | a migration and its record |
+//! | --- | --- | --- |
+//! | SQLite | `BEGIN IMMEDIATE`, which locks the file | are committed together |
+//! | PostgreSQL | an advisory lock of the transaction | are committed together |
+//! | MySQL, MariaDB | `GET_LOCK`, held by a connection outside the pool | are committed one after the other |
+//!
+//! The lock is released with its transaction or connection, so a process that ends while it migrates blocks no other.
 
 use std::collections::BTreeSet;
 
@@ -140,7 +151,7 @@ where
     Ok(names)
 }
 
-/// Runs the missing migrations under a lock, again while other processes are in the way.
+/// Runs the missing migrations under a lock. Retries while other processes collide with it.
 async fn migrate(db: &DatabaseConnection) -> Result<(), DbErr> {
     loop {
         let migrated = match db.get_database_backend() {

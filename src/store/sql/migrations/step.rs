@@ -1,4 +1,4 @@
-//! One migration.
+//! One migration: one statement, and a check whether it was executed.
 
 use async_trait::async_trait;
 use sea_orm::sea_query::{Index, OnConflict, Query, Table, TableCreateStatement, TableName, TableRef};
@@ -32,10 +32,45 @@ impl Step {
     /// Returns the name of the table that this step has to create, if that table exists and this step did not create it.
     pub(super) async fn foreign_table(&self, manager: &SchemaManager<'_>) -> Result<Option<String>, DbErr> {
         let Action::CreateTable(table) = self.action else { return Ok(None) };
-        let table = table(manager.get_database_backend());
-        let Some(name) = table_name(&table) else { return Ok(None) };
-        let is_foreign = manager.has_table(&name).await? && !is_created(manager, &table).await?;
+        let Some(name) = table_name(&table(manager.get_database_backend())) else { return Ok(None) };
+        let is_ours = is_mysql(manager) && self.is_done(manager).await?;
+        let is_foreign = !is_ours && manager.has_table(&name).await?;
         Ok(is_foreign.then_some(name))
+    }
+
+    /// Runs the step unless it is done already. Only MySQL needs that, since it commits a definition and the record of its
+    /// migration apart: an earlier process may have ended between the two.
+    async fn run_unless_done(&self, manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+        if self.is_done(manager).await? {
+            return Ok(());
+        }
+        match self.run(manager).await {
+            // The server completes the statement of a start that was cancelled, possibly after the check above.
+            Err(_) if self.is_done(manager).await? => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    async fn run(&self, manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+        match self.action {
+            Action::CreateTable(table) => manager.create_table(table(manager.get_database_backend())).await,
+            Action::InsertRevision => insert_revision(manager).await,
+            Action::IndexRevision => index_revision(manager).await,
+            Action::AddDraining => add_draining(manager).await,
+        }
+    }
+
+    /// Returns whether the table, index or column of this step exists.
+    async fn is_done(&self, manager: &SchemaManager<'_>) -> Result<bool, DbErr> {
+        match self.action {
+            Action::CreateTable(table) => {
+                has_all_columns(manager, &table(manager.get_database_backend())).await
+            }
+            // Can be repeated.
+            Action::InsertRevision => Ok(false),
+            Action::IndexRevision => manager.has_index(service::Entity.table_name(), REVISION_INDEX).await,
+            Action::AddDraining => manager.has_column(replica::Entity.table_name(), DRAINING).await,
+        }
     }
 }
 
@@ -52,24 +87,8 @@ impl MigrationName for Step {
 #[async_trait]
 impl MigrationTrait for Step {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        match self.action {
-            Action::CreateTable(table) => create_table(manager, table).await,
-            Action::InsertRevision => insert_revision(manager).await,
-            Action::IndexRevision => index_revision(manager).await,
-            Action::AddDraining => add_draining(manager).await,
-        }
+        if is_mysql(manager) { self.run_unless_done(manager).await } else { self.run(manager).await }
     }
-}
-
-async fn create_table(
-    manager: &SchemaManager<'_>,
-    table: fn(DbBackend) -> TableCreateStatement,
-) -> Result<(), DbErr> {
-    let table = table(manager.get_database_backend());
-    if is_created(manager, &table).await? {
-        return Ok(());
-    }
-    manager.create_table(table).await
 }
 
 /// Inserts the only row of `gateway_revision`.
@@ -81,11 +100,8 @@ async fn insert_revision(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     manager.execute(insert).await
 }
 
+/// Creates the index by which a refresh finds the services that changed.
 async fn index_revision(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
-    let table = service::Entity.table_name();
-    if is_mysql(manager) && manager.has_index(table, REVISION_INDEX).await? {
-        return Ok(());
-    }
     let mut index = Index::create();
     index.name(REVISION_INDEX).table(service::Entity).col("revision");
     manager.create_index(index).await
@@ -93,19 +109,15 @@ async fn index_revision(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
 
 /// Adds a column that gateways of an earlier release leave empty.
 async fn add_draining(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
-    if is_mysql(manager) && manager.has_column(replica::Entity.table_name(), DRAINING).await? {
-        return Ok(());
-    }
     let mut alter = Table::alter();
     alter.table(replica::Entity).add_column(long_text(DRAINING, manager.get_database_backend()));
     manager.alter_table(alter).await
 }
 
-/// Returns whether an earlier process created this very table and ended before it could record the migration. Only
-/// MySQL allows that, since it commits the table and the record apart.
-async fn is_created(manager: &SchemaManager<'_>, table: &TableCreateStatement) -> Result<bool, DbErr> {
+/// Returns whether the table exists with all its columns. A table of the same name with others was not created here.
+async fn has_all_columns(manager: &SchemaManager<'_>, table: &TableCreateStatement) -> Result<bool, DbErr> {
     let Some(name) = table_name(table) else { return Ok(false) };
-    if !is_mysql(manager) || !manager.has_table(&name).await? {
+    if !manager.has_table(&name).await? {
         return Ok(false);
     }
     for column in table.get_columns() {
@@ -116,6 +128,7 @@ async fn is_created(manager: &SchemaManager<'_>, table: &TableCreateStatement) -
     Ok(true)
 }
 
+/// Returns the name of the table that the statement creates.
 fn table_name(table: &TableCreateStatement) -> Option<String> {
     match table.get_table_name() {
         Some(TableRef::Table(TableName(_, name), _)) => Some(name.to_string()),

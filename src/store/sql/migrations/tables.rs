@@ -1,4 +1,7 @@
 //! The tables as the first migrations create them.
+//!
+//! A released table never changes here: a later migration alters it. The meaning of the columns is documented at the
+//! [entities](super::super::entity).
 
 use sea_orm::DbBackend;
 use sea_orm::sea_query::{ColumnDef, Expr, ExprTrait, Index, IndexCreateStatement, TableCreateStatement};
@@ -6,6 +9,7 @@ use sea_orm::sea_query::{ColumnDef, Expr, ExprTrait, Index, IndexCreateStatement
 use super::super::entity::{change, refusal, replica, revision, service, version};
 use super::columns::{count, long_text, name, new_table, number, row_id, service_reference};
 
+/// `gateway_service_config`: one row per service.
 pub(super) fn services(backend: DbBackend) -> TableCreateStatement {
     new_table(backend)
         .table(service::Entity)
@@ -22,6 +26,7 @@ pub(super) fn services(backend: DbBackend) -> TableCreateStatement {
         .take()
 }
 
+/// `gateway_service_version`: one row per version. The database refuses weights that are out of range.
 pub(super) fn versions(backend: DbBackend) -> TableCreateStatement {
     let is_weight = Expr::col("weight").between(0, i32::from(crate::routing::SLOTS));
     new_table(backend)
@@ -40,6 +45,7 @@ pub(super) fn versions(backend: DbBackend) -> TableCreateStatement {
         .take()
 }
 
+/// `gateway_split_change`: the history. A generation of a service occurs once.
 pub(super) fn changes(backend: DbBackend) -> TableCreateStatement {
     new_table(backend)
         .table(change::Entity)
@@ -58,6 +64,7 @@ pub(super) fn changes(backend: DbBackend) -> TableCreateStatement {
         .take()
 }
 
+/// `gateway_revision`: one row, which a later migration inserts.
 pub(super) fn revision(backend: DbBackend) -> TableCreateStatement {
     new_table(backend)
         .table(revision::Entity)
@@ -66,6 +73,7 @@ pub(super) fn revision(backend: DbBackend) -> TableCreateStatement {
         .take()
 }
 
+/// `gateway_replica`: one row per gateway process.
 pub(super) fn replicas(backend: DbBackend) -> TableCreateStatement {
     new_table(backend)
         .table(replica::Entity)
@@ -76,6 +84,7 @@ pub(super) fn replicas(backend: DbBackend) -> TableCreateStatement {
         .take()
 }
 
+/// `gateway_refused_change`: refused changes. There is no foreign key, since the service need not exist.
 pub(super) fn refusals(backend: DbBackend) -> TableCreateStatement {
     new_table(backend)
         .table(refusal::Entity)
@@ -93,6 +102,7 @@ pub(super) fn refusals(backend: DbBackend) -> TableCreateStatement {
         .take()
 }
 
+/// A unique index of a column within a service.
 fn unique_per_service(name: &str, column: &'static str) -> IndexCreateStatement {
     Index::create().unique().name(name).col("service_id").col(column).take()
 }

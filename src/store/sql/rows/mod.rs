@@ -1,4 +1,16 @@
 //! Rows of the tables, and the values that they store.
+//!
+//! Rows may be edited by hand, so every value is parsed when it is read. A value that cannot be parsed is a [`Flaw`] with
+//! its table, row and column. It takes its own service out of a load and no other.
+//!
+//! A service is read in one of two forms, since reading one text is several times faster than reading its rows:
+//!
+//! - *One row per service*: the columns with their types, and the versions as one JSON array of arrays.
+//! - *Packed*, on SQLite: up to 64 services in one JSON array of arrays. It holds strings only, so a value of a wrong type
+//!   makes the text unreadable, and the services are read one by one to find it.
+//!
+//! In both forms an array has the columns in the order of a constant, and is deserialized into a struct with a field for
+//! each of them.
 
 mod flaw;
 mod number;

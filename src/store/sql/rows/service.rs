@@ -37,6 +37,7 @@ pub(crate) struct ServiceRows {
     versions: Result<Vec<version::Model>, Flaw>,
 }
 
+/// The columns of a service as the database stores them.
 #[derive(Debug)]
 struct ServiceColumns {
     generation: i64,
@@ -82,6 +83,7 @@ impl ServiceRows {
         services.into_iter().map(Self::from_text).collect()
     }
 
+    /// Converts a packed service. `None` if a number cannot be parsed.
     fn from_text(text: ServiceText<'_>) -> Option<Self> {
         let id = text.id.parse().ok()?;
         let columns = ServiceColumns {
@@ -108,6 +110,7 @@ impl ServiceRows {
         }
     }
 
+    /// Interprets all columns.
     fn parts(&self) -> Result<SplitParts, Flaw> {
         let columns = self.columns.as_ref().map_err(Clone::clone)?;
         let versions = self.sorted_versions()?;
@@ -131,12 +134,14 @@ impl ServiceRows {
         Ok(versions)
     }
 
+    /// Converts a count, which must not be negative.
     fn count(&self, column: &'static str, count: i64) -> Result<u64, Flaw> {
         u64::try_from(count).map_err(|error| Flaw::new(TABLE, self.id, column, error))
     }
 }
 
 impl ServiceColumns {
+    /// Reads the columns of a service by name.
     fn from_row(id: i64, row: &QueryResult) -> Result<Self, Flaw> {
         // Read for its flaw only: a name that is no text leaves the service without one.
         value::<String>(id, row, "service_name")?;
@@ -150,10 +155,12 @@ impl ServiceColumns {
     }
 }
 
+/// Reads one column by name.
 fn value<T: TryGetable>(id: i64, row: &QueryResult, column: &'static str) -> Result<T, Flaw> {
     row.try_get_by(column).map_err(|error| Flaw::new(TABLE, id, column, error))
 }
 
+/// Reads the column with all versions.
 fn versions_in(id: i64, row: &QueryResult) -> Result<Vec<version::Model>, Flaw> {
     // Some databases aggregate no rows to NULL.
     let json: Option<String> = row.try_get_by(VERSIONS).map_err(|error| unreadable_versions(id, error))?;

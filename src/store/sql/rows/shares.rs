@@ -44,10 +44,10 @@ pub(crate) fn parse_shares(
 
 fn parse_json(json: &str) -> Result<Vec<VersionShare>, String> {
     let shares: Vec<ShareJson<'_>> = serde_json::from_str(json).map_err(to_text)?;
-    shares.into_iter().map(parse_share).collect()
+    shares.iter().map(parse_share).collect()
 }
 
-fn parse_share(share: ShareJson<'_>) -> Result<VersionShare, String> {
+fn parse_share(share: &ShareJson<'_>) -> Result<VersionShare, String> {
     Ok(VersionShare {
         version: share.version.parse().map_err(to_text)?,
         weight: Weight::from_hundredths(share.weight).map_err(to_text)?,
@@ -55,7 +55,6 @@ fn parse_share(share: ShareJson<'_>) -> Result<VersionShare, String> {
     })
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the form that map_err takes")]
 fn to_text(error: impl fmt::Display) -> String {
     error.to_string()
 }

@@ -1,4 +1,4 @@
-//! The row of a version.
+//! The row of a version: read as a text, stored as an entity, interpreted as a [`Version`].
 
 use std::borrow::Cow;
 use std::fmt;
@@ -63,6 +63,7 @@ impl VersionText<'_> {
         })
     }
 
+    /// Parses a number.
     fn number<T: FromStr<Err: fmt::Display>>(&self, column: &'static str, text: &str) -> Result<T, Flaw> {
         text.parse().map_err(|error| Flaw::new(TABLE, &self.id, column, format!("{text:?}: {error}")))
     }
@@ -102,6 +103,7 @@ pub(crate) fn parse_version(row: &Model) -> Result<Version, Flaw> {
     })
 }
 
+/// Parses a weight, which the CHECK of the table keeps in its range unless somebody dropped it.
 fn parse_weight(row: &Model) -> Result<Weight, Flaw> {
     let hundredths = u16::try_from(row.weight).ok();
     let weight = hundredths.and_then(|hundredths| Weight::from_hundredths(hundredths).ok());

@@ -1,0 +1,70 @@
+//! The log of refused changes.
+
+use super::support::{auth, by_alice, contents, set_weight, two_versions, version};
+use crate::routing::{Change, ServiceName, Split};
+use crate::store::change_request::ChangeRequest;
+use crate::store::refusals::{Refusal, RefusalLog};
+use crate::store::routes::RouteStore;
+
+/// Refused changes are stored latest first by service, apart from the history. Panics without a
+/// [`refusal_log`](RouteStore::refusal_log), like each case of that trait.
+pub async fn refusals_are_stored_latest_first(store: &dyn RouteStore) {
+    let split = two_versions(store).await;
+    let before = contents(store).await;
+    let first = refuse(store, "auth", Some(&split), "e\u{301} \\ \" \r\n\u{7f}").await;
+    let second = refuse(store, "auth", None, "").await;
+    let unknown = refuse(store, "nobody", None, "unknown").await;
+    assert_eq!((first.generation, first.shares.len(), second.generation), (Some(2), 2, None));
+    let mut found = Vec::new();
+    for (service, limit) in [("auth", 9), ("auth", 1), ("nobody", 9), ("orders", 9)] {
+        found.push(log_of(store).refusals(&service.parse().unwrap(), limit).await.unwrap());
+    }
+    let expected = [vec![second.clone(), first], vec![second], vec![unknown], vec![]];
+    assert_eq!(found, expected, "the refused changes of auth, one of them, of nobody, and of orders");
+    assert_eq!(contents(store).await, before, "a refusal must not change splits or history");
+}
+
+/// [`Refusal::new`] truncates texts to lengths that a store must be able to hold.
+pub async fn refusal_texts_are_truncated(store: &dyn RouteStore) {
+    let long = "\u{1f426}\0".repeat(2_000);
+    let request = ChangeRequest::new(Change::remove(version("v1.0")), &*long).with_reason(&*long);
+    let refusal = Refusal::new(&auth(), &request, None, &long);
+    log_of(store).record_refusal(&refusal).await.unwrap();
+    let stored = log_of(store).refusals(&auth(), 1).await.unwrap().remove(0);
+    assert_eq!(stored, refusal, "a refusal with the longest texts must be stored as it is");
+    let lengths = [&*stored.actor, stored.reason.as_deref().unwrap(), &stored.why].map(count_birds);
+    assert_eq!(lengths, [255, 1_000, 1_000], "the lengths of actor, reason and refusal");
+}
+
+fn count_birds(text: &str) -> usize {
+    text.chars().filter(|character| *character == '\u{1f426}').count()
+}
+
+/// The last [`Refusal::RETAINED`] refused changes of all services together are stored.
+pub async fn last_1_000_refusals_are_stored(store: &dyn RouteStore) {
+    for number in 0..1_003 {
+        let service = if number % 2 == 0 { "even" } else { "odd" };
+        refuse(store, service, None, &number.to_string()).await;
+    }
+    let even = log_of(store).refusals(&service("even"), 2_000).await.unwrap();
+    let odd = log_of(store).refusals(&service("odd"), 2_000).await.unwrap();
+    assert_eq!((even.len(), odd.len()), (500, 500), "how many of 1,003 refused changes are stored");
+    let numbers = (&*even[0].why, &*even[499].why, &*odd[499].why);
+    assert_eq!(numbers, ("1002", "4", "3"), "the latest and the oldest refused changes");
+}
+
+fn service(name: &str) -> ServiceName {
+    name.parse().unwrap()
+}
+
+fn log_of(store: &dyn RouteStore) -> &dyn RefusalLog {
+    store.refusal_log().unwrap_or_else(|| panic!("the store has no log of refused changes"))
+}
+
+/// Records that a change of `service` was refused because of `why`.
+async fn refuse(store: &dyn RouteStore, name: &str, split: Option<&Split>, why: &str) -> Refusal {
+    let request = by_alice(set_weight("v1.1", "10")).with_reason("\u{1f426} 'now'");
+    let refusal = Refusal::new(&service(name), &request, split, &why);
+    log_of(store).record_refusal(&refusal).await.unwrap();
+    refusal
+}

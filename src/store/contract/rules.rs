@@ -1,0 +1,92 @@
+//! The rules of a split.
+
+use std::time::SystemTime;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use super::support::{apply, auth, by_alice, register, version};
+use crate::routing::{Backend, Change, Registration, Split, VersionName, Weight};
+use crate::store::error::StoreError;
+use crate::store::routes::RouteStore;
+
+/// Any sequence of changes leaves the same split in the store as [`Split::apply`] does, and is refused for the same
+/// reasons. The store must be empty. See [`random_changes`].
+pub async fn changes_match_the_split_rules(
+    store: &dyn RouteStore,
+    changes: impl IntoIterator<Item = Change>,
+) {
+    let mut model = apply(store, register("v0")).await.after;
+    for change in changes {
+        model = commit_both(store, model, change).await;
+        let stored = store.load(0).await.unwrap().splits;
+        assert_eq!(stored, std::slice::from_ref(&model), "the store and the rules must make the same split");
+    }
+}
+
+/// Commits `change` to the store, and returns the split after it by the rules.
+async fn commit_both(store: &dyn RouteStore, model: Split, change: Change) -> Split {
+    match store.commit(&auth(), &by_alice(change.clone())).await {
+        Ok(applied) => {
+            let at = store.history(&auth(), None, 1).await.unwrap()[0].at;
+            assert_eq!(applied.before, model, "the split before: {change}");
+            assert_eq!(model.apply(&change, at), Ok(applied.after.clone()), "the split after: {change}");
+            applied.after
+        }
+        Err(StoreError::Refused(error)) => {
+            assert_eq!(model.apply(&change, SystemTime::now()), Err(error), "the refusal of: {change}");
+            model
+        }
+        Err(error) => panic!("the store failed to {change}: {error:?}"),
+    }
+}
+
+/// Returns up to 23 random changes of four versions, the same for the same `seed`. Many of them are refused.
+#[must_use]
+pub fn random_changes(seed: u64) -> Vec<Change> {
+    let mut random = StdRng::seed_from_u64(seed);
+    let count = random.random_range(1..24);
+    (0..count).map(|_| random_change(&mut random)).collect()
+}
+
+fn random_change(random: &mut StdRng) -> Change {
+    let name = random_name(random);
+    match random.random_range(0..17) {
+        0..3 => Change::Register(random_registration(random, name)),
+        3..7 => Change::set_weight(name, random_weight(random)),
+        7..9 => random_weights(random, name),
+        9..11 => Change::switch(name),
+        11 => Change::activate(name),
+        12 => Change::deactivate(name),
+        13 => Change::force_deactivate(name),
+        14 => Change::set_url(name, random_url(random)),
+        15 => Change::remove(name),
+        _ => Change::Redraw,
+    }
+}
+
+fn random_registration(random: &mut StdRng, name: VersionName) -> Registration {
+    let mut registration = Registration::new(name, random_url(random));
+    registration.weight = random.random_bool(0.5).then(|| random_weight(random));
+    registration.active = random.random_bool(0.5);
+    registration
+}
+
+/// Gives `name` and another version weights that total 100 percent.
+fn random_weights(random: &mut StdRng, name: VersionName) -> Change {
+    let weight = random_weight(random);
+    let rest = Weight::from_hundredths(10_000 - weight.hundredths()).unwrap();
+    Change::SetWeights([(name, weight), (random_name(random), rest)].into())
+}
+
+fn random_name(random: &mut StdRng) -> VersionName {
+    version(&format!("v{}", random.random_range(0..4)))
+}
+
+fn random_url(random: &mut StdRng) -> Backend {
+    format!("http://10.0.0.{}/b", random.random_range(0..3)).parse().unwrap()
+}
+
+fn random_weight(random: &mut StdRng) -> Weight {
+    Weight::from_hundredths(random.random_range(0..=10_000)).unwrap()
+}
