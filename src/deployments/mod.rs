@@ -44,6 +44,7 @@ mod deployments;
 mod drain;
 mod error;
 mod loader;
+mod observe;
 mod preview;
 mod progress;
 mod publisher;

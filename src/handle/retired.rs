@@ -54,13 +54,13 @@ impl Retired {
     /// To be called after `before` was swapped out. The caller drops `before` before it releases the lock.
     pub(super) fn retire(&mut self, before: &Arc<LiveRoute>, next: Option<&Split>) {
         self.routes.retain(|route| route.strong_count() > 0);
+        // One reference is the caller's.
+        let has_readers = Arc::strong_count(before) > 1;
+        // Pairs with the Release in `Arc::drop` of the last reader: what it counted and what it initialized is visible below.
+        fence(Ordering::Acquire);
         if next.is_some() && self.routes.is_empty() {
             self.forget_drained();
         }
-        // One reference is the caller's.
-        let has_readers = Arc::strong_count(before) > 1;
-        // Pairs with the Release in `Arc::drop` of the last reader: what it initialized is visible below.
-        fence(Ordering::Acquire);
         if has_readers {
             self.routes.push(Arc::downgrade(before));
             // A reader that has not chosen yet would create the counters after this function looked for them.
