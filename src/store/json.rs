@@ -44,8 +44,8 @@ pub enum LastGoodError {
     },
 }
 
-/// The text. Its form is that of `FORMAT` and does not follow the types of the crate, so that a change of them cannot
-/// change it unnoticed.
+/// The text in the form `FORMAT`. It has types of its own, so that a change of the crate's types cannot change the form
+/// unnoticed.
 #[derive(Serialize, Deserialize)]
 struct Document {
     format: u32,

@@ -1,7 +1,7 @@
 //! Running the migrations that are missing.
 //!
-//! Any number of processes may start together. Each checks without a lock first, and then runs what is still missing under
-//! a lock:
+//! Any number of processes may start together. Each checks without a lock first, and then runs the missing migrations
+//! under a lock:
 //!
 //! | | the lock | a migration and its record |
 //! | --- | --- | --- |

@@ -1,6 +1,6 @@
 //! The tables as the first migrations create them.
 //!
-//! A released table never changes here: a later migration alters it. The meaning of the columns is documented at the
+//! A released table never changes here: a later migration alters it. The columns are documented at the
 //! [entities](super::super::entity).
 
 use sea_orm::DbBackend;
