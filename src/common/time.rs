@@ -26,29 +26,6 @@ pub(crate) fn from_millis(millis: i64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(millis.max(0).unsigned_abs())
 }
 
-/// Serializes a time as milliseconds since the Unix epoch, for `serde(with)`.
-#[cfg(feature = "serde")]
-pub(crate) mod millis {
-    use std::time::SystemTime;
-
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    use super::{from_millis, to_millis};
-
-    pub(crate) fn serialize<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_i64(to_millis(*at))
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SystemTime, D::Error> {
-        let millis = i64::deserialize(deserializer)?;
-        if millis < 0 {
-            return Err(D::Error::custom("the time must be milliseconds since the Unix epoch"));
-        }
-        Ok(from_millis(millis))
-    }
-}
-
 /// Serializes a duration as milliseconds, for `serde(with)`.
 #[cfg(feature = "serde")]
 pub(crate) mod duration_millis {

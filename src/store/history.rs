@@ -37,7 +37,7 @@ pub struct HistoryEntry {
     /// The split after.
     pub after: Vec<VersionShare>,
     /// When the change was made.
-    #[cfg_attr(feature = "serde", serde(with = "crate::common::time::millis"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::common::millis"))]
     pub at: SystemTime,
 }
 

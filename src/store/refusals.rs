@@ -82,7 +82,7 @@ pub struct Refusal {
     /// Why the change was refused, and how to fix it.
     pub why: String,
     /// When the change was refused.
-    #[cfg_attr(feature = "serde", serde(with = "crate::common::time::millis"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::common::millis"))]
     pub at: SystemTime,
 }
 

@@ -39,7 +39,7 @@ pub struct LastGood {
     /// The splits and their revision.
     pub snapshot: Snapshot,
     /// When they were served.
-    #[cfg_attr(feature = "serde", serde(with = "crate::common::time::millis"))]
+    #[cfg_attr(feature = "serde", serde(with = "crate::common::millis"))]
     pub at: SystemTime,
 }
 

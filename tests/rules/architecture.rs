@@ -154,10 +154,11 @@ fn source_files() -> Vec<SourceFile> {
     read.collect()
 }
 
-/// The lines that are no comment, up to the inline tests, which stand last.
+/// The lines that are neither comments nor documentation, up to the inline tests, which stand last.
 fn production_code(text: &str) -> String {
     let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-    code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    let is_code = |line: &&str| !line.trim_start().starts_with("//") && !line.contains("doc = \"");
+    code.lines().filter(is_code).collect::<Vec<_>>().join("\n")
 }
 
 fn modules_below(folder: &str) -> BTreeSet<String> {
