@@ -97,8 +97,9 @@ fn generations(list: &str) -> Option<Vec<u64>> {
 mod tests {
     use super::generations;
 
+    // Weak and foreign tags are skipped; a malformed header is an error.
     #[test]
-    fn only_strong_tags_of_ours_name_generations() {
+    fn only_strong_canonical_etags_match() {
         assert_eq!(generations(r#""41""#), Some(vec![41]));
         assert_eq!(generations(r#""41" , "42",, "x""#), Some(vec![41, 42]));
         assert_eq!(generations(r#"W/"41""#), Some(vec![]));

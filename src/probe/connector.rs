@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn only_allowed_addresses_of_a_name_are_left() {
+    fn denied_addresses_are_dropped() {
         let found =
             addresses(&["169.254.169.254:80", "10.0.0.1:80", "[::ffff:169.254.169.254]:80", "[::1]:80"]);
         let left = allowed(UrlPolicy::new(), found.into_iter()).unwrap();
@@ -252,13 +252,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_that_resolves_elsewhere_by_now_is_not_connected_to() {
+    async fn dns_rebinding_is_blocked() {
         assert!(!connect_by_name(UrlPolicy::new()).await);
         assert!(connect_by_name(UrlPolicy::new().allow_loopback()).await);
     }
 
     #[tokio::test]
-    async fn an_address_in_the_url_is_judged_at_connect_too() {
+    async fn url_host_is_checked_at_connect() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         for host in ["127.0.0.1", "[::ffff:127.0.0.1]", "2130706433", "localhost"] {

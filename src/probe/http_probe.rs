@@ -202,7 +202,7 @@ mod tests {
     use super::target;
 
     #[test]
-    fn a_health_path_is_joined_to_the_base_url_on_exactly_one_slash() {
+    fn health_path_joins_with_one_slash() {
         let probed = |url: &str, path: Option<&str>| {
             let path = path.map(|path| path.parse().unwrap());
             target(&url.parse().unwrap(), path.as_ref()).unwrap().to_string()

@@ -203,8 +203,9 @@ mod tests {
         "http://mymetadata",
     ];
 
+    // Also with loopback allowed.
     #[test]
-    fn what_is_denied_is_denied_in_every_spelling_even_where_loopback_is_allowed() {
+    fn denied_urls_are_denied_in_any_spelling() {
         for url in DENIED {
             assert!(!allowed(UrlPolicy::new(), url), "{url}");
             assert!(!allowed(UrlPolicy::new().allow_loopback(), url), "{url}");
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_needs_to_be_allowed_in_every_spelling() {
+    fn loopback_is_opt_in_in_any_spelling() {
         for url in LOOPBACK {
             assert!(!allowed(UrlPolicy::new(), url), "{url}");
             assert!(allowed(UrlPolicy::new().allow_loopback(), url), "{url}");
@@ -220,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn private_and_public_backends_are_allowed() {
+    fn private_and_public_urls_are_allowed() {
         for url in ALLOWED {
             assert!(allowed(UrlPolicy::new(), url), "{url}");
         }

@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn there_is_one_warning_a_second_at_most() {
+    async fn at_most_one_warning_per_second() {
         let log = FailureLog::new();
         let mut due = Vec::new();
         for _ in 0..5 {

@@ -156,15 +156,16 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn addresses_are_written_as_display_writes_them(v4: [u8; 4], v6: [u16; 8]) {
+        fn address_text_matches_display(v4: [u8; 4], v6: [u16; 8]) {
             for address in [IpAddr::from(v4), IpAddr::from(v6)] {
                 proptest::prop_assert_eq!(text(address), address.to_string());
             }
         }
     }
 
+    // Addresses are read from the last one back, as far as they are trusted.
     #[test]
-    fn the_client_is_the_last_address_that_somebody_trusted_told_of() {
+    fn client_address_from_trusted_proxies() {
         let mut forwarding = Forwarding::new();
         let client = |forwarding: &Forwarding, told: &str| {
             let headers = HeaderMap::from_iter([(X_FORWARDED_FOR, told.parse().unwrap())]);

@@ -211,7 +211,7 @@ impl fmt::Debug for Bridge {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_accepted_key_is_that_of_rfc_6455() {
+    fn accept_key_matches_rfc_6455() {
         assert_eq!(super::accept(b"dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
 }

@@ -43,14 +43,15 @@ mod tests {
     }
 
     #[test]
-    fn weights_of_zero_give_no_proportion() {
+    fn zero_weights_are_not_apportioned() {
         assert_eq!(apportion(10_000, &[0, 0]), None);
         assert_eq!(apportion(10_000, &[]), None);
     }
 
     proptest! {
+        // Quota rule: each share is its exact quota, rounded down or up.
         #[test]
-        fn shares_total_exactly_and_are_within_one_of_their_quota(
+        fn shares_total_and_meet_the_quota_rule(
             total in 0u32..=10_000,
             weights in prop::collection::vec(any::<u32>(), 1..8),
         ) {

@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_interval_is_that_of_published_examples() {
+    fn interval_matches_newcombe_1998() {
         // Newcombe 1998, table I: 81 of 263, 15 of 148, 0 of 20, 1 of 29.
         for (part, of, low, high) in
             [(81, 263, 25.53, 36.62), (15, 148, 6.24, 16.05), (0, 20, 0.0, 16.11), (1, 29, 0.61, 17.18)]

@@ -16,7 +16,7 @@ fn weight_of(version: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_whole_deployment_from_registration_to_a_rollback_in_one_call() {
+async fn deployment_rolls_back_in_one_call() {
     let api = Api::with_two_versions().await;
     for (weight, rest) in [(10, 90), (50, 50), (100, 0)] {
         let answer = api.put(&weight_of("v1.1"), json!({"weight": weight, "reason": "going well"})).await;
@@ -35,8 +35,9 @@ async fn a_whole_deployment_from_registration_to_a_rollback_in_one_call() {
     assert_eq!(api.probes(), 2);
 }
 
+// Reads return every field.
 #[tokio::test]
-async fn the_first_version_creates_the_service_and_reads_show_all_of_it() {
+async fn first_version_creates_service() {
     let api = Api::new().await;
     let body = json!({"version": "v1.0", "url": "http://10.0.0.1:8080/base/", "healthPath": "/healthz"});
     let created = api.post(VERSIONS, body).await;
@@ -62,7 +63,7 @@ async fn the_first_version_creates_the_service_and_reads_show_all_of_it() {
 }
 
 #[tokio::test]
-async fn weights_are_percent_and_whole_ones_are_whole_numbers() {
+async fn whole_weights_are_json_integers() {
     let api = Api::with_two_versions().await;
     let answer = api.put(&weight_of("v1.1"), json!({"weight": 12.5})).await;
     assert!(answer.is_ok()["weight"] == json!(12.5) && answer.text.contains("87.5"), "{}", answer.text);
@@ -71,7 +72,7 @@ async fn weights_are_percent_and_whole_ones_are_whole_numbers() {
 }
 
 #[tokio::test]
-async fn the_whole_split_is_set_at_once_and_brought_back_from_the_history() {
+async fn whole_split_is_set_and_restored() {
     let api = Api::with_two_versions().await;
     let set = api.put(&format!("{AUTH}/weights"), json!({"weights": {"v1.0": 70, "v1.1": 30}})).await;
     assert_eq!(set.is_ok()["generation"], json!(3));
@@ -85,7 +86,7 @@ async fn the_whole_split_is_set_at_once_and_brought_back_from_the_history() {
 }
 
 #[tokio::test]
-async fn the_history_says_who_when_why_and_what_page_by_page() {
+async fn history_is_complete_and_paginated() {
     let api = Api::with_two_versions().await;
     api.put(&weight_of("v1.1"), json!({"weight": 10, "reason": "first \u{1f424} step"})).await.is_ok();
     let read = api.get(&format!("{AUTH}/history?limit=2")).await;
@@ -104,7 +105,7 @@ async fn the_history_says_who_when_why_and_what_page_by_page() {
 }
 
 #[tokio::test]
-async fn url_and_active_flag_change_together_or_not_at_all() {
+async fn url_and_active_change_atomically() {
     let api = Api::with_two_versions().await;
     let path = format!("{VERSIONS}/v1.1");
     let both = api.put(&path, json!({"active": false, "url": "http://10.0.0.9"})).await;
@@ -120,7 +121,7 @@ async fn url_and_active_flag_change_together_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn force_skips_the_probe_and_takes_the_last_active_version_out() {
+async fn force_skips_probe_and_last_active_check() {
     let api = Api::with_two_versions().await;
     api.sicken("v1.1", Unhealthy::Status(500));
     api.put(&format!("{}?force=true", weight_of("v1.1")), json!({"weight": 10})).await.is_ok();
@@ -131,7 +132,7 @@ async fn force_skips_the_probe_and_takes_the_last_active_version_out() {
 }
 
 #[tokio::test]
-async fn a_check_probes_now_and_changes_nothing() {
+async fn check_probes_without_changes() {
     let api = Api::with_two_versions().await;
     let path = format!("{AUTH}/versions/v1.1/check");
     let before = api.stored().await;
@@ -144,8 +145,9 @@ async fn a_check_probes_now_and_changes_nothing() {
     assert_eq!(api.stored().await, before);
 }
 
+// A malformed header is 400. `*` and the current generation match.
 #[tokio::test]
-async fn if_match_lets_a_write_through_only_at_the_generation_it_names() {
+async fn stale_if_match_is_412() {
     let api = Api::with_two_versions().await;
     let before = api.stored().await;
     let write = async |condition: &str| {
@@ -171,8 +173,9 @@ async fn if_match_lets_a_write_through_only_at_the_generation_it_names() {
     write("\"3\"").await.is_ok();
 }
 
+// `*` requires an existing service.
 #[tokio::test]
-async fn if_match_on_a_registration_tells_a_new_service_from_a_known_one() {
+async fn if_match_zero_requires_a_new_service() {
     let api = Api::new().await;
     let register = async |condition: &str, version: &str| {
         let body = json!({"version": version, "url": "http://10.0.0.1"}).to_string();
@@ -187,7 +190,7 @@ async fn if_match_on_a_registration_tells_a_new_service_from_a_known_one() {
 }
 
 #[tokio::test]
-async fn head_options_and_other_methods_behave() {
+async fn head_options_and_unknown_methods() {
     let api = Api::with_two_versions().await;
     let path = format!("{AUTH}/versions");
     let head = api.send(api.request("HEAD", &path, Body::empty())).await;
@@ -202,8 +205,9 @@ async fn head_options_and_other_methods_behave() {
     assert_eq!(patch.headers[ALLOW], "GET,HEAD");
 }
 
+// No response has a CORS header.
 #[tokio::test]
-async fn every_answer_is_kept_out_of_caches_and_sniffers_and_other_origins() {
+async fn responses_are_no_store_and_nosniff() {
     let api = Api::with_two_versions().await;
     let mut anonymous = api.request("GET", "/openapi.json", Body::empty());
     anonymous.headers_mut().remove("authorization");
@@ -220,7 +224,7 @@ async fn every_answer_is_kept_out_of_caches_and_sniffers_and_other_origins() {
 }
 
 #[tokio::test]
-async fn the_document_names_every_route_its_answers_and_the_bearer_scheme() {
+async fn openapi_documents_routes_and_auth() {
     let document = Api::new().await.get("/openapi.json").await;
     assert_eq!(*document.is_ok(), admin::openapi_json());
     assert_eq!(document.json["components"]["securitySchemes"]["bearer"]["scheme"], json!("bearer"));

@@ -25,8 +25,9 @@ fn lines(log: &Log, what: &str) -> Vec<String> {
     log.text().lines().filter(|line| line.contains(what)).map(str::to_owned).collect()
 }
 
+// With the actor, the requested change, the time and the cause.
 #[tokio::test]
-async fn what_is_refused_is_in_the_history_with_who_asked_for_what_when_and_why_not() {
+async fn refused_change_is_in_history() {
     let api = Api::with_two_versions().await;
     assert_eq!(api.refused().await, [Value::Null; 0]);
     api.sicken("v1.1", Unhealthy::Status(503));
@@ -44,8 +45,9 @@ async fn what_is_refused_is_in_the_history_with_who_asked_for_what_when_and_why_
     assert!(refused[0]["at"].as_str().unwrap().ends_with('Z'));
 }
 
+// Split rules, stale generation, URL policy, unknown version and probe.
 #[tokio::test]
-async fn rules_generation_policy_and_probe_refuse_and_each_is_told_in_words() {
+async fn every_refusal_states_its_cause() {
     let api = Api::with_two_versions().await;
     api.sicken("v1.1", Unhealthy::Status(500));
     for (method, path, body) in [
@@ -82,8 +84,9 @@ async fn rules_generation_policy_and_probe_refuse_and_each_is_told_in_words() {
     }
 }
 
+// Dry runs, changes without effect and store failures are not.
 #[tokio::test]
-async fn what_failed_what_was_only_tried_out_and_what_changed_nothing_was_not_refused() {
+async fn only_refusals_are_recorded() {
     let api = Api::with_two_versions().await;
     let log = Log::of_this_thread();
     api.put(&format!("{A}/weights?dryRun=true"), json!({"weights": {"v1.0": 7}}))
@@ -98,7 +101,7 @@ async fn what_failed_what_was_only_tried_out_and_what_changed_nothing_was_not_re
 }
 
 #[tokio::test]
-async fn a_refused_change_that_cannot_be_kept_is_answered_all_the_same() {
+async fn unrecorded_refusal_still_responds() {
     let api = Api::with_two_versions().await;
     api.store.deaf.store(true, Ordering::SeqCst);
     let log = Log::of_this_thread();
@@ -110,7 +113,7 @@ async fn a_refused_change_that_cannot_be_kept_is_answered_all_the_same() {
 }
 
 #[tokio::test]
-async fn the_last_fifty_refused_changes_are_on_the_first_page_alone() {
+async fn only_first_page_has_last_50_refusals() {
     let api = Api::with_two_versions().await;
     for weight in 0..52 {
         let weights = json!({"weights": {"v1.0": weight}});
@@ -123,7 +126,7 @@ async fn the_last_fifty_refused_changes_are_on_the_first_page_alone() {
 }
 
 #[tokio::test]
-async fn a_change_is_logged_once_with_who_and_why_and_never_a_token() {
+async fn change_is_logged_once_without_token() {
     let api = Api::with_two_versions().await;
     let log = Log::of_this_thread();
     let body = json!({"weight": 10, "reason": "say \"hi\" \u{202e}"});
@@ -150,7 +153,7 @@ async fn a_change_is_logged_once_with_who_and_why_and_never_a_token() {
 }
 
 #[tokio::test]
-async fn texts_that_somebody_chose_stay_within_their_line_of_the_log() {
+async fn user_text_is_escaped_in_the_log() {
     let deployments = Deployments::in_memory(Draw::Exact);
     let auth = "auth".parse().unwrap();
     let log = Log::of_this_thread();
@@ -170,8 +173,9 @@ async fn texts_that_somebody_chose_stay_within_their_line_of_the_log() {
     assert!(!text.contains(['\u{1b}', '\r', '\u{202e}', '\u{9b}']), "{text:?}");
 }
 
+// A read and an unauthenticated write are not logged, nor is the query.
 #[tokio::test]
-async fn a_write_by_somebody_who_may_only_read_is_logged_and_a_read_by_nobody_is_not() {
+async fn forbidden_write_is_logged() {
     let api = Api::with_two_versions().await;
     let mut reader = claims();
     reader["scope"] = json!("canary:read");
@@ -197,8 +201,9 @@ async fn a_write_by_somebody_who_may_only_read_is_logged_and_a_read_by_nobody_is
     assert_eq!(api.refused().await, [Value::Null; 0]);
 }
 
+// The refusal is recorded, except for a dry run.
 #[tokio::test]
-async fn a_generation_that_the_history_no_longer_has_is_not_restored_and_that_is_said() {
+async fn trimmed_generation_is_not_restored() {
     let store = tower_canary::store::MemoryStore::new().with_history_limit(2);
     let deployments = Deployments::start(store, tower_canary::NoVersionCheck).await.unwrap();
     let api = Api::over(deployments);

@@ -99,8 +99,9 @@ fn bad_tokens() -> Vec<(&'static str, String)> {
     ]
 }
 
+// With one and the same body, so that a client cannot learn which routes exist.
 #[tokio::test]
-async fn every_route_and_method_refuses_whoever_is_not_known_with_one_and_the_same_answer() {
+async fn every_route_rejects_bad_credentials() {
     let api = Api::with_two_versions().await;
     let before = api.stored().await;
     let good = format!("Bearer {}", token(&claims()));
@@ -135,7 +136,7 @@ async fn every_route_and_method_refuses_whoever_is_not_known_with_one_and_the_sa
 }
 
 #[tokio::test]
-async fn the_mount_itself_is_guarded_too() {
+async fn mount_root_requires_a_token() {
     let jwt = JwtAuth::hs256(SECRET, ISSUER, AUDIENCE).unwrap();
     let router = admin::router(Deployments::in_memory(Draw::Exact), AdminAuth::jwt(jwt));
     let app = Router::new().nest_service(MOUNT, router);
@@ -161,7 +162,7 @@ async fn the_api_nests_into_a_router_with_a_state() {
 }
 
 #[tokio::test]
-async fn the_challenge_says_whether_a_token_was_given() {
+async fn challenge_reports_invalid_token() {
     let api = Api::new().await;
     let challenge = async |headers: &[&str]| {
         let answer = api.send(request("GET", "/deployment/services", headers)).await;
@@ -174,14 +175,14 @@ async fn the_challenge_says_whether_a_token_was_given() {
 }
 
 #[tokio::test]
-async fn a_token_in_the_query_is_no_token() {
+async fn query_token_is_ignored() {
     let api = Api::new().await;
     let path = format!("/deployment/services?access_token={}", token(&claims()));
     api.send(request("GET", &path, &[])).await.is_problem(401, "unauthorized");
 }
 
 #[tokio::test]
-async fn every_route_needs_the_scope_of_its_method() {
+async fn every_route_requires_its_scope() {
     let api = Api::with_two_versions().await;
     let before = api.stored().await;
     for (method, path) in requests() {
@@ -206,7 +207,7 @@ async fn every_route_needs_the_scope_of_its_method() {
 }
 
 #[tokio::test]
-async fn tokens_as_issuers_write_them_get_in() {
+async fn common_token_forms_are_accepted() {
     let api = Api::new().await;
     let get =
         async |header: String| api.send(request("GET", "/deployment/services", &[&header])).await.status;
@@ -230,7 +231,7 @@ async fn tokens_as_issuers_write_them_get_in() {
 }
 
 #[tokio::test]
-async fn each_algorithm_takes_its_own_tokens_and_no_others() {
+async fn algorithms_accept_only_their_tokens() {
     let (hs, rs) =
         (EncodingKey::from_secret(SECRET), EncodingKey::from_rsa_pem(RSA.private.as_bytes()).unwrap());
     let (es, ed) = (
@@ -262,8 +263,9 @@ async fn each_algorithm_takes_its_own_tokens_and_no_others() {
     }
 }
 
+// Short secrets, private keys and keys of another algorithm. `Debug` hides the secret.
 #[test]
-fn keys_that_would_not_protect_are_refused() {
+fn unsafe_keys_are_refused() {
     assert!(matches!(JwtAuth::hs256(&[7; 31], ISSUER, AUDIENCE), Err(JwtConfigError::ShortSecret(31))));
     for private in [&RSA, &EC, &ED].map(|keys| keys.private.as_bytes()) {
         assert!(matches!(JwtAuth::rs256(private, ISSUER, AUDIENCE), Err(JwtConfigError::PrivateKey)));
@@ -291,7 +293,7 @@ impl Authenticator for ByHeader {
 }
 
 #[tokio::test]
-async fn an_authenticator_of_the_hosts_own_names_the_actor() {
+async fn custom_authenticator_names_the_actor() {
     let api = Api::with(AdminAuth::custom(ByHeader)).await;
     let register = |user: Option<&str>| {
         let mut request = Request::post(format!("{MOUNT}/routing/services/auth/versions"));

@@ -8,8 +8,9 @@ use crate::support::Api;
 
 const WEIGHT: &str = "/deployment/services/auth/versions/v1.1/weight";
 
+// It stores nothing.
 #[tokio::test]
-async fn a_dry_run_tells_the_split_and_the_users_who_move_and_changes_nothing() {
+async fn dry_run_reports_split_and_moves() {
     let api = Api::with_two_versions().await;
     let before = api.stored().await;
     let answer = api.put(&format!("{WEIGHT}?dryRun=true"), json!({"weight": 12.5})).await;
@@ -63,7 +64,7 @@ async fn every_write_has_a_dry_run() {
 }
 
 #[tokio::test]
-async fn a_dry_run_is_refused_where_the_change_would_be() {
+async fn dry_run_is_refused_like_the_change() {
     let api = Api::with_two_versions().await;
     let dry = |path: &str| format!("{path}?dryRun=true");
     api.put(&dry(WEIGHT), json!({"weight": 101})).await.is_problem(422, "invalid-weight");
@@ -79,7 +80,7 @@ async fn a_dry_run_is_refused_where_the_change_would_be() {
 }
 
 #[tokio::test]
-async fn a_dry_run_does_not_probe_and_says_nothing_of_health() {
+async fn dry_run_does_not_probe() {
     let api = Api::with_two_versions().await;
     api.sicken("v1.1", Unhealthy::Status(500));
     assert_eq!(api.put(&format!("{WEIGHT}?dryRun=true"), json!({"weight": 10})).await.status, 200);
@@ -87,7 +88,7 @@ async fn a_dry_run_does_not_probe_and_says_nothing_of_health() {
 }
 
 #[tokio::test]
-async fn a_key_is_explained_with_its_slot_and_the_version_that_holds_it() {
+async fn explain_returns_slot_and_version() {
     let api = Api::with_two_versions().await;
     api.put(WEIGHT, json!({"weight": 50})).await;
     let mut versions = std::collections::BTreeSet::new();
@@ -106,8 +107,9 @@ async fn a_key_is_explained_with_its_slot_and_the_version_that_holds_it() {
     assert_eq!(answer.is_ok()["key"], "zo\u{eb} & co");
 }
 
+// An unknown service is 404. Without an active version, version and weight are null.
 #[tokio::test]
-async fn what_cannot_be_explained_is_said_with_what_to_give() {
+async fn explain_rejects_bad_queries() {
     let api = Api::with_two_versions().await;
     for query in ["", "?key=", "?user=alice", "?key=a&key=b"] {
         api.get(&format!("/deployment/services/auth/explain{query}"))
@@ -125,8 +127,9 @@ async fn what_cannot_be_explained_is_said_with_what_to_give() {
     assert_eq!((&answer.is_ok()["version"], &answer.json["weight"]), (&Value::Null, &Value::Null));
 }
 
+// It counts as a change of the split.
 #[tokio::test]
-async fn a_redraw_counts_as_a_change_and_moves_no_weight_and_no_user_with_a_key() {
+async fn redraw_keeps_weights_and_slots() {
     let api = Api::with_two_versions().await;
     let before = api.stored().await.splits.remove(0);
     let dry = api.post("/deployment/services/auth/redraw?dryRun=true", json!({})).await;

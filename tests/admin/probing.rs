@@ -51,7 +51,7 @@ async fn backend() -> (String, Arc<AtomicUsize>) {
 }
 
 #[tokio::test]
-async fn with_a_health_path_only_2xx_is_healthy() {
+async fn health_path_requires_2xx() {
     let (url, _) = backend().await;
     let http = HttpProbe::new(policy());
     for status in [200, 204, 299] {
@@ -64,7 +64,7 @@ async fn with_a_health_path_only_2xx_is_healthy() {
 }
 
 #[tokio::test]
-async fn without_one_any_status_below_500_of_the_base_url_is_healthy() {
+async fn base_url_probe_accepts_below_500() {
     let (url, _) = backend().await;
     let http = HttpProbe::new(policy());
     for (at, seen) in [("404", Ok(404)), ("200", Ok(200)), ("500", Err(Unhealthy::Status(500)))] {
@@ -74,7 +74,7 @@ async fn without_one_any_status_below_500_of_the_base_url_is_healthy() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_not_followed() {
+async fn redirect_is_not_followed() {
     let (url, followed) = backend().await;
     let http = HttpProbe::new(policy());
     assert_eq!(probe(&http, &url, Some("/away")).await, Err(Unhealthy::Status(307)));
@@ -83,7 +83,7 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn one_limit_holds_for_all_of_a_probe() {
+async fn timeout_covers_the_whole_probe() {
     let (url, _) = backend().await;
     let limit = Duration::from_millis(50);
     let http = HttpProbe::new(policy()).with_timeout(limit);
@@ -97,7 +97,7 @@ async fn one_limit_holds_for_all_of_a_probe() {
 }
 
 #[tokio::test]
-async fn causes_are_short_and_tell_nothing_else() {
+async fn causes_are_short_and_leak_nothing() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let gone = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -119,8 +119,9 @@ async fn causes_are_short_and_tell_nothing_else() {
     assert_eq!(cause(&url).await, "it gave no response in HTTP");
 }
 
+// Not even if it is registered already.
 #[tokio::test]
-async fn what_the_policy_denies_is_not_probed_even_if_it_is_registered() {
+async fn denied_url_is_not_probed() {
     let (url, _) = backend().await;
     let strict = HttpProbe::new(UrlPolicy::new());
     assert!(matches!(probe(&strict, &url, Some("/200")).await, Err(Unhealthy::Unreachable(_))));
@@ -136,7 +137,7 @@ async fn what_the_policy_denies_is_not_probed_even_if_it_is_registered() {
 }
 
 #[tokio::test]
-async fn a_client_of_the_hosts_own_is_asked_for_https() {
+async fn custom_client_probes_https() {
     let client = service_fn(|request: Request<http_body_util::Empty<bytes::Bytes>>| async move {
         assert_eq!(request.uri().to_string(), "https://10.0.0.1:8443/api/healthz");
         Ok::<_, std::convert::Infallible>(Response::new(()))
@@ -146,7 +147,7 @@ async fn a_client_of_the_hosts_own_is_asked_for_https() {
 }
 
 #[tokio::test]
-async fn a_version_that_does_not_answer_gets_no_traffic() {
+async fn switch_needs_a_healthy_version() {
     let (url, _) = backend().await;
     let deployments = Deployments::start(MemoryStore::new(), HttpProbe::new(policy())).await.unwrap();
     let service = "auth".parse().unwrap();

@@ -19,7 +19,7 @@ async fn refused(api: &Api, method: &str, path: &str, body: impl Into<String>) -
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_named() {
+async fn unknown_resources_are_404() {
     let api = Api::with_two_versions().await;
     let ghost = "/deployment/services/ghost";
     for (method, path, body, kind) in [
@@ -45,8 +45,9 @@ async fn what_is_not_there_is_named() {
     }
 }
 
+// A weight below 100 for the only version is 422.
 #[tokio::test]
-async fn rules_of_the_split_are_conflicts() {
+async fn split_rule_violations_are_409() {
     let api = Api::with_two_versions().await;
     let dup = r#"{"version":"v1.0","url":"http://10.0.0.1"}"#;
     refused(&api, "POST", R, dup).await.is_problem(409, "duplicate-version");
@@ -61,15 +62,16 @@ async fn rules_of_the_split_are_conflicts() {
 }
 
 #[tokio::test]
-async fn an_ambiguous_rebalance_is_a_conflict() {
+async fn ambiguous_rebalance_is_409() {
     let api = Api::with_two_versions().await;
     api.post(R, json!({"version": "v1.2", "url": "http://10.0.0.3"})).await.is_ok();
     let answer = refused(&api, "PUT", &format!("{A}/versions/v1.0/weight"), r#"{"weight":90}"#).await;
     answer.is_problem(409, "ambiguous-rebalance");
 }
 
+// So is the restore of a split without an active version.
 #[tokio::test]
-async fn a_version_that_is_gone_or_a_split_without_any_is_not_restored() {
+async fn restore_of_a_gone_version_is_409() {
     let api = Api::with_two_versions().await;
     api.put(&format!("{R}/v1.1"), json!({"active": false})).await.is_ok();
     api.send(api.request("DELETE", &format!("{R}/v1.1"), Body::empty())).await.is_ok();
@@ -83,7 +85,7 @@ async fn a_version_that_is_gone_or_a_split_without_any_is_not_restored() {
 }
 
 #[tokio::test]
-async fn an_unhealthy_version_gets_no_traffic_by_any_way() {
+async fn unhealthy_version_gets_no_traffic() {
     let api = Api::with_two_versions().await;
     api.sicken("v1.1", Unhealthy::Status(503));
     for (method, path, body) in [
@@ -99,7 +101,7 @@ async fn an_unhealthy_version_gets_no_traffic_by_any_way() {
 }
 
 #[tokio::test]
-async fn values_that_are_none_are_unprocessable() {
+async fn invalid_values_are_422() {
     let api = Api::with_two_versions().await;
     let weight = format!("{A}/versions/v1.1/weight");
     for bad in ["-1", "100.01", "101", "0.001", "1e300", "-0.01"] {
@@ -124,7 +126,7 @@ async fn values_that_are_none_are_unprocessable() {
 }
 
 #[tokio::test]
-async fn bodies_of_another_shape_are_malformed_and_the_place_is_named() {
+async fn malformed_body_names_the_place() {
     let api = Api::with_two_versions().await;
     let weight = format!("{A}/versions/v1.1/weight");
     for (body, named) in [
@@ -165,7 +167,7 @@ async fn bodies_of_another_shape_are_malformed_and_the_place_is_named() {
 }
 
 #[tokio::test]
-async fn queries_that_mean_nothing_are_refused() {
+async fn malformed_queries_are_400() {
     let api = Api::with_two_versions().await;
     let weight = format!("{A}/versions/v1.1/weight");
     for query in ["force=yes", "force", "force=1", "froce=true", "force=true&force=true", "access_token=x"] {
@@ -192,8 +194,9 @@ async fn bodies_must_be_json_and_small() {
     api.send(api.request("PUT", &weight, Body::from(padded(16 * 1024)))).await.is_ok();
 }
 
+// The problem reveals no detail. Splits are still read from memory.
 #[tokio::test]
-async fn a_store_that_is_down_refuses_writes_tells_nothing_and_leaves_reads() {
+async fn store_outage_is_503_for_writes() {
     let api = Api::with_two_versions().await;
     api.take_store_down();
     for (method, path, body) in [
@@ -210,7 +213,7 @@ async fn a_store_that_is_down_refuses_writes_tells_nothing_and_leaves_reads() {
 }
 
 #[tokio::test]
-async fn a_reason_of_the_longest_kind_is_kept() {
+async fn longest_reason_is_stored() {
     let api = Api::with_two_versions().await;
     let reason = "é".repeat(1_000);
     api.put(&format!("{A}/versions/v1.1/weight"), json!({"weight": 10, "reason": reason})).await.is_ok();

@@ -16,7 +16,7 @@ fn waiting(query: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_change_that_all_replicas_serve_is_200_and_names_them() {
+async fn converged_change_is_200() {
     let api = Api::with_two_versions().await;
     api.store.report(&Report::new("1", "other", 3)).await.unwrap();
     let answer = api.put(&waiting("wait=converged&timeout=5s"), json!({"weight": 10})).await;
@@ -29,7 +29,7 @@ async fn a_change_that_all_replicas_serve_is_200_and_names_them() {
 }
 
 #[tokio::test]
-async fn a_change_that_some_replica_does_not_serve_in_time_is_202_and_names_it() {
+async fn lagging_replica_makes_change_202() {
     let api = Api::with_two_versions().await;
     api.store.report(&Report::new("1", "ahead", 9)).await.unwrap();
     api.store.report(&Report::new("2", "behind", 2)).await.unwrap();
@@ -47,7 +47,7 @@ async fn a_change_that_some_replica_does_not_serve_in_time_is_202_and_names_it()
 }
 
 #[tokio::test]
-async fn without_wait_nobody_is_waited_for_and_nothing_is_said_of_replicas() {
+async fn convergence_is_opt_in() {
     let api = Api::with_two_versions().await;
     api.store.report(&Report::new("2", "behind", 2)).await.unwrap();
     let answer = api.put(WEIGHT, json!({"weight": 10})).await;
@@ -55,7 +55,7 @@ async fn without_wait_nobody_is_waited_for_and_nothing_is_said_of_replicas() {
 }
 
 #[tokio::test]
-async fn a_wait_that_is_not_understood_changes_nothing_and_says_what_to_write() {
+async fn malformed_wait_changes_nothing() {
     let api = Api::with_two_versions().await;
     for query in [
         "wait=drained",
@@ -72,7 +72,7 @@ async fn a_wait_that_is_not_understood_changes_nothing_and_says_what_to_write() 
 }
 
 #[tokio::test]
-async fn replicas_are_listed_with_how_far_each_is() {
+async fn replicas_list_their_revision() {
     let api = Api::with_two_versions().await;
     api.store.report(&Report::new("2", "behind", 1)).await.unwrap();
     api.store.report(&Report::new("1", "ahead", 2)).await.unwrap();
@@ -85,8 +85,9 @@ async fn replicas_are_listed_with_how_far_each_is() {
     assert!(replicas[0]["seenMs"].as_u64().unwrap() < 5_000);
 }
 
+// The list of replicas is 503.
 #[tokio::test]
-async fn the_status_is_told_without_the_store_and_the_replicas_are_not() {
+async fn status_needs_no_store() {
     let api = Api::with_two_versions().await;
     api.take_store_down();
     api.get("/deployment/replicas").await.is_problem(503, "store-unavailable");
@@ -96,8 +97,9 @@ async fn the_status_is_told_without_the_store_and_the_replicas_are_not() {
     assert!(status.json["ageMs"].is_u64() && status.json["revision"].is_u64());
 }
 
+// The next request succeeds.
 #[tokio::test]
-async fn a_store_that_panics_is_500_without_a_word_of_it_and_the_next_request_is_answered() {
+async fn store_panic_is_an_opaque_500() {
     let api = Api::with_two_versions().await;
     api.store.panics.store(true, Ordering::SeqCst);
     for answer in [api.put(WEIGHT, json!({"weight": 10})).await, api.get("/deployment/replicas").await] {
@@ -109,7 +111,7 @@ async fn a_store_that_panics_is_500_without_a_word_of_it_and_the_next_request_is
 }
 
 #[tokio::test]
-async fn replicas_and_status_are_for_readers_alone() {
+async fn replicas_and_status_need_a_token() {
     let api = Api::new().await;
     for path in ["/deployment/replicas", "/deployment/status"] {
         let mut anonymous = api.request("GET", path, Body::empty());
@@ -120,7 +122,7 @@ async fn replicas_and_status_are_for_readers_alone() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_does_not_report_refuses_to_wait_and_changes_nothing() {
+async fn wait_without_reporting_is_400() {
     let deployments = tower_canary::Deployments::in_memory(tower_canary::Draw::Exact);
     let api = Api::over(deployments.clone());
     let body = json!({"version": "v1", "url": "http://10.0.0.1"});

@@ -53,7 +53,7 @@ fn v(answer: &Value, i: usize) -> &Value {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_figures_of_each_version_stand_beside_its_weight() {
+async fn traffic_reports_figures_and_weight() {
     let (api, deployments) = served().await;
     let weight = Change::set_weight("v1.1".parse().unwrap(), "10".parse().unwrap());
     change(&deployments, weight).await;
@@ -90,7 +90,7 @@ async fn the_figures_of_each_version_stand_beside_its_weight() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_without_a_request_has_nothing_to_tell_but_its_weights() {
+async fn idle_service_has_no_rates() {
     let (api, _) = served().await;
     let answer = api.get(TRAFFIC).await;
     let version = v(answer.is_ok(), 1);
@@ -106,7 +106,7 @@ async fn a_service_without_a_request_has_nothing_to_tell_but_its_weights() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_wait_for_drained_ends_when_the_last_request_does() {
+async fn drain_wait_ends_with_last_request() {
     let (api, deployments) = served().await;
     let slow = tokio::task::LocalSet::new();
     let requests = deployments.clone();
@@ -134,7 +134,7 @@ async fn the_wait_for_drained_ends_when_the_last_request_does() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_version_that_serves_is_waited_for_until_it_is_switched_away_from() {
+async fn drain_wait_may_precede_the_switch() {
     let (api, deployments) = served().await;
     let start = Instant::now();
     let (answer, ()) = tokio::join!(
@@ -148,7 +148,7 @@ async fn a_version_that_serves_is_waited_for_until_it_is_switched_away_from() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_asked_wrongly_is_refused_and_told_how_to_ask() {
+async fn malformed_traffic_query_is_refused() {
     let (api, _) = served().await;
     for query in [
         "wait=drained",
@@ -172,7 +172,7 @@ async fn events(api: &Api) -> (HeaderValue, Body) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_stream_tells_the_same_every_two_seconds_for_five_minutes() {
+async fn stream_sends_every_2_s_for_5_min() {
     let (api, deployments) = served().await;
     let (kind, mut body) = events(&api).await;
     assert_eq!(kind, "text/event-stream");
@@ -189,7 +189,7 @@ async fn the_stream_tells_the_same_every_two_seconds_for_five_minutes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn streams_and_waits_end_with_the_gateway() {
+async fn shutdown_ends_streams_and_waits() {
     let (api, deployments) = served().await;
     let start = Instant::now();
     let (_, body) = events(&api).await;
@@ -224,7 +224,7 @@ fn drained(answer: &Value) -> [&Value; 3] {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_wait_for_drained_ends_when_the_last_request_at_the_other_gateway_does() {
+async fn drain_wait_covers_other_replicas() {
     let (api, [here, there], _) = two_gateways().await;
     let slow = tokio::task::LocalSet::new();
     slow.spawn_local(async move { send(&there, 200, Duration::from_secs(20)).await });
@@ -246,8 +246,9 @@ async fn the_wait_for_drained_ends_when_the_last_request_at_the_other_gateway_do
     .await;
 }
 
+// Meanwhile `elsewhere` and `drainedEverywhere` are null.
 #[tokio::test(start_paused = true)]
-async fn without_the_store_it_is_not_known_what_others_hold_and_the_wait_goes_on() {
+async fn drain_wait_survives_store_outage() {
     let (api, [here, _], store) = two_gateways().await;
     switch(&here, "v1.1").await;
     store.take_down(true);
@@ -263,8 +264,9 @@ async fn without_the_store_it_is_not_known_what_others_hold_and_the_wait_goes_on
     assert!((10..16).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
 }
 
+// A gateway without replicas omits `elsewhere` and `drainedEverywhere`.
 #[tokio::test(start_paused = true)]
-async fn a_version_that_serves_is_drained_nowhere_and_a_gateway_alone_says_nothing_of_others() {
+async fn serving_version_is_not_drained() {
     let (api, _, _) = two_gateways().await;
     let answer = api.get(TRAFFIC).await;
     assert_eq!(drained(answer.is_ok()), [&json!(false), &json!([]), &json!(false)]);

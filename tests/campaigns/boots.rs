@@ -70,14 +70,14 @@ async fn campaign(kind: Kind, rounds: u64) {
 }
 
 on_every_database! {
-    async fn gateways_that_start_at_once_on_an_empty_database_migrate_it_once(kind: Kind) {
+    async fn concurrent_starts_migrate_once(kind: Kind) {
         campaign(kind, 1).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
-async fn gateways_that_start_at_once_on_an_empty_database_migrate_it_once_every_time() {
+async fn many_concurrent_starts_migrate_once() {
     for kind in Kind::available() {
         campaign(kind, setting("CANARY_CAMPAIGN_BOOTS", 50)).await;
     }

@@ -164,25 +164,25 @@ fn campaign_size() -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn requests_abandoned_wherever_they_wait_are_no_longer_in_flight() {
+async fn abandoned_requests_are_not_in_flight() {
     abandoned_requests(500).await;
 }
 
 on_every_database! {
-    async fn changes_abandoned_at_any_moment_are_made_or_not(kind: Kind) {
+    async fn abandoned_changes_are_atomic(kind: Kind) {
         abandoned_changes(kind, 50).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
-async fn thousands_of_requests_abandoned_wherever_they_wait_are_no_longer_in_flight() {
+async fn many_abandoned_requests_are_not_in_flight() {
     abandoned_requests(campaign_size()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
-async fn thousands_of_changes_abandoned_at_any_moment_are_made_or_not() {
+async fn many_abandoned_changes_are_atomic() {
     for kind in Kind::available() {
         abandoned_changes(kind, campaign_size()).await;
     }

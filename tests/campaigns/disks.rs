@@ -196,17 +196,19 @@ async fn without_a_page_more() {
     store.commit(&auth, &long_registration(made)).await.unwrap();
 }
 
+// A start without a file is refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn on_a_read_only_disk_what_can_be_read_is_served_and_a_start_without_a_file_is_refused() {
+async fn read_only_disk_serves_existing_routes() {
     read_only().await;
 }
 
+// A refused change stores nothing. Changes succeed once there is room.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_disk_fails_no_request_and_leaves_no_half_change() {
+async fn full_disk_fails_no_request() {
     full().await;
 }
 
 #[tokio::test]
-async fn a_file_that_may_not_grow_keeps_what_it_has() {
+async fn file_at_size_limit_keeps_its_data() {
     without_a_page_more().await;
 }

@@ -113,13 +113,14 @@ fn random_draws_are_random(runs: u64, draws: usize) {
 }
 
 #[test]
-fn the_split_of_random_draws_is_that_of_chance() {
+fn random_draws_pass_chi_square() {
     random_draws_are_random(100, 2_000);
 }
 
+// 1,000 runs of a million draws.
 #[test]
 #[ignore = "a campaign"]
-fn the_split_of_1_000_runs_of_a_million_random_draws_is_that_of_chance() {
+fn many_random_draws_pass_chi_square() {
     random_draws_are_random(seeds(), 1_000_000);
 }
 
@@ -167,13 +168,14 @@ fn exact_draws_are_even(seeds: u64, draws: usize) {
 }
 
 #[test]
-fn exact_draws_are_off_by_two_or_three_at_most() {
+fn exact_draws_are_off_by_at_most_3() {
     exact_draws_are_even(3, 12_000);
 }
 
+// 1,000 seeds.
 #[test]
 #[ignore = "a campaign"]
-fn exact_draws_of_1_000_seeds_are_off_by_two_or_three_at_most() {
+fn many_exact_draws_are_off_by_at_most_3() {
     exact_draws_are_even(seeds(), 40_000);
 }
 
@@ -246,14 +248,15 @@ fn a_count_is_exact_through_swaps(draws: usize) {
 }
 
 #[test]
-fn a_seeded_sequence_is_the_same_through_swaps() {
+fn seeded_sequence_survives_swaps() {
     a_sequence_goes_on_through_swaps(50_000);
     a_count_is_exact_through_swaps(50_000);
 }
 
+// Millions of draws.
 #[test]
 #[ignore = "a campaign"]
-fn a_seeded_sequence_of_millions_of_draws_is_the_same_through_swaps() {
+fn long_seeded_sequence_survives_swaps() {
     a_sequence_goes_on_through_swaps(5_000_000);
     a_count_is_exact_through_swaps(20_000_000);
 }

@@ -111,27 +111,28 @@ fn kills() -> u64 {
 }
 
 on_every_database! {
-    async fn a_gateway_killed_three_times_is_left_with_a_whole_split_on_each_database(kind: Kind) {
+    // Three times on each database.
+    async fn killed_gateway_keeps_split_whole(kind: Kind) {
         campaign(kind, 3).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
-async fn a_gateway_killed_during_weight_changes_is_left_with_a_whole_split_each_time_on_sqlite() {
+async fn killed_gateway_keeps_split_whole_on_sqlite() {
     campaign(Kind::Sqlite, kills()).await;
 }
 
 #[cfg(feature = "postgres")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign; needs CANARY_TEST_POSTGRES_URL"]
-async fn a_gateway_killed_during_weight_changes_is_left_with_a_whole_split_each_time_on_postgres() {
+async fn killed_gateway_keeps_split_whole_on_postgres() {
     campaign(Kind::Postgres, kills()).await;
 }
 
 #[cfg(feature = "mysql")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign; needs CANARY_TEST_MYSQL_URL"]
-async fn a_gateway_killed_during_weight_changes_is_left_with_a_whole_split_each_time_on_mysql() {
+async fn killed_gateway_keeps_split_whole_on_mysql() {
     campaign(Kind::MySql, kills()).await;
 }

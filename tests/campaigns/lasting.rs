@@ -3,9 +3,10 @@
 use crate::setting;
 use crate::streams::{Plan, across_switches};
 
+// WebSockets, gRPC streams, unary calls and server-sent events, byte for byte.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
-async fn sockets_calls_and_events_go_on_byte_for_byte_across_hundreds_of_switches() {
+async fn streams_survive_hundreds_of_switches() {
     let plan =
         Plan { each: 50, messages: usize::try_from(setting("CANARY_CAMPAIGN_MESSAGES", 10_000)).unwrap() };
     let (switches, took) = across_switches(plan).await;

@@ -138,29 +138,29 @@ fn assert_refused_soon(scheme: &str) {
 }
 
 #[test]
-fn a_gateway_does_not_start_without_its_postgres_and_says_so_soon() {
+fn start_without_postgres_fails_soon() {
     assert_refused_soon("postgres");
 }
 
 #[cfg(feature = "mysql")]
 #[test]
-fn a_gateway_does_not_start_without_its_mysql_and_says_so_soon() {
+fn start_without_mysql_fails_soon() {
     assert_refused_soon("mysql");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_request_fails_while_postgres_is_away_for_a_moment() {
+async fn brief_postgres_outage_fails_no_request() {
     campaign("immediate", Duration::from_secs(3)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_postgres_that_comes_back_from_a_backup_is_followed() {
+async fn restored_postgres_backup_is_followed() {
     assert_backup_is_followed().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
-async fn no_request_fails_while_postgres_is_away() {
+async fn postgres_outage_fails_no_request() {
     let down = Duration::from_secs(setting("CANARY_CAMPAIGN_DOWN_SECONDS", 30));
     for mode in ["immediate", "fast"] {
         campaign(mode, down).await;

@@ -217,28 +217,28 @@ fn campaign_size() -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_request_that_panics_takes_no_other_with_it() {
+async fn panicking_request_fails_alone() {
     requests_that_panic(600).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_or_a_preflight_that_panics_fails_that_change_alone() {
+async fn store_or_preflight_panic_fails_one_change() {
     changes_that_panic(600).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_store_that_panics_is_followed_on() {
+async fn panicking_store_is_still_followed() {
     following_of_panics(3).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
-async fn of_thousands_of_requests_that_panic_none_takes_another_with_it() {
+async fn many_panicking_requests_fail_alone() {
     requests_that_panic(2 * campaign_size()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
-async fn thousands_of_panics_of_the_store_and_the_preflight_fail_those_changes_alone() {
+async fn many_store_panics_fail_only_their_changes() {
     changes_that_panic(5 * campaign_size()).await;
 }

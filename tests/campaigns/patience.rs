@@ -9,7 +9,7 @@ use crate::harness::Gateway;
 
 #[tokio::test]
 #[ignore = "takes a minute"]
-async fn a_backend_that_never_answers_is_504_after_a_minute() {
+async fn silent_backend_is_504_after_a_minute() {
     let silent = named_backend("v1", Duration::from_secs(600)).await;
     let gateway = Gateway::start(&["--no-demo"]);
     gateway.register("auth", "v1", &silent.url).await;

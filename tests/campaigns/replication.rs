@@ -45,7 +45,7 @@ async fn campaign(kind: Kind, changes: u64) {
 }
 
 on_every_database! {
-    async fn a_gateway_soon_serves_what_another_answered(kind: Kind) {
+    async fn change_soon_reaches_other_gateway(kind: Kind) {
         // With fewer changes the median is the maximum.
         campaign(kind, 5).await;
     }
@@ -53,7 +53,7 @@ on_every_database! {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
-async fn a_gateway_soon_serves_each_of_a_hundred_changes_that_another_answered() {
+async fn hundred_changes_soon_reach_other_gateway() {
     for kind in Kind::available() {
         campaign(kind, setting("CANARY_CAMPAIGN_FOLLOWED", 100)).await;
     }

@@ -75,9 +75,10 @@ async fn gateway() -> (Gateway, Backend) {
     (gateway, backend)
 }
 
+// 500 connections, each cut off within 15 s.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
-async fn slow_heads_on_500_connections_are_cut_off_in_15_s_and_good_clients_wait_as_ever() {
+async fn slow_heads_do_not_delay_good_clients() {
     let (gateway, _backend) = gateway().await;
     fast_clients(&gateway).await;
     let mut quiet = Vec::new();
@@ -111,7 +112,7 @@ fn report(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
-async fn slow_bodies_and_idle_connections_are_cut_off_in_time() {
+async fn slow_bodies_and_idle_clients_are_cut_off() {
     let (gateway, _backend) = gateway().await;
     let kinds = [Attack::Body, Attack::Deaf, Attack::IdleHttp2, Attack::Idle];
     let attackers = attack(&gateway, &kinds, ATTACKERS);

@@ -8,9 +8,10 @@ use crate::soak::{Resources, SoakReport, soak};
 /// Maximum growth of the mean memory from the second third to the last, in KiB.
 const GROWTH: f64 = 1_024.0;
 
+// Neither memory nor files nor tasks.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
-async fn a_soaked_gateway_holds_no_more_memory_files_or_tasks_than_before() {
+async fn soaked_gateway_leaks_nothing() {
     let minutes = setting("CANARY_SOAK_MINUTES", 10);
     let SoakReport { samples, before, after, done } = soak(Duration::from_secs(60 * minutes)).await;
     println!("{minutes} minutes: {done:?}");
@@ -57,7 +58,7 @@ fn slope(values: &[f64]) -> (f64, f64) {
 }
 
 #[test]
-fn the_slope_of_a_line_is_found_without_error_and_that_of_noise_with_one() {
+fn slope_error_reflects_noise() {
     let line: Vec<_> = (0..100).map(|i| 3.0 + 0.5 * f64::from(i)).collect();
     let (found, error) = slope(&line);
     assert!((found - 0.5).abs() < 1e-9 && error < 1e-6, "{found} ± {error}");

@@ -12,9 +12,10 @@ const EACH: Duration = Duration::from_secs(2);
 /// Maximum time from the last end until the script continues.
 const LATE: Duration = Duration::from_millis(100);
 
+// Under load. The wait ends at most 100 ms after the last request.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
-async fn scripted_handovers_under_load_cut_nothing_off_and_wait_no_longer_than_they_must() {
+async fn scripted_handover_drops_nothing() {
     let mut requests = 0;
     let mut delays = Vec::new();
     for round in 0..setting("CANARY_CAMPAIGN_HANDOVERS", 3) {
@@ -36,9 +37,10 @@ async fn scripted_handovers_under_load_cut_nothing_off_and_wait_no_longer_than_t
     assert!(most <= LATE, "{most:?}");
 }
 
+// 200 requests in flight.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
-async fn a_process_with_200_requests_in_flight_loses_none_by_sigterm_and_only_them_by_sigkill() {
+async fn sigterm_drops_nothing_sigkill_only_in_flight() {
     for round in 0..setting("CANARY_CAMPAIGN_STOPS", 5) {
         let terminated = end_after_switch(200, EACH, |old: &mut Process| {
             old.terminate();

@@ -242,13 +242,13 @@ fn through_the_layer(cases: u32) {
 }
 
 #[test]
-fn whatever_a_pin_was_made_into_it_chooses_no_version_out_of_service() {
+fn tampered_pin_selects_no_inactive_version() {
     through_the_layer(2_000);
 }
 
 #[test]
 #[ignore = "a campaign"]
-fn whatever_a_million_pins_were_made_into_they_choose_no_version_out_of_service() {
+fn million_tampered_pins_select_no_inactive_version() {
     through_the_layer(u32::try_from(setting("CANARY_CAMPAIGN_PINS", 1_000_000)).unwrap());
 }
 
@@ -316,12 +316,12 @@ async fn through_a_gateway(cases: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_gateway_answers_whoever_forges_a_pin_as_it_does_a_stranger() {
+async fn forged_pin_is_treated_as_missing() {
     through_a_gateway(100).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
-async fn a_gateway_answers_10_000_forged_pins_as_it_does_strangers() {
+async fn many_forged_pins_are_treated_as_missing() {
     through_a_gateway(10_000).await;
 }

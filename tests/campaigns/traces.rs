@@ -19,10 +19,10 @@ const fn is_target_byte(byte: u8) -> bool {
     matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b':')
 }
 
+// Nor a credential, in the lines of this crate and of the gateway.
 #[tokio::test]
 #[ignore = "a campaign"]
-async fn at_the_level_of_traces_the_log_has_nothing_of_an_attacker_as_it_was_sent_and_no_credential_of_ours()
-{
+async fn full_trace_log_has_no_injection() {
     let log = log_under_attack(Some("trace")).await;
     let mut lines = BTreeMap::<_, usize>::new();
     let mut leaks = BTreeMap::<_, usize>::new();

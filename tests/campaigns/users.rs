@@ -112,13 +112,14 @@ fn through_routes(sequences: u64, users: usize) {
 }
 
 #[test]
-fn re_weights_of_routes_move_the_fewest_users() {
+fn weight_changes_move_the_fewest_users() {
     through_routes(25, 2_000);
 }
 
+// 1,000 sequences of changes, 100,000 users.
 #[test]
 #[ignore = "a campaign"]
-fn re_weights_of_routes_move_the_fewest_of_100_000_users_in_1_000_sequences() {
+fn many_weight_changes_move_the_fewest_users() {
     through_routes(1_000, users());
 }
 
@@ -216,13 +217,13 @@ async fn through_a_gateway(users: usize, sequences: u64, sample: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn re_weights_of_a_gateway_move_the_fewest_users() {
+async fn gateway_moves_the_fewest_users() {
     through_a_gateway(300, 2, 200).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
-async fn re_weights_of_a_gateway_move_the_fewest_of_100_000_users_and_in_1_000_sequences() {
+async fn gateway_moves_the_fewest_of_100_000_users() {
     through_a_gateway(users(), 1_000, users() / 200).await;
 }
 
@@ -255,13 +256,13 @@ async fn two_gateways(kind: Kind, users: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_gateways_on_one_database_agree_on_users() {
+async fn two_gateways_agree_on_users() {
     two_gateways(Kind::Sqlite, 300).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
-async fn two_gateways_on_one_database_agree_on_100_000_users() {
+async fn two_gateways_agree_on_100_000_users() {
     for kind in Kind::available() {
         two_gateways(kind, users()).await;
     }

@@ -238,14 +238,14 @@ async fn campaign(kind: Kind, changes: u64) {
 }
 
 on_every_database! {
-    async fn each_answered_change_has_a_generation_of_its_own(kind: Kind) {
+    async fn each_change_gets_its_own_generation(kind: Kind) {
         campaign(kind, 25).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
-async fn each_of_thousands_of_answered_changes_has_a_generation_of_its_own() {
+async fn many_changes_get_their_own_generation() {
     for kind in Kind::available() {
         campaign(kind, setting("CANARY_CAMPAIGN_CHANGES", 1_000)).await;
     }

@@ -38,7 +38,7 @@ async fn versions(gateway: &Gateway) -> BTreeMap<usize, String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn users_stay_and_when_a_version_grows_only_those_move_who_must() {
+async fn growing_version_moves_the_fewest_users() {
     let (gateway, _backends) = two_versions().await;
     gateway.set_weight("auth", "v2", 10.0).await;
     let tenth = versions(&gateway).await;
@@ -64,7 +64,7 @@ async fn users_stay_and_when_a_version_grows_only_those_move_who_must() {
 }
 
 #[tokio::test]
-async fn the_cookie_keeps_those_without_the_header_and_agrees_with_it() {
+async fn affinity_cookie_matches_the_header() {
     let (gateway, _backends) = two_versions().await;
     gateway.set_weight("auth", "v2", 50.0).await;
     for i in 0..20 {
@@ -74,7 +74,7 @@ async fn the_cookie_keeps_those_without_the_header_and_agrees_with_it() {
 }
 
 #[tokio::test]
-async fn a_rollback_takes_every_user_along() {
+async fn rollback_moves_every_user_back() {
     let (gateway, _backends) = two_versions().await;
     gateway.switch("auth", "v2").await;
     assert_eq!(version(&gateway, "x-user-id", "alice").await, "v2");
@@ -85,7 +85,7 @@ async fn a_rollback_takes_every_user_along() {
 }
 
 #[tokio::test]
-async fn a_user_without_a_key_is_kept_by_the_gateways_cookie_until_a_redraw() {
+async fn pin_cookie_lasts_until_a_redraw() {
     let gateway = Gateway::start(&["--no-demo", "--pin-cookie", "pin"]);
     let mut backends = Vec::new();
     for name in ["v1", "v2"] {
@@ -113,7 +113,7 @@ async fn a_user_without_a_key_is_kept_by_the_gateways_cookie_until_a_redraw() {
 }
 
 #[tokio::test]
-async fn testers_ask_for_a_version_at_weight_0_only_where_the_gateway_trusts_the_header() {
+async fn override_requires_trust() {
     for (trusted, version, refused) in [(true, "v2", None), (false, "v1", Some("not-trusted"))] {
         let mut options = vec!["--no-demo", "--override-header", "x-version"];
         options.extend(trusted.then_some("--trust-override"));

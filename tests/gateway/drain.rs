@@ -20,7 +20,7 @@ use crate::versions::Process;
 /// The layer runs in this process, to read its count of requests in flight. Client and backends use real
 /// sockets.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_version_stopped_once_its_1000_requests_in_flight_have_ended_fails_none() {
+async fn stop_after_drain_fails_no_request() {
     let old = named_backend("v1", Duration::from_millis(900)).await;
     let new = named_backend("v2", Duration::ZERO).await;
     let at = SystemTime::now();
@@ -63,8 +63,9 @@ async fn a_version_stopped_once_its_1000_requests_in_flight_have_ended_fails_non
     assert_eq!((handle.in_flight("auth", "v1"), handle.in_flight("auth", "v2")), (Some(0), Some(0)));
 }
 
+// Uploads, downloads and WebSockets.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_script_stops_the_process_of_a_drained_version_and_cuts_nothing_off() {
+async fn scripted_stop_cuts_nothing_off() {
     let each = Duration::from_millis(400);
     for last in [Kind::Upload, Kind::Download, Kind::Socket] {
         let handover = hand_over(Plan { clients: 8, each, held: 1, last: Some(last) }).await;
@@ -73,7 +74,7 @@ async fn a_script_stops_the_process_of_a_drained_version_and_cuts_nothing_off() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_that_ends_what_it_has_begun_after_the_switch_loses_no_request() {
+async fn sigterm_after_switch_loses_no_request() {
     let ending = end_after_switch(40, Duration::from_millis(500), |old: &mut Process| {
         old.terminate();
         assert_eq!(old.ended().code(), Some(0));
@@ -83,7 +84,7 @@ async fn a_process_that_ends_what_it_has_begun_after_the_switch_loses_no_request
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_killed_process_fails_the_requests_in_flight_there_and_no_other() {
+async fn killed_process_fails_only_its_requests() {
     let ending = end_after_switch(40, Duration::from_millis(1_500), Process::kill).await;
     assert_eq!((ending.succeeded, ending.failed), (0, 40));
     assert!(ending.after > 0);

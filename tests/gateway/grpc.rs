@@ -68,8 +68,9 @@ fn check_request(service: &str) -> HealthCheckRequest {
     HealthCheckRequest { service: service.to_owned() }
 }
 
+// New calls go to the new version.
 #[tokio::test]
-async fn a_stream_stays_with_its_version_across_a_switch_and_calls_go_to_the_new_one() {
+async fn grpc_stream_stays_with_its_version() {
     let (gateway, versions) = two_versions().await;
     let mut health = client(&gateway, "auth");
     assert_eq!(health.check(check_request("")).await.unwrap().into_inner().status(), Serving.into());
@@ -84,8 +85,9 @@ async fn a_stream_stays_with_its_version_across_a_switch_and_calls_go_to_the_new
     }
 }
 
+// A status of the server passes unchanged.
 #[tokio::test]
-async fn statuses_are_the_servers_and_what_the_gateway_says_by_itself_is_one_too() {
+async fn gateway_errors_are_grpc_statuses() {
     let (gateway, _versions) = two_versions().await;
     let mut health = client(&gateway, "auth");
     let server_error = health.check(check_request("nobody")).await.unwrap_err();
@@ -109,7 +111,7 @@ fn by_http2() -> Client<HttpConnector, AnyBody> {
 }
 
 #[tokio::test]
-async fn the_status_of_a_unary_call_arrives_in_the_trailers() {
+async fn unary_status_arrives_in_trailers() {
     let (gateway, _versions) = two_versions().await;
     let request = Request::post(gateway.url("/auth/grpc.health.v1.Health/Check"))
         .header("content-type", "application/grpc")
@@ -121,8 +123,9 @@ async fn the_status_of_a_unary_call_arrives_in_the_trailers() {
     assert!(!response.headers.contains_key("grpc-status"), "{response:?}");
 }
 
+// Trailers pass both ways there.
 #[tokio::test]
-async fn http_2_is_spoken_to_backends_of_grpc_alone_and_trailers_pass_both_ways_by_it() {
+async fn only_grpc_goes_over_http2() {
     let backend = backend(|request: Request<Incoming>| async move {
         let (head, body) = request.into_parts();
         let client_trailers = body.collect().await.unwrap().trailers().cloned().unwrap_or_default();

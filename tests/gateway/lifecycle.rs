@@ -25,7 +25,7 @@ fn assert_one_line(output: &Output, expected: &str) {
 }
 
 #[test]
-fn a_bad_option_is_one_line_and_exit_1() {
+fn bad_option_exits_1_with_one_line() {
     for (options, expected) in [
         (vec!["--nope"], "--nope"),
         (vec!["--threads", "0"], "--threads"),
@@ -44,15 +44,16 @@ fn a_bad_option_is_one_line_and_exit_1() {
 }
 
 #[test]
-fn a_taken_port_is_one_line_and_exit_1() {
+fn taken_port_exits_1_with_one_line() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     assert_one_line(&start_refused(&["--listen", &address]), &address);
     assert_one_line(&start_refused(&["--listen", "127.0.0.1:0", "--admin", &address]), &address);
 }
 
+// With one line that does not contain the password.
 #[test]
-fn an_unreachable_database_is_one_line_and_exit_1_and_shows_no_password() {
+fn unreachable_database_exits_1() {
     for url in ["sqlite:///missing/dir/canary.db", "nonsense://user:hunter2@db/canary"] {
         let output = start_refused(&["--listen", "127.0.0.1:0", "--database", url]);
         assert_one_line(&output, "database");
@@ -106,7 +107,7 @@ fn timers(port: &str) -> Vec<String> {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn it_is_looked_whether_silent_clients_and_backends_are_still_there() {
+async fn connections_use_tcp_keepalive() {
     let gateway = Gateway::start(&["--no-demo"]);
     let backend = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = backend.local_addr().unwrap().to_string();
@@ -126,7 +127,7 @@ async fn it_is_looked_whether_silent_clients_and_backends_are_still_there() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_was_killed_finds_the_weights_as_they_were() {
+async fn weights_survive_a_killed_gateway() {
     let dir = tempfile::tempdir().unwrap();
     let mut gateway = Gateway::start_in(dir.path(), &[]);
     gateway.set_weight("auth", "v1.1", 37.25).await;
@@ -140,7 +141,7 @@ async fn a_gateway_that_was_killed_finds_the_weights_as_they_were() {
 }
 
 #[tokio::test]
-async fn one_seed_gives_the_same_choices_again() {
+async fn same_seed_repeats_the_choices() {
     let mut runs = Vec::new();
     for _ in 0..2 {
         let gateway = Gateway::start(&["--seed", "7", "--threads", "1"]);
@@ -154,8 +155,9 @@ async fn one_seed_gives_the_same_choices_again() {
     assert_eq!(runs[0], runs[1]);
 }
 
+// New connections are refused meanwhile.
 #[tokio::test]
-async fn sigterm_lets_a_slow_request_end_takes_no_new_connection_and_exits_0() {
+async fn sigterm_drains_and_exits_0() {
     let slow = named_backend("v1", Duration::from_millis(1_500)).await;
     let mut gateway = Gateway::start(&["--no-demo"]);
     gateway.register("auth", "v1", &slow.url).await;
@@ -176,7 +178,7 @@ async fn sigterm_lets_a_slow_request_end_takes_no_new_connection_and_exits_0() {
 }
 
 #[tokio::test]
-async fn a_second_sigterm_ends_the_drain_at_once() {
+async fn second_sigterm_ends_the_drain() {
     let slow = named_backend("v1", Duration::from_secs(20)).await;
     let mut gateway = Gateway::start(&["--no-demo"]);
     gateway.register("auth", "v1", &slow.url).await;

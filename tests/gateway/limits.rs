@@ -65,20 +65,21 @@ async fn stream_through_little_memory(mebibytes: usize, client: HttpClient) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_upload_and_a_download_of_64_mib_stream_through_little_memory() {
+async fn streaming_64_mib_takes_little_memory() {
     stream_through_little_memory(64, client()).await;
     stream_through_little_memory(64, by_http2()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "moves 8 GiB"]
-async fn an_upload_and_a_download_of_2_gib_stream_through_little_memory() {
+async fn streaming_2_gib_takes_little_memory() {
     stream_through_little_memory(2 * 1024, client()).await;
     stream_through_little_memory(2 * 1024, by_http2()).await;
 }
 
+// Neither takes much memory.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn huge_json_is_413_and_deep_json_400_for_the_admin_api_and_neither_takes_memory() {
+async fn huge_json_is_413_and_deep_json_400() {
     let gateway = Gateway::start(&[]);
     gateway.versions("auth").await;
     let (before, _) = gateway.memory();
@@ -104,8 +105,9 @@ async fn huge_json_is_413_and_deep_json_400_for_the_admin_api_and_neither_takes_
     assert_eq!(gateway.weights("auth").await["v1.1"], 0.0);
 }
 
+// They delay no other client.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn clients_that_never_finish_a_request_head_are_cut_off_in_15_s_and_delay_no_other() {
+async fn unfinished_heads_are_cut_off_in_15_s() {
     let gateway = Gateway::start(&[]);
     let slow = Attack::HEADS.into_iter().cycle().take(204);
     let slow: Vec<_> = slow.map(|attack| (attack, attack.begin(&gateway.data))).collect();
@@ -123,8 +125,9 @@ async fn clients_that_never_finish_a_request_head_are_cut_off_in_15_s_and_delay_
     }
 }
 
+// Swaps, restarts, cancellations, WebSockets and streams.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn swaps_restarts_cancellations_sockets_and_streams_leave_no_file_open_and_no_task_behind() {
+async fn mixed_load_leaks_no_file_or_task() {
     let SoakReport { before, after, done, .. } = soak(Duration::from_secs(4)).await;
     println!("{before:?} before, {after:?} after {done:?}");
     assert!(after.has_no_leak_since(before));

@@ -12,16 +12,18 @@ fn assert_clean(log: &str) {
     }
 }
 
+// And of credentials.
 #[tokio::test]
-async fn by_default_no_line_is_forged_no_terminal_is_steered_and_no_credential_is_told() {
+async fn default_log_is_free_of_injection() {
     let log = log_under_attack(None).await;
     assert_clean(&log);
     assert!(log.contains("a request to a backend failed"), "{log}");
     assert!(log.contains("split changed"), "{log}");
 }
 
+// And of credentials.
 #[tokio::test]
-async fn nor_where_all_that_the_gateway_and_the_library_have_to_say_is_logged() {
+async fn trace_log_is_free_of_injection() {
     let log = log_under_attack(Some("tower_canary=trace,gateway=trace")).await;
     assert_clean(&log);
     for expected in

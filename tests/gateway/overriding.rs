@@ -140,17 +140,17 @@ async fn try_all(trusted: bool) {
 }
 
 #[tokio::test]
-async fn nobody_on_the_internet_gets_a_version_by_asking_in_whatever_way() {
+async fn untrusted_override_selects_nothing() {
     try_all(false).await;
 }
 
 #[tokio::test]
-async fn who_is_trusted_gets_what_they_ask_for_by_its_name_or_is_told_why_not() {
+async fn trusted_override_selects_or_explains() {
     try_all(true).await;
 }
 
 #[tokio::test]
-async fn by_http_2_it_is_the_same() {
+async fn override_works_the_same_over_http2() {
     let client: HttpClient =
         hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new())
             .http2_only(true)
@@ -174,7 +174,7 @@ async fn by_http_2_it_is_the_same() {
 }
 
 #[tokio::test]
-async fn at_any_rate_of_asking_the_split_is_that_of_those_who_do_not_ask() {
+async fn untrusted_overrides_keep_the_split() {
     let setup = OverrideGateway::new(false).await;
     setup.gateway.set_weight("auth", "v2", 10.0).await;
     let client = client();

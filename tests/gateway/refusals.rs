@@ -16,7 +16,7 @@ fn assert_problem(response: &FullResponse, status: StatusCode, kind: &str) {
 }
 
 #[tokio::test]
-async fn a_backend_that_is_gone_is_502() {
+async fn unreachable_backend_is_502() {
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", gone.local_addr().unwrap());
     drop(gone);
@@ -26,7 +26,7 @@ async fn a_backend_that_is_gone_is_502() {
 }
 
 #[tokio::test]
-async fn a_backend_that_breaks_off_or_speaks_nonsense_is_502() {
+async fn malformed_backend_response_is_502() {
     for response in [
         "",
         "nonsense\r\n\r\n",
@@ -48,7 +48,7 @@ async fn a_backend_that_breaks_off_or_speaks_nonsense_is_502() {
 }
 
 #[tokio::test]
-async fn a_backend_that_takes_no_connection_is_504_in_seconds() {
+async fn connect_timeout_is_504() {
     // Fill the accept queue: further connections get no reply at all.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -67,7 +67,7 @@ async fn a_backend_that_takes_no_connection_is_504_in_seconds() {
 }
 
 #[tokio::test]
-async fn connect_and_foreign_transfer_codings_are_501() {
+async fn connect_and_unknown_codings_are_501() {
     let gateway = Gateway::start(&[]);
     let connect =
         raw(&gateway.data, b"CONNECT example.com:443 HTTP/1.1\r\nhost: example.com:443\r\n\r\n").await;
@@ -78,7 +78,7 @@ async fn connect_and_foreign_transfer_codings_are_501() {
 }
 
 #[tokio::test]
-async fn a_version_that_leads_back_to_the_gateway_is_a_loop_and_508() {
+async fn routing_loop_is_508() {
     let gateway = Gateway::start(&["--no-demo"]);
     let other = Gateway::start(&["--no-demo"]);
     gateway.register("auth", "v1", &other.url("/auth")).await;
@@ -87,7 +87,7 @@ async fn a_version_that_leads_back_to_the_gateway_is_a_loop_and_508() {
 }
 
 #[tokio::test]
-async fn a_service_without_an_active_version_is_503() {
+async fn no_active_version_is_503() {
     let gateway = Gateway::start(&["--no-demo"]);
     let body = serde_json::json!({ "version": "v1", "url": "http://127.0.0.1:9", "active": false });
     gateway.admin(Method::POST, "/routing/services/idle/versions", body).await;

@@ -16,7 +16,7 @@ async fn readiness(gateway: &Gateway) -> String {
 }
 
 #[tokio::test]
-async fn a_change_waited_for_is_served_by_both_gateways_when_it_is_answered() {
+async fn awaited_change_is_served_everywhere() {
     let dir = tempfile::tempdir().unwrap();
     let one = named_backend("v1", Duration::ZERO).await;
     let two = named_backend("v2", Duration::ZERO).await;
@@ -47,7 +47,7 @@ async fn a_change_waited_for_is_served_by_both_gateways_when_it_is_answered() {
 }
 
 #[tokio::test]
-async fn a_gateway_that_was_killed_is_named_by_those_who_wait_for_it() {
+async fn killed_replica_is_listed_as_waiting() {
     let dir = tempfile::tempdir().unwrap();
     let backend = named_backend("v1", Duration::ZERO).await;
     let here = Gateway::start_in(dir.path(), &["--no-demo", "--name", "here"]);
@@ -65,8 +65,9 @@ async fn a_gateway_that_was_killed_is_named_by_those_who_wait_for_it() {
     );
 }
 
+// While its database is down. It follows the database again afterwards.
 #[tokio::test]
-async fn without_its_database_a_gateway_starts_from_its_snapshot_and_recovers() {
+async fn gateway_starts_from_its_snapshot() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("data");
     let away = dir.path().join("away");

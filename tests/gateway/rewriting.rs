@@ -11,8 +11,9 @@ fn with(lines: &[u8], request: &[u8]) -> Vec<u8> {
     [&request[..at], lines, b"\r\n", &request[at..]].concat()
 }
 
+// With an override removed, a pin read and a base path prepended.
 #[tokio::test]
-async fn so_it_does_where_an_override_is_taken_out_a_pin_is_read_and_a_base_path_is_put_before() {
+async fn rewrites_do_not_enable_smuggling() {
     let requests = ambiguous_requests();
     in_parts(&requests, async |part| {
         let pair = RecordedGateway::rewriting().await;
@@ -95,7 +96,7 @@ fn targets() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[tokio::test]
-async fn so_it_does_whatever_stands_where_the_gateway_reads_takes_out_or_joins_something() {
+async fn hostile_values_cannot_split_requests() {
     let mut requests = targets();
     for (place, before, after) in PLACES {
         requests.extend(
@@ -176,7 +177,7 @@ fn pseudo_fields() -> Vec<(&'static str, Vec<Field<'static>>)> {
 }
 
 #[tokio::test]
-async fn so_it_does_of_http_2_whatever_its_fields_say() {
+async fn http2_fields_cannot_split_requests() {
     let pair = RecordedGateway::rewriting().await;
     let contents = contents();
     let mut requests = over_http2();

@@ -126,8 +126,9 @@ fn heads() -> AmbiguousRequests {
     ]
 }
 
+// The backend sees each request in one canonical form.
 #[tokio::test]
-async fn a_backend_sees_one_request_for_each_that_is_answered_in_one_form() {
+async fn each_response_matches_one_request() {
     let requests: Vec<_> =
         ambiguous_requests().into_iter().map(|(name, text)| (name, text.into_bytes())).collect();
     in_parts(&requests, async |part| {
@@ -142,7 +143,7 @@ pub(crate) async fn in_parts<T>(all: &[T], run: impl AsyncFn(&[T])) {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_on_the_way_is_the_clients_fault_and_400() {
+async fn malformed_chunked_body_is_400() {
     let recorder = Recorder::start().await;
     let gateway = Gateway::start(&["--no-demo"]);
     gateway.register("auth", "v1", &recorder.url).await;
@@ -152,7 +153,7 @@ async fn a_body_that_breaks_on_the_way_is_the_clients_fault_and_400() {
 }
 
 #[tokio::test]
-async fn what_is_ambiguous_is_refused() {
+async fn ambiguous_requests_are_refused() {
     let recorder = Recorder::start().await;
     let gateway = Gateway::start(&["--no-demo"]);
     gateway.register("auth", "v1", &recorder.url).await;

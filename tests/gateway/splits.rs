@@ -10,7 +10,7 @@ use crate::harness::Gateway;
 
 /// The conformance test of the Kubernetes Gateway API for weights: 70/30/0, 500 requests, 10 concurrent.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn weights_70_30_0_hold_to_a_point_over_500_requests_10_at_once() {
+async fn gateway_meets_gateway_api_weights() {
     let gateway = Gateway::start(&["--no-demo"]);
     let mut backends = Vec::new();
     for name in ["v1", "v2", "v3"] {
@@ -25,8 +25,9 @@ async fn weights_70_30_0_hold_to_a_point_over_500_requests_10_at_once() {
     assert_eq!(counts.get("v3"), None, "{counts:?}");
 }
 
+// Unchanged: for an unknown service and for one without an active version.
 #[tokio::test]
-async fn an_unknown_service_and_one_without_an_active_version_go_to_the_fallback_as_they_came() {
+async fn fallback_gets_unroutable_requests() {
     let monolith = echo().await;
     let gateway = Gateway::start(&["--fallback-url", &monolith.url]);
     assert!(gateway.get("/legacy/page?x=%2f").await.text.starts_with("GET /legacy/page?x=%2f\n"));

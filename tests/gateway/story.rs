@@ -17,8 +17,9 @@ async fn assert_split(gateway: &Gateway, expected: &[(&str, usize)]) {
     }
 }
 
+// 1,000 requests for each step, within one request.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_step_of_the_story_moves_1000_requests_to_within_one_of_its_weights() {
+async fn each_step_matches_its_weights() {
     let gateway = Gateway::start(&[]);
     assert_eq!(gateway.weights("auth").await, BTreeMap::from([("v1.0".into(), 100.0), ("v1.1".into(), 0.0)]));
     assert_split(&gateway, &[("v1.0", 1_000), ("v1.1", 0)]).await;
@@ -47,7 +48,7 @@ fn is_installed(program: &str) -> bool {
 }
 
 #[test]
-fn the_printed_lines_run_in_a_shell_as_they_are() {
+fn printed_commands_run_in_a_shell() {
     if !is_installed("curl") {
         return println!("skipped: curl is not installed");
     }
@@ -78,8 +79,9 @@ fn the_printed_lines_run_in_a_shell_as_they_are() {
     }
 }
 
+// The data plane responds 404 for an unknown service.
 #[tokio::test]
-async fn the_admin_plane_answers_healthz_without_a_token_and_the_data_plane_404_for_an_unknown_service() {
+async fn healthz_needs_no_token() {
     let gateway = Gateway::start(&["--no-demo"]);
     let health =
         gateway.exports().split_whitespace().find_map(|e| e.strip_prefix("ADMIN=").map(str::to_owned));

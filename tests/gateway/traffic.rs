@@ -51,8 +51,9 @@ async fn load(url: String, seed: u64) -> (BTreeMap<u16, u64>, Vec<Duration>) {
     (statuses, times)
 }
 
+// Through 100 changed splits.
 #[tokio::test(flavor = "multi_thread")]
-async fn two_gateways_tell_what_a_load_generator_saw_through_a_hundred_changed_splits() {
+async fn replica_totals_match_the_client() {
     let dir = tempfile::tempdir().unwrap();
     let one = scripted_backend().await;
     let two = scripted_backend().await;
@@ -86,8 +87,9 @@ async fn two_gateways_tell_what_a_load_generator_saw_through_a_hundred_changed_s
     );
 }
 
+// Through 100 republished tables.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_percentiles_told_are_those_that_a_client_saw_through_a_hundred_republished_tables() {
+async fn percentiles_match_the_client() {
     let backend = scripted_backend().await;
     let gateway = Gateway::start(&["--no-demo"]);
     gateway.register("auth", "v1", &backend.url).await;
@@ -116,7 +118,7 @@ async fn the_percentiles_told_are_those_that_a_client_saw_through_a_hundred_repu
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_script_waits_until_the_old_version_is_drained_and_stops_it_without_a_failed_request() {
+async fn stop_after_drain_wait_fails_nothing() {
     let old = named_backend("v1", Duration::from_secs(1)).await;
     let new = named_backend("v2", Duration::ZERO).await;
     let gateway = Gateway::start(&["--no-demo"]);
@@ -184,8 +186,9 @@ fn lint(page: &str) -> BTreeMap<String, BTreeSet<String>> {
     series
 }
 
+// Requests cannot create new series.
 #[tokio::test(flavor = "multi_thread")]
-async fn metrics_are_well_formed_and_as_many_as_there_are_versions_whatever_is_asked_for() {
+async fn metrics_are_valid_and_bounded() {
     let backend = scripted_backend().await;
     let gateway = Gateway::start(&["--no-demo"]);
     gateway.register("auth", "v1", &backend.url).await;

@@ -21,8 +21,9 @@ async fn gateway(options: &[&str]) -> (Gateway, [Backend; 2]) {
     (gateway, backends)
 }
 
+// 10,000 messages, byte for byte, and one more when the version is inactive.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_messages_come_back_byte_for_byte_and_from_one_version_across_a_switch() {
+async fn websocket_survives_a_switch() {
     let (gateway, _backends) = gateway(&[]).await;
     let (mut socket, version) = open(&gateway).await;
     assert_eq!(version, "v1");
@@ -46,15 +47,16 @@ async fn ten_thousand_messages_come_back_byte_for_byte_and_from_one_version_acro
     assert_eq!(receive(&mut socket).await, message(1));
 }
 
+// WebSockets, gRPC streams, unary calls and server-sent events, byte for byte.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sockets_calls_and_events_go_on_byte_for_byte_while_traffic_is_switched_again_and_again() {
+async fn streams_survive_repeated_switches() {
     let (switches, took) = across_switches(Plan { each: 10, messages: 500 }).await;
     println!("{switches} switches in {took:?}");
     assert!(switches > 3, "{switches}");
 }
 
 #[tokio::test]
-async fn sigterm_lets_a_socket_go_on_until_it_is_closed() {
+async fn sigterm_waits_for_open_sockets() {
     let (mut gateway, _backends) = gateway(&[]).await;
     let (mut socket, _) = open(&gateway).await;
     gateway.terminate();
@@ -70,7 +72,7 @@ async fn sigterm_lets_a_socket_go_on_until_it_is_closed() {
 }
 
 #[tokio::test]
-async fn a_socket_that_is_not_closed_is_cut_off_at_the_end_of_the_drain() {
+async fn drain_timeout_cuts_open_sockets() {
     let (mut gateway, _backends) = gateway(&["--drain", "1"]).await;
     let (mut socket, _) = open(&gateway).await;
     gateway.terminate();

@@ -116,7 +116,7 @@ pub(crate) struct Process {
 impl Process {
     pub(crate) fn start(name: &str) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", "versions::a_process_until_it_is_ended", "--ignored", "--nocapture"]);
+        command.args(["--exact", "versions::run_as_version_process", "--ignored", "--nocapture"]);
         command.env(NAME, name).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -152,7 +152,7 @@ impl Drop for Process {
 /// The entry point of [`Process`], which runs this test binary with this test only.
 #[tokio::test]
 #[ignore = "does nothing unless it is started as a version"]
-async fn a_process_until_it_is_ended() {
+async fn run_as_version_process() {
     let Ok(name) = std::env::var(NAME) else { return };
     let name: &'static str = name.leak();
     // Its parent may be killed, too.

@@ -25,7 +25,7 @@ async fn gateway_to(backend: &Backend) -> Gateway {
 }
 
 #[tokio::test]
-async fn hop_by_hop_headers_of_a_request_end_at_the_gateway() {
+async fn request_hop_by_hop_headers_are_removed() {
     let backend = echo().await;
     let gateway = gateway_to(&backend).await;
     let head = "GET /auth/x HTTP/1.1\r\nhost: shop\r\nconnection: keep-alive, X-Secret, x-forwarded-for, host\r\n\
@@ -43,7 +43,7 @@ async fn hop_by_hop_headers_of_a_request_end_at_the_gateway() {
 }
 
 #[tokio::test]
-async fn hop_by_hop_headers_of_an_answer_end_at_the_gateway() {
+async fn response_hop_by_hop_headers_are_removed() {
     let backend = backend(|_| async {
         let response = Response::builder().header("connection", "x-secret").header("x-secret", "1");
         let response = response.header("keep-alive", "timeout=5").header("proxy-authenticate", "Basic");
@@ -80,7 +80,7 @@ async fn forwarded_request(options: &[&str]) -> (String, Backend) {
 }
 
 #[tokio::test]
-async fn the_backend_is_told_who_asked_and_how_whatever_the_client_claims() {
+async fn forwarded_headers_ignore_client_claims() {
     let (received, backend) = forwarded_request(&[]).await;
     assert!(received.starts_with("GET /a/%2e%2e/b?c=%20d\n"), "{received}");
     for header in [
@@ -96,7 +96,7 @@ async fn the_backend_is_told_who_asked_and_how_whatever_the_client_claims() {
 }
 
 #[tokio::test]
-async fn a_trusted_proxy_in_front_is_believed_and_named_after_those_it_names() {
+async fn trusted_proxy_headers_are_extended() {
     let (received, _backend) =
         forwarded_request(&["--trusted-proxy", "10.9.9.9", "--trusted-proxy", "127.0.0.1"]).await;
     for header in [
@@ -136,7 +136,7 @@ async fn trailers_pass_both_ways() {
 }
 
 #[tokio::test]
-async fn head_keeps_the_length_and_has_no_body() {
+async fn head_keeps_length_without_body() {
     let backend =
         backend(|_| async { Response::builder().header("content-length", "1234").body(empty()).unwrap() });
     let backend = backend.await;
@@ -150,7 +150,7 @@ async fn head_keeps_the_length_and_has_no_body() {
 }
 
 #[tokio::test]
-async fn expect_100_continue_is_answered_before_the_body_is_sent() {
+async fn expect_100_continue_is_honored() {
     let backend = backend(|request: Request<Incoming>| async move {
         let body = request.into_body().collect().await.unwrap().to_bytes();
         Response::new(full(body))
@@ -187,7 +187,7 @@ async fn early_responder() -> String {
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_wait_for_the_upload_reaches_the_client() {
+async fn early_response_reaches_the_client() {
     let gateway = Gateway::start(&["--no-demo"]);
     gateway.register("auth", "v1", &early_responder().await).await;
     let mut stream = TcpStream::connect(&gateway.data).await.unwrap();
@@ -198,7 +198,7 @@ async fn an_answer_that_does_not_wait_for_the_upload_reaches_the_client() {
 }
 
 #[tokio::test]
-async fn events_reach_the_client_as_they_are_sent() {
+async fn events_are_not_buffered() {
     let (mut events, body) = Channel::<Bytes, BoxError>::new(1);
     let body = Arc::new(Mutex::new(Some(body)));
     let backend = backend(move |_| {
@@ -222,7 +222,7 @@ async fn events_reach_the_client_as_they_are_sent() {
 }
 
 #[tokio::test]
-async fn an_upgrade_that_the_backend_does_not_take_is_answered_as_a_plain_request() {
+async fn declined_upgrade_is_a_plain_request() {
     let backend = named_backend("v1", Duration::ZERO).await;
     let gateway = gateway_to(&backend).await;
     let head = "GET /auth/chat HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
@@ -231,7 +231,7 @@ async fn an_upgrade_that_the_backend_does_not_take_is_answered_as_a_plain_reques
 }
 
 #[tokio::test]
-async fn http2_with_prior_knowledge_is_served() {
+async fn http2_prior_knowledge_is_served() {
     let backend = echo().await;
     let gateway = gateway_to(&backend).await;
     let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http::<AnyBody>();
@@ -254,7 +254,7 @@ async fn http2_with_prior_knowledge_is_served() {
 }
 
 #[tokio::test]
-async fn an_http2_request_whose_host_contradicts_its_authority_is_refused() {
+async fn http2_host_mismatch_is_400() {
     let backend = echo().await;
     let gateway = gateway_to(&backend).await;
     let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http::<AnyBody>();
@@ -265,7 +265,7 @@ async fn an_http2_request_whose_host_contradicts_its_authority_is_refused() {
 }
 
 #[tokio::test]
-async fn http_1_0_clients_are_answered() {
+async fn http_1_0_clients_are_served() {
     let backend = named_backend("v1", Duration::ZERO).await;
     let gateway = gateway_to(&backend).await;
     let response = raw(&gateway.data, b"GET /auth/old HTTP/1.0\r\n\r\n").await;
@@ -273,7 +273,7 @@ async fn http_1_0_clients_are_answered() {
 }
 
 #[tokio::test]
-async fn what_a_client_claims_of_itself_does_not_reach_the_backend() {
+async fn spoofed_headers_are_removed() {
     let backend = echo().await;
     let gateway = gateway_to(&backend).await;
     let head = "GET /auth/x HTTP/1.1\r\nhost: shop:81\r\nconnection: close\r\nX_Forwarded_For: 6.6.6.6\r\n\
@@ -286,7 +286,7 @@ async fn what_a_client_claims_of_itself_does_not_reach_the_backend() {
 }
 
 #[tokio::test]
-async fn a_host_that_is_none_or_contradicts_the_target_is_refused() {
+async fn invalid_or_conflicting_host_is_400() {
     let backend = echo().await;
     let gateway = gateway_to(&backend).await;
     for line in [
@@ -302,8 +302,9 @@ async fn a_host_that_is_none_or_contradicts_the_target_is_refused() {
     }
 }
 
+// In no spelling of its address.
 #[tokio::test]
-async fn the_gateway_itself_is_no_backend_in_any_spelling() {
+async fn gateway_cannot_be_its_own_backend() {
     let gateway = Gateway::start(&["--no-demo"]);
     let admin: http::Uri = gateway.admin.parse().unwrap();
     let data = gateway.data.rsplit(':').next().unwrap().parse().ok();

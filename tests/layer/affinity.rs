@@ -61,7 +61,7 @@ async fn assert_drawn(layer: &WeightedVersionLayer, request: impl Fn() -> Reques
 }
 
 #[tokio::test]
-async fn a_user_stays_with_the_version_that_is_told_without_traffic() {
+async fn user_stays_with_the_explained_version() {
     let handle = auth(&HALVES);
     let layer = by_user(&handle);
     for i in 0..1_000 {
@@ -71,7 +71,7 @@ async fn a_user_stays_with_the_version_that_is_told_without_traffic() {
 }
 
 #[tokio::test]
-async fn two_gateways_agree_on_every_user_whatever_their_draws() {
+async fn gateways_agree_on_every_user() {
     let (here, there) = (auth(&HALVES), RoutingHandle::new());
     assert!(there.publish(Route::compile(split("auth", &HALVES))));
     let (one, other) = (by_user(&here), by_user(&there));
@@ -82,7 +82,7 @@ async fn two_gateways_agree_on_every_user_whatever_their_draws() {
 }
 
 #[tokio::test]
-async fn the_first_source_that_has_a_key_gives_it() {
+async fn first_source_with_a_key_wins() {
     let handle = auth(&HALVES);
     let layer = by_user(&handle);
     let both = |user: &str, session: &str| {
@@ -100,7 +100,7 @@ async fn the_first_source_that_has_a_key_gives_it() {
 }
 
 #[tokio::test]
-async fn what_is_empty_missing_or_there_twice_is_no_key() {
+async fn empty_or_repeated_value_is_no_key() {
     let handle = auth(&HALVES);
     let layer = by_user(&handle);
     assert_drawn(&layer, || get("/")).await;
@@ -112,7 +112,7 @@ async fn what_is_empty_missing_or_there_twice_is_no_key() {
 }
 
 #[tokio::test]
-async fn a_cookie_is_found_among_others_byte_for_byte() {
+async fn cookie_is_found_among_others() {
     let handle = auth(&HALVES);
     let layer = by_user(&handle);
     for (cookies, key) in [
@@ -139,7 +139,7 @@ async fn a_cookie_is_found_among_others_byte_for_byte() {
 }
 
 #[tokio::test]
-async fn an_address_is_one_key_however_it_is_written() {
+async fn address_spellings_share_one_key() {
     let handle = auth(&HALVES);
     let layer = fixed(&handle).with_affinity(Affinity::client_address()).with_choice();
     let from = |address: IpAddr| {
@@ -156,7 +156,7 @@ async fn an_address_is_one_key_however_it_is_written() {
 }
 
 #[tokio::test]
-async fn the_hosts_own_function_gives_a_key_of_what_it_sees() {
+async fn custom_function_provides_the_key() {
     let handle = auth(&HALVES);
     let own = Affinity::from_fn(|head| Some(head.uri.query()?.as_bytes().into()));
     let layer = fixed(&handle).with_affinity(own).with_choice();
@@ -165,8 +165,9 @@ async fn the_hosts_own_function_gives_a_key_of_what_it_sees() {
     assert_drawn(&layer, || get("/?")).await;
 }
 
+// Beside users with a key. Both are counted.
 #[tokio::test]
-async fn users_without_a_key_get_the_exact_ratio_beside_those_with_one_and_both_are_counted() {
+async fn keyless_users_get_the_exact_ratio() {
     let handle = auth(&[("http://10.0.0.1", 90.0), ("http://10.0.0.2", 10.0)]);
     let layer = by_user(&handle);
     let mut kept = 0;
@@ -181,8 +182,9 @@ async fn users_without_a_key_get_the_exact_ratio_beside_those_with_one_and_both_
     assert_eq!(handle.picks("auth", "v9", Reason::Draw), None);
 }
 
+// A service without versions is 503.
 #[tokio::test]
-async fn a_version_without_weight_gets_no_user_and_a_service_without_versions_is_503_for_all() {
+async fn zero_weight_version_gets_no_user() {
     let handle = auth(&[("http://10.0.0.1", 100.0), ("http://10.0.0.2", 0.0)]);
     let layer = by_user(&handle);
     for i in 0..1_000 {

@@ -36,7 +36,7 @@ fn with_host(uri: &str) -> impl Fn() -> Request<()> {
 }
 
 #[test]
-fn a_request_costs_no_allocation() {
+fn request_does_not_allocate() {
     let handle = auth(&[("http://h:81", 90.0), ("http://i:81", 10.0)]);
     assert_eq!(allocations(&fixed(&handle), with_host("/login?a=1")), 0);
     assert_eq!(allocations(&fixed(&handle).with_host(HostPolicy::Preserve), with_host("/login")), 0);
@@ -55,8 +55,9 @@ fn a_request_costs_no_allocation() {
     );
 }
 
+// A base path or a stripped segment.
 #[test]
-fn a_base_path_or_a_stripped_segment_costs_one_allocation() {
+fn path_change_allocates_once() {
     let plain = auth(&[("http://h:81", 100.0)]);
     let based = auth(&[("http://h:81/api", 100.0)]);
     assert_eq!(allocations(&fixed(&based), with_host("/login")), 1);
@@ -67,7 +68,7 @@ fn a_base_path_or_a_stripped_segment_costs_one_allocation() {
 }
 
 #[test]
-fn a_rejection_costs_one_allocation_for_its_header() {
+fn rejection_allocates_at_most_twice() {
     let by_path = WeightedVersionLayer::new(&auth(&[("http://h", 100.0)]), Target::path_segment());
     assert!(allocations(&by_path, with_host("/nobody")) <= 2);
 }

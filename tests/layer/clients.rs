@@ -47,13 +47,14 @@ fn expected() -> BTreeMap<String, usize> {
 }
 
 #[tokio::test]
-async fn it_works_over_hyper_utils_client() {
+async fn works_over_hyper_util_client() {
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     assert_eq!(answered(fixed(&two_backends().await).layer(client), 100).await, expected());
 }
 
+// `Host` agrees with the authority.
 #[tokio::test]
-async fn it_works_over_an_http2_only_client_and_host_agrees_with_the_authority() {
+async fn works_over_http2_only_client() {
     let client = Client::builder(TokioExecutor::new()).http2_only(true).build_http::<Full<Bytes>>();
     let layered = fixed(&two_backends().await).layer(client);
     assert_eq!(answered(layered.clone(), 100).await, expected());
@@ -66,14 +67,14 @@ async fn it_works_over_an_http2_only_client_and_host_agrees_with_the_authority()
 }
 
 #[tokio::test]
-async fn it_works_over_reqwest() {
+async fn works_over_reqwest() {
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let layered = fixed(&two_backends().await).layer(tower_reqwest::HttpClientService::new(client));
     assert_eq!(answered::<_, reqwest::Body, _>(layered, 100).await, expected());
 }
 
 #[tokio::test]
-async fn the_backend_sees_its_own_host_or_the_preserved_one() {
+async fn host_policy_sets_the_sent_host() {
     let address = backend("stable").await;
     let handle = auth(&[(&format!("http://{address}"), 100.0)]);
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
@@ -87,7 +88,7 @@ async fn the_backend_sees_its_own_host_or_the_preserved_one() {
 }
 
 #[tokio::test]
-async fn bodies_stream_both_ways_and_trailers_arrive() {
+async fn bodies_and_trailers_pass_through() {
     let address = serve(|request| async {
         let sent = request.into_body().collect().await.unwrap();
         let trailers = sent.trailers().cloned().unwrap_or_default();
@@ -117,7 +118,7 @@ async fn bodies_stream_both_ways_and_trailers_arrive() {
 }
 
 #[tokio::test]
-async fn a_client_that_hangs_up_ends_its_request_in_flight() {
+async fn aborted_call_is_not_in_flight() {
     let address = serve(|_| async {
         tokio::time::sleep(Duration::from_secs(60)).await;
         Ok(Response::new(Full::new(Bytes::new())))
@@ -135,8 +136,9 @@ async fn a_client_that_hangs_up_ends_its_request_in_flight() {
     assert_eq!(handle.in_flight("auth", "v0"), Some(0));
 }
 
+// 70/30/0 within one percentage point over 500 requests, 10 concurrent.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn gateway_apis_weights_of_70_30_0_hold_within_a_point_for_500_requests_10_at_once() {
+async fn layer_meets_gateway_api_weights() {
     let (a, b, c) = (backend("a").await, backend("b").await, backend("c").await);
     let urls = [a, b, c].map(|address| format!("http://{address}"));
     let handle = auth(&[(&urls[0], 70.0), (&urls[1], 30.0), (&urls[2], 0.0)]);

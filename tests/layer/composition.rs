@@ -81,13 +81,14 @@ fn canary() -> tower_canary::WeightedVersionLayer {
     fixed(&auth(&[("http://h", 90.0), ("http://i", 10.0)]))
 }
 
+// The client that was polled ready is the one called.
 #[tokio::test]
-async fn the_ratio_holds_with_a_clone_per_request_and_the_ready_client_is_called() {
+async fn clone_per_request_keeps_the_ratio() {
     assert_eq!(canaries_of_1_000(canary().layer(Strict::new())).await, 100);
 }
 
 #[tokio::test]
-async fn it_works_under_trace_timeout_buffer_limits_and_load_shed() {
+async fn works_under_tower_middleware() {
     let shed = ServiceBuilder::new().load_shed().layer(canary()).service(Strict::new());
     assert_eq!(canaries_of_1_000(shed).await, 100);
     let limited = ServiceBuilder::new()
@@ -122,8 +123,9 @@ impl<R, E> tower::retry::Policy<Request<Full<Bytes>>, R, E> for Twice {
     }
 }
 
+// From the original request.
 #[tokio::test]
-async fn a_retry_outside_draws_again_from_the_request_as_it_came() {
+async fn outer_retry_draws_again() {
     let strict = Strict::new();
     let calls = Arc::clone(&strict.calls);
     let retried = ServiceBuilder::new().retry(Twice).layer(canary()).service(strict);
@@ -133,7 +135,7 @@ async fn a_retry_outside_draws_again_from_the_request_as_it_came() {
 }
 
 #[tokio::test]
-async fn it_is_ready_exactly_when_its_client_is() {
+async fn readiness_follows_the_client() {
     let handle = auth(&[("http://h", 100.0)]);
     let (mut layered, mut client) =
         mock::spawn_with(|client: mock::Mock<Request<()>, Response<String>>| fixed(&handle).layer(client));
@@ -150,7 +152,7 @@ async fn it_is_ready_exactly_when_its_client_is() {
 }
 
 #[tokio::test]
-async fn a_client_that_fails_to_become_ready_fails_the_layer() {
+async fn client_readiness_error_propagates() {
     let handle = auth(&[("http://h", 100.0)]);
     let (mut layered, mut client) =
         mock::spawn_with(|client: mock::Mock<Request<()>, Response<String>>| fixed(&handle).layer(client));

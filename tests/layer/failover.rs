@@ -77,8 +77,9 @@ fn hosts(log: &[(String, String)]) -> BTreeMap<&str, usize> {
 const THREE: [(&str, f64); 3] =
     [("http://10.0.0.1", 50.0), ("http://10.0.0.2", 30.0), ("http://10.0.0.3", 20.0)];
 
+// Each request tries its drawn version first. Failovers are counted apart.
 #[tokio::test]
-async fn what_cannot_be_connected_to_is_sent_elsewhere_by_the_weights_of_the_others_and_counted_apart() {
+async fn failover_follows_remaining_weights() {
     let handle = auth(&THREE);
     let (answers, log) = answers(&handle, &[("10.0.0.1", Fault::Refused)], 1_000).await;
     assert!(answers.iter().all(Result::is_ok));
@@ -90,8 +91,9 @@ async fn what_cannot_be_connected_to_is_sent_elsewhere_by_the_weights_of_the_oth
     assert_eq!(Some(apart), handle.picks("auth", "v0", Reason::Draw));
 }
 
+// The last error is returned.
 #[tokio::test]
-async fn each_version_is_tried_once_and_the_last_error_is_the_answer() {
+async fn each_version_is_tried_once() {
     let handle = auth(&THREE);
     let all = ["10.0.0.1", "10.0.0.2", "10.0.0.3"].map(|host| (host, Fault::Refused));
     let (answers, log) = answers(&handle, &all, 100).await;
@@ -100,7 +102,7 @@ async fn each_version_is_tried_once_and_the_last_error_is_the_answer() {
 }
 
 #[tokio::test]
-async fn what_was_connected_to_is_never_asked_again() {
+async fn connected_version_is_not_retried() {
     let (answers, log) = answers(&auth(&THREE), &[("10.0.0.1", Fault::Reset)], 100).await;
     assert_eq!(log.len(), 100);
     let reset = answers.iter().filter(|answer| **answer == Err(Fault::Reset)).count();
@@ -108,7 +110,7 @@ async fn what_was_connected_to_is_never_asked_again() {
 }
 
 #[tokio::test]
-async fn a_version_without_weight_takes_nobody_in() {
+async fn zero_weight_version_takes_no_failover() {
     let handle = auth(&[("http://10.0.0.1", 100.0), ("http://10.0.0.2", 0.0)]);
     let (answers, log) = answers(&handle, &[("10.0.0.1", Fault::Refused)], 20).await;
     assert!(answers.iter().all(Result::is_err));
@@ -116,7 +118,7 @@ async fn a_version_without_weight_takes_nobody_in() {
 }
 
 #[tokio::test]
-async fn without_being_switched_on_a_broken_version_shows() {
+async fn failover_is_opt_in() {
     let handle = auth(&THREE);
     let client = service_fn(|request: Request<ReplayableBody<Full<Bytes>>>| async move {
         if request.uri().host() == Some("10.0.0.1") {
@@ -136,7 +138,7 @@ async fn without_being_switched_on_a_broken_version_shows() {
 }
 
 #[tokio::test]
-async fn a_body_that_was_begun_is_not_sent_again_whatever_the_error_says() {
+async fn started_body_is_not_resent() {
     let handle = auth(&THREE);
     let tries = Arc::new(Mutex::new(0));
     let counted = Arc::clone(&tries);
@@ -155,7 +157,7 @@ async fn a_body_that_was_begun_is_not_sent_again_whatever_the_error_says() {
 }
 
 #[tokio::test]
-async fn over_real_sockets_a_streamed_body_arrives_whole_at_the_version_that_answers() {
+async fn streamed_body_fails_over_whole() {
     let dead = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let alive = backend("alive").await;
     let handle = auth(&[(&*format!("http://{dead}"), 50.0), (&*format!("http://{alive}"), 50.0)]);
@@ -178,8 +180,9 @@ async fn over_real_sockets_a_streamed_body_arrives_whole_at_the_version_that_ans
     assert_eq!(handle.picks("auth", "v1", Reason::Failover), handle.picks("auth", "v0", Reason::Draw));
 }
 
+// A refused override does fail over, and the response reports the refusal.
 #[tokio::test]
-async fn who_asked_for_a_version_gets_its_error_and_who_may_not_ask_is_told_so_by_the_version_that_answers() {
+async fn overridden_request_does_not_fail_over() {
     let handle = auth(&THREE);
     let client = service_fn(|request: Request<ReplayableBody<Full<Bytes>>>| async move {
         if request.uri().host() == Some("10.0.0.1") {
@@ -205,9 +208,9 @@ async fn who_asked_for_a_version_gets_its_error_and_who_may_not_ask_is_told_so_b
     assert!(handle.picks("auth", "v1", Reason::Failover) > Some(0));
 }
 
+// It is not replaced by a 503.
 #[tokio::test]
-async fn where_the_others_went_out_of_service_meanwhile_the_error_is_the_answer_and_no_503_of_the_gateways_own()
- {
+async fn no_remaining_version_keeps_the_error() {
     let handle = auth(&[("http://10.0.0.1", 100.0), ("http://10.0.0.2", 0.0)]);
     let publish = |change: &Change| {
         let split = handle.route("auth").unwrap().split().apply(change, std::time::UNIX_EPOCH).unwrap();

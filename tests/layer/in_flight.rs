@@ -25,7 +25,7 @@ fn answering(
 }
 
 #[tokio::test]
-async fn a_request_is_in_flight_until_its_body_has_ended() {
+async fn in_flight_until_the_body_ends() {
     let handle = auth(&[("http://h", 100.0)]);
     let mut layered = fixed(&handle).layer(answering(Full::from("hello")));
     let response = layered.ready().await.unwrap().call(get("/"));
@@ -38,8 +38,9 @@ async fn a_request_is_in_flight_until_its_body_has_ended() {
     assert_eq!(count(&handle), 0);
 }
 
+// Its future or its body.
 #[tokio::test]
-async fn a_body_that_is_dropped_or_a_future_that_is_cancelled_is_no_longer_in_flight() {
+async fn dropped_request_is_not_in_flight() {
     let handle = auth(&[("http://h", 100.0)]);
     let mut layered = fixed(&handle).layer(answering(Full::from("hello")));
     for _ in 0..10_000 {
@@ -50,7 +51,7 @@ async fn a_body_that_is_dropped_or_a_future_that_is_cancelled_is_no_longer_in_fl
 }
 
 #[tokio::test]
-async fn a_body_that_fails_is_no_longer_in_flight() {
+async fn failed_body_is_not_in_flight() {
     let handle = auth(&[("http://h", 100.0)]);
     let client = tower::service_fn(|_: Request<()>| async {
         let (sender, body) = http_body_util::channel::Channel::<Bytes, std::io::Error>::new(1);
@@ -64,7 +65,7 @@ async fn a_body_that_fails_is_no_longer_in_flight() {
 }
 
 #[tokio::test]
-async fn a_clients_error_ends_the_request() {
+async fn client_error_ends_the_request() {
     let handle = auth(&[("http://h", 100.0)]);
     let failing = tower::service_fn(|_: Request<()>| async {
         Err::<Response<Empty<Bytes>>, _>(std::io::Error::other("no"))
@@ -74,7 +75,7 @@ async fn a_clients_error_ends_the_request() {
 }
 
 #[tokio::test]
-async fn counts_go_on_over_changed_splits_and_over_threads() {
+async fn counts_span_splits_and_threads() {
     let before = split("auth", &[("http://h", 100.0), ("http://i", 0.0)]);
     let handle = handle(std::slice::from_ref(&before));
     let layered = fixed(&handle).layer(answering(Full::from("hello")));
@@ -92,7 +93,7 @@ async fn counts_go_on_over_changed_splits_and_over_threads() {
 }
 
 #[tokio::test]
-async fn a_rejection_is_never_in_flight() {
+async fn rejection_is_never_in_flight() {
     let handle = auth(&[("http://h", 100.0)]);
     let layer = tower_canary::WeightedVersionLayer::new(&handle, tower_canary::Target::path_segment());
     let held = sent(&layer, get("/nobody")).await.unwrap_err();
@@ -100,8 +101,9 @@ async fn a_rejection_is_never_in_flight() {
     drop(held);
 }
 
+// Also when its route is replaced.
 #[tokio::test]
-async fn a_tunnel_is_in_flight_until_whoever_bridges_it_lets_go_through_a_replaced_route_too() {
+async fn tunnel_is_in_flight_until_dropped() {
     let handle = auth(&[("http://h", 100.0)]);
     let switching = tower::service_fn(|_: Request<()>| async {
         Response::builder().status(101).body(Empty::<Bytes>::new()).map_err(std::io::Error::other)

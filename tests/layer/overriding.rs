@@ -62,8 +62,9 @@ fn choice(sent: &Request<()>) -> (&str, Reason) {
     (choice.version.as_str(), choice.reason)
 }
 
+// Also at weight 0. The backend does not see the header.
 #[tokio::test]
-async fn a_tester_gets_the_version_asked_for_even_one_at_weight_0_and_the_backend_sees_no_header() {
+async fn override_selects_any_active_version() {
     let handle = routes();
     for version in ["v0", "v1"] {
         let (sent, refused) = answered(&layer(&handle), tester(&ASK, &[version])).await;
@@ -73,8 +74,9 @@ async fn a_tester_gets_the_version_asked_for_even_one_at_weight_0_and_the_backen
     assert_eq!(handle.picks("auth", "v1", Reason::Override), Some(1));
 }
 
+// The response reports the refusal.
 #[tokio::test]
-async fn whoever_is_not_trusted_chooses_nothing_and_is_told_so() {
+async fn untrusted_override_is_refused() {
     let handle = routes();
     let (sent, refused) = answered(&layer(&handle), stranger(&ASK, &["v1"])).await;
     assert_eq!((choice(&sent), refused.as_deref()), (("v0", Reason::Draw), Some("not-trusted")));
@@ -82,8 +84,9 @@ async fn whoever_is_not_trusted_chooses_nothing_and_is_told_so() {
     assert_eq!(handle.picks("auth", "v1", Reason::Override), Some(0));
 }
 
+// The request is routed as without an override.
 #[tokio::test]
-async fn what_cannot_be_had_is_explained_and_served_as_if_it_was_not_asked_for() {
+async fn unusable_override_is_explained() {
     let handle = routes();
     let long = "v".repeat(8_192);
     for (asked, why) in [
@@ -104,14 +107,14 @@ async fn what_cannot_be_had_is_explained_and_served_as_if_it_was_not_asked_for()
 }
 
 #[tokio::test]
-async fn who_does_not_ask_is_told_nothing() {
+async fn no_override_no_refusal_header() {
     let (sent, refused) =
         answered(&layer(&routes()), tester(&HeaderName::from_static("x-other"), &["v1"])).await;
     assert_eq!((choice(&sent), refused), (("v0", Reason::Draw), None));
 }
 
 #[tokio::test]
-async fn the_cookie_alone_is_taken_out_of_the_others() {
+async fn only_override_cookie_is_removed() {
     let handle = routes();
     for (cookies, left) in [
         (&["version=v1"][..], &[][..]),
@@ -136,8 +139,9 @@ async fn the_cookie_alone_is_taken_out_of_the_others() {
     assert_eq!((sent.headers()[COOKIE].as_bytes(), refused), (&b"a=1; b=2"[..], None));
 }
 
+// A refused override leaves the choice to the key.
 #[tokio::test]
-async fn an_override_comes_before_a_key_and_a_refused_one_leaves_it_to_the_key() {
+async fn override_takes_precedence_over_key() {
     let handle = auth(&[("http://10.0.0.1", 50.0), ("http://10.0.0.2", 50.0)]);
     let layer = layer(&handle).with_affinity(Affinity::header(HeaderName::from_static("x-user-id")));
     let route: std::sync::Arc<Route> = handle.route("auth").unwrap();
@@ -156,7 +160,7 @@ async fn an_override_comes_before_a_key_and_a_refused_one_leaves_it_to_the_key()
 }
 
 #[tokio::test]
-async fn a_rejection_says_why_the_override_was_refused_too() {
+async fn rejection_reports_refused_override() {
     let empty = handle(&[tower_canary::routing::Split::new("auth".parse().unwrap(), 7)]);
     let response = sent(&layer(&empty), tester(&ASK, &["v1"])).await.unwrap_err();
     assert_eq!(

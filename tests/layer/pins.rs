@@ -56,7 +56,7 @@ fn set_weight(version: &str, percent: &str) -> Change {
 }
 
 #[tokio::test]
-async fn an_override_comes_before_a_pin_and_a_pin_before_a_key_and_a_key_before_the_draw() {
+async fn override_then_pin_then_key_then_draw() {
     let handle = auth(&HALVES);
     let (ask, user) = (HeaderName::from_static("x-version"), HeaderName::from_static("x-user"));
     let drawing = pinning(&handle);
@@ -93,8 +93,9 @@ async fn an_override_comes_before_a_pin_and_a_pin_before_a_key_and_a_key_before_
     assert_eq!(drawn.extensions().get::<VersionChoice>().unwrap().reason, Reason::Draw);
 }
 
+// The cookie is `HttpOnly`, `SameSite=Lax` and `Secure`.
 #[tokio::test]
-async fn a_user_is_drawn_once_and_stays_and_the_cookie_is_for_the_browser_alone() {
+async fn pinned_user_is_drawn_once() {
     let layer = pinning(&auth(&HALVES));
     for _ in 0..20 {
         let mut user = Browser::default();
@@ -111,8 +112,9 @@ async fn a_user_is_drawn_once_and_stays_and_the_cookie_is_for_the_browser_alone(
     }
 }
 
+// 10,000 users, 50 requests each.
 #[tokio::test]
-async fn a_canary_of_10_percent_stays_10_percent_of_10_000_users_after_50_requests_each() {
+async fn pinned_canary_stays_at_10_percent() {
     let handle = auth(&TENTH);
     let layer = pinning(&handle);
     let mut users = vec![Browser::default(); 10_000];
@@ -136,8 +138,9 @@ async fn a_canary_of_10_percent_stays_10_percent_of_10_000_users_after_50_reques
     assert!(now.abs_diff(canary) <= others, "{now} of {canary}");
 }
 
+// Also at weight 0.
 #[tokio::test]
-async fn a_pin_holds_at_weight_0_and_not_when_the_version_is_out_of_service() {
+async fn pin_lasts_until_version_is_inactive() {
     let handle = auth(&HALVES);
     let layer = pinning(&handle);
     let mut users = vec![Browser::default(); 40];
@@ -161,7 +164,7 @@ async fn a_pin_holds_at_weight_0_and_not_when_the_version_is_out_of_service() {
 }
 
 #[tokio::test]
-async fn a_redraw_draws_every_pinned_user_once_more() {
+async fn redraw_draws_pinned_users_once() {
     let handle = auth(&HALVES);
     let layer = pinning(&handle);
     let mut user = Browser::default();
@@ -171,9 +174,9 @@ async fn a_redraw_draws_every_pinned_user_once_more() {
     assert_eq!(user.visit(&layer).await.1, Reason::Pin);
 }
 
+// Also while one replica has not loaded it yet.
 #[tokio::test]
-async fn a_redraw_is_one_also_for_who_goes_to_and_fro_between_two_gateways_one_of_which_has_not_heard_of_it()
-{
+async fn redraw_happens_once_across_replicas() {
     let [ahead, behind] = [auth(&HALVES), auth(&HALVES)];
     let layers = [pinning(&ahead), pinning(&behind)];
     let mut user = Browser::default();
@@ -189,7 +192,7 @@ async fn a_redraw_is_one_also_for_who_goes_to_and_fro_between_two_gateways_one_o
 }
 
 #[tokio::test]
-async fn a_name_taken_again_is_another_version() {
+async fn reused_name_invalidates_the_pin() {
     let handle = auth(&[("http://10.0.0.1", 0.0), ("http://10.0.0.2", 100.0)]);
     let layer = pinning(&handle);
     let mut user = Browser::default();
@@ -201,8 +204,9 @@ async fn a_name_taken_again_is_another_version() {
     assert_eq!(user.visit(&layer).await.0, "v0");
 }
 
+// Foreign: of another service, or signed with another secret.
 #[tokio::test]
-async fn another_services_pin_another_secrets_and_an_old_one_count_for_nothing() {
+async fn foreign_or_expired_pin_is_ignored() {
     let handle = handle(&[split("auth", &HALVES), split("orders", &HALVES)]);
     let layer = pinning(&handle);
     let orders = WeightedVersionLayer::new(&handle, tower_canary::Target::service("orders".parse().unwrap()));
@@ -228,8 +232,9 @@ async fn another_services_pin_another_secrets_and_an_old_one_count_for_nothing()
     assert_eq!(user.visit(&layer).await.1, Reason::Draw, "expired");
 }
 
+// An earlier pin takes precedence over the key.
 #[tokio::test]
-async fn a_pin_comes_before_a_key_and_who_has_a_key_gets_none() {
+async fn keyed_user_gets_no_pin() {
     let handle = auth(&HALVES);
     let layer = pinning(&handle).with_affinity(Affinity::cookie("session"));
     let mut user = Browser::default();
@@ -250,8 +255,9 @@ async fn a_pin_comes_before_a_key_and_who_has_a_key_gets_none() {
     );
 }
 
+// Prefix and `Secure`. `Debug` hides the secret.
 #[tokio::test]
-async fn a_pin_is_called_and_secured_as_the_host_says() {
+async fn pin_cookie_is_configurable() {
     let handle = auth(&HALVES);
     let pin = PinCookie::new(SECRET).unwrap().with_prefix("v").unwrap().allow_http();
     let (_, _, set) = Browser::default().visit(&fixed(&handle).with_pin(pin.clone()).with_choice()).await;
@@ -268,7 +274,7 @@ proptest! {
 
     /// No content of the cookie chooses an inactive version or fails a request.
     #[test]
-    fn a_tampered_pin_is_drawn_anew(cut in 0..200_usize, at in 0..200_usize, sign in "[ -~]{0,3}", copies in 1..3_usize) {
+    fn tampered_pin_is_redrawn(cut in 0..200_usize, at in 0..200_usize, sign in "[ -~]{0,3}", copies in 1..3_usize) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let handle = auth(&[("http://10.0.0.1", 50.0), ("http://10.0.0.2", 50.0), ("http://10.0.0.3", 0.0)]);
@@ -292,7 +298,7 @@ proptest! {
 }
 
 #[tokio::test]
-async fn a_header_that_is_no_text_fails_nothing() {
+async fn binary_cookie_fails_no_request() {
     let layer = pinning(&auth(&HALVES));
     let bytes = http::HeaderValue::from_bytes(b"canary_auth=\xff\xfe").unwrap();
     let request =
@@ -304,7 +310,7 @@ async fn a_header_that_is_no_text_fails_nothing() {
 }
 
 #[tokio::test]
-async fn a_pin_counts_beside_another_cookie_that_is_no_text() {
+async fn pin_works_beside_binary_cookies() {
     let layer = pinning(&auth(&HALVES));
     let mut user = Browser::default();
     let (version, ..) = user.visit(&layer).await;
@@ -318,8 +324,9 @@ async fn a_pin_counts_beside_another_cookie_that_is_no_text() {
     }
 }
 
+// Not behind a head full of them.
 #[tokio::test]
-async fn a_pin_counts_behind_a_few_others_of_its_name_and_not_behind_a_head_full_of_forged_ones() {
+async fn pin_is_found_behind_few_forgeries() {
     let layer = pinning(&auth(&HALVES));
     let mut user = Browser::default();
     user.visit(&layer).await;

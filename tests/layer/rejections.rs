@@ -41,34 +41,36 @@ async fn problem(layer: WeightedVersionLayer, request: Request<()>) -> (u16, ser
     (status, problem["type"].clone())
 }
 
+// The client is not called.
 #[tokio::test]
-async fn an_unknown_service_is_a_404_problem_and_the_client_is_not_called() {
+async fn unknown_service_is_a_404_problem() {
     assert_eq!(problem(fixed(&RoutingHandle::new()), get("/")).await, (404, "unknown-service".into()));
     let by_path = WeightedVersionLayer::new(&auth(&[("http://h", 100.0)]), Target::path_segment());
     assert_eq!(problem(by_path, get("/nobody/x")).await, (404, "unknown-service".into()));
 }
 
+// The client is not called.
 #[tokio::test]
-async fn a_service_without_an_active_version_is_a_503_problem_and_the_client_is_not_called() {
+async fn no_active_version_is_a_503_problem() {
     assert_eq!(problem(fixed(&none_active()), get("/")).await, (503, "no-active-version".into()));
 }
 
 #[tokio::test]
-async fn a_path_that_outgrows_the_longest_uri_is_a_414_problem() {
+async fn overlong_rewritten_uri_is_414() {
     let layer = fixed(&auth(&[(&format!("http://h/{}", "b".repeat(2_000)), 100.0)]));
     let request = get(&format!("/{}", "a".repeat(64_000)));
     assert_eq!(problem(layer, request).await, (414, "uri-too-long".into()));
 }
 
 #[tokio::test]
-async fn two_hosts_to_preserve_are_a_400_problem() {
+async fn two_preserved_hosts_are_400() {
     let layer = fixed(&auth(&[("http://h", 100.0)])).with_host(HostPolicy::Preserve);
     let twice = Request::get("/").header("host", "a").header("host", "b").body(()).unwrap();
     assert_eq!(problem(layer, twice).await, (400, "ambiguous-host".into()));
 }
 
 #[tokio::test]
-async fn grpc_is_answered_unavailable_in_its_own_terms() {
+async fn grpc_rejection_is_unavailable() {
     let request = Request::post("/x").header("content-type", "application/grpc+proto").body(()).unwrap();
     let response = answer(fixed(&RoutingHandle::new()), request).await;
     assert_eq!(response.status(), 200);
@@ -77,8 +79,9 @@ async fn grpc_is_answered_unavailable_in_its_own_terms() {
     assert!(response.into_body().collect().await.unwrap().to_bytes().is_empty());
 }
 
+// For an unknown service and for one without an active version.
 #[tokio::test]
-async fn with_a_fallback_both_go_there_as_they_came() {
+async fn fallback_replaces_rejections() {
     let fallback = "http://monolith:81/app".parse().unwrap();
     for handle in [RoutingHandle::new(), none_active()] {
         let layer = WeightedVersionLayer::new(&handle, Target::path_segment()).with_fallback(&fallback);
@@ -90,14 +93,15 @@ async fn with_a_fallback_both_go_there_as_they_came() {
 }
 
 #[tokio::test]
-async fn the_clients_errors_pass_through_untouched() {
+async fn client_errors_pass_through() {
     let failing = tower::service_fn(|_: Request<()>| async { Err::<Response<String>, _>("broken pipe") });
     let mut layered = fixed(&auth(&[("http://h", 100.0)])).layer(failing);
     assert_eq!(layered.ready().await.unwrap().call(get("/")).await.unwrap_err(), "broken pipe");
 }
 
+// gRPC gets INVALID_ARGUMENT for an error that a retry cannot fix.
 #[tokio::test]
-async fn grpc_web_gets_a_problem_and_what_no_retry_mends_is_no_unavailable() {
+async fn grpc_web_gets_a_problem() {
     let request = |kind: &str| {
         Request::post("/x")
             .header("content-type", kind)

@@ -7,7 +7,7 @@ use tower_canary::routing::Reason;
 use crate::support::*;
 
 #[tokio::test]
-async fn the_uri_points_at_the_version_and_path_and_query_keep_their_bytes() {
+async fn path_and_query_keep_their_bytes() {
     let layer = fixed(&auth(&[("http://10.0.0.1:8080", 100.0)]));
     for path in ["/", "/login", "/a%2Fb/../c//d?x=%00&y=[]&z=a+b", "/%61?", "//evil/x", "/;a=b?c?d"] {
         let sent = sent(&layer, get(path)).await.unwrap();
@@ -16,7 +16,7 @@ async fn the_uri_points_at_the_version_and_path_and_query_keep_their_bytes() {
 }
 
 #[tokio::test]
-async fn a_base_path_is_joined_on_exactly_one_slash() {
+async fn base_path_joins_with_one_slash() {
     for base in ["http://h/api", "http://h/api/"] {
         let layer = fixed(&auth(&[(base, 100.0)]));
         assert_eq!(sent(&layer, get("/login?a=1")).await.unwrap().uri(), "http://h/api/login?a=1");
@@ -25,21 +25,21 @@ async fn a_base_path_is_joined_on_exactly_one_slash() {
 }
 
 #[tokio::test]
-async fn an_absolute_uri_goes_to_the_version_all_the_same() {
+async fn absolute_uri_goes_to_the_version() {
     let layer = fixed(&auth(&[("https://h:8443", 100.0)]));
     let sent = sent(&layer, get("http://public.example/login")).await.unwrap();
     assert_eq!(sent.uri(), "https://h:8443/login");
 }
 
 #[tokio::test]
-async fn a_request_in_authority_form_gets_the_root_path() {
+async fn authority_form_gets_root_path() {
     let layer = fixed(&auth(&[("http://h", 100.0)]));
     let request = Request::connect("example.com:443").body(()).unwrap();
     assert_eq!(sent(&layer, request).await.unwrap().uri(), "http://h/");
 }
 
 #[tokio::test]
-async fn the_http_version_is_left_to_the_client() {
+async fn http_version_is_left_to_client() {
     let layer = fixed(&auth(&[("http://h", 100.0)]));
     for version in [Version::HTTP_10, Version::HTTP_2] {
         let request = Request::get("/").version(version).body(()).unwrap();
@@ -47,8 +47,9 @@ async fn the_http_version_is_left_to_the_client() {
     }
 }
 
+// Also if the request has two.
 #[tokio::test]
-async fn host_is_the_backends_by_default_even_when_it_came_twice() {
+async fn host_is_the_backend_by_default() {
     let layer = fixed(&auth(&[("http://h:81", 100.0)]));
     let request = Request::get("/").header("host", "a.example").header("host", "b.example").body(()).unwrap();
     let sent = sent(&layer, request).await.unwrap();
@@ -56,13 +57,13 @@ async fn host_is_the_backends_by_default_even_when_it_came_twice() {
 }
 
 #[tokio::test]
-async fn a_request_without_host_gets_none_from_the_layer() {
+async fn missing_host_is_not_added() {
     let layer = fixed(&auth(&[("http://h:81", 100.0)]));
     assert!(!sent(&layer, get("/")).await.unwrap().headers().contains_key("host"));
 }
 
 #[tokio::test]
-async fn host_is_preserved_on_request_and_that_of_the_uri_wins() {
+async fn preserved_host_prefers_the_uri() {
     let layer = fixed(&auth(&[("http://h", 100.0)])).with_host(HostPolicy::Preserve);
     let host = async |request| sent(&layer, request).await.unwrap().headers()["host"].clone();
     assert_eq!(host(Request::get("/").header("host", "a.example").body(()).unwrap()).await, "a.example");
@@ -72,7 +73,7 @@ async fn host_is_preserved_on_request_and_that_of_the_uri_wins() {
 }
 
 #[tokio::test]
-async fn other_headers_method_and_body_are_untouched() {
+async fn method_and_headers_are_untouched() {
     let layer = fixed(&auth(&[("http://h", 100.0)]));
     let request =
         Request::put("/x").header("cookie", "a=b").header("x-forwarded-for", "1.2.3.4").body(()).unwrap();
@@ -81,8 +82,9 @@ async fn other_headers_method_and_body_are_untouched() {
     assert_eq!(sent.headers().len(), 2);
 }
 
+// In the request and in the response.
 #[tokio::test]
-async fn the_choice_is_told_only_on_request_in_request_and_response() {
+async fn choice_extension_is_opt_in() {
     use tower::{Layer, ServiceExt};
     let handle = auth(&[("http://h", 100.0)]);
     let silent = fixed(&handle).layer(Echo).oneshot(get("/")).await.unwrap();
@@ -96,7 +98,7 @@ async fn the_choice_is_told_only_on_request_in_request_and_response() {
 }
 
 #[tokio::test]
-async fn user_information_in_the_uri_never_becomes_a_host() {
+async fn userinfo_never_becomes_a_host() {
     let layer = fixed(&auth(&[("http://h", 100.0)])).with_host(HostPolicy::Preserve);
     let sent = sent(&layer, get("http://me:pw@b.example:81/")).await.unwrap();
     assert_eq!(sent.headers()["host"], "b.example:81");

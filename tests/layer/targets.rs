@@ -24,8 +24,9 @@ fn with(header: &str, value: &str) -> Request<()> {
     Request::get("/x").header(header, value).body(()).unwrap()
 }
 
+// The segment is stripped.
 #[tokio::test]
-async fn a_path_segment_names_the_service_and_is_stripped() {
+async fn path_segment_names_service() {
     for (path, to) in [
         ("/orders/1/items?a=/b", "http://orders.internal/1/items?a=/b"),
         ("/orders", "http://orders.internal/"),
@@ -46,7 +47,7 @@ async fn a_path_segment_names_the_service_and_is_stripped() {
 }
 
 #[tokio::test]
-async fn a_path_segment_can_stay() {
+async fn path_segment_can_be_preserved() {
     assert_eq!(
         goes(Target::path_segment_unstripped(), get("/orders/1?a")).await,
         "http://orders.internal/orders/1?a"
@@ -54,8 +55,9 @@ async fn a_path_segment_can_stay() {
     assert_eq!(goes(Target::path_segment_unstripped(), get("/auth")).await, "http://auth.internal/base/auth");
 }
 
+// And ignoring the port.
 #[tokio::test]
-async fn a_host_names_the_service_without_port_and_case() {
+async fn host_names_service_ignoring_case() {
     for host in ["auth.example.com", "AUTH.Example.com:8080"] {
         assert_eq!(goes(Target::host(), with("host", host)).await, "http://by-host.internal/x");
         assert_eq!(
@@ -70,7 +72,7 @@ async fn a_host_names_the_service_without_port_and_case() {
 }
 
 #[tokio::test]
-async fn a_host_sent_twice_names_no_service() {
+async fn repeated_host_names_no_service() {
     let twice = Request::get("/")
         .header("host", "auth.example.com")
         .header("host", "auth.example.com")
@@ -80,7 +82,7 @@ async fn a_host_sent_twice_names_no_service() {
 }
 
 #[tokio::test]
-async fn a_header_names_the_service() {
+async fn header_names_service() {
     let target = || Target::header(HeaderName::from_static("x-service"));
     assert_eq!(goes(target(), with("x-service", "orders")).await, "http://orders.internal/x");
     assert_eq!(goes(target(), with("x-service", "../orders")).await, "-");
@@ -88,7 +90,7 @@ async fn a_header_names_the_service() {
 }
 
 #[tokio::test]
-async fn an_extension_or_the_hosts_own_function_names_the_service() {
+async fn extension_or_function_names_service() {
     let mut request = get("/x");
     request.extensions_mut().insert::<ServiceName>("orders".parse().unwrap());
     assert_eq!(goes(Target::extension(), request).await, "http://orders.internal/x");
@@ -99,7 +101,7 @@ async fn an_extension_or_the_hosts_own_function_names_the_service() {
 }
 
 #[tokio::test]
-async fn a_layer_made_before_its_service_is_registered_follows_it_when_it_is() {
+async fn layer_finds_later_registered_service() {
     let handle = RoutingHandle::new();
     let layer = fixed(&handle);
     assert_eq!(sent(&layer, get("/")).await.unwrap_err().status(), 404);

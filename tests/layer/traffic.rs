@@ -63,7 +63,7 @@ fn answering(status: u16, frames: Vec<Result<Frame<Bytes>, io::Error>>) -> impl 
 }
 
 #[tokio::test]
-async fn each_request_ends_in_one_outcome() {
+async fn each_request_has_one_outcome() {
     for (status, expected) in [
         (200, Outcome::Success),
         (304, Outcome::Redirection),
@@ -79,8 +79,9 @@ async fn each_request_ends_in_one_outcome() {
     assert_eq!(outcome(cut).await, Outcome::Error);
 }
 
+// From the trailers, or from the headers of a response without a body.
 #[tokio::test]
-async fn a_grpc_call_counts_by_the_status_in_its_trailers_or_in_the_headers_of_an_answer_without_a_body() {
+async fn grpc_outcome_follows_its_status() {
     for (status, expected) in [
         ("0", Outcome::Success),
         ("5", Outcome::ClientError),
@@ -99,7 +100,7 @@ async fn a_grpc_call_counts_by_the_status_in_its_trailers_or_in_the_headers_of_a
 }
 
 #[tokio::test]
-async fn a_grpc_answer_that_ends_without_a_status_is_a_failure() {
+async fn missing_grpc_status_is_a_failure() {
     let by = |version, content_type: &'static str, frames: Vec<_>| {
         move || {
             let response = Response::builder().version(version).header("content-type", content_type);
@@ -120,7 +121,7 @@ async fn a_grpc_answer_that_ends_without_a_status_is_a_failure() {
 }
 
 #[tokio::test]
-async fn what_is_given_up_before_its_end_counts_as_cancelled_and_what_has_ended_does_not() {
+async fn abandoned_response_is_cancelled() {
     let handle = auth(&[("http://h", 100.0)]);
     let never = service_fn(|_: Request<()>| std::future::pending::<Answer>());
     let mut layered = fixed(&handle).layer(never);
@@ -170,8 +171,9 @@ fn outcomes_are_written_and_read_alike() {
     assert!("Success".parse::<Outcome>().is_err());
 }
 
+// Although the end of its body was not polled.
 #[tokio::test]
-async fn an_answer_that_is_known_to_have_ended_is_not_cancelled_though_nobody_asks_for_more() {
+async fn ended_response_is_not_cancelled() {
     let handle = auth(&[("http://h", 100.0)]);
     let client = service_fn(|_: Request<()>| {
         std::future::ready(Ok::<_, io::Error>(Response::new(Full::<Bytes>::from("all"))))
@@ -187,7 +189,7 @@ async fn an_answer_that_is_known_to_have_ended_is_not_cancelled_though_nobody_as
 }
 
 #[tokio::test]
-async fn a_tunnel_counts_as_1xx_once_it_closes() {
+async fn closed_tunnel_counts_as_1xx() {
     let handle = auth(&[("http://h", 100.0)]);
     let switching =
         service_fn(|_: Request<()>| async { Response::builder().status(101).body(Empty::<Bytes>::new()) });
@@ -211,7 +213,7 @@ async fn send(handle: &RoutingHandle, count: usize, time: Duration) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn percentiles_are_within_a_thirtieth_of_the_times_that_requests_took() {
+async fn percentiles_are_within_a_thirtieth() {
     let handle = auth(&[("http://h", 100.0)]);
     for millis in 1..=1000 {
         send(&handle, 1, Duration::from_millis(millis)).await;
@@ -226,7 +228,7 @@ async fn percentiles_are_within_a_thirtieth_of_the_times_that_requests_took() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_layer_without_latencies_counts_all_the_same() {
+async fn counts_work_without_latencies() {
     let handle = auth(&[("http://h", 100.0)]);
     let layer = fixed(&handle).without_latencies();
     drop(layer.layer(Echo).oneshot(get("/")).await.unwrap());
@@ -234,8 +236,9 @@ async fn a_layer_without_latencies_counts_all_the_same() {
     assert_eq!((total.outcome(Outcome::Success), total.latencies.count()), (1, 0));
 }
 
+// And the share of each version.
 #[tokio::test(start_paused = true)]
-async fn windows_tell_what_was_done_of_late_and_the_shares_of_the_versions() {
+async fn windows_report_recent_activity() {
     let handle = auth(&[("http://h", 90.0), ("http://i", 10.0)]);
     // Two minutes with 10 requests a second, then one and a half without.
     for _ in 0..1200 {
@@ -272,7 +275,7 @@ async fn windows_tell_what_was_done_of_late_and_the_shares_of_the_versions() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_version_is_idle_since_its_last_request_ended_within_a_sample() {
+async fn idle_time_is_exact_to_a_sample() {
     let handle = auth(&[("http://h", 100.0)]);
     assert_eq!(version(&handle, 0).idle_for, None);
     let layered = fixed(&handle).layer(service_fn(|_: Request<()>| async {
@@ -295,8 +298,9 @@ async fn a_version_is_idle_since_its_last_request_ended_within_a_sample() {
     assert!(ended.elapsed() - idle <= Duration::from_secs(2), "{idle:?} of {:?}", ended.elapsed());
 }
 
+// 100 tables, some with a changed URL.
 #[tokio::test(start_paused = true)]
-async fn what_was_done_is_kept_over_a_hundred_republished_tables_and_a_changed_url() {
+async fn counts_survive_republished_tables() {
     let before = split("auth", &[("http://h", 50.0), ("http://i", 50.0)]);
     let handle = handle(std::slice::from_ref(&before));
     let mut split = before;
@@ -319,7 +323,7 @@ async fn what_was_done_is_kept_over_a_hundred_republished_tables_and_a_changed_u
 }
 
 #[tokio::test]
-async fn requests_for_which_there_is_no_version_are_counted_apart() {
+async fn unserved_requests_count_apart() {
     let handle = auth(&[("http://h", 100.0)]);
     let layer = tower_canary::WeightedVersionLayer::new(&handle, tower_canary::Target::path_segment());
     sent(&layer, get("/nobody/x")).await.unwrap_err();
@@ -338,7 +342,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn counts_are_exact_whatever_threads_send_at_once(threads in 1..4_usize, each in 1..200_usize) {
+    fn concurrent_counts_are_exact(threads in 1..4_usize, each in 1..200_usize) {
         let handle = auth(&[("http://h", 70.0), ("http://i", 30.0)]);
         std::thread::scope(|scope| {
             for _ in 0..threads {
@@ -357,7 +361,7 @@ proptest! {
 }
 
 #[tokio::test]
-async fn the_choice_is_in_the_hosts_span_on_request_and_nothing_is_logged_without() {
+async fn span_fields_are_opt_in() {
     let handle = auth(&[("http://h", 100.0)]);
     let send = |layer: tower_canary::WeightedVersionLayer| async move {
         let span = tracing::info_span!(
@@ -404,7 +408,7 @@ impl http_body::Body for Chunked {
 }
 
 #[tokio::test]
-async fn an_answer_has_ended_with_its_trailers_or_its_last_byte_as_servers_have_it() {
+async fn last_byte_or_trailers_end_a_response() {
     let read = |body: fn() -> Chunked, frames: usize| async move {
         let handle = auth(&[("http://h", 100.0)]);
         let client =
@@ -423,8 +427,9 @@ async fn an_answer_has_ended_with_its_trailers_or_its_last_byte_as_servers_have_
     assert_eq!(read(|| Chunked(vec![data().unwrap()], Some(8)), 1).await, Outcome::Cancelled);
 }
 
+// Also if a table without the service was published meanwhile.
 #[tokio::test]
-async fn requests_of_a_version_that_was_removed_or_of_a_table_that_went_away_are_still_in_flight() {
+async fn removed_version_stays_in_flight() {
     let before = split("auth", &[("http://h", 0.0), ("http://i", 100.0)]);
     let handle = handle(std::slice::from_ref(&before));
     let answer = service_fn(|_: Request<()>| {
@@ -461,7 +466,7 @@ async fn requests_of_a_version_that_was_removed_or_of_a_table_that_went_away_are
 }
 
 #[tokio::test]
-async fn a_version_that_was_removed_is_told_of_until_it_is_drained() {
+async fn removed_version_is_reported_until_drained() {
     let before = split("auth", &[("http://h", 100.0), ("http://i", 0.0)]);
     let (v0, v1): (VersionName, VersionName) = ("v0".parse().unwrap(), "v1".parse().unwrap());
     let handle = handle(std::slice::from_ref(&before));
@@ -486,7 +491,7 @@ async fn a_version_that_was_removed_is_told_of_until_it_is_drained() {
 
 #[cfg(feature = "pin")]
 #[tokio::test]
-async fn a_version_that_pinned_users_come_back_to_is_drained_only_once_it_is_inactive() {
+async fn pinned_version_drains_once_inactive() {
     let handle = auth(&[("http://h", 0.0), ("http://i", 100.0)]);
     assert!(version(&handle, 0).is_drained());
     let pin = tower_canary::layer::PinCookie::new(b"a secret of at least 32 bytes ...").unwrap();
@@ -500,7 +505,7 @@ async fn a_version_that_pinned_users_come_back_to_is_drained_only_once_it_is_ina
 }
 
 #[test]
-fn a_version_is_never_seen_drained_while_a_request_is_on_its_way_to_it() {
+fn drained_version_gets_no_request() {
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     let splits = [[("http://h", 100.0), ("http://i", 0.0)], [("http://h", 0.0), ("http://i", 100.0)]];

@@ -56,7 +56,7 @@ impl std::error::Error for Outer {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_that_a_time_limit_caused_is_504_and_any_other_is_502() {
+async fn timeout_errors_are_504_others_502() {
     let elapsed = tokio::time::timeout(Duration::ZERO, pending::<()>()).await.unwrap_err();
     let causes: [(BoxError, u16, &str); 4] = [
         (io::Error::from(io::ErrorKind::TimedOut).into(), 504, "4"),
@@ -85,7 +85,7 @@ async fn an_error_that_a_time_limit_caused_is_504_and_any_other_is_502() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn towers_timeout_may_stand_between() {
+async fn tower_timeout_is_504() {
     let silent = service_fn(|_: Request<RequestBody<Empty<Bytes>>>| {
         pending::<Result<Response<Full<Bytes>>, io::Error>>()
     });
@@ -100,8 +100,9 @@ async fn silent(request: Request<RequestBody<Channel<Bytes>>>) -> Result<Respons
     pending().await
 }
 
+// A minute from the last 16 KiB of the upload, or from its end.
 #[tokio::test(start_paused = true)]
-async fn an_answer_may_take_a_minute_from_when_the_upload_last_moved_by_16_kib_or_ended() {
+async fn timeout_restarts_with_upload_progress() {
     let (theirs, backends) = (StatusCode::REQUEST_TIMEOUT, StatusCode::GATEWAY_TIMEOUT);
     // The size of a chunk, the seconds before each, their number, and whether the body ends; then the status and its time.
     for (chunk, pause, times, ends, expected) in [
@@ -130,7 +131,7 @@ async fn an_answer_may_take_a_minute_from_when_the_upload_last_moved_by_16_kib_o
 }
 
 #[tokio::test(start_paused = true)]
-async fn any_message_of_a_grpc_stream_is_a_move() {
+async fn grpc_message_restarts_the_timeout() {
     let (mut sender, body) = Channel::new(1);
     let request = Request::post("/").header("host", "shop").header("content-type", "application/grpc");
     let request = request.body(body).unwrap();
@@ -148,7 +149,7 @@ async fn any_message_of_a_grpc_stream_is_a_move() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_limit_is_the_hosts_to_set() {
+async fn response_timeout_is_configurable() {
     let silent = service_fn(|_: Request<RequestBody<Empty<Bytes>>>| {
         pending::<Result<Response<Full<Bytes>>, io::Error>>()
     });
@@ -160,8 +161,9 @@ async fn the_limit_is_the_hosts_to_set() {
     assert!(tokio::time::timeout(Duration::from_hours(1_000), forever).await.is_err());
 }
 
+// The client that was polled ready is the one called.
 #[tokio::test]
-async fn the_client_that_was_ready_is_the_one_that_is_called_and_one_that_cannot_be_made_ready_is_502() {
+async fn client_readiness_error_is_502() {
     /// Panics if it is called before it is ready. The first time it fails to become ready.
     #[derive(Debug, Default)]
     struct Strict {
@@ -199,7 +201,7 @@ async fn the_client_that_was_ready_is_the_one_that_is_called_and_one_that_cannot
 }
 
 #[tokio::test]
-async fn what_the_proxy_refuses_is_a_grpc_status_for_grpc() {
+async fn proxy_errors_are_grpc_statuses() {
     let echo =
         |_: Request<RequestBody<Empty<Bytes>>>| ready(Ok::<_, io::Error>(Response::new(Full::default())));
     let proxy = Proxy::new(service_fn(echo)).with_via("gateway").unwrap();
@@ -220,8 +222,9 @@ async fn what_the_proxy_refuses_is_a_grpc_status_for_grpc() {
     }
 }
 
+// Other requests go over HTTP/1.1 with a `Host` header.
 #[tokio::test]
-async fn grpc_alone_goes_by_http_2_and_without_a_host() {
+async fn grpc_over_http2_has_no_host_header() {
     let client = |name: &'static str| {
         tower::util::BoxCloneService::new(service_fn(move |request: Request<RequestBody<Empty<Bytes>>>| {
             let text = format!("{name} {}", request.headers().contains_key("host"));
@@ -235,8 +238,9 @@ async fn grpc_alone_goes_by_http_2_and_without_a_host() {
     }
 }
 
+// Although the backend reads no more of it.
 #[tokio::test]
-async fn an_answer_before_the_end_of_the_upload_reaches_the_client_though_the_backend_reads_no_more() {
+async fn early_response_passes_during_upload() {
     let mut backend = Backend::start().await;
     let gateway = Gateway::start(&[backend.address], |proxy| proxy).await;
     let client = gateway.send("POST / HTTP/1.1\r\nhost: shop\r\ncontent-length: 100000000\r\n\r\n").await;
@@ -252,8 +256,9 @@ async fn an_answer_before_the_end_of_the_upload_reaches_the_client_though_the_ba
     uploading.abort();
 }
 
+// The final response is.
 #[tokio::test]
-async fn early_hints_end_at_the_proxy_and_the_answer_after_them_passes() {
+async fn early_hints_are_not_forwarded() {
     let mut backend = Backend::start().await;
     let gateway = Gateway::start(&[backend.address], |proxy| proxy).await;
     let mut client = gateway.send("GET / HTTP/1.1\r\nhost: shop\r\n\r\n").await;
@@ -266,7 +271,7 @@ async fn early_hints_end_at_the_proxy_and_the_answer_after_them_passes() {
 }
 
 #[tokio::test]
-async fn answers_without_a_body_keep_their_headers() {
+async fn bodyless_responses_keep_headers() {
     let mut backend = Backend::start().await;
     let gateway = Gateway::start(&[backend.address], |proxy| proxy).await;
     for (method, answer, kept) in [

@@ -26,7 +26,7 @@ async fn seen(with: impl FnOnce(HttpProxy) -> HttpProxy) -> String {
 }
 
 #[tokio::test]
-async fn the_peer_that_axum_knows_is_named_and_not_believed() {
+async fn untrusted_peer_claims_are_replaced() {
     let seen = seen(|proxy| proxy.with_scheme(&http::uri::Scheme::HTTPS)).await;
     for line in
         ["x-forwarded-for: 127.0.0.1\r\n", "x-forwarded-host: shop\r\n", "x-forwarded-proto: https\r\n"]
@@ -39,7 +39,7 @@ async fn the_peer_that_axum_knows_is_named_and_not_believed() {
 }
 
 #[tokio::test]
-async fn a_trusted_peer_is_believed() {
+async fn trusted_peer_claims_are_preserved() {
     let seen = seen(|proxy| proxy.with_trusted_proxies(loopback)).await;
     for line in [
         "x-forwarded-for: 192.0.2.1, 127.0.0.1\r\n",
@@ -76,8 +76,9 @@ async fn client_address(
     answer.extensions_mut().remove().unwrap()
 }
 
+// Nothing is added for an unknown peer.
 #[tokio::test]
-async fn the_layer_is_told_the_client_and_nothing_is_said_of_an_unknown_peer() {
+async fn client_address_reaches_the_layer() {
     let (peer, client) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([192, 0, 2, 1]));
     let known = Some(ClientAddress(peer));
     let both = Some("192.0.2.1, 10.0.0.1".to_owned());
@@ -89,7 +90,7 @@ async fn the_layer_is_told_the_client_and_nothing_is_said_of_an_unknown_peer() {
 }
 
 #[tokio::test]
-async fn what_a_trusted_proxy_told_is_appended_to_whatever_bytes_it_begins_with() {
+async fn binary_forwarded_for_is_extended() {
     for claim in [&b"\xff, 192.0.2.1"[..], "caf\u{e9}, 192.0.2.1".as_bytes()] {
         let mut backend = Backend::start().await;
         let gateway = Gateway::start(&[backend.address], |proxy| proxy.with_trusted_proxies(loopback)).await;
@@ -102,7 +103,7 @@ async fn what_a_trusted_proxy_told_is_appended_to_whatever_bytes_it_begins_with(
 }
 
 #[tokio::test]
-async fn users_are_kept_with_a_version_by_the_address_that_the_trusted_proxy_tells() {
+async fn affinity_uses_the_forwarded_address() {
     let (mut one, mut two) = (Backend::start().await, Backend::start().await);
     let mut gateway = Gateway::layered(
         &[one.address, two.address],

@@ -21,7 +21,7 @@ use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
 use crate::support::{Backend, Gateway, expect, head, running};
 
 #[tokio::test]
-async fn axum_nests_it_beside_other_routes_and_strips_the_prefix() {
+async fn axum_nests_the_proxy() {
     let echo = |request: Request<RequestBody<Body>>| async move {
         Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(request.uri().to_string())))
     };
@@ -37,7 +37,7 @@ async fn axum_nests_it_beside_other_routes_and_strips_the_prefix() {
 
 /// Served by hyper with hyper's bodies. HTTP/2 clients reach a backend that speaks HTTP/1.1.
 #[tokio::test]
-async fn hyper_serves_it_and_the_type_of_the_clients_bodies_is_found_out() {
+async fn hyper_serves_the_proxy() {
     let mut backend = Backend::start().await;
     let axum = Gateway::start(&[backend.address], |proxy| proxy).await;
     let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
@@ -74,7 +74,7 @@ async fn hyper_serves_it_and_the_type_of_the_clients_bodies_is_found_out() {
 
 #[cfg(feature = "failover")]
 #[tokio::test]
-async fn between_it_and_the_layer_there_may_be_a_retry_that_fails_over() {
+async fn failover_works_inside_the_proxy() {
     use hyper_util::client::legacy;
     use tower::ServiceBuilder;
     use tower::retry::RetryLayer;
@@ -103,9 +103,10 @@ async fn between_it_and_the_layer_there_may_be_a_retry_that_fails_over() {
     }
 }
 
+// It is in flight at the version that responded, not at the one that refused.
 #[cfg(feature = "failover")]
 #[tokio::test]
-async fn an_upload_that_goes_on_after_its_answer_is_in_flight_where_it_goes_and_not_where_it_could_not() {
+async fn late_upload_counts_for_failover_target() {
     use tower::ServiceBuilder;
     use tower::retry::RetryLayer;
     use tower_canary::layer::failover::{Failover, prepare};
@@ -144,7 +145,7 @@ async fn an_upload_that_goes_on_after_its_answer_is_in_flight_where_it_goes_and_
 }
 
 #[tokio::test]
-async fn a_service_that_is_not_there_is_answered_by_the_layer_within() {
+async fn unknown_service_is_404_from_the_layer() {
     let handle = RoutingHandle::new();
     let client = Client::builder(TokioExecutor::new()).build(HttpConnector::new());
     let target = Target::service("nobody".parse().unwrap());

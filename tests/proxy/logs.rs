@@ -11,8 +11,9 @@ use tower_canary::proxy::{Proxy, RequestBody};
 
 use crate::log::Log;
 
+// One log line, without the credentials of the request.
 #[tokio::test]
-async fn what_a_client_chose_is_escaped_in_the_one_line_that_tells_the_cause_and_the_answer_has_none_of_it() {
+async fn error_text_is_escaped_and_not_sent() {
     let log = Log::of_this_thread();
     let failing = service_fn(|_: Request<RequestBody<Empty<Bytes>>>| {
         let evil = "no route to /\r\nERROR forged line \u{1b}[31m";

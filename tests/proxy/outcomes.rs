@@ -51,7 +51,7 @@ async fn outcome(handle: &RoutingHandle) -> Outcome {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_backend_that_does_not_answer_in_time_counts_as_an_error_of_its_version() {
+async fn timeout_counts_as_an_error() {
     let gateway = Gateway::start(&[Backend::start().await.address], |proxy| proxy).await;
     let never = service_fn(|_: Request<RequestBody<Empty<Bytes>>>| {
         std::future::pending::<Result<Response<Empty<Bytes>>, Infallible>>()
@@ -65,7 +65,7 @@ async fn a_backend_that_does_not_answer_in_time_counts_as_an_error_of_its_versio
 }
 
 #[tokio::test]
-async fn an_answer_that_cannot_be_sent_on_counts_as_an_error() {
+async fn unusable_response_counts_as_error() {
     for answer in [
         "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: other\r\n\r\n",
         "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
@@ -81,7 +81,7 @@ async fn an_answer_that_cannot_be_sent_on_counts_as_an_error() {
 }
 
 #[tokio::test]
-async fn an_upload_that_its_client_breaks_off_counts_as_cancelled() {
+async fn malformed_upload_counts_as_cancelled() {
     let mut backend = Backend::start().await;
     let gateway = Gateway::start(&[backend.address], |proxy| proxy).await;
     let mut client = gateway.connect().await;
@@ -97,7 +97,7 @@ async fn an_upload_that_its_client_breaks_off_counts_as_cancelled() {
 }
 
 #[tokio::test]
-async fn an_upload_that_its_client_stalls_is_408_and_counts_as_cancelled() {
+async fn stalled_upload_is_408_and_cancelled() {
     let mut backend = Backend::start().await;
     let limit = Duration::from_millis(200);
     let gateway = Gateway::start(&[backend.address], |proxy| proxy.with_response_timeout(limit)).await;
@@ -109,7 +109,7 @@ async fn an_upload_that_its_client_stalls_is_408_and_counts_as_cancelled() {
 }
 
 #[tokio::test]
-async fn a_chunked_answer_with_trailers_counts_by_its_status() {
+async fn chunked_response_counts_by_status() {
     let mut backend = Backend::start().await;
     let gateway = Gateway::start(&[backend.address], |proxy| proxy).await;
     let mut client = gateway.connect().await;
@@ -120,8 +120,9 @@ async fn a_chunked_answer_with_trailers_counts_by_its_status() {
     assert_eq!(outcome(&gateway.handle).await, Outcome::Success);
 }
 
+// Late: it continues after the response.
 #[tokio::test]
-async fn an_upload_that_goes_on_after_its_answer_is_in_flight_until_it_is_sent() {
+async fn late_upload_is_in_flight_until_sent() {
     let mut backend = Backend::start().await;
     let gateway = Gateway::start(&[backend.address], |proxy| proxy).await;
     let mut client = gateway.connect().await;
@@ -136,8 +137,9 @@ async fn an_upload_that_goes_on_after_its_answer_is_in_flight_until_it_is_sent()
     assert_eq!(outcome(&gateway.handle).await, Outcome::Success);
 }
 
+// A gRPC stream is not.
 #[tokio::test]
-async fn an_upload_that_its_client_stalls_after_the_answer_is_given_up_but_not_a_grpc_stream() {
+async fn late_stalled_upload_is_given_up() {
     for (kind, expected) in [("text/plain", 0), ("application/grpc", 1)] {
         let mut backend = Backend::start().await;
         let limit = Duration::from_millis(200);
@@ -159,8 +161,9 @@ async fn an_upload_that_its_client_stalls_after_the_answer_is_given_up_but_not_a
     }
 }
 
+// Equal lengths are merged.
 #[tokio::test]
-async fn equal_lengths_of_an_answer_are_made_one_and_others_are_502() {
+async fn conflicting_lengths_are_502() {
     for (lengths, expected) in [
         ("content-length: 2\r\ncontent-length: 2\r\n", "HTTP/1.1 200"),
         ("content-length: abc\r\n", "HTTP/1.1 502"),
@@ -179,7 +182,7 @@ async fn equal_lengths_of_an_answer_are_made_one_and_others_are_502() {
 }
 
 #[tokio::test]
-async fn an_answer_without_content_has_no_length() {
+async fn no_content_has_no_length() {
     let mut backend = Backend::start().await;
     let gateway = Gateway::start(&[backend.address], |proxy| proxy).await;
     let mut client = gateway.connect().await;
@@ -191,7 +194,7 @@ async fn an_answer_without_content_has_no_length() {
 }
 
 #[tokio::test]
-async fn what_the_layer_tells_clients_cannot_be_taken_out_by_a_backend() {
+async fn backend_cannot_remove_layer_headers() {
     use tower_canary::layer::Override;
 
     let mut backend = Backend::start().await;
@@ -208,8 +211,9 @@ async fn what_the_layer_tells_clients_cannot_be_taken_out_by_a_backend() {
     assert!(!answer.contains("x-own"), "{answer}");
 }
 
+// In both directions.
 #[tokio::test]
-async fn trailers_lose_both_ways_what_may_not_stand_there() {
+async fn forbidden_trailers_are_removed() {
     let mut backend = Backend::start().await;
     let gateway = Gateway::start(&[backend.address], |proxy| proxy).await;
     let mut client = gateway.connect().await;
@@ -235,7 +239,7 @@ async fn trailers_lose_both_ways_what_may_not_stand_there() {
 }
 
 #[tokio::test]
-async fn an_answer_of_two_lengths_is_sent_on_whole() {
+async fn chunked_overrides_content_length() {
     let mut backend = Backend::start().await;
     let gateway = Gateway::start(&[backend.address], |proxy| proxy).await;
     let mut client = gateway.connect().await;

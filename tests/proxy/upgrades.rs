@@ -34,7 +34,7 @@ async fn tunnel(gateway: &Gateway, backend: &mut Backend) -> (TcpStream, TcpStre
 }
 
 #[tokio::test]
-async fn the_handshake_passes_both_ways_and_then_the_bytes_do() {
+async fn handshake_and_bytes_pass_both_ways() {
     let mut backend = Backend::start().await;
     let gateway = Gateway::upgrading(&[backend.address]).await;
     let mut client = gateway.send(HANDSHAKE).await;
@@ -56,8 +56,9 @@ async fn the_handshake_passes_both_ways_and_then_the_bytes_do() {
     }
 }
 
+// In flight there until both directions are closed.
 #[tokio::test]
-async fn a_tunnel_stays_with_its_version_and_in_flight_there_until_it_is_closed() {
+async fn tunnel_stays_with_its_version() {
     let (mut old, mut new) = (Backend::start().await, Backend::start().await);
     let mut gateway = Gateway::upgrading(&[old.address, new.address]).await;
     let (mut client, mut server) = tunnel(&gateway, &mut old).await;
@@ -83,7 +84,7 @@ async fn a_tunnel_stays_with_its_version_and_in_flight_there_until_it_is_closed(
 }
 
 #[tokio::test]
-async fn when_one_side_goes_away_so_does_the_other_and_the_version_is_idle() {
+async fn closing_one_side_closes_the_tunnel() {
     let mut backend = Backend::start().await;
     let gateway = Gateway::upgrading(&[backend.address]).await;
     for who in ["client", "backend"] {
@@ -101,7 +102,7 @@ async fn when_one_side_goes_away_so_does_the_other_and_the_version_is_idle() {
 }
 
 #[tokio::test]
-async fn nothing_passes_before_the_backend_has_agreed() {
+async fn no_bytes_pass_before_the_101() {
     let mut backend = Backend::start().await;
     let gateway = Gateway::upgrading(&[backend.address]).await;
     let mut client = gateway.send(&format!("{HANDSHAKE}early")).await;
@@ -112,8 +113,9 @@ async fn nothing_passes_before_the_backend_has_agreed() {
     assert!(head(&mut client).await.starts_with("http/1.1 101"));
 }
 
+// The backend that refused does not read its bytes.
 #[tokio::test]
-async fn what_follows_a_refused_upgrade_is_the_next_request_and_not_the_backends_to_read() {
+async fn next_request_follows_refused_upgrade() {
     let mut backend = Backend::start().await;
     let gateway = Gateway::upgrading(&[backend.address]).await;
     for refusal in ["200 OK", "400 Bad Request", "426 Upgrade Required"] {
@@ -134,7 +136,7 @@ async fn what_follows_a_refused_upgrade_is_the_next_request_and_not_the_backends
 }
 
 #[tokio::test]
-async fn a_101_that_is_no_answer_to_what_was_asked_is_502() {
+async fn mismatched_101_is_502() {
     let mut backend = Backend::start().await;
     let gateway = Gateway::upgrading(&[backend.address]).await;
     let (no_key, chat) = ("sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "upgrade: chat");
@@ -157,7 +159,7 @@ async fn a_101_that_is_no_answer_to_what_was_asked_is_502() {
 }
 
 #[tokio::test]
-async fn other_protocols_than_websockets_are_upgraded_to_as_well() {
+async fn any_protocol_can_be_upgraded_to() {
     let mut backend = Backend::start().await;
     let gateway = Gateway::upgrading(&[backend.address]).await;
     let mut client = gateway
@@ -174,7 +176,7 @@ async fn other_protocols_than_websockets_are_upgraded_to_as_well() {
 }
 
 #[tokio::test]
-async fn further_protocols_of_http_are_not_asked_for() {
+async fn http_and_tls_upgrades_are_dropped() {
     let mut backend = Backend::start().await;
     let gateway = Gateway::upgrading(&[backend.address]).await;
     for (asked, passed) in
@@ -191,8 +193,9 @@ async fn further_protocols_of_http_are_not_asked_for() {
     }
 }
 
+// With a body, over HTTP/1.0 or without an executor.
 #[tokio::test]
-async fn an_upgrade_with_a_body_or_by_http_1_0_or_without_an_executor_is_a_plain_request() {
+async fn unsupported_upgrade_is_a_plain_request() {
     let mut backend = Backend::start().await;
     let (upgrading, plain) = (
         Gateway::upgrading(&[backend.address]).await,
@@ -239,7 +242,7 @@ impl Executor<Bridge> for Handed {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_upgrade_that_is_not_completed_is_given_up_after_5_seconds() {
+async fn incomplete_upgrade_ends_after_5_s() {
     let ((of_client, _client), (of_backend, _backend)) = (never().await, never().await);
     let agreeing = service_fn(move |_: Request<RequestBody<String>>| {
         let answer = Response::builder().status(101).header("upgrade", "chat").extension(of_backend.clone());
@@ -256,7 +259,7 @@ async fn an_upgrade_that_is_not_completed_is_given_up_after_5_seconds() {
 }
 
 #[tokio::test]
-async fn extended_connect_over_http_2_is_501() {
+async fn extended_connect_is_501() {
     let backend = Backend::start().await;
     let gateway = Gateway::upgrading(&[backend.address]).await;
     let builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());

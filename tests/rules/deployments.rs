@@ -38,7 +38,7 @@ async fn two_versions(store: &Arc<FaultyStore>) -> Deployments {
 }
 
 #[tokio::test]
-async fn a_change_is_published_before_it_is_answered() {
+async fn apply_publishes_before_returning() {
     let deployments = two_versions(&faulty_store()).await;
     for percent in [10.0, 50.0, 100.0] {
         apply(&deployments, set_weight(1, percent)).await.unwrap();
@@ -47,15 +47,16 @@ async fn a_change_is_published_before_it_is_answered() {
 }
 
 #[tokio::test]
-async fn a_refused_change_leaves_what_is_served() {
+async fn refused_change_keeps_the_route() {
     let deployments = two_versions(&faulty_store()).await;
     let refused = apply(&deployments, Change::remove(name(0))).await.unwrap_err();
     assert!(matches!(refused, DeployError::Store(StoreError::Refused(ChangeError::VersionActive(_)))));
     assert_eq!(served(&deployments), [100.0, 0.0]);
 }
 
+// Changes fail. The store is followed within 5 s of its return.
 #[tokio::test(start_paused = true)]
-async fn with_the_store_down_routes_stay_changes_fail_and_a_return_is_followed_within_5_seconds() {
+async fn store_outage_keeps_routes() {
     let store = faulty_store();
     let (deployments, other) =
         (two_versions(&store).await, Deployments::start(Arc::clone(&store), NoVersionCheck).await.unwrap());
@@ -77,7 +78,7 @@ async fn with_the_store_down_routes_stay_changes_fail_and_a_return_is_followed_w
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_of_another_process_is_followed_within_a_refresh() {
+async fn change_by_another_process_is_followed() {
     let store = faulty_store();
     let (deployments, other) =
         (two_versions(&store).await, Deployments::start(Arc::clone(&store), NoVersionCheck).await.unwrap());
@@ -87,8 +88,9 @@ async fn a_change_of_another_process_is_followed_within_a_refresh() {
     assert_eq!(served(&deployments), [70.0, 30.0]);
 }
 
+// From a store that went back to an earlier revision.
 #[tokio::test(start_paused = true)]
-async fn a_store_that_went_back_is_followed_and_never_undoes_a_change_answered_meanwhile() {
+async fn stale_load_does_not_undo_a_change() {
     let store = faulty_store();
     let deployments = two_versions(&store).await;
     deployments.refresh().await.unwrap();
@@ -107,8 +109,9 @@ async fn a_store_that_went_back_is_followed_and_never_undoes_a_change_answered_m
     assert_eq!(served(&deployments), [0.0, 100.0]);
 }
 
+// Also if a local change was applied during the refresh.
 #[tokio::test(start_paused = true)]
-async fn what_another_gateway_changed_after_a_change_answered_meanwhile_is_served() {
+async fn later_remote_change_is_served() {
     let store = faulty_store();
     let deployments = two_versions(&store).await;
     deployments.refresh().await.unwrap();
@@ -126,7 +129,7 @@ async fn what_another_gateway_changed_after_a_change_answered_meanwhile_is_serve
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_whose_caller_went_away_after_the_commit_is_published_at_once() {
+async fn abandoned_change_is_published() {
     let store = faulty_store();
     let deployments = two_versions(&store).await;
     spawn(deployments.clone().run_every(Duration::from_secs(3_600), std::future::pending()));
@@ -140,7 +143,7 @@ async fn a_change_whose_caller_went_away_after_the_commit_is_published_at_once()
 }
 
 #[tokio::test]
-async fn any_period_is_fine() {
+async fn any_period_is_accepted() {
     let deployments = Deployments::in_memory(Draw::Exact);
     for period in [Duration::ZERO, Duration::MAX] {
         deployments.clone().run_every(period, tokio::time::sleep(Duration::from_millis(30))).await;
@@ -148,7 +151,7 @@ async fn any_period_is_fine() {
 }
 
 #[test]
-fn a_service_that_was_removed_and_registered_anew_is_served() {
+fn reregistered_service_is_served() {
     let handle = RoutingHandle::new();
     let old = split(&[90.0, 10.0]);
     let new = tower_canary::routing::Split::new(auth(), 8)
@@ -160,8 +163,9 @@ fn a_service_that_was_removed_and_registered_anew_is_served() {
     assert!(handle.publish(Route::compile(old)), "another salt is another service");
 }
 
+// Before it gets traffic, at the stored health path.
 #[tokio::test]
-async fn a_version_is_probed_once_before_it_gets_traffic_at_the_path_that_the_store_has() {
+async fn version_is_probed_once() {
     let (store, probe) = (faulty_store(), ScriptedCheck::default());
     let here = Deployments::start(Arc::clone(&store), probe.clone()).await.unwrap();
     let there = Deployments::start(Arc::clone(&store), NoVersionCheck).await.unwrap();
@@ -174,8 +178,9 @@ async fn a_version_is_probed_once_before_it_gets_traffic_at_the_path_that_the_st
     assert_eq!(probe.paths(), [Some("/healthz".to_owned())]);
 }
 
+// A forbidden URL is not registered.
 #[tokio::test]
-async fn a_sick_version_gets_no_traffic_unless_forced_and_a_forbidden_url_is_not_registered() {
+async fn unhealthy_version_needs_force() {
     let probe = ScriptedCheck::default();
     let deployments = Deployments::start(MemoryStore::new(), probe.clone()).await.unwrap();
     for i in 0..2 {
@@ -194,7 +199,7 @@ async fn a_sick_version_gets_no_traffic_unless_forced_and_a_forbidden_url_is_not
 }
 
 #[tokio::test]
-async fn texts_that_some_database_would_refuse_are_refused_by_all() {
+async fn unstorable_text_is_refused() {
     let deployments = Deployments::in_memory(Draw::Exact);
     let register = || ChangeRequest::new(Change::Register(registration(0)), "alice");
     for request in [register().with_reason("x".repeat(1_001)), register().with_reason("a\0b")] {
@@ -204,8 +209,9 @@ async fn texts_that_some_database_would_refuse_are_refused_by_all() {
     deployments.apply(&auth(), register().with_reason("é".repeat(1_000))).await.unwrap();
 }
 
+// An unknown one is refused.
 #[tokio::test]
-async fn an_earlier_generation_is_restored_and_an_unknown_one_is_refused() {
+async fn earlier_generation_is_restored() {
     let deployments = two_versions(&faulty_store()).await;
     apply(&deployments, set_weight(1, 25.0)).await.unwrap();
     apply(&deployments, Change::switch(name(1))).await.unwrap();
@@ -216,8 +222,9 @@ async fn an_earlier_generation_is_restored_and_an_unknown_one_is_refused() {
     assert!(matches!(unknown, DeployError::UnknownGeneration { generation: 99 }));
 }
 
+// It is reported, and other services are not affected.
 #[tokio::test]
-async fn a_split_that_cannot_be_read_is_reported_keeps_its_last_good_route_and_holds_up_no_other() {
+async fn broken_split_keeps_its_last_route() {
     let store = faulty_store();
     let deployments = two_versions(&store).await;
     deployments.refresh().await.unwrap();

@@ -97,8 +97,9 @@ fn by_b(why: DrainBlocker) -> Vec<(String, DrainBlocker)> {
     vec![("b".to_owned(), why)]
 }
 
+// First as behind, then as draining.
 #[tokio::test(start_paused = true)]
-async fn a_gateway_holds_a_version_until_it_followed_and_then_until_its_last_request_there_has_ended() {
+async fn replica_holds_version_until_drained() {
     let two = Two::running().await;
     let (first, second) = (answer(&two.there).await, answer(&two.there).await);
     apply(&two.here, switch(1)).await;
@@ -116,7 +117,7 @@ async fn a_gateway_holds_a_version_until_it_followed_and_then_until_its_last_req
 
 #[cfg(feature = "pin")]
 #[tokio::test(start_paused = true)]
-async fn a_gateway_with_pins_holds_a_version_at_weight_0_until_it_is_inactive() {
+async fn pins_hold_a_version_until_inactive() {
     let two = Two::running().await;
     let pin = tower_canary::layer::PinCookie::new(b"a secret of at least 32 bytes ...").unwrap();
     let _layer = WeightedVersionLayer::new(two.there.handle(), Target::service(auth())).with_pin(pin);
@@ -129,7 +130,7 @@ async fn a_gateway_with_pins_holds_a_version_at_weight_0_until_it_is_inactive() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_gateway_holds_a_version_that_was_removed_while_it_has_requests_there() {
+async fn removed_version_is_held_until_drained() {
     let two = Two::running().await;
     let held = answer(&two.there).await;
     apply(&two.here, switch(1)).await;
@@ -153,7 +154,7 @@ async fn a_gateway_without_the_service_reports_its_last_requests() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_requests_elsewhere_a_version_is_free_once_the_others_have_followed() {
+async fn idle_version_is_free_once_followed() {
     let two = Two::running().await;
     apply(&two.here, switch(1)).await;
     assert_eq!(two.held().await, by_b(DrainBlocker::Behind));
@@ -163,7 +164,7 @@ async fn without_requests_elsewhere_a_version_is_free_once_the_others_have_follo
 }
 
 #[tokio::test(start_paused = true)]
-async fn changes_of_other_services_hold_nothing() {
+async fn other_services_hold_nothing() {
     let two = Two::running().await;
     apply(&two.here, switch(1)).await;
     two.until_free().await;
@@ -176,7 +177,7 @@ async fn changes_of_other_services_hold_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_that_another_gateway_made_is_told_of_alike() {
+async fn switch_by_other_replica_is_tracked() {
     let two = Two::running().await;
     let held = answer(&two.there).await;
     apply(&two.there, switch(1)).await;
@@ -187,8 +188,9 @@ async fn a_change_that_another_gateway_made_is_told_of_alike() {
     two.until_free().await;
 }
 
+// A change was committed between reading the revision and reading the changed splits.
 #[tokio::test(start_paused = true)]
-async fn a_change_that_is_read_with_an_earlier_revision_is_not_taken_for_followed() {
+async fn split_newer_than_revision_is_behind() {
     let two = Two::new().await;
     two.there.refresh().await.unwrap();
     spawn(two.there.clone().run_every(Duration::from_secs(3_600), std::future::pending()));
@@ -210,8 +212,9 @@ async fn a_change_that_is_read_with_an_earlier_revision_is_not_taken_for_followe
     assert_eq!(two.held().await, []);
 }
 
+// A change was committed between reading the revision and reading all splits.
 #[tokio::test(start_paused = true)]
-async fn nor_is_one_that_is_read_with_everything() {
+async fn full_load_newer_than_revision_is_behind() {
     let two = Two::new().await;
     two.there.refresh().await.unwrap();
     spawn(two.there.clone().run_every(Duration::from_secs(3_600), std::future::pending()));
@@ -224,7 +227,7 @@ async fn nor_is_one_that_is_read_with_everything() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_another_gateway_has_changed_on_is_followed_before_it_is_told_of() {
+async fn elsewhere_follows_before_reporting() {
     let two = Two::new().await;
     spawn(two.there.clone().run(std::future::pending()));
     apply(&two.here, switch(1)).await;
@@ -237,7 +240,7 @@ async fn what_another_gateway_has_changed_on_is_followed_before_it_is_told_of() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_gateway_that_cannot_read_the_split_holds_what_it_goes_on_to_serve() {
+async fn broken_split_holds_the_served_version() {
     let two = Two::running().await;
     two.way_there.unreadable.store(true, Ordering::Relaxed);
     apply(&two.here, switch(1)).await;
@@ -251,7 +254,7 @@ async fn a_gateway_that_cannot_read_the_split_holds_what_it_goes_on_to_serve() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_gateway_that_is_cut_off_holds_a_version_until_its_last_report_expires() {
+async fn cut_off_replica_holds_until_expiry() {
     let two = Two::running().await;
     two.way_there.down.store(true, Ordering::Relaxed);
     apply(&two.here, switch(1)).await;
@@ -260,7 +263,7 @@ async fn a_gateway_that_is_cut_off_holds_a_version_until_its_last_report_expires
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_gateway_that_starts_holds_what_it_may_come_to_serve() {
+async fn starting_replica_holds_versions() {
     let two = Two::new().await;
     spawn(two.here.clone().run(std::future::pending()));
     apply(&two.here, switch(1)).await;
@@ -270,7 +273,7 @@ async fn a_gateway_that_starts_holds_what_it_may_come_to_serve() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_the_store_nobody_is_said_to_be_done() {
+async fn elsewhere_fails_without_the_store() {
     let two = Two::running().await;
     two.way_here.down.store(true, Ordering::Relaxed);
     assert!(matches!(two.here.other_replicas(&auth()).await, Err(StoreError::Unavailable(_))));

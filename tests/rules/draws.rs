@@ -43,8 +43,9 @@ fn worst(seen: &[usize], version: usize, window: usize, share: f64) -> f64 {
     seen.windows(window).map(off).fold(0.0, f64::max)
 }
 
+// One shard: at most 2 off in any 100 or 1,000 requests, 3 in any 10,000.
 #[test]
-fn one_shard_of_the_exact_draw_is_within_2_of_exact_in_any_1_000_requests() {
+fn exact_draw_stays_near_the_share() {
     for (weights, version, share) in
         [([90.0, 10.0], 1, 0.1), ([50.0, 50.0], 0, 0.5), ([99.99, 0.01], 1, 0.0001), ([75.0, 25.0], 1, 0.25)]
     {
@@ -55,8 +56,9 @@ fn one_shard_of_the_exact_draw_is_within_2_of_exact_in_any_1_000_requests() {
     }
 }
 
+// 90/10 and 50/50.
 #[test]
-fn at_90_10_and_50_50_any_1_000_requests_are_within_1_of_exact() {
+fn common_splits_are_within_1_in_1_000() {
     for (weights, share) in [([90.0, 10.0], 0.1), ([50.0, 50.0], 0.5)] {
         for seed in 0..20 {
             assert!(worst(&drawn(Draw::Seeded(seed), &split(&weights), 5_000), 1, 1_000, share) <= 1.0);
@@ -65,7 +67,7 @@ fn at_90_10_and_50_50_any_1_000_requests_are_within_1_of_exact() {
 }
 
 #[test]
-fn a_client_that_sends_every_kth_request_sees_the_share_that_all_see() {
+fn periodic_client_sees_the_share() {
     let seen = drawn(Draw::Exact, &split(&[90.0, 10.0]), 1_000_000);
     for k in 1..=200 {
         for phase in [0, k / 2] {
@@ -77,14 +79,14 @@ fn a_client_that_sends_every_kth_request_sees_the_share_that_all_see() {
 }
 
 #[test]
-fn one_seed_gives_one_sequence_and_another_seed_another() {
+fn sequence_depends_on_the_seed() {
     let two = || split(&[90.0, 10.0]);
     assert_eq!(drawn(Draw::Seeded(7), &two(), 1_000), drawn(Draw::Seeded(7), &two(), 1_000));
     assert_ne!(drawn(Draw::Seeded(7), &two(), 1_000), drawn(Draw::Seeded(8), &two(), 1_000));
 }
 
 #[test]
-fn a_seeded_sequence_goes_on_over_a_changed_split() {
+fn sequence_continues_across_splits() {
     let before = split(&[90.0, 10.0]);
     let after = split(&[50.0, 50.0]);
     let handle = RoutingHandle::with_draw(Draw::Seeded(7));
@@ -96,15 +98,16 @@ fn a_seeded_sequence_goes_on_over_a_changed_split() {
 }
 
 #[test]
-fn random_draws_are_independent_and_on_average_right() {
+fn random_draws_are_independent() {
     let seen = drawn(Draw::Random, &split(&[90.0, 10.0]), 100_000);
     // The standard deviation of this binomial is 95; five of them are 475.
     assert!(count(&seen, 1).abs_diff(10_000) < 475, "{}", count(&seen, 1));
     assert!(worst(&seen, 1, 1_000, 0.1) > 3.0, "too even to be independent");
 }
 
+// 3 ± 1.5 of any 14 requests, and a fixed sequence for seed 1.
 #[test]
-fn traefiks_weights_of_11_to_3_give_3_in_any_14_requests_and_this_sequence_for_seed_1() {
+fn traefik_example_of_11_to_3() {
     let seen = drawn(Draw::Seeded(1), &split(&[78.57, 21.43]), 1_400);
     assert!(worst(&seen, 1, 14, 3.0 / 14.0) <= 1.5);
     assert_eq!(count(&seen, 1), 300);
@@ -112,8 +115,9 @@ fn traefiks_weights_of_11_to_3_give_3_in_any_14_requests_and_this_sequence_for_s
     assert_eq!(sequence, "AAAAABAAAABAAB");
 }
 
+// Counts within 1.5 over 20 requests, and a fixed sequence for seed 1.
 #[test]
-fn nginxs_split_of_51_2_and_10_and_the_rest_gives_counts_within_1_of_20_and_this_sequence_for_seed_1() {
+fn nginx_example_of_51_2_10_and_rest() {
     let seen = drawn(Draw::Seeded(1), &split(&[51.2, 10.0, 38.8]), 20);
     for (version, share) in [(0, 0.512), (1, 0.1), (2, 0.388)] {
         assert!(
@@ -126,21 +130,23 @@ fn nginxs_split_of_51_2_and_10_and_the_rest_gives_counts_within_1_of_20_and_this
     assert_eq!(sequence, "CAACACAACACBACAACACB");
 }
 
+// 15 each of 30 requests.
 #[test]
-fn nginxs_round_robin_of_two_equal_servers_gives_15_each_of_30() {
+fn nginx_example_of_two_equal_servers() {
     let seen = drawn(Draw::Seeded(1), &split(&[50.0, 50.0]), 30);
     assert_eq!((count(&seen, 0), count(&seen, 1)), (15, 15));
 }
 
+// 1 ± 1 canary in any 10 requests.
 #[test]
-fn tower_resiliences_9_to_1_gives_one_canary_in_any_ten_or_so() {
+fn tower_resilience_example_of_9_to_1() {
     let seen = drawn(Draw::Seeded(1), &split(&[90.0, 10.0]), 1_000);
     assert!(worst(&seen, 1, 10, 0.1) <= 1.0);
     assert_eq!(count(&seen, 1), 100);
 }
 
 #[test]
-fn a_version_at_0_is_never_drawn() {
+fn zero_weight_is_never_drawn() {
     for draw in [Draw::Exact, Draw::Seeded(1), Draw::Random] {
         assert_eq!(count(&drawn(draw, &split(&[70.0, 30.0, 0.0]), 50_000), 2), 0);
     }

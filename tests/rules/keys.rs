@@ -10,7 +10,7 @@ use crate::support::*;
 const KEYS: u32 = 100_000;
 
 #[test]
-fn slots_are_those_of_the_published_vectors() {
+fn slots_match_the_published_vectors() {
     let vectors: serde_json::Value = serde_json::from_str(include_str!("../vectors/slots.json")).unwrap();
     let vectors = vectors.as_array().unwrap();
     assert_eq!(vectors.len(), 100);
@@ -44,8 +44,9 @@ fn share(of: usize) -> f64 {
     of as f64 * 100.0 / f64::from(KEYS)
 }
 
+// No user leaves a version that grows.
 #[test]
-fn of_100_000_users_the_fewest_move_and_nobody_leaves_a_version_that_grows() {
+fn fewest_of_100_000_users_move() {
     for (before, after, minimum) in [
         (&[90.0, 10.0][..], &[80.0, 20.0][..], 10.0),
         (&[90.0, 10.0], &[70.0, 30.0], 20.0),
@@ -69,8 +70,9 @@ fn of_100_000_users_the_fewest_move_and_nobody_leaves_a_version_that_grows() {
     }
 }
 
+// 1,000 sequences of up to 6 versions. No user leaves a version that does not shrink.
 #[test]
-fn in_1_000_random_sequences_of_up_to_6_versions_each_re_weight_moves_the_minimum_and_throws_nobody_out() {
+fn random_weight_changes_move_the_fewest() {
     let mut chance = Chance(11);
     let mut re_weights = 0;
     let mut most_runs = 0;
@@ -101,7 +103,7 @@ fn in_1_000_random_sequences_of_up_to_6_versions_each_re_weight_moves_the_minimu
 }
 
 #[test]
-fn the_same_users_are_not_everyones_first() {
+fn canary_users_differ_by_service() {
     let canary =
         |salt| (0..KEYS).filter(move |i| Point::from_key(salt, format!("user-{i}").as_bytes()).get() < 1_000);
     let one: Vec<_> = canary(1).collect();
@@ -111,7 +113,7 @@ fn the_same_users_are_not_everyones_first() {
 }
 
 #[test]
-fn slots_of_numbered_keys_are_even() {
+fn numbered_keys_spread_evenly() {
     let mut counts = vec![0.0_f64; 100];
     for i in 0..KEYS {
         counts[usize::from(Point::from_key(7, i.to_string().as_bytes()).get()) / 100] += 1.0;
@@ -123,7 +125,7 @@ fn slots_of_numbered_keys_are_even() {
 }
 
 #[test]
-fn a_preview_tells_which_users_move_and_how_many() {
+fn preview_counts_moved_users() {
     let before = split(&[90.0, 10.0, 0.0]);
     let preview = before.preview(&set_weights(&[70.0, 10.0, 20.0]), at(3)).unwrap();
     assert_eq!(percents(&preview.after), [70.0, 10.0, 20.0]);
@@ -137,7 +139,7 @@ fn a_preview_tells_which_users_move_and_how_many() {
 
 proptest! {
     #[test]
-    fn a_preview_is_what_the_change_then_does(steps in steps()) {
+    fn preview_matches_the_change(steps in steps()) {
         let _ = run(steps, |before, change, after| {
             let Ok(after) = after else { return };
             let preview = before.preview(change, at(9)).unwrap();

@@ -63,7 +63,7 @@ async fn send(deployments: &Deployments, count: usize) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_version_has_its_counts_times_and_gauges_and_each_count_is_handed_on_once() {
+async fn version_metrics_are_recorded_once() {
     let (recorder, deployments) = (DebuggingRecorder::new(), serving().await);
     let snapshotter = recorder.snapshotter();
     for round in 1..=3 {
@@ -87,7 +87,7 @@ async fn each_version_has_its_counts_times_and_gauges_and_each_count_is_handed_o
 }
 
 #[tokio::test(start_paused = true)]
-async fn series_are_bounded_by_what_is_registered_whatever_is_asked_for() {
+async fn series_are_bounded_by_registrations() {
     let (recorder, deployments) = (DebuggingRecorder::new(), serving().await);
     let snapshotter = recorder.snapshotter();
     let layer = WeightedVersionLayer::new(deployments.handle(), Target::path_segment());
@@ -106,7 +106,7 @@ async fn series_are_bounded_by_what_is_registered_whatever_is_asked_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_gauges_of_a_version_that_was_removed_end_at_0() {
+async fn removed_version_gauges_end_at_zero() {
     let (recorder, deployments) = (DebuggingRecorder::new(), serving().await);
     let snapshotter = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, || deployments.record_metrics());
@@ -120,7 +120,7 @@ async fn the_gauges_of_a_version_that_was_removed_end_at_0() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_version_that_came_and_went_between_two_looks_is_counted_once() {
+async fn short_lived_version_is_counted_once() {
     let (recorder, deployments) = (DebuggingRecorder::new(), serving().await);
     let snapshotter = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, || deployments.record_metrics());
@@ -145,8 +145,9 @@ async fn a_version_that_came_and_went_between_two_looks_is_counted_once() {
     assert_eq!(counted, 50);
 }
 
+// And no other.
 #[test]
-fn the_dashboard_shows_every_metric_there_is_and_no_other() {
+fn dashboard_shows_every_metric() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
     let names = |text: &str| -> std::collections::BTreeSet<String> {

@@ -59,8 +59,9 @@ fn names(replicas: &[Replica]) -> Vec<&str> {
     replicas.iter().map(|replica| replica.name.as_str()).collect()
 }
 
+// A burst of signals causes few loads.
 #[tokio::test(start_paused = true)]
-async fn a_signal_is_followed_within_20_milliseconds_and_a_burst_of_them_by_few_loads() {
+async fn signal_is_followed_within_25_ms() {
     let store = shared_store();
     let (here, _stop) = running(&store, "a").await;
     let (there, _stop_there) = running(&store, "b").await;
@@ -76,7 +77,7 @@ async fn a_signal_is_followed_within_20_milliseconds_and_a_burst_of_them_by_few_
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_lost_connection_everything_is_loaded_anew() {
+async fn lost_connection_reloads_everything() {
     let store = shared_store();
     let (here, _stop) = running(&store, "a").await;
     two_versions(&here).await;
@@ -90,7 +91,7 @@ async fn after_a_lost_connection_everything_is_loaded_anew() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_an_outage_everything_is_loaded_anew() {
+async fn outage_reloads_everything() {
     let store = shared_store();
     let (here, _stop) = running(&store, "a").await;
     two_versions(&here).await;
@@ -107,8 +108,9 @@ async fn after_an_outage_everything_is_loaded_anew() {
     assert_eq!(store.loads(), [2, 0]);
 }
 
+// Running replicas report the revision they serve.
 #[tokio::test(start_paused = true)]
-async fn replicas_tell_what_they_serve_and_those_that_stop_or_fall_silent_are_gone() {
+async fn stopped_and_silent_replicas_expire() {
     let store = shared_store();
     let (here, _stop) = running(&store, "a").await;
     let (there, stop_there) = running(&store, "b").await;
@@ -134,7 +136,7 @@ async fn replicas_tell_what_they_serve_and_those_that_stop_or_fall_silent_are_go
 }
 
 #[tokio::test(start_paused = true)]
-async fn convergence_is_waited_for_and_those_that_lag_are_named() {
+async fn convergence_names_lagging_replicas() {
     let store = shared_store();
     let (here, _stop) = running(&store, "a").await;
     let (_there, _stop_there) = running(&store, "b").await;
@@ -157,7 +159,7 @@ async fn convergence_is_waited_for_and_those_that_lag_are_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_cannot_be_written_is_followed_as_quickly_as_before() {
+async fn read_only_store_is_followed() {
     let store = shared_store();
     let (here, _stop) = running(&store, "a").await;
     two_versions(&here).await;
@@ -173,7 +175,7 @@ async fn a_store_that_cannot_be_written_is_followed_as_quickly_as_before() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_panics_is_followed_again_within_5_seconds_of_its_recovery() {
+async fn store_panic_recovers_within_5_s() {
     let store = shared_store();
     let (here, stop) = running(&store, "a").await;
     two_versions(&here).await;
@@ -192,7 +194,7 @@ async fn a_store_that_panics_is_followed_again_within_5_seconds_of_its_recovery(
 }
 
 #[tokio::test]
-async fn a_name_that_is_too_long_is_refused_at_the_start() {
+async fn overlong_replica_name_is_refused() {
     let store = shared_store();
     let start = async |name: String| {
         Deployments::builder(Arc::clone(&store), NoVersionCheck).with_replica_name(name).start().await
@@ -226,9 +228,9 @@ async fn with_cache(store: &Arc<FaultyStore>, cache: &Cache) -> Result<Deploymen
     Deployments::builder(Arc::clone(store), NoVersionCheck).with_cache(cache.clone()).start().await
 }
 
+// The store is followed once it is back.
 #[tokio::test(start_paused = true)]
-async fn without_the_store_a_gateway_starts_with_what_was_served_last_and_follows_the_store_once_it_is_back()
-{
+async fn start_from_cache_without_the_store() {
     let (store, cache) = (shared_store(), Cache::default());
     let before = with_cache(&store, &cache).await.unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -264,15 +266,16 @@ async fn without_the_store_a_gateway_starts_with_what_was_served_last_and_follow
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_the_store_and_with_nothing_kept_the_start_fails_with_the_error_of_the_store() {
+async fn start_fails_without_store_and_cache() {
     let (store, cache) = (shared_store(), Cache::default());
     store.down.store(true, Ordering::Relaxed);
     let refused = with_cache(&store, &cache).await.unwrap_err();
     assert!(matches!(refused, StoreError::Unavailable(_)), "{refused}");
 }
 
+// Routes that do not change are written once.
 #[tokio::test(start_paused = true)]
-async fn routes_that_change_all_the_time_are_kept_every_5_seconds_and_those_that_do_not_once() {
+async fn cache_is_written_every_5_s_at_most() {
     let (store, cache) = (shared_store(), Cache::default());
     let deployments = with_cache(&store, &cache).await.unwrap();
     two_versions(&deployments).await;
@@ -306,8 +309,9 @@ impl SnapshotCache for Bad {
     }
 }
 
+// One that hangs or panics. Reports continue as well.
 #[tokio::test(start_paused = true)]
-async fn a_cache_that_hangs_or_panics_keeps_nobody_from_following_and_reporting() {
+async fn bad_cache_does_not_block_following() {
     for panics in [true, false] {
         let store = shared_store();
         let builder = Deployments::builder(Arc::clone(&store), NoVersionCheck).with_replica_name("a");
@@ -327,7 +331,7 @@ async fn a_cache_that_hangs_or_panics_keeps_nobody_from_following_and_reporting(
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_kept_and_cannot_be_read_is_no_start_without_the_store() {
+async fn unreadable_cache_does_not_start() {
     let store = shared_store();
     store.down.store(true, Ordering::Relaxed);
     let builder = Deployments::builder(Arc::clone(&store), NoVersionCheck).with_cache(Bad { panics: false });
@@ -335,7 +339,7 @@ async fn what_was_kept_and_cannot_be_read_is_no_start_without_the_store() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_replica_that_starts_is_waited_for_from_its_start_on() {
+async fn starting_replica_is_waited_for() {
     let store = shared_store();
     let (here, _stop) = running(&store, "a").await;
     two_versions(&here).await;
@@ -349,7 +353,7 @@ async fn a_replica_that_starts_is_waited_for_from_its_start_on() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_replica_with_a_long_period_reports_all_the_same() {
+async fn long_period_replica_still_reports() {
     let store = shared_store();
     let here = replica(&store, "a").await;
     spawn(here.clone().run_every(Duration::from_secs(3_600), std::future::pending()));
@@ -360,7 +364,7 @@ async fn a_replica_with_a_long_period_reports_all_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_change_answered_while_everything_is_loaded_is_not_undone() {
+async fn full_load_does_not_undo_a_change() {
     let store = shared_store();
     let (here, _stop) = running(&store, "a").await;
     two_versions(&here).await;

@@ -21,8 +21,9 @@ fn moved(before: &[f64], after: &[f64]) -> (f64, f64) {
     (old.slots().moved(new.slots()) as f64 / 100.0, f64::from(thrown) / 100.0)
 }
 
+// No slot leaves a version that grows.
 #[test]
-fn re_weights_move_the_minimum_and_throw_nobody_back() {
+fn fewest_slots_move() {
     for (before, after, minimum) in [
         (&[90.0, 10.0][..], &[80.0, 20.0][..], 10.0),
         (&[90.0, 5.0, 5.0], &[70.0, 15.0, 15.0], 20.0),
@@ -33,8 +34,9 @@ fn re_weights_move_the_minimum_and_throw_nobody_back() {
     }
 }
 
+// Through 1,000 random weight changes.
 #[test]
-fn a_map_stays_a_short_list_of_runs_through_1_000_random_re_weights() {
+fn slot_map_stays_a_few_runs() {
     let mut chance = Chance(7);
     for versions in 2..=6 {
         let mut split = whole_split(versions);
@@ -51,7 +53,7 @@ fn a_map_stays_a_short_list_of_runs_through_1_000_random_re_weights() {
 }
 
 #[test]
-fn a_texts_slots_total_10_000() {
+fn slot_text_totals_10_000() {
     for text in ["v1:10000", "v1:9000,v2:1000", ""] {
         assert_eq!(text.parse::<SlotMap>().unwrap().to_string(), text);
     }
@@ -62,13 +64,13 @@ fn a_texts_slots_total_10_000() {
 
 proptest! {
     #[test]
-    fn a_map_is_read_back_as_it_was_written(steps in steps()) {
+    fn slot_map_round_trips(steps in steps()) {
         let split = run(steps, |_, _, _| ());
         prop_assert_eq!(&split.slots().to_string().parse::<SlotMap>().unwrap(), split.slots());
     }
 
     #[test]
-    fn a_route_gives_every_point_and_slot_to_the_version_that_has_it(steps in steps()) {
+    fn route_matches_slots_and_weights(steps in steps()) {
         let split = run(steps, |_, _, _| ());
         let route = Route::compile(split.clone());
         let mut drawn = std::collections::BTreeMap::<_, u16>::new();
@@ -85,7 +87,7 @@ proptest! {
 }
 
 #[test]
-fn a_removed_version_leaves_no_slot_behind() {
+fn removed_version_has_no_slot() {
     let off = split(&[90.0, 10.0]).apply(&set_active(1, false), at(3)).unwrap();
     let gone = off.apply(&Change::remove(name(1)), at(4)).unwrap();
     assert_eq!(gone.slots().to_string(), "v0:10000");

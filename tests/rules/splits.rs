@@ -21,8 +21,9 @@ fn total(split: &Split) -> u32 {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
+    // Or no version is active.
     #[test]
-    fn weights_total_100_or_none_is_active_after_any_sequence_of_changes(steps in steps()) {
+    fn weights_total_100_after_any_change(steps in steps()) {
         run(steps, |_, change, outcome| if let Ok(after) = outcome {
             let whole = if after.has_active() { u32::from(SLOTS) } else { 0 };
             assert_eq!(total(after), whole, "after {change:?}");
@@ -31,7 +32,7 @@ proptest! {
     }
 
     #[test]
-    fn slots_are_as_many_as_the_weight_and_only_those_of_shrinking_versions_move(steps in steps()) {
+    fn slots_match_weights_and_move_least(steps in steps()) {
         run(steps, |before, change, outcome| if let Ok(after) = outcome {
             let held = |split: &Split, id| (0..SLOTS).filter(|s| {
                 split.slots().version_at(*s).is_some_and(|n| split.version(n.as_str()).is_some_and(|v| v.id == id))
@@ -48,7 +49,7 @@ proptest! {
     }
 
     #[test]
-    fn a_generation_is_one_change_and_what_changes_nothing_keeps_it(steps in steps()) {
+    fn generation_counts_real_changes(steps in steps()) {
         run(steps, |before, change, outcome| if let Ok(after) = outcome {
             if after.generation() == before.generation() {
                 assert_eq!(before, after);
@@ -59,8 +60,9 @@ proptest! {
         });
     }
 
+    // Except registering and removing.
     #[test]
-    fn every_change_but_registering_and_removing_done_twice_is_done_once(steps in steps()) {
+    fn changes_are_idempotent(steps in steps()) {
         run(steps, |_, change, outcome| match (change, outcome) {
             (Change::Register(_) | Change::Remove { .. }, _) | (_, Err(_)) => {}
             (_, Ok(after)) => assert_eq!(after.apply(change, at(99)).as_ref(), Ok(after), "{change:?}"),
@@ -68,13 +70,13 @@ proptest! {
     }
 
     #[test]
-    fn what_is_stored_is_read_back_as_it_is(steps in steps()) {
+    fn stored_parts_round_trip(steps in steps()) {
         let split = run(steps, |_, _, _| ());
         prop_assert_eq!(Split::from_parts(split.clone().into_parts()), (split, false));
     }
 
     #[test]
-    fn restoring_any_earlier_generation_brings_back_its_shares_or_is_refused_by_name(steps in steps()) {
+    fn restore_returns_shares_or_is_refused(steps in steps()) {
         run(steps, |before, change, outcome| if let Change::Restore { shares, .. } = change {
             match outcome {
                 Ok(after) => for share in shares {
@@ -87,8 +89,9 @@ proptest! {
         });
     }
 
+    // An inactive version gets no weight.
     #[test]
-    fn weights_edited_by_hand_are_scaled_and_an_inactive_version_never_serves(
+    fn edited_weights_are_scaled_to_100(
         stored in prop::collection::vec((0u16..=10_000, any::<bool>()), 1..6),
     ) {
         let mut whole = vec![0.0; stored.len()];
@@ -110,8 +113,9 @@ proptest! {
     }
 }
 
+// A later version gets 0 unless it names a weight.
 #[test]
-fn the_first_active_version_takes_all_and_a_later_one_nothing_unless_asked() {
+fn first_version_takes_all() {
     let first = applied(&Split::new("auth".parse().unwrap(), 7), &Change::Register(registration(0)));
     assert_eq!(percents(&first), [100.0]);
     let second = applied(&first, &Change::Register(registration(1)));
@@ -121,7 +125,7 @@ fn the_first_active_version_takes_all_and_a_later_one_nothing_unless_asked() {
 }
 
 #[test]
-fn the_first_active_version_with_another_weight_is_refused() {
+fn first_version_must_weigh_100() {
     let empty = Split::new("auth".parse().unwrap(), 7);
     let tenth = registration(0).with_weight(weight(10.0));
     assert_eq!(refused(&empty, &Change::Register(tenth)), ChangeError::FirstVersionNeedsAll(name(0)));
@@ -130,15 +134,16 @@ fn the_first_active_version_with_another_weight_is_refused() {
 }
 
 #[test]
-fn a_name_is_registered_once() {
+fn name_is_registered_once() {
     assert_eq!(
         refused(&split(&[100.0]), &Change::Register(registration(0))),
         ChangeError::DuplicateVersion(name(0))
     );
 }
 
+// Remainders go to the largest, then to the oldest.
 #[test]
-fn the_others_share_the_rest_in_proportion_with_remainders_to_the_largest_then_the_oldest() {
+fn others_share_the_rest_by_weight() {
     assert_eq!(percents(&applied(&split(&[60.0, 30.0, 10.0]), &set_weight(2, 55.0))), [30.0, 15.0, 55.0]);
     assert_eq!(percents(&applied(&split(&[50.0, 50.0, 0.0]), &set_weight(2, 0.01))), [50.0, 49.99, 0.01]);
     assert_eq!(
@@ -147,8 +152,9 @@ fn the_others_share_the_rest_in_proportion_with_remainders_to_the_largest_then_t
     );
 }
 
+// With several, the change is ambiguous.
 #[test]
-fn where_all_the_others_are_at_0_exactly_one_takes_the_rest_and_several_are_ambiguous() {
+fn rest_goes_to_a_single_zero_version() {
     assert_eq!(percents(&applied(&split(&[100.0, 0.0]), &set_weight(0, 90.0))), [90.0, 10.0]);
     assert_eq!(
         refused(&split(&[100.0, 0.0, 0.0]), &set_weight(0, 90.0)),
@@ -159,7 +165,7 @@ fn where_all_the_others_are_at_0_exactly_one_takes_the_rest_and_several_are_ambi
 }
 
 #[test]
-fn an_inactive_version_cannot_have_a_weight() {
+fn inactive_version_has_no_weight() {
     let off = applied(&split(&[100.0, 0.0]), &set_active(1, false));
     assert_eq!(refused(&off, &set_weight(1, 10.0)), ChangeError::VersionInactive(name(1)));
     assert_eq!(refused(&off, &set_weights(&[90.0, 10.0])), ChangeError::VersionInactive(name(1)));
@@ -167,8 +173,9 @@ fn an_inactive_version_cannot_have_a_weight() {
     assert_eq!(refused(&off, &Change::Register(new)), ChangeError::VersionInactive(name(2)));
 }
 
+// Versions left out get 0.
 #[test]
-fn a_whole_split_totals_100_and_those_left_out_get_0() {
+fn whole_split_must_total_100() {
     let three = split(&[60.0, 30.0, 10.0]);
     assert_eq!(percents(&applied(&three, &set_weights(&[70.0, 30.0]))), [70.0, 30.0, 0.0]);
     assert_eq!(refused(&three, &set_weights(&[70.0, 29.99])), ChangeError::WrongTotal { hundredths: 9_999 });
@@ -178,7 +185,7 @@ fn a_whole_split_totals_100_and_those_left_out_get_0() {
 }
 
 #[test]
-fn one_switch_rolls_back_to_a_version_that_was_set_inactive() {
+fn switch_reactivates_a_version() {
     let switched = applied(&split(&[90.0, 10.0]), &Change::switch(name(1)));
     let off = applied(&switched, &set_active(0, false));
     let back = applied(&off, &Change::switch(name(0)));
@@ -186,8 +193,9 @@ fn one_switch_rolls_back_to_a_version_that_was_set_inactive() {
     assert!(back.versions().iter().all(|v| v.active));
 }
 
+// In proportion to the weights of the others.
 #[test]
-fn the_weight_of_a_version_set_inactive_goes_to_the_others_in_proportion() {
+fn deactivation_shares_the_weight() {
     assert_eq!(percents(&applied(&split(&[60.0, 30.0, 10.0]), &set_active(0, false))), [0.0, 75.0, 25.0]);
     assert_eq!(percents(&applied(&split(&[100.0, 0.0]), &set_active(0, false))), [0.0, 100.0]);
     assert_eq!(
@@ -196,8 +204,9 @@ fn the_weight_of_a_version_set_inactive_goes_to_the_others_in_proportion() {
     );
 }
 
+// It returns at 100.
 #[test]
-fn the_last_active_version_goes_only_by_force_and_returns_at_100() {
+fn last_active_version_needs_force() {
     let one = split(&[100.0]);
     assert_eq!(refused(&one, &set_active(0, false)), ChangeError::LastActiveVersion(name(0)));
     let none = applied(&one, &Change::force_deactivate(name(0)));
@@ -206,13 +215,14 @@ fn the_last_active_version_goes_only_by_force_and_returns_at_100() {
 }
 
 #[test]
-fn a_version_returns_to_service_at_0_beside_others() {
+fn reactivated_version_starts_at_zero() {
     let off = applied(&split(&[90.0, 10.0]), &set_active(1, false));
     assert_eq!(percents(&applied(&off, &set_active(1, true))), [100.0, 0.0]);
 }
 
+// A new URL keeps the weight.
 #[test]
-fn only_an_inactive_version_is_removed_and_a_new_url_keeps_the_weight() {
+fn active_version_is_not_removed() {
     let two = split(&[90.0, 10.0]);
     assert_eq!(refused(&two, &Change::remove(name(1))), ChangeError::VersionActive(name(1)));
     let gone = applied(&applied(&two, &set_active(1, false)), &Change::remove(name(1)));
@@ -222,21 +232,22 @@ fn only_an_inactive_version_is_removed_and_a_new_url_keeps_the_weight() {
 }
 
 #[test]
-fn a_name_taken_again_is_another_version() {
+fn reused_name_is_a_new_version() {
     let off = applied(&split(&[90.0, 10.0]), &set_active(1, false));
     let again = applied(&applied(&off, &Change::remove(name(1))), &Change::Register(registration(1)));
     assert_ne!(again.versions()[1].id, off.versions()[1].id);
 }
 
 #[test]
-fn only_versions_that_change_are_stamped() {
+fn only_changed_versions_are_stamped() {
     let after = applied(&split(&[60.0, 40.0, 0.0]), &set_weights(&[70.0, 30.0, 0.0]));
     let stamps: Vec<_> = after.versions().iter().map(|v| v.updated_at).collect();
     assert_eq!(stamps, [at(9), at(9), at(1)]);
 }
 
+// The first version of a service is not one of them.
 #[test]
-fn newly_serving_are_those_that_gain_traffic_or_move_but_not_the_first_version() {
+fn newly_serving_gain_traffic_or_move() {
     let serving = |before: &Split, change: &Change| -> Vec<String> {
         let after = applied(before, change);
         before.newly_serving(&after).map(|v| v.name.to_string()).collect()
@@ -251,8 +262,9 @@ fn newly_serving_are_those_that_gain_traffic_or_move_but_not_the_first_version()
     assert_eq!(serving(&split(&[90.0, 10.0]), &set_weight(1, 20.0)), [""; 0]);
 }
 
+// For a history that was edited by hand.
 #[test]
-fn a_history_edited_by_hand_cannot_restore_a_split_that_does_not_total_100() {
+fn restore_must_total_100() {
     let two = split(&[90.0, 10.0]);
     let share = |i, percent| VersionShare::new(name(i), weight(percent), true);
     let restore = |shares| Change::restore_shares(1, shares);
@@ -262,7 +274,7 @@ fn a_history_edited_by_hand_cannot_restore_a_split_that_does_not_total_100() {
 }
 
 #[test]
-fn of_two_stored_versions_of_one_name_the_older_stays() {
+fn older_duplicate_version_stays() {
     let mut parts = split(&[60.0, 40.0]).into_parts();
     parts.versions[1].name = name(0);
     let (repaired, was_repaired) = Split::from_parts(parts);

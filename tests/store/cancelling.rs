@@ -14,16 +14,16 @@ use crate::sql::open_with_two_versions;
 use crate::support::{apply, assert_totals, auth, by_alice, set_weight, two_versions, version};
 
 crate::on_every_database! {
-    a_change_that_is_given_up_leaves_no_transaction_open;
+    cancelled_change_leaves_no_transaction;
     servers:
-    a_change_may_be_given_up_at_every_moment_it_waits
-    two_thousand_changes_that_are_given_up_are_made_or_not_and_leave_nothing_behind
-    reads_and_reports_that_are_given_up_leave_the_connections_usable
-    a_change_that_is_given_up_while_it_waits_is_not_made_later
-    a_hosts_connections_are_set_as_they_were
+    change_is_cancel_safe_at_each_await
+    cancelled_changes_are_atomic
+    cancelled_reads_keep_connections_usable
+    cancelled_change_is_not_made_later
+    connection_settings_are_restored
 }
 
-async fn a_change_that_is_given_up_leaves_no_transaction_open(kind: Kind) {
+async fn cancelled_change_leaves_no_transaction(kind: Kind) {
     let store = open_with_two_versions(kind).await;
     let (service, request) = (auth(), by_alice(set_weight("v1.1", "10")));
     for micros in (0..3_000).step_by(50) {
@@ -92,7 +92,8 @@ impl Lent {
     }
 }
 
-async fn two_thousand_changes_that_are_given_up_are_made_or_not_and_leave_nothing_behind(kind: Kind) {
+// 2,000 changes. Connections stay usable.
+async fn cancelled_changes_are_atomic(kind: Kind) {
     let lent = Lent::new(kind).await;
     let store = &lent.store;
     for round in 0..20 {
@@ -107,7 +108,7 @@ async fn two_thousand_changes_that_are_given_up_are_made_or_not_and_leave_nothin
     assert_eq!(apply(store, set_weight("v1.1", "10")).await.revision, last.revision + 1);
 }
 
-async fn a_change_may_be_given_up_at_every_moment_it_waits(kind: Kind) {
+async fn change_is_cancel_safe_at_each_await(kind: Kind) {
     let lent = Lent::new(kind).await;
     let (service, mut given_up) = (auth(), 0);
     // It waits some ten times, fewer when an answer is there before it is waited for; so each moment is tried often.
@@ -143,7 +144,8 @@ async fn give_up_changes(store: &SqlStore, writer: u32) {
     }
 }
 
-async fn reads_and_reports_that_are_given_up_leave_the_connections_usable(kind: Kind) {
+// And cancelled reports.
+async fn cancelled_reads_keep_connections_usable(kind: Kind) {
     let lent = Lent::new(kind).await;
     for _ in 0..20 {
         let give_up = (0..4).map(|_| give_up_reads(&lent.store));
@@ -170,7 +172,7 @@ async fn give_up_reads(store: &SqlStore) {
     }
 }
 
-async fn a_change_that_is_given_up_while_it_waits_is_not_made_later(kind: Kind) {
+async fn cancelled_change_is_not_made_later(kind: Kind) {
     let store = open_with_two_versions(kind).await;
     let other = lock_auth(&store).await;
     let (service, request) = (auth(), by_alice(set_weight("v1.1", "10")));
@@ -184,7 +186,8 @@ async fn a_change_that_is_given_up_while_it_waits_is_not_made_later(kind: Kind) 
     assert_eq!((next.after.generation(), store.load(0).await.unwrap().revision), (3, 3));
 }
 
-async fn a_hosts_connections_are_set_as_they_were(kind: Kind) {
+// On the connections of the application.
+async fn connection_settings_are_restored(kind: Kind) {
     let lent = Lent::new(kind).await;
     let show = match kind {
         Kind::Postgres => {

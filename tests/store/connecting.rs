@@ -14,16 +14,16 @@ use crate::sql::open_with_two_versions;
 use crate::support::{apply, auth, by_alice, everything, register, set_weight};
 
 crate::on_every_server! {
-    a_wrong_password_is_named_and_not_shown
-    an_unknown_user_is_named_as_the_reason
-    a_missing_database_is_named
-    a_port_that_refuses_is_told_at_once
-    a_host_that_never_answers_is_given_up
-    options_that_are_not_understood_are_refused_without_the_password
-    a_password_among_the_options_is_not_shown
-    a_store_that_connects_lazily_works_once_the_server_is_there
-    a_server_that_never_answers_makes_each_call_unavailable_in_time
-    a_store_outlives_an_outage_of_its_server
+    wrong_password_is_not_shown
+    unknown_user_is_reported
+    missing_database_is_reported
+    refused_port_is_reported_quickly
+    silent_server_times_out
+    unknown_options_are_refused
+    password_option_is_not_shown
+    lazy_store_connects_later
+    silent_server_makes_calls_unavailable
+    store_survives_a_server_outage
 }
 
 /// Where nothing listens.
@@ -96,7 +96,8 @@ async fn refused(url: &str, within: Duration) -> String {
 
 const AT_ONCE: Duration = Duration::from_millis(500);
 
-async fn a_wrong_password_is_named_and_not_shown(kind: Kind) {
+// The error says to check the user and the password.
+async fn wrong_password_is_not_shown(kind: Kind) {
     let user = TestUser::new(kind).await;
     let database = TestDatabase::new(kind).await;
     let url = user.url_of(&database, "s3cret-but-wrong");
@@ -108,7 +109,7 @@ async fn a_wrong_password_is_named_and_not_shown(kind: Kind) {
     assert!(said.contains("check the user and the password"), "{said}");
 }
 
-async fn an_unknown_user_is_named_as_the_reason(kind: Kind) {
+async fn unknown_user_is_reported(kind: Kind) {
     let database = TestDatabase::new(kind).await;
     let mut url = Url::parse(&database.url).unwrap();
     url.set_username("canary_nobody").unwrap();
@@ -117,14 +118,14 @@ async fn an_unknown_user_is_named_as_the_reason(kind: Kind) {
     assert!(said.contains(url.path()), "{said}");
 }
 
-async fn a_missing_database_is_named(kind: Kind) {
+async fn missing_database_is_reported(kind: Kind) {
     let mut url = Url::parse(&kind.required_server()).unwrap();
     url.set_path("canary_test_missing");
     let said = refused(url.as_str(), AT_ONCE).await;
     assert!(said.contains("/canary_test_missing: create the database first"), "{said}");
 }
 
-async fn a_port_that_refuses_is_told_at_once(kind: Kind) {
+async fn refused_port_is_reported_quickly(kind: Kind) {
     let database = TestDatabase::new(kind).await;
     let address = a_dead_address().await;
     let said = refused(&with_password(&moved(&database, address)), AT_ONCE).await;
@@ -132,7 +133,7 @@ async fn a_port_that_refuses_is_told_at_once(kind: Kind) {
     assert!(said.contains(&address.to_string()), "{said}");
 }
 
-async fn a_host_that_never_answers_is_given_up(kind: Kind) {
+async fn silent_server_times_out(kind: Kind) {
     let database = TestDatabase::new(kind).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = with_password(&moved(&database, listener.local_addr().unwrap()));
@@ -140,7 +141,7 @@ async fn a_host_that_never_answers_is_given_up(kind: Kind) {
     assert!(said.contains("did not answer within 2.75s: check that it runs"), "{said}");
 }
 
-async fn options_that_are_not_understood_are_refused_without_the_password(kind: Kind) {
+async fn unknown_options_are_refused(kind: Kind) {
     let database = TestDatabase::new(kind).await;
     let (tls, port) = match kind {
         Kind::Postgres => ("sslmode=s3cret", "postgres://me:s3cret@127.0.0.1:s3cret/db"),
@@ -155,7 +156,7 @@ async fn options_that_are_not_understood_are_refused_without_the_password(kind: 
     }
 }
 
-async fn a_password_among_the_options_is_not_shown(kind: Kind) {
+async fn password_option_is_not_shown(kind: Kind) {
     let address = a_dead_address().await;
     let scheme = if kind == Kind::Postgres { "postgres" } else { "mysql" };
     for password in ["s3cret", "x@s3cret", "x#@s3cret", "x?@s3cret"] {
@@ -165,7 +166,7 @@ async fn a_password_among_the_options_is_not_shown(kind: Kind) {
     }
 }
 
-async fn a_store_that_connects_lazily_works_once_the_server_is_there(kind: Kind) {
+async fn lazy_store_connects_later(kind: Kind) {
     let database = TestDatabase::new(kind).await;
     let address = a_dead_address().await;
     let store = SqlStore::connect_lazy(&moved(&database, address)).unwrap();
@@ -176,7 +177,7 @@ async fn a_store_that_connects_lazily_works_once_the_server_is_there(kind: Kind)
     forwarder.stop().await;
 }
 
-async fn a_server_that_never_answers_makes_each_call_unavailable_in_time(kind: Kind) {
+async fn silent_server_makes_calls_unavailable(kind: Kind) {
     let database = TestDatabase::new(kind).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -206,7 +207,7 @@ async fn unavailable_in_time(store: &SqlStore) {
     }
 }
 
-async fn a_store_outlives_an_outage_of_its_server(kind: Kind) {
+async fn store_survives_a_server_outage(kind: Kind) {
     let opened = open_with_two_versions(kind).await;
     let forwarder = Forwarder::start("127.0.0.1:0".parse().unwrap(), &opened.database).await;
     let address = forwarder.address;

@@ -8,17 +8,17 @@ use crate::sql::{open, open_with_two_versions};
 use crate::support::{apply, auth, by_alice, register, set_weight, weight};
 
 crate::on_every_database! {
-    a_row_that_cannot_be_read_takes_only_its_service_out
-    slots_that_cannot_be_read_are_made_anew_from_the_weights
-    a_broken_split_is_not_changed
-    weights_below_zero_are_refused_by_the_database
-    weights_edited_by_hand_are_scaled_and_the_next_change_stores_them
-    an_edit_by_hand_is_seen_once_the_revision_is_counted_on
-    only_rows_that_differ_are_written
-    a_row_in_the_way_of_every_change_is_named
+    unreadable_row_affects_one_service
+    unreadable_slots_are_rebuilt
+    broken_split_is_not_changed
+    database_refuses_invalid_weights
+    edited_weights_are_scaled_and_stored
+    edit_with_new_revision_is_loaded
+    only_changed_rows_are_written
+    conflicting_history_row_is_reported
 }
 
-async fn a_row_that_cannot_be_read_takes_only_its_service_out(kind: Kind) {
+async fn unreadable_row_affects_one_service(kind: Kind) {
     let edits = [
         ("UPDATE gateway_service_version SET weight = -5", "column weight: -5 is not a weight"),
         ("UPDATE gateway_service_version SET url = 'javascript:'", "column url: \"javascript:\""),
@@ -47,7 +47,8 @@ async fn a_row_that_cannot_be_read_takes_only_its_service_out(kind: Kind) {
     }
 }
 
-async fn slots_that_cannot_be_read_are_made_anew_from_the_weights(kind: Kind) {
+// From the weights.
+async fn unreadable_slots_are_rebuilt(kind: Kind) {
     let store = open(kind).await;
     apply(&*store, register("v1.0")).await;
     store.database.by_hand("UPDATE gateway_service_config SET slots = 'v1.0:5'").await;
@@ -55,7 +56,7 @@ async fn slots_that_cannot_be_read_are_made_anew_from_the_weights(kind: Kind) {
     assert_eq!(snapshot.splits[0].slots().to_string(), "v1.0:10000");
 }
 
-async fn a_broken_split_is_not_changed(kind: Kind) {
+async fn broken_split_is_not_changed(kind: Kind) {
     let store = open(kind).await;
     apply(&*store, register("v1.0")).await;
     store.database.by_hand("UPDATE gateway_service_version SET url = 'javascript:'").await;
@@ -64,7 +65,7 @@ async fn a_broken_split_is_not_changed(kind: Kind) {
     assert_eq!(store.load(0).await.unwrap().revision, 1);
 }
 
-async fn weights_below_zero_are_refused_by_the_database(kind: Kind) {
+async fn database_refuses_invalid_weights(kind: Kind) {
     let store = open_with_two_versions(kind).await;
     let db = store.database.connect().await;
     for weight in [-5, 10_001] {
@@ -73,7 +74,8 @@ async fn weights_below_zero_are_refused_by_the_database(kind: Kind) {
     }
 }
 
-async fn weights_edited_by_hand_are_scaled_and_the_next_change_stores_them(kind: Kind) {
+// The next change stores them.
+async fn edited_weights_are_scaled_and_stored(kind: Kind) {
     let store = open_with_two_versions(kind).await;
     let edit = "UPDATE gateway_service_version SET weight = 3000 WHERE version = 'v1.0';
         UPDATE gateway_service_version SET weight = 1000 WHERE version = 'v1.1'";
@@ -86,7 +88,7 @@ async fn weights_edited_by_hand_are_scaled_and_the_next_change_stores_them(kind:
     assert_eq!(store.database.text(stored).await, "7500 2500 0");
 }
 
-async fn an_edit_by_hand_is_seen_once_the_revision_is_counted_on(kind: Kind) {
+async fn edit_with_new_revision_is_loaded(kind: Kind) {
     let store = open_with_two_versions(kind).await;
     let edit = "UPDATE gateway_service_version SET url = 'http://10.0.0.9' WHERE version = 'v1.0';
         UPDATE gateway_revision SET revision = revision + 1;
@@ -96,7 +98,7 @@ async fn an_edit_by_hand_is_seen_once_the_revision_is_counted_on(kind: Kind) {
     assert_eq!((seen.revision, seen.splits[0].versions()[0].backend().as_str()), (3, "http://10.0.0.9"));
 }
 
-async fn only_rows_that_differ_are_written(kind: Kind) {
+async fn only_changed_rows_are_written(kind: Kind) {
     let store = open_with_two_versions(kind).await;
     apply(&*store, register("v1.2")).await;
     let trigger = "CREATE TRIGGER t AFTER UPDATE ON gateway_service_version";
@@ -117,7 +119,7 @@ async fn only_rows_that_differ_are_written(kind: Kind) {
     assert_eq!(written, "v1.0 v1.1");
 }
 
-async fn a_row_in_the_way_of_every_change_is_named(kind: Kind) {
+async fn conflicting_history_row_is_reported(kind: Kind) {
     let store = open_with_two_versions(kind).await;
     let insert = "INSERT INTO gateway_split_change
         (service_id, generation, actor, kind, split_before, split_after, changed_at)

@@ -13,12 +13,12 @@ use crate::sql::{Opened, open_with_two_versions};
 use crate::support::{apply, auth, by_alice, everything, register, set_weight, version};
 
 crate::on_every_server! {
-    while_another_session_locks_a_service_its_changes_are_unavailable_and_others_go_on
-    while_many_wait_for_a_lock_splits_are_read
-    while_many_wait_for_a_lock_splits_are_read_by_a_pool_of_the_host
-    connections_that_were_ended_between_calls_are_not_noticed
-    connections_that_are_ended_during_calls_fail_no_read_and_lose_no_change
-    a_change_that_was_undone_for_a_deadlock_is_made_again
+    locked_service_is_unavailable
+    reads_work_while_writers_wait
+    application_pool_reads_while_writers_wait
+    ended_idle_connections_are_replaced
+    ended_connections_lose_no_change
+    deadlock_is_retried
 }
 
 /// A session that keeps the row of `auth` locked.
@@ -36,7 +36,8 @@ async fn unavailable_in_time(store: &SqlStore) {
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
 }
 
-async fn while_another_session_locks_a_service_its_changes_are_unavailable_and_others_go_on(kind: Kind) {
+// Changes of other services continue.
+async fn locked_service_is_unavailable(kind: Kind) {
     let store = open_with_two_versions(kind).await;
     let other = lock_auth(&store).await;
     let waited = AtomicBool::new(false);
@@ -64,12 +65,12 @@ async fn while_another_session_locks_a_service_its_changes_are_unavailable_and_o
     assert_eq!(apply(&*store, set_weight("v1.1", "10")).await.after.generation(), 3);
 }
 
-async fn while_many_wait_for_a_lock_splits_are_read(kind: Kind) {
+async fn reads_work_while_writers_wait(kind: Kind) {
     let store = open_with_two_versions(kind).await;
     while_many_wait_splits_are_read(&store, &store).await;
 }
 
-async fn while_many_wait_for_a_lock_splits_are_read_by_a_pool_of_the_host(kind: Kind) {
+async fn application_pool_reads_while_writers_wait(kind: Kind) {
     let store = open_with_two_versions(kind).await;
     let pool = store.database.connect_many(4).await;
     let lent = SqlStore::with_connection(pool, Migrations::Auto).await.unwrap();
@@ -102,7 +103,7 @@ async fn while_many_wait_splits_are_read(opened: &Opened, store: &SqlStore) {
     assert_eq!(apply(store, set_weight("v1.1", "10")).await.after.generation(), 3);
 }
 
-async fn connections_that_were_ended_between_calls_are_not_noticed(kind: Kind) {
+async fn ended_idle_connections_are_replaced(kind: Kind) {
     let store = open_with_two_versions(kind).await;
     let killer = store.database.connect().await;
     for generation in 3..=22 {
@@ -116,7 +117,8 @@ async fn connections_that_were_ended_between_calls_are_not_noticed(kind: Kind) {
     }
 }
 
-async fn connections_that_are_ended_during_calls_fail_no_read_and_lose_no_change(kind: Kind) {
+// And fail no read.
+async fn ended_connections_lose_no_change(kind: Kind) {
     let store = open_with_two_versions(kind).await;
     let done = AtomicBool::new(false);
     let kill = async {
@@ -158,7 +160,7 @@ fn to_another_url(step: u32) -> ChangeRequest {
     by_alice(Change::set_url(version("v1.0"), backend))
 }
 
-async fn a_change_that_was_undone_for_a_deadlock_is_made_again(kind: Kind) {
+async fn deadlock_is_retried(kind: Kind) {
     let store = open_with_two_versions(kind).await;
     store.database.by_hand("CREATE TABLE host (x INTEGER)").await;
     let other = store.database.connect().await.begin().await.unwrap();

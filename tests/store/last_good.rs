@@ -23,7 +23,7 @@ async fn last_good() -> LastGood {
 }
 
 #[tokio::test]
-async fn what_was_kept_is_read_back_as_it_was() {
+async fn last_good_round_trips() {
     let kept = last_good().await;
     assert_eq!(LastGood::from_json(&kept.to_json()).unwrap(), kept);
     let empty = LastGood::new(Snapshot::default(), UNIX_EPOCH);
@@ -31,7 +31,7 @@ async fn what_was_kept_is_read_back_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_text_that_was_cut_off_is_refused_wherever() {
+async fn truncated_text_is_refused() {
     let json = last_good().await.to_json();
     for end in 0..json.len() {
         assert!(LastGood::from_json(&json[..end]).is_err(), "{}", &json[..end]);
@@ -39,7 +39,7 @@ async fn a_text_that_was_cut_off_is_refused_wherever() {
 }
 
 #[tokio::test]
-async fn a_text_that_was_damaged_is_refused_or_holds_whole_splits() {
+async fn damaged_text_yields_no_bad_split() {
     let json = last_good().await.to_json();
     for i in 0..json.len() {
         for sign in ["9", "\"", "-", "x", ""] {
@@ -53,7 +53,7 @@ async fn a_text_that_was_damaged_is_refused_or_holds_whole_splits() {
 }
 
 #[tokio::test]
-async fn a_text_of_another_release_is_refused_with_its_format() {
+async fn other_format_is_refused() {
     let json = last_good().await.to_json().replacen("\"format\":1", "\"format\":2", 1);
     let refused = LastGood::from_json(&json).unwrap_err();
     assert!(matches!(refused, LastGoodError::OtherFormat { found: 2 }));
@@ -61,7 +61,7 @@ async fn a_text_of_another_release_is_refused_with_its_format() {
 }
 
 #[tokio::test]
-async fn a_value_that_cannot_be_is_refused_and_its_service_named() {
+async fn invalid_value_names_its_service() {
     let json = last_good().await.to_json();
     for (good, bad) in [("https://[::1]:8443/base", "javascript:"), ("\"name\":\"a\"", "\"name\":\"A B\"")] {
         let refused = LastGood::from_json(&json.replacen(good, bad, 1)).unwrap_err();

@@ -10,14 +10,14 @@ use crate::sql::open_with_two_versions;
 use crate::support::{apply, set_weight};
 
 crate::on_postgres! {
-    a_change_of_another_store_is_told_at_once
-    many_changes_are_told_once
-    a_lost_connection_is_told_and_made_anew
-    a_wait_that_is_given_up_misses_nothing
+    change_by_other_store_is_signalled
+    many_changes_signal_once
+    lost_connection_is_reestablished
+    cancelled_wait_misses_no_signal
 }
 
-crate::on_sqlite! { a_database_that_does_not_tell_leaves_it_to_the_poll }
-crate::on_mysql! { a_database_that_does_not_tell_leaves_it_to_the_poll }
+crate::on_sqlite! { database_without_signals_is_polled }
+crate::on_mysql! { database_without_signals_is_polled }
 
 /// The next signal; none within `wait`.
 async fn told(store: &SqlStore, wait: Duration) -> Option<Signal> {
@@ -33,7 +33,8 @@ async fn listening(store: &SqlStore) {
     assert_eq!(told(store, SOON).await, None);
 }
 
-async fn a_change_of_another_store_is_told_at_once(kind: Kind) {
+// Within 100 ms.
+async fn change_by_other_store_is_signalled(kind: Kind) {
     let store = open_with_two_versions(kind).await;
     let other = store.another().await;
     listening(&store).await;
@@ -54,7 +55,7 @@ async fn a_change_of_another_store_is_told_at_once(kind: Kind) {
     }
 }
 
-async fn many_changes_are_told_once(kind: Kind) {
+async fn many_changes_signal_once(kind: Kind) {
     let store = open_with_two_versions(kind).await;
     let other = store.another().await;
     listening(&store).await;
@@ -67,7 +68,8 @@ async fn many_changes_are_told_once(kind: Kind) {
     assert_eq!(told(&store, SOON).await, None);
 }
 
-async fn a_lost_connection_is_told_and_made_anew(kind: Kind) {
+// And signalled.
+async fn lost_connection_is_reestablished(kind: Kind) {
     let store = open_with_two_versions(kind).await;
     let other = store.another().await;
     listening(&store).await;
@@ -82,7 +84,7 @@ async fn a_lost_connection_is_told_and_made_anew(kind: Kind) {
     assert_eq!(signals, [Some(Signal::Lost), None, Some(Signal::Changed)].repeat(3));
 }
 
-async fn a_wait_that_is_given_up_misses_nothing(kind: Kind) {
+async fn cancelled_wait_misses_no_signal(kind: Kind) {
     let store = open_with_two_versions(kind).await;
     let other = store.another().await;
     listening(&store).await;
@@ -98,7 +100,7 @@ async fn a_wait_that_is_given_up_misses_nothing(kind: Kind) {
     }
 }
 
-async fn a_database_that_does_not_tell_leaves_it_to_the_poll(kind: Kind) {
+async fn database_without_signals_is_polled(kind: Kind) {
     let store = open_with_two_versions(kind).await;
     let other = store.another().await;
     let change = apply(&other, set_weight("v1.1", "10"));

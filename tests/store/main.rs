@@ -52,7 +52,7 @@ contract!(on_mysql needs "needs the feature mysql and CANARY_TEST_MYSQL_URL", as
 });
 
 #[tokio::test]
-async fn the_store_in_memory_keeps_as_much_of_the_history_as_it_is_told_to() {
+async fn memory_history_limit_is_applied() {
     let store = tower_canary::store::MemoryStore::new().with_history_limit(3);
     support::only_the_newest_changes_are_kept(&store).await;
 }

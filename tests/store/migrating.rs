@@ -12,24 +12,24 @@ use crate::databases::{Kind, TestDatabase, TestUser};
 use crate::support::two_versions;
 
 crate::on_every_database! {
-    a_hosts_own_tables_stay_as_they_are
-    many_that_start_at_once_run_each_migration_once
-    missing_migrations_are_named_and_not_run
-    a_host_runs_the_migrations_among_its_own
-    a_table_that_was_not_made_here_is_not_built_upon
+    application_tables_are_untouched
+    concurrent_connects_migrate_once
+    verify_only_names_missing_migrations
+    application_runs_the_migrations
+    foreign_table_stops_the_migration
     foreign_table_is_named_by_the_error
     foreign_migration_table_is_named_by_the_error
-    migrations_of_a_later_release_are_no_concern
-    one_that_waited_for_a_later_release_to_migrate_starts
-    a_start_that_is_given_up_leaves_no_lock_behind;
+    later_migrations_are_ignored
+    start_waits_for_later_release
+    cancelled_start_leaves_no_lock;
     servers:
-    a_user_who_may_not_create_tables_is_told_and_starts_once_they_are_there
+    unprivileged_user_starts_after_migration
 }
 
 /// How many there are.
 const ALL: u64 = 9;
 
-async fn a_hosts_own_tables_stay_as_they_are(kind: Kind) {
+async fn application_tables_are_untouched(kind: Kind) {
     let database = TestDatabase::new(kind).await;
     let host = "CREATE TABLE seaql_migrations (version VARCHAR(63) PRIMARY KEY, applied_at BIGINT);
         INSERT INTO seaql_migrations VALUES ('m1_host', 1), ('m2_host', 2)";
@@ -44,7 +44,7 @@ async fn a_hosts_own_tables_stay_as_they_are(kind: Kind) {
     assert_eq!(database.count("gateway_migrations").await, ALL);
 }
 
-async fn many_that_start_at_once_run_each_migration_once(kind: Kind) {
+async fn concurrent_connects_migrate_once(kind: Kind) {
     for _ in 0..5 {
         let database = TestDatabase::new(kind).await;
         let starts = (0..8).map(|_| {
@@ -60,7 +60,7 @@ async fn many_that_start_at_once_run_each_migration_once(kind: Kind) {
     }
 }
 
-async fn missing_migrations_are_named_and_not_run(kind: Kind) {
+async fn verify_only_names_missing_migrations(kind: Kind) {
     let database = TestDatabase::new(kind).await;
     let db = database.connect().await;
     let error = SqlStore::with_connection(db.clone(), Migrations::VerifyOnly).await.unwrap_err();
@@ -74,7 +74,7 @@ async fn missing_migrations_are_named_and_not_run(kind: Kind) {
     assert!(error.to_string().contains("gateway_0007_create_replica"), "{error}");
 }
 
-async fn a_host_runs_the_migrations_among_its_own(kind: Kind) {
+async fn application_runs_the_migrations(kind: Kind) {
     struct Host;
     impl MigratorTrait for Host {
         fn migrations() -> Vec<Box<dyn sea_orm_migration::MigrationTrait>> {
@@ -88,7 +88,7 @@ async fn a_host_runs_the_migrations_among_its_own(kind: Kind) {
     two_versions(&store).await;
 }
 
-async fn a_table_that_was_not_made_here_is_not_built_upon(kind: Kind) {
+async fn foreign_table_stops_the_migration(kind: Kind) {
     let database = TestDatabase::new(kind).await;
     database
         .by_hand("CREATE TABLE gateway_revision (x CHAR(1)); INSERT INTO gateway_revision VALUES ('y')")
@@ -150,7 +150,7 @@ async fn postgres_tables_may_live_in_their_own_schema() {
     assert_eq!(database.count("canary.gateway_replica").await, 2);
 }
 
-async fn migrations_of_a_later_release_are_no_concern(kind: Kind) {
+async fn later_migrations_are_ignored(kind: Kind) {
     let database = TestDatabase::new(kind).await;
     SqlStore::connect(&database.url).await.unwrap();
     database.by_hand(LATER).await;
@@ -166,7 +166,8 @@ async fn migrations_of_a_later_release_are_no_concern(kind: Kind) {
 /// A later release runs a migration that this one does not know.
 const LATER: &str = "INSERT INTO gateway_migrations VALUES ('gateway_9999_later', 1)";
 
-async fn one_that_waited_for_a_later_release_to_migrate_starts(kind: Kind) {
+// While it migrates.
+async fn start_waits_for_later_release(kind: Kind) {
     let database = TestDatabase::new(kind).await;
     SqlStore::connect(&database.url).await.unwrap();
     database
@@ -192,7 +193,7 @@ async fn one_that_waited_for_a_later_release_to_migrate_starts(kind: Kind) {
     starting.await.unwrap().unwrap();
 }
 
-async fn a_start_that_is_given_up_leaves_no_lock_behind(kind: Kind) {
+async fn cancelled_start_leaves_no_lock(kind: Kind) {
     let database = TestDatabase::new(kind).await;
     for round in 1..=60 {
         let micros = rand::random_range(0..40_000);
@@ -214,7 +215,8 @@ const DROP_ALL: &str =
     "DROP TABLE gateway_refused_change; DROP TABLE gateway_replica; DROP TABLE gateway_revision; DROP TABLE gateway_split_change;
     DROP TABLE gateway_service_version; DROP TABLE gateway_service_config; DROP TABLE gateway_migrations";
 
-async fn a_user_who_may_not_create_tables_is_told_and_starts_once_they_are_there(kind: Kind) {
+// Until then the error says to run the migrations as a privileged user.
+async fn unprivileged_user_starts_after_migration(kind: Kind) {
     let user = TestUser::new(kind).await;
     let database = TestDatabase::new(kind).await;
     let url = user.url_of(&database, TestUser::PASSWORD);
@@ -244,7 +246,7 @@ async fn grant(database: &TestDatabase, user: &TestUser) {
 
 #[tokio::test]
 #[ignore = "needs the feature mysql and CANARY_TEST_MYSQL_URL"]
-async fn mysql_starts_after_one_that_ended_between_a_table_and_its_note() {
+async fn mysql_resumes_an_unrecorded_migration() {
     let database = TestDatabase::new(Kind::MySql).await;
     let store = SqlStore::connect(&database.url).await.unwrap();
     let before = two_versions(&store).await;
@@ -259,7 +261,7 @@ async fn mysql_starts_after_one_that_ended_between_a_table_and_its_note() {
 
 #[tokio::test]
 #[ignore = "needs the feature mysql and CANARY_TEST_MYSQL_URL"]
-async fn mysql_does_not_take_a_table_with_other_columns_for_its_own() {
+async fn mysql_refuses_table_with_other_columns() {
     let database = TestDatabase::new(Kind::MySql).await;
     SqlStore::connect(&database.url).await.unwrap();
     let other =

@@ -16,14 +16,14 @@ use crate::sql::{open, open_with_two_versions};
 use crate::support::{auth, version};
 
 crate::on_every_database! {
-    the_time_since_a_report_is_by_the_clock_of_the_database
-    a_replica_that_is_silent_is_left_out_and_forgotten_by_the_next_report
-    reports_at_the_same_time_are_all_kept
-    a_gateway_that_does_not_know_of_draining_reports_all_the_same
-    a_version_is_held_by_another_gateway_until_its_last_request_there_has_ended
+    report_age_uses_the_database_clock
+    silent_replica_is_omitted_and_deleted
+    concurrent_reports_are_all_stored
+    older_gateway_reports_without_draining
+    other_gateway_holds_until_drained
 }
 
-async fn a_gateway_that_does_not_know_of_draining_reports_all_the_same(kind: Kind) {
+async fn older_gateway_reports_without_draining(kind: Kind) {
     let store = open(kind).await;
     store.report(&Report::new("1", "a", 1)).await.unwrap();
     let earlier = "INSERT INTO gateway_replica (id, name, revision, seen_at)
@@ -55,7 +55,7 @@ async fn until_held(here: &Deployments, expected: Option<DrainBlocker>) {
     tokio::time::timeout(Duration::from_secs(5), seen).await.unwrap();
 }
 
-async fn a_version_is_held_by_another_gateway_until_its_last_request_there_has_ended(kind: Kind) {
+async fn other_gateway_holds_until_drained(kind: Kind) {
     let store = open_with_two_versions(kind).await;
     let (here, there) =
         (gateway(store.another().await, "a").await, gateway(store.another().await, "b").await);
@@ -78,7 +78,7 @@ async fn a_version_is_held_by_another_gateway_until_its_last_request_there_has_e
     }
 }
 
-async fn the_time_since_a_report_is_by_the_clock_of_the_database(kind: Kind) {
+async fn report_age_uses_the_database_clock(kind: Kind) {
     let store = open(kind).await;
     store.report(&Report::new("1", "a", 1)).await.unwrap();
     let first = seen(&store).await;
@@ -98,7 +98,8 @@ async fn seen(store: &SqlStore) -> f64 {
     store.replicas().await.unwrap()[0].seen.as_secs_f64()
 }
 
-async fn a_replica_that_is_silent_is_left_out_and_forgotten_by_the_next_report(kind: Kind) {
+// Deleted by the next report of another replica.
+async fn silent_replica_is_omitted_and_deleted(kind: Kind) {
     let store = open(kind).await;
     for id in ["1", "2"] {
         store.report(&Report::new(id, "a", 1)).await.unwrap();
@@ -111,7 +112,7 @@ async fn a_replica_that_is_silent_is_left_out_and_forgotten_by_the_next_report(k
     assert_eq!(store.database.count("gateway_replica").await, 1);
 }
 
-async fn reports_at_the_same_time_are_all_kept(kind: Kind) {
+async fn concurrent_reports_are_all_stored(kind: Kind) {
     let store = open(kind).await;
     let stores = [store.another().await, store.another().await, store.another().await];
     for revision in 1..=5 {

@@ -107,23 +107,23 @@ macro_rules! on_database {
 }
 
 crate::on_every_database! {
-    what_is_stored_outlives_the_store
-    two_stores_on_one_database_lose_no_change
-    every_change_of_two_stores_is_counted
-    a_split_of_many_versions_with_long_urls_is_loaded_whole
-    texts_of_any_letters_come_back_as_they_were
-    a_history_that_is_limited_keeps_the_newest_changes
-    a_history_that_is_limited_later_forgets_the_rest_with_the_next_change
+    data_outlives_the_store
+    two_stores_lose_no_change
+    two_stores_count_every_change
+    large_split_is_loaded_whole
+    any_text_round_trips
+    history_limit_keeps_newest_changes
+    lowered_history_limit_trims_on_change
 }
 
-async fn a_history_that_is_limited_keeps_the_newest_changes(kind: Kind) {
+async fn history_limit_keeps_newest_changes(kind: Kind) {
     let database = TestDatabase::new(kind).await;
     let store = SqlStore::connect(&database.url).await.unwrap().with_history_limit(3);
     only_the_newest_changes_are_kept(&store).await;
     assert_eq!(database.count("gateway_split_change").await, 4);
 }
 
-async fn a_history_that_is_limited_later_forgets_the_rest_with_the_next_change(kind: Kind) {
+async fn lowered_history_limit_trims_on_change(kind: Kind) {
     let store = open_with_two_versions(kind).await;
     let limited = store.another().await.with_history_limit(1);
     assert_eq!(store.database.count("gateway_split_change").await, 2);
@@ -132,14 +132,14 @@ async fn a_history_that_is_limited_later_forgets_the_rest_with_the_next_change(k
     assert_eq!(store.database.count("gateway_split_change").await, 1);
 }
 
-async fn what_is_stored_outlives_the_store(kind: Kind) {
+async fn data_outlives_the_store(kind: Kind) {
     let store = open_with_two_versions(kind).await;
     apply(&*store, set_weight("v1.1", "12.34")).await;
     let before = everything(&*store).await;
     assert_eq!(everything(&store.another().await).await, before);
 }
 
-async fn two_stores_on_one_database_lose_no_change(kind: Kind) {
+async fn two_stores_lose_no_change(kind: Kind) {
     let store = open_with_two_versions(kind).await;
     let other = store.another().await;
     let writers = [&*store, &other, &*store, &other].map(|store| async move {
@@ -166,7 +166,7 @@ async fn two_stores_on_one_database_lose_no_change(kind: Kind) {
     assert!(last.revision > 2);
 }
 
-async fn every_change_of_two_stores_is_counted(kind: Kind) {
+async fn two_stores_count_every_change(kind: Kind) {
     let store = open_with_two_versions(kind).await;
     let other = store.another().await;
     // No two changes that follow each other may be equal, or one of them would change nothing.
@@ -181,7 +181,8 @@ async fn every_change_of_two_stores_is_counted(kind: Kind) {
     assert_eq!((last.revision, last.splits[0].generation()), (1_002, 1_002));
 }
 
-async fn a_split_of_many_versions_with_long_urls_is_loaded_whole(kind: Kind) {
+// 600 versions with URLs of 2,000 characters.
+async fn large_split_is_loaded_whole(kind: Kind) {
     let store = open(kind).await;
     let url = format!("http://10.0.0.1:8080/{}", "p".repeat(2_000 - "http://10.0.0.1:8080/".len()));
     apply(&*store, Change::register(version("v0"), url.parse().unwrap())).await;
@@ -199,7 +200,7 @@ async fn a_split_of_many_versions_with_long_urls_is_loaded_whole(kind: Kind) {
     assert_eq!((loaded.broken, loaded.splits), (vec![], vec![split]));
 }
 
-async fn texts_of_any_letters_come_back_as_they_were(kind: Kind) {
+async fn any_text_round_trips(kind: Kind) {
     let store = open_with_two_versions(kind).await;
     let texts =
         ["\u{1f426} 'a' \"b\" `c` \\ \\' -- ; %_ $1 ? :x \r\n\t\u{7f}", "e\u{301} \u{202e} \u{10ffff}", " "];

@@ -28,7 +28,7 @@ async fn refused(url: &str) -> ConnectError {
 }
 
 #[tokio::test]
-async fn a_bad_url_says_what_to_write() {
+async fn bad_url_error_shows_an_example() {
     for bad in ["canary.db", "", "sqlite:", "sqlite://", "/var/lib/canary.db", "C:\\canary.db"] {
         let said = refused(bad).await.to_string();
         assert!(
@@ -43,7 +43,7 @@ async fn a_bad_url_says_what_to_write() {
 }
 
 #[tokio::test]
-async fn a_password_is_never_shown() {
+async fn password_is_never_shown() {
     for url in ["oracle://me:s3cret@db/canary", "//me:s3cret@db", "sqlite://me:s3cret@db/canary.db"] {
         let error = refused(url).await;
         assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
@@ -51,7 +51,7 @@ async fn a_password_is_never_shown() {
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_created_says_so() {
+async fn uncreatable_file_is_reported() {
     for file in
         ["/proc/canary.db?mode=rwc", "/no/such/directory/canary.db?mode=rwc", "/tmp/no-such-canary.db"]
     {
@@ -61,7 +61,7 @@ async fn a_file_that_cannot_be_created_says_so() {
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_written_says_so() {
+async fn unwritable_file_is_reported() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("canary.db");
     let db = Database::connect(url(&file)).await.unwrap();
@@ -72,7 +72,7 @@ async fn a_file_that_cannot_be_written_says_so() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_no_database_says_so() {
+async fn non_database_file_is_reported() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("canary.db");
     std::fs::write(&file, "not a database at all, but long enough to be looked at".repeat(100)).unwrap();
@@ -81,8 +81,9 @@ async fn a_file_that_is_no_database_says_so() {
     assert!(error.source().is_some());
 }
 
+// It is refused, unavailable, or loaded with whole splits.
 #[tokio::test]
-async fn a_file_that_was_cut_off_is_refused_or_unavailable() {
+async fn truncated_file_yields_no_bad_split() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("canary.db");
     let store = SqlStore::connect(&url(&file)).await.unwrap();
@@ -108,8 +109,9 @@ async fn a_file_that_was_cut_off_is_refused_or_unavailable() {
     }
 }
 
+// Reads still work.
 #[tokio::test]
-async fn a_locked_file_is_unavailable_within_three_seconds_and_still_read() {
+async fn locked_file_is_unavailable_in_3_s() {
     let store = open_with_two_versions(Kind::Sqlite).await;
     let other = store.database.connect().await;
     other.execute_unprepared("BEGIN IMMEDIATE").await.unwrap();
@@ -133,7 +135,7 @@ async fn a_locked_file_is_unavailable_within_three_seconds_and_still_read() {
 
 /// What is read many at once is what is read one by one.
 #[tokio::test]
-async fn thousands_of_services_are_all_loaded_whatever_their_ids_and_a_broken_one_takes_no_other_along() {
+async fn thousands_of_services_are_loaded() {
     let store = open(Kind::Sqlite).await;
     let many = "WITH RECURSIVE n(i) AS (SELECT -1500 UNION ALL SELECT i + 1 FROM n WHERE i < 1499)
         INSERT INTO gateway_service_config (id, service_name, generation, salt, slots, revision, created_at, updated_at)
