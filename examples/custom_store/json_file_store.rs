@@ -138,6 +138,7 @@ fn unavailable(cause: impl std::error::Error + Send + Sync + 'static) -> StoreEr
 }
 
 /// Nothing behind these locks is changed in more than one step, so a panic of another thread leaves it valid.
+#[allow(clippy::disallowed_methods, reason = "the rule is for the library")]
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 ///
 /// Every value behind a lock of this crate is valid between two statements: a panic leaves nothing half-written, so the
 /// poison flag carries no information.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that locks")]
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -30,11 +30,12 @@ impl Default for SampleTimes {
 impl SampleTimes {
     /// Records a sample at `now` and returns `true`, unless the last one was taken less than half a period ago.
     pub(crate) fn record(&mut self, now: Instant) -> bool {
-        let is_due = self.0.back().is_none_or(|last| now.duration_since(*last) >= SAMPLE_EVERY / 2);
+        let is_due =
+            self.0.back().is_none_or(|last| now.saturating_duration_since(*last) >= SAMPLE_EVERY / 2);
         if is_due {
             self.0.push_back(now);
             // One sample before the retention stays: the longest window begins there.
-            while self.0.get(1).is_some_and(|second| now.duration_since(*second) > RETENTION) {
+            while self.0.get(1).is_some_and(|second| now.saturating_duration_since(*second) > RETENTION) {
                 self.0.pop_front();
             }
         }
@@ -44,7 +45,8 @@ impl SampleTimes {
     /// Returns the start of the window that ends at `now`: the last sample that is at least `nominal` ago, else the first
     /// sample.
     pub(super) fn window_start(&self, now: Instant, nominal: Duration) -> Instant {
-        let long_enough = self.0.iter().rev().find(|sample| now.duration_since(**sample) >= nominal);
+        let long_enough =
+            self.0.iter().rev().find(|sample| now.saturating_duration_since(**sample) >= nominal);
         long_enough.or_else(|| self.0.front()).copied().unwrap_or(now)
     }
 }
@@ -82,7 +84,7 @@ impl History {
 
     /// Forgets the samples that no window reaches back to.
     pub(super) fn forget_expired(&mut self, now: Instant) {
-        while self.samples.front().is_some_and(|(at, _)| now.duration_since(*at) > RETENTION) {
+        while self.samples.front().is_some_and(|(at, _)| now.saturating_duration_since(*at) > RETENTION) {
             self.samples.pop_front();
         }
     }
@@ -93,7 +95,7 @@ impl History {
         if is_busy {
             self.busy = now;
         }
-        (!is_busy && total.requests() > 0).then(|| now.duration_since(self.busy))
+        (!is_busy && total.requests() > 0).then(|| now.saturating_duration_since(self.busy))
     }
 
     /// Returns the activity since `start`, the time of a sample. `total` is all activity until now.

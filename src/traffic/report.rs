@@ -80,7 +80,7 @@ impl VersionTraffic {
         let windows = WINDOWS.map(|nominal| {
             let start = samples.window_start(now, nominal);
             let activity = counted.since(start, &total);
-            Window { nominal, length: now.duration_since(start), activity, share: None }
+            Window { nominal, length: now.saturating_duration_since(start), activity, share: None }
         });
         Self {
             id: version.id,

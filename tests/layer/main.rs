@@ -1,4 +1,5 @@
 //! The layer as a host uses it: over mocks that watch readiness, over real clients and real sockets.
+#![expect(clippy::disallowed_methods, reason = "the rule about locks is for the library")]
 #![expect(clippy::unwrap_used, reason = "a test stops where it is wrong")]
 
 mod affinity;

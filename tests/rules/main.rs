@@ -1,4 +1,5 @@
 //! The rules: names, splits, slots, draws, deployments on a store of any kind, and the modules that each may use.
+#![expect(clippy::disallowed_methods, reason = "the rule about locks is for the library")]
 #![expect(clippy::unwrap_used, reason = "a test stops where it is wrong")]
 
 mod architecture;
