@@ -34,7 +34,7 @@ pub(crate) mod millis {
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    use super::{from_millis, to_millis};
+    use crate::common::time::{from_millis, to_millis};
 
     pub(crate) fn serialize<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_i64(to_millis(*at))
