@@ -1,6 +1,6 @@
 //! Guides: how the crate works, how to run it, how to extend it. There is no code here.
 //!
-//! | page | for whom |
+//! | page | audience and content |
 //! | --- | --- |
 //! | [`architecture`] | everyone: the terms, the modules, the path of a request, of a change and of a refresh |
 //! | [`cookbook`] | applications: clients, pools, TLS, authentication, timeouts, seeding, migration from other set-ups |

@@ -1,0 +1,173 @@
+//! For contributors: every atomic with its pair, every lock with its order, and why "drained" is drained.
+//!
+//! Requests take no lock that a writer of routes holds. They share five kinds of state with other threads:
+//! the published routes, the point of the next draw, the counters of versions, the progress of a request
+//! body, and a few single counts. Everything else is behind a lock or belongs to one task.
+//!
+//! Each `Ordering` in the source has a comment that names its pair or says why it needs none. This page has
+//! the arguments that are longer than a comment.
+//!
+//! # Atomics
+//!
+//! | what | file | ordering | pair and reason |
+//! | --- | --- | --- | --- |
+//! | the live route of a service, `ArcSwapOption` | `handle/entry.rs` | arc-swap's | a load sees a route whole. `swap` returns after every outstanding guard of the old route has become a strong reference: [below](#why-drained-is-drained) |
+//! | the table of services, `ArcSwap` | `handle/routing_handle.rs` | arc-swap's | a load sees a table whole. Entries are never removed, so a service that is found late counts as unknown once, not forever |
+//! | strong count of a retired route | `handle/retired.rs` | Relaxed load, then `fence(Acquire)` | pairs with the Release in `Arc::drop` of a request's guard: [below](#why-drained-is-drained) |
+//! | strong count of a shard's counters | `traffic/counters.rs` | Relaxed load, then `fence(Acquire)` | pairs with the Release in `Arc::drop` of a request's `InFlight`: a thread that sees a request ended sees its outcome |
+//! | picks of a version | `traffic/shard_counters.rs` | Relaxed | the outcome of the same request, counted later, publishes the pick |
+//! | outcomes of a version | `traffic/shard_counters.rs` | `fetch_add` Release, load Acquire | a reader takes outcomes first and picks second, so no more requests have ended than were picked |
+//! | buckets of latencies | `traffic/latencies.rs` | Relaxed | each is a count of its own |
+//! | versions of a route, histogram of a shard, `OnceLock` | `handle/live.rs`, `traffic/shard_counters.rs` | std's | created by the first request: most services are idle |
+//! | the sequence of the draw | `routing/draw.rs` | Relaxed `fetch_add` | only the atomicity matters: no point is given twice |
+//! | the next shard for a thread | `common/sharded.rs` | Relaxed `fetch_add` | as above, once per thread |
+//! | unknown and unserved requests | `handle/{routing_handle,entry}.rs` | Relaxed | each is a count of its own |
+//! | whether weight 0 is reachable | `handle/routing_handle.rs` | Relaxed | set while layers are built. They get requests later, through whatever hands them to the server |
+//! | progress of a request body, five fields | `proxy/progress.rs` | Relaxed | one writer: the body is polled by one task at a time. The response future only reads, and a late read lets a request wait longer, never shorter: the timer reads again when it fires |
+//! | the second of the last warning | `proxy/failure_log.rs` | Relaxed `fetch_max` | exactly one thread wins a second. The value guards nothing |
+//! | whether a warning was logged | `layer/uri_check.rs` | Relaxed `swap` | exactly one caller sees `false` |
+//! | the cancel flag of a write | `store/sql/orphans.rs` | Relaxed | ordered by the lock of `queued`, through which the work passes to its next driver |
+//!
+//! Counters are sharded by thread, up to 16 shards of 128 bytes (two cache lines, since processors fetch
+//! lines in pairs). A thread keeps its shard. So two threads that count rarely write one line, and a sum over
+//! the shards may miss what happens during the sum, but never what happened before it.
+//!
+//! # Why "drained" is drained
+//!
+//! A version is drained when it gets no more requests and its last one has ended. Its process may be stopped
+//! then, so a request that is missed is a request that is cut off. `src/handle/retired.rs` counts them.
+//!
+//! A request does, in this order:
+//!
+//! - **L** loads the route of its service: an arc-swap guard.
+//! - **C** chooses a version and counts itself there: `Arc::clone` of the shard's counters, a Relaxed
+//!   increment.
+//! - **D** drops the guard.
+//! - **E** ends: drops the clone, a Release decrement.
+//!
+//! An observer, under the lock of the service's retired routes, does:
+//!
+//! - **R** sums the strong counts of the retired routes: the readers.
+//! - **F** `fence(Acquire)`.
+//! - **I** reads the requests in flight at the version.
+//!
+//! Readers count at every version of the service, since nobody knows yet which one they choose. So the sum
+//! may be too large for a moment. It is never too small:
+//!
+//! 1. *The request loaded the live route.* Its version is published, or becomes retired by the same lock that
+//!    the observer holds. A published version with a weight is never drained, and at weight 0 it gets no
+//!    request unless a rule may choose it, which is checked separately.
+//! 2. *The request loaded a route that has retired, and holds its guard at R.* `swap` has paid the debt of
+//!    every outstanding guard before it returned, so the guard is a strong reference. Nothing else holds one:
+//!    routes retire under the lock, observers hold the live route under the lock only, and the publisher
+//!    drops its own reference under it. So R counts it.
+//! 3. *The request has dropped its guard before R.* Then R read the strong count after D, which is a Release
+//!    decrement (or a later decrement in the same release sequence). F makes D happen before I, and C is
+//!    before D in the request. So I counts it, unless E has happened.
+//! 4. *The request dropped its guard before the swap.* The guard returned its debt by a `SeqCst` write to its
+//!    slot, which the walk of `swap` over the slots has read. So C happened before the swap, and the
+//!    observer's lock comes after it.
+//!
+//! The order of R and I is the point. An observer that reads I first misses a request between C and D.
+//!
+//! **The publisher observes too.** When the last reader of all retired routes is gone, it forgets drained
+//! versions beyond the last eight. It reads the strong counts and then the requests in flight, as R and I, so
+//! it needs F between them as well: without it, the publisher forgets a version whose request it cannot see
+//! yet, and every later observer finds neither.
+//!
+//! **A version that comes back** continues its counters: the new route takes them from the retired ones under
+//! the lock, by the identity *and* the name of the version, since a store that was restored from a backup may
+//! give an identity twice.
+//!
+//! **Counters that do not exist yet.** They are created by the first request of a route. A reader that has
+//! not chosen would create them after the publisher looked for them, so the publisher creates them itself
+//! when a route with readers retires.
+//!
+//! **At every gateway.** A replica reports its revision and the versions that drain. It reads the revision
+//! *before* it reads the counters, so a report says: "I have followed the store to this revision, and after
+//! that these versions had requests". A change at revision *r* has drained a version there when a report of
+//! *r* or later does not list it. The asker reads its own counters first and then the revision that it needs,
+//! while a publisher records the revision and publishes under one lock, so the revision is never older than
+//! the route whose counters were read. `src/deployments/progress.rs` lists the cases, each with a test: a
+//! start, a report overtaken by another, a split that cannot be read, a revision that is not known yet.
+//!
+//! # Locks
+//!
+//! A thread that holds a lock takes only locks further down in this list. Two locks on one line are never
+//! held together.
+//!
+//! 1. `Loader::loading` (tokio): one load of the store at a time, so that a slow one never publishes over a
+//!    later one. The only lock that is held across an `await` of the store.
+//! 2. `Publisher::progress`: the state of the store that was read and published. Held from the record to the
+//!    end of the publication, so a thread that has seen a route and then takes the lock finds its record.
+//! 3. `RoutingHandle`: `publishing`, for each replacement of routes and each new entry; `sample_times`, for
+//!    samples of traffic; the `series` of the metrics exporter.
+//! 4. `ServiceEntry::retired`, one per service: held while a route is published or observed.
+//! 5. `Counters::history`, one per version; `ProxyOutcome::sending`, one per proxied request.
+//!
+//! Leaves, under which no other lock is taken: the duties' `StatusBoard`, the state of `MemoryStore`, `Tried`
+//! of a failover, and the two slots of a `ReplayableBody` (`taken`, then `shared`).
+//!
+//! In `store::sql`: the turn of a writer (a semaphore), then `Orphans::driven` (tokio), then
+//! `Orphans::queued`. The state of the PostgreSQL listener is a tokio lock that is held while it waits for a
+//! notification, and nothing else takes it.
+//!
+//! A request takes at most `sending` and `Tried`, which it shares with nothing but its own attempts. No `std`
+//! lock is held across an `await`; clippy's `await_holding_lock` checks that. A panic does not poison:
+//! `common::lock` takes the value as it is, because each critical section leaves it valid at every point
+//! where code of the application may panic.
+//!
+//! # Futures that are dropped
+//!
+//! hyper drops the future of a request when its client hangs up, and axum drops a handler. So every `await`
+//! may be the last.
+//!
+//! | dropped | what happens |
+//! | --- | --- |
+//! | a request before its response head | `InFlight` is dropped: the request counts as abandoned and leaves the requests in flight |
+//! | a response body | the same, as cancelled. A proxied request stays in flight until its own body is sent |
+//! | [`Deployments::apply`](crate::Deployments::apply) during the commit | the change is made or not. `NotifyOnDrop` wakes the refresh duty, which loads and publishes it |
+//! | `apply` after the commit | cannot happen: there is no `await` between the end of the commit and the publication |
+//! | a call of the SQL store | its work runs to completion: [below](#why-no-wake-up-is-lost) |
+//! | [`Deployments::run`](crate::Deployments::run) | the duties end without their last work: no withdrawal, no last snapshot |
+//! | a duty that takes too long | its run is dropped and counts as failed |
+//!
+//! `Notify::notify_one` stores a permit and `watch` compares versions, so a signal between two waits is seen
+//! by the next wait.
+//!
+//! # Why no wake-up is lost
+//!
+//! A driver returns the connection of a dropped query to its pool as it is: perhaps in a transaction, or in
+//! the middle of a reply. So the SQL store does not drop the work on a connection. `RunToCompletion` hands it
+//! to `Orphans`, and the next call of the store, or the wait for signals in [`run`](crate::Deployments::run),
+//! drives it beside its own work. Nothing is spawned.
+//!
+//! The danger is work that nobody polls after its waker was called. It cannot happen:
+//!
+//! - *New work.* It is queued first, and then `notify_one` stores a permit. A driver takes the queue and then
+//!   waits for the permit, so work that is queued between the two is seen in the next round.
+//! - *A permit that a dropped driver had taken.* tokio passes the notification of a dropped `Notified` on.
+//! - *A driver that is dropped.* Its guard of `driven` goes with it. The lock is fair and wakes the call that
+//!   waits longest, which takes over. If none waits, the next call takes the lock immediately.
+//! - *Work that another driver polled last.* It would wake that driver's task. The new driver polls all work
+//!   once before it waits, which registers its own waker.
+//! - *A permit of a writer's turn.* It is part of the work, so it is returned when the work ends, not when
+//!   the caller leaves.
+//!
+//! If no call comes and `run` has ended, the work rests until the pool closes its connections: nobody is left
+//! to wait for it.
+//!
+//! # What the tests check
+//!
+//! | check | covers | command |
+//! | --- | --- | --- |
+//! | loom, `tests/models/retired.rs` | the protocol L C D E against R F I, in every order that the memory model allows, with a publisher. A lock stands in for arc-swap and gives its contract. Four deliberate faults must each be found: guard dropped before the count, counter read first, no fence in the observer, no fence in the publisher | `cargo test --test models` |
+//! | Miri, `tests/models/publications.rs` and the unit tests | undefined behaviour and data races of the real code, with the real arc-swap: two threads of requests beside 50 publications | `cargo +nightly miri test --no-default-features --lib --test models` |
+//! | `only_readers_hold_a_retired_route` | point 2 above | `cargo test --lib` |
+//! | `drained_means_drained_everywhere` in `src/deployments/drain.rs` | random steps of two gateways, a store, requests and reports | `cargo test --lib` |
+//! | `tests/layer/in_flight.rs` | 10,000 cancellations leave nothing in flight | `cargo test --test layer` |
+//! | `work_ends_though_drivers_are_dropped` | 4,000 calls dropped at random moments | `cargo test --features postgres --lib` |
+//! | `tests/campaigns/{storm,stops,cancellations}.rs` | the same with real gateways and processes that are stopped once they are drained | `cargo test --all-features --test campaigns` |
+//!
+//! loom cannot run arc-swap, and Miri does not try every order. So a change of the protocol needs both: the
+//! model first, with the fault that it must find, and then the code.

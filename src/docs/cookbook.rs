@@ -1,0 +1,459 @@
+//! Recipes. Each is compiled with the tests; the ones that need no network also run.
+//!
+//! | you have | recipe |
+//! | --- | --- |
+//! | reqwest instead of hyper-util's client | [reqwest under the proxy](#reqwest-under-the-proxy) |
+//! | a sea-orm pool and migrations of your own | [a pool of your own](#a-pool-and-migrations-of-your-own) |
+//! | backends at `https` URLs | [TLS to backends](#tls-to-backends) |
+//! | a login of your own | [an authenticator](#an-authenticator-of-your-own) |
+//! | a timeout in your server's middleware | [a timeout outside](#a-timeout-outside-of-the-proxy) |
+//! | versions in a configuration file | [seeding versions](#seeding-versions-from-configuration) |
+//! | an SDK that takes a base URL | [choosing without sending](#choosing-without-sending) |
+//! | a handler that draws a random number | [migration from it](#migration-from-a-weighted-handler) |
+//! | NGINX with `split_clients` | [migration from it](#migration-from-nginx-split_clients) |
+//! | a rule about one user to test | [a unit test with a named user](#a-unit-test-with-a-named-user) |
+//!
+//! The examples of the repository are whole programs: `cargo run --example sessions` and so on.
+//! `examples/gateway` is a gateway with everything.
+//!
+//! # reqwest under the proxy
+//!
+//! The crate `tower-reqwest` turns reqwest's client into a service. Switch redirects off: a redirect that the
+//! client follows leaves the chosen version. [`proxy`](crate::proxy#reqwest) lists what else differs from
+//! hyper-util's client.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use axum::{Router, body::Body};
+//! use http::Request;
+//! use tower::{Layer, ServiceBuilder};
+//! use tower_canary::proxy::{Proxy, RequestBody};
+//! use tower_canary::{Deployments, Target, WeightedVersionLayer};
+//!
+//! fn gateway(deployments: &Deployments) -> Result<Router, Box<dyn std::error::Error>> {
+//!     let client = reqwest::Client::builder()
+//!         .redirect(reqwest::redirect::Policy::none())
+//!         .no_proxy()
+//!         .connect_timeout(Duration::from_secs(2))
+//!         .build()?;
+//!     let client = ServiceBuilder::new()
+//!         .map_request(|request: Request<RequestBody<Body>>| request.map(reqwest::Body::wrap))
+//!         .layer(tower_reqwest::HttpClientLayer)
+//!         .service(client);
+//!     let layer = WeightedVersionLayer::new(deployments.handle(), Target::path_segment());
+//!     // Makes a timeout of reqwest 504, as other timeouts are. It would be 502 without the check.
+//!     let proxy = Proxy::new(layer.layer(client))
+//!         .with_timeout_check(|error| error.downcast_ref().is_some_and(reqwest::Error::is_timeout));
+//!     Ok(Router::new().fallback_service(proxy))
+//! }
+//! # use tower_canary::Draw;
+//! # assert!(gateway(&Deployments::in_memory(Draw::Exact)).is_ok());
+//! ```
+//!
+//! # A pool and migrations of your own
+//!
+//! The store shares the pool and the database. Its tables are named `gateway_*`, and its migrations have a
+//! migration table of their own, so they do not meet the application's.
+//!
+//! | you want | use |
+//! | --- | --- |
+//! | the store to create its tables | [`Migrations::Auto`], beside your own `Migrator::up` |
+//! | one list of migrations | append [`migrations()`](crate::store::sql::migrations) to yours, and [`Migrations::Manual`] |
+//! | tables created by somebody with more rights | [`Migrations::VerifyOnly`] fails if one is missing, and writes nothing |
+//!
+//! ```
+//! use sea_orm::Database;
+//! use tower_canary::store::sql::{Migrations, SqlStore};
+//! use tower_canary::{Deployments, NoVersionCheck};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+//! let pool = Database::connect("sqlite::memory:").await?;
+//! // Migrator::up(&pool, None).await?; // yours
+//! let store = SqlStore::with_connection(pool.clone(), Migrations::Auto).await?;
+//! let deployments = Deployments::start(store, NoVersionCheck).await?;
+//! // `pool` serves your own queries as before.
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! `examples/own_pool.rs` has a migrator of its own. On PostgreSQL the store opens one more connection to
+//! listen for changes.
+//!
+//! [`Migrations::Auto`]: crate::store::sql::Migrations::Auto
+//! [`Migrations::Manual`]: crate::store::sql::Migrations::Manual
+//! [`Migrations::VerifyOnly`]: crate::store::sql::Migrations::VerifyOnly
+//!
+//! # TLS to backends
+//!
+//! The crate has no TLS. Wrap its connector in one that has: the policy on addresses then applies below TLS,
+//! and the probe uses the same connector as the traffic. With hyper-rustls 0.27 and the roots of the crate
+//! `webpki-roots`:
+//!
+//! ```no_run
+//! use axum::Router;
+//! use hyper_rustls::HttpsConnectorBuilder;
+//! use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+//! use tower::Layer;
+//! use tower_canary::probe::{HttpProbe, UrlPolicy};
+//! use tower_canary::proxy::Proxy;
+//! use tower_canary::store::sql::SqlStore;
+//! use tower_canary::{Deployments, Target, WeightedVersionLayer};
+//!
+//! # async fn gateway() -> Result<Router, Box<dyn std::error::Error>> {
+//! let policy = UrlPolicy::new();
+//! let tls = HttpsConnectorBuilder::new()
+//!     .with_webpki_roots()
+//!     .https_or_http()
+//!     .enable_http1()
+//!     .wrap_connector(policy.connector().allow_https());
+//! let probe = HttpProbe::with_client(policy, Client::builder(TokioExecutor::new()).build(tls.clone()));
+//!
+//! let store = SqlStore::connect("sqlite://gateway.db?mode=rwc").await?;
+//! let deployments = Deployments::start(store, probe).await?;
+//! let layer = WeightedVersionLayer::new(deployments.handle(), Target::path_segment());
+//! let client = Client::builder(TokioExecutor::new()).build(tls);
+//! let app = Router::new().fallback_service(Proxy::new(layer.layer(client)));
+//! # Ok(app)
+//! # }
+//! ```
+//!
+//! The certificate is checked against the host of the version's URL. TLS to the *database* is the feature
+//! `tls-rustls`.
+//!
+//! # An authenticator of your own
+//!
+//! A session cookie of the application, which browsers send by themselves. So a write also needs a header
+//! that another site cannot set: that is the protection against forged requests, which is the application's
+//! part.
+//!
+//! ```
+//! use std::collections::HashMap;
+//! use std::sync::{Arc, RwLock};
+//!
+//! use axum::{Router, body::Body};
+//! use http::{Method, Request, header::COOKIE, request::Parts};
+//! use tower::ServiceExt;
+//! use tower_canary::admin::{self, AdminAuth, AuthError, Authenticator, Principal, Scope};
+//! use tower_canary::{Deployments, Draw};
+//!
+//! /// The sessions of operators by their random id. The application's login adds them.
+//! #[derive(Clone, Debug, Default)]
+//! struct Sessions(Arc<RwLock<HashMap<String, Principal>>>);
+//!
+//! #[async_trait::async_trait]
+//! impl Authenticator for Sessions {
+//!     async fn authenticate(&self, request: &Parts) -> Result<Principal, AuthError> {
+//!         let is_read = request.method == Method::GET || request.method == Method::HEAD;
+//!         if !is_read && !request.headers.contains_key("x-requested-by") {
+//!             return Err(AuthError::invalid("the header x-requested-by is missing"));
+//!         }
+//!         let cookies = request.headers.get(COOKIE).ok_or(AuthError::Missing)?;
+//!         let cookies = cookies.to_str().map_err(AuthError::invalid)?;
+//!         let id = cookies.split("; ").find_map(|pair| pair.strip_prefix("session="));
+//!         let id = id.ok_or(AuthError::Missing)?;
+//!         let sessions = self.0.read().map_err(|_| AuthError::invalid("the sessions are lost"))?;
+//!         sessions.get(id).cloned().ok_or_else(|| AuthError::invalid("the session has ended"))
+//!     }
+//!
+//!     fn instructions(&self) -> &str {
+//!         "sign in, and send the header x-requested-by with changes"
+//!     }
+//! }
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let sessions = Sessions::default();
+//!     let alice = Principal::new("alice")?.with_scopes([Scope::Read, Scope::Write]);
+//!     sessions.0.write().map_err(|error| error.to_string())?.insert("a random id".into(), alice);
+//!
+//!     let api = admin::router(Deployments::in_memory(Draw::Exact), AdminAuth::custom(sessions));
+//!     let app: Router = Router::new().nest("/api/v1/admin", api);
+//!     let list = Request::get("/api/v1/admin/deployment/services").header(COOKIE, "session=a random id");
+//!     assert_eq!(app.clone().oneshot(list.body(Body::empty())?).await?.status(), 200);
+//!
+//!     let forged = Request::post("/api/v1/admin/deployment/services/auth/redraw");
+//!     let forged = forged.header(COOKIE, "session=a random id").body(Body::empty())?;
+//!     assert_eq!(app.oneshot(forged).await?.status(), 401);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # A timeout outside of the proxy
+//!
+//! A `TimeoutLayer` of the server drops the request before the proxy can judge it. The client gets its 504,
+//! but the version counts `abandoned`, as after a client that hung up, and a slow canary looks healthy. Give
+//! the proxy the shorter timeout:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use axum::Router;
+//! use http::StatusCode;
+//! use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+//! use tower::Layer;
+//! use tower_canary::proxy::Proxy;
+//! use tower_canary::{Deployments, Target, WeightedVersionLayer};
+//! use tower_http::timeout::TimeoutLayer;
+//!
+//! /// For requests that a handler of the application blocks. Longer than the timeout of the proxy.
+//! const SERVER_TIMEOUT: Duration = Duration::from_secs(30);
+//! /// A version that needs longer gets 504, counted as an error of the version.
+//! const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
+//!
+//! fn app(deployments: &Deployments) -> Router {
+//!     let layer = WeightedVersionLayer::new(deployments.handle(), Target::path_segment());
+//!     let client = Client::builder(TokioExecutor::new()).build_http();
+//!     let proxy = Proxy::new(layer.layer(client)).with_response_timeout(RESPONSE_TIMEOUT);
+//!     Router::new()
+//!         .fallback_service(proxy)
+//!         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, SERVER_TIMEOUT))
+//! }
+//! # let _ = app(&Deployments::in_memory(tower_canary::Draw::Exact));
+//! ```
+//!
+//! An upload restarts the timer of the proxy every 16 KiB, but not the timer of the `TimeoutLayer`. Put
+//! routes with long uploads outside of it.
+//!
+//! # Seeding versions from configuration
+//!
+//! Register what is missing at the start, and leave the weights to the operators. Several gateways may start
+//! together: one of them registers the version and the others find it. A start from the snapshot, without the
+//! database, succeeds as well.
+//!
+//! ```
+//! use tower_canary::routing::Registration;
+//! use tower_canary::{Deployments, Draw};
+//!
+//! /// Service, version and URL, in the order of the file.
+//! type Configured = [(&'static str, &'static str, &'static str)];
+//!
+//! async fn seed(deployments: &Deployments, versions: &Configured) -> Result<(), Box<dyn std::error::Error>> {
+//!     for (service, version, url) in versions {
+//!         let registration = Registration::new(version.parse()?, url.parse()?);
+//!         deployments.register_if_absent(&service.parse()?, registration, "configuration").await?;
+//!     }
+//!     Ok(())
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+//! let deployments = Deployments::in_memory(Draw::Exact);
+//! let configured = [("orders", "v1", "http://10.0.0.7:8080"), ("orders", "v2", "http://10.0.0.8:8080")];
+//! seed(&deployments, &configured).await?;
+//! seed(&deployments, &configured).await?; // as at the next start
+//! let route = deployments.handle().route("orders").ok_or("not seeded")?;
+//! let weights = route.split().versions().iter().map(|version| version.weight.percent());
+//! assert_eq!(weights.collect::<Vec<_>>(), [100.0, 0.0]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A URL that differs from the registered one is an error, since a restart should not move traffic. Change it
+//! with the admin API, or register a version with another name.
+//!
+//! # Choosing without sending
+//!
+//! A generated SDK, a database driver or tonic's `Channel` takes a base URL and sends by itself.
+//! [`RoutingHandle::choose`](crate::RoutingHandle::choose) draws a version for it, and the request counts as
+//! in flight until the value is dropped.
+//!
+//! ```
+//! use tower_canary::traffic::Outcome;
+//! use tower_canary::{Deployments, Draw, RoutingHandle};
+//!
+//! /// A client that was generated from the API of the payment service.
+//! struct Payments {
+//!     base_url: String,
+//! }
+//!
+//! impl Payments {
+//!     async fn charge(&self, cents: u64) -> Result<u64, std::io::Error> {
+//!         Ok(cents)
+//!     }
+//! }
+//!
+//! async fn charge(handle: &RoutingHandle, customer: &str, cents: u64) -> Result<u64, Box<dyn std::error::Error>> {
+//!     // The key keeps a customer with one version. `None` draws by weight.
+//!     let chosen = handle.choose("payments", Some(customer.as_bytes()))?;
+//!     let sdk = Payments { base_url: chosen.backend().as_str().to_owned() };
+//!     let charged = sdk.charge(cents).await;
+//!     chosen.finish(if charged.is_ok() { Outcome::Success } else { Outcome::Error });
+//!     Ok(charged?)
+//! }
+//! # use tower_canary::{routing::Change, store::ChangeRequest};
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! # let deployments = Deployments::in_memory(Draw::Exact);
+//! # let register = Change::register("v1".parse()?, "http://10.0.0.7:8080".parse()?);
+//! # deployments.apply(&"payments".parse()?, ChangeRequest::new(register, "alice")).await?;
+//! assert_eq!(charge(deployments.handle(), "customer-17", 499).await?, 499);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Clients with a connection pool per base URL are worth keeping: a map from [`Backend`](crate::Backend) to
+//! client.
+//!
+//! # Migration from a weighted handler
+//!
+//! The handler that many gateways begin with:
+//!
+//! ```
+//! use axum::extract::{Request, State};
+//! use axum::response::{IntoResponse, Response};
+//! use hyper_util::client::legacy::{Client, connect::HttpConnector};
+//!
+//! #[derive(Clone)]
+//! struct Canary {
+//!     client: Client<HttpConnector, axum::body::Body>,
+//!     stable: String,
+//!     canary: String,
+//!     percent: f64,
+//! }
+//!
+//! async fn orders(State(state): State<Canary>, mut request: Request) -> Response {
+//!     let is_canary = rand::random::<f64>() * 100.0 < state.percent;
+//!     let base = if is_canary { &state.canary } else { &state.stable };
+//!     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+//!     *request.uri_mut() = format!("{base}{path}").parse().expect("a valid URI");
+//!     match state.client.request(request).await {
+//!         Ok(response) => response.into_response(),
+//!         Err(_) => http::StatusCode::BAD_GATEWAY.into_response(),
+//!     }
+//! }
+//! ```
+//!
+//! becomes a service in the same place. The state with the weights is gone; they are in the store.
+//!
+//! ```no_run
+//! use axum::Router;
+//! use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+//! use tower::Layer;
+//! use tower_canary::proxy::Proxy;
+//! use tower_canary::{Deployments, Target, WeightedVersionLayer};
+//!
+//! fn app(deployments: &Deployments) -> Result<Router, Box<dyn std::error::Error>> {
+//!     let client = Client::builder(TokioExecutor::new()).build_http();
+//!     let layer = WeightedVersionLayer::new(deployments.handle(), Target::service("orders".parse()?));
+//!     // Before: .route("/orders/{*path}", any(orders)).with_state(canary)
+//!     Ok(Router::new().nest_service("/orders", Proxy::new(layer.layer(client))))
+//! }
+//! ```
+//!
+//! 1. Seed the two versions and the present weight at the start: see
+//!    [above](#seeding-versions-from-configuration), and add one
+//!    [`SetWeight`](crate::routing::Change::SetWeight).
+//! 2. `nest_service` removes the prefix `/orders` from the path, as `nest` does. A handler at
+//!    `/orders/{*path}` did not: use `route_service("/orders/{*path}", …)` to keep it.
+//! 3. What the handler lacked comes with the proxy: hop-by-hop headers, `X-Forwarded-*`, timeouts, 502 and
+//!    504, upgrades. [`proxy`](crate::proxy) has the list. Remove code of your own that does the same.
+//! 4. Spawn [`Deployments::run`](crate::Deployments::run), mount the admin API, and delete the route or the
+//!    environment variable that changed the percentage.
+//!
+//! # Migration from NGINX `split_clients`
+//!
+//! Before:
+//!
+//! ```nginx
+//! split_clients "${cookie_session}" $orders {
+//!     10%  10.0.0.8:8080;   # v2
+//!     *    10.0.0.7:8080;   # v1
+//! }
+//! server {
+//!     location /orders/ { proxy_pass http://$orders; }
+//! }
+//! ```
+//!
+//! After, in the gateway: the same key, and the prefix stays in the path as with a `proxy_pass` without a
+//! path.
+//!
+//! ```no_run
+//! use axum::Router;
+//! use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+//! use tower::Layer;
+//! use tower_canary::layer::Affinity;
+//! use tower_canary::proxy::Proxy;
+//! use tower_canary::{Deployments, Target, WeightedVersionLayer};
+//!
+//! fn app(deployments: &Deployments) -> Result<Router, Box<dyn std::error::Error>> {
+//!     let layer = WeightedVersionLayer::new(deployments.handle(), Target::service("orders".parse()?))
+//!         .with_affinity(Affinity::cookie("session"));
+//!     let client = Client::builder(TokioExecutor::new()).build_http();
+//!     Ok(Router::new().route_service("/orders/{*path}", Proxy::new(layer.layer(client))))
+//! }
+//! ```
+//!
+//! And once, instead of the block:
+//!
+//! ```sh
+//! admin() { curl -sS -H "authorization: Bearer $TOKEN" -H 'content-type: application/json' "$@"; echo; }
+//! admin -X POST "$ADMIN/routing/services/orders/versions" -d '{"version": "v1", "url": "http://10.0.0.7:8080"}'
+//! admin -X POST "$ADMIN/routing/services/orders/versions" -d '{"version": "v2", "url": "http://10.0.0.8:8080"}'
+//! admin -X PUT "$ADMIN/deployment/services/orders/versions/v2/weight" -d '{"weight": 10}'
+//! ```
+//!
+//! | `split_clients` | here |
+//! | --- | --- |
+//! | the key in quotes | [`Affinity`](crate::layer::Affinity): header, cookie, client address, or a function of the request head |
+//! | an empty key is a value like any other, so all users without the cookie share one version | a request without a key is drawn by weight |
+//! | `${remote_addr}` | [`Affinity::client_address`](crate::layer::Affinity::client_address) |
+//! | MurmurHash2 of the key | XXH64 of the key, seeded per service: users are assigned again once, at the migration |
+//! | a change of `10%` moves the boundary, and with three or more lines also users between other lines | the fewest users move, and none leaves a version that does not shrink |
+//! | edit, `nginx -t`, reload | one call, for all gateways |
+//!
+//! NGINX can stay in front, for TLS and files. Then [trust its
+//! headers](crate::proxy::Proxy::with_trusted_proxies), so that the client address is the user's.
+//!
+//! # A unit test with a named user
+//!
+//! With a seeded draw everything repeats: the choices of requests without a key, and the salt of the service,
+//! which decides with the key which version a user gets.
+//!
+//! ```
+//! use std::convert::Infallible;
+//!
+//! use http::{HeaderName, Request, Response};
+//! use tower::{Layer, ServiceExt, service_fn};
+//! use tower_canary::layer::Affinity;
+//! use tower_canary::routing::Change;
+//! use tower_canary::store::ChangeRequest;
+//! use tower_canary::{Deployments, Draw, Target, WeightedVersionLayer};
+//!
+//! async fn version_of(deployments: &Deployments, user: &str) -> Result<String, Box<dyn std::error::Error>> {
+//!     let layer = WeightedVersionLayer::new(deployments.handle(), Target::service("shop".parse()?))
+//!         .with_affinity(Affinity::header(HeaderName::from_static("x-user")));
+//!     // A client that sends nothing, and responds with the host that it was given.
+//!     let client = layer.layer(service_fn(|request: Request<()>| async move {
+//!         Ok::<_, Infallible>(Response::new(request.uri().host().unwrap_or_default().to_owned()))
+//!     }));
+//!     let response = client.oneshot(Request::get("/").header("x-user", user).body(())?).await?;
+//!     Ok(response.into_body().into_inner().unwrap_or_default())
+//! }
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! // In a test: #[tokio::test] async fn alice_stays_when_the_canary_grows()
+//! let deployments = Deployments::in_memory(Draw::Seeded(42));
+//! let changes = [
+//!     Change::register("v1".parse()?, "http://v1".parse()?),
+//!     Change::register("v2".parse()?, "http://v2".parse()?),
+//!     Change::set_weight("v2".parse()?, "50".parse()?),
+//! ];
+//! for change in changes {
+//!     deployments.apply(&"shop".parse()?, ChangeRequest::new(change, "test")).await?;
+//! }
+//! assert_eq!(version_of(&deployments, "alice").await?, "v2");
+//! assert_eq!(version_of(&deployments, "bob").await?, "v1");
+//!
+//! let grow = Change::set_weight("v2".parse()?, "60".parse()?);
+//! deployments.apply(&"shop".parse()?, ChangeRequest::new(grow, "test")).await?;
+//! assert_eq!(version_of(&deployments, "alice").await?, "v2", "no user leaves a version that grows");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! `examples/seeded.rs` tests requests without a key. Without `Deployments`, the salt is an argument of
+//! [`Split::new`](crate::routing::Split::new); in a store that exists,
+//! [`ChangeRequest::with_salt`](crate::store::ChangeRequest::with_salt) sets it for a new service.
