@@ -16,7 +16,7 @@
 //! | PostgreSQL | `SELECT … FOR UPDATE` at READ COMMITTED | `LISTEN`, and polling |
 //! | MySQL, MariaDB | the same; InnoDB | polling |
 //!
-//! Many gateways may share one database: see [`at_scale`].
+//! Many gateways may share one database: see [`docs::operating`](crate::docs::operating).
 //!
 //! # Tables
 //!
@@ -42,7 +42,7 @@
 //!
 //! Migrations run under a lock, so any number of gateways may start together. A gateway of this release also runs on
 //! tables that a later release has migrated, so gateways may be updated one by one. An application that migrates by
-//! itself takes [`migrations`] and says [`Migrations::Manual`].
+//! itself takes [`migrations()`] and says [`Migrations::Manual`].
 //!
 //! # Editing rows by hand
 //!
@@ -59,7 +59,6 @@
 //! A service that is deleted by hand is served until all services are loaded again, which happens at least every ten
 //! minutes.
 
-pub mod at_scale;
 mod codes;
 mod connect;
 mod context;

@@ -120,7 +120,8 @@ impl SqlStore {
     }
 
     /// Does not listen for changes on PostgreSQL: changes of other gateways are found by polling only. Needed behind a
-    /// pooler in transaction mode, through which nobody can listen. See [`at_scale`](super::at_scale).
+    /// pooler in transaction mode, through which nobody can listen. See
+    /// [`docs::operating`](crate::docs::operating#postgresql).
     ///
     /// ```
     /// # use tower_canary::store::sql::SqlStore;
