@@ -85,8 +85,8 @@ impl Builder {
         Self { store, check, handle: RoutingHandle::new(), identity: None, cache: None }
     }
 
-    /// Sets the handle to publish to. It decides the [`Draw`](crate::Draw). By default, a new handle with
-    /// [`Draw::Exact`](crate::Draw::Exact).
+    /// Sets the handle to publish to. It decides the [`Draw`]. By default, a new handle with
+    /// [`Draw::Exact`].
     pub fn with_handle(self, handle: RoutingHandle) -> Self {
         Self { handle, ..self }
     }

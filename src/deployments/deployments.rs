@@ -95,8 +95,8 @@ impl Deployments {
     ///
     /// # Errors
     ///
-    /// [`DeployError`] names the reason. A [`Change::Restore`] without shares is looked up in the history first, and
-    /// fails with [`DeployError::UnknownGeneration`] if it is not there. If the store was lost during the commit
+    /// [`DeployError`] names the reason. A [`Change::Restore`](crate::routing::Change::Restore) without shares is looked
+    /// up in the history first, and fails with [`DeployError::UnknownGeneration`] if it is not there. If the store was lost during the commit
     /// ([`StoreError::Unavailable`]), the change may still have been made: read the split again.
     pub async fn apply(&self, service: &ServiceName, request: ChangeRequest) -> Result<Applied, DeployError> {
         self.parts.applier.apply(service, request).await

@@ -1,4 +1,4 @@
-//! The tables as sea-orm entities. The [`migrations`](super::migrations) create them.
+//! The tables as sea-orm entities. The [migrations](super::migrations()) create them.
 
 /// A service: the aggregate that every change locks.
 pub(crate) mod service {

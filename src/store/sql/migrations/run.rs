@@ -43,7 +43,7 @@ pub enum Migrations {
     /// The store runs them, under a lock: any number of processes may start together.
     #[default]
     Auto,
-    /// The application runs [`migrations`](super::migrations). The store checks nothing.
+    /// The application runs [`migrations()`](super::migrations()). The store checks nothing.
     Manual,
     /// Somebody with more rights runs them. The store only checks that every migration was run.
     VerifyOnly,
