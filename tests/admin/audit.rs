@@ -103,7 +103,7 @@ async fn only_refusals_are_recorded() {
 #[tokio::test]
 async fn unrecorded_refusal_still_responds() {
     let api = Api::with_two_versions().await;
-    api.store.deaf.store(true, Ordering::SeqCst);
+    api.store.log_full.store(true, Ordering::SeqCst);
     let log = Log::of_this_thread();
     api.send(api.request("DELETE", &format!("{R}/v1.1"), Body::empty()))
         .await

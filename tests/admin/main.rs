@@ -9,6 +9,8 @@
 mod api;
 mod audit;
 mod auth;
+#[path = "../shared/faulty_store.rs"]
+mod faulty_store;
 mod hostile;
 mod keys;
 #[path = "../shared/log.rs"]
@@ -18,6 +20,8 @@ mod previews;
 mod probing;
 mod problems;
 mod replicas;
+#[path = "../shared/scripted_check.rs"]
+mod scripted_check;
 mod support;
 mod traffic;
 mod wire;

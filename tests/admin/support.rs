@@ -1,11 +1,9 @@
 //! An admin API over a store in memory, a version check with scripted results, and tokens.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -15,131 +13,31 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 use tower_canary::Deployments;
 use tower_canary::admin::{self, AdminAuth, JwtAuth};
-use tower_canary::deployments::{Healthy, Unhealthy, UrlRefused, VersionCheck};
+use tower_canary::deployments::{Healthy, Unhealthy};
 use tower_canary::probe::UrlPolicy;
-use tower_canary::routing::{Backend, HealthPath, ServiceName, Version};
-use tower_canary::store::{
-    Applied, ChangeRequest, HistoryEntry, MemoryStore, Refusal, RefusalLog, Replica, ReplicaRegistry, Report,
-    RouteStore, Snapshot, StoreError,
-};
+use tower_canary::store::{Refusal, RefusalLog, RouteStore, Snapshot};
+
+use crate::faulty_store::FaultyStore;
+use crate::scripted_check::ScriptedCheck;
 
 pub(crate) const MOUNT: &str = "/api/v1/admin";
 pub(crate) const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 pub(crate) const ISSUER: &str = "canary";
 pub(crate) const AUDIENCE: &str = "canary-admin";
 
-/// A store that can be taken away.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Store {
-    memory: Arc<MemoryStore>,
-    down: Arc<AtomicBool>,
-    pub(crate) panics: Arc<AtomicBool>,
-    /// Whether refused changes cannot be stored.
-    pub(crate) deaf: Arc<AtomicBool>,
+pub(crate) fn faulty_store() -> Arc<FaultyStore> {
+    Arc::new(FaultyStore::default().with_refusal_log())
 }
 
-impl Store {
-    pub(crate) fn take_down(&self, down: bool) {
-        self.down.store(down, Ordering::SeqCst);
-    }
-
-    fn up(&self) -> Result<(), StoreError> {
-        assert!(!self.panics.load(Ordering::SeqCst), "the store's own fault, with password=hunter2");
-        if self.down.load(Ordering::SeqCst) {
-            return Err(StoreError::Unavailable("password=hunter2 at 10.9.8.7".into()));
-        }
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl RouteStore for Store {
-    async fn load(&self, after: u64) -> Result<Snapshot, StoreError> {
-        self.up()?;
-        self.memory.load(after).await
-    }
-
-    async fn commit(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
-        self.up()?;
-        self.memory.commit(service, request).await
-    }
-
-    async fn history(
-        &self,
-        service: &ServiceName,
-        before: Option<u64>,
-        limit: u32,
-    ) -> Result<Vec<HistoryEntry>, StoreError> {
-        self.up()?;
-        self.memory.history(service, before, limit).await
-    }
-
-    fn refusal_log(&self) -> Option<&dyn RefusalLog> {
-        Some(self)
-    }
-
-    fn replica_registry(&self) -> Option<&dyn ReplicaRegistry> {
-        Some(self)
-    }
-}
-
-#[async_trait]
-impl RefusalLog for Store {
-    async fn record_refusal(&self, refusal: &Refusal) -> Result<(), StoreError> {
-        self.up()?;
-        match self.deaf.load(Ordering::SeqCst) {
-            true => Err(StoreError::Unavailable("full".into())),
-            false => self.memory.record_refusal(refusal).await,
-        }
-    }
-
-    async fn refusals(&self, service: &ServiceName, limit: u32) -> Result<Vec<Refusal>, StoreError> {
-        self.up()?;
-        self.memory.refusals(service, limit).await
-    }
-}
-
-#[async_trait]
-impl ReplicaRegistry for Store {
-    async fn report(&self, report: &Report) -> Result<(), StoreError> {
-        self.up()?;
-        self.memory.report(report).await
-    }
-
-    async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {
-        self.up()?;
-        self.memory.replicas().await
-    }
-
-    async fn withdraw(&self, id: &str) -> Result<(), StoreError> {
-        self.memory.withdraw(id).await
-    }
-}
-
-/// Finds all versions healthy except the ones in `sick`.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Scripted {
-    sick: Arc<Mutex<HashMap<String, Unhealthy>>>,
-    probes: Arc<AtomicUsize>,
-}
-
-#[async_trait]
-impl VersionCheck for Scripted {
-    fn admit(&self, backend: &Backend) -> Result<(), UrlRefused> {
-        UrlPolicy::new().check(backend)
-    }
-
-    async fn probe(&self, version: &Version, _: Option<&HealthPath>) -> Result<Option<Healthy>, Unhealthy> {
-        self.probes.fetch_add(1, Ordering::SeqCst);
-        let healthy = Healthy { status: 200, took: Duration::from_millis(3) };
-        self.sick.lock().unwrap().get(version.name.as_str()).cloned().map_or(Ok(Some(healthy)), Err)
-    }
+fn scripted_check() -> ScriptedCheck {
+    let healthy = Healthy { status: 200, took: Duration::from_millis(3) };
+    ScriptedCheck::default().with_healthy(healthy).with_admission(|backend| UrlPolicy::new().check(backend))
 }
 
 pub(crate) struct Api {
     pub(crate) app: Router,
-    pub(crate) store: Store,
-    preflight: Scripted,
+    pub(crate) store: Arc<FaultyStore>,
+    check: ScriptedCheck,
 }
 
 #[derive(Debug)]
@@ -157,21 +55,22 @@ impl Api {
     }
 
     pub(crate) async fn with(auth: AdminAuth) -> Self {
-        let (store, preflight) = (Store::default(), Scripted::default());
-        let deployments = Deployments::builder(store.clone(), preflight.clone())
+        let store = faulty_store();
+        let check = scripted_check();
+        let deployments = Deployments::builder(Arc::clone(&store), check.clone())
             .with_replica_name("this")
             .start()
             .await
             .unwrap();
         let app = Router::new().nest(MOUNT, admin::router(deployments, auth));
-        Self { app, store, preflight }
+        Self { app, store, check }
     }
 
     /// An API over deployments that the test makes itself.
     pub(crate) fn over(deployments: Deployments) -> Self {
         let auth = AdminAuth::jwt(JwtAuth::hs256(SECRET, ISSUER, AUDIENCE).unwrap());
         let app = Router::new().nest(MOUNT, admin::router(deployments, auth));
-        Self { app, store: Store::default(), preflight: Scripted::default() }
+        Self { app, store: faulty_store(), check: scripted_check() }
     }
 
     /// `auth` with v1.0 at 100 and v1.1 at 0: generation 2.
@@ -185,15 +84,15 @@ impl Api {
     }
 
     pub(crate) fn sicken(&self, version: &str, how: Unhealthy) {
-        self.preflight.sick.lock().unwrap().insert(version.to_owned(), how);
+        self.check.set(version, Some(how));
     }
 
     pub(crate) fn probes(&self) -> usize {
-        self.preflight.probes.load(Ordering::SeqCst)
+        self.check.probes()
     }
 
     pub(crate) fn take_store_down(&self) {
-        self.store.take_down(true);
+        self.store.down.store(true, Ordering::SeqCst);
     }
 
     pub(crate) async fn stored_refusals(&self) -> Vec<Refusal> {

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -16,7 +17,8 @@ use tower_canary::routing::Change;
 use tower_canary::store::ChangeRequest;
 use tower_canary::{Deployments, Draw, NoVersionCheck, Target, WeightedVersionLayer};
 
-use crate::support::{Api, Store};
+use crate::faulty_store::FaultyStore;
+use crate::support::{Api, faulty_store};
 
 const TRAFFIC: &str = "/deployment/services/auth/traffic";
 
@@ -202,8 +204,8 @@ async fn shutdown_ends_streams_and_waits() {
 }
 
 /// Two running gateways on one store, with the admin API of the first.
-async fn two_gateways() -> (Api, [Deployments; 2], Arc<Store>) {
-    let store = Arc::new(Store::default());
+async fn two_gateways() -> (Api, [Deployments; 2], Arc<FaultyStore>) {
+    let store = faulty_store();
     let gateway = async |name: &str| {
         let builder = Deployments::builder(Arc::clone(&store), NoVersionCheck).with_replica_name(name);
         let deployments = builder.start().await.unwrap();
@@ -251,14 +253,14 @@ async fn drain_wait_covers_other_replicas() {
 async fn drain_wait_survives_store_outage() {
     let (api, [here, _], store) = two_gateways().await;
     switch(&here, "v1.1").await;
-    store.take_down(true);
+    store.down.store(true, Ordering::SeqCst);
     let answer = api.get(TRAFFIC).await;
     assert_eq!(drained(answer.is_ok()), [&json!(true), &Value::Null, &Value::Null]);
     let start = Instant::now();
     let path = format!("{TRAFFIC}?version=v1.0&wait=drained&timeout=1m");
     let (answer, ()) = tokio::join!(api.get(&path), async {
         sleep(Duration::from_secs(10)).await;
-        store.take_down(false);
+        store.down.store(false, Ordering::SeqCst);
     });
     assert_eq!(drained(answer.is_ok()), [&json!(true), &json!([]), &json!(true)]);
     assert!((10..16).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
