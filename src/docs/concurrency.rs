@@ -112,10 +112,10 @@
 //! `Orphans::queued`. The state of the PostgreSQL listener is a tokio lock that is held while it waits for a
 //! notification, and nothing else takes it.
 //!
-//! A request takes at most `sending` and `Tried`, which it shares with nothing but its own attempts. No `std`
-//! lock is held across an `await`; clippy's `await_holding_lock` checks that. A panic does not poison:
-//! `common::lock` takes the value as it is, because each critical section leaves it valid at every point
-//! where code of the application may panic.
+//! A request takes at most `sending`, `Tried` and the slots of its body, which it shares with nothing but its
+//! own attempts. No `std` lock is held across an `await`; clippy's `await_holding_lock` checks that. A panic
+//! does not poison: `common::lock` takes the value as it is, because each critical section leaves it valid at
+//! every point where code of the application may panic.
 //!
 //! # Futures that are dropped
 //!
@@ -166,7 +166,7 @@
 //! | `only_readers_hold_a_retired_route` | point 2 above | `cargo test --lib` |
 //! | `drained_means_drained_everywhere` in `src/deployments/drain.rs` | random steps of two gateways, a store, requests and reports | `cargo test --lib` |
 //! | `tests/layer/in_flight.rs` | 10,000 cancellations leave nothing in flight | `cargo test --test layer` |
-//! | `work_ends_though_drivers_are_dropped` | 4,000 calls dropped at random moments | `cargo test --features postgres --lib` |
+//! | `work_ends_though_drivers_are_dropped` | 4,000 calls dropped at random moments | `cargo test --lib` |
 //! | `tests/campaigns/{storm,stops,cancellations}.rs` | the same with real gateways and processes that are stopped once they are drained | `cargo test --all-features --test campaigns` |
 //!
 //! loom cannot run arc-swap, and Miri does not try every order. So a change of the protocol needs both: the

@@ -25,8 +25,8 @@
 //! 3. Tests in `tests/layer/affinity.rs`: a key is kept, each case without a key is drawn (`assert_kept`,
 //!    `assert_drawn`), and the new source beside another by `or`. `tests/layer/allocations.rs`, if it is on a
 //!    fast path.
-//! 4. Docs: the item "Your users" of the README lists the sources, and so may the table of
-//!    [`cookbook`](super)'s NGINX recipe.
+//! 4. Docs: the item "Your users" of the README lists the sources, and so does the table of the [recipe for
+//!    NGINX](super::cookbook#migration-from-nginx-split_clients).
 //!
 //! # A rule of the layer
 //!

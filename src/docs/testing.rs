@@ -71,7 +71,8 @@
 //!   processes and databases: their I/O is no timer.
 //! - **Seeded draws.** [`Draw::Seeded`](crate::Draw::Seeded) makes every choice repeat: the points of the
 //!   draw, and the salt of services that [`Deployments`](crate::Deployments) creates. Without them, the salt
-//!   is an argument: `Split::new(name, 7)`. The [cookbook](super) has a test with a named user.
+//!   is an argument: `Split::new(name, 7)`. The cookbook has [a test with a named
+//!   user](super::cookbook#a-unit-test-with-a-named-user).
 //! - **Generated cases.** proptest generates changes and weights; a failure prints the smallest case.
 //!   Regressions are not stored in files: make the case a test with a name.
 //! - **Exactness instead of statistics.** The exact draw is within one request of its weight, so a test
