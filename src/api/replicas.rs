@@ -38,16 +38,11 @@ pub struct StatusView {
 /// ```
 /// use std::time::Duration;
 /// use tower_canary::api::ReplicaList;
-/// use tower_canary::store::Replica;
+/// use tower_canary::store::{Replica, Report};
 ///
-/// let replica = |id: &str, revision| Replica {
-///     id: id.into(),
-///     name: format!("gateway-{id}"),
-///     revision,
-///     seen: Duration::ZERO,
-///     draining: Vec::new(),
-/// };
-/// let list = ReplicaList::new(vec![replica("1", 7), replica("2", 6)], Some("1"));
+/// let first = Replica::new(Report::new("1", "gateway-1", 7), Duration::ZERO);
+/// let second = Replica::new(Report::new("2", "gateway-2", 6), Duration::ZERO);
+/// let list = ReplicaList::new(vec![first, second], Some("1"));
 /// assert!(list.revision == 7 && !list.converged);
 /// assert!(list.replicas[0].is_this);
 /// ```

@@ -86,7 +86,7 @@
 //! ```sh
 //! export CANARY_TEST_POSTGRES_URL=postgres://postgres@127.0.0.1:5432/postgres
 //! export CANARY_TEST_MYSQL_URL=mysql://root@127.0.0.1:3306/mysql
-//! cargo test --all-features --test store -- --include-ignored
+//! cargo test --all-features --test store -- --include-ignored --skip sqlite::measure
 //! cargo test --all-features --test campaigns -- --ignored ::on_postgres:: ::on_mysql::
 //! ```
 //!

@@ -33,7 +33,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// All rules, in the order in which the layer applies them.
+    /// All rules, in the order in which `/traffic` and the metrics list them.
     pub const ALL: &'static [Self] = &[Self::Failover, Self::Override, Self::Pin, Self::Key, Self::Draw];
 
     /// Returns the stable word for the rule in responses, metrics and logs: `failover`, `override`, `pin`, `key` or `draw`.
