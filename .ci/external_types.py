@@ -25,6 +25,7 @@ ALLOWED = {
     "tower": "the trait of retry policies",
     "tower_layer": "the trait of layers",
     "tower_service": "the trait of services",
+    "utoipa": "the wire types implement ToSchema for the OpenAPI document; `api` says that this is no promise",
 }
 
 # Always there: the standard library, and a private helper in the `Unpin` impls of pin-project-lite.

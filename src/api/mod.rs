@@ -26,6 +26,8 @@
 //! - A type whose name ends in `View` shows the core type of that name: a [`SplitView`] is a
 //!   [`Split`](crate::routing::Split) as the API writes it. Names of services and versions are plain text in
 //!   views, so that a client reads the response of a later server with other rules for names.
+//! - With the feature `admin` the types implement utoipa's `ToSchema`, for the OpenAPI document. These
+//!   implementations are no promise: a later release may use another version of utoipa.
 //!
 //! # Example
 //!
