@@ -95,7 +95,7 @@ async fn read_only() {
         Err(refusal) => assert!(refusal.line.contains("cannot be written"), "{}", refusal.line),
     }
     let refusal = block_in_place(|| boot(&empty.url())).unwrap_err();
-    assert!(refusal.line.contains("check that its directory exists and can be written"), "{}", refusal.line);
+    assert!(refusal.line.contains("check that its directory exists and is writable"), "{}", refusal.line);
     assert!(refusal.took < START_TIMEOUT);
 }
 
