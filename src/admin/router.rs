@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 
 use super::auth::{AdminAuth, guard};
 use super::handlers::{explain, history, replicas, services, traffic, versions, weights};
-use super::openapi::{Document, ReadProblems, shorten_descriptions};
+use super::openapi::{OpenApiDocument, ReadProblems, shorten_descriptions};
 use super::problem::ApiError;
 use super::state::AdminState;
 use crate::api::ProblemKind;
@@ -106,7 +106,7 @@ async fn openapi() -> Json<Value> {
 
 /// Returns the routes with their documentation: one list, so that neither has a route that the other lacks.
 fn documented_routes() -> OpenApiRouter<AdminState> {
-    OpenApiRouter::with_openapi(Document::openapi()).merge(reads()).merge(changes())
+    OpenApiRouter::with_openapi(OpenApiDocument::openapi()).merge(reads()).merge(changes())
 }
 
 /// The operations that change nothing and need [`Scope::Read`](super::principal::Scope::Read).

@@ -3,7 +3,7 @@
 use http::Response;
 
 use super::body::ResponseBody;
-use crate::common::problem::{Problem, problem};
+use crate::common::problem::{StaticProblem, problem};
 use crate::handle::NoChoice;
 
 /// The reason why a request is not sent to a backend.
@@ -34,7 +34,7 @@ impl Rejection {
     ///
     /// gRPC clients retry UNAVAILABLE (14), which is right for a service that may be registered or
     /// activated soon. They do not retry INVALID_ARGUMENT (3).
-    const fn problem(self) -> &'static Problem {
+    const fn problem(self) -> &'static StaticProblem {
         match self {
             Self::UnknownService => problem!(
                 NOT_FOUND 404, grpc 14, "unknown-service", "Unknown service",

@@ -17,7 +17,7 @@ use crate::traffic::{InFlight, ProxyOutcome};
 
 /// The state that all clones of a service share. One pointer leads to it, so a clone per request writes one count.
 #[derive(Clone, Debug)]
-pub(super) struct Settings {
+pub(super) struct LayerSettings {
     pub(super) source: Source,
     /// `None` if each request is drawn, which is the fastest path.
     pub(super) rules: Option<Box<Rules>>,
@@ -47,7 +47,7 @@ pub(super) struct Rejected {
     pub(super) refused: Option<OverrideRefusal>,
 }
 
-impl Settings {
+impl LayerSettings {
     pub(super) const fn new(source: Source) -> Self {
         Self {
             source,

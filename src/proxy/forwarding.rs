@@ -16,7 +16,7 @@ use super::fields::{
 };
 use super::problems;
 use super::via::Via;
-use crate::common::problem::Problem;
+use crate::common::problem::StaticProblem;
 use crate::layer::ClientAddress;
 
 /// What a proxy adds to requests about itself, and whose additions it trusts.
@@ -39,7 +39,7 @@ impl Forwarding {
     }
 
     /// Rejects a request that passed this proxy before.
-    pub(super) fn check_loop(&self, headers: &HeaderMap) -> Result<(), &'static Problem> {
+    pub(super) fn check_loop(&self, headers: &HeaderMap) -> Result<(), &'static StaticProblem> {
         if self.via.is_listed_in(headers) { Err(problems::LOOP_DETECTED) } else { Ok(()) }
     }
 
