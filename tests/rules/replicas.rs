@@ -1,4 +1,4 @@
-//! Several gateways on one store: they follow each other, tell how far they are, and start without it.
+//! Several gateways on one store: they follow each other, report the revision they serve, and start without the store.
 
 use std::error::Error;
 use std::sync::atomic::Ordering;
@@ -30,7 +30,7 @@ async fn replica(store: &Arc<FaultyStore>, name: &str) -> Deployments {
     Deployments::builder(Arc::clone(store), NoVersionCheck).with_replica_name(name).start().await.unwrap()
 }
 
-/// Starts a replica and lets it follow; whoever sends or drops the sender stops it.
+/// Starts a replica that follows the store until the sender is used or dropped.
 async fn running(store: &Arc<FaultyStore>, name: &str) -> (Deployments, tokio::sync::oneshot::Sender<()>) {
     let deployments = replica(store, name).await;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -287,7 +287,7 @@ async fn cache_is_written_every_5_s_at_most() {
     let kept = cache.0.lock().unwrap().1;
     assert!((10..=13).contains(&kept), "{kept}");
     sleep(Duration::from_secs(500)).await;
-    assert!(cache.0.lock().unwrap().1 <= kept + 1, "until everything is loaded anew");
+    assert!(cache.0.lock().unwrap().1 <= kept + 1, "until everything is loaded again");
     assert_eq!(cache.0.lock().unwrap().0.as_ref().unwrap().snapshot.revision, 62);
 }
 
@@ -309,7 +309,7 @@ impl SnapshotCache for Bad {
     }
 }
 
-// One that hangs or panics. Reports continue as well.
+// The cache hangs or panics. Reports continue as well.
 #[tokio::test(start_paused = true)]
 async fn bad_cache_does_not_block_following() {
     for panics in [true, false] {
@@ -369,7 +369,7 @@ async fn full_load_does_not_undo_a_change() {
     let (here, _stop) = running(&store, "a").await;
     two_versions(&here).await;
     for percent in 1..=100 {
-        // Nobody hears it who is about to load already.
+        // A replica that is about to load misses this signal.
         let _ = store.signals.send(Signal::Lost);
         sleep(Duration::from_millis(percent % 25)).await;
         apply(&here, set_weight(1, percent as f64)).await;
