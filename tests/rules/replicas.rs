@@ -45,6 +45,11 @@ async fn apply(deployments: &Deployments, change: Change) -> Applied {
     deployments.apply(&auth(), ChangeRequest::new(change, "alice").without_check()).await.unwrap()
 }
 
+/// Commits a change to the database behind `store`, as another gateway does: `store` sends no signal and has no fault.
+async fn commit_directly(store: &FaultyStore, change: Change) {
+    store.memory.commit(&auth(), &ChangeRequest::new(change, "bob").without_check()).await.unwrap();
+}
+
 async fn two_versions(deployments: &Deployments) {
     for i in 0..2 {
         apply(deployments, Change::Register(registration(i))).await;
@@ -165,11 +170,7 @@ async fn read_only_store_is_followed() {
     two_versions(&here).await;
     store.read_only.store(true, Ordering::Relaxed);
     sleep(Duration::from_secs(30)).await;
-    store
-        .memory
-        .commit(&auth(), &ChangeRequest::new(set_weight(1, 10.0), "bob").without_check())
-        .await
-        .unwrap();
+    commit_directly(&store, set_weight(1, 10.0)).await;
     sleep(Duration::from_millis(1_250)).await;
     assert_eq!(served(&here), [90.0, 10.0]);
 }
@@ -183,11 +184,7 @@ async fn store_panic_recovers_within_5_s() {
     sleep(Duration::from_secs(60)).await;
     assert_eq!(served(&here), [100.0, 0.0]);
     store.panics.store(false, Ordering::Relaxed);
-    store
-        .memory
-        .commit(&auth(), &ChangeRequest::new(set_weight(1, 10.0), "bob").without_check())
-        .await
-        .unwrap();
+    commit_directly(&store, set_weight(1, 10.0)).await;
     sleep(Duration::from_secs(5)).await;
     assert_eq!(served(&here), [90.0, 10.0]);
     stop.send(()).unwrap();
@@ -255,11 +252,7 @@ async fn start_from_cache_without_the_store() {
     sleep(Duration::from_secs(60)).await;
     assert!(after.freshness().from_cache && after.freshness().age >= Duration::from_secs(60));
     store.down.store(false, Ordering::Relaxed);
-    store
-        .memory
-        .commit(&auth(), &ChangeRequest::new(set_weight(1, 30.0), "bob").without_check())
-        .await
-        .unwrap();
+    commit_directly(&store, set_weight(1, 30.0)).await;
     sleep(Duration::from_secs(5)).await;
     assert_eq!(served(&after), [70.0, 30.0]);
     assert!(!after.freshness().from_cache);
@@ -319,11 +312,7 @@ async fn bad_cache_does_not_block_following() {
         spawn(here.clone().run(std::future::pending()));
         two_versions(&here).await;
         sleep(Duration::from_secs(30)).await;
-        store
-            .memory
-            .commit(&auth(), &ChangeRequest::new(set_weight(1, 10.0), "bob").without_check())
-            .await
-            .unwrap();
+        commit_directly(&store, set_weight(1, 10.0)).await;
         sleep(Duration::from_secs(5)).await;
         assert_eq!(served(&here), [90.0, 10.0], "panics: {panics}");
         assert_eq!(here.replicas().await.unwrap()[0].revision, 3);
