@@ -16,15 +16,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{AdminAuth, guard};
+use super::extract::MAX_BODY;
 use super::handlers::{explain, history, replicas, services, traffic, versions, weights};
 use super::openapi::{OpenApiDocument, ReadProblems, shorten_descriptions};
 use super::problem::ApiError;
 use super::state::AdminState;
 use crate::api::ProblemKind;
 use crate::deployments::Deployments;
-
-/// The largest body of a request, in bytes.
-const MAX_BODY: usize = 16 * 1024;
 
 /// Creates the admin API over `deployments` for the principals that `auth` authenticates. See the
 /// [module](super) for its routes.
@@ -154,6 +152,7 @@ async fn not_found() -> ApiError {
 
 /// Responds to other methods of a known path. The router adds the `Allow` header.
 async fn method_not_allowed(method: Method) -> Response {
+    // RFC 9110, 9.3.7: `Allow` is the whole response. There are no CORS headers.
     if method == Method::OPTIONS {
         return StatusCode::NO_CONTENT.into_response();
     }

@@ -13,8 +13,8 @@ use crate::store::MAX_REASON;
 /// ```
 /// use tower_canary::api::{ChangeReason, InvalidChangeReason};
 ///
-/// let reason: ChangeReason = "v1.1 answers 500".parse()?;
-/// assert_eq!(reason.as_str(), "v1.1 answers 500");
+/// let reason: ChangeReason = "v1.1 responds with 500".parse()?;
+/// assert_eq!(reason.as_str(), "v1.1 responds with 500");
 /// assert_eq!("two\nlines".parse::<ChangeReason>(), Err(InvalidChangeReason::ControlCharacter));
 /// # Ok::<(), InvalidChangeReason>(())
 /// ```

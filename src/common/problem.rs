@@ -38,11 +38,11 @@ pub(crate) use problem;
 
 impl StaticProblem {
     /// Returns the problem document, or a trailers-only response where the client speaks gRPC.
-    pub(crate) fn response(&self, grpc: bool) -> Response<Bytes> {
-        let text = if grpc { "" } else { self.document };
+    pub(crate) fn response(&self, is_grpc: bool) -> Response<Bytes> {
+        let text = if is_grpc { "" } else { self.document };
         let mut response = Response::new(Bytes::from_static(text.as_bytes()));
         let headers = response.headers_mut();
-        if grpc {
+        if is_grpc {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
             headers.insert("grpc-status", HeaderValue::from_static(self.grpc_status));
             headers.insert("grpc-message", HeaderValue::from_static(self.kind));

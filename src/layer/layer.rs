@@ -10,7 +10,7 @@ use super::service::WeightedVersion;
 use super::settings::LayerSettings;
 use super::source::Source;
 use super::target::Target;
-use super::uri_check::check_client;
+use super::uri_check::log_if_uri_ignored;
 use crate::common::sharded::Sharded;
 use crate::handle::{RoutingHandle, Upstream};
 use crate::routing::Backend;
@@ -131,7 +131,7 @@ impl<S> Layer<S> for WeightedVersionLayer {
     type Service = WeightedVersion<S>;
 
     fn layer(&self, inner: S) -> WeightedVersion<S> {
-        check_client::<S>();
+        log_if_uri_ignored::<S>();
         // A copy per service: threads with a service each do not contend for one reference count.
         WeightedVersion::new(inner, Arc::new(LayerSettings::clone(&self.settings)))
     }

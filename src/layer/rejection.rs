@@ -26,8 +26,8 @@ impl From<NoChoice> for Rejection {
 
 impl Rejection {
     /// Returns the response: a problem document, or a status in headers for gRPC.
-    pub(super) fn response<B>(self, grpc: bool) -> Response<ResponseBody<B>> {
-        self.problem().response(grpc).map(ResponseBody::from_bytes)
+    pub(super) fn response<B>(self, is_grpc: bool) -> Response<ResponseBody<B>> {
+        self.problem().response(is_grpc).map(ResponseBody::from_bytes)
     }
 
     /// Returns the problem of this reason.

@@ -63,7 +63,7 @@ impl LayerSettings {
     /// Chooses a version for `request` and points the request at it, or at the fallback.
     pub(super) fn route<B>(&self, request: &mut Request<B>) -> Result<Routed, Rejected> {
         // Removed first, whatever becomes of the request: no backend sees it.
-        let asked = self.rules.as_deref().and_then(|rules| rules.take_override(request));
+        let requested = self.rules.as_deref().and_then(|rules| rules.take_override(request));
         let mut refused = None;
         // Both guards end with this function, before the request is sent.
         let entries;
@@ -84,7 +84,7 @@ impl LayerSettings {
         };
         let pick = match &self.rules {
             None => snapshot.draw(),
-            Some(rules) => rules.pick(request, asked, &snapshot, &mut refused),
+            Some(rules) => rules.pick(request, requested, &snapshot, &mut refused),
         };
         // From here on the request is in flight.
         let choice = match snapshot.choose(pick) {

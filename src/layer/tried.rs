@@ -23,7 +23,7 @@ struct Attempts {
 impl Tried {
     /// Returns whether the next attempt needs another version, and there is one.
     ///
-    /// The weights may have changed since the last attempt, so `split` is asked, not `has_more`.
+    /// The weights may have changed since the last attempt, so `has_more` may be outdated and `split` decides.
     pub(super) fn needs_another(&self, split: &Split) -> bool {
         let attempts = self.attempts();
         attempts.failed && attempts.leaves_any(split)

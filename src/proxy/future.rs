@@ -122,7 +122,7 @@ impl Sent {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             self.complete_upgrade(&mut response)?;
         } else {
-            clean(&mut response).map_err(|message| self.reject(message))?;
+            clean_response(&mut response).map_err(|message| self.reject(message))?;
         }
         // The version is a property of the connection to the backend. The server sets its own.
         *response.version_mut() = Version::HTTP_11;
@@ -163,7 +163,7 @@ impl Sent {
 }
 
 /// Removes the fields that end at the proxy. The error says why the response must not be forwarded.
-fn clean<R>(response: &mut Response<R>) -> Result<(), &'static str> {
+fn clean_response<R>(response: &mut Response<R>) -> Result<(), &'static str> {
     let is_empty = response.status() == StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
     let scan = HeaderScan::new(headers);

@@ -12,7 +12,10 @@ use super::scan::{HeaderScan, has_underscore};
 use crate::common::problem::StaticProblem;
 
 /// Rejects requests that two implementations could read differently, and those that are not supported.
-pub(super) fn check(head: &mut request::Parts, scan: HeaderScan) -> Result<(), &'static StaticProblem> {
+pub(super) fn check_request(
+    head: &mut request::Parts,
+    scan: HeaderScan,
+) -> Result<(), &'static StaticProblem> {
     if head.method == Method::CONNECT || !has_supported_coding(&head.headers, scan) {
         return Err(problems::NOT_IMPLEMENTED);
     }

@@ -9,7 +9,7 @@ use http::request;
 use super::failure_log::FailureLog;
 use super::forwarding::Forwarding;
 use super::problems;
-use super::request::{check, strip_for_backend};
+use super::request::{check_request, strip_for_backend};
 use super::scan::HeaderScan;
 use super::timeouts::{TimeoutCheck, is_timeout};
 use super::upgrade::{Handshake, TunnelExecutor};
@@ -59,7 +59,7 @@ impl ProxySettings {
         scan: HeaderScan,
         has_body: bool,
     ) -> Result<Option<Box<Handshake>>, &'static StaticProblem> {
-        check(head, scan)?;
+        check_request(head, scan)?;
         if scan.via {
             self.forwarding.check_loop(&head.headers)?;
         }

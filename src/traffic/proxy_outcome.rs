@@ -24,6 +24,7 @@ impl ProxyOutcome {
     /// Sets the outcome, unless it is set already.
     #[cfg(feature = "proxy")]
     pub(crate) fn set(&self, outcome: Outcome) {
+        // An error means that it is set already.
         let _ = self.0.outcome.set(outcome);
     }
 

@@ -102,7 +102,7 @@ async fn foreign_table_stops_the_migration(kind: Kind) {
     }
 }
 
-/// In a database of the application, which has a table of the same name.
+/// A table of the application has the name of a table of the store.
 async fn foreign_table_is_named_by_the_error(kind: Kind) {
     let database = TestDatabase::new(kind).await;
     database.by_hand("CREATE TABLE gateway_replica (x INTEGER)").await;
