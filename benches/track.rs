@@ -121,7 +121,7 @@ fn choose(c: &mut Criterion) {
     }
 }
 
-/// A split as it is after 1,000 random re-weights, whose slots lie in many runs.
+/// A split after 1,000 random weight changes, whose slots form many runs.
 fn re_weighted(versions: u64) -> Split {
     let urls: Vec<String> = (0..versions).map(|i| format!("http://h{i}")).collect();
     let first = |i: usize| if i == 0 { 100.0 } else { 0.0 };
@@ -334,7 +334,7 @@ fn canary_drawn(handle: &RoutingHandle) -> bool {
     seen.get()
 }
 
-/// The furthest from exact in any 1,000 requests of two threads, in the order of the clock.
+/// Returns the largest deviation from the exact share in any 1,000 consecutive requests of two threads.
 fn two_threads_exactness() -> i64 {
     let handle = handle(Draw::Exact, canary());
     let start = Instant::now();

@@ -38,7 +38,7 @@ async fn main() -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Starts a server that answers every request with 200, and returns its URL.
+/// Starts a server that responds to every request with 200, and returns its URL.
 async fn start_backend() -> Result<String, BoxError> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);

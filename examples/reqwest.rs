@@ -20,10 +20,10 @@ use tower_reqwest::HttpClientLayer;
 
 type BoxError = Box<dyn std::error::Error>;
 
-/// What the requests of this example got.
+/// The results of the requests of this example.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Responses {
-    /// How many of 20 requests each version responded to.
+    /// The number of responses of each version to 20 requests.
     pub(crate) versions: BTreeMap<String, usize>,
     /// The echo of an upload.
     pub(crate) echo: String,

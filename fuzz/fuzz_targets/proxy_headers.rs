@@ -47,7 +47,7 @@ fn check(head: &Parts) {
         assert_eq!(te, "trailers");
     }
     assert!(headers.keys().all(|name| !name.as_str().contains('_')), "{headers:?}");
-    // The peer is trusted by nobody, so its claims about the client are gone.
+    // The peer is not trusted, so its claims about the client are removed.
     assert!(!headers.contains_key("forwarded") && !headers.contains_key("x-real-ip"), "{headers:?}");
 }
 

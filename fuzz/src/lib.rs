@@ -1,4 +1,4 @@
-//! What the targets share.
+//! Helpers of the fuzz targets.
 
 use std::sync::LazyLock;
 
@@ -22,7 +22,7 @@ pub fn headers(data: &[u8]) -> HeaderMap {
     headers
 }
 
-/// Returns what is before and behind the first `separator`.
+/// Splits at the first `separator`.
 pub fn split_once(data: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     let at = data.iter().position(|byte| *byte == separator)?;
     Some((&data[..at], &data[at + 1..]))

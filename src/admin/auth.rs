@@ -1,8 +1,8 @@
 //! Authentication of requests.
 //!
-//! Three questions, in this order: who sent the request ([`Authenticator::authenticate`]), which scope its
-//! method needs ([`Scope`]), and how the response to a denied request looks ([`Authenticator::challenge`]).
-//! The first two are answered before the path is looked at.
+//! Three decisions, in this order: who sent the request ([`Authenticator::authenticate`]), which scope its
+//! method needs ([`Scope`]), and which challenge a denied request gets ([`Authenticator::challenge`]).
+//! The first two are made before the path is matched.
 
 use std::fmt;
 use std::sync::Arc;

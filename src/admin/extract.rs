@@ -1,7 +1,7 @@
 //! Extractors: names in the path, conditions of a write, the query and the body.
 //!
 //! Every extractor rejects with an [`ApiError`], so that a malformed request gets a problem document like any
-//! other failure. axum's own rejections are plain text and name types of Rust. Extractors run after
+//! other failure. axum's own rejections are plain text and name Rust types. Extractors run after
 //! [`guard`](super::auth::guard), so that only authenticated clients see their messages.
 
 use std::time::Duration;
@@ -23,6 +23,9 @@ use super::problem::ApiError;
 use super::wait_limit::parse_wait_limit;
 use crate::api::{ChangeParams, ChangeWait, ProblemKind};
 use crate::routing::{ServiceName, VersionName};
+
+/// The largest body of a request, in bytes.
+pub(super) const MAX_BODY: usize = 16 * 1024;
 
 /// The largest number of characters of a detail that quotes the request.
 const MAX_DETAIL: usize = 300;
@@ -145,7 +148,7 @@ impl<S: Send + Sync> FromRequestParts<S> for WriteConditions {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        // The guard has put it there.
+        // `auth::guard` inserts it into every request that it lets pass.
         let principal = parts.extensions.get().cloned().ok_or_else(|| {
             ApiError::new(ProblemKind::InternalError, "the gateway has a defect: the sender is not known")
         })?;
@@ -192,7 +195,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
         let is_json = is_json(request.headers());
         let bytes = Bytes::from_request(request, state).await.map_err(|error| match error.status() {
             StatusCode::PAYLOAD_TOO_LARGE => {
-                ApiError::new(ProblemKind::PayloadTooLarge, "the body is larger than 16 KiB")
+                let detail = format!("the body is larger than {} KiB", MAX_BODY / 1024);
+                ApiError::new(ProblemKind::PayloadTooLarge, detail)
             }
             _ => ApiError::new(ProblemKind::MalformedBody, "the body cannot be read"),
         })?;
@@ -208,21 +212,21 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
 }
 
 impl<T: DeserializeOwned> JsonBody<T> {
-    /// Parses the body without a look at its media type.
+    /// Parses the body as JSON. The caller has checked the media type.
     fn parse(json: &[u8]) -> Result<Self, ApiError> {
         let body = decode_json(json);
         body.map(Self).map_err(|detail| ApiError::new(ProblemKind::MalformedBody, shortened(&detail)))
     }
 }
 
-/// Returns whether the media type is JSON, parameters such as `charset` aside.
+/// Returns whether the media type is JSON, regardless of parameters such as `charset`.
 fn is_json(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-/// Shortens a detail, because it may quote a body of 16 KiB.
+/// Shortens a detail, because it may quote a whole body.
 fn shortened(text: &str) -> String {
     text.chars().take(MAX_DETAIL).collect()
 }

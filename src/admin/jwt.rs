@@ -188,7 +188,7 @@ impl JwtAuth {
         Self { key, validation }
     }
 
-    /// Checks the signature and the claims of a token, and makes its sender from them.
+    /// Checks the signature and the claims of a token, and creates the principal from them.
     fn verify(&self, token: &str) -> Result<Principal, AuthError> {
         let token = decode::<Claims>(token, &self.key, &self.validation).map_err(AuthError::invalid)?;
         if token.header.crit.is_some() {

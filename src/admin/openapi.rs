@@ -37,7 +37,7 @@ type Responses = BTreeMap<String, RefOr<Response>>;
     components(schemas(ChangeResult, Problem, SplitView)),
     modifiers(&Bearer)
 )]
-pub(super) struct Document;
+pub(super) struct OpenApiDocument;
 
 /// Adds the security scheme that the operations name.
 ///

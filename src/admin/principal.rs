@@ -1,6 +1,6 @@
 //! Authenticated senders and their scopes.
 //!
-//! A principal is what an authenticator makes of a request's credentials. Its subject becomes the actor in
+//! A principal is the result of authentication. Its subject becomes the actor in
 //! the history, so it has the limits of that column: a text that a store could not keep is refused before the
 //! change and not after.
 

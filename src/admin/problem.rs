@@ -28,7 +28,7 @@ use crate::store::StoreError;
 
 /// A problem document with the headers of its response.
 ///
-/// Handlers and extractors return it as their error, and `?` makes one of the errors in the table above.
+/// Handlers and extractors return it as their error, and `?` converts the errors in the table above.
 #[derive(Debug)]
 pub(super) struct ApiError {
     // Boxed to keep `Result<_, ApiError>` small.
@@ -71,7 +71,7 @@ impl ApiError {
     }
 }
 
-/// The response has the media type of RFC 9457. A 503 has `Retry-After: 1`, since gateways look for the store
+/// The response has the media type of RFC 9457. A 503 has `Retry-After: 1`, since gateways retry the store
 /// about every second.
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {

@@ -16,15 +16,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::auth::{AdminAuth, guard};
+use super::extract::MAX_BODY;
 use super::handlers::{explain, history, replicas, services, traffic, versions, weights};
-use super::openapi::{Document, ReadProblems, shorten_descriptions};
+use super::openapi::{OpenApiDocument, ReadProblems, shorten_descriptions};
 use super::problem::ApiError;
 use super::state::AdminState;
 use crate::api::ProblemKind;
 use crate::deployments::Deployments;
-
-/// The largest body of a request, in bytes.
-const MAX_BODY: usize = 16 * 1024;
 
 /// Creates the admin API over `deployments` for the principals that `auth` authenticates. See the
 /// [module](super) for its routes.
@@ -106,7 +104,7 @@ async fn openapi() -> Json<Value> {
 
 /// Returns the routes with their documentation: one list, so that neither has a route that the other lacks.
 fn documented_routes() -> OpenApiRouter<AdminState> {
-    OpenApiRouter::with_openapi(Document::openapi()).merge(reads()).merge(changes())
+    OpenApiRouter::with_openapi(OpenApiDocument::openapi()).merge(reads()).merge(changes())
 }
 
 /// The operations that change nothing and need [`Scope::Read`](super::principal::Scope::Read).
@@ -154,6 +152,7 @@ async fn not_found() -> ApiError {
 
 /// Responds to other methods of a known path. The router adds the `Allow` header.
 async fn method_not_allowed(method: Method) -> Response {
+    // RFC 9110, 9.3.7: `Allow` is the whole response. There are no CORS headers.
     if method == Method::OPTIONS {
         return StatusCode::NO_CONTENT.into_response();
     }

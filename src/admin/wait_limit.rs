@@ -8,7 +8,7 @@ use crate::api::ProblemKind;
 /// Parses a time such as `5s` or `500ms`, and refuses one that is longer than `longest`.
 ///
 /// A longer time is refused and not shortened: a client that counts on ten minutes would take an earlier
-/// response for the end of its wait. Zero is allowed, and looks once.
+/// response for the end of its wait. Zero is allowed: the state is read once.
 pub(super) fn parse_wait_limit(text: &str, longest: Duration) -> Result<Duration, ApiError> {
     let limit = humantime::parse_duration(text).ok().filter(|limit| *limit <= longest);
     limit.ok_or_else(|| {

@@ -148,8 +148,8 @@ pub struct RestoreGeneration {
 /// ```
 /// use tower_canary::api::PlainChange;
 ///
-/// let body = PlainChange::new().with_reason("v1.1 answers 500".parse()?);
-/// assert_eq!(serde_json::to_string(&body)?, r#"{"reason":"v1.1 answers 500"}"#);
+/// let body = PlainChange::new().with_reason("v1.1 responds with 500".parse()?);
+/// assert_eq!(serde_json::to_string(&body)?, r#"{"reason":"v1.1 responds with 500"}"#);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -239,7 +239,7 @@ impl RegisterVersion {
         }
     }
 
-    /// Gives the version a weight immediately.
+    /// Sets the weight that the version gets immediately.
     #[must_use]
     pub fn with_weight(self, weight: Weight) -> Self {
         Self { weight: Some(weight.percent()), ..self }

@@ -59,7 +59,7 @@ pub struct UserMove {
 
 /// The names of the replicas that serve a change and of those that do not yet.
 ///
-/// The default is the response when the store cannot be asked for the replicas.
+/// The default is the response when the replicas cannot be read from the store.
 ///
 /// ```
 /// use tower_canary::api::ConvergenceView;
@@ -78,7 +78,7 @@ pub struct ConvergenceView {
     /// The replicas that serve the change.
     #[cfg_attr(feature = "admin", schema(example = json!(["gateway-1"])))]
     pub serving: Vec<String>,
-    /// The replicas that do not serve it yet. `null`: the store could not be asked for them.
+    /// The replicas that do not serve it yet. `null`: the store could not be read.
     #[cfg_attr(feature = "admin", schema(example = json!(["gateway-2"])))]
     pub waiting: Option<Vec<String>>,
 }

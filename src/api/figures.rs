@@ -143,9 +143,10 @@ impl OutcomeRates {
     }
 }
 
+/// Returns `count` in percent of `total`.
 #[expect(clippy::cast_precision_loss, reason = "a rate is rounded to three decimals")]
-fn rate(count: u64, of: u64) -> f64 {
-    rounded(100.0 * count as f64 / of as f64)
+fn rate(count: u64, total: u64) -> f64 {
+    rounded(100.0 * count as f64 / total as f64)
 }
 
 // === impl LatencyView ===
@@ -169,6 +170,7 @@ fn in_milliseconds(time: Duration) -> f64 {
 
 impl From<&Window> for WindowView {
     fn from(window: &Window) -> Self {
+        // The three lengths of `Window::nominal`.
         let nominal = match window.nominal.as_secs() {
             10 => "10s",
             60 => "60s",

@@ -46,7 +46,7 @@ pub struct HistoryPage {
     pub refused: Option<Vec<RefusalView>>,
 }
 
-/// The part that made and refused changes have in common: who asked for which kind of change, and why.
+/// The common part of applied and refused changes: who requested which kind of change, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]
 #[non_exhaustive]
@@ -94,7 +94,7 @@ pub struct RefusalView {
     /// The request. In JSON its fields stand beside the others.
     #[serde(flatten)]
     pub request: RequestedChange,
-    /// The requested change in words.
+    /// A description of the requested change.
     #[cfg_attr(feature = "admin", schema(example = "set-weight v1.1 to 10 %"))]
     pub asked: String,
     /// The generation that the gateway served then. `null`: it served no such service.

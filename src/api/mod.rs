@@ -82,7 +82,7 @@ pub use self::params::{ChangeParams, ChangeWait, ExplainParams, HistoryParams, T
 pub use self::percent::Percent;
 pub use self::problem::Problem;
 pub use self::problem_kind::ProblemKind;
-pub use self::reason::{ChangeReason, InvalidReason};
+pub use self::reason::{ChangeReason, InvalidChangeReason};
 pub use self::replicas::{ReplicaList, ReplicaView, StatusView};
 pub use self::split::{ServiceList, SplitView, VersionView};
 pub use self::timestamp::{InvalidTimestamp, Timestamp};

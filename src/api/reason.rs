@@ -11,12 +11,12 @@ use crate::store::MAX_REASON;
 /// Why a change is made, for the history: at most 1,000 characters, no control characters.
 ///
 /// ```
-/// use tower_canary::api::{ChangeReason, InvalidReason};
+/// use tower_canary::api::{ChangeReason, InvalidChangeReason};
 ///
-/// let reason: ChangeReason = "v1.1 answers 500".parse()?;
-/// assert_eq!(reason.as_str(), "v1.1 answers 500");
-/// assert_eq!("two\nlines".parse::<ChangeReason>(), Err(InvalidReason::ControlCharacter));
-/// # Ok::<(), InvalidReason>(())
+/// let reason: ChangeReason = "v1.1 responds with 500".parse()?;
+/// assert_eq!(reason.as_str(), "v1.1 responds with 500");
+/// assert_eq!("two\nlines".parse::<ChangeReason>(), Err(InvalidChangeReason::ControlCharacter));
+/// # Ok::<(), InvalidChangeReason>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -27,7 +27,7 @@ pub struct ChangeReason(String);
 /// A text that is not a [`ChangeReason`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum InvalidReason {
+pub enum InvalidChangeReason {
     /// The text has more than 1,000 characters.
     #[error("a reason has at most 1,000 characters")]
     TooLong,
@@ -45,23 +45,23 @@ impl ChangeReason {
 }
 
 impl TryFrom<String> for ChangeReason {
-    type Error = InvalidReason;
+    type Error = InvalidChangeReason;
 
-    fn try_from(text: String) -> Result<Self, InvalidReason> {
+    fn try_from(text: String) -> Result<Self, InvalidChangeReason> {
         if text.chars().nth(MAX_REASON).is_some() {
-            return Err(InvalidReason::TooLong);
+            return Err(InvalidChangeReason::TooLong);
         }
         if text.contains(char::is_control) {
-            return Err(InvalidReason::ControlCharacter);
+            return Err(InvalidChangeReason::ControlCharacter);
         }
         Ok(Self(text))
     }
 }
 
 impl FromStr for ChangeReason {
-    type Err = InvalidReason;
+    type Err = InvalidChangeReason;
 
-    fn from_str(text: &str) -> Result<Self, InvalidReason> {
+    fn from_str(text: &str) -> Result<Self, InvalidChangeReason> {
         Self::try_from(text.to_owned())
     }
 }

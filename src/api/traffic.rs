@@ -105,7 +105,7 @@ pub struct VersionTrafficView {
 #[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct ClusterDrainView {
-    /// The other gateways that may still have requests for the version. `null`: the store could not be asked.
+    /// The other gateways that may still have requests for the version. `null`: the store could not be read.
     // Both fields must be present. Otherwise a response without them would read as `Some` in the flattened
     // option.
     #[serde(deserialize_with = "Option::deserialize")]

@@ -6,17 +6,17 @@ use http::{HeaderValue, Response, StatusCode};
 
 /// A kind of problem, with the same response each time. It holds nothing internal and nothing that the client sent.
 #[derive(Debug)]
-pub(crate) struct Problem {
+pub(crate) struct StaticProblem {
     pub(crate) status: StatusCode,
     pub(crate) grpc_status: &'static str,
     pub(crate) kind: &'static str,
     pub(crate) document: &'static str,
 }
 
-/// Makes a `&'static Problem` from its status as a name and as a number, its gRPC status, its type, title and detail.
+/// Makes a `&'static StaticProblem` from its status as a name and as a number, its gRPC status, its type, title and detail.
 macro_rules! problem {
     ($status:ident $number:literal, grpc $grpc:literal, $type:literal, $title:literal, $detail:literal) => {
-        &$crate::common::problem::Problem {
+        &$crate::common::problem::StaticProblem {
             status: http::StatusCode::$status,
             grpc_status: stringify!($grpc),
             kind: $type,
@@ -36,13 +36,13 @@ macro_rules! problem {
 }
 pub(crate) use problem;
 
-impl Problem {
+impl StaticProblem {
     /// Returns the problem document, or a trailers-only response where the client speaks gRPC.
-    pub(crate) fn response(&self, grpc: bool) -> Response<Bytes> {
-        let text = if grpc { "" } else { self.document };
+    pub(crate) fn response(&self, is_grpc: bool) -> Response<Bytes> {
+        let text = if is_grpc { "" } else { self.document };
         let mut response = Response::new(Bytes::from_static(text.as_bytes()));
         let headers = response.headers_mut();
-        if grpc {
+        if is_grpc {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
             headers.insert("grpc-status", HeaderValue::from_static(self.grpc_status));
             headers.insert("grpc-message", HeaderValue::from_static(self.kind));

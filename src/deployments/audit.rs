@@ -114,7 +114,7 @@ pub(super) fn log_applied(request: &ChangeRequest, applied: &Applied) {
     }
 }
 
-/// Logs a change. Texts that a caller chose are quoted and escaped, so that none looks like another log line.
+/// Logs a change. Texts that a caller chose are quoted and escaped, so that none can forge another log line.
 fn log_change(request: &ChangeRequest, Applied { before, after, .. }: &Applied) {
     tracing::info!(
         service = %after.service(),

@@ -184,7 +184,7 @@ impl Progress {
     ///
     /// Not called if a later split is served: the response of the store was late, and the served split has another
     /// revision.
-    pub(super) fn answered(&mut self, service: &ServiceName, revision: u64) {
+    pub(super) fn change_published(&mut self, service: &ServiceName, revision: u64) {
         let known = self.revisions.known.entry(service.clone()).or_default();
         *known = revision.max(*known);
     }
@@ -236,7 +236,7 @@ impl Progress {
     /// Begins a load of all splits, if one is due.
     pub(super) fn whole_load_due(&self, now: Instant) -> Option<WholeLoad> {
         let WholeLoadSchedule { requests, satisfied, due } = self.whole_load;
-        // Revision 0 is asked for in full anyway.
+        // After revision 0 a load of changes is a load of all splits anyway.
         let is_due = requests > satisfied || now >= due || self.loaded.revision == 0;
         is_due.then_some(WholeLoad { requests })
     }
@@ -377,7 +377,7 @@ mod tests {
             progress.published(&auth);
             prop_assert_eq!(progress.served_revision(&auth), None);
             // A change applied here does not say when the split loaded before was stored.
-            progress.answered(&auth, first + applied);
+            progress.change_published(&auth, first + applied);
             prop_assert_eq!(progress.served_revision(&auth), None);
             prop_assert!(progress.snapshot_read(first + more));
             prop_assert_eq!(progress.served_revision(&auth), Some(first + more));
@@ -389,7 +389,7 @@ mod tests {
             let mut progress = Progress::new(Instant::now());
             let Some(auth) = auth() else { return Ok(()) };
             for revision in &revisions {
-                progress.answered(&auth, *revision);
+                progress.change_published(&auth, *revision);
             }
             prop_assert_eq!(progress.served_revision(&auth), revisions.iter().copied().max());
         }

@@ -49,6 +49,7 @@ impl Publisher {
     /// Publishes the splits of a load of changes, one by one.
     pub(super) fn publish_changes(&self, changes: &Snapshot) {
         if !self.progress().snapshot_read(changes.revision) {
+            // The store went back to an earlier revision. The next load is of all splits.
             return;
         }
         for split in &changes.splits {
@@ -64,6 +65,7 @@ impl Publisher {
         if !progress.supersedes(split, served.as_ref().map(|route| route.split())) {
             return;
         }
+        // Recorded first: see "The revision of the change is not known" in `progress`.
         progress.published(split.service());
         if !self.handle.publish(Route::compile(split.clone())) {
             // A later generation is served, so the store may be another one than before.
@@ -107,7 +109,7 @@ impl Publisher {
         progress.applied(applied.after.service());
         let is_published = self.handle.publish(Route::compile(applied.after.clone()));
         if is_published {
-            progress.answered(applied.after.service(), applied.revision);
+            progress.change_published(applied.after.service(), applied.revision);
         }
         is_published
     }

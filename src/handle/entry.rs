@@ -46,7 +46,7 @@ pub(crate) struct Loaded<'a> {
     live: Guard<Option<Arc<LiveRoute>>>,
 }
 
-/// One published route for the rules of one request: whichever they ask, they see one split.
+/// One published route for the rules of one request, so that all of them see one split.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct RouteSnapshot<'a> {
     entry: &'a ServiceEntry,

@@ -42,7 +42,7 @@ pub(super) struct Retired {
 /// A version that left the published route.
 #[derive(Debug)]
 pub(super) struct RetiredVersion {
-    /// The version, inactive and at weight 0 whatever it was before.
+    /// The version, inactive and at weight 0 regardless of its former state.
     pub(super) version: Version,
     pub(super) counters: Arc<Counters>,
 }
@@ -76,7 +76,7 @@ impl Retired {
 
     /// Forgets all drained versions except the last ones.
     ///
-    /// Not to be called while a retired route has readers: one of them may yet choose a version that looks drained.
+    /// Not to be called while a retired route has readers: one of them may still choose a version that seems drained.
     fn forget_drained(&mut self) {
         let drained = self.versions.iter().filter(|version| version.counters.in_flight() == 0).count();
         let mut surplus = drained.saturating_sub(REMEMBERED);

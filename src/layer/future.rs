@@ -59,7 +59,7 @@ pin_project! {
             in_flight: Option<InFlight>,
             annotations: Option<Box<Annotations>>,
         },
-        Rejected { rejection: Rejection, grpc: bool, refused: Option<OverrideRefusal> },
+        Rejected { rejection: Rejection, is_grpc: bool, refused: Option<OverrideRefusal> },
     }
 }
 
@@ -77,7 +77,7 @@ impl<F> ResponseFuture<F> {
         headers: &HeaderMap,
         refused: Option<OverrideRefusal>,
     ) -> Self {
-        Self { kind: Kind::Rejected { rejection, grpc: is_grpc(headers), refused } }
+        Self { kind: Kind::Rejected { rejection, is_grpc: is_grpc(headers), refused } }
     }
 }
 
@@ -104,8 +104,8 @@ where
                     }
                 }
             }
-            KindProj::Rejected { rejection, grpc, refused } => {
-                let mut response = rejection.response(*grpc);
+            KindProj::Rejected { rejection, is_grpc, refused } => {
+                let mut response = rejection.response(*is_grpc);
                 if let Some(refused) = refused {
                     refused.set_header(response.headers_mut());
                 }

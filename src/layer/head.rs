@@ -55,6 +55,9 @@ impl<'a> RequestHead<'a> {
     /// Returns the header `name`, unless the request has several.
     pub(super) fn single(&self, name: &HeaderName) -> Option<&'a HeaderValue> {
         let mut values = self.headers.get_all(name).iter();
-        values.next().filter(|_| values.next().is_none())
+        match (values.next(), values.next()) {
+            (Some(value), None) => Some(value),
+            _ => None,
+        }
     }
 }

@@ -7,10 +7,10 @@ use super::overriding::Override;
 use super::rewrite::HostPolicy;
 use super::rules::Rules;
 use super::service::WeightedVersion;
-use super::settings::Settings;
+use super::settings::LayerSettings;
 use super::source::Source;
 use super::target::Target;
-use super::uri_check::check_client;
+use super::uri_check::log_if_uri_ignored;
 use crate::common::sharded::Sharded;
 use crate::handle::{RoutingHandle, Upstream};
 use crate::routing::Backend;
@@ -35,7 +35,7 @@ use crate::routing::Backend;
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct WeightedVersionLayer {
-    settings: Arc<Settings>,
+    settings: Arc<LayerSettings>,
     handle: RoutingHandle,
 }
 
@@ -44,7 +44,7 @@ impl WeightedVersionLayer {
     ///
     /// The service need not exist yet: until it is published, requests for it get 404.
     pub fn new(handle: &RoutingHandle, target: Target) -> Self {
-        let settings = Settings::new(Source::new(target, handle));
+        let settings = LayerSettings::new(Source::new(target, handle));
         Self { settings: Arc::new(settings), handle: handle.clone() }
     }
 
@@ -121,7 +121,7 @@ impl WeightedVersionLayer {
         self.set(|settings| rule(settings.rules.get_or_insert_default()))
     }
 
-    fn set(mut self, set: impl FnOnce(&mut Settings)) -> Self {
+    fn set(mut self, set: impl FnOnce(&mut LayerSettings)) -> Self {
         set(Arc::make_mut(&mut self.settings));
         self
     }
@@ -131,8 +131,8 @@ impl<S> Layer<S> for WeightedVersionLayer {
     type Service = WeightedVersion<S>;
 
     fn layer(&self, inner: S) -> WeightedVersion<S> {
-        check_client::<S>();
+        log_if_uri_ignored::<S>();
         // A copy per service: threads with a service each do not contend for one reference count.
-        WeightedVersion::new(inner, Arc::new(Settings::clone(&self.settings)))
+        WeightedVersion::new(inner, Arc::new(LayerSettings::clone(&self.settings)))
     }
 }

@@ -15,14 +15,14 @@ pub(crate) const REFUSED: HeaderName = HeaderName::from_static("canary-override-
 
 /// Lets trusted clients choose a version by its name, also one at weight 0.
 ///
-/// It is for testers, who look at a canary before it gets traffic. The name is in a header or a
+/// It is for testers, who try a canary before it gets traffic. The name is in a header or a
 /// cookie. A predicate of the application decides which requests are trusted. Give it to
 /// [`WeightedVersionLayer::with_override`](crate::WeightedVersionLayer::with_override).
 ///
 /// - It comes before pins, keys and the draw.
 /// - An inactive version is never chosen.
 /// - The header or cookie is removed from every request, trusted or not, so no backend sees it.
-/// - A request that is refused is served as if it had not asked. Its response has the reason in
+/// - A request that is refused is served like one without an override. Its response has the reason in
 ///   `canary-override-refused`:
 ///
 /// | value | reason |

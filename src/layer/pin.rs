@@ -254,7 +254,7 @@ impl<'a> PinValue<'a> {
     }
 }
 
-/// Returns whether `byte` may be in the name of a cookie.
+/// Returns whether `byte` may be in the name of a cookie: a token (RFC 9110, section 5.6.2).
 fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

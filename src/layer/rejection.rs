@@ -3,7 +3,7 @@
 use http::Response;
 
 use super::body::ResponseBody;
-use crate::common::problem::{Problem, problem};
+use crate::common::problem::{StaticProblem, problem};
 use crate::handle::NoChoice;
 
 /// The reason why a request is not sent to a backend.
@@ -26,15 +26,15 @@ impl From<NoChoice> for Rejection {
 
 impl Rejection {
     /// Returns the response: a problem document, or a status in headers for gRPC.
-    pub(super) fn response<B>(self, grpc: bool) -> Response<ResponseBody<B>> {
-        self.problem().response(grpc).map(ResponseBody::from_bytes)
+    pub(super) fn response<B>(self, is_grpc: bool) -> Response<ResponseBody<B>> {
+        self.problem().response(is_grpc).map(ResponseBody::from_bytes)
     }
 
     /// Returns the problem of this reason.
     ///
     /// gRPC clients retry UNAVAILABLE (14), which is right for a service that may be registered or
     /// activated soon. They do not retry INVALID_ARGUMENT (3).
-    const fn problem(self) -> &'static Problem {
+    const fn problem(self) -> &'static StaticProblem {
         match self {
             Self::UnknownService => problem!(
                 NOT_FOUND 404, grpc 14, "unknown-service", "Unknown service",

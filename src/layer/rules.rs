@@ -37,18 +37,18 @@ impl Rules {
         self.overriding.as_ref()?.take(request)
     }
 
-    /// Picks the version of a request that `asked` for a version, or did not. `refused` becomes the reason why the request
-    /// does not get what it asked for.
+    /// Picks the version of a request with the override `requested`, if any. `refused` becomes the reason why the override
+    /// is refused.
     // Not inlined: the path of a layer without rules stays short.
     #[inline(never)]
     pub(super) fn pick<B>(
         &self,
         request: &Request<B>,
-        asked: Option<OverrideRequest>,
+        requested: Option<OverrideRequest>,
         snapshot: &RouteSnapshot<'_>,
         refused: &mut Option<OverrideRefusal>,
     ) -> Pick {
-        match asked.map(|asked| asked.version(snapshot.split())) {
+        match requested.map(|requested| requested.version(snapshot.split())) {
             // An override never fails over, so the next attempt need not know of it.
             Some(Ok(version)) => return Pick { version: Some(version), reason: Reason::Override },
             Some(Err(reason)) => *refused = Some(reason),

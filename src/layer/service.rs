@@ -7,7 +7,7 @@ use tower_service::Service;
 
 use super::body::ResponseBody;
 use super::future::ResponseFuture;
-use super::settings::Settings;
+use super::settings::LayerSettings;
 use crate::common::accessors::define_inner_service_accessors;
 
 /// The service that [`WeightedVersionLayer`](super::WeightedVersionLayer) creates. See the [module docs](super).
@@ -16,11 +16,11 @@ use crate::common::accessors::define_inner_service_accessors;
 #[derive(Clone, Debug)]
 pub struct WeightedVersion<S> {
     inner: S,
-    settings: Arc<Settings>,
+    settings: Arc<LayerSettings>,
 }
 
 impl<S> WeightedVersion<S> {
-    pub(super) const fn new(inner: S, settings: Arc<Settings>) -> Self {
+    pub(super) const fn new(inner: S, settings: Arc<LayerSettings>) -> Self {
         Self { inner, settings }
     }
 

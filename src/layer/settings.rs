@@ -17,7 +17,7 @@ use crate::traffic::{InFlight, ProxyOutcome};
 
 /// The state that all clones of a service share. One pointer leads to it, so a clone per request writes one count.
 #[derive(Clone, Debug)]
-pub(super) struct Settings {
+pub(super) struct LayerSettings {
     pub(super) source: Source,
     /// `None` if each request is drawn, which is the fastest path.
     pub(super) rules: Option<Box<Rules>>,
@@ -47,7 +47,7 @@ pub(super) struct Rejected {
     pub(super) refused: Option<OverrideRefusal>,
 }
 
-impl Settings {
+impl LayerSettings {
     pub(super) const fn new(source: Source) -> Self {
         Self {
             source,
@@ -63,7 +63,7 @@ impl Settings {
     /// Chooses a version for `request` and points the request at it, or at the fallback.
     pub(super) fn route<B>(&self, request: &mut Request<B>) -> Result<Routed, Rejected> {
         // Removed first, whatever becomes of the request: no backend sees it.
-        let asked = self.rules.as_deref().and_then(|rules| rules.take_override(request));
+        let requested = self.rules.as_deref().and_then(|rules| rules.take_override(request));
         let mut refused = None;
         // Both guards end with this function, before the request is sent.
         let entries;
@@ -84,7 +84,7 @@ impl Settings {
         };
         let pick = match &self.rules {
             None => snapshot.draw(),
-            Some(rules) => rules.pick(request, asked, &snapshot, &mut refused),
+            Some(rules) => rules.pick(request, requested, &snapshot, &mut refused),
         };
         // From here on the request is in flight.
         let choice = match snapshot.choose(pick) {

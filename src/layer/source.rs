@@ -6,7 +6,7 @@ use arc_swap::Guard;
 use http::Request;
 
 use super::head::RequestHead;
-use super::target::{Kind, Lookup, Target};
+use super::target::{Lookup, Target, TargetKind};
 use crate::handle::{Entries, RoutingHandle, ServiceEntry};
 
 /// A [`Target`] bound to a [`RoutingHandle`].
@@ -27,8 +27,8 @@ pub(super) struct BoundLookup {
 impl Source {
     pub(super) fn new(target: Target, handle: &RoutingHandle) -> Self {
         match target.0 {
-            Kind::Service(service) => Self::Fixed(handle.entry(&service)),
-            Kind::Lookup(lookup) => Self::Lookup(BoundLookup { handle: handle.clone(), lookup }),
+            TargetKind::Service(service) => Self::Fixed(handle.entry(&service)),
+            TargetKind::Lookup(lookup) => Self::Lookup(BoundLookup { handle: handle.clone(), lookup }),
         }
     }
 

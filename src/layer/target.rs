@@ -26,10 +26,10 @@ use crate::routing::ServiceName;
 /// # Ok::<(), tower_canary::routing::InvalidName>(())
 /// ```
 #[derive(Clone)]
-pub struct Target(pub(super) Kind);
+pub struct Target(pub(super) TargetKind);
 
 #[derive(Clone)]
-pub(super) enum Kind {
+pub(super) enum TargetKind {
     Service(ServiceName),
     Lookup(Lookup),
 }
@@ -62,19 +62,19 @@ impl Target {
     /// Sends every request to `service`. The fastest target: the service is looked up once, not per request.
     #[must_use]
     pub const fn service(service: ServiceName) -> Self {
-        Self(Kind::Service(service))
+        Self(TargetKind::Service(service))
     }
 
     /// Takes the service from the first segment of the path and strips it: `/auth/login` goes to `auth` as `/login`.
     #[must_use]
     pub const fn path_segment() -> Self {
-        Self(Kind::Lookup(Lookup::PathSegment { strip: true }))
+        Self(TargetKind::Lookup(Lookup::PathSegment { strip: true }))
     }
 
     /// Takes the service from the first segment of the path and leaves it: `/auth/login` goes to `auth` as `/auth/login`.
     #[must_use]
     pub const fn path_segment_unstripped() -> Self {
-        Self(Kind::Lookup(Lookup::PathSegment { strip: false }))
+        Self(TargetKind::Lookup(Lookup::PathSegment { strip: false }))
     }
 
     /// Takes the service from the host, without its port and in lower case: a service called `auth.example.com`.
@@ -82,25 +82,25 @@ impl Target {
     /// The host is the URI's if it has one (HTTP/2, absolute form), else the `Host` header's.
     #[must_use]
     pub const fn host() -> Self {
-        Self(Kind::Lookup(Lookup::Host))
+        Self(TargetKind::Lookup(Lookup::Host))
     }
 
     /// Takes the service from the labels in front of `domain` in the host: `auth.example.com` goes to `auth`.
     #[must_use]
     pub fn subdomain_of(domain: &str) -> Self {
-        Self(Kind::Lookup(Lookup::Subdomain(format!(".{}", domain.to_ascii_lowercase()).into())))
+        Self(TargetKind::Lookup(Lookup::Subdomain(format!(".{}", domain.to_ascii_lowercase()).into())))
     }
 
     /// Takes the service from the header `name`. A request with several such headers has no service.
     #[must_use]
     pub const fn header(name: HeaderName) -> Self {
-        Self(Kind::Lookup(Lookup::Header(name)))
+        Self(TargetKind::Lookup(Lookup::Header(name)))
     }
 
     /// Takes the service from the [`ServiceName`] that the application put into the request's extensions.
     #[must_use]
     pub const fn extension() -> Self {
-        Self(Kind::Lookup(Lookup::Extension))
+        Self(TargetKind::Lookup(Lookup::Extension))
     }
 
     /// Takes the service from a `function` of the application. A request for which it returns `None` has no service.
@@ -108,7 +108,7 @@ impl Target {
     pub fn from_fn(
         function: impl Fn(&RequestHead<'_>) -> Option<ServiceName> + Send + Sync + 'static,
     ) -> Self {
-        Self(Kind::Lookup(Lookup::Function(Arc::new(function))))
+        Self(TargetKind::Lookup(Lookup::Function(Arc::new(function))))
     }
 }
 
@@ -122,8 +122,8 @@ impl fmt::Debug for Target {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Kind::Service(service) => write!(f, "service {service}"),
-            Kind::Lookup(lookup) => lookup.fmt(f),
+            TargetKind::Service(service) => write!(f, "service {service}"),
+            TargetKind::Lookup(lookup) => lookup.fmt(f),
         }
     }
 }

@@ -8,11 +8,11 @@ use crate::routing::{Point, SLOTS, Split, Version, VersionId};
 /// The versions that a request was sent to, shared by all attempts through its extensions.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tried {
-    state: Arc<Mutex<State>>,
+    attempts: Arc<Mutex<Attempts>>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Attempts {
     versions: Vec<VersionId>,
     /// Whether the last attempt could not connect, so that the next one needs another version.
     failed: bool,
@@ -23,40 +23,40 @@ struct State {
 impl Tried {
     /// Returns whether the next attempt needs another version, and there is one.
     ///
-    /// The weights may have changed since the last attempt, so `split` is asked, not the state.
+    /// The weights may have changed since the last attempt, so `has_more` may be outdated and `split` decides.
     pub(super) fn needs_another(&self, split: &Split) -> bool {
-        let state = self.state();
-        state.failed && state.leaves_any(split)
+        let attempts = self.attempts();
+        attempts.failed && attempts.leaves_any(split)
     }
 
     /// Records that the last attempt could not connect. Returns whether there is another version to try.
     #[cfg(feature = "failover")]
     pub(super) fn record_failure(&self) -> bool {
-        let mut state = self.state();
-        state.failed = true;
-        state.has_more
+        let mut attempts = self.attempts();
+        attempts.failed = true;
+        attempts.has_more
     }
 
     /// Records that the request is sent to the version at position `version` of `split`.
     pub(super) fn record(&self, split: &Split, version: usize) {
-        let mut state = self.state();
-        state.versions.extend(split.versions().get(version).map(|version| version.id));
-        state.has_more = state.leaves_any(split);
+        let mut attempts = self.attempts();
+        attempts.versions.extend(split.versions().get(version).map(|version| version.id));
+        attempts.has_more = attempts.leaves_any(split);
     }
 
     /// Chooses one of the untried versions, by their weights relative to each other, and records it.
     pub(super) fn choose_another(&self, split: &Split, point: Point) -> Option<usize> {
-        let chosen = self.state().untried_at(split, point)?;
+        let chosen = self.attempts().untried_at(split, point)?;
         self.record(split, chosen);
         Some(chosen)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
+    fn attempts(&self) -> MutexGuard<'_, Attempts> {
+        lock(&self.attempts)
     }
 }
 
-impl State {
+impl Attempts {
     /// Returns whether a version with a weight was not tried yet.
     fn leaves_any(&self, split: &Split) -> bool {
         split.versions().iter().any(|version| self.remaining_weight(version) > 0)

@@ -9,7 +9,7 @@ const IGNORES_URI: [&str; 1] = ["tonic::transport::channel::Channel"];
 ///
 /// The library does not depend on these clients, so their type is known by its name alone. That finds no client behind
 /// `dyn`, which is why the docs of the layer warn as well.
-pub(super) fn check_client<S>() {
+pub(super) fn log_if_uri_ignored<S>() {
     static LOGGED: AtomicBool = AtomicBool::new(false);
     let client = std::any::type_name::<S>();
     if !IGNORES_URI.iter().any(|name| client.contains(name)) {

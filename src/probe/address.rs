@@ -1,4 +1,4 @@
-//! The kind of an address, in whatever way it is written.
+//! The kind of an address, in any notation.
 //!
 //! The lists are of names and ranges that hand out credentials, or reach the machine itself, in the
 //! large clouds and in common hosts files.

@@ -142,7 +142,8 @@ impl Service<Uri> for GuardedConnector {
     }
 
     fn call(&mut self, uri: Uri) -> Connecting {
-        // The TCP connector uses its resolver only for names, so an address in the URL is checked here.
+        // The TCP connector uses its resolver only for names, so an address in the URL is checked here. A URI without a
+        // host is refused as an invalid host.
         if let Err(reason) = self.policy.check_host(uri.host().unwrap_or_default()) {
             return Connecting(Box::pin(async move { Err(Forbidden(reason).into()) }));
         }
@@ -195,13 +196,13 @@ where
         let resolving = self.inner.call(name);
         Box::pin(async move {
             let resolved = resolving.await.map_err(|error| Unresolved(error.into()))?;
-            allowed(policy, resolved).map(Vec::into_iter).map_err(Into::into)
+            retain_allowed(policy, resolved).map(Vec::into_iter).map_err(Into::into)
         })
     }
 }
 
 /// Returns the addresses that the policy allows, or the reason against the last one if all are denied.
-fn allowed(
+fn retain_allowed(
     policy: UrlPolicy,
     resolved: impl Iterator<Item = SocketAddr>,
 ) -> Result<Vec<SocketAddr>, Forbidden> {
@@ -225,7 +226,7 @@ mod tests {
     use tokio::net::TcpListener;
     use tower::{ServiceExt, service_fn};
 
-    use super::{GuardedResolver, allowed};
+    use super::{GuardedResolver, retain_allowed};
     use crate::common::error::BoxError;
     use crate::probe::UrlPolicy;
 
@@ -237,11 +238,11 @@ mod tests {
     fn denied_addresses_are_dropped() {
         let found =
             addresses(&["169.254.169.254:80", "10.0.0.1:80", "[::ffff:169.254.169.254]:80", "[::1]:80"]);
-        let left = allowed(UrlPolicy::new(), found.into_iter()).unwrap();
+        let left = retain_allowed(UrlPolicy::new(), found.into_iter()).unwrap();
         assert_eq!(left, addresses(&["10.0.0.1:80"]));
     }
 
-    /// Connects to a name that resolves to 127.0.0.1, where somebody listens.
+    /// Connects to a name that resolves to 127.0.0.1, where a listener accepts connections.
     async fn connect_by_name(policy: UrlPolicy) -> bool {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let inner =

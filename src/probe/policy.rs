@@ -88,7 +88,7 @@ mod tests {
     use super::UrlPolicy;
     use crate::routing::Backend;
 
-    /// A text that is no base URL at all is refused before the policy is asked.
+    /// A text that is no base URL at all is refused before the policy is applied.
     fn allowed(policy: UrlPolicy, url: &str) -> bool {
         url.parse::<Backend>().is_ok_and(|backend| policy.check(&backend).is_ok())
     }

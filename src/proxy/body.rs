@@ -10,7 +10,7 @@ use thiserror::Error;
 use tokio::time::Sleep;
 
 use super::hop_by_hop::clean_request_trailers;
-use super::progress::Progress;
+use super::progress::RequestProgress;
 use crate::common::error::BoxError;
 
 pin_project! {
@@ -31,7 +31,7 @@ pin_project! {
         body: SyncWrapper<B>,
         is_end_stream: bool,
         size_hint: SizeHint,
-        progress: Progress,
+        progress: RequestProgress,
         // Created when the body first waits for its client: most bodies are complete before that.
         sleep: Option<Pin<Box<Sleep>>>,
     }
@@ -50,7 +50,7 @@ impl<B> RequestBody<B> {
 }
 
 impl<B: Body> RequestBody<B> {
-    pub(super) fn new(body: B, progress: Progress) -> Self {
+    pub(super) fn new(body: B, progress: RequestProgress) -> Self {
         Self {
             is_end_stream: body.is_end_stream(),
             size_hint: body.size_hint(),

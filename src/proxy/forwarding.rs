@@ -16,7 +16,7 @@ use super::fields::{
 };
 use super::problems;
 use super::via::Via;
-use crate::common::problem::Problem;
+use crate::common::problem::StaticProblem;
 use crate::layer::ClientAddress;
 
 /// What a proxy adds to requests about itself, and whose additions it trusts.
@@ -39,7 +39,7 @@ impl Forwarding {
     }
 
     /// Rejects a request that passed this proxy before.
-    pub(super) fn check_loop(&self, headers: &HeaderMap) -> Result<(), &'static Problem> {
+    pub(super) fn check_loop(&self, headers: &HeaderMap) -> Result<(), &'static StaticProblem> {
         if self.via.is_listed_in(headers) { Err(problems::LOOP_DETECTED) } else { Ok(()) }
     }
 
@@ -80,7 +80,7 @@ impl Forwarding {
     fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let hops: Vec<_> = elements(headers, X_FORWARDED_FOR).collect();
         let mut client = peer;
-        for reported in hops.into_iter().rev().map_while(address) {
+        for reported in hops.into_iter().rev().map_while(parse_address) {
             if !self.trusts(client) {
                 break;
             }
@@ -121,7 +121,7 @@ fn requested_host(head: &request::Parts) -> Option<HeaderValue> {
 }
 
 /// Parses an element of `X-Forwarded-For`. Some proxies add the port, and brackets for IPv6.
-fn address(text: &[u8]) -> Option<IpAddr> {
+fn parse_address(text: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok()?;
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     let address = bare.parse().ok().or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip()));
@@ -130,7 +130,7 @@ fn address(text: &[u8]) -> Option<IpAddr> {
 
 /// Appends `peer` to `X-Forwarded-For`, or replaces the field if its lines are not trusted.
 fn append_peer(headers: &mut HeaderMap, peer: IpAddr, is_trusted: bool) {
-    let peer = text(peer);
+    let peer = format_address(peer);
     // The existing value stays byte for byte: a client may have begun it with anything.
     let before = if is_trusted { join_lines(headers, &X_FORWARDED_FOR, b", ") } else { None };
     let all = match before {
@@ -143,7 +143,7 @@ fn append_peer(headers: &mut HeaderMap, peer: IpAddr, is_trusted: bool) {
 }
 
 /// Formats an address like `Display`, which takes many times as long for IPv4.
-fn text(address: IpAddr) -> String {
+fn format_address(address: IpAddr) -> String {
     let IpAddr::V4(address) = address else { return address.to_string() };
     let [first, second, third, fourth] = address.octets();
     let [mut a, mut b, mut c, mut d] = [itoa::Buffer::new(); 4];
@@ -158,7 +158,7 @@ mod tests {
         #[test]
         fn address_text_matches_display(v4: [u8; 4], v6: [u16; 8]) {
             for address in [IpAddr::from(v4), IpAddr::from(v6)] {
-                proptest::prop_assert_eq!(text(address), address.to_string());
+                proptest::prop_assert_eq!(format_address(address), address.to_string());
             }
         }
     }

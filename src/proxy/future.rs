@@ -16,11 +16,11 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::framing::{has_supported_coding, merge_content_lengths};
 use super::hop_by_hop::{clean_response_trailers, strip_hop_by_hop};
 use super::problems;
-use super::progress::Progress;
+use super::progress::RequestProgress;
 use super::scan::HeaderScan;
-use super::settings::Settings;
+use super::settings::ProxySettings;
 use super::upgrade::Handshake;
-use crate::common::problem::Problem;
+use crate::common::problem::StaticProblem;
 use crate::layer::ResponseBody;
 use crate::traffic::Outcome;
 
@@ -44,14 +44,14 @@ pin_project! {
     #[derive(Debug)]
     enum Kind<F> {
         Sent { #[pin] response: F, #[pin] sleep: Sleep, sent: Sent },
-        Rejected { problem: &'static Problem },
+        Rejected { problem: &'static StaticProblem },
     }
 }
 
 /// A request that the client has taken.
 pub(super) struct Sent {
-    pub(super) progress: Progress,
-    pub(super) settings: Arc<Settings>,
+    pub(super) progress: RequestProgress,
+    pub(super) settings: Arc<ProxySettings>,
     /// The upgrade that it asks for. Boxed because few requests have one.
     pub(super) handshake: Option<Box<Handshake>>,
 }
@@ -64,7 +64,7 @@ impl<F> ResponseFuture<F> {
     }
 
     /// Responds with `problem`.
-    pub(super) const fn rejected(problem: &'static Problem, is_grpc: bool) -> Self {
+    pub(super) const fn rejected(problem: &'static StaticProblem, is_grpc: bool) -> Self {
         Self { kind: Kind::Rejected { problem }, is_grpc }
     }
 }
@@ -99,7 +99,7 @@ impl Sent {
     fn finish<R, E>(
         &mut self,
         result: Result<Response<R>, E>,
-    ) -> Result<Response<ResponseBody<R>>, &'static Problem>
+    ) -> Result<Response<ResponseBody<R>>, &'static StaticProblem>
     where
         E: Into<Box<dyn Error + Send + Sync>>,
     {
@@ -117,19 +117,19 @@ impl Sent {
     fn accept<R>(
         &mut self,
         mut response: Response<R>,
-    ) -> Result<Response<ResponseBody<R>>, &'static Problem> {
+    ) -> Result<Response<ResponseBody<R>>, &'static StaticProblem> {
         self.progress.record_response();
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             self.complete_upgrade(&mut response)?;
         } else {
-            clean(&mut response).map_err(|message| self.reject(message))?;
+            clean_response(&mut response).map_err(|message| self.reject(message))?;
         }
         // The version is a property of the connection to the backend. The server sets its own.
         *response.version_mut() = Version::HTTP_11;
         Ok(response.map(|body| ResponseBody::upstream(body, None).with_trailers(clean_response_trailers)))
     }
 
-    fn complete_upgrade<R>(&mut self, response: &mut Response<R>) -> Result<(), &'static Problem> {
+    fn complete_upgrade<R>(&mut self, response: &mut Response<R>) -> Result<(), &'static StaticProblem> {
         match self.handshake.take().filter(|handshake| handshake.is_accepted_by(response)) {
             Some(handshake) => {
                 handshake.complete(response);
@@ -144,7 +144,7 @@ impl Sent {
     }
 
     /// Returns the problem of a request that timed out, by whose fault it is.
-    fn expire(&self) -> &'static Problem {
+    fn expire(&self) -> &'static StaticProblem {
         if self.progress.waits_for_client() {
             self.progress.set_outcome(Outcome::Cancelled);
             return problems::REQUEST_TIMEOUT;
@@ -155,7 +155,7 @@ impl Sent {
     }
 
     /// Returns the problem of a response that must not be forwarded, and logs the reason.
-    fn reject(&self, message: &'static str) -> &'static Problem {
+    fn reject(&self, message: &'static str) -> &'static StaticProblem {
         self.settings.failure_log.log_failure(message, None);
         self.progress.set_outcome(Outcome::Error);
         problems::BAD_GATEWAY
@@ -163,7 +163,7 @@ impl Sent {
 }
 
 /// Removes the fields that end at the proxy. The error says why the response must not be forwarded.
-fn clean<R>(response: &mut Response<R>) -> Result<(), &'static str> {
+fn clean_response<R>(response: &mut Response<R>) -> Result<(), &'static str> {
     let is_empty = response.status() == StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
     let scan = HeaderScan::new(headers);

@@ -27,7 +27,7 @@ const FOREVER: Duration = Duration::from_hours(24 * 365 * 30);
 /// Clones share it: one is in the [`RequestBody`](super::RequestBody), which records, and one in
 /// the [`ResponseFuture`](super::ResponseFuture), which waits.
 #[derive(Clone, Debug)]
-pub(super) struct Progress {
+pub(super) struct RequestProgress {
     arrived: Instant,
     /// `None` for a request without a body: then nothing is allocated.
     body: Option<Arc<BodyProgress>>,
@@ -57,7 +57,7 @@ struct BodyProgress {
     responded: AtomicBool,
 }
 
-impl Progress {
+impl RequestProgress {
     /// Starts the timeout of a request.
     pub(super) fn new(has_body: bool, is_grpc: bool, timeout: Duration) -> Self {
         let body = has_body.then(Arc::default);

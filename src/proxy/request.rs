@@ -9,10 +9,13 @@ use super::hop_by_hop::strip_hop_by_hop;
 use super::host::has_unambiguous_host;
 use super::problems;
 use super::scan::{HeaderScan, has_underscore};
-use crate::common::problem::Problem;
+use crate::common::problem::StaticProblem;
 
 /// Rejects requests that two implementations could read differently, and those that are not supported.
-pub(super) fn check(head: &mut request::Parts, scan: HeaderScan) -> Result<(), &'static Problem> {
+pub(super) fn check_request(
+    head: &mut request::Parts,
+    scan: HeaderScan,
+) -> Result<(), &'static StaticProblem> {
     if head.method == Method::CONNECT || !has_supported_coding(&head.headers, scan) {
         return Err(problems::NOT_IMPLEMENTED);
     }

@@ -15,14 +15,14 @@ use tower_service::Service;
 use super::body::RequestBody;
 use super::forwarding::scheme_value;
 use super::future::{ResponseFuture, Sent};
-use super::progress::Progress;
+use super::progress::RequestProgress;
 use super::scan::HeaderScan;
-use super::settings::Settings;
+use super::settings::ProxySettings;
 use super::upgrade::Bridge;
 use super::via::{InvalidViaName, Via};
 use crate::common::accessors::define_inner_service_accessors;
 use crate::common::grpc::is_grpc;
-use crate::common::problem::Problem;
+use crate::common::problem::StaticProblem;
 use crate::layer::ResponseBody;
 
 /// A reverse proxy around a client service. See the [module docs](super) for what it does on the wire.
@@ -50,9 +50,9 @@ use crate::layer::ResponseBody;
 #[must_use]
 pub struct Proxy<S> {
     inner: S,
-    settings: Arc<Settings>,
+    settings: Arc<ProxySettings>,
     /// The response to the next request, after the client failed to become ready.
-    unready: Option<&'static Problem>,
+    unready: Option<&'static StaticProblem>,
 }
 
 impl<S> Proxy<S> {
@@ -60,7 +60,7 @@ impl<S> Proxy<S> {
     ///
     /// The client decides where a request goes. See [`Proxy`] for an example.
     pub fn new(client: S) -> Self {
-        Self { inner: client, settings: Arc::new(Settings::new()), unready: None }
+        Self { inner: client, settings: Arc::new(ProxySettings::new()), unready: None }
     }
 
     /// Enables upgrades to WebSockets and other protocols.
@@ -192,7 +192,7 @@ impl<S> Proxy<S> {
 
     define_inner_service_accessors!();
 
-    fn set(mut self, set: impl FnOnce(&mut Settings)) -> Self {
+    fn set(mut self, set: impl FnOnce(&mut ProxySettings)) -> Self {
         set(Arc::make_mut(&mut self.settings));
         self
     }
@@ -228,7 +228,7 @@ where
             Ok(handshake) => handshake,
             Err(problem) => return ResponseFuture::rejected(problem, is_grpc),
         };
-        let progress = Progress::new(has_body, is_grpc, self.settings.response_timeout);
+        let progress = RequestProgress::new(has_body, is_grpc, self.settings.response_timeout);
         head.extensions.insert(progress.outcome().clone());
         let body = RequestBody::new(body, progress.clone());
         let sent = Sent { progress, settings: Arc::clone(&self.settings), handshake };

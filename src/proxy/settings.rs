@@ -9,18 +9,18 @@ use http::request;
 use super::failure_log::FailureLog;
 use super::forwarding::Forwarding;
 use super::problems;
-use super::request::{check, strip_for_backend};
+use super::request::{check_request, strip_for_backend};
 use super::scan::HeaderScan;
 use super::timeouts::{TimeoutCheck, is_timeout};
 use super::upgrade::{Handshake, TunnelExecutor};
-use crate::common::problem::Problem;
+use crate::common::problem::StaticProblem;
 
 /// The default of [`Proxy::with_response_timeout`](super::Proxy::with_response_timeout).
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The settings of a proxy, which its clones share.
 #[derive(Clone)]
-pub(super) struct Settings {
+pub(super) struct ProxySettings {
     pub(super) response_timeout: Duration,
     pub(super) forwarding: Forwarding,
     /// Runs the tunnels of upgrades. `None` forwards upgrades as plain requests.
@@ -30,7 +30,7 @@ pub(super) struct Settings {
     pub(super) failure_log: Arc<FailureLog>,
 }
 
-impl Settings {
+impl ProxySettings {
     /// Creates the defaults.
     pub(super) fn new() -> Self {
         Self {
@@ -43,7 +43,7 @@ impl Settings {
     }
 
     /// Logs an error of the client, and returns the problem to respond with: 504 after a timeout, else 502.
-    pub(super) fn client_failed(&self, error: &(dyn Error + 'static)) -> &'static Problem {
+    pub(super) fn client_failed(&self, error: &(dyn Error + 'static)) -> &'static StaticProblem {
         self.failure_log.log_failure("a request to a backend failed", Some(error));
         if is_timeout(error, self.timeout_check.as_deref()) {
             problems::GATEWAY_TIMEOUT
@@ -58,8 +58,8 @@ impl Settings {
         head: &mut request::Parts,
         scan: HeaderScan,
         has_body: bool,
-    ) -> Result<Option<Box<Handshake>>, &'static Problem> {
-        check(head, scan)?;
+    ) -> Result<Option<Box<Handshake>>, &'static StaticProblem> {
+        check_request(head, scan)?;
         if scan.via {
             self.forwarding.check_loop(&head.headers)?;
         }

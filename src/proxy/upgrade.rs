@@ -95,7 +95,7 @@ impl Handshake {
         if protocols.is_empty() {
             return None;
         }
-        let accept = websocket_key(&head.headers).map(accept);
+        let accept = websocket_key(&head.headers).map(accept_value);
         let client = head.extensions.remove()?;
         Some(Self { client, protocols, accept, executor: Arc::clone(executor) })
     }
@@ -163,11 +163,14 @@ fn set_upgrade(headers: &mut HeaderMap, protocols: &str) {
 /// Returns the key of a WebSocket handshake, unless there are several.
 fn websocket_key(headers: &HeaderMap) -> Option<&[u8]> {
     let mut keys = headers.get_all(header::SEC_WEBSOCKET_KEY).iter();
-    keys.next().filter(|_| keys.next().is_none()).map(HeaderValue::as_bytes)
+    match (keys.next(), keys.next()) {
+        (Some(key), None) => Some(key.as_bytes()),
+        _ => None,
+    }
 }
 
 /// Computes `Sec-WebSocket-Accept` for `key` (RFC 6455, 4.2.2).
-fn accept(key: &[u8]) -> String {
+fn accept_value(key: &[u8]) -> String {
     let hash = Sha1::new().chain_update(key).chain_update(WEBSOCKET_GUID);
     BASE64_STANDARD.encode(hash.finalize())
 }
@@ -212,6 +215,6 @@ impl fmt::Debug for Bridge {
 mod tests {
     #[test]
     fn accept_key_matches_rfc_6455() {
-        assert_eq!(super::accept(b"dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!(super::accept_value(b"dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
 }

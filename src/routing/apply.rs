@@ -213,7 +213,7 @@ impl Split {
         Ok(())
     }
 
-    /// Restores `shares`. They come from a history that may have been edited by hand, so nothing about them is trusted.
+    /// Restores `shares`. They come from a history that may have been edited by hand, so they are validated.
     fn restore(&mut self, generation: u64, shares: &[VersionShare]) -> Result<(), ChangeError> {
         let active: Vec<&VersionShare> = shares.iter().filter(|share| share.active).collect();
         for share in &active {

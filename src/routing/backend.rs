@@ -162,6 +162,7 @@ fn check_authority(authority: &Authority) -> Result<(), Fault> {
     if !is_host(authority.host()) {
         return Err(Fault::Host);
     }
+    // Without user information the authority starts with its host.
     let after_host = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
     match after_host.strip_prefix(':') {
         Some(port) if !is_port(port) => Err(Fault::Port),

@@ -129,7 +129,7 @@ impl Points {
     pub(crate) fn new(draw: Draw, service: &ServiceName) -> Self {
         match draw {
             Draw::Exact => Self::Exact(spread_over_shards(rand::random())),
-            Draw::Seeded(seed) => Self::Seeded(AtomicU64::new(start(seed, service))),
+            Draw::Seeded(seed) => Self::Seeded(AtomicU64::new(seeded_start(seed, service))),
             Draw::Random => Self::Random,
         }
     }
@@ -138,8 +138,8 @@ impl Points {
     #[inline]
     pub(crate) fn next(&self, shard: Shard) -> Point {
         match self {
-            Self::Exact(shards) => step(shards.at(shard)),
-            Self::Seeded(state) => step(state),
+            Self::Exact(shards) => next_point(shards.at(shard)),
+            Self::Seeded(state) => next_point(state),
             Self::Random => Point::from_hash(rand::random()),
         }
     }
@@ -156,11 +156,11 @@ fn spread_over_shards(start: u64) -> Sharded<AtomicU64> {
 // Relaxed: only the atomicity of the step matters, nothing else is read through the counter. Two threads of one shard
 // get different points and lose none.
 #[inline]
-fn step(state: &AtomicU64) -> Point {
+fn next_point(state: &AtomicU64) -> Point {
     Point::from_hash(state.fetch_add(GOLDEN, Ordering::Relaxed))
 }
 
 /// Returns the start of a seeded sequence. Services with the same seed start at different points.
-fn start(seed: u64, service: &ServiceName) -> u64 {
+fn seeded_start(seed: u64, service: &ServiceName) -> u64 {
     mix(seed ^ fnv1a(service.as_str()))
 }

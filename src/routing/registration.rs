@@ -43,7 +43,7 @@ impl Registration {
         Self { version, instances: backend.into(), weight: None, active: true, health_path: None }
     }
 
-    /// Gives the version a weight immediately. The other active versions share the rest as after
+    /// Sets the weight that the version gets immediately. The other active versions share the rest as after
     /// [`Change::set_weight`](super::Change::set_weight). Default: no traffic, except for the first active version.
     #[must_use]
     pub fn with_weight(self, weight: Weight) -> Self {

@@ -97,13 +97,13 @@ impl Route {
     /// Returns the position in the split of [`version_of_slot`](Self::version_of_slot).
     #[inline]
     pub(crate) fn index_of_slot(&self, slot: Point) -> Option<usize> {
-        find(&self.slots, slot)
+        version_in(&self.slots, slot)
     }
 
     /// Returns the position in the split of [`version_at`](Self::version_at).
     #[inline]
     pub(crate) fn index_at(&self, point: Point) -> Option<usize> {
-        find(&self.points, point)
+        version_in(&self.points, point)
     }
 }
 
@@ -123,8 +123,9 @@ fn intervals(lengths: impl Iterator<Item = (usize, u16)>) -> Box<[Interval]> {
         .collect()
 }
 
+/// Returns the version of the interval with `point`.
 #[inline]
-fn find(intervals: &[Interval], point: Point) -> Option<usize> {
+fn version_in(intervals: &[Interval], point: Point) -> Option<usize> {
     let i = intervals.partition_point(|interval| interval.end <= point.get());
     intervals.get(i).map(|interval| interval.version)
 }

@@ -11,10 +11,10 @@ use crate::common::lock::lock;
 /// The proxy puts a clone into the request's extensions and keeps one until the request body was sent. Until then the
 /// request is in flight, even if its response has ended.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ProxyOutcome(Arc<State>);
+pub(crate) struct ProxyOutcome(Arc<Shared>);
 
 #[derive(Debug, Default)]
-struct State {
+struct Shared {
     outcome: OnceLock<Outcome>,
     /// The counters of the attempt whose response ended while the body was still being sent.
     sending: Mutex<Option<Arc<ShardCounters>>>,
@@ -24,6 +24,7 @@ impl ProxyOutcome {
     /// Sets the outcome, unless it is set already.
     #[cfg(feature = "proxy")]
     pub(crate) fn set(&self, outcome: Outcome) {
+        // An error means that it is set already.
         let _ = self.0.outcome.set(outcome);
     }
 

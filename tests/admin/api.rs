@@ -1,4 +1,4 @@
-//! What each endpoint does.
+//! The effect of each endpoint.
 
 use axum::body::Body;
 use http::header::{ALLOW, CACHE_CONTROL, ETAG, IF_MATCH, LOCATION, X_CONTENT_TYPE_OPTIONS};

@@ -25,7 +25,7 @@ fn lines(log: &Log, what: &str) -> Vec<String> {
     log.text().lines().filter(|line| line.contains(what)).map(str::to_owned).collect()
 }
 
-// With the actor, the requested change, the time and the cause.
+// The entry has the actor, the requested change, the time and the cause.
 #[tokio::test]
 async fn refused_change_is_in_history() {
     let api = Api::with_two_versions().await;
@@ -65,9 +65,9 @@ async fn every_refusal_states_its_cause() {
     outdated.headers_mut().insert("if-match", "\"1\"".parse().unwrap());
     api.send(outdated).await.is_problem(412, "generation-conflict");
     let refused = api.refused().await;
-    let told: Vec<_> = refused.iter().map(|refusal| refusal["asked"].as_str().unwrap()).collect();
+    let kinds: Vec<_> = refused.iter().map(|refusal| refusal["asked"].as_str().unwrap()).collect();
     assert_eq!(
-        told,
+        kinds,
         [
             "set-weight v1.1 to 1 %",
             "switch to v9",

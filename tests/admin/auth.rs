@@ -56,7 +56,7 @@ fn base64(text: &str) -> String {
     token(&value).split('.').nth(1).unwrap().to_owned()
 }
 
-/// Tokens that must not get anybody in.
+/// Tokens that must be rejected.
 fn bad_tokens() -> Vec<(&'static str, String)> {
     let good = token(&claims());
     let parts: Vec<&str> = good.split('.').collect();
@@ -99,7 +99,7 @@ fn bad_tokens() -> Vec<(&'static str, String)> {
     ]
 }
 
-// With one and the same body, so that a client cannot learn which routes exist.
+// All rejections have the same body, so that a client cannot learn which routes exist.
 #[tokio::test]
 async fn every_route_rejects_bad_credentials() {
     let api = Api::with_two_versions().await;
@@ -309,7 +309,7 @@ async fn custom_authenticator_names_the_actor() {
     assert_eq!(history.json["history"][0]["actor"], json!("bob"));
 }
 
-/// Authenticates nobody, and names a scheme of its own.
+/// Rejects every request and states its own scheme.
 #[derive(Debug)]
 struct Signed;
 

@@ -1,4 +1,4 @@
-//! Names, URLs and bodies that somebody means harm with: every one is refused and changes nothing.
+//! Hostile names, URLs and bodies: each is refused and changes nothing.
 
 use axum::body::Body;
 use serde_json::json;
@@ -108,7 +108,7 @@ async fn hostile_names_are_422() {
     assert_eq!(api.stored().await, before);
 }
 
-// At registration and at a change; `force` does not help.
+// Both a registration and a change of the URL are refused, also with `force`.
 #[tokio::test]
 async fn forbidden_urls_are_422() {
     let api = Api::with_two_versions().await;

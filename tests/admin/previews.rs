@@ -1,4 +1,4 @@
-//! Questions that are answered without traffic and without a change.
+//! Previews: requests that explain or check and change nothing.
 
 use axum::body::Body;
 use serde_json::{Value, json};

@@ -119,7 +119,7 @@ async fn causes_are_short_and_leak_nothing() {
     assert_eq!(cause(&url).await, "it gave no response in HTTP");
 }
 
-// Not even if it is registered already.
+// This also applies to a version that is registered already.
 #[tokio::test]
 async fn denied_url_is_not_probed() {
     let (url, _) = backend().await;

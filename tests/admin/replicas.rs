@@ -1,4 +1,4 @@
-//! How far the gateways are that share a store.
+//! The revisions that the gateways on one store serve.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};

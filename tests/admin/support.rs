@@ -25,6 +25,7 @@ pub(crate) const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 pub(crate) const ISSUER: &str = "canary";
 pub(crate) const AUDIENCE: &str = "canary-admin";
 
+/// Creates a store that records refused changes, too.
 pub(crate) fn faulty_store() -> Arc<FaultyStore> {
     Arc::new(FaultyStore::default().with_refusal_log())
 }
@@ -66,7 +67,7 @@ impl Api {
         Self { app, store, check }
     }
 
-    /// An API over deployments that the test makes itself.
+    /// An API over deployments that the test creates.
     pub(crate) fn over(deployments: Deployments) -> Self {
         let auth = AdminAuth::jwt(JwtAuth::hs256(SECRET, ISSUER, AUDIENCE).unwrap());
         let app = Router::new().nest(MOUNT, admin::router(deployments, auth));
@@ -105,7 +106,7 @@ impl Api {
         history.is_ok()["refused"].as_array().unwrap().clone()
     }
 
-    /// All that is stored, and how often it was changed.
+    /// Everything that is stored, and the number of changes.
     pub(crate) async fn stored(&self) -> Snapshot {
         self.store.memory.load(0).await.unwrap()
     }
@@ -122,7 +123,7 @@ impl Api {
         self.send(self.request("POST", path, Body::from(body.to_string()))).await
     }
 
-    /// A request of somebody who may do everything.
+    /// A request with every scope.
     pub(crate) fn request(&self, method: &str, path: &str, body: Body) -> Request<Body> {
         Request::builder()
             .method(method)
@@ -173,7 +174,7 @@ pub(crate) fn now() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs()
 }
 
-/// Claims that may do everything.
+/// Claims with every scope.
 pub(crate) fn claims() -> Value {
     json!({"sub": "alice", "iss": ISSUER, "aud": AUDIENCE, "exp": now() + 300, "scope": "canary:read canary:write"})
 }

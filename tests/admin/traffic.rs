@@ -39,7 +39,7 @@ async fn switch(deployments: &Deployments, version: &str) {
     change(deployments, Change::switch(version.parse().unwrap())).await;
 }
 
-/// Sends a request that is answered with `status` after `time`.
+/// Sends a request whose response has `status` and arrives after `time`.
 async fn send(deployments: &Deployments, status: u16, time: Duration) {
     let client = service_fn(move |_: Request<()>| async move {
         sleep(time).await;
@@ -64,17 +64,17 @@ async fn traffic_reports_figures_and_weight() {
         send(&deployments, status, Duration::from_millis(100)).await;
     }
     let answer = api.get(TRAFFIC).await;
-    let told = answer.is_ok();
+    let traffic = answer.is_ok();
     assert_eq!(
-        (&told["service"], &told["generation"], &told["unserved"]),
+        (&traffic["service"], &traffic["generation"], &traffic["unserved"]),
         (&json!("auth"), &json!(3), &json!(0))
     );
-    assert_eq!((&v(told, 0)["version"], &v(told, 0)["weight"]), (&json!("v1.0"), &json!(90)));
-    let total = &v(told, 0)["total"];
+    assert_eq!((&v(traffic, 0)["version"], &v(traffic, 0)["weight"]), (&json!("v1.0"), &json!(90)));
+    let total = &v(traffic, 0)["total"];
     assert_eq!((&total["requests"], &total["picks"]["draw"]), (&json!(90), &json!(90)));
-    let failed = |i: usize| v(told, i)["total"]["outcomes"]["5xx"].as_u64().unwrap();
+    let failed = |i: usize| v(traffic, i)["total"]["outcomes"]["5xx"].as_u64().unwrap();
     assert_eq!(failed(0) + failed(1), 1);
-    let last = &v(told, 1)["windows"][0];
+    let last = &v(traffic, 1)["windows"][0];
     assert_eq!(
         (&last["window"], &last["requests"], &last["rates"]["n"]),
         (&json!("10s"), &json!(10), &json!(10))
@@ -85,7 +85,7 @@ async fn traffic_reports_figures_and_weight() {
     assert!((p50 / 100.0 - 1.0).abs() < 0.035, "{p50}");
     assert_eq!(last["seconds"], json!(10.0));
     assert_eq!(last["perSecond"], json!(1.0));
-    assert_eq!((&v(told, 1)["state"], &v(told, 1)["drained"]), (&json!("serving"), &json!(false)));
+    assert_eq!((&v(traffic, 1)["state"], &v(traffic, 1)["drained"]), (&json!("serving"), &json!(false)));
     let alone = api.get(&format!("{TRAFFIC}?version=v1.1")).await;
     assert_eq!(alone.is_ok()["versions"].as_array().unwrap().len(), 1);
     assert_eq!(v(&alone.json, 0)["version"], "v1.1");
@@ -178,16 +178,19 @@ async fn stream_sends_every_2_s_for_5_min() {
     let (api, deployments) = served().await;
     let (kind, mut body) = events(&api).await;
     assert_eq!(kind, "text/event-stream");
-    let (start, mut told) = (Instant::now(), 0_u64);
+    let (start, mut received) = (Instant::now(), 0_u64);
     while let Some(frame) = body.frame().await {
         let text = String::from_utf8(frame.unwrap().into_data().unwrap().to_vec()).unwrap();
         let data = text.strip_prefix("event: traffic\ndata: ").unwrap();
         let event: Value = serde_json::from_str(data.trim_end()).unwrap();
-        assert_eq!((start.elapsed().as_secs(), &v(&event, 0)["total"]["requests"]), (2 * told, &json!(told)));
-        told += 1;
+        assert_eq!(
+            (start.elapsed().as_secs(), &v(&event, 0)["total"]["requests"]),
+            (2 * received, &json!(received))
+        );
+        received += 1;
         send(&deployments, 200, Duration::ZERO).await;
     }
-    assert!((150..=151).contains(&told), "{told}");
+    assert!((150..=151).contains(&received), "{received}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -199,8 +202,8 @@ async fn shutdown_ends_streams_and_waits() {
     let waiting = api.get("/deployment/services/auth/traffic?version=v1.0&wait=drained&timeout=10m");
     let ((), collected, answer) = tokio::join!(run, body.collect(), waiting);
     assert_eq!((start.elapsed().as_secs(), answer.status.as_u16()), (7, 200));
-    let told = String::from_utf8(collected.unwrap().to_bytes().to_vec()).unwrap();
-    assert_eq!(told.matches("event: traffic").count(), 4);
+    let text = String::from_utf8(collected.unwrap().to_bytes().to_vec()).unwrap();
+    assert_eq!(text.matches("event: traffic").count(), 4);
 }
 
 /// Two running gateways on one store, with the admin API of the first.

@@ -8,7 +8,7 @@ use crate::soak::{Resources, SoakReport, soak};
 /// Maximum growth of the mean memory from the second third to the last, in KiB.
 const GROWTH: f64 = 1_024.0;
 
-// Neither memory nor files nor tasks.
+// Memory, files and tasks do not grow.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
 async fn soaked_gateway_leaks_nothing() {

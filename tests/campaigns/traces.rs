@@ -19,7 +19,7 @@ const fn is_target_byte(byte: u8) -> bool {
     matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b':')
 }
 
-// Nor a credential, in the lines of this crate and of the gateway.
+// The lines of this crate and of the gateway have no credential either.
 #[tokio::test]
 #[ignore = "a campaign"]
 async fn full_trace_log_has_no_injection() {

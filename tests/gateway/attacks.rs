@@ -29,9 +29,9 @@ pub(crate) enum Attack {
     Settings,
     /// Sends a request body byte by byte.
     Body,
-    /// Sends a request over HTTP/2, then nothing more, and does not answer pings.
+    /// Sends a request over HTTP/2, then nothing more, and does not acknowledge pings.
     Deaf,
-    /// Sends one request over HTTP/2, keeps the connection open, and answers pings.
+    /// Sends one request over HTTP/2, keeps the connection open, and acknowledges pings.
     IdleHttp2,
 }
 
@@ -103,7 +103,7 @@ impl Attack {
     }
 }
 
-/// hyper answers pings by itself.
+/// hyper acknowledges pings by itself.
 async fn idle_by_http2(address: &str) {
     let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
     let (mut sender, connection) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();

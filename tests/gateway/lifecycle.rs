@@ -51,7 +51,7 @@ fn taken_port_exits_1_with_one_line() {
     assert_one_line(&start_refused(&["--listen", "127.0.0.1:0", "--admin", &address]), &address);
 }
 
-// With one line that does not contain the password.
+// It prints one line, without the password.
 #[test]
 fn unreachable_database_exits_1() {
     for url in ["sqlite:///missing/dir/canary.db", "nonsense://user:hunter2@db/canary"] {

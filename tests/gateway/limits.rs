@@ -77,7 +77,7 @@ async fn streaming_2_gib_takes_little_memory() {
     stream_through_little_memory(2 * 1024, by_http2()).await;
 }
 
-// Neither takes much memory.
+// Neither body uses much memory.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn huge_json_is_413_and_deep_json_400() {
     let gateway = Gateway::start(&[]);

@@ -12,7 +12,7 @@ fn assert_clean(log: &str) {
     }
 }
 
-// And of credentials.
+// The log is also free of credentials.
 #[tokio::test]
 async fn default_log_is_free_of_injection() {
     let log = log_under_attack(None).await;
@@ -21,7 +21,7 @@ async fn default_log_is_free_of_injection() {
     assert!(log.contains("split changed"), "{log}");
 }
 
-// And of credentials.
+// The log is also free of credentials.
 #[tokio::test]
 async fn trace_log_is_free_of_injection() {
     let log = log_under_attack(Some("tower_canary=trace,gateway=trace")).await;

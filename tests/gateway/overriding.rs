@@ -13,9 +13,9 @@ const REFUSED: &str = "canary-override-refused: ";
 enum Outcome {
     /// The selected version, which has weight 0.
     Selected,
-    /// The version of everybody else, and a header with the reason.
+    /// The version that a request without an override gets, and a header with the reason.
     Refused(&'static str),
-    /// The version of everybody else: the request has no valid override header.
+    /// The version that a request without an override gets: the header is not valid.
     Ignored,
     /// A 400: the request is malformed.
     Error,

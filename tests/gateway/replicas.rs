@@ -65,7 +65,7 @@ async fn killed_replica_is_listed_as_waiting() {
     );
 }
 
-// While its database is down. It follows the database again afterwards.
+// The database is down at the start. The gateway follows it once it is back.
 #[tokio::test]
 async fn gateway_starts_from_its_snapshot() {
     let dir = tempfile::tempdir().unwrap();
@@ -88,8 +88,8 @@ async fn gateway_starts_from_its_snapshot() {
     std::fs::rename(&data, &away).unwrap();
     let gateway = Gateway::start_in(dir.path(), &options);
     assert_eq!(gateway.get("/auth/").await.text, "auth v2 /\n");
-    let said = readiness(&gateway).await;
-    assert!(said.starts_with("degraded: the database cannot be reached"), "{said}");
+    let message = readiness(&gateway).await;
+    assert!(message.starts_with("degraded: the database cannot be reached"), "{message}");
     let status = gateway.admin(Method::GET, "/deployment/status", Value::Null).await;
     assert_eq!(status["fromCache"], json!(true));
     let (status, response) = gateway.try_admin(Method::PUT, WEIGHT, &json!({ "weight": 10 })).await.unwrap();

@@ -11,7 +11,7 @@ fn with(lines: &[u8], request: &[u8]) -> Vec<u8> {
     [&request[..at], lines, b"\r\n", &request[at..]].concat()
 }
 
-// With an override removed, a pin read and a base path prepended.
+// The gateway removes an override, reads a pin and prepends a base path.
 #[tokio::test]
 async fn rewrites_do_not_enable_smuggling() {
     let requests = ambiguous_requests();

@@ -1,4 +1,4 @@
-//! What the gateway passes on, and what it consumes.
+//! The parts of a message that the gateway forwards, and those that it consumes.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -302,7 +302,7 @@ async fn invalid_or_conflicting_host_is_400() {
     }
 }
 
-// In no spelling of its address.
+// The address is refused in every spelling.
 #[tokio::test]
 async fn gateway_cannot_be_its_own_backend() {
     let gateway = Gateway::start(&["--no-demo"]);

@@ -165,7 +165,7 @@ async fn custom_function_provides_the_key() {
     assert_drawn(&layer, || get("/?")).await;
 }
 
-// Beside users with a key. Both are counted.
+// Other users have a key. Both kinds are counted.
 #[tokio::test]
 async fn keyless_users_get_the_exact_ratio() {
     let handle = auth(&[("http://10.0.0.1", 90.0), ("http://10.0.0.2", 10.0)]);

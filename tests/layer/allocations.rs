@@ -1,4 +1,4 @@
-//! What the layer allocates for a request: nothing, unless an option says otherwise.
+//! Allocations of the layer per request: none, except with some options.
 
 use std::future::Future;
 use std::pin::pin;
@@ -12,7 +12,7 @@ use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
 
 use crate::support::*;
 
-/// How many allocations `layer` makes for `request`, over a client that makes none.
+/// Returns the number of allocations of `layer` for `request`, over a client that allocates nothing.
 fn allocations(layer: &WeightedVersionLayer, request: impl Fn() -> Request<()>) -> u64 {
     let null = tower::service_fn(|request: Request<()>| {
         drop(request);

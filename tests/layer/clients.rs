@@ -19,7 +19,7 @@ async fn text<B: http_body::Body<Data: Send, Error: std::fmt::Debug>>(response: 
     String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
 }
 
-/// How many of `count` requests each version answered, by its name.
+/// Sends `count` requests and counts the responses by version.
 async fn answered<S, B, R>(service: S, count: usize) -> BTreeMap<String, usize>
 where
     S: Service<Request<B>, Response = Response<R>, Error: std::fmt::Debug> + Clone,

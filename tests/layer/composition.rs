@@ -1,4 +1,4 @@
-//! The layer among others: readiness is the client's, and the client that was ready is the one that is called.
+//! The layer among others: it is ready when the client is, and calls the client that was polled ready.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use tower_test::mock;
 
 use crate::support::*;
 
-/// A client that panics when it is called without having been ready: what `Buffer` and `ConcurrencyLimit` do.
+/// A client that panics if it is called before it was ready, as `Buffer` and `ConcurrencyLimit` do.
 #[derive(Debug)]
 struct Strict {
     ready: bool,
@@ -69,7 +69,7 @@ where
 {
     let mut canaries = 0;
     for _ in 0..1_000 {
-        // A clone per request, as axum and hyper hosts do.
+        // A clone per request, as axum and hyper do.
         let response = service.clone().oneshot(request()).await.unwrap();
         let bytes = response.into_body().collect().await.unwrap().to_bytes();
         canaries += usize::from(bytes == "i");
@@ -123,7 +123,7 @@ impl<R, E> tower::retry::Policy<Request<Full<Bytes>>, R, E> for Twice {
     }
 }
 
-// From the original request.
+// Each attempt draws from the original request.
 #[tokio::test]
 async fn outer_retry_draws_again() {
     let strict = Strict::new();

@@ -41,6 +41,15 @@ async fn exchange(
     fault.map_or(Ok(Response::new(host)), Err)
 }
 
+/// A client whose connection to `10.0.0.1` is refused.
+async fn first_refuses(request: Request<ReplayableBody<Full<Bytes>>>) -> Result<Response<String>, Fault> {
+    if request.uri().host() == Some("10.0.0.1") {
+        Err(Fault::Refused)
+    } else {
+        Ok(Response::new(String::new()))
+    }
+}
+
 /// Sends `count` requests by a client that fails for the hosts in `faults`. Returns the results and the log.
 async fn answers(
     handle: &RoutingHandle,
@@ -120,13 +129,7 @@ async fn zero_weight_version_takes_no_failover() {
 #[tokio::test]
 async fn failover_is_opt_in() {
     let handle = auth(&THREE);
-    let client = service_fn(|request: Request<ReplayableBody<Full<Bytes>>>| async move {
-        if request.uri().host() == Some("10.0.0.1") {
-            Err(Fault::Refused)
-        } else {
-            Ok(Response::new(String::new()))
-        }
-    });
+    let client = service_fn(first_refuses);
     let policy = Failover::new(|error: &Fault| *error == Fault::Refused);
     let retry = ServiceBuilder::new().map_request(prepare).layer(RetryLayer::new(policy));
     let service = retry.layer(fixed(&handle)).service(client);
@@ -184,13 +187,7 @@ async fn streamed_body_fails_over_whole() {
 #[tokio::test]
 async fn overridden_request_does_not_fail_over() {
     let handle = auth(&THREE);
-    let client = service_fn(|request: Request<ReplayableBody<Full<Bytes>>>| async move {
-        if request.uri().host() == Some("10.0.0.1") {
-            Err(Fault::Refused)
-        } else {
-            Ok(Response::new(String::new()))
-        }
-    });
+    let client = service_fn(first_refuses);
     let ask = http::header::HeaderName::from_static("x-version");
     let testers = Override::header(ask, |head| head.method == http::Method::PUT);
     let retry = ServiceBuilder::new()

@@ -38,7 +38,7 @@ async fn in_flight_until_the_body_ends() {
     assert_eq!(count(&handle), 0);
 }
 
-// Its future or its body.
+// The future or the body of the request is dropped.
 #[tokio::test]
 async fn dropped_request_is_not_in_flight() {
     let handle = auth(&[("http://h", 100.0)]);
@@ -101,7 +101,7 @@ async fn rejection_is_never_in_flight() {
     drop(held);
 }
 
-// Also when its route is replaced.
+// Its route may be replaced meanwhile.
 #[tokio::test]
 async fn tunnel_is_in_flight_until_dropped() {
     let handle = auth(&[("http://h", 100.0)]);
@@ -203,7 +203,7 @@ fn lifecycle(mut split: Split) -> Vec<Split> {
     splits
 }
 
-/// Sends requests until `stop`, and holds each while it asks whether its version has one in flight.
+/// Sends requests until `stop`. While it holds a response, its version must have a request in flight.
 fn hold_requests(handle: &RoutingHandle, stop: &AtomicBool) -> u64 {
     let layer = fixed(handle).with_choice().layer(answering(Full::from("hello")));
     let mut sent = 0;
@@ -230,7 +230,7 @@ fn a_held_request_is_never_missed_while_routes_change() {
         let threads: Vec<_> = (0..3).map(|_| scope.spawn(|| hold_requests(&handle, &stop))).collect();
         for round in 0..300 {
             for (i, split) in splits.iter().enumerate() {
-                // Each way to a route and away from it meets each split.
+                // Each split is published and withdrawn in each way.
                 match (round + i) % 4 {
                     0 => handle.replace(&RoutingTable::default()),
                     1 => handle.replace(&table(split)),

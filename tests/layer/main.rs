@@ -1,4 +1,4 @@
-//! The layer as a host uses it: over mocks that watch readiness, over real clients and real sockets.
+//! The layer as an application uses it: over mocks that check readiness, over real clients and real sockets.
 #![expect(clippy::disallowed_methods, reason = "the rule about locks is for the library")]
 #![expect(clippy::unwrap_used, reason = "a test stops where it is wrong")]
 

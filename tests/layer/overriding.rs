@@ -1,4 +1,4 @@
-//! Overrides: testers ask for a version by its name.
+//! Overrides: testers choose a version by its name.
 
 use http::Request;
 use http::header::{COOKIE, HeaderName};
@@ -15,7 +15,7 @@ const REFUSED: &str = "canary-override-refused";
 #[derive(Clone)]
 struct Tester;
 
-/// v0 has all of the traffic, v1 has none, and v2 is inactive.
+/// A handle with v0 at 100, v1 at 0, and v2 inactive.
 fn routes() -> RoutingHandle {
     let split =
         split("auth", &[("http://10.0.0.1", 100.0), ("http://10.0.0.2", 0.0), ("http://10.0.0.3", 0.0)]);
@@ -62,7 +62,7 @@ fn choice(sent: &Request<()>) -> (&str, Reason) {
     (choice.version.as_str(), choice.reason)
 }
 
-// Also at weight 0. The backend does not see the header.
+// Versions at weight 0 as well. The backend does not see the header.
 #[tokio::test]
 async fn override_selects_any_active_version() {
     let handle = routes();

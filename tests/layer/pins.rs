@@ -138,7 +138,7 @@ async fn pinned_canary_stays_at_10_percent() {
     assert!(now.abs_diff(canary) <= others, "{now} of {canary}");
 }
 
-// Also at weight 0.
+// It lasts also at weight 0.
 #[tokio::test]
 async fn pin_lasts_until_version_is_inactive() {
     let handle = auth(&HALVES);
@@ -159,7 +159,7 @@ async fn pin_lasts_until_version_is_inactive() {
         let (now, reason, set) = user.visit(&layer).await;
         assert_eq!((&*now, set.is_some()), ("v0", reason == Reason::Draw));
         assert_eq!(reason == Reason::Pin, version == "v0");
-        assert_eq!(user.visit(&layer).await.1, Reason::Pin, "pinned anew");
+        assert_eq!(user.visit(&layer).await.1, Reason::Pin, "pinned again");
     }
 }
 
@@ -174,7 +174,7 @@ async fn redraw_draws_pinned_users_once() {
     assert_eq!(user.visit(&layer).await.1, Reason::Pin);
 }
 
-// Also while one replica has not loaded it yet.
+// One replica has not loaded the redraw yet.
 #[tokio::test]
 async fn redraw_happens_once_across_replicas() {
     let [ahead, behind] = [auth(&HALVES), auth(&HALVES)];
@@ -324,7 +324,7 @@ async fn pin_works_beside_binary_cookies() {
     }
 }
 
-// Not behind a head full of them.
+// It is not found behind a whole head of forgeries.
 #[tokio::test]
 async fn pin_is_found_behind_few_forgeries() {
     let layer = pinning(&auth(&HALVES));

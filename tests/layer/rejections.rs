@@ -79,7 +79,7 @@ async fn grpc_rejection_is_unavailable() {
     assert!(response.into_body().collect().await.unwrap().to_bytes().is_empty());
 }
 
-// For an unknown service and for one without an active version.
+// It gets requests for an unknown service and for a service without an active version.
 #[tokio::test]
 async fn fallback_replaces_rejections() {
     let fallback = "http://monolith:81/app".parse().unwrap();

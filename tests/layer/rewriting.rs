@@ -47,7 +47,7 @@ async fn http_version_is_left_to_client() {
     }
 }
 
-// Also if the request has two.
+// Two `Host` headers of a request are replaced by one.
 #[tokio::test]
 async fn host_is_the_backend_by_default() {
     let layer = fixed(&auth(&[("http://h:81", 100.0)]));
@@ -82,18 +82,18 @@ async fn method_and_headers_are_untouched() {
     assert_eq!(sent.headers().len(), 2);
 }
 
-// In the request and in the response.
+// It is in the request and in the response.
 #[tokio::test]
 async fn choice_extension_is_opt_in() {
     use tower::{Layer, ServiceExt};
     let handle = auth(&[("http://h", 100.0)]);
     let silent = fixed(&handle).layer(Echo).oneshot(get("/")).await.unwrap();
     assert!(silent.extensions().get::<VersionChoice>().is_none());
-    let told = fixed(&handle).with_choice().layer(Echo).oneshot(get("/")).await.unwrap();
-    let choice = told.extensions().get::<VersionChoice>().unwrap().clone();
+    let response = fixed(&handle).with_choice().layer(Echo).oneshot(get("/")).await.unwrap();
+    let choice = response.extensions().get::<VersionChoice>().unwrap().clone();
     assert_eq!((choice.service.as_str(), choice.version.as_str()), ("auth", "v0"));
     assert_eq!((choice.reason, choice.generation), (Reason::Draw, 1));
-    let request = told.into_body().into_inner().unwrap();
+    let request = response.into_body().into_inner().unwrap();
     assert_eq!(request.0.extensions().get::<VersionChoice>(), Some(&choice));
 }
 

@@ -1,4 +1,4 @@
-//! Handles with routes, clients that say what they were sent, and backends on real sockets.
+//! Handles with routes, clients that echo their requests, and backends on real sockets.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
@@ -46,7 +46,7 @@ pub(crate) fn fixed(handle: &RoutingHandle) -> WeightedVersionLayer {
     WeightedVersionLayer::new(handle, Target::service("auth".parse().unwrap()))
 }
 
-/// An answer's body: empty, with the request that it answers.
+/// An empty response body with the request.
 #[derive(Debug)]
 pub(crate) struct Echoed(pub(crate) Request<()>);
 
@@ -66,7 +66,7 @@ impl http_body::Body for Echoed {
     }
 }
 
-/// A client that answers with the request it was sent, without its body.
+/// A client that responds with the request it gets, without its body.
 #[derive(Clone, Debug)]
 pub(crate) struct Echo;
 
@@ -84,7 +84,7 @@ impl<B> Service<Request<B>> for Echo {
     }
 }
 
-/// What `layer` sends on for `request`; a rejection's response where it sends nothing.
+/// Returns the request that `layer` sends to the client, or the response of a rejection.
 pub(crate) async fn sent(
     layer: &WeightedVersionLayer,
     request: Request<()>,
@@ -100,7 +100,7 @@ pub(crate) fn get(uri: &str) -> Request<()> {
     Request::get(uri).body(()).unwrap()
 }
 
-/// A backend on a real socket that answers with its name and the path and Host it was asked for.
+/// Starts a backend on a real socket that responds with its name, and the path and `Host` of the request.
 pub(crate) async fn backend(name: &'static str) -> SocketAddr {
     let answer = move |request: Request<Incoming>| {
         let host = request.headers().get("host").map_or("", |host| host.to_str().unwrap()).to_owned();

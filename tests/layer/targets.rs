@@ -1,4 +1,4 @@
-//! Which service a request is for.
+//! The service of a request.
 
 use http::{Request, header::HeaderName};
 use tower_canary::{RoutingHandle, ServiceName, Target, WeightedVersionLayer};
@@ -14,7 +14,7 @@ fn two() -> RoutingHandle {
     ])
 }
 
-/// Where a request goes; `-` when it is refused.
+/// Returns the URI that a request is sent to, or `-` if it is rejected.
 async fn goes(target: Target, request: Request<()>) -> String {
     let sent = sent(&WeightedVersionLayer::new(&two(), target), request).await;
     sent.map_or_else(|_| "-".into(), |request| request.uri().to_string())
@@ -55,7 +55,7 @@ async fn path_segment_can_be_preserved() {
     assert_eq!(goes(Target::path_segment_unstripped(), get("/auth")).await, "http://auth.internal/base/auth");
 }
 
-// And ignoring the port.
+// The port is ignored, too.
 #[tokio::test]
 async fn host_names_service_ignoring_case() {
     for host in ["auth.example.com", "AUTH.Example.com:8080"] {

@@ -1,4 +1,4 @@
-//! What versions are seen to do: counts by outcome, latencies, and what was done of late.
+//! Traffic of versions: counts by outcome, latencies, and recent activity.
 
 use std::io;
 use std::time::Duration;
@@ -40,7 +40,7 @@ fn trailers(grpc_status: &'static str) -> Frame<Bytes> {
     )]))
 }
 
-/// Reads the answer to its end, or to its error, and gives how it was counted.
+/// Reads the response to its end or its error, and returns its outcome.
 async fn outcome(answer: impl FnOnce() -> Answer) -> Outcome {
     let handle = auth(&[("http://h", 100.0)]);
     let answer = std::sync::Mutex::new(Some(answer));
@@ -52,7 +52,7 @@ async fn outcome(answer: impl FnOnce() -> Answer) -> Outcome {
     only(&version(&handle, 0))
 }
 
-/// How the only request ended.
+/// Returns the outcome of the only request.
 fn only(version: &VersionTraffic) -> Outcome {
     assert_eq!((version.total.requests(), version.total.ended(), version.in_flight), (1, 1, 0));
     *Outcome::ALL.iter().find(|outcome| version.total.outcome(**outcome) == 1).unwrap()
@@ -115,7 +115,7 @@ async fn missing_grpc_status_is_a_failure() {
         Outcome::ServerError
     );
     assert_eq!(outcome(grpc(vec![data(), Ok(trailers("0"))])).await, Outcome::Success);
-    // What is no gRPC has no such status.
+    // Other content types and HTTP/1.1 have no gRPC status.
     assert_eq!(outcome(by(http::Version::HTTP_2, "text/plain", vec![data()])).await, Outcome::Success);
     assert_eq!(outcome(by(http::Version::HTTP_11, "application/grpc", vec![data()])).await, Outcome::Success);
 }
@@ -171,7 +171,7 @@ fn outcomes_are_written_and_read_alike() {
     assert!("Success".parse::<Outcome>().is_err());
 }
 
-// Although the end of its body was not polled.
+// The end of its body was not polled.
 #[tokio::test]
 async fn ended_response_is_not_cancelled() {
     let handle = auth(&[("http://h", 100.0)]);
@@ -199,7 +199,7 @@ async fn closed_tunnel_counts_as_1xx() {
     assert_eq!(only(&version(&handle, 0)), Outcome::Informational);
 }
 
-/// Sends `count` requests that are answered after `time` each.
+/// Sends `count` requests, each with a response after `time`.
 async fn send(handle: &RoutingHandle, count: usize, time: Duration) {
     let slow = service_fn(|_: Request<()>| async move {
         sleep(time).await;
@@ -222,8 +222,8 @@ async fn percentiles_are_within_a_thirtieth() {
     assert_eq!(latencies.count(), 1000);
     for (q, millis) in [(0.0, 1.0), (0.5, 500.0), (0.9, 900.0), (0.99, 990.0), (0.999, 999.0), (1.0, 1000.0)]
     {
-        let told = latencies.quantile(q).unwrap().as_secs_f64() * 1e3;
-        assert!((told / millis - 1.0_f64).abs() < 1.0 / 30.0, "{told} ms for {millis} ms");
+        let reported = latencies.quantile(q).unwrap().as_secs_f64() * 1e3;
+        assert!((reported / millis - 1.0_f64).abs() < 1.0 / 30.0, "{reported} ms for {millis} ms");
     }
 }
 
@@ -236,7 +236,7 @@ async fn counts_work_without_latencies() {
     assert_eq!((total.outcome(Outcome::Success), total.latencies.count()), (1, 0));
 }
 
-// And the share of each version.
+// They also report the share of each version.
 #[tokio::test(start_paused = true)]
 async fn windows_report_recent_activity() {
     let handle = auth(&[("http://h", 90.0), ("http://i", 10.0)]);
@@ -252,7 +252,7 @@ async fn windows_report_recent_activity() {
     assert!(
         (ten.length.as_secs_f64() - 10.0).abs() <= 2.1 && (minute.length.as_secs_f64() - 60.0).abs() <= 2.1
     );
-    // It began two minutes ago.
+    // Sampling began two minutes ago.
     assert!((119.0..=121.0).contains(&five.length.as_secs_f64()));
     assert_eq!(five.activity.requests(), version(&handle, 1).total.requests());
     let share = five.share.unwrap();
@@ -381,11 +381,11 @@ async fn span_fields_are_opt_in() {
     let silent = log.text();
     assert!(silent.contains("request: ") && silent.lines().count() == 1, "{silent}");
     send(fixed(&handle).with_span_fields()).await;
-    let told = log.text();
-    assert!(told.contains(r#"request{canary.service="auth" canary.version="v0"}"#), "{told}");
+    let logged = log.text();
+    assert!(logged.contains(r#"request{canary.service="auth" canary.version="v0"}"#), "{logged}");
 }
 
-/// A body as hyper's of HTTP/1 is: it does not know that it has ended before it is asked again.
+/// A body like hyper's for HTTP/1: it does not know its end before it is polled again.
 struct Chunked(Vec<Frame<Bytes>>, Option<u64>);
 
 impl http_body::Body for Chunked {
@@ -427,7 +427,7 @@ async fn last_byte_or_trailers_end_a_response() {
     assert_eq!(read(|| Chunked(vec![data().unwrap()], Some(8)), 1).await, Outcome::Cancelled);
 }
 
-// Also if a table without the service was published meanwhile.
+// A table without the service may be published meanwhile.
 #[tokio::test]
 async fn removed_version_stays_in_flight() {
     let before = split("auth", &[("http://h", 0.0), ("http://i", 100.0)]);
@@ -458,8 +458,8 @@ async fn removed_version_stays_in_flight() {
     assert_eq!((removed.version.as_str(), removed.in_flight, removed.active), ("v1", 1, false));
     let again = split.apply(&Change::register(v1(), "http://i".parse().unwrap()), at).unwrap();
     assert!(handle.publish(Route::compile(again)));
-    let told = version(&handle, 1);
-    assert_eq!((told.in_flight, told.is_drained(), told.total.requests()), (1, false, 0));
+    let traffic = version(&handle, 1);
+    assert_eq!((traffic.in_flight, traffic.is_drained(), traffic.total.requests()), (1, false, 0));
     assert_eq!(handle.in_flight("auth", "v1"), Some(1));
     drop(held);
     assert!(version(&handle, 1).is_drained());
@@ -513,7 +513,7 @@ fn drained_version_gets_no_request() {
     let handle = handle(std::slice::from_ref(&first));
     let (stop, sent) = (AtomicBool::new(false), [AtomicUsize::new(0), AtomicUsize::new(0)]);
     std::thread::scope(|scope| {
-        // The client says of each version how many requests are with it.
+        // The client counts the requests of each version.
         for _ in 0..2 {
             scope.spawn(|| {
                 let client = service_fn(|request: Request<()>| {

@@ -238,7 +238,7 @@ async fn grpc_over_http2_has_no_host_header() {
     }
 }
 
-// Although the backend reads no more of it.
+// The backend reads no more of the upload.
 #[tokio::test]
 async fn early_response_passes_during_upload() {
     let mut backend = Backend::start().await;
@@ -265,8 +265,8 @@ async fn early_hints_are_not_forwarded() {
     let answer =
         "HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
     backend.answer(answer).await;
-    let said = head(&mut client).await;
-    assert!(said.starts_with("http/1.1 200") && !said.contains("link"), "{said}");
+    let message = head(&mut client).await;
+    assert!(message.starts_with("http/1.1 200") && !message.contains("link"), "{message}");
     expect(&mut client, "ok").await;
 }
 
@@ -281,8 +281,8 @@ async fn bodyless_responses_keep_headers() {
     ] {
         let mut client = gateway.send(&format!("{method} / HTTP/1.1\r\nhost: shop\r\n\r\n")).await;
         let _server = backend.answer(&format!("HTTP/1.1 {answer}\r\n\r\n")).await;
-        let said = head(&mut client).await;
-        assert!(said.contains(kept), "{said}");
+        let message = head(&mut client).await;
+        assert!(message.contains(kept), "{message}");
         // The next response follows the head immediately.
         client.write_all(b"GET / HTTP/1.1\r\nhost: shop\r\nconnection: close\r\n\r\n").await.unwrap();
         // The proxy's client may use a new connection, or this one.

@@ -156,7 +156,7 @@ async fn late_stalled_upload_is_given_up() {
         if expected == 0 {
             let mut rest = Vec::new();
             connection.read_to_end(&mut rest).await.unwrap();
-            assert_eq!(rest, b"abc", "the end of its connection tells the backend");
+            assert_eq!(rest, b"abc", "the backend sees the end of its connection");
         }
     }
 }
@@ -211,7 +211,7 @@ async fn backend_cannot_remove_layer_headers() {
     assert!(!answer.contains("x-own"), "{answer}");
 }
 
-// In both directions.
+// They are removed in both directions.
 #[tokio::test]
 async fn forbidden_trailers_are_removed() {
     let mut backend = Backend::start().await;

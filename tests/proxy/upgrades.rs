@@ -56,7 +56,7 @@ async fn handshake_and_bytes_pass_both_ways() {
     }
 }
 
-// In flight there until both directions are closed.
+// Its request is in flight until both directions are closed.
 #[tokio::test]
 async fn tunnel_stays_with_its_version() {
     let (mut old, mut new) = (Backend::start().await, Backend::start().await);
@@ -151,8 +151,8 @@ async fn mismatched_101_is_502() {
     ] {
         let mut client = gateway.send(&request).await;
         let (_, mut server) = backend.answer(&answer).await;
-        let said = head(&mut client).await;
-        assert!(said.starts_with("http/1.1 502"), "{request}{answer}{said}");
+        let message = head(&mut client).await;
+        assert!(message.starts_with("http/1.1 502"), "{request}{answer}{message}");
         assert!(is_closed(&mut server).await);
     }
     gateway.idle("v1").await;
@@ -193,7 +193,7 @@ async fn http_and_tls_upgrades_are_dropped() {
     }
 }
 
-// With a body, over HTTP/1.0 or without an executor.
+// The request has a body or uses HTTP/1.0, or the proxy has no executor.
 #[tokio::test]
 async fn unsupported_upgrade_is_a_plain_request() {
     let mut backend = Backend::start().await;

@@ -1,4 +1,4 @@
-//! The arrows of the house: which room may use which, and that neither rooms nor files use each other in a circle.
+//! The dependencies between modules: which module may use which, and no cycles between modules or files.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -59,7 +59,7 @@ fn files_form_no_circle() {
     assert_eq!(circle(&graph), None);
 }
 
-/// A file that imports what its own `mod.rs` re-exports ties a circle through the face of the room.
+/// A file that imports a re-export of its own `mod.rs` depends on its parent, which is a cycle.
 #[test]
 fn files_do_not_use_their_face() {
     let mut upward = Vec::new();
@@ -121,7 +121,7 @@ impl SourceFile {
             .collect()
     }
 
-    /// The files of its room that it names. A `mod.rs` declares its children, which is no use of them.
+    /// The files of its room that it names. A `mod.rs` declares its children and does not use them.
     fn files_used(&self, names: &BTreeSet<String>) -> BTreeSet<String> {
         if self.name.ends_with("mod.rs") {
             return BTreeSet::new();
@@ -154,7 +154,7 @@ fn source_files() -> Vec<SourceFile> {
     read.collect()
 }
 
-/// The lines that are neither comments nor documentation, up to the inline tests, which stand last.
+/// The lines without comments and documentation, up to the inline tests at the end.
 fn production_code(text: &str) -> String {
     let code = text.split("#[cfg(test)]").next().unwrap_or_default();
     let is_code = |line: &&str| !line.trim_start().starts_with("//") && !line.contains("doc = \"");
@@ -167,7 +167,7 @@ fn modules_below(folder: &str) -> BTreeSet<String> {
     entries.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
 }
 
-/// The first names of the paths that follow `prefix`, also those of a group in braces.
+/// The first name of each path after `prefix`, also in a group in braces.
 fn paths_after(text: &str, prefix: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (at, _) in text.match_indices(prefix) {
@@ -208,7 +208,7 @@ fn head(path: &str) -> Option<String> {
     (!name.is_empty()).then(|| name.to_owned())
 }
 
-/// The members of the circles of `graph`: removes what uses nothing, or what nothing uses, until nothing changes.
+/// The members of the cycles of `graph`: removes files that use nothing or are used by nothing until none is left to remove.
 fn circle(graph: &Graph) -> Option<BTreeSet<String>> {
     let mut left: BTreeSet<String> = graph.keys().cloned().collect();
     loop {

@@ -1,4 +1,4 @@
-//! Changes through `Deployments`: probed, published before they are answered, and never undone by a refresh.
+//! Changes through `Deployments`: probed, published before `apply` returns, and never undone by a refresh.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -88,7 +88,7 @@ async fn change_by_another_process_is_followed() {
     assert_eq!(served(&deployments), [70.0, 30.0]);
 }
 
-// From a store that went back to an earlier revision.
+// The store went back to an earlier revision.
 #[tokio::test(start_paused = true)]
 async fn stale_load_does_not_undo_a_change() {
     let store = faulty_store();
@@ -109,7 +109,7 @@ async fn stale_load_does_not_undo_a_change() {
     assert_eq!(served(&deployments), [0.0, 100.0]);
 }
 
-// Also if a local change was applied during the refresh.
+// A local change may be applied during the refresh.
 #[tokio::test(start_paused = true)]
 async fn later_remote_change_is_served() {
     let store = faulty_store();
@@ -163,7 +163,7 @@ fn reregistered_service_is_served() {
     assert!(handle.publish(Route::compile(old)), "another salt is another service");
 }
 
-// Before it gets traffic, at the stored health path.
+// The probe requests the stored health path before the version gets traffic.
 #[tokio::test]
 async fn version_is_probed_once() {
     let (store, probe) = (faulty_store(), ScriptedCheck::default());

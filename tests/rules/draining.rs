@@ -1,4 +1,4 @@
-//! When every gateway that shares a store is done with a version.
+//! A version is drained once every gateway on the store has finished its requests.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -62,13 +62,13 @@ impl Two {
         Self { here, there, way_here, way_there }
     }
 
-    /// What keeps v0 from being stopped, as the gateway `a` sees it.
+    /// The replicas that block v0 from being stopped, as the gateway `a` sees them.
     async fn held(&self) -> Vec<(String, DrainBlocker)> {
         let elsewhere = self.here.other_replicas(&auth()).await.unwrap();
         elsewhere.blockers(&name(0)).map(|(replica, why)| (replica.name.clone(), why)).collect()
     }
 
-    /// After how long nothing does.
+    /// Waits until no replica blocks v0, and returns how long that took.
     async fn until_free(&self) -> Duration {
         let start = Instant::now();
         while !self.held().await.is_empty() {
@@ -86,8 +86,8 @@ fn switch(i: usize) -> Change {
     Change::switch(name(i))
 }
 
-/// An answer through `deployments`, which is in flight until it is dropped.
-async fn answer(deployments: &Deployments) -> Response<ResponseBody<String>> {
+/// A response through `deployments`, whose request is in flight until it is dropped.
+async fn respond(deployments: &Deployments) -> Response<ResponseBody<String>> {
     let client = service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(String::new())));
     let layer = WeightedVersionLayer::new(deployments.handle(), Target::service(auth()));
     layer.layer(client).oneshot(Request::new(())).await.unwrap()
@@ -97,11 +97,11 @@ fn by_b(why: DrainBlocker) -> Vec<(String, DrainBlocker)> {
     vec![("b".to_owned(), why)]
 }
 
-// First as behind, then as draining.
+// The replica blocks as behind at first, then as draining.
 #[tokio::test(start_paused = true)]
 async fn replica_holds_version_until_drained() {
     let two = Two::running().await;
-    let (first, second) = (answer(&two.there).await, answer(&two.there).await);
+    let (first, second) = (respond(&two.there).await, respond(&two.there).await);
     apply(&two.here, switch(1)).await;
     assert_eq!(two.held().await, by_b(DrainBlocker::Behind));
     sleep(Duration::from_millis(1_250)).await;
@@ -111,8 +111,8 @@ async fn replica_holds_version_until_drained() {
     sleep(Duration::from_secs(60)).await;
     assert_eq!(two.held().await, by_b(DrainBlocker::Draining));
     drop(second);
-    let told = two.until_free().await;
-    assert!(told <= Duration::from_millis(250), "{told:?}");
+    let waited = two.until_free().await;
+    assert!(waited <= Duration::from_millis(250), "{waited:?}");
 }
 
 #[cfg(feature = "pin")]
@@ -132,7 +132,7 @@ async fn pins_hold_a_version_until_inactive() {
 #[tokio::test(start_paused = true)]
 async fn removed_version_is_held_until_drained() {
     let two = Two::running().await;
-    let held = answer(&two.there).await;
+    let held = respond(&two.there).await;
     apply(&two.here, switch(1)).await;
     apply(&two.here, Change::deactivate(name(0))).await;
     apply(&two.here, Change::remove(name(0))).await;
@@ -145,7 +145,7 @@ async fn removed_version_is_held_until_drained() {
 #[tokio::test(start_paused = true)]
 async fn a_gateway_without_the_service_reports_its_last_requests() {
     let two = Two::running().await;
-    let held = answer(&two.there).await;
+    let held = respond(&two.there).await;
     two.there.handle().replace(&tower_canary::routing::RoutingTable::default());
     sleep(Duration::from_secs(2)).await;
     assert_eq!(two.held().await, by_b(DrainBlocker::Draining));
@@ -179,7 +179,7 @@ async fn other_services_hold_nothing() {
 #[tokio::test(start_paused = true)]
 async fn switch_by_other_replica_is_tracked() {
     let two = Two::running().await;
-    let held = answer(&two.there).await;
+    let held = respond(&two.there).await;
     apply(&two.there, switch(1)).await;
     sleep(Duration::from_millis(1_250)).await;
     assert_eq!(percents(two.here.handle().route("auth").unwrap().split()), [0.0, 100.0]);

@@ -1,4 +1,4 @@
-//! What the recorder of the host is handed.
+//! The metrics that the recorder of the application gets.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -13,7 +13,7 @@ use tower_canary::{Deployments, Draw, Target, WeightedVersionLayer};
 
 type Recorded = BTreeMap<(String, String), DebugValue>;
 
-/// What was recorded since the last time, by name and by labels in order.
+/// The values recorded since the last call, by name and sorted labels.
 fn recorded(snapshotter: &Snapshotter) -> Recorded {
     let series = snapshotter.snapshot().into_vec().into_iter().map(|(key, _, description, value)| {
         let (_, key) = key.into_parts();
@@ -101,7 +101,7 @@ async fn series_are_bounded_by_registrations() {
     metrics::with_local_recorder(&recorder, || deployments.record_metrics());
     let recorded = recorded(&snapshotter);
     assert_eq!(of(&recorded, "canary_unknown_service_total", ""), Some(&DebugValue::Counter(1000)));
-    // Two versions with eight outcomes, five reasons, a histogram and two gauges each, and three of the gateway's own.
+    // Two versions with eight outcomes, five reasons, a histogram and two gauges each, and three metrics of the gateway itself.
     assert_eq!(recorded.len(), 2 * (8 + 5 + 1 + 2) + 3);
 }
 
@@ -145,7 +145,7 @@ async fn short_lived_version_is_counted_once() {
     assert_eq!(counted, 50);
 }
 
-// And no other.
+// It shows no other metric.
 #[test]
 fn dashboard_shows_every_metric() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));

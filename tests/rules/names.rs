@@ -196,7 +196,7 @@ fn host_and_port_must_be_canonical() {
     assert!(format!("http://{}", "a".repeat(64)).parse::<Backend>().is_err());
 }
 
-// In health paths and base paths, in any encoding.
+// They are refused in health paths and base paths, in any encoding.
 #[test]
 fn dot_segments_are_refused() {
     for path in ["/%2e%2e/x", "/..%2fx", "/a/..;/b", "/a/%2E/b", "/a%2f..", "/..%5cx"] {

@@ -1,4 +1,4 @@
-//! Several gateways on one store: they follow each other, tell how far they are, and start without it.
+//! Several gateways on one store: they follow each other, report the revision they serve, and start without the store.
 
 use std::error::Error;
 use std::sync::atomic::Ordering;
@@ -30,7 +30,7 @@ async fn replica(store: &Arc<FaultyStore>, name: &str) -> Deployments {
     Deployments::builder(Arc::clone(store), NoVersionCheck).with_replica_name(name).start().await.unwrap()
 }
 
-/// Starts a replica and lets it follow; whoever sends or drops the sender stops it.
+/// Starts a replica that follows the store until the sender is used or dropped.
 async fn running(store: &Arc<FaultyStore>, name: &str) -> (Deployments, tokio::sync::oneshot::Sender<()>) {
     let deployments = replica(store, name).await;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -43,6 +43,11 @@ async fn running(store: &Arc<FaultyStore>, name: &str) -> (Deployments, tokio::s
 
 async fn apply(deployments: &Deployments, change: Change) -> Applied {
     deployments.apply(&auth(), ChangeRequest::new(change, "alice").without_check()).await.unwrap()
+}
+
+/// Commits a change to the database behind `store`, as another gateway does: `store` sends no signal and has no fault.
+async fn commit_directly(store: &FaultyStore, change: Change) {
+    store.memory.commit(&auth(), &ChangeRequest::new(change, "bob").without_check()).await.unwrap();
 }
 
 async fn two_versions(deployments: &Deployments) {
@@ -165,11 +170,7 @@ async fn read_only_store_is_followed() {
     two_versions(&here).await;
     store.read_only.store(true, Ordering::Relaxed);
     sleep(Duration::from_secs(30)).await;
-    store
-        .memory
-        .commit(&auth(), &ChangeRequest::new(set_weight(1, 10.0), "bob").without_check())
-        .await
-        .unwrap();
+    commit_directly(&store, set_weight(1, 10.0)).await;
     sleep(Duration::from_millis(1_250)).await;
     assert_eq!(served(&here), [90.0, 10.0]);
 }
@@ -183,11 +184,7 @@ async fn store_panic_recovers_within_5_s() {
     sleep(Duration::from_secs(60)).await;
     assert_eq!(served(&here), [100.0, 0.0]);
     store.panics.store(false, Ordering::Relaxed);
-    store
-        .memory
-        .commit(&auth(), &ChangeRequest::new(set_weight(1, 10.0), "bob").without_check())
-        .await
-        .unwrap();
+    commit_directly(&store, set_weight(1, 10.0)).await;
     sleep(Duration::from_secs(5)).await;
     assert_eq!(served(&here), [90.0, 10.0]);
     stop.send(()).unwrap();
@@ -255,11 +252,7 @@ async fn start_from_cache_without_the_store() {
     sleep(Duration::from_secs(60)).await;
     assert!(after.freshness().from_cache && after.freshness().age >= Duration::from_secs(60));
     store.down.store(false, Ordering::Relaxed);
-    store
-        .memory
-        .commit(&auth(), &ChangeRequest::new(set_weight(1, 30.0), "bob").without_check())
-        .await
-        .unwrap();
+    commit_directly(&store, set_weight(1, 30.0)).await;
     sleep(Duration::from_secs(5)).await;
     assert_eq!(served(&after), [70.0, 30.0]);
     assert!(!after.freshness().from_cache);
@@ -287,7 +280,7 @@ async fn cache_is_written_every_5_s_at_most() {
     let kept = cache.0.lock().unwrap().1;
     assert!((10..=13).contains(&kept), "{kept}");
     sleep(Duration::from_secs(500)).await;
-    assert!(cache.0.lock().unwrap().1 <= kept + 1, "until everything is loaded anew");
+    assert!(cache.0.lock().unwrap().1 <= kept + 1, "until everything is loaded again");
     assert_eq!(cache.0.lock().unwrap().0.as_ref().unwrap().snapshot.revision, 62);
 }
 
@@ -309,7 +302,7 @@ impl SnapshotCache for Bad {
     }
 }
 
-// One that hangs or panics. Reports continue as well.
+// The cache hangs or panics. Reports continue as well.
 #[tokio::test(start_paused = true)]
 async fn bad_cache_does_not_block_following() {
     for panics in [true, false] {
@@ -319,11 +312,7 @@ async fn bad_cache_does_not_block_following() {
         spawn(here.clone().run(std::future::pending()));
         two_versions(&here).await;
         sleep(Duration::from_secs(30)).await;
-        store
-            .memory
-            .commit(&auth(), &ChangeRequest::new(set_weight(1, 10.0), "bob").without_check())
-            .await
-            .unwrap();
+        commit_directly(&store, set_weight(1, 10.0)).await;
         sleep(Duration::from_secs(5)).await;
         assert_eq!(served(&here), [90.0, 10.0], "panics: {panics}");
         assert_eq!(here.replicas().await.unwrap()[0].revision, 3);
@@ -369,7 +358,7 @@ async fn full_load_does_not_undo_a_change() {
     let (here, _stop) = running(&store, "a").await;
     two_versions(&here).await;
     for percent in 1..=100 {
-        // Nobody hears it who is about to load already.
+        // A replica that is about to load misses this signal.
         let _ = store.signals.send(Signal::Lost);
         sleep(Duration::from_millis(percent % 25)).await;
         apply(&here, set_weight(1, percent as f64)).await;

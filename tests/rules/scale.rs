@@ -17,14 +17,14 @@ use crate::support::*;
 
 const REPLICAS: usize = 1_000;
 
-/// How many changes are followed to the last gateway, and how exactly.
+/// The number of changes whose convergence is measured, and the resolution of the measurement.
 const CHANGES: u32 = 6;
 const STEP: Duration = Duration::from_millis(2);
 
-/// How long the database takes to answer.
+/// The latency of the database, in seconds.
 const LATENCY: Range<f64> = 0.000_5..0.005;
 
-/// A database that takes its time, and sends `signals` of changes or not.
+/// A database with latency. With `signals` it notifies of changes.
 fn central(signals: bool) -> Arc<FaultyStore> {
     let store = FaultyStore::default().with_latency(LATENCY);
     Arc::new(if signals { store.with_signals() } else { store })
@@ -53,7 +53,7 @@ async fn apply(deployments: &Deployments, change: Change) -> Applied {
     deployments.apply(&service, ChangeRequest::new(change, "simulation").without_check()).await.unwrap()
 }
 
-/// When each of the gateways but the first served the changes that the first made, in order.
+/// The times until each other gateway serves the changes of the first one, in ascending order.
 async fn convergence(all: &[Deployments], changes: u32) -> Vec<Duration> {
     let mut took = Vec::new();
     for change in 1..=changes {
@@ -80,7 +80,7 @@ fn show(what: &str, took: &[Duration]) -> Duration {
     at(1.0)
 }
 
-/// How many a second there were since `since`: on average, and in the fullest tenth of a second.
+/// Returns the events per second since `since`: the mean, and the maximum over a tenth of a second.
 fn rate(what: &str, log: &Mutex<Vec<Instant>>, since: Instant) -> (f64, f64) {
     let times: Vec<_> = log.lock().unwrap().iter().copied().filter(|at| *at >= since).collect();
     let tenths = since.elapsed().as_secs_f64() * 10.0;
@@ -89,7 +89,7 @@ fn rate(what: &str, log: &Mutex<Vec<Instant>>, since: Instant) -> (f64, f64) {
         counts[((*at - since).as_secs_f64() * 10.0) as usize] += 1;
     }
     let (mean, peak) = (times.len() as f64 / tenths * 10.0, f64::from(*counts.iter().max().unwrap()) * 10.0);
-    println!("{what}: {mean:.0} a second, {peak:.0} in the fullest tenth");
+    println!("{what}: {mean:.0} a second, {peak:.0} in the busiest tenth");
     (mean, peak)
 }
 
@@ -112,13 +112,13 @@ async fn thousand_listeners_converge_in_30_ms() {
     let central = central(true);
     let all = replicas(&central).await;
     let start = Instant::now();
-    assert!(show("told", &convergence(&all, CHANGES).await) < Duration::from_millis(30));
-    rate("reads of those told", &central.reads, start);
+    assert!(show("signals", &convergence(&all, CHANGES).await) < Duration::from_millis(30));
+    rate("reads after signals", &central.reads, start);
     let waited = all[0].wait_converged(u64::from(CHANGES) + 2, Duration::from_secs(1)).await.unwrap();
     assert_eq!((waited.serving.len(), waited.waiting.len()), (REPLICAS, 0));
 }
 
-// Without all of them reading at the same moment.
+// They do not all read at the same moment.
 #[tokio::test(start_paused = true)]
 async fn thousand_replicas_recover_within_5_s() {
     let central = central(false);

@@ -1,4 +1,4 @@
-//! The serialized forms: each value is read back as it was, and an invalid one is refused in its own words.
+//! The serialized forms: each value is read back as it was, and an invalid one is refused with its own message.
 
 use std::fmt::Debug;
 use std::time::{Duration, SystemTime};

@@ -21,7 +21,7 @@ fn total(split: &Split) -> u32 {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
-    // Or no version is active.
+    // The total is 0 if no version is active.
     #[test]
     fn weights_total_100_after_any_change(steps in steps()) {
         run(steps, |_, change, outcome| if let Ok(after) = outcome {
@@ -60,7 +60,7 @@ proptest! {
         });
     }
 
-    // Except registering and removing.
+    // Registering and removing are not.
     #[test]
     fn changes_are_idempotent(steps in steps()) {
         run(steps, |_, change, outcome| match (change, outcome) {
@@ -152,7 +152,7 @@ fn others_share_the_rest_by_weight() {
     );
 }
 
-// With several, the change is ambiguous.
+// With several such versions, the change is ambiguous.
 #[test]
 fn rest_goes_to_a_single_zero_version() {
     assert_eq!(percents(&applied(&split(&[100.0, 0.0]), &set_weight(0, 90.0))), [90.0, 10.0]);
@@ -193,7 +193,7 @@ fn switch_reactivates_a_version() {
     assert!(back.versions().iter().all(|v| v.active));
 }
 
-// In proportion to the weights of the others.
+// The others get it in proportion to their weights.
 #[test]
 fn deactivation_shares_the_weight() {
     assert_eq!(percents(&applied(&split(&[60.0, 30.0, 10.0]), &set_active(0, false))), [0.0, 75.0, 25.0]);
@@ -262,7 +262,7 @@ fn newly_serving_gain_traffic_or_move() {
     assert_eq!(serving(&split(&[90.0, 10.0]), &set_weight(1, 20.0)), [""; 0]);
 }
 
-// For a history that was edited by hand.
+// A history that was edited by hand may have another total.
 #[test]
 fn restore_must_total_100() {
     let two = split(&[90.0, 10.0]);

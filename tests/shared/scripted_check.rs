@@ -39,12 +39,12 @@ impl fmt::Debug for ScriptedCheck {
 }
 
 impl ScriptedCheck {
-    /// Decides with `admit` which URLs may be registered, in place of all but those of the host `forbidden`.
+    /// Decides with `admit` which URLs may be registered. By default, all but URLs of the host `forbidden`.
     pub(crate) fn with_admission(self, admit: fn(&Backend) -> Result<(), UrlRefused>) -> Self {
         Self { admit, ..self }
     }
 
-    /// Returns `healthy` for a version that is.
+    /// Returns `healthy` for healthy versions.
     pub(crate) fn with_healthy(self, healthy: Healthy) -> Self {
         self.script.lock().unwrap().healthy = Some(healthy);
         self
@@ -55,7 +55,7 @@ impl ScriptedCheck {
         Self { hook: Arc::new(hook), ..self }
     }
 
-    /// Finds all versions unhealthy, or again only those that are set.
+    /// Finds all versions unhealthy, or with `None` only the versions that are set.
     pub(crate) fn set_all(&self, unhealthy: Option<Unhealthy>) {
         self.script.lock().unwrap().all_unhealthy = unhealthy;
     }

@@ -1,4 +1,4 @@
-//! Calls that are given up at any moment.
+//! Calls that are cancelled at any moment.
 
 use std::task::Poll;
 use std::time::Duration;
@@ -36,14 +36,14 @@ async fn cancelled_change_leaves_no_transaction(kind: Kind) {
     assert_eq!(store.history(&service, None, 1_000).await.unwrap().len() as u64, last.revision);
 }
 
-/// A store on a pool of a host, which has a table of its own.
+/// A store on a pool of the application, which has a table of its own.
 struct Lent {
     database: TestDatabase,
     pool: DatabaseConnection,
     store: SqlStore,
 }
 
-/// How many connections the pool has.
+/// The number of connections of the pool.
 const CONNECTIONS: u32 = 4;
 
 impl Lent {
@@ -56,8 +56,8 @@ impl Lent {
         Self { database, pool, store }
     }
 
-    /// While the store is followed, as by a gateway that runs: no transaction is left open, the pool gives all it has, and
-    /// what the host writes with it is committed.
+    /// Asserts that no transaction is left open, that the pool hands out all its connections, and that the application's
+    /// writes are committed, while the store is followed as by a running gateway.
     async fn assert_whole(&self) {
         let followed = async {
             loop {
@@ -73,11 +73,11 @@ impl Lent {
     async fn assert_whole_while_followed(&self) {
         let settled = async {
             while self.database.open_transactions().await > 0 {
-                // InnoDB tells what it told before where anybody asks again within a tenth of a second.
+                // InnoDB returns a cached result to a second query within a tenth of a second.
                 tokio::time::sleep(Duration::from_millis(rand::random_range(150..600))).await;
             }
         };
-        // Before the database would end them by itself, and long enough for a disk that is busy.
+        // Shorter than the database's own limit, and long enough for a busy disk.
         tokio::time::timeout(Duration::from_secs(4), settled).await.unwrap();
         let taken = futures_util::future::join_all((0..CONNECTIONS).map(|_| self.pool.begin()));
         for transaction in tokio::time::timeout(Duration::from_secs(3), taken).await.unwrap() {
@@ -111,7 +111,7 @@ async fn cancelled_changes_are_atomic(kind: Kind) {
 async fn change_is_cancel_safe_at_each_await(kind: Kind) {
     let lent = Lent::new(kind).await;
     let (service, mut given_up) = (auth(), 0);
-    // It waits some ten times, fewer when an answer is there before it is waited for; so each moment is tried often.
+    // A commit waits about ten times, or fewer if a response arrives early, so each await is tried often.
     for attempt in 0..60 {
         let waits = attempt % 12 + 1;
         let backend = format!("http://10.0.0.1/{attempt}").parse().unwrap();
@@ -123,7 +123,7 @@ async fn change_is_cancel_safe_at_each_await(kind: Kind) {
     assert!(given_up > 0);
 }
 
-/// Gives `work` up when it waits for the time that `waits` counts; whether it was done before.
+/// Cancels `work` at its `waits`-th await. Returns whether it was done before.
 async fn until_it_waited(waits: u32, work: impl Future) -> bool {
     let (mut work, mut waited) = (std::pin::pin!(work), 0);
     std::future::poll_fn(|context| {
@@ -134,7 +134,7 @@ async fn until_it_waited(waits: u32, work: impl Future) -> bool {
     .await
 }
 
-/// 25 changes by `writer`, no two of which are equal.
+/// Makes 25 different changes and cancels each at a random moment.
 async fn give_up_changes(store: &SqlStore, writer: u32) {
     for step in 0..25 {
         let backend = format!("http://10.0.0.1/{writer}/{step}").parse().unwrap();
@@ -144,7 +144,7 @@ async fn give_up_changes(store: &SqlStore, writer: u32) {
     }
 }
 
-// And cancelled reports.
+// Cancelled reports do as well.
 async fn cancelled_reads_keep_connections_usable(kind: Kind) {
     let lent = Lent::new(kind).await;
     for _ in 0..20 {
@@ -186,7 +186,7 @@ async fn cancelled_change_is_not_made_later(kind: Kind) {
     assert_eq!((next.after.generation(), store.load(0).await.unwrap().revision), (3, 3));
 }
 
-// On the connections of the application.
+// This is about the connections of the application.
 async fn connection_settings_are_restored(kind: Kind) {
     let lent = Lent::new(kind).await;
     let show = match kind {

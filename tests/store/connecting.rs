@@ -1,4 +1,4 @@
-//! Servers that cannot be connected to, and those that come later.
+//! Servers that cannot be reached, at first or at all.
 
 use std::error::Error;
 use std::net::SocketAddr;
@@ -26,12 +26,12 @@ crate::on_every_server! {
     store_survives_a_server_outage
 }
 
-/// Where nothing listens.
-async fn a_dead_address() -> SocketAddr {
+/// Returns an address where no server listens.
+async fn unused_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
-/// The URL of `database` as if its server were at `address`, with a password.
+/// The URL of `database` with `address` in place of its server.
 fn moved(database: &TestDatabase, address: SocketAddr) -> String {
     let mut url = Url::parse(&database.url).unwrap();
     url.set_ip_host(address.ip()).unwrap();
@@ -72,73 +72,73 @@ impl Forwarder {
         Self { address, task }
     }
 
-    /// Ends all connections and takes no more.
+    /// Closes all connections and accepts no more.
     async fn stop(self) {
         self.task.abort();
         let _ = self.task.await;
     }
 }
 
-/// Why the connection is refused, and that neither the message nor what is logged of it tells the password.
+/// Returns the error of a connection. Neither its message nor its `Debug` form may contain the password.
 async fn refused(url: &str, within: Duration) -> String {
     let start = Instant::now();
     let error = SqlStore::connect(url).await.unwrap_err();
     assert!(start.elapsed() < within, "{:?}", start.elapsed());
-    let mut told = format!("{error} {error:?}");
+    let mut texts = format!("{error} {error:?}");
     let mut source = error.source();
     while let Some(cause) = source {
-        told.push_str(&cause.to_string());
+        texts.push_str(&cause.to_string());
         source = cause.source();
     }
-    assert!(!told.contains(TestUser::PASSWORD), "{told}");
+    assert!(!texts.contains(TestUser::PASSWORD), "{texts}");
     error.to_string()
 }
 
-const AT_ONCE: Duration = Duration::from_millis(500);
+const SOON: Duration = Duration::from_millis(500);
 
 // The error says to check the user and the password.
 async fn wrong_password_is_not_shown(kind: Kind) {
     let user = TestUser::new(kind).await;
     let database = TestDatabase::new(kind).await;
     let url = user.url_of(&database, "s3cret-but-wrong");
-    // A server may be set up to trust every password.
+    // A server may be configured to accept every password.
     if sea_orm::Database::connect(&url).await.is_ok() {
         return;
     }
-    let said = refused(&url, AT_ONCE).await;
-    assert!(said.contains("check the user and the password"), "{said}");
+    let message = refused(&url, SOON).await;
+    assert!(message.contains("check the user and the password"), "{message}");
 }
 
 async fn unknown_user_is_reported(kind: Kind) {
     let database = TestDatabase::new(kind).await;
     let mut url = Url::parse(&database.url).unwrap();
     url.set_username("canary_nobody").unwrap();
-    let said = refused(&with_password(url.as_str()), AT_ONCE).await;
-    assert!(said.contains("check the user and the password"), "{said}");
-    assert!(said.contains(url.path()), "{said}");
+    let message = refused(&with_password(url.as_str()), SOON).await;
+    assert!(message.contains("check the user and the password"), "{message}");
+    assert!(message.contains(url.path()), "{message}");
 }
 
 async fn missing_database_is_reported(kind: Kind) {
     let mut url = Url::parse(&kind.required_server()).unwrap();
     url.set_path("canary_test_missing");
-    let said = refused(url.as_str(), AT_ONCE).await;
-    assert!(said.contains("/canary_test_missing: create the database first"), "{said}");
+    let message = refused(url.as_str(), SOON).await;
+    assert!(message.contains("/canary_test_missing: create the database first"), "{message}");
 }
 
 async fn refused_port_is_reported_quickly(kind: Kind) {
     let database = TestDatabase::new(kind).await;
-    let address = a_dead_address().await;
-    let said = refused(&with_password(&moved(&database, address)), AT_ONCE).await;
-    assert!(said.contains("check that it runs and can be reached"), "{said}");
-    assert!(said.contains(&address.to_string()), "{said}");
+    let address = unused_address().await;
+    let message = refused(&with_password(&moved(&database, address)), SOON).await;
+    assert!(message.contains("check that it runs and can be reached"), "{message}");
+    assert!(message.contains(&address.to_string()), "{message}");
 }
 
 async fn silent_server_times_out(kind: Kind) {
     let database = TestDatabase::new(kind).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = with_password(&moved(&database, listener.local_addr().unwrap()));
-    let said = refused(&url, Duration::from_millis(3_500)).await;
-    assert!(said.contains("did not answer within 2.75s: check that it runs"), "{said}");
+    let message = refused(&url, Duration::from_millis(3_500)).await;
+    assert!(message.contains("did not answer within 2.75s: check that it runs"), "{message}");
 }
 
 async fn unknown_options_are_refused(kind: Kind) {
@@ -157,7 +157,7 @@ async fn unknown_options_are_refused(kind: Kind) {
 }
 
 async fn password_option_is_not_shown(kind: Kind) {
-    let address = a_dead_address().await;
+    let address = unused_address().await;
     let scheme = if kind == Kind::Postgres { "postgres" } else { "mysql" };
     for password in ["s3cret", "x@s3cret", "x#@s3cret", "x?@s3cret"] {
         let error =
@@ -168,7 +168,7 @@ async fn password_option_is_not_shown(kind: Kind) {
 
 async fn lazy_store_connects_later(kind: Kind) {
     let database = TestDatabase::new(kind).await;
-    let address = a_dead_address().await;
+    let address = unused_address().await;
     let store = SqlStore::connect_lazy(&moved(&database, address)).unwrap();
     unavailable_in_time(&store).await;
     let forwarder = Forwarder::start(address, &database).await;
@@ -189,7 +189,7 @@ async fn silent_server_makes_calls_unavailable(kind: Kind) {
     forwarder.stop().await;
 }
 
-/// All calls at once, none of which takes longer than they may.
+/// Makes all calls concurrently and asserts that each is unavailable within its limit.
 async fn unavailable_in_time(store: &SqlStore) {
     let start = Instant::now();
     let (service, request, report) = (auth(), by_alice(register("v1.0")), Report::new("a", "a", 1));

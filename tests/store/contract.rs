@@ -56,7 +56,7 @@ fn any_change() -> impl Strategy<Value = Change> {
     ]
 }
 
-/// Runs the contract against the stores that `$open` opens, each empty. `needs` names what they cannot run without.
+/// Runs the contract against the stores that `$open` opens, each empty. `needs` names the required feature or server.
 #[macro_export]
 macro_rules! contract {
     ($store:ident $(needs $needs:literal)?, $open:expr) => {

@@ -1,4 +1,4 @@
-//! Databases to test on: each test makes its own and drops it.
+//! Databases to test on: each test creates its own and drops it.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Sta
 use tempfile::TempDir;
 use url::Url;
 
-/// What a database runs on.
+/// A kind of database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Sqlite,
@@ -15,13 +15,13 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Those that this build has drivers for and the environment has servers for.
-    #[allow(dead_code, reason = "not every test goes through them all")]
+    /// Returns the kinds for which this build has a driver and the environment has a server.
+    #[allow(dead_code, reason = "not every test binary calls it")]
     pub(crate) fn available() -> Vec<Self> {
         [Self::Sqlite, Self::Postgres, Self::MySql].into_iter().filter(|kind| kind.is_available()).collect()
     }
 
-    /// Whether this build has a driver for it and the environment a server.
+    /// Returns whether this build has a driver and the environment has a server.
     pub(crate) fn is_available(self) -> bool {
         match self {
             Self::Sqlite => cfg!(feature = "sqlite"),
@@ -29,7 +29,7 @@ impl Kind {
         }
     }
 
-    /// The URL of the server, for a test that is ignored unless it is asked for: then the server must be there.
+    /// Returns the URL of the server. Panics without one.
     pub(crate) fn required_server(self) -> String {
         let needs = match self {
             Self::Postgres => "the feature postgres and CANARY_TEST_POSTGRES_URL",
@@ -47,21 +47,21 @@ impl Kind {
         }
     }
 
-    async fn tell(self, sql: &str) {
+    async fn execute(self, sql: &str) {
         let db = Database::connect(self.required_server()).await.unwrap();
         db.execute_unprepared(sql).await.unwrap();
         db.close().await.unwrap();
     }
 
-    /// Tells the server while something is dropped: there may be a runtime already, in which nothing can be waited for.
-    fn tell_at_the_end(self, sql: String) {
+    /// Executes `sql` in a `drop`, on a thread of its own: the current runtime cannot block.
+    fn execute_on_drop(self, sql: String) {
         let left_over = sql.clone();
-        let telling = std::thread::spawn(move || {
+        let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let limit = Duration::from_secs(20);
-            runtime.block_on(async { tokio::time::timeout(limit, self.tell(&sql)).await.unwrap() });
+            runtime.block_on(async { tokio::time::timeout(limit, self.execute(&sql)).await.unwrap() });
         });
-        assert!(telling.join().is_ok() || std::thread::panicking(), "not done: {left_over}");
+        assert!(thread.join().is_ok() || std::thread::panicking(), "not done: {left_over}");
     }
 }
 
@@ -81,26 +81,26 @@ impl TestDatabase {
             let url = format!("sqlite://{}/canary.db?mode=rwc", directory.path().display());
             return Self { kind, url, name: String::new(), _directory: Some(directory) };
         }
-        let name = a_name();
-        kind.tell(&format!("CREATE DATABASE {name}")).await;
+        let name = random_name();
+        kind.execute(&format!("CREATE DATABASE {name}")).await;
         let mut url = Url::parse(&kind.required_server()).unwrap();
         url.set_path(&name);
         Self { kind, url: url.into(), name, _directory: None }
     }
 
-    /// A connection beside the store's, as somebody who edits by hand has.
+    /// A connection beside the store's, for manual edits.
     pub(crate) async fn connect(&self) -> DatabaseConnection {
         self.connect_many(1).await
     }
 
-    /// A pool as a host has it.
+    /// A pool of the application.
     pub(crate) async fn connect_many(&self, connections: u32) -> DatabaseConnection {
         let mut options = ConnectOptions::new(&self.url);
         options.max_connections(connections).sqlx_logging(false);
         Database::connect(options).await.unwrap()
     }
 
-    /// Runs statements that are parted by semicolons.
+    /// Runs statements separated by semicolons.
     pub(crate) async fn by_hand(&self, sql: &str) {
         let db = self.connect().await;
         if self.kind == Kind::Sqlite {
@@ -112,7 +112,7 @@ impl TestDatabase {
         db.close().await.unwrap();
     }
 
-    /// Lets weights be stored by hand that the table refuses. On SQLite that is always so.
+    /// Removes the checks of weights, for manual edits. On SQLite `by_hand` disables them.
     pub(crate) async fn drop_checks(&self) {
         match self.kind {
             Kind::Sqlite => {}
@@ -120,7 +120,7 @@ impl TestDatabase {
                 let check = "gateway_service_version_weight_check";
                 self.by_hand(&format!("ALTER TABLE gateway_service_version DROP CONSTRAINT {check}")).await;
             }
-            // MariaDB keeps the check with the column, MySQL beside it.
+            // In MariaDB the check belongs to the column, in MySQL to the table.
             Kind::MySql => {
                 let also = "/*!80016 , DROP CHECK gateway_service_version_chk_1 */";
                 let alter = "ALTER TABLE gateway_service_version MODIFY weight INTEGER NOT NULL";
@@ -129,7 +129,7 @@ impl TestDatabase {
         }
     }
 
-    /// The first column of what is selected, which is text, parted by spaces.
+    /// Returns the first column of the rows, which is text, joined by spaces.
     pub(crate) async fn text(&self, select: &str) -> String {
         let db = self.connect().await;
         let found = text(&db, select).await;
@@ -150,10 +150,10 @@ impl TestDatabase {
         self.text(select).await
     }
 
-    /// How many transactions wait for what their clients do next.
+    /// Returns the number of open transactions.
     pub(crate) async fn open_transactions(&self) -> u64 {
         self.count(match self.kind {
-            Kind::Sqlite => unreachable!("SQLite does not tell"),
+            Kind::Sqlite => unreachable!("SQLite has no list of transactions"),
             Kind::Postgres => {
                 "pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'"
             }
@@ -164,7 +164,7 @@ impl TestDatabase {
         .await
     }
 
-    /// Ends all connections to the database but this one's.
+    /// Ends all other connections to the database.
     pub(crate) async fn kill_connections(&self, db: &DatabaseConnection) {
         if self.kind == Kind::Postgres {
             let kill = "SELECT CAST(pg_terminate_backend(pid) AS TEXT) FROM pg_stat_activity
@@ -185,16 +185,16 @@ impl Drop for TestDatabase {
     fn drop(&mut self) {
         if self.kind != Kind::Sqlite {
             let force = if self.kind == Kind::Postgres { " WITH (FORCE)" } else { "" };
-            self.kind.tell_at_the_end(format!("DROP DATABASE IF EXISTS {}{force}", self.name));
+            self.kind.execute_on_drop(format!("DROP DATABASE IF EXISTS {}{force}", self.name));
         }
     }
 }
 
-/// A user of the server who may nothing yet, gone when dropped: after the databases that grant it something.
+/// A user of the server without privileges, removed when dropped: after the databases that grant it some.
 #[derive(Debug)]
 pub(crate) struct TestUser {
     kind: Kind,
-    /// As the statement that grants names it.
+    /// The name in a GRANT statement.
     pub(crate) name: String,
 }
 
@@ -202,12 +202,12 @@ impl TestUser {
     pub(crate) const PASSWORD: &str = "s3cret";
 
     pub(crate) async fn new(kind: Kind) -> Self {
-        let name = a_name();
+        let name = random_name();
         let create = match kind {
             Kind::Postgres => format!("CREATE ROLE {name} LOGIN PASSWORD '{}'", Self::PASSWORD),
             _ => format!("CREATE USER {name} IDENTIFIED BY '{}'", Self::PASSWORD),
         };
-        kind.tell(&create).await;
+        kind.execute(&create).await;
         Self { kind, name }
     }
 
@@ -223,15 +223,15 @@ impl TestUser {
 impl Drop for TestUser {
     fn drop(&mut self) {
         let kind = if self.kind == Kind::Postgres { "ROLE" } else { "USER" };
-        self.kind.tell_at_the_end(format!("DROP {kind} IF EXISTS {}", self.name));
+        self.kind.execute_on_drop(format!("DROP {kind} IF EXISTS {}", self.name));
     }
 }
 
-fn a_name() -> String {
+fn random_name() -> String {
     format!("canary_test_{:016x}", rand::random::<u64>())
 }
 
-/// The first column of what is selected, which is text, parted by spaces.
+/// Returns the first column of the rows, which is text, joined by spaces.
 pub(crate) async fn text(db: &DatabaseConnection, select: &str) -> String {
     let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), select)).await.unwrap();
     let texts = rows.iter().map(|row| row.try_get_by_index::<String>(0).unwrap().trim().to_owned());

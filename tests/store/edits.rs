@@ -31,10 +31,10 @@ async fn unreadable_row_affects_one_service(kind: Kind) {
             "gateway_service_config row 1, column service_name",
         ),
     ];
-    // The columns of the others have types.
+    // The columns of the other databases have types.
     let untyped = ("UPDATE gateway_service_version SET weight = 'much'", "column weight");
     let untyped = (kind == Kind::Sqlite).then_some(untyped);
-    for (edit, said) in edits.into_iter().chain(untyped) {
+    for (edit, expected) in edits.into_iter().chain(untyped) {
         let store = open(kind).await;
         apply(&*store, register("v1.0")).await;
         store.database.drop_checks().await;
@@ -43,11 +43,11 @@ async fn unreadable_row_affects_one_service(kind: Kind) {
         let snapshot = store.load(0).await.unwrap();
         assert_eq!(snapshot.splits.len(), 1, "{edit}");
         assert_eq!(snapshot.splits[0].service().as_str(), "orders", "{edit}");
-        assert!(snapshot.broken[0].reason.contains(said), "{edit}: {:?}", snapshot.broken);
+        assert!(snapshot.broken[0].reason.contains(expected), "{edit}: {:?}", snapshot.broken);
     }
 }
 
-// From the weights.
+// They are assigned from the weights.
 async fn unreadable_slots_are_rebuilt(kind: Kind) {
     let store = open(kind).await;
     apply(&*store, register("v1.0")).await;

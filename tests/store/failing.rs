@@ -1,4 +1,4 @@
-//! Locks of others, connections that break, deadlocks.
+//! Locks of other sessions, broken connections and deadlocks.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -117,7 +117,7 @@ async fn ended_idle_connections_are_replaced(kind: Kind) {
     }
 }
 
-// And fail no read.
+// Reads do not fail either.
 async fn ended_connections_lose_no_change(kind: Kind) {
     let store = open_with_two_versions(kind).await;
     let done = AtomicBool::new(false);
@@ -148,7 +148,7 @@ async fn ended_connections_lose_no_change(kind: Kind) {
     let ((), (), (answered, unavailable)) = futures_util::join!(kill, read, change);
     let last = store.load(0).await.unwrap();
     let made = last.splits[0].generation() - 2;
-    // What was lost in the moment of its commit may have been made.
+    // A change whose connection broke during the commit may have been made.
     assert!((answered..=answered + unavailable).contains(&made), "{made}, {answered}, {unavailable}");
     assert!(answered > unavailable, "{answered}, {unavailable}");
     assert_eq!(last.revision, made + 2);
@@ -164,7 +164,7 @@ async fn deadlock_is_retried(kind: Kind) {
     let store = open_with_two_versions(kind).await;
     store.database.by_hand("CREATE TABLE host (x INTEGER)").await;
     let other = store.database.connect().await.begin().await.unwrap();
-    // MySQL undoes the one that has written less.
+    // MySQL rolls back the transaction that has written less.
     let much = format!("INSERT INTO host VALUES {}", ["(1)"; 500].join(","));
     for statement in [&*much, "UPDATE gateway_revision SET revision = revision"] {
         other.execute_unprepared(statement).await.unwrap();

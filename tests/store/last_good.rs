@@ -1,4 +1,4 @@
-//! The text that a cache keeps.
+//! The text form of the last routes, for a cache.
 
 use std::time::{Duration, UNIX_EPOCH};
 

@@ -1,4 +1,4 @@
-//! Being told of changes.
+//! Notifications of changes.
 
 use std::time::{Duration, Instant};
 
@@ -19,28 +19,28 @@ crate::on_postgres! {
 crate::on_sqlite! { database_without_signals_is_polled }
 crate::on_mysql! { database_without_signals_is_polled }
 
-/// The next signal; none within `wait`.
-async fn told(store: &SqlStore, wait: Duration) -> Option<Signal> {
+/// Returns the next signal, or `None` if there is none within `wait`.
+async fn next_signal(store: &SqlStore, wait: Duration) -> Option<Signal> {
     tokio::time::timeout(wait, store.changed()).await.ok()
 }
 
 const SOON: Duration = Duration::from_millis(100);
 const LATE: Duration = Duration::from_secs(3);
 
-/// A store that listens, and has told that something may have happened before it did.
+/// Waits until the store listens. Its first signal covers the changes made before.
 async fn listening(store: &SqlStore) {
-    assert_eq!(told(store, LATE).await, Some(Signal::Changed));
-    assert_eq!(told(store, SOON).await, None);
+    assert_eq!(next_signal(store, LATE).await, Some(Signal::Changed));
+    assert_eq!(next_signal(store, SOON).await, None);
 }
 
-// Within 100 ms.
+// The signal arrives within 100 ms.
 async fn change_by_other_store_is_signalled(kind: Kind) {
     let store = open_with_two_versions(kind).await;
     let other = store.another().await;
     listening(&store).await;
     for percent in 1..=20 {
         let waiting = async {
-            let signal = told(&store, LATE).await;
+            let signal = next_signal(&store, LATE).await;
             (signal, Instant::now())
         };
         let change = async {
@@ -62,13 +62,13 @@ async fn many_changes_signal_once(kind: Kind) {
     for percent in 1..=50 {
         apply(&other, set_weight("v1.1", &percent.to_string())).await;
     }
-    // The last of them is on its way.
+    // The last notification may still be on its way.
     tokio::time::sleep(SOON).await;
-    assert_eq!(told(&store, SOON).await, Some(Signal::Changed));
-    assert_eq!(told(&store, SOON).await, None);
+    assert_eq!(next_signal(&store, SOON).await, Some(Signal::Changed));
+    assert_eq!(next_signal(&store, SOON).await, None);
 }
 
-// And signalled.
+// The loss is signalled, since changes may have been missed.
 async fn lost_connection_is_reestablished(kind: Kind) {
     let store = open_with_two_versions(kind).await;
     let other = store.another().await;
@@ -77,9 +77,9 @@ async fn lost_connection_is_reestablished(kind: Kind) {
     let mut signals = Vec::new();
     for percent in 1..=3 {
         store.database.kill_connections(&killer).await;
-        signals.extend([told(&store, LATE).await, told(&store, SOON).await]);
+        signals.extend([next_signal(&store, LATE).await, next_signal(&store, SOON).await]);
         apply(&other, set_weight("v1.1", &percent.to_string())).await;
-        signals.push(told(&store, SOON).await);
+        signals.push(next_signal(&store, SOON).await);
     }
     assert_eq!(signals, [Some(Signal::Lost), None, Some(Signal::Changed)].repeat(3));
 }
@@ -91,11 +91,11 @@ async fn cancelled_wait_misses_no_signal(kind: Kind) {
     for percent in 1..=50 {
         let briefly = Duration::from_micros(rand::random_range(0..2_000));
         let (early, _) = futures_util::join!(
-            told(&store, briefly),
+            next_signal(&store, briefly),
             apply(&other, set_weight("v1.1", &percent.to_string()))
         );
         if early.is_none() {
-            assert_eq!(told(&store, SOON).await, Some(Signal::Changed));
+            assert_eq!(next_signal(&store, SOON).await, Some(Signal::Changed));
         }
     }
 }
@@ -104,6 +104,6 @@ async fn database_without_signals_is_polled(kind: Kind) {
     let store = open_with_two_versions(kind).await;
     let other = store.another().await;
     let change = apply(&other, set_weight("v1.1", "10"));
-    let (signal, _) = futures_util::join!(told(&store, 5 * SOON), change);
+    let (signal, _) = futures_util::join!(next_signal(&store, 5 * SOON), change);
     assert_eq!(signal, None);
 }

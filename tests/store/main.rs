@@ -1,4 +1,4 @@
-//! Stores: what they share, and what is particular to SQL.
+//! Stores: the shared contract, and the tests of the SQL store.
 #![expect(
     clippy::unwrap_used,
     clippy::disallowed_methods,

@@ -1,4 +1,4 @@
-//! Creating the tables: by many at once, after others, and by those who may not.
+//! Creating the tables: concurrently, after other releases, and without the privilege.
 
 use std::error::Error;
 use std::time::{Duration, Instant};
@@ -26,7 +26,7 @@ crate::on_every_database! {
     unprivileged_user_starts_after_migration
 }
 
-/// How many there are.
+/// The number of migrations.
 const ALL: u64 = 9;
 
 async fn application_tables_are_untouched(kind: Kind) {
@@ -102,7 +102,7 @@ async fn foreign_table_stops_the_migration(kind: Kind) {
     }
 }
 
-/// In a database of the application, which has a table of the same name.
+/// A table of the application has the name of a table of the store.
 async fn foreign_table_is_named_by_the_error(kind: Kind) {
     let database = TestDatabase::new(kind).await;
     database.by_hand("CREATE TABLE gateway_replica (x INTEGER)").await;
@@ -138,7 +138,7 @@ async fn foreign_migration_table_is_named_by_the_error(kind: Kind) {
     assert_eq!(database.tables().await, "gateway_migrations");
 }
 
-/// The way out of a collision that the docs name.
+/// Tests the documented solution of a name collision.
 #[tokio::test]
 #[ignore = "needs the feature postgres and CANARY_TEST_POSTGRES_URL"]
 async fn postgres_tables_may_live_in_their_own_schema() {
@@ -166,7 +166,7 @@ async fn later_migrations_are_ignored(kind: Kind) {
 /// A later release runs a migration that this one does not know.
 const LATER: &str = "INSERT INTO gateway_migrations VALUES ('gateway_9999_later', 1)";
 
-// While it migrates.
+// It waits until that release has migrated.
 async fn start_waits_for_later_release(kind: Kind) {
     let database = TestDatabase::new(kind).await;
     SqlStore::connect(&database.url).await.unwrap();
@@ -210,7 +210,7 @@ async fn cancelled_start_leaves_no_lock(kind: Kind) {
     }
 }
 
-/// In an order that the foreign keys allow.
+/// Statements that drop the tables, in an order that the foreign keys allow.
 const DROP_ALL: &str =
     "DROP TABLE gateway_refused_change; DROP TABLE gateway_replica; DROP TABLE gateway_revision; DROP TABLE gateway_split_change;
     DROP TABLE gateway_service_version; DROP TABLE gateway_service_config; DROP TABLE gateway_migrations";
@@ -221,8 +221,8 @@ async fn unprivileged_user_starts_after_migration(kind: Kind) {
     let database = TestDatabase::new(kind).await;
     let url = user.url_of(&database, TestUser::PASSWORD);
     grant(&database, &user).await;
-    let told = SqlStore::connect(&url).await.unwrap_err().to_string();
-    assert!(told.contains("run the migrations as a privileged user"), "{told}");
+    let message = SqlStore::connect(&url).await.unwrap_err().to_string();
+    assert!(message.contains("run the migrations as a privileged user"), "{message}");
     SqlStore::connect(&database.url).await.unwrap();
     grant(&database, &user).await;
     let store = SqlStore::connect(&url).await.unwrap();
@@ -230,11 +230,11 @@ async fn unprivileged_user_starts_after_migration(kind: Kind) {
     contract::replicas_show_their_last_report(&store).await;
 }
 
-/// Lets `user` do with the tables that there are what the store has to.
+/// Grants `user` the privileges on the existing tables that the store needs.
 async fn grant(database: &TestDatabase, user: &TestUser) {
     let (name, right) = (&user.name, "GRANT SELECT, INSERT, UPDATE, DELETE ON");
     let grant = match database.kind {
-        // None may create tables there by default since PostgreSQL 15.
+        // Since PostgreSQL 15 this is the default.
         Kind::Postgres => format!(
             "REVOKE CREATE ON SCHEMA public FROM PUBLIC; {right} ALL TABLES IN SCHEMA public TO {name};
             GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {name}"

@@ -40,7 +40,7 @@ async fn gateway(store: SqlStore, name: &str) -> Deployments {
     Deployments::builder(store, NoVersionCheck).with_replica_name(name).start().await.unwrap()
 }
 
-/// Which gateway that `here` shares its store with holds `v1.0`, and why.
+/// Returns the other gateway that blocks `v1.0`, and the reason.
 async fn held_by_another(here: &Deployments) -> Option<(String, DrainBlocker)> {
     let elsewhere = here.other_replicas(&auth()).await.unwrap();
     elsewhere.blockers(&version("v1.0")).map(|(replica, why)| (replica.name.clone(), why)).next()
@@ -84,21 +84,21 @@ async fn report_age_uses_the_database_clock(kind: Kind) {
     let first = seen(&store).await;
     store.database.by_hand("UPDATE gateway_replica SET seen_at = seen_at - 10000").await;
     let aged = seen(&store).await;
-    // Some more than is looked for: it is told in whole milliseconds.
+    // Longer than the 50 ms asserted below: the age is in whole milliseconds.
     tokio::time::sleep(Duration::from_millis(60)).await;
     let later = seen(&store).await;
     store.report(&Report::new("1", "a", 2)).await.unwrap();
     let again = seen(&store).await;
-    let as_said = [first < 3.0, (10.0..14.0).contains(&aged), later >= aged + 0.05, again < 3.0];
-    assert_eq!(as_said, [true; 4], "{first} {aged} {later} {again}");
+    let in_range = [first < 3.0, (10.0..14.0).contains(&aged), later >= aged + 0.05, again < 3.0];
+    assert_eq!(in_range, [true; 4], "{first} {aged} {later} {again}");
 }
 
-/// How many seconds ago the only replica reported.
+/// Returns the seconds since the report of the only replica.
 async fn seen(store: &SqlStore) -> f64 {
     store.replicas().await.unwrap()[0].seen.as_secs_f64()
 }
 
-// Deleted by the next report of another replica.
+// The next report of another replica deletes it.
 async fn silent_replica_is_omitted_and_deleted(kind: Kind) {
     let store = open(kind).await;
     for id in ["1", "2"] {
@@ -116,7 +116,7 @@ async fn concurrent_reports_are_all_stored(kind: Kind) {
     let store = open(kind).await;
     let stores = [store.another().await, store.another().await, store.another().await];
     for revision in 1..=5 {
-        // One that is to be forgotten makes them meet.
+        // All reports try to delete this expired replica, so they collide.
         store.report(&Report::new("silent", "z", 1)).await.unwrap();
         store
             .database

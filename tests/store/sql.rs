@@ -1,4 +1,4 @@
-//! What the SQL store does on every database.
+//! The behaviour of the SQL store on every database.
 
 use std::ops::Deref;
 use std::time::Duration;
@@ -47,7 +47,7 @@ pub(crate) async fn open_with_two_versions(kind: Kind) -> Opened {
     opened
 }
 
-/// Runs each test on every kind of database, so that a failure names it, and those behind `servers` on every server.
+/// Runs each test on every kind of database, and the tests after `servers` on every server. A failure names the kind.
 #[macro_export]
 macro_rules! on_every_database {
     ($($test:ident)* $(; servers: $($on_server:ident)*)?) => {

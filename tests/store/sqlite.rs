@@ -1,4 +1,4 @@
-//! What is particular to SQLite: it is a file.
+//! Tests for SQLite files.
 
 use std::error::Error;
 use std::path::Path;
@@ -30,10 +30,10 @@ async fn refused(url: &str) -> ConnectError {
 #[tokio::test]
 async fn bad_url_error_shows_an_example() {
     for bad in ["canary.db", "", "sqlite:", "sqlite://", "/var/lib/canary.db", "C:\\canary.db"] {
-        let said = refused(bad).await.to_string();
+        let message = refused(bad).await.to_string();
         assert!(
-            said.contains("sqlite://canary.db?mode=rwc") || said.contains("no driver for C"),
-            "{bad}: {said}"
+            message.contains("sqlite://canary.db?mode=rwc") || message.contains("no driver for C"),
+            "{bad}: {message}"
         );
     }
     for bad in ["sqlite://x.db?mode=maybe", "sqlite://x.db?key=s3cret"] {
@@ -55,8 +55,8 @@ async fn uncreatable_file_is_reported() {
     for file in
         ["/proc/canary.db?mode=rwc", "/no/such/directory/canary.db?mode=rwc", "/tmp/no-such-canary.db"]
     {
-        let said = refused(&format!("sqlite://{file}")).await.to_string();
-        assert!(said.contains("directory") && said.contains("mode=rwc"), "{said}");
+        let message = refused(&format!("sqlite://{file}")).await.to_string();
+        assert!(message.contains("directory") && message.contains("mode=rwc"), "{message}");
     }
 }
 
@@ -133,7 +133,7 @@ async fn locked_file_is_unavailable_in_3_s() {
     assert_eq!(apply(&*store, set_weight("v1.1", "10")).await.after.generation(), 3);
 }
 
-/// What is read many at once is what is read one by one.
+/// Packed rows give the same splits and the same flaws as single rows.
 #[tokio::test]
 async fn thousands_of_services_are_loaded() {
     let store = open(Kind::Sqlite).await;
@@ -148,7 +148,7 @@ async fn thousands_of_services_are_loaded() {
     assert!(count > 2_000, "{count}");
     let all = store.load(0).await.unwrap();
     assert_eq!((all.splits.len(), all.broken), (count, vec![]));
-    for (edit, said) in [
+    for (edit, expected) in [
         ("UPDATE gateway_service_version SET url = 'javascript:' WHERE service_id = 600", "column url"),
         ("UPDATE gateway_service_config SET salt = 'much' WHERE id = 600", "column salt"),
         (
@@ -159,11 +159,11 @@ async fn thousands_of_services_are_loaded() {
         store.database.by_hand(edit).await;
         let loaded = store.load(0).await.unwrap();
         assert_eq!((loaded.splits.len(), loaded.broken.len()), (count - 1, 1), "{edit}");
-        assert!(loaded.broken[0].reason.contains(said), "{edit}: {:?}", loaded.broken);
+        assert!(loaded.broken[0].reason.contains(expected), "{edit}: {:?}", loaded.broken);
     }
 }
 
-/// Prints how many changes a second one writer makes, and how long reading many services takes.
+/// Prints the changes per second of one writer, and the time to read many services.
 #[tokio::test]
 #[ignore = "a measurement: run it in release with --run-ignored all --no-capture"]
 async fn measure() {

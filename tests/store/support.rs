@@ -1,4 +1,4 @@
-//! What the tests of stores share.
+//! Helpers for the tests of stores.
 
 use tower_canary::routing::{Change, Split};
 use tower_canary::store::{Applied, ChangeRequest, RouteStore};
@@ -48,12 +48,12 @@ pub(crate) fn assert_totals(split: &Split) {
     assert_eq!(total, 10_000, "{split:?}");
 }
 
-/// Of a store that is to keep the last three changes of each service.
+/// Tests a store that keeps the last three changes of each service.
 pub(crate) async fn only_the_newest_changes_are_kept(store: &dyn RouteStore) {
     two_versions(store).await;
     let orders = "orders".parse().unwrap();
     store.commit(&orders, &by_alice(register("v1.0"))).await.unwrap();
-    // The last but one changes nothing.
+    // The second to last request changes nothing.
     for (percent, kept) in
         [("10", vec![3, 2, 1]), ("20", vec![4, 3, 2]), ("20", vec![4, 3, 2]), ("30", vec![5, 4, 3])]
     {

@@ -16,13 +16,13 @@ const MAX_QUOTE: usize = 40;
 pub(super) struct DecodeError {
     /// The names of the fields around the error, innermost first.
     path: Vec<String>,
-    reason: Reason,
+    mistake: Mistake,
 }
 
 /// The mistake. The variants with names are worded only when it is known whether they are fields or
 /// parameters.
 #[derive(Debug)]
-enum Reason {
+enum Mistake {
     /// A name that the type does not have, and the names that it has.
     Unknown { name: String, known: &'static [&'static str] },
     /// A name without which there is no value.
@@ -40,7 +40,7 @@ impl DecodeError {
     }
 
     fn other(text: String) -> Self {
-        Self { path: Vec::new(), reason: Reason::Other(text) }
+        Self { path: Vec::new(), mistake: Mistake::Other(text) }
     }
 
     /// Adds the name of the field that has the error. The innermost field is added first, on the way out.
@@ -51,14 +51,14 @@ impl DecodeError {
 
     /// Returns the message. `noun` is the word for a name: field or parameter.
     pub(super) fn describe(&self, noun: &str) -> String {
-        let reason = match &self.reason {
-            Reason::Unknown { name, known: [] } => format!("unknown {noun} {}", quoted(name)),
-            Reason::Unknown { name, known } => {
+        let reason = match &self.mistake {
+            Mistake::Unknown { name, known: [] } => format!("unknown {noun} {}", quoted(name)),
+            Mistake::Unknown { name, known } => {
                 format!("unknown {noun} {}: use {}", quoted(name), alternatives(known))
             }
-            Reason::Missing { name } => format!("the {noun} '{name}' is missing"),
-            Reason::Duplicate { name } => format!("duplicate {noun} '{name}': give it once"),
-            Reason::Other(text) => text.clone(),
+            Mistake::Missing { name } => format!("the {noun} '{name}' is missing"),
+            Mistake::Duplicate { name } => format!("duplicate {noun} '{name}': give it once"),
+            Mistake::Other(text) => text.clone(),
         };
         if self.path.is_empty() {
             return reason;
@@ -94,15 +94,15 @@ impl de::Error for DecodeError {
     }
 
     fn unknown_field(name: &str, known: &'static [&'static str]) -> Self {
-        Self { path: Vec::new(), reason: Reason::Unknown { name: name.to_owned(), known } }
+        Self { path: Vec::new(), mistake: Mistake::Unknown { name: name.to_owned(), known } }
     }
 
     fn missing_field(name: &'static str) -> Self {
-        Self { path: Vec::new(), reason: Reason::Missing { name } }
+        Self { path: Vec::new(), mistake: Mistake::Missing { name } }
     }
 
     fn duplicate_field(name: &'static str) -> Self {
-        Self { path: Vec::new(), reason: Reason::Duplicate { name } }
+        Self { path: Vec::new(), mistake: Mistake::Duplicate { name } }
     }
 }
 

@@ -14,12 +14,12 @@ use super::error::{DecodeError, alternatives, quoted};
 /// A value with the place that it comes from.
 pub(super) struct Field {
     value: Value,
-    source: Source,
+    source: FieldSource,
 }
 
 /// The place that a value comes from. In a query every value is a text: `force=true`.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
+pub(super) enum FieldSource {
     Json,
     Query,
 }
@@ -27,7 +27,7 @@ pub(super) enum Source {
 /// The names and values of an object or a query, in their order.
 pub(super) struct Fields {
     entries: std::vec::IntoIter<(String, Value)>,
-    source: Source,
+    source: FieldSource,
     /// The entry whose name was read and whose value was not.
     current: Option<(String, Value)>,
 }
@@ -42,7 +42,7 @@ impl Field {
             Value::Null => "null".to_owned(),
             Value::Bool(value) => value.to_string(),
             Value::Number(number) => number.to_string(),
-            Value::String(text) if self.source == Source::Query => quoted(text),
+            Value::String(text) if self.source == FieldSource::Query => quoted(text),
             Value::String(_) => "a text".to_owned(),
             Value::Array(_) => "a list".to_owned(),
             Value::Object(_) => "an object".to_owned(),
@@ -54,7 +54,7 @@ impl Field {
     fn boolean(&self) -> Option<bool> {
         match &self.value {
             Value::Bool(value) => Some(*value),
-            Value::String(text) if self.source == Source::Query => text.parse().ok(),
+            Value::String(text) if self.source == FieldSource::Query => text.parse().ok(),
             _ => None,
         }
     }
@@ -63,7 +63,7 @@ impl Field {
     fn whole_number(&self, largest: u64) -> Result<u64, DecodeError> {
         let number = match &self.value {
             Value::Number(number) => number.as_u64(),
-            Value::String(text) if self.source == Source::Query => text.parse().ok(),
+            Value::String(text) if self.source == FieldSource::Query => text.parse().ok(),
             _ => None,
         };
         number
@@ -174,7 +174,7 @@ impl<'de> Deserializer<'de> for Field {
 impl Fields {
     /// Creates the fields. A name may be there twice: serde refuses that for the names that it knows, and the
     /// others are refused in any case.
-    pub(super) fn new(entries: Vec<(String, Value)>, source: Source) -> Self {
+    pub(super) fn new(entries: Vec<(String, Value)>, source: FieldSource) -> Self {
         Self { entries: entries.into_iter(), source, current: None }
     }
 }

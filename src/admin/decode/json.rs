@@ -10,7 +10,7 @@ use serde_json::Value;
 use serde_json::error::Category;
 
 use super::error::quoted;
-use super::field::{Fields, Source};
+use super::field::{FieldSource, Fields};
 
 /// Reads a JSON object, or returns a message with the mistake and its place.
 ///
@@ -20,7 +20,7 @@ pub(in crate::admin) fn decode_json<T: DeserializeOwned>(json: &[u8]) -> Result<
     // meant.
     serde_json::from_slice::<UniqueNames>(json).map_err(|error| describe(&error))?;
     let fields = match serde_json::from_slice(json).map_err(|error| describe(&error))? {
-        Value::Object(fields) => Fields::new(fields.into_iter().collect(), Source::Json),
+        Value::Object(fields) => Fields::new(fields.into_iter().collect(), FieldSource::Json),
         Value::Array(_) => return Err("the body must be a JSON object, not a list".to_owned()),
         Value::String(_) => return Err("the body must be a JSON object, not a text".to_owned()),
         other => return Err(format!("the body must be a JSON object, not {other}")),

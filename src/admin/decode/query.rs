@@ -5,7 +5,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde_json::Value;
 use url::form_urlencoded;
 
-use super::field::{Fields, Source};
+use super::field::{FieldSource, Fields};
 
 /// Reads the query of a URI, such as `force=true&wait=converged`, or returns a message with the mistake and
 /// the name of the parameter.
@@ -16,6 +16,6 @@ pub(in crate::admin) fn decode_query<T: DeserializeOwned>(query: &str) -> Result
     let parameters = form_urlencoded::parse(query.as_bytes())
         .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
         .collect();
-    T::deserialize(MapAccessDeserializer::new(Fields::new(parameters, Source::Query)))
+    T::deserialize(MapAccessDeserializer::new(Fields::new(parameters, FieldSource::Query)))
         .map_err(|error| error.describe("parameter"))
 }

@@ -45,7 +45,8 @@ pub(in crate::admin) async fn history(
 ) -> Result<Json<HistoryPage>, ApiError> {
     let limit = params.limit.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(ApiError::new(ProblemKind::MalformedQuery, "limit must be 1 to 200"));
+        let detail = format!("limit must be 1 to {MAX_LIMIT}");
+        return Err(ApiError::new(ProblemKind::MalformedQuery, detail));
     }
     let entries = state.deployments.history(&service, params.before, limit).await?;
     let is_full = entries.len() == limit as usize;
@@ -79,7 +80,7 @@ pub(in crate::admin) async fn restore(
     conditions: WriteConditions,
     JsonBody(body): JsonBody<RestoreGeneration>,
 ) -> Result<Response, ApiError> {
-    // A change that is made looks the generation up by itself. A preview needs its shares.
+    // `Deployments::apply` looks up the generation by itself. A preview needs its shares.
     let change = if conditions.dry_run {
         state.deployments.restore_change(&service, body.generation).await?
     } else {

@@ -30,7 +30,7 @@ pub(in crate::admin) async fn list_services(State(state): State<AdminState>) -> 
 /// Shows the split of one service, as this gateway serves it now.
 ///
 /// The ETag is the generation of the split. Send it as `If-Match` with a change, and the change is refused if
-/// somebody else has changed the split meanwhile.
+/// another client has changed the split meanwhile.
 #[utoipa::path(
     get,
     path = "/deployment/services/{service}/versions",

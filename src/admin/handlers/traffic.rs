@@ -56,9 +56,10 @@ pub(in crate::admin) async fn traffic(
     let version = params.version.map(|name| name.parse()).transpose()?;
     let query = TrafficQuery::new(state.deployments, service, version);
     if let Some(limit) = wait {
-        // The response shows the traffic in both cases, and `drained` says which one it is.
+        // The response shows the traffic after a timeout as well: `drainedEverywhere` says whether the wait succeeded.
         let _ = timeout(limit, query.drained()).await;
     }
+    // Also before a stream, so that an unknown name is a problem and not an empty stream.
     let snapshot = query.snapshot().await?;
     if accepts_events(&headers) {
         Ok(Sse::new(query.into_events()).into_response())

@@ -1,4 +1,4 @@
-//! Reads the traffic of a service here, and asks the store about the other gateways.
+//! Reads the traffic of a service here, and the reports of the other gateways in the store.
 //!
 //! A version is drained when three things hold, in this order of reading:
 //!
@@ -28,13 +28,13 @@ const EVENT_PERIOD: Duration = Duration::from_secs(2);
 /// A stream ends after this time. The client then sends another request, which is authenticated again.
 const STREAM_LIMIT: Duration = Duration::from_secs(300);
 
-/// The time between two looks at this gateway's own counters.
+/// The time between two reads of this gateway's own counters.
 const LOCAL_POLL: Duration = Duration::from_millis(20);
 
-/// The time between two questions to the store.
+/// The time between two reads of the store.
 const STORE_POLL: Duration = Duration::from_millis(100);
 
-/// The longest time that one question to the store may take.
+/// The longest time that one read of the store may take.
 const STORE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The traffic of a service, or of one of its versions.
@@ -48,7 +48,7 @@ pub(super) struct TrafficQuery {
 enum ClusterView {
     /// This gateway does not report, so it is not one of several.
     Alone,
-    /// The store could not be asked.
+    /// The store could not be read.
     Unknown,
     /// The gateways that reported lately.
     Known(OtherReplicas),
@@ -101,14 +101,14 @@ impl TrafficQuery {
         }
     }
 
-    /// Looks here often, and asks the store only while nothing is left to wait for here.
+    /// Polls the local counters often, and reads the store only once the version is drained here.
     async fn drained_everywhere(&self) {
         loop {
             while self.is_used_here() {
                 sleep(LOCAL_POLL).await;
             }
             let cluster = self.cluster().await;
-            // Again here: a request may have arrived while the store was asked.
+            // Checked again: a request may have arrived while the store was read.
             if !self.is_used_here() && !self.is_used_elsewhere(&cluster) {
                 return;
             }
@@ -133,7 +133,7 @@ impl TrafficQuery {
         }
     }
 
-    /// Asks the store for the other gateways. A slow or failing store does not delay the figures of this
+    /// Reads the other gateways from the store. A slow or failing store does not delay the figures of this
     /// gateway.
     async fn cluster(&self) -> ClusterView {
         if self.deployments.replica_id().is_none() {

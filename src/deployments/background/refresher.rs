@@ -60,7 +60,7 @@ impl Duty for Refresher {
 
     async fn due(&mut self, failures: u32) {
         if failures > 0 {
-            // The store that comes back may be another one than the one that was lost.
+            // After an outage the store may be another one than before, such as a replica or a backup.
             self.loader.require_whole_load();
         }
         tokio::select! {
@@ -120,7 +120,7 @@ impl std::fmt::Debug for Signals {
     }
 }
 
-/// Waits for a signal. A store that panics is asked again after a pause.
+/// Waits for a signal. A store that panics is called again after a pause.
 async fn next_signal(store: Arc<dyn RouteStore>) -> Signal {
     loop {
         match catch_panic(store.changed()).await {

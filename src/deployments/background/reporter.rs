@@ -21,7 +21,7 @@ static LABEL: Label = Label {
 /// Time between two reports when nothing changes: a replica counts as gone after three that fail.
 const REPORT_EVERY: Duration = Duration::from_secs(5);
 
-/// Time between two looks at the versions that drain here, since an operator may wait for them.
+/// Time between two checks of the versions that drain here, since an operator may wait for them.
 const CHECK_DRAINING_EVERY: Duration = Duration::from_millis(200);
 
 const TIME_LIMIT: Duration = Duration::from_secs(3);

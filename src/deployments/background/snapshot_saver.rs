@@ -61,6 +61,7 @@ impl Duty for SnapshotSaver {
 
     async fn due(&mut self, _: u32) {
         // A failed attempt is not repeated before the next publication: the cache is likely to fail again.
+        // Checked after each load, and periodically because a change applied here is published without a load.
         while !self.is_due() {
             tokio::select! {
                 () = sleep(SAVE_EVERY) => {}
@@ -79,6 +80,7 @@ impl Duty for SnapshotSaver {
 
     async fn finish(&mut self) {
         if self.publisher.publications() != self.saved {
+            // If this fails, the previous snapshot remains.
             let _ = self.run().await;
         }
     }

@@ -1,6 +1,6 @@
 //! Splits and their versions, as stores keep them.
 //!
-//! Unknown fields are ignored, so that a release reads the fields it knows of what a later release wrote.
+//! Unknown fields are ignored, so that a release can read splits that a later release wrote.
 
 use std::time::SystemTime;
 

@@ -63,7 +63,9 @@ impl Database {
         if let Some(connections) = self.connections.get() {
             return Ok(connections);
         }
+        // Connections of the application are set from the start, so there is a URL here.
         let url = self.url.as_deref().unwrap_or_default();
+        // Boxed: each call contains this future, and few calls have to connect.
         Box::pin(self.connections.get_or_try_init(|| connect::open_prepared(url))).await
     }
 
@@ -127,7 +129,7 @@ impl Database {
     }
 }
 
-/// Holds the turn until `work` is done, also while nobody waits for it: until then its connection is in use.
+/// Holds the turn until `work` is done, even if the caller has stopped waiting: its connection is in use until then.
 async fn in_turn<T>(turn: Option<OwnedSemaphorePermit>, work: impl Future<Output = T>) -> T {
     let _turn = turn;
     work.await

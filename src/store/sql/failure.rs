@@ -105,7 +105,7 @@ pub(super) fn report_blocking_row(service: &ServiceName, error: StoreError) -> S
     }
 }
 
-/// An error of the database that somebody has to fix.
+/// An error of the database that an operator has to fix.
 #[derive(Debug, Error)]
 #[error("{remedy}")]
 struct Remediable {

@@ -117,6 +117,7 @@ impl Drop for State {
 /// Returns the output of `future` if it is ready without waiting.
 async fn now_or_never<F: Future>(future: F) -> Option<F::Output> {
     tokio::select! {
+        // In order: the second branch is always ready.
         biased;
         output = future => Some(output),
         () = std::future::ready(()) => None,

@@ -10,7 +10,7 @@
 //!
 //! # Why no wake-up is lost
 //!
-//! - *New work.* [`Orphans::adopt`] first queues the work and then calls `notify_one`, which stores a permit while nobody
+//! - *New work.* [`Orphans::adopt`] first queues the work and then calls `notify_one`, which stores a permit if no driver
 //!   waits. So work that is queued between `append` and `notified` is seen in the next round. A `Notified` that is
 //!   dropped after it was notified passes the permit on.
 //! - *A driver that is dropped.* Its guard of `driven` is dropped with it. The mutex is fair and wakes the next call that
@@ -75,6 +75,7 @@ impl Orphans {
     /// Runs `call`, and drives the orphans meanwhile.
     pub(super) async fn drive_while<F: Future>(&self, call: F) -> F::Output {
         tokio::select! {
+            // `call` first: its output is returned without another poll of the orphans.
             biased;
             output = call => output,
             never = self.drive() => match never {},

@@ -66,7 +66,7 @@ pub(super) async fn current_revision(db: &impl ConnectionTrait) -> Result<u64, D
     Ok(to_unsigned(row.ok_or_else(missing_revision)?.revision))
 }
 
-/// Creates the error for a database in which somebody deleted the row that counts changes.
+/// Creates the error for a database without the row that counts changes.
 pub(super) fn missing_revision() -> DbErr {
     DbErr::RecordNotFound("the row of gateway_revision".into())
 }

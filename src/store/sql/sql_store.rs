@@ -120,7 +120,7 @@ impl SqlStore {
     }
 
     /// Does not listen for changes on PostgreSQL: changes of other gateways are found by polling only. Needed behind a
-    /// pooler in transaction mode, through which nobody can listen. See
+    /// pooler in transaction mode, which cannot listen. See
     /// [`docs::operating`](crate::docs::operating#postgresql).
     ///
     /// ```

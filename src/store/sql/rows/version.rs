@@ -103,7 +103,7 @@ pub(crate) fn parse_version(row: &Model) -> Result<Version, Flaw> {
     })
 }
 
-/// Parses a weight, which the CHECK of the table keeps in its range unless somebody dropped it.
+/// Parses a weight, which the CHECK of the table keeps in its range unless it was dropped.
 fn parse_weight(row: &Model) -> Result<Weight, Flaw> {
     let hundredths = u16::try_from(row.weight).ok();
     let weight = hundredths.and_then(|hundredths| Weight::from_hundredths(hundredths).ok());
