@@ -340,6 +340,22 @@ mod tests {
     }
 
     #[test]
+    fn withdrawn_service_that_returns_forgets_drained_versions() {
+        let entry = ServiceEntry::new(Draw::Exact, two_versions().service());
+        let at = SystemTime::UNIX_EPOCH;
+        for salt in 0..100 {
+            let register = Change::register("v0".parse().unwrap(), "http://h".parse().unwrap());
+            let split = Split::new("auth".parse().unwrap(), salt).apply(&register, at).unwrap();
+            entry.publish(&Arc::new(Route::compile(split)));
+            let first = Pick { version: Some(0), reason: Reason::Draw };
+            drop(entry.load().snapshot().unwrap().choose(first).unwrap());
+            entry.withdraw();
+        }
+        // The last ones, and the version of the route that was withdrawn last.
+        assert!(entry.retired().versions().len() <= 9, "{} versions", entry.retired().versions().len());
+    }
+
+    #[test]
     fn a_late_reader_counts_at_the_retired_version() {
         let split = two_versions();
         let entry = ServiceEntry::new(Draw::Exact, split.service());
