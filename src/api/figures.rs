@@ -23,10 +23,10 @@ pub struct ActivityView {
         schema(example = json!({"failover": 0, "override": 0, "pin": 0, "key": 210, "draw": 994}))
     )]
     pub picks: BTreeMap<String, u64>,
-    /// The number of requests that ended, by outcome: 1xx to 5xx, error or cancelled.
+    /// The number of requests that ended, by outcome: 1xx to 5xx, error, abandoned or cancelled.
     #[cfg_attr(
         feature = "admin",
-        schema(example = json!({"1xx": 0, "2xx": 1200, "3xx": 0, "4xx": 2, "5xx": 1, "error": 0, "cancelled": 1}))
+        schema(example = json!({"1xx": 0, "2xx": 1200, "3xx": 0, "4xx": 2, "5xx": 1, "error": 0, "abandoned": 0, "cancelled": 1}))
     )]
     pub outcomes: BTreeMap<String, u64>,
     /// The outcomes in percent. `null`: no request ended.
@@ -48,7 +48,7 @@ pub struct OutcomeRates {
     #[serde(flatten)]
     #[cfg_attr(
         feature = "admin",
-        schema(example = json!({"4xx": 0.17, "5xx": 0.08, "error": 0, "cancelled": 0.08}))
+        schema(example = json!({"4xx": 0.17, "5xx": 0.08, "error": 0, "abandoned": 0, "cancelled": 0.08}))
     )]
     pub outcomes: BTreeMap<String, f64>,
 }

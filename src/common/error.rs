@@ -12,6 +12,14 @@ pub(crate) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item 
 }
 
 /// Joins `error` and its sources into one text, for a log line.
+///
+/// A source is left out if the text before it ends with it, since the errors of some libraries print their source.
 pub(crate) fn chain_text(error: &(dyn Error + 'static)) -> String {
-    chain(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    let mut text = error.to_string();
+    for source in chain(error).skip(1).map(ToString::to_string) {
+        if !text.ends_with(&source) {
+            text.extend([": ", &source]);
+        }
+    }
+    text
 }

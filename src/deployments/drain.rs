@@ -318,6 +318,19 @@ mod tests {
         Ok(())
     }
 
+    #[test]
+    fn change_applied_during_a_load_keeps_its_revision() -> TestResult {
+        let mut world = World::new()?;
+        world.central.switch()?;
+        world.here.refresh(&world.central);
+        world.here.start_load(&world.central);
+        let applied = world.central.switch()?;
+        assert!(world.here.publisher.publish_applied(&applied));
+        world.here.finish_load(&world.central);
+        assert_eq!(world.here.publisher.served_revision(&"auth".parse()?), Some(world.central.revision));
+        Ok(())
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
 

@@ -144,13 +144,13 @@
 //!
 //! The danger is work that nobody polls after its waker was called. It cannot happen:
 //!
-//! - *New work.* It is queued first, and then `notify_one` stores a permit. A driver takes the queue and then
-//!   waits for the permit, so work that is queued between the two is seen in the next round.
-//! - *A permit that a dropped driver had taken.* tokio passes the notification of a dropped `Notified` on.
-//! - *A driver that is dropped.* Its guard of `driven` goes with it. The lock is fair and wakes the call that
-//!   waits longest, which takes over. If none waits, the next call takes the lock immediately.
-//! - *Work that another driver polled last.* It would wake that driver's task. The new driver polls all work
-//!   once before it waits, which registers its own waker.
+//! - *New work.* It is queued first, and then all drivers are woken. A driver that starts later polls the
+//!   queue before it waits.
+//! - *A wake-up of work.* Work is polled with one waker that stands for all drivers. It wakes all of them,
+//!   whichever of them polled last. So a driver that was dropped, or that rests while its task does something
+//!   else, takes no wake-up with it.
+//! - *A driver that starts.* It registers its waker before it polls, so it is woken for all that happens after
+//!   the poll. No driver holds a lock while it waits.
 //! - *A permit of a writer's turn.* It is part of the work, so it is returned when the work ends, not when
 //!   the caller leaves.
 //!

@@ -40,7 +40,7 @@
 //!    and change the assertion.
 //! 3. `src/layer/rules.rs`: a field of `Rules` and a method `by_…` that returns `Option<Pick>`, called by
 //!    `first_pick` in its place. A layer without rules must stay on the path that draws directly:
-//!    `Settings::rules` is `None` then.
+//!    `LayerSettings::rules` is `None` then.
 //! 4. `src/layer/layer.rs`: a builder method `with_…` that sets the field through
 //!    `WeightedVersionLayer::rule`.
 //! 5. If the rule may choose an active version at weight 0, call `RoutingHandle::set_zero_weight_reachable`

@@ -213,12 +213,16 @@ impl ServiceEntry {
     /// Returns the versions at weight 0 that may get requests or have some in flight, and, where the route `is_outdated`,
     /// the versions that serve.
     pub(super) fn draining(&self, zero_weight_reachable: bool, is_outdated: bool) -> Vec<VersionName> {
-        let Some(snapshot) = self.snapshot(zero_weight_reachable) else { return self.retired().draining() };
-        let draining = snapshot.versions().filter(|(version, counted)| match version.weight.is_zero() {
-            true => counted.in_flight() > 0 || counted.is_reachable(),
-            false => is_outdated,
-        });
-        draining.map(|(version, _)| version.name.clone()).collect()
+        // One observation: the counters move between the live route and the retired ones when the service returns.
+        self.observe(|live, retired| {
+            let Some(live) = live else { return retired.draining() };
+            let snapshot = self.snapshot_of(live, retired, zero_weight_reachable);
+            let draining = snapshot.versions().filter(|(version, counted)| match version.weight.is_zero() {
+                true => counted.in_flight() > 0 || counted.is_reachable(),
+                false => is_outdated,
+            });
+            draining.map(|(version, _)| version.name.clone()).collect()
+        })
     }
 
     /// Returns the counters of the published versions, or nothing before the first request.
@@ -304,6 +308,7 @@ impl<'a> RouteSnapshot<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicBool;
     use std::time::SystemTime;
 
     use super::*;
@@ -337,6 +342,51 @@ mod tests {
             assert_eq!(entry.retired().references(), [0; 0]);
             publish();
         }
+    }
+
+    #[test]
+    fn withdrawn_service_that_returns_forgets_drained_versions() {
+        let entry = ServiceEntry::new(Draw::Exact, two_versions().service());
+        let at = SystemTime::UNIX_EPOCH;
+        for salt in 0..100 {
+            let register = Change::register("v0".parse().unwrap(), "http://h".parse().unwrap());
+            let split = Split::new("auth".parse().unwrap(), salt).apply(&register, at).unwrap();
+            entry.publish(&Arc::new(Route::compile(split)));
+            let first = Pick { version: Some(0), reason: Reason::Draw };
+            drop(entry.load().snapshot().unwrap().choose(first).unwrap());
+            entry.withdraw();
+        }
+        // The last ones, and the version of the route that was withdrawn last.
+        assert!(entry.retired().versions().len() <= 9, "{} versions", entry.retired().versions().len());
+    }
+
+    #[test]
+    fn draining_sees_a_request_while_its_service_returns() {
+        let split = two_versions();
+        let entry = ServiceEntry::new(Draw::Exact, split.service());
+        let route = Arc::new(Route::compile(split));
+        entry.publish(&route);
+        let zero = Pick { version: Some(1), reason: Reason::Draw };
+        let in_flight = entry.load().snapshot().unwrap().choose(zero).unwrap().in_flight;
+        let done = AtomicBool::new(false);
+        let observe = || {
+            while !done.load(Ordering::Relaxed) {
+                assert_eq!(entry.draining(false, false).len(), 1);
+            }
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for _ in 0..100_000 {
+                    entry.withdraw();
+                    entry.publish(&route);
+                }
+                done.store(true, Ordering::Relaxed);
+            });
+            scope.spawn(observe);
+            scope.spawn(observe);
+            observe();
+        });
+        drop(in_flight);
     }
 
     #[test]

@@ -58,7 +58,8 @@ impl Retired {
         let has_readers = Arc::strong_count(before) > 1;
         // Pairs with the Release in `Arc::drop` of the last reader: what it counted and what it initialized is visible below.
         fence(Ordering::Acquire);
-        if next.is_some() && self.routes.is_empty() {
+        // Also when the route is withdrawn: its own versions are added below, so that all of them may return.
+        if self.routes.is_empty() {
             self.forget_drained();
         }
         if has_readers {

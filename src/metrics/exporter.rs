@@ -79,7 +79,6 @@ impl TrafficExporter {
     fn export_versions(&self, handle: &RoutingHandle) {
         let mut series = lock(&self.series);
         let mut served = HashSet::new();
-        let mut removed = HashSet::new();
         handle.each_snapshot(|snapshot| {
             export_unserved(&snapshot);
             let split = snapshot.route.split();
@@ -88,21 +87,16 @@ impl TrafficExporter {
                 find(&mut series, split, version).export(version.weight.percent(), counted);
             }
             for (version, counted) in snapshot.retired {
-                removed.insert(version.id);
                 find(&mut series, split, &version).counted = counted;
             }
         });
-        retire(&mut series, &served, &removed);
+        retire(&mut series, &served);
     }
 }
 
-/// Exports versions that are not `served` any more, and forgets those that have no requests and are not among the
-/// `removed` ones that the handle still counts.
-fn retire(
-    series: &mut HashMap<VersionId, Series>,
-    served: &HashSet<VersionId>,
-    removed: &HashSet<VersionId>,
-) {
+/// Exports versions that are not `served` any more, and forgets those that have no requests and whose counters the handle
+/// has forgotten. It keeps the counters of a service that left, which continue when the service returns.
+fn retire(series: &mut HashMap<VersionId, Series>, served: &HashSet<VersionId>) {
     if series.len() == served.len() {
         return;
     }
@@ -118,7 +112,7 @@ fn retire(
         if !served_labels.contains(&series.labels) {
             series.export_gauges(0.0, in_flight);
         }
-        in_flight > 0 || removed.contains(id)
+        in_flight > 0 || series.counted.is_shared()
     });
 }
 

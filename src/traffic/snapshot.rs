@@ -68,6 +68,12 @@ impl VersionSnapshot {
         Self::new(self.counters.clone(), 0).with_reachable(self.is_reachable)
     }
 
+    /// Returns whether others have the counters too, as the handle has until it forgets them.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn is_shared(&self) -> bool {
+        self.counters.as_ref().is_some_and(|counters| Arc::strong_count(counters) > 1)
+    }
+
     /// Returns all activity until now.
     pub(crate) fn total(&self) -> Activity {
         self.counters.as_ref().map_or_else(Activity::default, |counters| counters.total())

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::{Request, Response};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_canary::routing::{Change, ServiceName};
+use tower_canary::routing::{Change, RoutingTable, ServiceName};
 use tower_canary::store::ChangeRequest;
 use tower_canary::{Deployments, Draw, Target, WeightedVersionLayer};
 
@@ -165,4 +165,22 @@ fn dashboard_shows_every_metric() {
         .map(ToOwned::to_owned)
         .collect();
     assert_eq!(shown, names(&documented.join("\n")));
+}
+
+// As after a fail-over to a store that lacks the service, and back.
+#[tokio::test(start_paused = true)]
+async fn returning_service_is_not_counted_again() {
+    let (recorder, deployments) = (DebuggingRecorder::new(), serving().await);
+    let snapshotter = recorder.snapshotter();
+    send(&deployments, 100).await;
+    metrics::with_local_recorder(&recorder, || deployments.record_metrics());
+    let table = deployments.handle().table();
+    deployments.handle().replace(&RoutingTable::default());
+    metrics::with_local_recorder(&recorder, || deployments.record_metrics());
+    deployments.handle().replace(&table);
+    recorded(&snapshotter);
+    send(&deployments, 10).await;
+    metrics::with_local_recorder(&recorder, || deployments.record_metrics());
+    let picks = "reason=draw,service=auth,version=v1.0";
+    assert_eq!(of(&recorded(&snapshotter), "canary_picks_total", picks), Some(&DebugValue::Counter(9)));
 }

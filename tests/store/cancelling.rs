@@ -206,3 +206,21 @@ async fn connection_settings_are_restored(kind: Kind) {
         }
     }
 }
+
+// The refresher keeps such a wait while it loads. The database in memory has one connection, which the change holds.
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn call_drives_orphans_beside_a_resting_wait_for_signals() {
+    let store = SqlStore::connect("sqlite::memory:").await.unwrap();
+    two_versions(&store).await;
+    let mut signal = std::pin::pin!(store.changed());
+    for waits in 1..12 {
+        assert!(!until_it_waited(1, signal.as_mut()).await);
+        let backend = format!("http://10.0.0.1/{waits}").parse().unwrap();
+        let request = by_alice(Change::set_url(version("v1.0"), backend));
+        let service = auth();
+        until_it_waited(waits, store.commit(&service, &request)).await;
+        let load = tokio::time::timeout(Duration::from_secs(1), store.load(0)).await;
+        assert!(load.is_ok_and(|loaded| loaded.is_ok()), "after {waits} waits");
+    }
+}

@@ -19,6 +19,7 @@ crate::on_every_server! {
     ended_idle_connections_are_replaced
     ended_connections_lose_no_change
     deadlock_is_retried
+    version_deleted_during_a_change_is_retried
 }
 
 /// A session that keeps the row of `auth` locked.
@@ -177,4 +178,20 @@ async fn deadlock_is_retried(kind: Kind) {
     let (changed, ()) = futures_util::join!(apply(&*store, set_weight("v1.1", "10")), both_wait);
     assert_eq!(changed.after.generation(), 3);
     assert_eq!(store.database.count("host").await, 500);
+}
+
+// By hand, after the change has read it. Nobody locks the service for it.
+async fn version_deleted_during_a_change_is_retried(kind: Kind) {
+    let store = open_with_two_versions(kind).await;
+    apply(&*store, set_weight("v1.1", "10")).await;
+    let other = store.database.connect().await.begin().await.unwrap();
+    other.execute_unprepared("DELETE FROM gateway_service_version WHERE version = 'v1.1'").await.unwrap();
+    let (service, request) = (auth(), by_alice(Change::switch(version("v1.0"))));
+    let delete = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        other.commit().await.unwrap();
+    };
+    let (changed, ()) = tokio::join!(store.commit(&service, &request), delete);
+    let after = changed.unwrap().after;
+    assert_eq!((after.versions().len(), after.versions()[0].weight), (1, tower_canary::Weight::FULL));
 }

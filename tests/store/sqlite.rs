@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use sea_orm::{ConnectionTrait, Database};
 use tower_canary::store::sql::{ConnectError, SqlStore};
 use tower_canary::store::{RouteStore, StoreError};
+use tower_canary::{Deployments, NoVersionCheck};
 
 use crate::databases::Kind;
 use crate::sql::{open, open_with_two_versions};
@@ -196,4 +197,15 @@ async fn measure() {
             loaded.broken.len()
         );
     }
+}
+
+#[tokio::test]
+async fn last_error_of_a_duty_names_its_cause_once() {
+    let opened = open(Kind::Sqlite).await;
+    let deployments = Deployments::start(opened.clone(), NoVersionCheck).await.unwrap();
+    opened.database.by_hand("DROP TABLE gateway_revision").await;
+    let shutdown = tokio::time::sleep(Duration::from_millis(100));
+    deployments.clone().run_every(Duration::from_millis(10), shutdown).await;
+    let error = deployments.duties()[0].last_error.clone().unwrap();
+    assert_eq!(error.matches("no such table").count(), 1, "{error}");
 }

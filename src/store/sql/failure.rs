@@ -25,7 +25,7 @@ pub(super) enum Failure {
     Final(StoreError),
     /// The database reported an error.
     Database(DbErr),
-    /// Another writer changed the row between its read and its update.
+    /// Another writer changed or deleted the row between its read and its update.
     Overtaken,
     /// The caller stopped waiting before the commit.
     Cancelled,
@@ -72,7 +72,11 @@ impl From<ConnectError> for Failure {
 
 impl From<DbErr> for Failure {
     fn from(error: DbErr) -> Self {
-        Self::Database(error)
+        match error {
+            // The update of one row by its key found no row.
+            DbErr::RecordNotUpdated => Self::Overtaken,
+            error => Self::Database(error),
+        }
     }
 }
 

@@ -10,23 +10,24 @@
 //!
 //! # Why no wake-up is lost
 //!
-//! - *New work.* [`Orphans::adopt`] first queues the work and then calls `notify_one`, which stores a permit if no driver
-//!   waits. So work that is queued between `append` and `notified` is seen in the next round. A `Notified` that is
-//!   dropped after it was notified passes the permit on.
-//! - *A driver that is dropped.* Its guard of `driven` is dropped with it. The mutex is fair and wakes the next call that
-//!   waits for it, which takes over. If no call waits, the next one locks the mutex immediately.
-//! - *Work that was last polled by another driver.* It holds the waker of that driver's task. The new driver polls all
-//!   work once before it waits, which registers its own waker.
+//! Every call polls all orphans whenever it is polled itself, and no call holds a lock while it waits. So no call depends
+//! on another one, which may be dropped, or may rest for as long as its task does something else: the refresher keeps its
+//! wait for signals while it loads.
+//!
+//! - *New work.* [`Orphans::adopt`] first queues the work and then wakes all drivers. A driver that starts later polls the
+//!   queue before it waits.
+//! - *A wake-up of work.* Work is polled with one waker that stands for [`Drivers`]: it wakes all of them, whichever of
+//!   them polled last.
+//! - *A driver that starts.* It registers its waker before it polls, so it is woken for all that happens after the poll.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
-
-use tokio::sync::Notify;
+use std::task::{Context, Poll, Wake, Waker};
 
 use crate::common::lock::lock;
 
@@ -36,9 +37,22 @@ type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 #[derive(Default)]
 pub(super) struct Orphans {
     queued: Mutex<Vec<Work>>,
-    added: Notify,
-    /// Locked by the call that drives the work. The others wait for the lock, to take over.
-    driven: tokio::sync::Mutex<Vec<Work>>,
+    /// Locked while all of it is polled once.
+    driven: Mutex<Vec<Work>>,
+    drivers: Arc<Drivers>,
+}
+
+/// The calls that drive orphans now. As a waker, it wakes all of them.
+#[derive(Default)]
+struct Drivers {
+    next_id: AtomicU64,
+    wakers: Mutex<BTreeMap<u64, Waker>>,
+}
+
+/// One call among the [`Drivers`], until it is dropped.
+struct Driver<'a> {
+    id: u64,
+    drivers: &'a Drivers,
 }
 
 /// Reports to work on a connection that its caller stopped waiting.
@@ -82,30 +96,69 @@ impl Orphans {
         }
     }
 
+    /// Polls the orphans whenever one of them, or a new one, wakes this call. Never returns.
     async fn drive(&self) -> Infallible {
-        let mut driven = self.driven.lock().await;
-        loop {
-            driven.append(&mut lock(&self.queued));
-            tokio::select! {
-                never = poll_forever(&mut driven) => match never {},
-                () = self.added.notified() => {}
-            }
-        }
+        let driver = Driver::new(&self.drivers);
+        poll_fn(|context| {
+            driver.register(context.waker());
+            self.poll_all();
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Polls all orphans once and removes those that are done.
+    fn poll_all(&self) {
+        let mut driven = lock(&self.driven);
+        driven.append(&mut lock(&self.queued));
+        let waker = Waker::from(Arc::clone(&self.drivers));
+        let mut context = Context::from_waker(&waker);
+        driven.retain_mut(|work| is_pending(work, &mut context));
     }
 
     fn adopt(&self, work: Work) {
         lock(&self.queued).push(work);
-        self.added.notify_one();
+        self.drivers.wake_all();
     }
 }
 
-/// Polls `orphans` and removes those that are done. Never returns.
-async fn poll_forever(orphans: &mut Vec<Work>) -> Infallible {
-    poll_fn(|context| {
-        orphans.retain_mut(|work| is_pending(work, context));
-        Poll::Pending
-    })
-    .await
+impl Drivers {
+    fn wake_all(&self) {
+        // Woken without the lock, since a waker is code of the runtime.
+        let wakers: Vec<Waker> = lock(&self.wakers).values().cloned().collect();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Wake for Drivers {
+    fn wake(self: Arc<Self>) {
+        self.wake_all();
+    }
+}
+
+impl<'a> Driver<'a> {
+    fn new(drivers: &'a Drivers) -> Self {
+        // Relaxed: only the number counts, and no two are equal by the atomicity of the addition.
+        Self { id: drivers.next_id.fetch_add(1, Ordering::Relaxed), drivers }
+    }
+
+    fn register(&self, waker: &Waker) {
+        let mut wakers = lock(&self.drivers.wakers);
+        if wakers.get(&self.id).is_some_and(|registered| registered.will_wake(waker)) {
+            return;
+        }
+        let earlier = wakers.insert(self.id, waker.clone());
+        // Dropped after the lock is released: it may be the last reference to a task, and that task a driver.
+        drop(wakers);
+        drop(earlier);
+    }
+}
+
+impl Drop for Driver<'_> {
+    fn drop(&mut self) {
+        // As in `register`, the waker is dropped after the lock is released.
+        let _waker = lock(&self.drivers.wakers).remove(&self.id);
+    }
 }
 
 /// A panic belongs to no caller any more, and a future that panicked must not be polled again: it counts as done.
@@ -223,6 +276,6 @@ mod tests {
         for _ in 0..2 {
             orphans.drive_while(sleep(Duration::from_millis(1))).await;
         }
-        assert!(orphans.driven.lock().await.is_empty());
+        assert!(lock(&orphans.driven).is_empty());
     }
 }
