@@ -108,8 +108,8 @@
 //! Leaves, under which no other lock is taken: the duties' `StatusBoard`, the state of `MemoryStore`, `Tried`
 //! of a failover, and the two slots of a `ReplayableBody` (`taken`, then `shared`).
 //!
-//! In `store::sql`: the turn of a writer (a semaphore), then `Orphans::driven` (tokio), then
-//! `Orphans::queued`. The state of the PostgreSQL listener is a tokio lock that is held while it waits for a
+//! In `store::sql`: the turn of a writer (a semaphore), then `Orphans::driven`, then `Orphans::queued` or the
+//! wakers of its drivers. The state of the PostgreSQL listener is a tokio lock that is held while it waits for a
 //! notification, and nothing else takes it.
 //!
 //! A request takes at most `sending`, `Tried` and the slots of its body, which it shares with nothing but its
