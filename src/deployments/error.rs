@@ -57,10 +57,8 @@ pub enum DeployError {
         /// The base URLs of the request.
         requested: Instances,
     },
-    /// The history does not have the generation to restore, or no longer.
-    #[error(
-        "the history has no generation {generation}, or no longer: read it for the generations that it has"
-    )]
+    /// The history does not have the generation to restore, or dropped it.
+    #[error("the history does not have generation {generation}: read it for the generations that it has")]
     UnknownGeneration {
         /// The generation that was requested.
         generation: u64,

@@ -90,8 +90,8 @@ pub struct Healthy {
 /// use std::time::Duration;
 /// use tower_canary::deployments::Unhealthy;
 ///
-/// assert_eq!(Unhealthy::Status(503).to_string(), "it answered 503");
-/// assert_eq!(Unhealthy::TimedOut(Duration::from_secs(3)).to_string(), "it did not answer within 3s");
+/// assert_eq!(Unhealthy::Status(503).to_string(), "it responded 503");
+/// assert_eq!(Unhealthy::TimedOut(Duration::from_secs(3)).to_string(), "it did not respond within 3s");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -107,8 +107,8 @@ pub enum Unhealthy {
 impl fmt::Display for Unhealthy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Status(status) => write!(f, "it answered {status}"),
-            Self::TimedOut(limit) => write!(f, "it did not answer within {limit:?}"),
+            Self::Status(status) => write!(f, "it responded {status}"),
+            Self::TimedOut(limit) => write!(f, "it did not respond within {limit:?}"),
             Self::Unreachable(cause) => write!(f, "it cannot be reached ({cause})"),
         }
     }

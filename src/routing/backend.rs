@@ -96,8 +96,8 @@ impl FromStr for Backend {
     fn from_str(text: &str) -> Result<Self, InvalidBackend> {
         parse(text).map_err(|fault| {
             // A text with an '@' may hold a password, which must not reach a log.
-            let shown = if text.contains('@') { 0 } else { MAX_SHOWN };
-            InvalidBackend { given: text.chars().take(shown).collect(), fault }
+            let given = (!text.contains('@')).then(|| text.chars().take(MAX_SHOWN).collect());
+            InvalidBackend { given, fault }
         })
     }
 }
@@ -198,10 +198,19 @@ fn is_label(label: &str) -> bool {
 /// assert!(!error.to_string().contains("secret"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{given:?} is not a base URL: {fault}")]
 pub struct InvalidBackend {
-    given: Box<str>,
+    /// The start of the text. `None` if it could hold a password.
+    given: Option<Box<str>>,
     fault: Fault,
+}
+
+impl fmt::Display for InvalidBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.given {
+            Some(given) => write!(f, "{given:?} is not a base URL: {}", self.fault),
+            None => write!(f, "a text with '@', not shown here, is not a base URL: {}", self.fault),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

@@ -37,7 +37,7 @@ pub enum StoreError {
     #[error(transparent)]
     Refused(#[from] ChangeError),
     /// The split is at another generation than the request expects.
-    #[error("the split is at generation {found}, not {expected}: read it again and decide anew")]
+    #[error("the split is at generation {found}, not {expected}: read it again and repeat the change")]
     GenerationConflict {
         /// The generation that the request expects.
         expected: u64,

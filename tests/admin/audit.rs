@@ -38,7 +38,7 @@ async fn refused_change_is_in_history() {
         "actor": "alice", "reason": "first \u{1f424} step", "change": "set-weight", "version": "v1.1",
         "asked": "set-weight v1.1 to 10 %", "generation": 2,
         "split": {"v1.0": {"weight": 100, "isActive": true}, "v1.1": {"weight": 0, "isActive": true}},
-        "why": "version v1.1 is not healthy: it answered 503; repair it, or force the change",
+        "why": "version v1.1 is not healthy: it responded 503; repair it, or force the change",
         "at": refused[0]["at"],
     }]);
     assert_eq!(json!(refused), known);
@@ -212,7 +212,7 @@ async fn trimmed_generation_is_not_restored() {
     }
     let gone = api.post(&format!("{A}/restore"), json!({"generation": 1})).await;
     gone.is_problem(404, "unknown-generation");
-    assert!(gone.text.contains("no generation 1, or no longer"), "{}", gone.text);
+    assert!(gone.text.contains("does not have generation 1"), "{}", gone.text);
     let refused = &api.refused().await[0];
     assert_eq!((&refused["asked"], &refused["actor"]), (&json!("restore generation 1"), &json!("alice")));
     let dry = api.post(&format!("{A}/restore?dryRun=true"), json!({"generation": 1})).await;

@@ -189,7 +189,7 @@ async fn unhealthy_version_needs_force() {
     assert_eq!(probe.probes(), 0, "nothing was taken from anybody");
     probe.set_all(Some(Unhealthy::Status(500)));
     let refused = apply(&deployments, set_weight(1, 10.0)).await.unwrap_err();
-    assert!(refused.to_string().contains("it answered 500"), "{refused}");
+    assert!(refused.to_string().contains("it responded 500"), "{refused}");
     assert_eq!(served(&deployments), [100.0, 0.0]);
     let forced = ChangeRequest::new(set_weight(1, 10.0), "alice").without_check();
     deployments.apply(&auth(), forced).await.unwrap();

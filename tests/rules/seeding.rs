@@ -98,7 +98,7 @@ async fn removed_version_is_seeded_again() {
 async fn probe_failure_prints_its_cause_once() {
     let cause = tower_canary::deployments::Unhealthy::Status(503);
     let error = DeployError::Unhealthy { version: name(0), cause };
-    assert!(error.to_string().contains("it answered 503"));
+    assert!(error.to_string().contains("it responded 503"));
     assert!(std::error::Error::source(&error).is_none());
 }
 

@@ -138,7 +138,7 @@ async fn silent_server_times_out(kind: Kind) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = with_password(&moved(&database, listener.local_addr().unwrap()));
     let message = refused(&url, Duration::from_millis(3_500)).await;
-    assert!(message.contains("did not answer within 2.75s: check that it runs"), "{message}");
+    assert!(message.contains("did not respond within 2.75s: check that it runs"), "{message}");
 }
 
 async fn unknown_options_are_refused(kind: Kind) {

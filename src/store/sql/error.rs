@@ -69,7 +69,7 @@ pub enum ConnectError {
         source: Box<dyn Error + Send + Sync>,
     },
     /// The database did not respond in time.
-    #[error("the database did not answer within {0:?}: check that it runs and can be reached")]
+    #[error("the database did not respond within {0:?}: check that it runs and can be reached")]
     TimedOut(Duration),
     /// A migration was not run, and [`Migrations::VerifyOnly`](super::Migrations::VerifyOnly) forbids to run it.
     #[error(

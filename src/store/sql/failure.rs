@@ -119,7 +119,7 @@ struct Remediable {
 }
 
 #[derive(Debug, Error)]
-#[error("the database did not answer within {0:?}")]
+#[error("the database did not respond within {0:?}")]
 struct TimedOut(Duration);
 
 #[derive(Debug, Error)]
