@@ -26,7 +26,7 @@
 //!    `assert_drawn`), and the new source beside another by `or`. `tests/layer/allocations.rs`, if it is on a
 //!    fast path.
 //! 4. Docs: the item "Your users" of the README lists the sources, and so does the table of the [recipe for
-//!    NGINX](super::cookbook#migration-from-nginx-split_clients).
+//!    NGINX](super::migration#from-nginx-split_clients).
 //!
 //! # A rule of the layer
 //!

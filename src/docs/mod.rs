@@ -3,7 +3,8 @@
 //! | page | audience and content |
 //! | --- | --- |
 //! | [`architecture`] | everyone: the terms, the modules, the path of a request, of a change and of a refresh |
-//! | [`cookbook`] | applications: clients, pools, TLS, authentication, timeouts, seeding, migration from other set-ups |
+//! | [`cookbook`] | applications: clients, pools, TLS, authentication, timeouts, seeding |
+//! | [`migration`] | applications: from a hand-written weighted handler, from NGINX `split_clients` |
 //! | [`operating`] | operators: several gateways, databases, draining, metrics, figures |
 //! | [`troubleshooting`] | everyone: symptom, cause, fix |
 //! | [`concurrency`] | contributors: every atomic with its pair, every lock with its order |
@@ -15,6 +16,8 @@ pub mod concurrency;
 #[cfg(all(feature = "sqlite", feature = "jwt", feature = "pin", feature = "proxy"))]
 pub mod cookbook;
 pub mod extending;
+#[cfg(all(feature = "sqlite", feature = "jwt", feature = "pin", feature = "proxy"))]
+pub mod migration;
 pub mod operating;
 pub mod testing;
 pub mod troubleshooting;
