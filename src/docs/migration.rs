@@ -46,8 +46,8 @@
 //! }
 //! ```
 //!
-//! 1. Seed the two versions and the present weight at the start: see
-//!    by the recipe on [seeding](super::cookbook#seeding-versions-from-configuration), and add one
+//! 1. Seed the two versions and the present weight at the start by the recipe on
+//!    [seeding](super::cookbook#seeding-versions-from-configuration), and add one
 //!    [`SetWeight`](crate::routing::Change::SetWeight).
 //! 2. `nest_service` removes the prefix `/orders` from the path, as `nest` does. A handler at
 //!    `/orders/{*path}` did not: use `route_service("/orders/{*path}", …)` to keep it.
