@@ -87,7 +87,8 @@ pub(crate) struct Options {
     pub(crate) trusted_proxies: Vec<IpAddr>,
 
     /// Maximum time until a backend sends its response headers; an upload that makes progress restarts it
-    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    // The alias is the option's first name.
+    #[arg(long, alias = "answer-timeout", value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     pub(crate) response_timeout: Duration,
 
     /// Maximum time for requests in flight and WebSockets to finish at the shutdown

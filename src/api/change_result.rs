@@ -42,7 +42,7 @@ pub struct ChangeResult {
 
 /// A group of users who would get another version.
 ///
-/// See [`Split::moves`] for the rule.
+/// See [`Split::moves`] for the rule, and [`ChangeResult`] for an example.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]
 #[non_exhaustive]

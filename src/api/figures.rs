@@ -37,7 +37,7 @@ pub struct ActivityView {
 
 /// Outcomes in percent of the requests that ended.
 ///
-/// See [`ActivityView`].
+/// See [`ActivityView`] for an example.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]
 #[non_exhaustive]
@@ -54,6 +54,8 @@ pub struct OutcomeRates {
 }
 
 /// Latencies in milliseconds, exact to 3.2 %. `null`: no request was measured.
+///
+/// See [`ActivityView`] for an example.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]
@@ -94,6 +96,8 @@ pub struct WindowView {
 }
 
 /// An observed share of requests in percent, with the 95 % confidence interval of the true share.
+///
+/// See [`ActivityView`] for an example.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]
 #[non_exhaustive]

@@ -47,6 +47,8 @@ pub struct HistoryPage {
 }
 
 /// The common part of applied and refused changes: who requested which kind of change, and why.
+///
+/// See [`HistoryPage`] for an example.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]
 #[non_exhaustive]

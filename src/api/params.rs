@@ -32,7 +32,7 @@ pub struct ChangeParams {
 
 /// The condition that the response to a change can wait for.
 ///
-/// See [`ChangeParams`].
+/// See [`ChangeParams`] for an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]

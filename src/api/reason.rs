@@ -25,6 +25,8 @@ use crate::store::MAX_REASON;
 pub struct ChangeReason(String);
 
 /// A text that is not a [`ChangeReason`].
+///
+/// See [`ChangeReason`] for an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum InvalidChangeReason {

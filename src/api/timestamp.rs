@@ -31,6 +31,8 @@ pub struct Timestamp {
 }
 
 /// A text that is not a [`Timestamp`].
+///
+/// See [`Timestamp`] for an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("give a time in RFC 3339 and UTC, such as 2026-01-05T09:30:00Z")]
 #[non_exhaustive]

@@ -117,7 +117,7 @@ pub struct ClusterDrainView {
 
 /// Another gateway that may still have requests for a version.
 ///
-/// See [`ClusterDrainView`].
+/// See [`ClusterDrainView`] for an example.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]
 #[non_exhaustive]

@@ -59,6 +59,8 @@ pub trait VersionCheck: fmt::Debug + Send + Sync + 'static {
 }
 
 /// Accepts every URL and probes nothing: for tests, and for applications whose changes come from code.
+///
+/// See [`Deployments::register_if_absent`](crate::Deployments::register_if_absent) for an example.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::exhaustive_structs, reason = "it has nothing to add")]
 pub struct NoVersionCheck;
@@ -75,6 +77,8 @@ impl VersionCheck for NoVersionCheck {
 }
 
 /// The result of a probe that succeeded.
+///
+/// See [`Deployments::check`](crate::Deployments::check) for an example.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the version check of an application builds it")]
 pub struct Healthy {

@@ -17,6 +17,8 @@ use crate::traffic::{InFlight, Outcome};
 /// | [`finish`](Self::finish) | the one that it was given |
 /// | [`record_status`](Self::record_status) | the one of this status |
 /// | none | [`Abandoned`](Outcome::Abandoned) |
+///
+/// See [`RoutingHandle::choose`](crate::RoutingHandle::choose) for an example.
 #[derive(Debug)]
 #[must_use = "dropped without an outcome, the request counts as abandoned"]
 pub struct Chosen {

@@ -15,6 +15,8 @@ pin_project! {
     ///
     /// The request counts as in flight until the body has ended, has failed or is dropped. Dropped before its end, the
     /// request counts as [`Cancelled`](crate::traffic::Outcome::Cancelled).
+    ///
+    /// See the [module docs](super) for an example.
     #[derive(Debug)]
     pub struct ResponseBody<B> {
         #[pin]

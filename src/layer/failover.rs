@@ -146,6 +146,8 @@ impl WeightedVersionLayer {
 ///
 /// [`prepare`] creates it. The first clone that is polled takes the body; the others are empty then.
 /// It is [`Sync`] if the body is [`Send`].
+///
+/// See the [module docs](self) for an example.
 pub struct ReplayableBody<B> {
     /// The body, until a clone takes it.
     shared: Arc<Mutex<Option<Pin<Box<B>>>>>,

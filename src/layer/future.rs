@@ -42,6 +42,8 @@ pin_project! {
     ///
     /// Dropped before the response head arrived, the request ends as
     /// [`Abandoned`](crate::traffic::Outcome::Abandoned).
+    ///
+    /// See the [module docs](super) for an example.
     #[derive(Debug)]
     pub struct ResponseFuture<F> {
         #[pin]

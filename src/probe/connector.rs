@@ -50,6 +50,8 @@ pub struct GuardedConnector {
 }
 
 /// The future of [`GuardedConnector`]. It resolves to a TCP connection.
+///
+/// See [`GuardedConnector`] for an example.
 #[must_use = "futures do nothing unless polled"]
 pub struct Connecting(BoxFuture<TokioIo<TcpStream>, BoxError>);
 

@@ -23,6 +23,8 @@ pin_project! {
     ///
     /// It is [`Sync`] whether or not `B` is, so clients that require it can take it, such as
     /// reqwest by `reqwest::Body::wrap`: see [reqwest](super#reqwest).
+    ///
+    /// See the [module docs](super) for an example.
     #[derive(Debug)]
     pub struct RequestBody<B> {
         // `SyncWrapper` gives no access to `B` by `&self`, so the two values that `Body` returns by

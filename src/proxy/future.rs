@@ -30,9 +30,11 @@ pin_project! {
     /// It resolves when the response head is there, or when the
     /// [response timeout](super::Proxy::with_response_timeout) has passed. Dropping it cancels the
     /// request.
+    ///
+    /// See the [module docs](super) for an example.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
-    pub struct ResponseFuture<F> {
+    pub struct ProxyFuture<F> {
         #[pin]
         kind: Kind<F>,
         is_grpc: bool,
@@ -56,7 +58,7 @@ pub(super) struct Sent {
     pub(super) handshake: Option<Box<Handshake>>,
 }
 
-impl<F> ResponseFuture<F> {
+impl<F> ProxyFuture<F> {
     /// Waits for `response` until the request's deadline.
     pub(super) fn sent(response: F, sent: Sent, is_grpc: bool) -> Self {
         let sleep = sleep_until(sent.progress.deadline());
@@ -69,7 +71,7 @@ impl<F> ResponseFuture<F> {
     }
 }
 
-impl<F, R, E> Future for ResponseFuture<F>
+impl<F, R, E> Future for ProxyFuture<F>
 where
     F: Future<Output = Result<Response<R>, E>>,
     E: Into<Box<dyn Error + Send + Sync>>,

@@ -196,7 +196,7 @@ mod upgrade;
 mod via;
 
 pub use self::body::RequestBody;
-pub use self::future::ResponseFuture;
+pub use self::future::ProxyFuture;
 pub use self::grpc::{GrpcOverHttp2, is_grpc};
 pub use self::service::Proxy;
 pub use self::upgrade::Bridge;

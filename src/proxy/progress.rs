@@ -25,7 +25,7 @@ const FOREVER: Duration = Duration::from_hours(24 * 365 * 30);
 /// The progress of a request: when it arrived, and when its body last made a step or ended.
 ///
 /// Clones share it: one is in the [`RequestBody`](super::RequestBody), which records, and one in
-/// the [`ResponseFuture`](super::ResponseFuture), which waits.
+/// the [`ProxyFuture`](super::ProxyFuture), which waits.
 #[derive(Clone, Debug)]
 pub(super) struct RequestProgress {
     arrived: Instant,

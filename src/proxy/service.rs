@@ -14,7 +14,7 @@ use tower_service::Service;
 
 use super::body::RequestBody;
 use super::forwarding::scheme_value;
-use super::future::{ResponseFuture, Sent};
+use super::future::{ProxyFuture, Sent};
 use super::progress::RequestProgress;
 use super::scan::HeaderScan;
 use super::settings::ProxySettings;
@@ -206,7 +206,7 @@ where
 {
     type Response = Response<ResponseBody<R>>;
     type Error = Infallible;
-    type Future = ResponseFuture<S::Future>;
+    type Future = ProxyFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.inner.poll_ready(cx).map(|ready| {
@@ -226,13 +226,13 @@ where
         };
         let handshake = match prepared {
             Ok(handshake) => handshake,
-            Err(problem) => return ResponseFuture::rejected(problem, is_grpc),
+            Err(problem) => return ProxyFuture::rejected(problem, is_grpc),
         };
         let progress = RequestProgress::new(has_body, is_grpc, self.settings.response_timeout);
         head.extensions.insert(progress.outcome().clone());
         let body = RequestBody::new(body, progress.clone());
         let sent = Sent { progress, settings: Arc::clone(&self.settings), handshake };
-        ResponseFuture::sent(self.inner.call(Request::from_parts(head, body)), sent, is_grpc)
+        ProxyFuture::sent(self.inner.call(Request::from_parts(head, body)), sent, is_grpc)
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Preview {
 }
 
 /// Slots that move from one version to another, and with them the users whose keys fall into them.
+///
+/// See [`Split::moves`](super::Split::moves) for an example.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Move {

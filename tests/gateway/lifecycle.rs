@@ -31,6 +31,8 @@ fn bad_option_exits_1_with_one_line() {
         (vec!["--threads", "0"], "--threads"),
         (vec!["--seed", "x"], "--seed"),
         (vec!["--drain", "soon"], "--drain"),
+        // The first name of the option still works.
+        (vec!["--answer-timeout", "soon"], "--response-timeout"),
         (vec!["--trusted-proxy", "proxy"], "--trusted-proxy"),
         (vec!["--fallback-url", "ftp://monolith"], "only http and https"),
         (vec!["--affinity-header", "user_id"], "use '-'"),

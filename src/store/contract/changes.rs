@@ -8,6 +8,8 @@ use crate::store::error::StoreError;
 use crate::store::routes::RouteStore;
 
 /// An empty store is at revision 0 and has no splits.
+///
+/// See the [module docs](super) for an example.
 pub async fn empty_store_is_at_revision_zero(store: &dyn RouteStore) {
     let snapshot = store.load(0).await.unwrap();
     let found = (snapshot.revision, snapshot.splits.len(), snapshot.broken.len());
@@ -15,6 +17,8 @@ pub async fn empty_store_is_at_revision_zero(store: &dyn RouteStore) {
 }
 
 /// The first registration creates the service at generation 1, and the store is at revision 1.
+///
+/// See the [module docs](super) for an example.
 pub async fn first_registration_creates_service(store: &dyn RouteStore) {
     let mut first = Registration::new(version("v1.0"), "http://10.0.0.1".parse().unwrap());
     first.health_path = Some("/healthz".parse().unwrap());
@@ -28,6 +32,8 @@ pub async fn first_registration_creates_service(store: &dyn RouteStore) {
 }
 
 /// A change other than a registration, and the history, of a service that does not exist are refused.
+///
+/// See the [module docs](super) for an example.
 pub async fn unknown_service_is_refused(store: &dyn RouteStore) {
     let refused = store.commit(&auth(), &by_alice(set_weight("v1.0", "10"))).await;
     assert!(matches!(refused, Err(StoreError::UnknownService(_))), "a change of no service: {refused:?}");
@@ -36,6 +42,8 @@ pub async fn unknown_service_is_refused(store: &dyn RouteStore) {
 }
 
 /// A refused change leaves splits, history and revision unchanged.
+///
+/// See the [module docs](super) for an example.
 pub async fn refused_change_stores_nothing(store: &dyn RouteStore) {
     two_versions(store).await;
     let before = contents(store).await;
@@ -50,6 +58,8 @@ pub async fn refused_change_stores_nothing(store: &dyn RouteStore) {
 }
 
 /// A change that expects another generation is refused with both numbers. Then the expected one is accepted.
+///
+/// See the [module docs](super) for an example.
 pub async fn generation_conflict_has_both_numbers(store: &dyn RouteStore) {
     two_versions(store).await;
     let before = contents(store).await;
@@ -65,6 +75,8 @@ pub async fn generation_conflict_has_both_numbers(store: &dyn RouteStore) {
 }
 
 /// A change that changes nothing succeeds, and adds neither history nor revision.
+///
+/// See the [module docs](super) for an example.
 pub async fn no_op_adds_no_history(store: &dyn RouteStore) {
     two_versions(store).await;
     let before = contents(store).await;
@@ -74,6 +86,8 @@ pub async fn no_op_adds_no_history(store: &dyn RouteStore) {
 }
 
 /// A load returns the splits that changed after a revision, ordered by name.
+///
+/// See the [module docs](super) for an example.
 pub async fn load_returns_only_later_changes(store: &dyn RouteStore) {
     for service in ["beta", "alpha", "gamma"] {
         store.commit(&service.parse().unwrap(), &by_alice(register("v1.0"))).await.unwrap();
@@ -96,6 +110,8 @@ fn names(splits: &[Split]) -> Vec<&str> {
 }
 
 /// Versions stay in the order of their registration. A version that was removed and registered again is last.
+///
+/// See the [module docs](super) for an example.
 pub async fn versions_keep_registration_order(store: &dyn RouteStore) {
     for name in ["z", "a", "m", "b", "y"] {
         apply(store, register(name)).await;
@@ -109,6 +125,8 @@ pub async fn versions_keep_registration_order(store: &dyn RouteStore) {
 }
 
 /// Four writers of one service lose no change: each is applied to the result of another.
+///
+/// See the [module docs](super) for an example.
 pub async fn concurrent_writers_are_serialized(store: &dyn RouteStore) {
     two_versions(store).await;
     tokio::join!(

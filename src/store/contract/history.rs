@@ -5,6 +5,8 @@ use crate::store::history::HistoryEntry;
 use crate::store::routes::RouteStore;
 
 /// The history is latest first, and can be read in pages.
+///
+/// See the [module docs](super) for an example.
 pub async fn history_is_paged_latest_first(store: &dyn RouteStore) {
     two_versions(store).await;
     apply(store, set_weight("v1.1", "10")).await;
@@ -22,6 +24,8 @@ pub async fn history_is_paged_latest_first(store: &dyn RouteStore) {
 }
 
 /// An entry has the actor, the reason, the kind, the version, the shares before and after, and the time of the change.
+///
+/// See the [module docs](super) for an example.
 pub async fn history_records_the_whole_change(store: &dyn RouteStore) {
     two_versions(store).await;
     let request = by_alice(set_weight("v1.1", "12.34")).with_reason("watch it \u{1f426} 'closely'");

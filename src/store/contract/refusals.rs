@@ -8,6 +8,8 @@ use crate::store::routes::RouteStore;
 
 /// Refused changes are stored latest first by service, apart from the history. Panics without a
 /// [`refusal_log`](RouteStore::refusal_log), like each case of that trait.
+///
+/// See the [module docs](super) for an example.
 pub async fn refusals_are_stored_latest_first(store: &dyn RouteStore) {
     let split = two_versions(store).await;
     let before = contents(store).await;
@@ -25,6 +27,8 @@ pub async fn refusals_are_stored_latest_first(store: &dyn RouteStore) {
 }
 
 /// [`Refusal::new`] truncates texts to lengths that a store must be able to hold.
+///
+/// See the [module docs](super) for an example.
 pub async fn refusal_texts_are_truncated(store: &dyn RouteStore) {
     let long = "\u{1f426}\0".repeat(2_000);
     let request = ChangeRequest::new(Change::remove(version("v1.0")), &*long).with_reason(&*long);
@@ -41,6 +45,8 @@ fn count_birds(text: &str) -> usize {
 }
 
 /// The last [`Refusal::RETAINED`] refused changes of all services together are stored.
+///
+/// See the [module docs](super) for an example.
 pub async fn last_1_000_refusals_are_stored(store: &dyn RouteStore) {
     for number in 0..1_003 {
         let service = if number % 2 == 0 { "even" } else { "odd" };

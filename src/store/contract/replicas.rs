@@ -8,6 +8,8 @@ use crate::store::routes::RouteStore;
 
 /// Each replica is listed with its last report, by name and then by id, until it is withdrawn. Panics without a
 /// [`replica_registry`](RouteStore::replica_registry), like each case of that trait.
+///
+/// See the [module docs](super) for an example.
 pub async fn replicas_show_their_last_report(store: &dyn RouteStore) {
     assert_eq!(listed(store).await, "", "an empty store has no replicas");
     for (id, name, revision) in [("2", "b", 7), ("1", "b", 7), ("3", "a", 8), ("2", "b", 9)] {
@@ -20,6 +22,8 @@ pub async fn replicas_show_their_last_report(store: &dyn RouteStore) {
 }
 
 /// A report replaces the versions that the previous report of the replica drained.
+///
+/// See the [module docs](super) for an example.
 pub async fn draining_lasts_until_next_report(store: &dyn RouteStore) {
     let all = [draining("auth", "v1.0"), draining("auth", "v1.1"), draining("orders", "v1.0")];
     for expected in [&all[..], &all[1..], &[]] {

@@ -12,6 +12,8 @@ use crate::store::routes::RouteStore;
 
 /// Any sequence of changes leaves the same split in the store as [`Split::apply`] does, and is refused for the same
 /// reasons. The store must be empty. See [`random_changes`].
+///
+/// See the [module docs](super) for an example.
 pub async fn changes_match_the_split_rules(
     store: &dyn RouteStore,
     changes: impl IntoIterator<Item = Change>,
@@ -42,6 +44,8 @@ async fn commit_both(store: &dyn RouteStore, model: Split, change: Change) -> Sp
 }
 
 /// Returns up to 23 random changes of four versions, the same for the same `seed`. Many of them are refused.
+///
+/// See the [module docs](super) for an example.
 #[must_use]
 pub fn random_changes(seed: u64) -> Vec<Change> {
     let mut random = StdRng::seed_from_u64(seed);

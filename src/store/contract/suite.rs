@@ -45,6 +45,8 @@ const REPLICAS: &[Case] =
 /// # Panics
 ///
 /// If the store breaks the contract.
+///
+/// See the [module docs](super) for an example.
 pub async fn run_all<S: RouteStore>(new_store: impl AsyncFn() -> S) {
     let store = new_store().await;
     let refusals = if store.refusal_log().is_some() { REFUSALS } else { &[] };
