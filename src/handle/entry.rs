@@ -369,6 +369,8 @@ mod tests {
         let zero = Pick { version: Some(1), reason: Reason::Draw };
         let in_flight = entry.load().snapshot().unwrap().choose(zero).unwrap().in_flight;
         let done = AtomicBool::new(false);
+        // Miri runs some thousand times slower.
+        let rounds = if cfg!(miri) { 30 } else { 100_000 };
         let observe = || {
             while !done.load(Ordering::Relaxed) {
                 assert_eq!(entry.draining(false, false).len(), 1);
@@ -376,7 +378,7 @@ mod tests {
         };
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                for _ in 0..100_000 {
+                for _ in 0..rounds {
                     entry.withdraw();
                     entry.publish(&route);
                 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -181,13 +182,38 @@ impl Gateway {
         let request = request.header("authorization", format!("Bearer {}", self.token));
         let request = request.header("content-type", "application/json");
         let text = if body.is_null() { String::new() } else { body.to_string() };
-        let response = self.client.request(request.body(full(text)).unwrap()).await.ok()?;
-        let status = response.status();
-        let bytes = response.into_body().collect().await.ok()?.to_bytes();
+        let request = request.body(full(text)).unwrap();
+        let read_response = async {
+            let response = self.client.request(request).await.ok()?;
+            let status = response.status();
+            Some((status, response.into_body().collect().await.ok()?.to_bytes()))
+        };
+        let (status, bytes) = self.unless_ended(read_response).await??;
         Some((
             status,
             serde_json::from_slice(&bytes).unwrap_or_else(|_| json!(String::from_utf8_lossy(&bytes))),
         ))
+    }
+
+    /// Awaits `response`. Returns `None` if the gateway has ended and there is no response within a second.
+    ///
+    /// The client may wait forever if the gateway is killed while a request starts.
+    async fn unless_ended<T>(&self, response: impl Future<Output = T>) -> Option<T> {
+        let mut response = pin!(response);
+        loop {
+            match timeout(Duration::from_secs(1), &mut response).await {
+                Ok(response) => return Some(response),
+                Err(_) if self.has_ended() => return None,
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Returns whether the process has ended, reaped or not.
+    fn has_ended(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+        // The state follows the name of the command, which is in parentheses.
+        stat.rsplit_once(") ").is_none_or(|(_, state)| state.starts_with('Z'))
     }
 
     /// Opens an event stream of the admin API.
