@@ -1,6 +1,8 @@
-//! Small parts that several modules of the crate repeat. Nothing here is public.
+//! Small parts that several modules of the crate repeat. What is public here has its public name in one of them.
 
 pub(crate) mod accessors;
+#[cfg(any(feature = "client", feature = "proxy"))]
+pub(crate) mod coalescing;
 pub(crate) mod error;
 pub(crate) mod grpc;
 pub(crate) mod hash;

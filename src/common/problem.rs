@@ -1,8 +1,8 @@
 //! Responses that the crate makes by itself: problem documents (RFC 9457), or a status that gRPC clients read.
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Response, StatusCode};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderValue, Method, Response, StatusCode};
 
 /// A kind of problem, with the same response each time. It holds nothing internal and nothing that the client sent.
 #[derive(Debug)]
@@ -11,6 +11,17 @@ pub(crate) struct StaticProblem {
     pub(crate) grpc_status: &'static str,
     pub(crate) kind: &'static str,
     pub(crate) document: &'static str,
+}
+
+/// How a problem is sent, by the request that it responds to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ProblemForm {
+    /// The problem document.
+    Document,
+    /// The head of the document without content, for `HEAD` (RFC 9110, 9.3.2). hyper drops the content for HTTP/1.1 only.
+    Head,
+    /// A status in the headers, for gRPC.
+    Grpc,
 }
 
 /// Makes a `&'static StaticProblem` from its status as a name and as a number, its gRPC status, its type, title and detail.
@@ -36,20 +47,36 @@ macro_rules! problem {
 }
 pub(crate) use problem;
 
+impl ProblemForm {
+    /// Returns the form for a request with this method.
+    pub(crate) fn new(method: &Method, is_grpc: bool) -> Self {
+        match is_grpc {
+            true => Self::Grpc,
+            false if method == Method::HEAD => Self::Head,
+            false => Self::Document,
+        }
+    }
+}
+
 impl StaticProblem {
-    /// Returns the problem document, or a trailers-only response where the client speaks gRPC.
-    pub(crate) fn response(&self, is_grpc: bool) -> Response<Bytes> {
-        let text = if is_grpc { "" } else { self.document };
-        let mut response = Response::new(Bytes::from_static(text.as_bytes()));
+    /// Returns the problem in this form.
+    pub(crate) fn response(&self, form: ProblemForm) -> Response<Bytes> {
+        let mut response = Response::new(Bytes::new());
         let headers = response.headers_mut();
-        if is_grpc {
+        if form == ProblemForm::Grpc {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
             headers.insert("grpc-status", HeaderValue::from_static(self.grpc_status));
             headers.insert("grpc-message", HeaderValue::from_static(self.kind));
-        } else {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-            *response.status_mut() = self.status;
+            return response;
         }
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if form == ProblemForm::Head {
+            // With content, servers add the length. Without, it is the length that `GET` would get.
+            headers.insert(CONTENT_LENGTH, self.document.len().into());
+        } else {
+            *response.body_mut() = Bytes::from_static(self.document.as_bytes());
+        }
+        *response.status_mut() = self.status;
         response
     }
 }

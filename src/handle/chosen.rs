@@ -3,8 +3,8 @@
 use http::StatusCode;
 use thiserror::Error;
 
-use super::entry::{NoChoice, Pick, RouteSnapshot};
 use super::routing_handle::RoutingHandle;
+use super::snapshot::{NoChoice, Pick, RouteSnapshot};
 use crate::routing::{Backend, Point, Reason, ServiceName, VersionName};
 use crate::traffic::{InFlight, Outcome};
 
@@ -51,6 +51,10 @@ pub enum ChooseError {
     /// No version of the service is active.
     #[error("service \"{0}\" has no active version: activate one or switch to it")]
     NoActiveVersion(ServiceName),
+    /// The chosen version of the service has no usable instance, and
+    /// [`Health::refusing`](crate::health::Health::refusing) is set.
+    #[error("service \"{0}\" has no usable instance of the chosen version: try again later")]
+    NoInstance(ServiceName),
 }
 
 impl RoutingHandle {
@@ -61,6 +65,9 @@ impl RoutingHandle {
     /// without pins or overrides. A `key` always gets the version that holds its slot, on every replica. Without a key, or
     /// with an empty one, the version is drawn by weight, from the draw that layers of this handle use.
     ///
+    /// Of several instances of the version it chooses one as a layer does: see [`Chosen::backend`]. The outcome says whether
+    /// the instance works, so report it.
+    ///
     /// The request counts like one of a layer: in [`in_flight`](Self::in_flight), [`picks`](Self::picks) and
     /// [`traffic`](Self::traffic). So keep the returned value until the request has ended, and report its outcome.
     ///
@@ -68,6 +75,7 @@ impl RoutingHandle {
     ///
     /// - [`ChooseError::UnknownService`] if no route of `service` is published.
     /// - [`ChooseError::NoActiveVersion`] if the service has no active version.
+    /// - [`ChooseError::NoInstance`] if the chosen version has no usable instance and its requests are to be refused.
     ///
     /// ```
     /// use http::StatusCode;
@@ -109,20 +117,19 @@ impl RoutingHandle {
             Err(NoChoice::NoActiveVersion) => {
                 return Err(ChooseError::NoActiveVersion(split.service().clone()));
             }
+            Err(NoChoice::NoInstance) => return Err(ChooseError::NoInstance(split.service().clone())),
         };
-        let version = &split.versions()[choice.version];
-        let mut in_flight = choice.in_flight;
-        in_flight.start_timer();
-        Ok(Chosen {
+        let mut chosen = Chosen {
             service: split.service().clone(),
-            version: version.name.clone(),
-            // The instance that `LiveVersion::pick` chose.
-            backend: version.backend().clone(),
+            version: choice.version().name.clone(),
+            backend: choice.backend().clone(),
             reason: choice.reason,
             generation: split.generation(),
             has_latency: false,
-            in_flight,
-        })
+            in_flight: choice.enter(),
+        };
+        chosen.in_flight.start_timer();
+        Ok(chosen)
     }
 }
 
@@ -175,10 +182,13 @@ impl Chosen {
             self.has_latency = true;
             self.in_flight.record_latency();
         }
-        self.in_flight.set_outcome(status.into());
+        self.in_flight.set_status(status);
     }
 
     /// Ends the request with `outcome`.
+    ///
+    /// [`Error`](Outcome::Error) counts as a failure of the instance. A [`ServerError`](Outcome::ServerError) does so only if
+    /// [`record_status`](Self::record_status) got 502, 503 or 504: others are a fault of the version.
     ///
     /// The latency is measured until now, unless [`record_status`](Self::record_status) measured it before or there was no
     /// response: [`Error`](Outcome::Error), [`Abandoned`](Outcome::Abandoned) and [`Cancelled`](Outcome::Cancelled) have no

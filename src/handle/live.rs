@@ -1,40 +1,68 @@
-//! A route while it is published, with the counters of its versions.
+//! A route while it is published, with the counters and the instances of its versions.
 
 use std::sync::{Arc, OnceLock};
 
-use super::upstream::Upstream;
-use crate::common::sharded::{Shard, Sharded};
-use crate::routing::{Route, Version};
+use super::balanced::Balanced;
+use super::fleet::Fleet;
+use super::fleet_settings::FleetSettings;
+use super::live_mirror::LiveMirror;
+use super::seat::Seat;
+use crate::common::sharded::Shard;
+use crate::routing::{Backend, Instances, Route, Version};
 use crate::traffic::Counters;
 
 /// A route and the state that requests use while they follow it.
 #[derive(Debug)]
 pub(super) struct LiveRoute {
     route: Arc<Route>,
+    /// In the order of the split. Empty if no version has a fleet.
+    fleets: Box<[Option<Arc<Fleet>>]>,
     /// In the order of the split. Created for the first request: of many services, most are idle.
     versions: OnceLock<Box<[LiveVersion]>>,
+    /// Which version gets copies of requests. A request without a mirror pays for the comparison of this pointer.
+    #[cfg_attr(not(feature = "mirror"), allow(dead_code, reason = "without a mirror nothing is copied"))]
+    mirror: Option<Box<LiveMirror>>,
 }
 
-/// A version as requests see it.
-#[derive(Debug)]
+/// A version as requests see it. A clone is the same version.
+#[derive(Clone, Debug)]
 pub(super) struct LiveVersion {
-    upstreams: Sharded<Upstream>,
+    instances: Instances,
     counters: Arc<Counters>,
+    /// The first instance, which is the only one if `balanced` is `None`.
+    first: Seat,
+    balanced: Option<Arc<Balanced>>,
 }
 
 impl LiveRoute {
     /// Creates the route of a service that has no counters yet.
-    pub(super) const fn new(route: Arc<Route>) -> Self {
-        Self { route, versions: OnceLock::new() }
+    pub(super) fn new(route: Arc<Route>, settings: &FleetSettings) -> Self {
+        let fleets = fleets(&route, settings, |_| None);
+        Self { route, fleets, versions: OnceLock::new(), mirror: None }
     }
 
-    /// Creates a route whose versions continue the counters that `carried` returns.
-    pub(super) fn with_counters(
+    /// Creates a route whose versions continue those that `before` returns.
+    pub(super) fn continuing(
         route: Arc<Route>,
-        carried: impl FnMut(&Version) -> Option<Arc<Counters>>,
+        settings: &FleetSettings,
+        before: impl FnMut(&Version) -> Option<LiveVersion>,
     ) -> Self {
-        let versions = live_versions(&route, carried).into();
-        Self { route, versions }
+        let before: Vec<_> = route.split().versions().iter().map(before).collect();
+        let fleets = fleets(&route, settings, |i| before[i].as_ref());
+        let versions = live_versions(&route, &fleets, |i| before[i].as_ref()).into();
+        Self { route, fleets, versions, mirror: None }
+    }
+
+    /// Sets the mirror of the route.
+    pub(super) fn with_mirror(self, mirror: Option<Box<LiveMirror>>) -> Self {
+        Self { mirror, ..self }
+    }
+
+    /// Returns the mirror of the route, if it has one.
+    #[cfg(feature = "mirror")]
+    #[inline]
+    pub(super) fn mirror(&self) -> Option<&LiveMirror> {
+        self.mirror.as_deref()
     }
 
     #[inline]
@@ -45,7 +73,7 @@ impl LiveRoute {
     /// Returns the versions in the order of the split.
     #[inline]
     pub(super) fn versions(&self) -> &[LiveVersion] {
-        self.versions.get_or_init(|| live_versions(&self.route, |_| None))
+        self.versions.get_or_init(|| live_versions(&self.route, &self.fleets, |_| None))
     }
 
     /// Returns the versions in the order of the split, or nothing before the first request.
@@ -53,11 +81,20 @@ impl LiveRoute {
         self.versions.get().map_or(&[], |versions| versions)
     }
 
-    /// Returns the counters of `version`, if it is the same registration as one of this route's.
-    pub(super) fn counters(&self, version: &Version) -> Option<&Arc<Counters>> {
+    /// Returns the fleet of the version at position `i` of the split, if it has one.
+    pub(super) fn fleet(&self, i: usize) -> Option<&Arc<Fleet>> {
+        self.fleets.get(i)?.as_ref()
+    }
+
+    /// Returns the fleets of its versions.
+    pub(super) fn fleets(&self) -> impl Iterator<Item = &Arc<Fleet>> {
+        self.fleets.iter().flatten()
+    }
+
+    /// Returns the version that is the same registration as `version`, if it has one.
+    pub(super) fn version(&self, version: &Version) -> Option<&LiveVersion> {
         let versions = self.route.split().versions();
-        let i = versions.iter().position(|other| is_same_registration(other, version))?;
-        self.versions().get(i).map(LiveVersion::counters)
+        self.versions().get(versions.iter().position(|other| is_same_registration(other, version))?)
     }
 
     /// Returns the counters of the version called `name`.
@@ -68,14 +105,49 @@ impl LiveRoute {
 }
 
 impl LiveVersion {
-    fn new(version: &Version, counters: Arc<Counters>) -> Self {
-        Self { upstreams: Sharded::new(|shard, _| Upstream::new(version.backend(), shard)), counters }
+    fn new(version: &Version, fleet: Option<&Arc<Fleet>>, before: Option<&Self>) -> Self {
+        let counters = before.map_or_else(Arc::default, |before| Arc::clone(&before.counters));
+        let backend = version.backend();
+        let balanced = fleet.map(|fleet| balanced(fleet, &counters, before));
+        let first = match &balanced {
+            Some(balanced) => balanced.seat(backend).cloned(),
+            None => before.and_then(|before| before.seat(backend)),
+        };
+        let first = first.unwrap_or_else(|| Seat::alone(backend, &counters));
+        Self { instances: version.instances.clone(), counters, first, balanced }
     }
 
-    /// Picks the instance for a request. A version has one until balancing exists: the first of its URLs.
+    /// Returns the instance at `backend`.
+    fn seat(&self, backend: &Backend) -> Option<Seat> {
+        match &self.balanced {
+            Some(balanced) => balanced.seat(backend).cloned(),
+            None => (self.instances.first() == backend).then(|| self.first.clone()),
+        }
+    }
+
+    /// Picks the instance for a request, without those in `avoided`. Returns its position and itself. `None`: no instance
+    /// is usable.
     #[inline]
-    pub(super) fn pick(&self, shard: Shard) -> &Upstream {
-        self.upstreams.at(shard)
+    pub(super) fn pick(&self, shard: Shard, avoided: u64) -> Option<(usize, &Seat)> {
+        match &self.balanced {
+            None => Some((0, &self.first)),
+            Some(balanced) => balanced.pick(shard, avoided),
+        }
+    }
+
+    /// Picks one of all instances for a request.
+    pub(super) fn pick_any(&self, shard: Shard) -> (usize, &Seat) {
+        let picked = self.balanced.as_ref().and_then(|balanced| balanced.pick_any(shard));
+        picked.unwrap_or((0, &self.first))
+    }
+
+    /// Returns the instances that requests may be sent to, as bits.
+    pub(super) fn usable(&self) -> u64 {
+        self.fleet().map_or(1, |fleet| fleet.words().usable())
+    }
+
+    pub(super) fn fleet(&self) -> Option<&Arc<Fleet>> {
+        self.balanced.as_ref().map(|balanced| balanced.fleet())
     }
 
     #[inline]
@@ -84,16 +156,42 @@ impl LiveVersion {
     }
 }
 
-fn live_versions(
+/// Returns the instances of `fleet`: the same as before, if it is the same fleet.
+fn balanced(fleet: &Arc<Fleet>, counters: &Counters, before: Option<&LiveVersion>) -> Arc<Balanced> {
+    let same = before.and_then(|before| before.balanced.as_ref());
+    match same.filter(|balanced| Arc::ptr_eq(balanced.fleet(), fleet)) {
+        Some(same) => Arc::clone(same),
+        None => Arc::new(Balanced::new(fleet, counters, |backend| before?.seat(backend))),
+    }
+}
+
+fn fleets<'a>(
     route: &Route,
-    mut carried: impl FnMut(&Version) -> Option<Arc<Counters>>,
-) -> Box<[LiveVersion]> {
-    let versions = route.split().versions().iter();
-    versions
-        .map(|version| {
-            LiveVersion::new(version, carried(version).unwrap_or_else(|| Arc::new(Counters::new())))
+    settings: &FleetSettings,
+    before: impl Fn(usize) -> Option<&'a LiveVersion>,
+) -> Box<[Option<Arc<Fleet>>]> {
+    let split = route.split();
+    let versions = split.versions().iter().enumerate();
+    let fleets: Vec<_> = versions
+        .map(|(i, version)| {
+            let before = before(i).map(|before| (&before.instances, before.fleet()));
+            settings.fleet(split, version, before)
         })
-        .collect()
+        .collect();
+    if fleets.iter().all(Option::is_none) { Box::default() } else { fleets.into() }
+}
+
+fn live_versions<'a>(
+    route: &Route,
+    fleets: &[Option<Arc<Fleet>>],
+    before: impl Fn(usize) -> Option<&'a LiveVersion>,
+) -> Box<[LiveVersion]> {
+    let versions = route.split().versions().iter().enumerate();
+    let live = versions.map(|(i, version)| {
+        let fleet = fleets.get(i).and_then(Option::as_ref);
+        LiveVersion::new(version, fleet, before(i))
+    });
+    live.collect()
 }
 
 /// Returns whether `a` and `b` are one registration of a version.

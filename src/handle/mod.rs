@@ -2,17 +2,43 @@
 //!
 //! [`RoutingHandle`] has an example. Inside, a `ServiceEntry` exists per service. A request reads its live route without a
 //! lock; publishing replaces the route whole and retires the route before it until no request reads it.
+//!
+//! A version with several instances, or with checks, has a `Fleet`: the health of its instances, which outlives the routes.
+//! Requests read one word of it.
 
+mod balanced;
+mod checked;
 mod chosen;
+#[cfg(feature = "mirror")]
+mod copying;
 mod entry;
+#[cfg(feature = "rollout")]
+mod figures;
+mod fleet;
+mod fleet_settings;
+mod full_rows;
+mod instances;
 mod live;
+#[cfg_attr(not(feature = "mirror"), allow(dead_code, reason = "without a mirror nothing is copied"))]
+mod live_mirror;
 mod observe;
 mod retired;
 mod routing_handle;
+mod seat;
+mod snapshot;
+mod status;
+#[cfg(test)]
+mod tests;
 mod upstream;
+mod words;
 
 pub use self::chosen::{ChooseError, Chosen};
-pub(crate) use self::entry::{Choice, NoChoice, Pick, RouteSnapshot, ServiceEntry};
+#[cfg(feature = "mirror")]
+pub(crate) use self::copying::UnsentCopies;
+pub(crate) use self::entry::ServiceEntry;
+pub(crate) use self::fleet::Fleet;
 pub(crate) use self::routing_handle::Entries;
 pub use self::routing_handle::RoutingHandle;
+pub(crate) use self::snapshot::{Choice, NoChoice, Pick, RouteSnapshot};
+pub use self::status::{InstanceStatus, VersionInstances};
 pub(crate) use self::upstream::Upstream;

@@ -3,17 +3,17 @@
 use tokio::time::Instant;
 
 use super::routing_handle::RoutingHandle;
-use crate::routing::{Reason, ServiceName, VersionName};
+use crate::routing::{Backend, Reason, ServiceName, VersionName};
 #[cfg(feature = "metrics")]
 use crate::traffic::ServiceSnapshot;
-use crate::traffic::ServiceTraffic;
+use crate::traffic::{ServiceSummary, ServiceTraffic, VersionSeries};
 
 impl RoutingHandle {
     /// Returns how many requests `version` has in flight through layers of this handle, from the choice of the version
     /// until the response body has ended. `None` for a version that is neither published nor in use.
     ///
     /// - A protocol upgrade counts until its [`Tunnel`](crate::layer::Tunnel) is dropped.
-    /// - After [`SetUrl`](crate::routing::Change::SetUrl) the requests of both URLs are counted.
+    /// - After [`ChangeUrls`](crate::routing::Change::ChangeUrls) the requests of both URLs are counted.
     /// - Requests of a removed version count for a later version of the same name too.
     /// - Requests of a service that was removed or left out of a [`replace`](Self::replace)d table stay counted.
     ///
@@ -89,11 +89,60 @@ impl RoutingHandle {
         Some(ServiceTraffic::new(&snapshot, &sample_times))
     }
 
-    /// Calls `observe` with a snapshot of each published service.
-    #[cfg(feature = "metrics")]
-    pub(crate) fn each_snapshot(&self, observe: impl FnMut(ServiceSnapshot)) {
+    /// Returns the requests of each version of `service` in the periods between the samples of the last five minutes, or
+    /// `None` if the service is not published. The versions are the same as in [`traffic`](Self::traffic), in the same order.
+    ///
+    /// ```
+    /// # use tower_canary::routing::{Change, Route, Split};
+    /// # use tower_canary::RoutingHandle;
+    /// # let handle = RoutingHandle::new();
+    /// # let split = Split::new("auth".parse()?, 7)
+    /// #     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), std::time::SystemTime::now())?;
+    /// # assert!(handle.publish(Route::compile(split)));
+    /// for series in handle.traffic_series("auth").ok_or("not published")? {
+    ///     for sample in series.samples {
+    ///         println!("{} {:?} ago: {} requests", series.version, sample.age, sample.requests);
+    ///     }
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn traffic_series(&self, service: &str) -> Option<Vec<VersionSeries>> {
+        let samples = self.sample_times();
+        Some(self.find(service)?.snapshot(self.is_zero_weight_reachable())?.series(&samples))
+    }
+
+    /// Returns the traffic of the last 10 seconds of each service that had requests or has some in flight, in the order of
+    /// their names.
+    ///
+    /// ```
+    /// let handle = tower_canary::RoutingHandle::new();
+    /// for summary in handle.traffic_summaries() {
+    ///     println!("{}: {} requests per second", summary.service, summary.per_second());
+    /// }
+    /// ```
+    #[must_use]
+    pub fn traffic_summaries(&self) -> Vec<ServiceSummary> {
+        let samples = self.sample_times();
         let reachable = self.is_zero_weight_reachable();
-        self.entries_owned().values().filter_map(|entry| entry.snapshot(reachable)).for_each(observe);
+        let entries = self.entries_owned();
+        let snapshots = entries.values().filter_map(|entry| entry.snapshot(reachable));
+        let summaries = snapshots.map(|snapshot| ServiceSummary::new(&snapshot, &samples));
+        let mut busy: Vec<ServiceSummary> = summaries.filter(ServiceSummary::is_busy).collect();
+        busy.sort_unstable_by(|a, b| a.service.cmp(&b.service));
+        busy
+    }
+
+    /// Calls `observe` with a snapshot of each published service, and forgets the drained versions of removed ones.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn each_snapshot(&self, mut observe: impl FnMut(ServiceSnapshot)) {
+        let reachable = self.is_zero_weight_reachable();
+        for entry in self.entries_owned().values() {
+            match entry.snapshot(reachable) {
+                Some(snapshot) => observe(snapshot),
+                None => entry.forget_removed(),
+            }
+        }
     }
 
     /// Records a sample, from which [windows](crate::traffic::Window) can begin. To be called every two seconds;
@@ -128,16 +177,21 @@ impl RoutingHandle {
         withdrawn + self.without_entry()
     }
 
-    /// Returns the versions at weight 0 that may get requests or have some in flight, and the versions that serve where
-    /// the route of their service `is_outdated`. Sorted by service and version.
-    pub(crate) fn draining(&self, is_outdated: impl Fn(&str) -> bool) -> Vec<(ServiceName, VersionName)> {
+    /// Returns the versions at weight 0 that may get requests or have some in flight, and the removed instances, by base URL,
+    /// that have some in flight. Where the route of a service `is_outdated`, also the versions that serve, and their
+    /// instances. Sorted by service, version and base URL.
+    pub(crate) fn draining(
+        &self,
+        is_outdated: impl Fn(&str) -> bool,
+    ) -> Vec<(ServiceName, VersionName, Option<Backend>)> {
         let zero_weight_reachable = self.is_zero_weight_reachable();
         let mut draining = Vec::new();
         for (service, entry) in self.entries_owned().iter() {
-            let versions = entry.draining(zero_weight_reachable, is_outdated(service.as_str()));
-            draining.extend(versions.into_iter().map(|version| (service.clone(), version)));
+            let instances = entry.draining(zero_weight_reachable, is_outdated(service.as_str()));
+            draining.extend(instances.into_iter().map(|(version, url)| (service.clone(), version, url)));
         }
         draining.sort_unstable();
+        draining.dedup();
         draining
     }
 }

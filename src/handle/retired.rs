@@ -3,8 +3,8 @@
 use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, Weak};
 
-use super::live::{LiveRoute, is_same_registration};
-use crate::routing::{Split, Version, VersionName, Weight};
+use super::live::{LiveRoute, LiveVersion, is_same_registration};
+use crate::routing::{Backend, Split, Version, VersionName, Weight};
 use crate::traffic::Counters;
 
 /// How many drained versions a published service remembers after their removal, so that metrics read their last counts.
@@ -30,6 +30,9 @@ const REMEMBERED: usize = 8;
 ///    sum is in the second.
 ///
 /// The counters outlive the route because this value, and each request in flight, hold them.
+///
+/// An instance that left a version which stays is counted by the counters of the version, until its last request has ended
+/// and no route has it: see `InstanceCounters::has_ended`. The readers are added to its requests for the same reason.
 #[derive(Debug, Default)]
 pub(super) struct Retired {
     /// Routes that had readers when they retired.
@@ -37,6 +40,8 @@ pub(super) struct Retired {
     /// Versions that are in no published route: those with requests, and the last ones that drained. Of a withdrawn route
     /// all are here, so that the service can return with its counters.
     versions: Vec<RetiredVersion>,
+    /// Whether the service was removed, so that its versions do not return.
+    removed: bool,
 }
 
 /// A version that left the published route.
@@ -44,11 +49,17 @@ pub(super) struct Retired {
 pub(super) struct RetiredVersion {
     /// The version, inactive and at weight 0 regardless of its former state.
     pub(super) version: Version,
-    pub(super) counters: Arc<Counters>,
+    pub(super) live: LiveVersion,
+}
+
+impl RetiredVersion {
+    pub(super) const fn counters(&self) -> &Arc<Counters> {
+        self.live.counters()
+    }
 }
 
 impl Retired {
-    /// Takes over the counters of `before` that the route of `next` does not continue. Without `next`, the route was
+    /// Takes over the versions of `before` that the route of `next` does not continue. Without `next`, the route was
     /// withdrawn.
     ///
     /// To be called after `before` was swapped out. The caller drops `before` before it releases the lock.
@@ -70,7 +81,7 @@ impl Retired {
         for (version, live) in before.route().split().versions().iter().zip(before.used_versions()) {
             if !next.is_some_and(|next| has_registration(next, version)) {
                 let version = Version { weight: Weight::ZERO, active: false, ..version.clone() };
-                self.versions.push(RetiredVersion { version, counters: Arc::clone(live.counters()) });
+                self.versions.push(RetiredVersion { version, live: live.clone() });
             }
         }
     }
@@ -79,19 +90,33 @@ impl Retired {
     ///
     /// Not to be called while a retired route has readers: one of them may still choose a version that seems drained.
     fn forget_drained(&mut self) {
-        let drained = self.versions.iter().filter(|version| version.counters.in_flight() == 0).count();
+        let drained = self.versions.iter().filter(|version| version.counters().in_flight() == 0).count();
         let mut surplus = drained.saturating_sub(REMEMBERED);
         self.versions.retain(|version| {
-            let forget = surplus > 0 && version.counters.in_flight() == 0;
+            let forget = surplus > 0 && version.counters().in_flight() == 0;
             surplus -= usize::from(forget);
             !forget
         });
     }
 
-    /// Removes the counters of `version`, for a route that brings it back.
-    pub(super) fn take(&mut self, version: &Version) -> Option<Arc<Counters>> {
+    /// Records whether the service was removed. If so, no version returns, and those without requests are forgotten.
+    pub(super) fn set_removed(&mut self, removed: bool) {
+        self.removed = removed;
+        self.forget_removed();
+    }
+
+    /// Forgets the versions of a removed service that have no requests left.
+    pub(super) fn forget_removed(&mut self) {
+        // A reader of a retired route may still choose a version that seems drained.
+        if self.removed && self.readers() == 0 {
+            self.versions.retain(|retired| retired.counters().in_flight() > 0);
+        }
+    }
+
+    /// Removes `version`, for a route that brings it back.
+    pub(super) fn take(&mut self, version: &Version) -> Option<LiveVersion> {
         let at = self.versions.iter().position(|retired| is_same_registration(&retired.version, version))?;
-        Some(self.versions.remove(at).counters)
+        Some(self.versions.remove(at).live)
     }
 
     /// Returns how many requests read a retired route and may not be counted at a version yet.
@@ -107,13 +132,21 @@ impl Retired {
     /// Returns how many requests the retired versions called `name` have in flight, or `None` if there is no such version.
     pub(super) fn in_flight(&self, name: &str) -> Option<usize> {
         let named = self.versions.iter().filter(|retired| retired.version.name.as_str() == name);
-        named.map(|retired| retired.counters.in_flight()).reduce(|sum, more| sum + more)
+        named.map(|retired| retired.counters().in_flight()).reduce(|sum, more| sum + more)
+    }
+
+    /// Returns how many requests the retired versions called `name` have in flight at `backend`, or `None` if none of them
+    /// can have any there.
+    pub(super) fn in_flight_at(&self, name: &str, backend: &Backend) -> Option<usize> {
+        let named = self.versions.iter().filter(|retired| retired.version.name.as_str() == name);
+        let at = named.filter_map(|retired| retired.counters().in_flight_at(backend));
+        at.reduce(|sum, more| sum + more)
     }
 
     /// Returns the versions that have, or may yet get, requests in flight.
     pub(super) fn draining(&self) -> Vec<VersionName> {
         let readers = self.readers();
-        let draining = self.versions.iter().filter(|retired| readers + retired.counters.in_flight() > 0);
+        let draining = self.versions.iter().filter(|retired| readers + retired.counters().in_flight() > 0);
         draining.map(|retired| retired.version.name.clone()).collect()
     }
 

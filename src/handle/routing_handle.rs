@@ -1,15 +1,17 @@
 //! The handle that publishes routes and finds the entries of services.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use arc_swap::{ArcSwap, Guard};
 use foldhash::fast::RandomState;
 
 use super::entry::ServiceEntry;
+use super::fleet_settings::FleetSettings;
 use crate::common::lock::lock;
-use crate::routing::{Draw, Route, RoutingTable, ServiceName, Split};
+use crate::health::Health;
+use crate::routing::{Draw, Reason, Route, RoutingTable, ServiceName, Split};
 use crate::traffic::SampleTimes;
 
 /// The routes that requests follow: published by one side, read without a lock by the layer.
@@ -35,6 +37,8 @@ use crate::traffic::SampleTimes;
 /// | read them | [`route`](Self::route), [`table`](Self::table) |
 /// | send requests | [`WeightedVersionLayer`](crate::WeightedVersionLayer), or [`choose`](Self::choose) without a Tower client |
 /// | know when a version may stop | [`in_flight`](Self::in_flight), [`is_drained`](Self::is_drained) |
+/// | know when an instance may stop | [`instance_in_flight`](Self::instance_in_flight), [`is_instance_drained`](Self::is_instance_drained) |
+/// | know which instances get requests | [`instances`](Self::instances) |
 /// | watch the traffic | [`traffic`](Self::traffic), [`picks`](Self::picks), [`unknown_service_requests`](Self::unknown_service_requests), [`sample_traffic`](Self::sample_traffic) |
 #[derive(Clone, Debug, Default)]
 pub struct RoutingHandle {
@@ -43,14 +47,18 @@ pub struct RoutingHandle {
 
 #[derive(Debug, Default)]
 struct Shared {
-    draw: Draw,
+    fleets: FleetSettings,
     entries: ArcSwap<Entries>,
     /// Locked while routes are published. Requests never take the lock. It is taken before the lock of an entry.
     publishing: Mutex<()>,
     /// Requests for services that have no entry.
     unknown: AtomicU64,
+    /// Whether a version with several instances was published.
+    has_instances: AtomicBool,
     /// Whether a rule of some layer may choose active versions at weight 0.
     zero_weight_reachable: AtomicBool,
+    /// The rules that layers have, as bits: `1 << Reason`.
+    rules: AtomicU8,
     /// Locked while samples are taken or read.
     sample_times: Mutex<SampleTimes>,
 }
@@ -74,13 +82,23 @@ impl RoutingHandle {
     /// ```
     #[must_use]
     pub fn with_draw(draw: Draw) -> Self {
-        Self { shared: Arc::new(Shared { draw, ..Shared::default() }) }
+        Self { shared: Arc::new(Shared { fleets: FleetSettings::new(draw), ..Shared::default() }) }
     }
 
     /// Returns the draw of all services of this handle.
     #[must_use]
     pub fn draw(&self) -> Draw {
-        self.shared.draw
+        self.shared.fleets.draw()
+    }
+
+    /// Judges the instances of all versions from now on by `health`. To be called before anything is published. The first
+    /// settings stay.
+    pub(crate) fn set_health(&self, health: Arc<Health>) {
+        self.shared.fleets.set_health(health);
+    }
+
+    pub(super) fn fleet_settings(&self) -> &FleetSettings {
+        &self.shared.fleets
     }
 
     /// Returns the route that requests of `service` follow now, or `None` if it is not published.
@@ -107,7 +125,44 @@ impl RoutingHandle {
         if entry.route().is_some_and(|served| is_later(served.split(), route.split())) {
             return false;
         }
-        entry.publish(&route);
+        self.publish_to(&entry, &route);
+        true
+    }
+
+    fn publish_to(&self, entry: &ServiceEntry, route: &Arc<Route>) {
+        if route.split().versions().iter().any(|version| version.instances.len().get() > 1) {
+            // Relaxed: a flag of its own, which orders nothing.
+            self.shared.has_instances.store(true, Ordering::Relaxed);
+        }
+        entry.publish(route, &self.shared.fleets);
+    }
+
+    /// Returns whether a version with several instances was published.
+    ///
+    /// Until then, the first stage of a `failover` has nothing to do, so a gateway can leave the retry out.
+    ///
+    /// ```
+    /// assert!(!tower_canary::RoutingHandle::new().has_instances());
+    /// ```
+    #[must_use]
+    pub fn has_instances(&self) -> bool {
+        self.shared.has_instances.load(Ordering::Relaxed)
+    }
+
+    /// Withdraws the route of a service that was removed, and returns `true`, unless a generation later than `removed` is
+    /// published: then that stays, and the result is `false`.
+    ///
+    /// The counters of its versions are forgotten once their requests have ended. A service that is registered again has
+    /// versions of its own.
+    #[must_use = "false: a later generation stays published"]
+    pub(crate) fn withdraw(&self, removed: &Split) -> bool {
+        let _publishing = lock(&self.shared.publishing);
+        let Some(entry) = self.find(removed.service().as_str()) else { return true };
+        // Also with another salt: the next life of the service continues its generations.
+        if entry.route().is_some_and(|served| served.split().generation() > removed.generation()) {
+            return false;
+        }
+        entry.remove();
         true
     }
 
@@ -117,21 +172,30 @@ impl RoutingHandle {
     /// published already keep their route.
     pub fn replace(&self, table: &RoutingTable) {
         let _publishing = lock(&self.shared.publishing);
-        let mut entries = Entries::clone(&self.entries());
-        for (name, entry) in &entries {
-            if table.get(name.as_str()).is_none() {
-                entry.withdraw();
-            }
-        }
+        let mut entries = self.entries_owned();
         for route in table.iter() {
-            let entry = entries
-                .entry(route.service().clone())
-                .or_insert_with(|| Arc::new(ServiceEntry::new(self.shared.draw, route.service())));
-            if entry.route().is_none_or(|served| served.split() != route.split()) {
-                entry.publish(route);
+            let entry = match entries.get(route.service().as_str()) {
+                Some(entry) => Arc::clone(entry),
+                // The first new service copies the entries. Most tables have none.
+                None => self.add_entry(Arc::make_mut(&mut entries), route.service()),
+            };
+            if !entry.serves(route) {
+                self.publish_to(&entry, route);
             }
         }
-        self.shared.entries.store(Arc::new(entries));
+        // Each service of the table has an entry by now.
+        if entries.len() > table.len() {
+            let removed = entries.iter().filter(|(name, _)| table.get(name.as_str()).is_none());
+            removed.for_each(|(_, entry)| entry.withdraw());
+        }
+        self.shared.entries.store(entries);
+    }
+
+    /// Adds an entry for `service` to `entries`.
+    fn add_entry(&self, entries: &mut Entries, service: &ServiceName) -> Arc<ServiceEntry> {
+        let entry = Arc::new(ServiceEntry::new(self.draw(), service));
+        entries.insert(service.clone(), Arc::clone(&entry));
+        entry
     }
 
     /// Returns the entry of `service`, if a route of it was ever published or a layer asked for it.
@@ -172,9 +236,8 @@ impl RoutingHandle {
         if let Some(entry) = self.find(service.as_str()) {
             return entry;
         }
-        let entry = Arc::new(ServiceEntry::new(self.shared.draw, service));
         let mut entries = Entries::clone(&self.entries());
-        entries.insert(service.clone(), Arc::clone(&entry));
+        let entry = self.add_entry(&mut entries, service);
         self.shared.entries.store(Arc::new(entries));
         entry
     }
@@ -183,6 +246,31 @@ impl RoutingHandle {
     pub(crate) fn set_zero_weight_reachable(&self) {
         // Relaxed: it is set while layers are built, before they get requests.
         self.shared.zero_weight_reachable.store(true, Ordering::Relaxed);
+    }
+
+    /// Records that a layer has the rule whose choices have `reason`.
+    pub(crate) fn add_rule(&self, reason: Reason) {
+        // Relaxed: it is set while layers are built, and orders nothing.
+        self.shared.rules.fetch_or(1 << reason as u8, Ordering::Relaxed);
+    }
+
+    /// Returns whether a layer of this handle has a rule whose choices have `reason`: an override, a pin or an affinity
+    /// ([`Reason::Key`]). A layer that was dropped counts as well.
+    ///
+    /// ```
+    /// use tower_canary::layer::Affinity;
+    /// use tower_canary::routing::Reason;
+    /// use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
+    ///
+    /// let handle = RoutingHandle::new();
+    /// let layer = WeightedVersionLayer::new(&handle, Target::path_segment());
+    /// assert!(!handle.has_rule(Reason::Key));
+    /// let layer = layer.with_affinity(Affinity::header(http::HeaderName::from_static("x-user")));
+    /// assert!(handle.has_rule(Reason::Key));
+    /// ```
+    #[must_use]
+    pub fn has_rule(&self, reason: Reason) -> bool {
+        self.shared.rules.load(Ordering::Relaxed) & (1 << reason as u8) != 0
     }
 
     pub(super) fn is_zero_weight_reachable(&self) -> bool {

@@ -1,18 +1,22 @@
 //! What the layer adds to a response beside its body.
 
+use http::Response;
 use http::header::SET_COOKIE;
-use http::{HeaderValue, Response};
 
 use super::choice::VersionChoice;
 use super::overriding::OverrideRefusal;
+use super::rewritten::Rewritten;
+use super::rules::NewPin;
 
 /// What the layer adds to the head of a response. Most responses get nothing, so it is boxed where it exists.
 #[derive(Debug, Default)]
 pub(super) struct Annotations {
     /// For the extensions.
     pub(super) choice: Option<VersionChoice>,
-    /// The value of a `Set-Cookie` header.
-    pub(super) pin: Option<HeaderValue>,
+    /// For the extensions.
+    pub(super) rewritten: Option<Rewritten>,
+    /// For a `Set-Cookie` header.
+    pub(super) pin: Option<Box<dyn NewPin>>,
     /// Why the request did not get the version that it asked for.
     pub(super) refused: Option<OverrideRefusal>,
 }
@@ -20,13 +24,13 @@ pub(super) struct Annotations {
 impl Annotations {
     /// Returns the annotations that the rules ask for, or `None` for a response without any.
     pub(super) fn from_rules(
-        pin: Option<HeaderValue>,
+        pin: Option<Box<dyn NewPin>>,
         refused: Option<OverrideRefusal>,
     ) -> Option<Box<Self>> {
         if pin.is_none() && refused.is_none() {
             return None;
         }
-        Some(Box::new(Self { choice: None, pin, refused }))
+        Some(Box::new(Self { pin, refused, ..Self::default() }))
     }
 
     #[cold]
@@ -34,9 +38,12 @@ impl Annotations {
         if let Some(choice) = self.choice {
             response.extensions_mut().insert(choice);
         }
+        if let Some(mut rewritten) = self.rewritten {
+            rewritten.backend_cookies = response.headers().get_all(SET_COOKIE).iter().count();
+            response.extensions_mut().insert(rewritten);
+        }
         if let Some(pin) = self.pin {
-            // Appended: the application may set cookies of its own.
-            response.headers_mut().append(SET_COOKIE, pin);
+            pin.add_to(response.status(), response.headers_mut());
         }
         if let Some(refused) = self.refused {
             refused.set_header(response.headers_mut());

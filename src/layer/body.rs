@@ -4,14 +4,16 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
+use super::grpc_status::GrpcStatus;
 use crate::traffic::InFlight;
 
 pin_project! {
     /// The response body: the client's own, frame by frame with its trailers, or a response of the layer.
+    ///
+    /// A gRPC response that ends without a status gets one: see [gRPC](super#grpc).
     ///
     /// The request counts as in flight until the body has ended, has failed or is dropped. Dropped before its end, the
     /// request counts as [`Cancelled`](crate::traffic::Outcome::Cancelled).
@@ -32,7 +34,7 @@ pin_project! {
             #[pin]
             body: B,
             in_flight: Option<InFlight>,
-            clean_trailers: Option<fn(&mut HeaderMap)>,
+            grpc_status: GrpcStatus,
         },
         Local { bytes: Bytes },
     }
@@ -40,14 +42,13 @@ pin_project! {
 
 impl<B> ResponseBody<B> {
     pub(crate) const fn upstream(body: B, in_flight: Option<InFlight>) -> Self {
-        Self { kind: Kind::Upstream { body, in_flight, clean_trailers: None } }
+        Self { kind: Kind::Upstream { body, in_flight, grpc_status: GrpcStatus::Settled } }
     }
 
-    /// Removes from trailers what `clean_trailers` removes.
-    #[cfg(feature = "proxy")]
-    pub(crate) fn with_trailers(mut self, clean: fn(&mut HeaderMap)) -> Self {
-        if let Kind::Upstream { clean_trailers, .. } = &mut self.kind {
-            *clean_trailers = Some(clean);
+    /// Adds a status to a body that ends without the one it owes.
+    pub(super) fn with_grpc_status(mut self, status: GrpcStatus) -> Self {
+        if let Kind::Upstream { grpc_status, .. } = &mut self.kind {
+            *grpc_status = status;
         }
         self
     }
@@ -120,14 +121,11 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         match self.project().kind.project() {
-            KindProj::Upstream { mut body, in_flight, clean_trailers } => {
+            KindProj::Upstream { grpc_status: GrpcStatus::Added, .. } => Poll::Ready(None),
+            KindProj::Upstream { mut body, in_flight, grpc_status } => {
                 let mut frame = ready!(body.as_mut().poll_frame(cx));
                 record_frame(in_flight, frame.as_ref(), &*body);
-                if let (Some(clean), Some(Ok(frame))) = (clean_trailers, &mut frame)
-                    && let Some(trailers) = frame.trailers_mut()
-                {
-                    clean(trailers);
-                }
+                grpc_status.complete(&mut frame);
                 Poll::Ready(frame)
             }
             KindProj::Local { bytes } if bytes.is_empty() => Poll::Ready(None),
@@ -137,7 +135,11 @@ where
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Upstream { body, .. } => body.is_end_stream(),
+            Kind::Upstream { body, grpc_status, .. } => match grpc_status {
+                GrpcStatus::Settled => body.is_end_stream(),
+                GrpcStatus::Awaited => false,
+                GrpcStatus::Added => true,
+            },
             Kind::Local { bytes } => bytes.is_empty(),
         }
     }

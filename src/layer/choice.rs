@@ -1,9 +1,9 @@
 //! The choice for a request, for the application.
 
 use crate::handle::Choice;
-use crate::routing::{Reason, ServiceName, VersionName};
+use crate::routing::{Backend, Reason, ServiceName, VersionName};
 
-/// The version that a request was given, in the extensions of the request and of the response.
+/// The version and the instance that a request was given, in the extensions of the request and of the response.
 ///
 /// The layer adds it if [`with_choice`](super::WeightedVersionLayer::with_choice) is set.
 ///
@@ -23,6 +23,7 @@ use crate::routing::{Reason, ServiceName, VersionName};
 /// let response = layer.layer(client).oneshot(Request::new(())).await?;
 /// let choice = response.extensions().get::<VersionChoice>().ok_or("not chosen")?;
 /// assert_eq!((choice.service.as_str(), choice.version.as_str()), ("auth", "v1.0"));
+/// assert_eq!(choice.backend.as_str(), "http://10.0.0.1");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -34,6 +35,8 @@ pub struct VersionChoice {
     pub service: ServiceName,
     /// The version that the request was given.
     pub version: VersionName,
+    /// The base URL of the instance that the request was sent to.
+    pub backend: Backend,
     /// The rule that chose the version.
     pub reason: Reason,
     /// The generation of the split that the rule used.
@@ -44,7 +47,8 @@ impl VersionChoice {
     pub(super) fn new(choice: &Choice<'_>) -> Self {
         Self {
             service: choice.split.service().clone(),
-            version: choice.split.versions()[choice.version].name.clone(),
+            version: choice.version().name.clone(),
+            backend: choice.backend().clone(),
             reason: choice.reason,
             generation: choice.split.generation(),
         }

@@ -1,15 +1,20 @@
-//! Failover: sends a request to another version if its own cannot be connected to.
+//! Failover: sends a request to another instance, or to another version, if its own cannot be
+//! connected to.
 //!
-//! It is off by default, so that a broken canary shows. It consists of three parts:
+//! It has two stages. The first is another instance of the same version, at most two of them, which
+//! keeps the split exact. The second is another version. It hides a broken canary, so it is a choice
+//! of its own. Failover consists of three parts:
 //!
-//! - [`WeightedVersionLayer::with_failover`] chooses another version for the next attempt, by the
-//!   weights of the versions that were not tried yet.
+//! - [`WeightedVersionLayer::with_instance_failover`] chooses another usable instance of the version
+//!   for the next attempt. [`WeightedVersionLayer::with_failover`] does the same, and then chooses
+//!   another version, by the weights of the versions that were not tried yet.
 //! - [`tower::retry`] outside of the layer makes that attempt, with [`Failover`] as its policy.
 //! - [`prepare`] outside of the retry makes the body replayable.
 //!
-//! Only a failed connect leads to another attempt, and each version is tried once. So no request is
-//! sent twice, whatever its method. The client's errors must show whether connecting failed:
-//! hyper-util's and reqwest's have `is_connect`.
+//! Only a failed connect leads to another attempt, and each instance is tried once. So no request is
+//! sent twice, whatever its method. Each attempt counts for the instance that it went to, whose
+//! failures in a row it adds to. The client's errors must show whether connecting failed:
+//! the errors of `upstream`, hyper-util and reqwest have `is_connect`.
 //!
 //! ```
 //! use http::{Request, Response};
@@ -27,7 +32,7 @@
 //! #     .apply(&Change::set_weight("v1.1".parse()?, "50".parse()?), at)?;
 //! # let handle = RoutingHandle::with_draw(Draw::Seeded(1));
 //! # assert!(handle.publish(Route::compile(split)));
-//! // A client that cannot connect to v1.1. For hyper-util, the predicate is `|error| error.is_connect()`.
+//! // A client that cannot connect to v1.1. For the client of `upstream`, the predicate is `upstream::Error::is_connect`.
 //! let client = service_fn(|request: Request<ReplayableBody<String>>| async move {
 //!     if request.uri().host() == Some("10.0.0.2") { Err("connection refused") } else { Ok(Response::new(String::new())) }
 //! });
@@ -50,8 +55,8 @@
 //!
 //! - Attempts after a failover count as [`Reason::Failover`](crate::routing::Reason).
 //! - A pin or a key stays as it is: the user returns to the version when it can be connected to.
-//! - A request whose version was chosen by an [`Override`](super::Override) does not fail over. The
-//!   tester wants to see that version, and gets its error.
+//! - A request whose version was chosen by an [`Override`](super::Override) fails over to instances
+//!   of that version only. The tester wants to see that version, and gets its error.
 //! - With `Proxy`, this stands between the proxy and the layer. All attempts share its response
 //!   timeout.
 
@@ -66,10 +71,11 @@ use http_body::{Body, Frame, SizeHint};
 use tower::retry::Policy;
 
 use super::layer::WeightedVersionLayer;
-use super::tried::Tried;
+use super::tried::{FailoverScope, Tried};
 use crate::common::lock::lock;
 
-/// A policy for [`tower::retry::Retry`] that retries failed connects, if there is another version.
+/// A policy for [`tower::retry::Retry`] that retries failed connects, if there is another instance or
+/// version.
 ///
 /// See the [module docs](self) for an example.
 #[derive(Clone)]
@@ -132,13 +138,29 @@ where
     }
 }
 
-impl WeightedVersionLayer {
-    /// Chooses another version for a request whose version could not be connected to.
+impl<M> WeightedVersionLayer<M> {
+    /// Chooses another instance of the same version for a request whose instance could not be
+    /// connected to, at most twice.
+    ///
+    /// The attempts are made by a retry around the layer: see [`failover`](super::failover) for an
+    /// example. Without one, this has no effect. Default: off.
+    ///
+    /// ```
+    /// use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
+    ///
+    /// let layer = WeightedVersionLayer::new(&RoutingHandle::new(), Target::path_segment()).with_instance_failover();
+    /// ```
+    pub fn with_instance_failover(self) -> Self {
+        self.rule(|rules| rules.failover = rules.failover.max(Some(FailoverScope::Instances)))
+    }
+
+    /// Chooses another instance of the same version for a request whose instance could not be
+    /// connected to, at most twice, and then another version.
     ///
     /// The attempts are made by a retry around the layer: see [`failover`](super::failover) for an
     /// example. Without one, this has no effect. Default: off.
     pub fn with_failover(self) -> Self {
-        self.rule(|rules| rules.failover = true)
+        self.rule(|rules| rules.failover = Some(FailoverScope::Versions))
     }
 }
 
@@ -156,8 +178,16 @@ pub struct ReplayableBody<B> {
 }
 
 impl<B> ReplayableBody<B> {
-    fn new(body: B) -> Self {
+    pub(crate) fn new(body: B) -> Self {
         Self { shared: Arc::new(Mutex::new(Some(Box::pin(body)))), taken: Mutex::new(None) }
+    }
+
+    /// Calls `change` with the body, unless a clone has taken it.
+    #[cfg(feature = "mirror")]
+    pub(crate) fn with_unsent(&self, change: impl FnOnce(Pin<&mut B>)) {
+        if let Some(body) = &mut *lock(&self.shared) {
+            change(body.as_mut());
+        }
     }
 
     /// Returns whether no clone has taken the body.

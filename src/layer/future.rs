@@ -5,16 +5,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use http::header::HeaderMap;
-use http::{Response, StatusCode, Version};
+use http::{Response, StatusCode};
 use http_body::Body;
 use pin_project_lite::pin_project;
 
 use super::annotations::Annotations;
 use super::body::ResponseBody;
+use super::grpc_status::{GrpcStatus, is_grpc_response};
 use super::overriding::OverrideRefusal;
 use super::rejection::Rejection;
-use crate::common::grpc::is_grpc;
+use crate::common::problem::ProblemForm;
 use crate::traffic::InFlight;
 
 /// Counts a request whose response switches protocols (101), such as a WebSocket handshake, as in flight while it exists.
@@ -61,7 +61,7 @@ pin_project! {
             in_flight: Option<InFlight>,
             annotations: Option<Box<Annotations>>,
         },
-        Rejected { rejection: Rejection, is_grpc: bool, refused: Option<OverrideRefusal> },
+        Rejected { rejection: Rejection, form: ProblemForm, refused: Option<OverrideRefusal> },
     }
 }
 
@@ -74,12 +74,18 @@ impl<F> ResponseFuture<F> {
         Self { kind: Kind::Forwarded { inner, in_flight, annotations } }
     }
 
-    pub(super) fn rejected(
+    /// The response to a copy, which nothing is added to.
+    #[cfg(feature = "mirror")]
+    pub(crate) const fn of_copy(inner: F, in_flight: InFlight) -> Self {
+        Self::forwarded(inner, Some(in_flight), None)
+    }
+
+    pub(super) const fn rejected(
         rejection: Rejection,
-        headers: &HeaderMap,
+        form: ProblemForm,
         refused: Option<OverrideRefusal>,
     ) -> Self {
-        Self { kind: Kind::Rejected { rejection, is_grpc: is_grpc(headers), refused } }
+        Self { kind: Kind::Rejected { rejection, form, refused } }
     }
 }
 
@@ -106,8 +112,8 @@ where
                     }
                 }
             }
-            KindProj::Rejected { rejection, is_grpc, refused } => {
-                let mut response = rejection.response(*is_grpc);
+            KindProj::Rejected { rejection, form, refused } => {
+                let mut response = rejection.response(*form);
                 if let Some(refused) = refused {
                     refused.set_header(response.headers_mut());
                 }
@@ -124,9 +130,11 @@ fn finish<R: Body>(
     mut in_flight: Option<InFlight>,
     annotations: Option<Box<Annotations>>,
 ) -> Response<ResponseBody<R>> {
+    let is_grpc = is_grpc_response(&response);
     if let Some(in_flight) = &mut in_flight {
-        record_head(in_flight, &response);
+        record_head(in_flight, &response, is_grpc);
     }
+    let grpc_status = if is_grpc { GrpcStatus::of_response(&mut response) } else { GrpcStatus::Settled };
     if response.status() == StatusCode::SWITCHING_PROTOCOLS
         && let Some(in_flight) = in_flight.take()
     {
@@ -135,15 +143,13 @@ fn finish<R: Body>(
     if let Some(annotations) = annotations {
         annotations.add_to(&mut response);
     }
-    response.map(|body| ResponseBody::upstream(body, in_flight))
+    response.map(|body| ResponseBody::upstream(body, in_flight).with_grpc_status(grpc_status))
 }
 
 #[inline]
-fn record_head<R: Body>(in_flight: &mut InFlight, response: &Response<R>) {
+fn record_head<R: Body>(in_flight: &mut InFlight, response: &Response<R>, is_grpc: bool) {
     in_flight.record_head(response.status());
-    // gRPC needs HTTP/2, so responses of other versions skip the comparison of their content type.
-    let may_be_grpc = response.version() == Version::HTTP_2 && response.status() == StatusCode::OK;
-    if may_be_grpc && is_grpc(response.headers()) {
+    if is_grpc {
         in_flight.record_grpc_head(response.headers());
     }
     if response.body().is_end_stream() {

@@ -37,14 +37,14 @@ impl<'a> RequestHead<'a> {
         }
     }
 
-    /// Returns the host that the request was sent to, without its port.
+    /// Returns the host that the request was sent to, without its port and the dot of a fully qualified name.
     pub(super) fn host(&self) -> Option<&'a str> {
         // The URI takes precedence over the header (RFC 9112, section 3.2.2).
-        if let Some(authority) = self.uri.authority() {
-            return Some(authority.host());
-        }
-        let text = self.single_text(&HOST)?;
-        Some(text.split_once(':').map_or(text, |(host, _port)| host))
+        let host = match self.uri.authority() {
+            Some(authority) => authority.host(),
+            None => without_port(self.single_text(&HOST)?),
+        };
+        Some(host.strip_suffix('.').unwrap_or(host))
     }
 
     /// Returns the text of the header `name`, unless the request has several.
@@ -60,4 +60,10 @@ impl<'a> RequestHead<'a> {
             _ => None,
         }
     }
+}
+
+/// Returns the host in the value of a `Host` header. An IPv6 address, with its colons, is in brackets.
+fn without_port(host: &str) -> &str {
+    let end = host.rfind(']').map_or(0, |bracket| bracket + 1);
+    host[end..].find(':').map_or(host, |colon| &host[..end + colon])
 }

@@ -13,13 +13,14 @@ use super::target::Target;
 use super::uri_check::log_if_uri_ignored;
 use crate::common::sharded::Sharded;
 use crate::handle::{RoutingHandle, Upstream};
-use crate::routing::Backend;
+use crate::routing::{Backend, Reason};
 
 /// Chooses a version of a backend for each request and rewrites the request to it. See the [module docs](super).
 ///
 /// The client below is a [`Service`](tower_service::Service) that takes `http::Request<B>`, for any `B`, and returns
 /// `http::Response<R>` where `R: http_body::Body`. It must send each request to the scheme and authority of the request's
-/// URI. tonic's `Channel` does not: see [clients that ignore the URI](super#clients-that-ignore-the-uri).
+/// URI. tonic's `Channel` does not: see [clients that ignore the URI](super#clients-that-ignore-the-uri). `M` is `Mirror` if
+/// the layer copies requests.
 ///
 /// ```
 /// use tower_canary::layer::HostPolicy;
@@ -34,9 +35,10 @@ use crate::routing::Backend;
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct WeightedVersionLayer {
+pub struct WeightedVersionLayer<M = ()> {
     settings: Arc<LayerSettings>,
     handle: RoutingHandle,
+    mirror: M,
 }
 
 impl WeightedVersionLayer {
@@ -45,13 +47,23 @@ impl WeightedVersionLayer {
     /// The service need not exist yet: until it is published, requests for it get 404.
     pub fn new(handle: &RoutingHandle, target: Target) -> Self {
         let settings = LayerSettings::new(Source::new(target, handle));
-        Self { settings: Arc::new(settings), handle: handle.clone() }
+        Self { settings: Arc::new(settings), handle: handle.clone(), mirror: () }
     }
 
+    /// Sets what copies requests.
+    #[cfg(feature = "mirror")]
+    pub(crate) fn mirrored_by<M>(self, mirror: M) -> WeightedVersionLayer<M> {
+        self.handle.add_rule(Reason::Mirror);
+        WeightedVersionLayer { settings: self.settings, handle: self.handle, mirror }
+    }
+}
+
+impl<M> WeightedVersionLayer<M> {
     /// Keeps each user with one version, by the key that `affinity` finds. Requests without a key are drawn by weight.
     ///
     /// It costs the search for the key and its hash. See [`Affinity`] for an example.
     pub fn with_affinity(self, affinity: Affinity) -> Self {
+        self.handle.add_rule(Reason::Key);
         self.rule(|rules| rules.affinity = Some(affinity))
     }
 
@@ -59,12 +71,16 @@ impl WeightedVersionLayer {
     ///
     /// See [`Override`] for an example.
     pub fn with_override(self, overriding: Override) -> Self {
-        self.zero_weight_rule(|rules| rules.overriding = Some(overriding))
+        self.zero_weight_rule(Reason::Override, |rules| rules.overriding = Some(overriding))
     }
 
     /// Sends requests for an unknown service, or for one without an active version, to `backend`.
     ///
+    /// Requests that are refused because no instance of their version is usable do not go there.
+    ///
     /// Their path stays as it was received: a segment that names a service is not stripped.
+    ///
+    /// No check is made. `probe::UrlPolicy::check` refuses a URL that the client cannot reach.
     pub fn with_fallback(self, backend: &Backend) -> Self {
         self.set(|settings| {
             settings.fallback = Some(Arc::new(Sharded::new(|shard, _| Upstream::new(backend, shard))))
@@ -84,7 +100,7 @@ impl WeightedVersionLayer {
         self.set(|settings| settings.expose_choice = true)
     }
 
-    /// Records `canary.service`, `canary.version` and `canary.reason` in the current span, if the span has such fields.
+    /// Records `canary.service`, `canary.version`, `canary.instance` and `canary.reason` in the current span, if the span has such fields.
     /// Declare them where the application creates the span, for example in tower-http's `TraceLayer`. Off by default.
     ///
     /// ```
@@ -110,8 +126,9 @@ impl WeightedVersionLayer {
         self.set(|settings| settings.measure_latency = false)
     }
 
-    /// Sets a rule that may choose active versions at weight 0.
-    pub(super) fn zero_weight_rule(self, rule: impl FnOnce(&mut Rules)) -> Self {
+    /// Sets a rule that may choose active versions at weight 0, and whose choices have `reason`.
+    pub(super) fn zero_weight_rule(self, reason: Reason, rule: impl FnOnce(&mut Rules)) -> Self {
+        self.handle.add_rule(reason);
         self.handle.set_zero_weight_reachable();
         self.rule(rule)
     }
@@ -127,12 +144,12 @@ impl WeightedVersionLayer {
     }
 }
 
-impl<S> Layer<S> for WeightedVersionLayer {
-    type Service = WeightedVersion<S>;
+impl<S, M: Clone> Layer<S> for WeightedVersionLayer<M> {
+    type Service = WeightedVersion<S, M>;
 
-    fn layer(&self, inner: S) -> WeightedVersion<S> {
+    fn layer(&self, inner: S) -> WeightedVersion<S, M> {
         log_if_uri_ignored::<S>();
         // A copy per service: threads with a service each do not contend for one reference count.
-        WeightedVersion::new(inner, Arc::new(LayerSettings::clone(&self.settings)))
+        WeightedVersion::new(inner, LayerSettings::clone(&self.settings), self.mirror.clone())
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::header::{COOKIE, HeaderName, HeaderValue};
+use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Request};
 
 use super::cookies;
@@ -22,6 +22,8 @@ pub(crate) const REFUSED: HeaderName = HeaderName::from_static("canary-override-
 /// - It comes before pins, keys and the draw.
 /// - An inactive version is never chosen.
 /// - The header or cookie is removed from every request, trusted or not, so no backend sees it.
+/// - A shared cache in front of the gateway could store the response to a tester for everyone. Let it
+///   pass such requests without storing.
 /// - A request that is refused is served like one without an override. Its response has the reason in
 ///   `canary-override-refused`:
 ///
@@ -146,19 +148,7 @@ fn take_cookie(headers: &mut HeaderMap, name: &str) -> Option<Result<HeaderValue
         [only] => HeaderValue::from_bytes(only).map_err(|_| OverrideRefusal::UnknownVersion),
         _ => Err(OverrideRefusal::Ambiguous),
     };
-    let mut remaining = Vec::new();
-    for header in headers.get_all(COOKIE) {
-        let pairs = header.as_bytes().split(|byte| *byte == b';');
-        let others: Vec<_> = pairs.filter(|pair| cookies::value(pair, name).is_none()).collect();
-        remaining.push(others.join(&b';'));
-    }
-    headers.remove(COOKIE);
-    for others in remaining.iter().map(|others| others.trim_ascii()).filter(|others| !others.is_empty()) {
-        // It is a part of a valid header value, so the conversion does not fail.
-        if let Ok(others) = HeaderValue::from_bytes(others) {
-            headers.append(COOKIE, others);
-        }
-    }
+    cookies::remove(headers, name);
     Some(value)
 }
 

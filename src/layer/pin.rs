@@ -1,20 +1,21 @@
 //! Session affinity by a signed cookie.
-//!
-//! The value of a cookie is `SERVICE/EPOCH/VERSION-ID/EXPIRY` behind its signature. The epoch is a
-//! number of the service that a redraw raises, which makes all earlier cookies invalid.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use cookie::{Cookie, CookieJar, Key, SameSite};
-use http::{HeaderMap, HeaderValue};
+use http::header::{COOKIE, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use thiserror::Error;
 
 use super::cookies;
+use super::head::RequestHead;
 use super::layer::WeightedVersionLayer;
-use super::rules::Pinning;
-use crate::routing::{Split, Version};
+use super::pin_value::PinValue;
+use super::rules::{NewPin, Pinning};
+use super::shared_cache::{CacheableRequest, make_private};
+use crate::routing::{Reason, Split, Version};
 
 /// Minimum length of a secret in bytes: the length of the hash in the signature.
 const MIN_SECRET: usize = 32;
@@ -47,7 +48,15 @@ const DEFAULT_LIFETIME: Duration = Duration::from_hours(30 * 24);
 /// - Its name is the prefix and the service: `canary_auth`.
 /// - It is signed (HMAC-SHA256) and bound to the service. All replicas need the same secret.
 /// - Its attributes are `HttpOnly`, `SameSite=Lax`, `Secure`, `Path=/` and `Max-Age`.
-/// - A response that sets it is for one user. Shared caches must not store it.
+/// - It is removed from requests before they are sent to a backend, valid or not. Other cookies keep
+///   their bytes.
+///
+/// # Shared caches
+///
+/// A response that sets a pin is for one user. A shared cache that stored it would pin all its users
+/// to one version. So a response that shared caches may store (RFC 9111, section 3) is made private,
+/// or gets no pin: see [`with_caching`](Self::with_caching). A response that they must not store is
+/// not changed.
 ///
 /// This is not access control: without the cookie, a user is drawn again. Several requests before
 /// the first response are drawn one by one, and the pin of the last response stays.
@@ -65,12 +74,38 @@ const DEFAULT_LIFETIME: Duration = Duration::from_hours(30 * 24);
 #[must_use]
 pub struct PinCookie {
     key: Key,
+    /// Keys that signed earlier pins, which stay valid.
+    earlier: Vec<Key>,
     prefix: String,
     lifetime: Duration,
     secure: bool,
+    caching: PinCaching,
 }
 
-/// The error of [`PinCookie::new`]: the secret is too short to sign with.
+/// What the layer does with a response that would set a pin and that shared caches may store.
+///
+/// Give it to [`PinCookie::with_caching`], which has an example.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PinCaching {
+    /// The response sets the pin, and shared caches are forbidden to store it.
+    ///
+    /// `Cache-Control` gets `private` and loses `public` and `s-maxage`; `max-age` and the others stay,
+    /// for browsers. Fields for certain caches, such as `CDN-Cache-Control`, are removed.
+    ///
+    /// It is the default because responses without `Cache-Control`, as most applications send them, may
+    /// be stored, too: without pins on these, users would be drawn for each request. Only the response
+    /// that pins a user is withheld from shared caches. The next ones of this user are not.
+    #[default]
+    MakePrivate,
+    /// The response sets no pin and is not changed. The user is drawn again with the next request.
+    ///
+    /// It suits sites behind a shared cache whose pages state that they must not be stored: the pages pin
+    /// the user, and the assets stay in the cache.
+    OmitPin,
+}
+
+/// The error of [`PinCookie::new`] and [`PinCookie::with_earlier_secret`]: the secret is too short to sign with.
 ///
 /// ```
 /// let refused = tower_canary::layer::PinCookie::new(b"short").unwrap_err();
@@ -99,17 +134,45 @@ pub struct InvalidPinPrefix {
 impl PinCookie {
     /// Creates pins that are signed with `secret`: at least 32 random bytes, the same in all replicas.
     ///
-    /// A new secret makes all earlier pins invalid. See [`PinCookie`] for an example.
+    /// It should not be the secret of anything else, such as tokens: each then changes without the other. A new secret
+    /// makes all earlier pins invalid, unless the earlier one is given to
+    /// [`with_earlier_secret`](Self::with_earlier_secret). See [`PinCookie`] for an example.
     ///
     /// # Errors
     ///
     /// [`InvalidPinSecret`] if the secret is shorter.
     pub fn new(secret: &[u8]) -> Result<Self, InvalidPinSecret> {
-        if secret.len() < MIN_SECRET {
-            return Err(InvalidPinSecret { len: secret.len() });
-        }
-        let key = Key::derive_from(secret);
-        Ok(Self { key, prefix: "canary".into(), lifetime: DEFAULT_LIFETIME, secure: true })
+        Ok(Self {
+            key: derive_key(secret)?,
+            earlier: Vec::new(),
+            prefix: "canary".into(),
+            lifetime: DEFAULT_LIFETIME,
+            secure: true,
+            caching: PinCaching::default(),
+        })
+    }
+
+    /// Accepts pins that were signed with `secret` too, so that a new secret moves no user. Call it once for each earlier
+    /// secret.
+    ///
+    /// Such a pin is not signed again: its cookie stays as it is until it expires. So keep a secret for as long as the
+    /// [lifetime](Self::with_lifetime) of its pins. Where several replicas share users, give the new secret to all of
+    /// them as an earlier one first, and sign with it afterwards: a replica ignores a pin whose secret it does not have.
+    ///
+    /// ```
+    /// use tower_canary::layer::PinCookie;
+    ///
+    /// let (new, old) = ([8; 32], [7; 32]);
+    /// let pin = PinCookie::new(&new)?.with_earlier_secret(&old)?;
+    /// # Ok::<(), tower_canary::layer::InvalidPinSecret>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidPinSecret`] if the secret has less than 32 bytes.
+    pub fn with_earlier_secret(mut self, secret: &[u8]) -> Result<Self, InvalidPinSecret> {
+        self.earlier.push(derive_key(secret)?);
+        Ok(self)
     }
 
     /// Sets the prefix of cookie names: they are `PREFIX_SERVICE`. Default: `canary`.
@@ -155,49 +218,26 @@ impl PinCookie {
         Self { secure: false, ..self }
     }
 
+    /// Sets what happens to a response that would set a pin and that shared caches may store. Default:
+    /// [`PinCaching::MakePrivate`].
+    ///
+    /// ```
+    /// use tower_canary::layer::{PinCaching, PinCookie};
+    ///
+    /// let pin = PinCookie::new(&[7; 32])?.with_caching(PinCaching::OmitPin);
+    /// # Ok::<(), tower_canary::layer::InvalidPinSecret>(())
+    /// ```
+    pub fn with_caching(self, caching: PinCaching) -> Self {
+        Self { caching, ..self }
+    }
+
     /// Returns the name of the cookie for a service.
     fn name(&self, split: &Split) -> String {
         format!("{}_{}", self.prefix, split.service())
     }
-}
 
-impl WeightedVersionLayer {
-    /// Enables session affinity by a signed cookie, for users without a key.
-    ///
-    /// A valid pin comes before the key: a pinned user stays with the
-    /// version after a login adds a key. A request with a key gets no pin. See [`PinCookie`] for an example.
-    pub fn with_pin(self, pin: PinCookie) -> Self {
-        self.zero_weight_rule(|rules| rules.pinning = Some(Arc::new(pin)))
-    }
-}
-
-impl fmt::Debug for PinCookie {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Without the key, which must not reach a log.
-        f.debug_struct("PinCookie")
-            .field("prefix", &self.prefix)
-            .field("lifetime", &self.lifetime)
-            .field("secure", &self.secure)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Pinning for PinCookie {
-    fn pinned(&self, headers: &HeaderMap, split: &Split) -> Option<usize> {
-        let name = self.name(split);
-        let jar = CookieJar::new();
-        let now = unix_seconds();
-        let candidates = cookies::pairs(headers).filter_map(|pair| cookies::value(pair, &name));
-        let mut texts = candidates.take(MAX_CANDIDATES).filter_map(|value| std::str::from_utf8(value).ok());
-        // The first valid one counts: of several, all but one may be forged or of an older epoch.
-        texts.find_map(|text| {
-            let cookie = Cookie::new(name.clone(), text.to_owned());
-            let signed = jar.signed(&self.key).verify(cookie)?;
-            PinValue::parse(signed.value())?.version(split, now)
-        })
-    }
-
-    fn cookie(&self, split: &Split, version: &Version) -> Option<HeaderValue> {
+    /// Returns the value of the `Set-Cookie` header that pins a user to `version`.
+    fn set_cookie(&self, split: &Split, version: &Version) -> Option<HeaderValue> {
         let name = self.name(split);
         let expires = unix_seconds().saturating_add(self.lifetime.as_secs());
         let value = PinValue::format(split, version, expires);
@@ -214,44 +254,84 @@ impl Pinning for PinCookie {
     }
 }
 
-/// The signed value of a cookie: `SERVICE/EPOCH/VERSION-ID/EXPIRY`.
-struct PinValue<'a> {
-    service: &'a str,
-    /// The [pin epoch](Split::pin_epoch) of the split that chose the version.
-    epoch: u64,
-    id: &'a str,
-    /// Seconds since 1970.
-    expires: u64,
+impl<M> WeightedVersionLayer<M> {
+    /// Enables session affinity by a signed cookie, for users without a key.
+    ///
+    /// A valid pin comes before the key: a pinned user stays with the
+    /// version after a login adds a key. A request with a key gets no pin. See [`PinCookie`] for an example.
+    pub fn with_pin(self, pin: PinCookie) -> Self {
+        self.zero_weight_rule(Reason::Pin, |rules| rules.pinning = Some(Arc::new(pin)))
+    }
 }
 
-impl<'a> PinValue<'a> {
-    /// Formats the value for a version.
-    fn format(split: &Split, version: &Version, expires: u64) -> String {
-        format!("{}/{}/{}/{expires}", split.service(), split.pin_epoch(), version.id)
+impl fmt::Debug for PinCookie {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the key, which must not reach a log.
+        f.debug_struct("PinCookie")
+            .field("prefix", &self.prefix)
+            .field("lifetime", &self.lifetime)
+            .field("secure", &self.secure)
+            .field("caching", &self.caching)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Pinning for PinCookie {
+    fn pinned(&self, headers: &HeaderMap, split: &Split) -> Option<usize> {
+        let name = self.name(split);
+        let jar = CookieJar::new();
+        let now = unix_seconds();
+        let candidates = cookies::pairs(headers).filter_map(|pair| cookies::value(pair, &name));
+        let mut texts = candidates.take(MAX_CANDIDATES).filter_map(|value| std::str::from_utf8(value).ok());
+        // The first valid one counts: of several, all but one may be forged or of an older epoch.
+        texts.find_map(|text| {
+            let cookie = Cookie::new(name.clone(), text.to_owned());
+            let keys = std::iter::once(&self.key).chain(&self.earlier);
+            let signed = keys.filter_map(|key| jar.signed(key).verify(cookie.clone())).next()?;
+            PinValue::parse(signed.value())?.version(split, now)
+        })
     }
 
-    /// Parses a value. Returns `None` if it is not of the form that `format` writes.
-    fn parse(text: &'a str) -> Option<Self> {
-        let mut parts = text.split('/');
-        let value = Self {
-            service: parts.next()?,
-            epoch: parts.next()?.parse().ok()?,
-            id: parts.next()?,
-            expires: parts.next()?.parse().ok()?,
-        };
-        parts.next().is_none().then_some(value)
-    }
-
-    /// Returns the position of the version, if the pin is valid at the second `now`.
-    ///
-    /// A later epoch than the split's is valid: another replica, which has seen a redraw before this
-    /// one, has drawn the user since.
-    fn version(&self, split: &Split, now: u64) -> Option<usize> {
-        if self.service != split.service().as_str() || self.epoch < split.pin_epoch() || self.expires <= now {
-            return None;
+    fn remove(&self, headers: &mut HeaderMap, split: &Split) {
+        if headers.contains_key(COOKIE) {
+            cookies::remove(headers, &self.name(split));
         }
-        split.versions().iter().position(|version| version.active && version.id.to_string() == self.id)
     }
+
+    fn pin(&self, head: &RequestHead<'_>, split: &Split, version: &Version) -> Option<Box<dyn NewPin>> {
+        let cookie = self.set_cookie(split, version)?;
+        let request = CacheableRequest::new(head.method, head.headers);
+        Some(Box::new(NewCookie { cookie, request, caching: self.caching }))
+    }
+}
+
+/// A new pin on its way to the response.
+#[derive(Debug)]
+struct NewCookie {
+    cookie: HeaderValue,
+    request: CacheableRequest,
+    caching: PinCaching,
+}
+
+impl NewPin for NewCookie {
+    fn add_to(self: Box<Self>, status: StatusCode, headers: &mut HeaderMap) {
+        if self.request.allows_storage(status, headers) {
+            match self.caching {
+                PinCaching::MakePrivate => make_private(headers),
+                PinCaching::OmitPin => return,
+            }
+        }
+        // Appended: the application may set cookies of its own.
+        headers.append(SET_COOKIE, self.cookie);
+    }
+}
+
+/// Derives the key of a signature from a secret.
+fn derive_key(secret: &[u8]) -> Result<Key, InvalidPinSecret> {
+    if secret.len() < MIN_SECRET {
+        return Err(InvalidPinSecret { len: secret.len() });
+    }
+    Ok(Key::derive_from(secret))
 }
 
 /// Returns whether `byte` may be in the name of a cookie: a token (RFC 9110, section 5.6.2).

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderValue, Request};
+use http::{HeaderMap, Request, StatusCode};
 
 use super::affinity::Affinity;
 use super::head::RequestHead;
 use super::overriding::{Override, OverrideRefusal, OverrideRequest};
-use super::tried::Tried;
+use super::tried::{FailoverScope, Tried};
 use crate::handle::{Choice, Pick, RouteSnapshot};
 use crate::routing::{Reason, Split, Version};
 
@@ -18,8 +18,16 @@ pub(super) struct Rules {
     pub(super) overriding: Option<Override>,
     pub(super) pinning: Option<Arc<dyn Pinning>>,
     pub(super) affinity: Option<Affinity>,
-    /// Whether a request is sent to another version after its version could not be connected to.
-    pub(super) failover: bool,
+    /// Where a request is sent after its instance could not be connected to. `None`: nowhere.
+    pub(super) failover: Option<FailoverScope>,
+}
+
+/// What the rules decided for a request.
+#[derive(Debug)]
+pub(super) struct Picked {
+    pub(super) pick: Pick,
+    /// Why the request does not get the version that it asks for.
+    pub(super) refused: Option<OverrideRefusal>,
 }
 
 /// Keeps each user with one version by a value that the layer set in an earlier response.
@@ -27,48 +35,82 @@ pub(super) trait Pinning: fmt::Debug + Send + Sync {
     /// Returns the position of the version that the user is pinned to, if the pin is valid and the version active.
     fn pinned(&self, headers: &HeaderMap, split: &Split) -> Option<usize>;
 
-    /// Returns the cookie that pins a user to `version`.
-    fn cookie(&self, split: &Split, version: &Version) -> Option<HeaderValue>;
+    /// Removes the pin from a request, valid or not.
+    fn remove(&self, headers: &mut HeaderMap, split: &Split);
+
+    /// Returns the pin of the user of this request to `version`.
+    fn pin(&self, head: &RequestHead<'_>, split: &Split, version: &Version) -> Option<Box<dyn NewPin>>;
+}
+
+/// A pin on its way to the response.
+pub(super) trait NewPin: fmt::Debug + Send + Sync {
+    /// Sets the pin in the response with this head.
+    fn add_to(self: Box<Self>, status: StatusCode, headers: &mut HeaderMap);
 }
 
 impl Rules {
     /// Removes the override from `request`, so that no backend sees it, and returns what it asks for.
+    // Neither this nor the other rules are inlined, and they take copies of the choice, so that it need not be in memory: the
+    // path of a layer without rules stays short.
+    #[inline(never)]
     pub(super) fn take_override<B>(&self, request: &mut Request<B>) -> Option<OverrideRequest> {
         self.overriding.as_ref()?.take(request)
     }
 
-    /// Picks the version of a request with the override `requested`, if any. `refused` becomes the reason why the override
-    /// is refused.
-    // Not inlined: the path of a layer without rules stays short.
+    /// Picks the version of a request with the override `requested`, if any. Removes the pin from the request, so that no
+    /// backend sees it.
     #[inline(never)]
     pub(super) fn pick<B>(
+        &self,
+        request: &mut Request<B>,
+        requested: Option<OverrideRequest>,
+        snapshot: RouteSnapshot<'_>,
+    ) -> Picked {
+        let picked = self.pick_for(request, requested, &snapshot);
+        if let Some(pinning) = &self.pinning {
+            pinning.remove(request.headers_mut(), snapshot.split());
+        }
+        picked
+    }
+
+    fn pick_for<B>(
         &self,
         request: &Request<B>,
         requested: Option<OverrideRequest>,
         snapshot: &RouteSnapshot<'_>,
-        refused: &mut Option<OverrideRefusal>,
-    ) -> Pick {
-        match requested.map(|requested| requested.version(snapshot.split())) {
-            // An override never fails over, so the next attempt need not know of it.
-            Some(Ok(version)) => return Pick { version: Some(version), reason: Reason::Override },
-            Some(Err(reason)) => *refused = Some(reason),
-            None => {}
-        }
-        let Some(tried) = self.tried(request) else { return self.first_pick(request, snapshot) };
-        if tried.needs_another(snapshot.split()) {
-            let version = tried.choose_another(snapshot.split(), snapshot.failover_point());
-            return Pick { version, reason: Reason::Failover };
-        }
-        let pick = self.first_pick(request, snapshot);
-        if let Some(version) = pick.version {
-            tried.record(snapshot.split(), version);
-        }
-        pick
+    ) -> Picked {
+        let tried = self.tried(request);
+        let refused = match requested.map(|requested| requested.version(snapshot.split())) {
+            Some(Ok(version)) => {
+                let avoided = tried.map_or(0, |(tried, _)| tried.instances_to_avoid(snapshot, version));
+                let pick = Pick::new(Some(version), Reason::Override).avoiding(avoided);
+                return Picked { pick, refused: None };
+            }
+            Some(Err(reason)) => Some(reason),
+            None => None,
+        };
+        let another = tried.and_then(|(tried, scope)| tried.next(snapshot, scope));
+        Picked { pick: another.unwrap_or_else(|| self.first_pick(request, snapshot)), refused }
     }
 
     /// Returns the earlier attempts of the request, if the layer fails over.
-    fn tried<'a, B>(&self, request: &'a Request<B>) -> Option<&'a Tried> {
-        if self.failover { request.extensions().get() } else { None }
+    fn tried<'a, B>(&self, request: &'a Request<B>) -> Option<(&'a Tried, FailoverScope)> {
+        Some((request.extensions().get()?, self.failover?))
+    }
+
+    /// Records where the request is sent, for its next attempt.
+    #[inline(never)]
+    pub(super) fn record_attempt<B>(
+        &self,
+        request: &Request<B>,
+        snapshot: RouteSnapshot<'_>,
+        choice: Choice<'_>,
+    ) {
+        if let Some((tried, scope)) = self.tried(request) {
+            // A tester wants to see the version that the override names.
+            let is_override = choice.reason == Reason::Override;
+            tried.record(&snapshot, &choice, if is_override { FailoverScope::Instances } else { scope });
+        }
     }
 
     /// Picks the version of a first attempt: by pin, by key, or by the draw.
@@ -79,7 +121,7 @@ impl Rules {
 
     fn by_pin<B>(&self, request: &Request<B>, snapshot: &RouteSnapshot<'_>) -> Option<Pick> {
         let version = self.pinning.as_ref()?.pinned(request.headers(), snapshot.split())?;
-        Some(Pick { version: Some(version), reason: Reason::Pin })
+        Some(Pick::new(Some(version), Reason::Pin))
     }
 
     fn by_key<B>(&self, request: &Request<B>, snapshot: &RouteSnapshot<'_>) -> Option<Pick> {
@@ -87,11 +129,10 @@ impl Rules {
         Some(snapshot.by_slot(slot))
     }
 
-    /// Returns the cookie that pins the user to the version that was drawn.
+    /// Returns the pin of the user to the version that was drawn.
     #[inline(never)]
-    pub(super) fn pin_cookie(&self, choice: &Choice<'_>) -> Option<HeaderValue> {
+    pub(super) fn new_pin<B>(&self, request: &Request<B>, choice: Choice<'_>) -> Option<Box<dyn NewPin>> {
         let pinning = self.pinning.as_ref().filter(|_| choice.reason == Reason::Draw)?;
-        let version = choice.split.versions().get(choice.version)?;
-        pinning.cookie(choice.split, version)
+        pinning.pin(&RequestHead::new(request), choice.split, choice.version())
     }
 }

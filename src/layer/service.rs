@@ -7,21 +7,57 @@ use tower_service::Service;
 
 use super::body::ResponseBody;
 use super::future::ResponseFuture;
+use super::passing::Passing;
 use super::settings::LayerSettings;
 use crate::common::accessors::define_inner_service_accessors;
+use crate::common::grpc::is_grpc;
+use crate::common::problem::ProblemForm;
+use crate::traffic::Apart;
 
 /// The service that [`WeightedVersionLayer`](super::WeightedVersionLayer) creates. See the [module docs](super).
 ///
-/// It is ready when its client is, and calls the client that was ready, not a clone of it.
-#[derive(Clone, Debug)]
-pub struct WeightedVersion<S> {
+/// It is ready when its client is, and calls the client that was ready, not a clone of it. `M` is `Mirror` if it copies
+/// requests.
+#[derive(Debug)]
+pub struct WeightedVersion<S, M = ()> {
     inner: S,
-    settings: Arc<LayerSettings>,
+    shared: Arc<Shared<M>>,
 }
 
-impl<S> WeightedVersion<S> {
-    pub(super) const fn new(inner: S, settings: Arc<LayerSettings>) -> Self {
-        Self { inner, settings }
+/// What all clones of a service share.
+#[derive(Debug)]
+struct Shared<M> {
+    settings: LayerSettings,
+    mirror: M,
+}
+
+impl<S, M> WeightedVersion<S, M> {
+    pub(super) fn new(inner: S, settings: LayerSettings, mirror: M) -> Self {
+        Self { inner, shared: Arc::new(Shared { settings, mirror }) }
+    }
+
+    /// Sends `request` to its version. Calls `tap` with the mirror and the client once the request is in flight, and before it
+    /// is rewritten. It returns how the request is counted apart from others, if it is.
+    #[inline]
+    pub(crate) fn send<B, R>(
+        &mut self,
+        mut request: Request<B>,
+        tap: impl FnOnce(&M, &S, &mut Request<B>, Passing<'_>) -> Option<Arc<Apart>>,
+    ) -> ResponseFuture<S::Future>
+    where
+        S: Service<Request<B>, Response = Response<R>>,
+    {
+        let Shared { settings, mirror } = &*self.shared;
+        let client = &self.inner;
+        match settings.route(&mut request, |request, passing| tap(mirror, client, request, passing)) {
+            Ok(routed) => {
+                ResponseFuture::forwarded(self.inner.call(request), routed.in_flight, routed.annotations)
+            }
+            Err(rejected) => {
+                let form = ProblemForm::new(request.method(), is_grpc(request.headers()));
+                ResponseFuture::rejected(rejected.rejection, form, rejected.refused)
+            }
+        }
     }
 
     define_inner_service_accessors!();
@@ -40,14 +76,13 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        match self.settings.route(&mut request) {
-            Ok(routed) => {
-                ResponseFuture::forwarded(self.inner.call(request), routed.in_flight, routed.annotations)
-            }
-            Err(rejected) => {
-                ResponseFuture::rejected(rejected.rejection, request.headers(), rejected.refused)
-            }
-        }
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        self.send(request, |(), _, _, _| None)
+    }
+}
+
+impl<S: Clone, M> Clone for WeightedVersion<S, M> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), shared: Arc::clone(&self.shared) }
     }
 }

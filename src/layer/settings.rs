@@ -6,14 +6,16 @@ use http::Request;
 
 use super::annotations::Annotations;
 use super::choice::VersionChoice;
-use super::overriding::OverrideRefusal;
+use super::overriding::{OverrideRefusal, OverrideRequest};
+use super::passing::Passing;
 use super::rejection::Rejection;
 use super::rewrite::{HostPolicy, rewrite};
+use super::rewritten::Rewritten;
 use super::rules::Rules;
 use super::source::Source;
 use crate::common::sharded::{Shard, Sharded};
-use crate::handle::{Choice, NoChoice, Upstream};
-use crate::traffic::{InFlight, ProxyOutcome};
+use crate::handle::{Choice, NoChoice, RouteSnapshot, Upstream};
+use crate::traffic::{Apart, InFlight, ProxyOutcome};
 
 /// The state that all clones of a service share. One pointer leads to it, so a clone per request writes one count.
 #[derive(Clone, Debug)]
@@ -60,11 +62,16 @@ impl LayerSettings {
         }
     }
 
-    /// Chooses a version for `request` and points the request at it, or at the fallback.
-    pub(super) fn route<B>(&self, request: &mut Request<B>) -> Result<Routed, Rejected> {
+    /// Chooses a version for `request` and points the request at it, or at the fallback. Calls `tap` in between, once the
+    /// request counts as in flight at its version. It returns how the request is counted apart from others, if it is.
+    #[inline]
+    pub(super) fn route<B>(
+        &self,
+        request: &mut Request<B>,
+        tap: impl FnOnce(&mut Request<B>, Passing<'_>) -> Option<Arc<Apart>>,
+    ) -> Result<Routed, Rejected> {
         // Removed first, whatever becomes of the request: no backend sees it.
         let requested = self.rules.as_deref().and_then(|rules| rules.take_override(request));
-        let mut refused = None;
         // Both guards end with this function, before the request is sent.
         let entries;
         let located = match &self.source {
@@ -75,54 +82,98 @@ impl LayerSettings {
             }
         };
         let Some((entry, strip)) = located else {
-            return self.fall_back(request, NoChoice::UnknownService, refused);
+            return self.fall_back(request, NoChoice::UnknownService, None);
         };
         let loaded = entry.load();
         let Some(snapshot) = loaded.snapshot() else {
             self.source.log_unpublished(entry);
-            return self.fall_back(request, NoChoice::UnknownService, refused);
+            return self.fall_back(request, NoChoice::UnknownService, None);
         };
-        let pick = match &self.rules {
+        self.route_by(snapshot, request, requested, strip, tap)
+    }
+
+    /// Chooses a version by `snapshot`. `requested` is the version that an override names.
+    #[inline(always)]
+    fn route_by<B>(
+        &self,
+        snapshot: RouteSnapshot<'_>,
+        request: &mut Request<B>,
+        requested: Option<OverrideRequest>,
+        strip: usize,
+        tap: impl FnOnce(&mut Request<B>, Passing<'_>) -> Option<Arc<Apart>>,
+    ) -> Result<Routed, Rejected> {
+        let rules = self.rules.as_deref();
+        let mut refused = None;
+        let pick = match rules {
             None => snapshot.draw(),
-            Some(rules) => rules.pick(request, requested, &snapshot, &mut refused),
+            Some(rules) => {
+                let picked = rules.pick(request, requested, snapshot);
+                refused = picked.refused;
+                picked.pick
+            }
         };
-        // From here on the request is in flight.
         let choice = match snapshot.choose(pick) {
             Ok(choice) => choice,
             Err(no_choice) => return self.fall_back(request, no_choice, refused),
         };
-        let annotations = match &self.rules {
-            None => None,
-            Some(rules) => Annotations::from_rules(rules.pin_cookie(&choice), refused),
-        };
-        self.forward(request, choice, strip, annotations)
+        let annotations = rules.and_then(|rules| {
+            rules.record_attempt(request, snapshot, choice);
+            Annotations::from_rules(rules.new_pin(request, choice), refused)
+        });
+        self.forward(request, self.passing(snapshot, choice, strip), annotations, tap)
     }
 
-    #[inline]
+    #[inline(always)]
+    const fn passing<'a>(
+        &self,
+        snapshot: RouteSnapshot<'a>,
+        choice: Choice<'a>,
+        strip: usize,
+    ) -> Passing<'a> {
+        Passing { snapshot, choice, is_measured: self.measure_latency, strip, host: self.host }
+    }
+
+    /// Counts the request in flight, and points it at the chosen instance.
+    #[inline(always)]
     fn forward<B>(
         &self,
         request: &mut Request<B>,
-        mut choice: Choice<'_>,
-        strip: usize,
+        passing: Passing<'_>,
         mut annotations: Option<Box<Annotations>>,
+        tap: impl FnOnce(&mut Request<B>, Passing<'_>) -> Option<Arc<Apart>>,
     ) -> Result<Routed, Rejected> {
-        if let Err(rejection) = rewrite(request, choice.upstream, strip, self.host) {
-            choice.in_flight.refuse();
+        let Passing { choice, strip, .. } = passing;
+        let mut in_flight = choice.enter();
+        if let Some(apart) = tap(request, passing) {
+            in_flight.set_apart(apart);
+        }
+        let upstream = choice.upstream();
+        let rewritten = self.prepare(request, upstream, strip);
+        if let Err(rejection) = rewrite(request, upstream, strip, self.host) {
+            in_flight.refuse();
             return Err(Rejected { rejection, refused: annotations.and_then(|added| added.refused) });
         }
         if let Some(outcome) = request.extensions().get::<ProxyOutcome>() {
-            choice.in_flight.set_proxy_outcome(outcome.clone());
+            in_flight.set_proxy_outcome(outcome.clone());
+        }
+        if rewritten.is_some() {
+            annotations.get_or_insert_default().rewritten = rewritten;
         }
         if self.expose_choice {
-            expose(&choice, request, &mut annotations);
+            expose(choice, request, &mut annotations);
         }
         if self.record_span_fields {
-            record_span_fields(&choice);
+            record_span_fields(choice);
         }
         if self.measure_latency {
-            choice.in_flight.start_timer();
+            in_flight.start_timer();
         }
-        Ok(Routed { in_flight: Some(choice.in_flight), annotations })
+        Ok(Routed { in_flight: Some(in_flight), annotations })
+    }
+
+    #[inline]
+    fn prepare<B>(&self, request: &mut Request<B>, upstream: &Upstream, strip: usize) -> Option<Rewritten> {
+        Rewritten::prepare(request, upstream, strip).filter(|_| self.host != HostPolicy::Preserve)
     }
 
     #[cold]
@@ -132,29 +183,36 @@ impl LayerSettings {
         no_choice: NoChoice,
         refused: Option<OverrideRefusal>,
     ) -> Result<Routed, Rejected> {
-        let sent = match &self.fallback {
-            // The fallback gets the path as it was received: nothing is stripped.
-            Some(fallback) => rewrite(request, fallback.at(Shard::current()), 0, self.host),
-            None => Err(no_choice.into()),
+        // A version whose requests are to be refused keeps them: the fallback is for services that it replaces.
+        let fallback = self.fallback.as_ref().filter(|_| no_choice != NoChoice::NoInstance);
+        let Some(fallback) = fallback else {
+            return Err(Rejected { rejection: no_choice.into(), refused });
         };
-        match sent {
-            Ok(()) => Ok(Routed { in_flight: None, annotations: Annotations::from_rules(None, refused) }),
+        let upstream = fallback.at(Shard::current());
+        let mut annotations = Annotations::from_rules(None, refused);
+        // The fallback gets the path as it was received: nothing is stripped.
+        if let Some(rewritten) = self.prepare(request, upstream, 0) {
+            annotations.get_or_insert_default().rewritten = Some(rewritten);
+        }
+        match rewrite(request, upstream, 0, self.host) {
+            Ok(()) => Ok(Routed { in_flight: None, annotations }),
             Err(rejection) => Err(Rejected { rejection, refused }),
         }
     }
 }
 
 #[cold]
-fn expose<B>(choice: &Choice<'_>, request: &mut Request<B>, annotations: &mut Option<Box<Annotations>>) {
-    let choice = VersionChoice::new(choice);
+fn expose<B>(choice: Choice<'_>, request: &mut Request<B>, annotations: &mut Option<Box<Annotations>>) {
+    let choice = VersionChoice::new(&choice);
     request.extensions_mut().insert(choice.clone());
     annotations.get_or_insert_default().choice = Some(choice);
 }
 
 #[cold]
-fn record_span_fields(choice: &Choice<'_>) {
+fn record_span_fields(choice: Choice<'_>) {
     let span = tracing::Span::current();
     span.record("canary.service", choice.split.service().as_str());
-    span.record("canary.version", choice.split.versions()[choice.version].name.as_str());
+    span.record("canary.version", choice.version().name.as_str());
+    span.record("canary.instance", choice.backend().as_str());
     span.record("canary.reason", choice.reason.as_str());
 }

@@ -77,7 +77,8 @@ impl Target {
         Self(TargetKind::Lookup(Lookup::PathSegment { strip: false }))
     }
 
-    /// Takes the service from the host, without its port and in lower case: a service called `auth.example.com`.
+    /// Takes the service from the host, without its port and a dot at its end, and in lower case: a service called
+    /// `auth.example.com`.
     ///
     /// The host is the URI's if it has one (HTTP/2, absolute form), else the `Host` header's.
     #[must_use]

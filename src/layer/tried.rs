@@ -1,11 +1,25 @@
-//! The versions that a request was sent to, so that a failover chooses another one.
+//! The instances that a request was sent to, so that a failover chooses another one.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use crate::balance::by_weight;
 use crate::common::lock::lock;
-use crate::routing::{Point, SLOTS, Split, Version, VersionId};
+use crate::handle::{Choice, Pick, RouteSnapshot};
+use crate::routing::{Backend, Reason, Version, VersionId};
 
-/// The versions that a request was sent to, shared by all attempts through its extensions.
+/// How often a request may be sent to another instance of the same version.
+const MAX_OTHER_INSTANCES: usize = 2;
+
+/// Where a request may be sent after its instance could not be connected to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum FailoverScope {
+    /// To other instances of its version.
+    Instances,
+    /// To other instances of its version, then to other versions.
+    Versions,
+}
+
+/// The instances that a request was sent to, shared by all attempts through its extensions.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tried {
     attempts: Arc<Mutex<Attempts>>,
@@ -13,23 +27,18 @@ pub(super) struct Tried {
 
 #[derive(Debug, Default)]
 struct Attempts {
-    versions: Vec<VersionId>,
-    /// Whether the last attempt could not connect, so that the next one needs another version.
+    /// Each instance with its version, in the order of the attempts.
+    instances: Vec<(VersionId, Backend)>,
+    /// How many attempts stayed with the version of the attempt before.
+    within: usize,
+    /// Whether the last attempt could not connect, so that the next one needs another instance.
     failed: bool,
-    /// Whether there was an untried version with a weight when the last one was chosen.
+    /// Whether there was another instance or version when the last one was chosen.
     has_more: bool,
 }
 
 impl Tried {
-    /// Returns whether the next attempt needs another version, and there is one.
-    ///
-    /// The weights may have changed since the last attempt, so `has_more` may be outdated and `split` decides.
-    pub(super) fn needs_another(&self, split: &Split) -> bool {
-        let attempts = self.attempts();
-        attempts.failed && attempts.leaves_any(split)
-    }
-
-    /// Records that the last attempt could not connect. Returns whether there is another version to try.
+    /// Records that the last attempt could not connect. Returns whether there is another instance or version to try.
     #[cfg(feature = "failover")]
     pub(super) fn record_failure(&self) -> bool {
         let mut attempts = self.attempts();
@@ -37,18 +46,42 @@ impl Tried {
         attempts.has_more
     }
 
-    /// Records that the request is sent to the version at position `version` of `split`.
-    pub(super) fn record(&self, split: &Split, version: usize) {
+    /// Records where the request is sent.
+    pub(super) fn record(&self, snapshot: &RouteSnapshot<'_>, choice: &Choice<'_>, scope: FailoverScope) {
         let mut attempts = self.attempts();
-        attempts.versions.extend(split.versions().get(version).map(|version| version.id));
-        attempts.has_more = attempts.leaves_any(split);
+        let id = choice.version().id;
+        attempts.within += usize::from(attempts.instances.last().is_some_and(|(last, _)| *last == id));
+        attempts.instances.push((id, choice.backend().clone()));
+        attempts.has_more = attempts.another_instance(snapshot, choice.version).is_some()
+            || (scope == FailoverScope::Versions && attempts.leaves_version(snapshot));
     }
 
-    /// Chooses one of the untried versions, by their weights relative to each other, and records it.
-    pub(super) fn choose_another(&self, split: &Split, point: Point) -> Option<usize> {
-        let chosen = self.attempts().untried_at(split, point)?;
-        self.record(split, chosen);
-        Some(chosen)
+    /// Picks another instance of the version that was tried last, else another version by the weights of the untried ones.
+    /// `None`: no attempt has failed, or nothing is left.
+    ///
+    /// The split and the health may have changed since the last attempt, so `has_more` may be outdated.
+    pub(super) fn next(&self, snapshot: &RouteSnapshot<'_>, scope: FailoverScope) -> Option<Pick> {
+        let attempts = self.attempts();
+        if !attempts.failed {
+            return None;
+        }
+        let last = attempts.last_version(snapshot);
+        if let Some(version) = last
+            && let Some(tried) = attempts.another_instance(snapshot, version)
+        {
+            return Some(Pick::new(Some(version), Reason::Failover).avoiding(tried));
+        }
+        if scope == FailoverScope::Instances || !attempts.leaves_version(snapshot) {
+            return None;
+        }
+        let version = by_weight(attempts.remaining_weights(snapshot), snapshot.failover_point());
+        Some(Pick::new(version, Reason::Failover))
+    }
+
+    /// Returns the instances of `version` that the request was sent to in vain, as bits. None if no other is left.
+    pub(super) fn instances_to_avoid(&self, snapshot: &RouteSnapshot<'_>, version: usize) -> u64 {
+        let attempts = self.attempts();
+        if attempts.failed { attempts.another_instance(snapshot, version).unwrap_or(0) } else { 0 }
     }
 
     fn attempts(&self) -> MutexGuard<'_, Attempts> {
@@ -57,28 +90,38 @@ impl Tried {
 }
 
 impl Attempts {
-    /// Returns whether a version with a weight was not tried yet.
-    fn leaves_any(&self, split: &Split) -> bool {
-        split.versions().iter().any(|version| self.remaining_weight(version) > 0)
+    /// Returns the position of the version that was tried last, if it is still active.
+    fn last_version(&self, snapshot: &RouteSnapshot<'_>) -> Option<usize> {
+        let (id, _) = self.instances.last()?;
+        snapshot.split().versions().iter().position(|version| version.id == *id && version.active)
     }
 
-    /// Returns the position of the untried version at `point`, scaled to the sum of their weights.
-    fn untried_at(&self, split: &Split, point: Point) -> Option<usize> {
-        let versions = split.versions();
-        let total: u32 = versions.iter().map(|version| self.remaining_weight(version)).sum();
-        let mut offset = u32::from(point.get()) * total / u32::from(SLOTS);
-        for (position, version) in versions.iter().enumerate() {
-            let weight = self.remaining_weight(version);
-            if offset < weight {
-                return Some(position);
-            }
-            offset -= weight;
-        }
-        None
+    /// Returns the tried instances of `version`, as bits, if the request may be sent to another one that is usable.
+    fn another_instance(&self, snapshot: &RouteSnapshot<'_>, version: usize) -> Option<u64> {
+        let tried = self.tried_of(snapshot.split().versions().get(version)?);
+        (self.within < MAX_OTHER_INSTANCES && snapshot.usable(version) & !tried != 0).then_some(tried)
     }
 
-    /// Returns the weight of a version in hundredths of a percent, or 0 if it was tried.
-    fn remaining_weight(&self, version: &Version) -> u32 {
-        if self.versions.contains(&version.id) { 0 } else { u32::from(version.weight.hundredths()) }
+    fn tried_of(&self, version: &Version) -> u64 {
+        let own = self.instances.iter().filter(|(id, _)| *id == version.id);
+        let positions = own.filter_map(|(_, backend)| version.instances.position(backend));
+        positions.fold(0, |bits, position| bits | 1 << position)
+    }
+
+    /// Returns whether a version with a weight and a usable instance was not tried yet.
+    fn leaves_version(&self, snapshot: &RouteSnapshot<'_>) -> bool {
+        self.remaining_weights(snapshot).any(|weight| weight > 0)
+    }
+
+    /// Returns the weights of the versions in hundredths of a percent: 0 for those that were tried or are not usable.
+    fn remaining_weights<'a>(
+        &'a self,
+        snapshot: &'a RouteSnapshot<'_>,
+    ) -> impl Iterator<Item = u32> + Clone + 'a {
+        snapshot.split().versions().iter().enumerate().map(|(position, version)| {
+            let is_tried = self.instances.iter().any(|(id, _)| *id == version.id);
+            let is_left = !is_tried && snapshot.usable(position) != 0;
+            if is_left { u32::from(version.weight.hundredths()) } else { 0 }
+        })
     }
 }

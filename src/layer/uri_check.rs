@@ -20,7 +20,7 @@ pub(super) fn log_if_uri_ignored<S>() {
         tracing::error!(
             client,
             "this client sends each request to its own origin, so weights have no effect and the counts are wrong: \
-             use a client that follows the URI, such as hyper-util's Client with http2_only(true)"
+             use a client that follows the URI, such as tower_canary::upstream::Client"
         );
     }
 }

@@ -3,22 +3,22 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use super::backend::Backend;
 use super::change::Change;
 use super::change_error::ChangeError;
-use super::instances::Instances;
 use super::name::VersionName;
 use super::rebalance::apportion;
 use super::registration::Registration;
 use super::split::Split;
-use super::version::{Version, VersionShare};
+use super::url_change::UrlChange;
+use super::version::Version;
 use super::version_id::VersionId;
 use super::weight::{SLOTS, Weight};
 
 impl Split {
     /// Returns the split after `change`, made at the time `at`.
     ///
-    /// The generation grows by one. A change that changes nothing returns an equal split with the same generation.
+    /// The generation grows by one. A change that changes nothing returns an equal split with the same generation. A split
+    /// of a [removed](Split::is_removed) service accepts registrations only.
     ///
     /// This function decides every change: in each store, for a preview, and in tests.
     ///
@@ -48,10 +48,12 @@ impl Split {
     pub fn apply(&self, change: &Change, at: SystemTime) -> Result<Self, ChangeError> {
         let mut after = self.clone();
         after.change(change, at)?;
+        after.end_lost_mirror();
         if after == *self {
             return Ok(after);
         }
-        after.generation += 1;
+        after.generation = next(self.generation)?;
+        after.last_change = None;
         after.reassign_slots();
         after.set_updated_at(self, at);
         Ok(after)
@@ -61,19 +63,29 @@ impl Split {
     fn change(&mut self, change: &Change, at: SystemTime) -> Result<(), ChangeError> {
         match change {
             Change::Register(registration) => self.register(registration, at),
+            Change::RemoveService { force } => self.remove_service(*force),
+            _ if self.removed => Err(ChangeError::ServiceRemoved(self.service.clone())),
             Change::SetWeight { version, weight } => self.set_weight(version, *weight),
             Change::SetWeights(weights) => self.set_weights(weights),
             Change::Switch { version } => self.switch(version),
             Change::SetActive { version, active, force } => self.set_active(version, *active, *force),
-            Change::SetUrl { version, backend } => self.set_url(version, backend),
-            Change::Update { version, backend, active, force } => {
-                self.set_url(version, backend)?;
+            Change::ChangeUrls { version, urls } => self.change_urls(version, urls),
+            Change::Update { version, urls, active, force } => {
+                self.change_urls(version, urls)?;
                 self.set_active(version, *active, *force)
             }
             Change::Remove { version } => self.remove(version),
-            Change::Restore { generation, shares } => self.restore(*generation, shares),
+            Change::SetHealthPath { path } => {
+                self.health_path.clone_from(path);
+                Ok(())
+            }
+            Change::SetMirror { mirror } => self.set_mirror(mirror.as_ref()),
+            Change::Restore { generation, shares, settings, recorded_at } => {
+                self.restore_settings(settings.as_ref());
+                self.restore(*generation, shares, *recorded_at)
+            }
             Change::Redraw => {
-                self.pin_epoch += 1;
+                self.pin_epoch = next(self.pin_epoch)?;
                 Ok(())
             }
         }
@@ -81,9 +93,10 @@ impl Split {
 
     fn register(&mut self, new: &Registration, at: SystemTime) -> Result<(), ChangeError> {
         let weight = self.weight_to_register(new)?;
+        self.removed = false;
         let takes_all = new.active && !self.has_active();
         self.versions.push(Version {
-            id: VersionId::derive(self.salt, self.generation + 1, &new.version),
+            id: VersionId::derive(self.salt, next(self.generation)?, &new.version),
             name: new.version.clone(),
             instances: new.instances.clone(),
             weight: if takes_all { Weight::FULL } else { Weight::ZERO },
@@ -195,12 +208,18 @@ impl Split {
         Ok(())
     }
 
-    fn set_url(&mut self, version: &VersionName, backend: &Backend) -> Result<(), ChangeError> {
+    fn change_urls(&mut self, version: &VersionName, urls: &UrlChange) -> Result<(), ChangeError> {
         let own = self.version_mut(version)?;
-        let instances = Instances::from(backend.clone());
-        // An equal URL in another spelling is no change.
-        if own.instances != instances {
-            own.instances = instances;
+        let after = match urls {
+            UrlChange::Set(urls) => urls.clone(),
+            UrlChange::Add(urls) => own.instances.with(urls)?,
+            UrlChange::Remove(urls) => {
+                own.instances.without(urls).ok_or_else(|| ChangeError::LastInstance(version.clone()))?
+            }
+        };
+        // Equal URLs in another spelling are no change.
+        if own.instances != after {
+            own.instances = after;
         }
         Ok(())
     }
@@ -213,25 +232,15 @@ impl Split {
         Ok(())
     }
 
-    /// Restores `shares`. They come from a history that may have been edited by hand, so they are validated.
-    fn restore(&mut self, generation: u64, shares: &[VersionShare]) -> Result<(), ChangeError> {
-        let active: Vec<&VersionShare> = shares.iter().filter(|share| share.active).collect();
-        for share in &active {
-            if self.version(share.version.as_str()).is_none() {
-                return Err(ChangeError::RestoreGone { generation, version: share.version.clone() });
-            }
+    fn remove_service(&mut self, force: bool) -> Result<(), ChangeError> {
+        let active = self.versions.iter().filter(|version| version.active);
+        let active: Vec<VersionName> = active.map(|version| version.name.clone()).collect();
+        if !active.is_empty() && !force {
+            return Err(ChangeError::ServiceActive(active));
         }
-        if !active.is_empty() {
-            check_total(active.iter().map(|share| &share.weight))?;
-        } else if self.has_active() {
-            return Err(ChangeError::RestoreEmpty { generation });
-        }
-        for version in &mut self.versions {
-            let share = shares.iter().find(|share| share.version == version.name);
-            // A version that the generation did not have keeps its active flag, at weight 0.
-            version.active = share.map_or(version.active, |share| share.active);
-            version.weight = share.filter(|share| share.active).map_or(Weight::ZERO, |share| share.weight);
-        }
+        self.versions.clear();
+        self.health_path = None;
+        self.removed = true;
         Ok(())
     }
 
@@ -250,8 +259,13 @@ impl Split {
     }
 }
 
+/// Returns the next generation or pin epoch. A forged or edited one may be the largest number.
+fn next(count: u64) -> Result<u64, ChangeError> {
+    count.checked_add(1).ok_or(ChangeError::TooManyChanges)
+}
+
 /// Refuses weights that do not total 100 percent.
-fn check_total<'a>(weights: impl Iterator<Item = &'a Weight>) -> Result<(), ChangeError> {
+pub(super) fn check_total<'a>(weights: impl Iterator<Item = &'a Weight>) -> Result<(), ChangeError> {
     let hundredths: u32 = weights.map(|weight| u32::from(weight.hundredths())).sum();
     if hundredths == u32::from(SLOTS) { Ok(()) } else { Err(ChangeError::WrongTotal { hundredths }) }
 }

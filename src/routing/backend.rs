@@ -1,7 +1,9 @@
 //! The base URL of a version, parsed once.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -9,11 +11,55 @@ use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Uri};
 use thiserror::Error;
 
-use super::path::has_dot_segment;
+use super::path::{has_dot_segment, segment_pattern};
 use super::text::impl_text_conversions;
 
 /// The maximum length of a base URL in bytes.
 const MAX_LEN: usize = 2_048;
+
+/// The maximum length of a name that the DNS can resolve (RFC 1035, 2.3.4).
+const MAX_NAME_LEN: usize = 253;
+/// A port from 1 to 65535 as a regular expression.
+macro_rules! port_pattern {
+    () => {
+        "[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]"
+    };
+}
+
+/// An IPv6 address as a regular expression: eight groups, or up to seven with `::` between or before them.
+macro_rules! address_pattern {
+    () => {
+        concat!(
+            "(?:(?:[0-9A-Fa-f]{1,4}:){7}[0-9A-Fa-f]{1,4}|(?:[0-9A-Fa-f]{1,4}:){1,6}:[0-9A-Fa-f]{1,4}",
+            "|(?:[0-9A-Fa-f]{1,4}:){2}(?::[0-9A-Fa-f]{1,4}){1,5}|::[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){0,6})"
+        )
+    };
+}
+
+/// An IPv4 address in four decimal numbers as a regular expression.
+macro_rules! numbers_pattern {
+    () => {
+        concat!("(?:(?:", octet_pattern!(), r")\.){3}(?:", octet_pattern!(), ")")
+    };
+}
+
+macro_rules! octet_pattern {
+    () => {
+        "25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9]"
+    };
+}
+
+/// A host name as a regular expression: up to three labels of any length, or up to six of at most 36 characters, so that
+/// the name has at most 253. The last label is no number, neither decimal nor hexadecimal.
+macro_rules! name_pattern {
+    () => {
+        concat!(
+            r"(?:(?:[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\.){0,2}",
+            r"|(?:[A-Za-z0-9](?:[A-Za-z0-9_-]{0,34}[A-Za-z0-9])?\.){3,5})",
+            "(?:[A-Za-z]|[0-9]{1,12}[A-WYZa-wyz])(?:[A-Za-z0-9_-]{0,49}[A-Za-z0-9])?"
+        )
+    };
+}
 
 /// The maximum length in characters of a refused URL in an error message.
 const MAX_SHOWN: usize = 128;
@@ -21,8 +67,10 @@ const MAX_SHOWN: usize = 128;
 /// The base URL of a version. The path of a request is joined to it.
 ///
 /// It has the scheme `http` or `https`, a host, an optional port and an optional base path, in at most 2,048 bytes. It
-/// has no user information, no query, no fragment and no dot segment. Whether the gateway may connect to the host is
-/// decided elsewhere, by the [`VersionCheck`](crate::deployments::VersionCheck).
+/// has no user information, no query, no fragment and no dot segment. The host is a name, an IPv4 address in four decimal
+/// numbers, or an IPv6 address in brackets. Other spellings of an IPv4 address, such as `127.1`, are refused, since
+/// clients differ in how they read them. Whether the gateway may connect to the host is decided elsewhere, by the
+/// [`VersionCheck`](crate::deployments::VersionCheck).
 ///
 /// Two backends are equal if requests to them go to the same place: a `/` at the end of the URL and the case of the
 /// host make no difference. A clone shares all parts.
@@ -47,6 +95,25 @@ pub struct Backend {
 }
 
 impl Backend {
+    /// The maximum length of a base URL in bytes.
+    pub const MAX_LEN: usize = MAX_LEN;
+
+    /// The form of the usual base URLs as a regular expression of JSON Schema: every text of this form and length
+    /// is a base URL. A few unusual ones have another form, so a client should not refuse them by itself.
+    pub const PATTERN: &'static str = concat!(
+        "^https?://(?:",
+        name_pattern!(),
+        "|",
+        numbers_pattern!(),
+        r"|\[",
+        address_pattern!(),
+        r"\])(?::(?:",
+        port_pattern!(),
+        "))?(?:/",
+        segment_pattern!(),
+        ")*/?$"
+    );
+
     /// Returns the scheme, `http` or `https`.
     #[must_use]
     pub const fn scheme(&self) -> &Scheme {
@@ -120,6 +187,27 @@ impl Hash for Backend {
     }
 }
 
+/// By scheme, host and port, and base path. Agrees with equality: the spelling of the URL is left out.
+impl Ord for Backend {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let by_scheme = self.scheme.as_str().cmp(other.scheme.as_str());
+        by_scheme
+            .then_with(|| lower_case(&self.authority).cmp(lower_case(&other.authority)))
+            .then_with(|| self.base_path.cmp(&other.base_path))
+    }
+}
+
+impl PartialOrd for Backend {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Iterates over the bytes of `authority` in lower case: authorities are compared without regard to case.
+fn lower_case(authority: &Authority) -> impl Iterator<Item = u8> {
+    authority.as_str().bytes().map(|byte| byte.to_ascii_lowercase())
+}
+
 impl_text_conversions!(Backend, InvalidBackend);
 
 impl fmt::Debug for Backend {
@@ -164,10 +252,12 @@ fn check_authority(authority: &Authority) -> Result<(), Fault> {
     }
     // Without user information the authority starts with its host.
     let after_host = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
-    match after_host.strip_prefix(':') {
-        Some(port) if !is_port(port) => Err(Fault::Port),
-        _ => Ok(()),
+    if after_host.is_empty() {
+        return Ok(());
     }
+    // `http::Uri` lets other text follow the brackets of an IPv6 address.
+    let port = after_host.strip_prefix(':').ok_or(Fault::Host)?;
+    if is_port(port) { Ok(()) } else { Err(Fault::Port) }
 }
 
 /// Returns whether `text` is a port as it is sent in a `Host` header: without a sign, a leading zero or port 0.
@@ -176,9 +266,26 @@ fn is_port(text: &str) -> bool {
     is_plain && text.parse::<u16>().is_ok()
 }
 
-/// Returns whether `host` is an IPv6 address in brackets, or labels between dots.
+/// Returns whether `host` is an IPv6 address in brackets, an IPv4 address, or labels between dots.
 fn is_host(host: &str) -> bool {
-    host.starts_with('[') || host.strip_suffix('.').unwrap_or(host).split('.').all(is_label)
+    if let Some(address) = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        return address.parse::<Ipv6Addr>().is_ok();
+    }
+    let name = host.strip_suffix('.').unwrap_or(host);
+    if name.rsplit('.').next().is_some_and(is_number) {
+        // The URL standard reads such a host as an IPv4 address. Resolvers read it otherwise, or as a name.
+        return host.parse::<Ipv4Addr>().is_ok();
+    }
+    name.len() <= MAX_NAME_LEN && name.split('.').all(is_label)
+}
+
+/// Returns whether the URL standard reads `label` as a number: decimal, octal or hexadecimal.
+fn is_number(label: &str) -> bool {
+    let hexadecimal = label.strip_prefix("0x").or_else(|| label.strip_prefix("0X"));
+    match hexadecimal {
+        Some(digits) => digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        None => !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_digit()),
+    }
 }
 
 /// Returns whether `label` is a label of RFC 1123, or one with `_`, which names of containers often have.
@@ -223,7 +330,9 @@ enum Fault {
     Scheme,
     #[error("it must not hold user information: leave out 'user:password@'")]
     UserInfo,
-    #[error("its host must be labels of letters, digits, '-' and '_' between dots, or an address")]
+    #[error(
+        "its host must be labels of letters, digits, '-' and '_' between dots, or an address in its usual form"
+    )]
     Host,
     #[error("its port must be 1 to 65535")]
     Port,

@@ -1,11 +1,14 @@
 //! The commands that change a split.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::time::SystemTime;
 
-use super::backend::Backend;
+use super::health_path::HealthPath;
+use super::mirror_share::MirrorShare;
 use super::name::VersionName;
 use super::registration::Registration;
+use super::service_settings::ServiceSettings;
+use super::url_change::UrlChange;
 use super::version::VersionShare;
 use super::weight::Weight;
 
@@ -55,21 +58,21 @@ pub enum Change {
         /// Whether to deactivate even the last active version. The service then serves no request.
         force: bool,
     },
-    /// Replaces the base URLs of a version by one. Its weight stays.
+    /// Replaces the base URLs of a version, adds some or removes some. Its weight stays.
     #[non_exhaustive]
-    SetUrl {
+    ChangeUrls {
         /// The name of the version.
         version: VersionName,
-        /// Its new base URL.
-        backend: Backend,
+        /// How its base URLs change.
+        urls: UrlChange,
     },
-    /// Does [`SetUrl`](Self::SetUrl) and [`SetActive`](Self::SetActive) in one generation: both or neither.
+    /// Does [`ChangeUrls`](Self::ChangeUrls) and [`SetActive`](Self::SetActive) in one generation: both or neither.
     #[non_exhaustive]
     Update {
         /// The name of the version.
         version: VersionName,
-        /// Its new base URL.
-        backend: Backend,
+        /// How its base URLs change.
+        urls: UrlChange,
         /// Whether the version is active afterwards.
         active: bool,
         /// Whether to deactivate even the last active version. The service then serves no request. Only the admin API and
@@ -82,172 +85,51 @@ pub enum Change {
         /// The name of the version.
         version: VersionName,
     },
-    /// Restores the weights and active flags of an earlier generation. Base URLs stay.
+    /// Sets the path that health probes of all versions request.
+    #[non_exhaustive]
+    SetHealthPath {
+        /// The path. `None`: probes request the base URL.
+        path: Option<HealthPath>,
+    },
+    /// Copies a share of the requests to a version, or ends that. Weights and slots stay.
+    ///
+    /// The version must be active, and the share above 0. The mirror ends when the version is deactivated or removed.
+    #[non_exhaustive]
+    SetMirror {
+        /// The version and the share. `None`: no request is copied.
+        mirror: Option<MirrorShare>,
+    },
+    /// Restores an earlier generation: weights, active flags, base URLs, the health path and the mirror.
+    ///
+    /// Versions that were registered since then get no traffic. A version that was active then must still exist. One that
+    /// was registered again under its name gets the base URLs of the earlier one.
     #[non_exhaustive]
     Restore {
         /// The generation to restore.
         generation: u64,
         /// The shares that the history recorded at that generation. If empty,
-        /// [`Deployments::apply`](crate::Deployments::apply) reads them from the history.
+        /// [`Deployments::apply`](crate::Deployments::apply) reads them from the history. A share without base URLs, which
+        /// an earlier release recorded, leaves the present ones as they are.
         shares: Vec<VersionShare>,
+        /// The settings of the service at that generation. `None`: they stay as they are.
+        settings: Option<ServiceSettings>,
+        /// When that generation was made. A version that was registered later and whose share has no base URLs is refused,
+        /// since it may have been another one. `None`: it is accepted.
+        recorded_at: Option<SystemTime>,
     },
     /// Invalidates all pins once, so that pinned users get a version by weight again. Weights and slots stay.
     Redraw,
+    /// Removes the service with its versions and its health path. Requests for it are then requests for an unknown service.
+    ///
+    /// Its history stays. A later registration starts the service again, with another salt and the next generation.
+    #[non_exhaustive]
+    RemoveService {
+        /// Whether to remove it even while versions are active.
+        force: bool,
+    },
 }
 
 impl Change {
-    /// Registers an active version with the default weight. Use [`Change::Register`] for other options.
-    ///
-    /// ```
-    /// use tower_canary::routing::Change;
-    ///
-    /// let change = Change::register("v1.1".parse()?, "http://10.0.0.2:8080".parse()?);
-    /// assert_eq!(change.to_string(), "register v1.1 at http://10.0.0.2:8080");
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn register(version: VersionName, backend: Backend) -> Self {
-        Self::Register(Registration::new(version, backend))
-    }
-
-    /// Sets the weight of an active version. See [`Change::SetWeight`].
-    ///
-    /// ```
-    /// use tower_canary::Weight;
-    /// use tower_canary::routing::Change;
-    ///
-    /// let change = Change::set_weight("v1.1".parse()?, Weight::from_percent(10));
-    /// assert_eq!(change.to_string(), "set-weight v1.1 to 10 %");
-    /// # Ok::<(), tower_canary::routing::InvalidName>(())
-    /// ```
-    #[must_use]
-    pub const fn set_weight(version: VersionName, weight: Weight) -> Self {
-        Self::SetWeight { version, weight }
-    }
-
-    /// Sets the weights of all versions. See [`Change::SetWeights`].
-    ///
-    /// ```
-    /// use tower_canary::routing::Change;
-    ///
-    /// let change = Change::set_weights([("v1.0".parse()?, "70".parse()?), ("v1.1".parse()?, "30".parse()?)]);
-    /// assert_eq!(change.to_string(), "set-weights v1.0 70 %, v1.1 30 %");
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn set_weights(weights: impl IntoIterator<Item = (VersionName, Weight)>) -> Self {
-        Self::SetWeights(weights.into_iter().collect())
-    }
-
-    /// Gives a version all traffic. See [`Change::Switch`], and [`Change`] for an example.
-    #[must_use]
-    pub const fn switch(version: VersionName) -> Self {
-        Self::Switch { version }
-    }
-
-    /// Activates a version. See [`Change::SetActive`].
-    #[must_use]
-    pub const fn activate(version: VersionName) -> Self {
-        Self::SetActive { version, active: true, force: false }
-    }
-
-    /// Deactivates a version, unless it is the last active one. See [`Change::SetActive`].
-    #[must_use]
-    pub const fn deactivate(version: VersionName) -> Self {
-        Self::SetActive { version, active: false, force: false }
-    }
-
-    /// Deactivates a version, even the last active one. See [`Change::SetActive`].
-    ///
-    /// ```
-    /// use tower_canary::routing::{Change, ChangeError, Split};
-    ///
-    /// let at = std::time::SystemTime::now();
-    /// let split = Split::new("auth".parse()?, 7)
-    ///     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), at)?;
-    /// let refused = split.apply(&Change::deactivate("v1.0".parse()?), at).unwrap_err();
-    /// assert_eq!(refused, ChangeError::LastActiveVersion("v1.0".parse()?));
-    /// let without_any = split.apply(&Change::force_deactivate("v1.0".parse()?), at)?;
-    /// assert!(!without_any.has_active());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub const fn force_deactivate(version: VersionName) -> Self {
-        Self::SetActive { version, active: false, force: true }
-    }
-
-    /// Replaces the base URLs of a version by one. See [`Change::SetUrl`].
-    #[must_use]
-    pub const fn set_url(version: VersionName, backend: Backend) -> Self {
-        Self::SetUrl { version, backend }
-    }
-
-    /// Replaces the base URLs of a version by one, and activates or deactivates it, unless it is the last active one. See
-    /// [`Change::Update`].
-    ///
-    /// ```
-    /// use tower_canary::routing::Change;
-    ///
-    /// let change = Change::update("v1.1".parse()?, "http://10.0.0.9".parse()?, false);
-    /// assert_eq!(change.to_string(), "update v1.1 to http://10.0.0.9, inactive");
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub const fn update(version: VersionName, backend: Backend, active: bool) -> Self {
-        Self::Update { version, backend, active, force: false }
-    }
-
-    /// Removes an inactive version. See [`Change::Remove`].
-    #[must_use]
-    pub const fn remove(version: VersionName) -> Self {
-        Self::Remove { version }
-    }
-
-    /// Restores an earlier generation. [`Deployments::apply`](crate::Deployments::apply) reads its shares from the
-    /// history. See [`Change::Restore`].
-    #[must_use]
-    pub const fn restore(generation: u64) -> Self {
-        Self::Restore { generation, shares: Vec::new() }
-    }
-
-    /// Restores an earlier generation, whose shares the caller read from the history. See [`Change::Restore`].
-    ///
-    /// ```
-    /// use tower_canary::routing::{Change, Split};
-    ///
-    /// let at = std::time::SystemTime::now();
-    /// let before = Split::new("auth".parse()?, 7)
-    ///     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), at)?
-    ///     .apply(&Change::register("v1.1".parse()?, "http://10.0.0.2".parse()?), at)?;
-    /// let switched = before.apply(&Change::switch("v1.1".parse()?), at)?;
-    /// let restore = Change::restore_shares(before.generation(), before.shares());
-    /// assert_eq!(switched.apply(&restore, at)?.shares(), before.shares());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub const fn restore_shares(generation: u64, shares: Vec<VersionShare>) -> Self {
-        Self::Restore { generation, shares }
-    }
-
-    /// Returns a stable word for the kind of change, as the history records it: `register`, `set-weight`, `set-weights`,
-    /// `switch`, `activate`, `deactivate`, `set-url`, `update`, `remove`, `restore` or `redraw`.
-    #[must_use]
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::Register(_) => "register",
-            Self::SetWeight { .. } => "set-weight",
-            Self::SetWeights(_) => "set-weights",
-            Self::Switch { .. } => "switch",
-            Self::SetActive { active: true, .. } => "activate",
-            Self::SetActive { active: false, .. } => "deactivate",
-            Self::SetUrl { .. } => "set-url",
-            Self::Update { .. } => "update",
-            Self::Remove { .. } => "remove",
-            Self::Restore { .. } => "restore",
-            Self::Redraw => "redraw",
-        }
-    }
-
     /// Returns the version that the change names, or `None` if it is about the whole split.
     #[must_use]
     pub const fn version(&self) -> Option<&VersionName> {
@@ -256,49 +138,16 @@ impl Change {
             Self::SetWeight { version, .. }
             | Self::Switch { version }
             | Self::SetActive { version, .. }
-            | Self::SetUrl { version, .. }
+            | Self::ChangeUrls { version, .. }
             | Self::Update { version, .. }
-            | Self::Remove { version } => Some(version),
-            Self::SetWeights(_) | Self::Restore { .. } | Self::Redraw => None,
+            | Self::Remove { version }
+            | Self::SetMirror { mirror: Some(MirrorShare { version, .. }) } => Some(version),
+            Self::SetWeights(_)
+            | Self::SetHealthPath { .. }
+            | Self::SetMirror { mirror: None }
+            | Self::Restore { .. }
+            | Self::Redraw
+            | Self::RemoveService { .. } => None,
         }
     }
-}
-
-/// Describes the change in one line for a log.
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = self.kind();
-        match self {
-            Self::Register(registration) => write!(f, "{kind} {registration}"),
-            Self::SetWeight { version, weight } => write!(f, "{kind} {version} to {weight} %"),
-            Self::SetWeights(weights) => write_weights(f, kind, weights),
-            Self::Switch { version } => write!(f, "{kind} to {version}"),
-            Self::SetActive { version, force, .. } => write!(f, "{kind} {version}{}", describe_force(*force)),
-            Self::SetUrl { version, backend } => write!(f, "{kind} {version} to {backend}"),
-            Self::Update { version, backend, active, force } => {
-                let active = if *active { "active" } else { "inactive" };
-                write!(f, "{kind} {version} to {backend}, {active}{}", describe_force(*force))
-            }
-            Self::Remove { version } => write!(f, "{kind} {version}"),
-            Self::Restore { generation, .. } => write!(f, "{kind} generation {generation}"),
-            Self::Redraw => f.write_str(kind),
-        }
-    }
-}
-
-fn write_weights(
-    f: &mut fmt::Formatter<'_>,
-    kind: &str,
-    weights: &BTreeMap<VersionName, Weight>,
-) -> fmt::Result {
-    f.write_str(kind)?;
-    for (i, (version, weight)) in weights.iter().enumerate() {
-        let separator = if i == 0 { " " } else { ", " };
-        write!(f, "{separator}{version} {weight} %")?;
-    }
-    Ok(())
-}
-
-const fn describe_force(force: bool) -> &'static str {
-    if force { ", even the last" } else { "" }
 }

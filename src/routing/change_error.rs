@@ -2,7 +2,8 @@
 
 use thiserror::Error;
 
-use super::name::VersionName;
+use super::instances::InvalidInstances;
+use super::name::{ServiceName, VersionName};
 
 /// The reason why the rules refuse a [`Change`](super::Change). The message says what to do instead.
 ///
@@ -27,6 +28,12 @@ pub enum ChangeError {
     /// The change gives a weight to an inactive version.
     #[error("version {0} is inactive and cannot have a weight: activate it or switch to it")]
     VersionInactive(VersionName),
+    /// The change copies requests to an inactive version.
+    #[error("version {0} is inactive and cannot get copies of requests: activate it first")]
+    MirrorInactive(VersionName),
+    /// The change copies 0 percent of the requests.
+    #[error("a mirror needs a percentage above 0: give one, or remove the mirror")]
+    MirrorWithoutShare,
     /// The change removes an active version.
     #[error("version {0} is active: set it inactive before it is removed")]
     VersionActive(VersionName),
@@ -41,6 +48,12 @@ pub enum ChangeError {
          or force it to leave the service without any"
     )]
     LastActiveVersion(VersionName),
+    /// The change removes every base URL of a version.
+    #[error("version {0} would have no base URL: add another first, or remove the version")]
+    LastInstance(VersionName),
+    /// The change adds more base URLs than a version can have.
+    #[error(transparent)]
+    Instances(#[from] InvalidInstances),
     /// The first active version of a service takes all of its traffic, and the change names another weight.
     #[error("version {0} is the first active one of its service and takes 100: leave its weight out")]
     FirstVersionNeedsAll(VersionName),
@@ -63,10 +76,39 @@ pub enum ChangeError {
         /// The version that is missing.
         version: VersionName,
     },
+    /// Versions of the generation to restore were registered again afterwards, and the history does not have the base URLs
+    /// that they had then: an earlier release recorded it.
+    #[error(
+        "generation {generation} was recorded without base URLs, and these versions were registered again since then: \
+         {}; set the weights instead",
+        names(versions)
+    )]
+    RestoreReplaced {
+        /// The generation to restore.
+        generation: u64,
+        /// The versions that may have other base URLs now.
+        versions: Vec<VersionName>,
+    },
     /// The generation to restore had no active version.
     #[error("generation {generation} had no active version: set versions inactive instead")]
     RestoreEmpty {
         /// The generation to restore.
         generation: u64,
     },
+    /// The change removes a service that has active versions.
+    #[error(
+        "the service has active versions ({}): set them inactive before it is removed, or force the removal",
+        names(.0)
+    )]
+    ServiceActive(Vec<VersionName>),
+    /// The service was removed, and the change does not register a version.
+    #[error("service {0} was removed: register a version of it first")]
+    ServiceRemoved(ServiceName),
+    /// The generation or the pin epoch of the split is the largest number, so it cannot count one more change.
+    #[error("the generation or the pin epoch of the split is the largest number: correct it in the store")]
+    TooManyChanges,
+}
+
+fn names(versions: &[VersionName]) -> String {
+    versions.iter().map(VersionName::as_str).collect::<Vec<_>>().join(", ")
 }

@@ -14,6 +14,9 @@ const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
 /// Marks a seed as the seed of a salt: the text `key salt` in ASCII.
 const SALT_DOMAIN: u64 = u64::from_be_bytes(*b"key salt");
 
+/// Marks a seed as the seed of a draw of copies: the text `mirrored` in ASCII.
+const COPY_DOMAIN: u64 = u64::from_be_bytes(*b"mirrored");
+
 /// How the points of requests are drawn.
 ///
 /// | draw | canary in any 1,000 requests at 90/10 | repeatable | cost |
@@ -134,14 +137,24 @@ impl Points {
         }
     }
 
-    /// Returns the next point. A shard is used by one thread most of the time, so its counter is not contended.
+    /// Creates the draw of the copies of requests, which starts elsewhere than that of the requests.
+    pub(crate) fn of_copies(draw: Draw, service: &ServiceName) -> Self {
+        match draw {
+            Draw::Seeded(seed) => Self::new(Draw::Seeded(mix(seed ^ COPY_DOMAIN)), service),
+            Draw::Exact | Draw::Random => Self::new(draw, service),
+        }
+    }
+
+    /// Returns the next point.
     #[inline]
     pub(crate) fn next(&self, shard: Shard) -> Point {
-        match self {
-            Self::Exact(shards) => next_point(shards.at(shard)),
-            Self::Seeded(state) => next_point(state),
-            Self::Random => Point::from_hash(rand::random()),
-        }
+        // Relaxed: only the atomicity of the step matters, nothing else is read through the state. Threads that share a state
+        // get different points and lose none.
+        Point::from_hash(match self {
+            Self::Exact(states) => shard.add(states.at(shard), GOLDEN, Ordering::Relaxed),
+            Self::Seeded(state) => state.fetch_add(GOLDEN, Ordering::Relaxed),
+            Self::Random => rand::random(),
+        })
     }
 }
 
@@ -151,13 +164,6 @@ fn spread_over_shards(start: u64) -> Sharded<AtomicU64> {
         let distance = u64::MAX / count as u64;
         AtomicU64::new(start.wrapping_add(distance.wrapping_mul(shard as u64)))
     })
-}
-
-// Relaxed: only the atomicity of the step matters, nothing else is read through the counter. Two threads of one shard
-// get different points and lose none.
-#[inline]
-fn next_point(state: &AtomicU64) -> Point {
-    Point::from_hash(state.fetch_add(GOLDEN, Ordering::Relaxed))
 }
 
 /// Returns the start of a seeded sequence. Services with the same seed start at different points.

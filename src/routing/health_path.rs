@@ -6,7 +6,7 @@ use std::str::FromStr;
 use http::uri::PathAndQuery;
 use thiserror::Error;
 
-use super::path::has_dot_segment;
+use super::path::{has_dot_segment, segment_pattern};
 use super::text::impl_text_conversions;
 
 /// The maximum length of a health path in bytes.
@@ -28,6 +28,19 @@ const MAX_LEN: usize = 256;
 pub struct HealthPath(Box<str>);
 
 impl HealthPath {
+    /// The maximum length of a health path in bytes.
+    pub const MAX_LEN: usize = MAX_LEN;
+
+    /// The form of the usual health paths as a regular expression of JSON Schema: every text of this form and length is
+    /// a health path. A few unusual ones have another form, so a client should not refuse them by itself.
+    pub const PATTERN: &'static str = concat!(
+        "^/(?:",
+        segment_pattern!(),
+        "(?:/",
+        segment_pattern!(),
+        r")*/?)?(?:\?(?:[A-Za-z0-9_~!$&'()*+,=:@.;/?-]|%[0-9A-Fa-f][0-9A-Fa-f])*)?$"
+    );
+
     /// Returns the path, with its query, as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

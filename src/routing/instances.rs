@@ -1,5 +1,6 @@
 //! The base URLs of one version.
 
+use std::fmt;
 use std::num::NonZero;
 use std::slice;
 use std::sync::Arc;
@@ -69,6 +70,84 @@ impl Instances {
     /// Returns the base URLs in the order of their registration.
     pub fn iter(&self) -> slice::Iter<'_, Backend> {
         self.0.iter()
+    }
+
+    /// Returns whether `backend` is one of the base URLs, possibly in another spelling.
+    #[must_use]
+    pub fn contains(&self, backend: &Backend) -> bool {
+        self.0.contains(backend)
+    }
+
+    /// Returns the place of `backend` in the order of the base URLs: 0 for the first.
+    ///
+    /// ```
+    /// use tower_canary::routing::Instances;
+    ///
+    /// let instances = Instances::new(vec!["http://10.0.0.1".parse()?, "http://10.0.0.2".parse()?])?;
+    /// assert_eq!(instances.position(&"http://10.0.0.2/".parse()?), Some(1));
+    /// assert_eq!(instances.position(&"http://10.0.0.3".parse()?), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn position(&self, backend: &Backend) -> Option<usize> {
+        self.0.iter().position(|own| own == backend)
+    }
+
+    /// Returns these base URLs, followed by those of `added` that are not among them.
+    ///
+    /// ```
+    /// use tower_canary::routing::Instances;
+    ///
+    /// let two = Instances::new(vec!["http://10.0.0.1".parse()?, "http://10.0.0.2".parse()?])?;
+    /// let added = Instances::new(vec!["http://10.0.0.3".parse()?, "http://10.0.0.1".parse()?])?;
+    /// assert_eq!(two.with(&added)?.to_string(), "http://10.0.0.1, http://10.0.0.2 and http://10.0.0.3");
+    /// assert_eq!(two.with(&two)?, two);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns [`InvalidInstances::TooMany`] if there would be more than [`MAX`](Self::MAX).
+    pub fn with(&self, added: &Self) -> Result<Self, InvalidInstances> {
+        let new = added.iter().filter(|backend| !self.contains(backend));
+        let all: Vec<Backend> = self.iter().chain(new).cloned().collect();
+        if all.len() > Self::MAX {
+            return Err(InvalidInstances::TooMany { count: all.len() });
+        }
+        Ok(Self(all.into()))
+    }
+
+    /// Returns these base URLs without those of `removed`, or `None` if no base URL is left.
+    ///
+    /// ```
+    /// use tower_canary::routing::{Backend, Instances};
+    ///
+    /// let two = Instances::new(vec!["http://10.0.0.1".parse()?, "http://10.0.0.2".parse()?])?;
+    /// let first: Backend = "http://10.0.0.1".parse()?;
+    /// let rest = two.without(&first.into());
+    /// assert_eq!(rest.map(|rest| rest.to_string()).as_deref(), Some("http://10.0.0.2"));
+    /// assert_eq!(two.without(&two), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn without(&self, removed: &Self) -> Option<Self> {
+        let rest: Vec<Backend> = self.iter().filter(|backend| !removed.contains(backend)).cloned().collect();
+        if rest.is_empty() { None } else { Some(Self(rest.into())) }
+    }
+}
+
+/// Writes the base URLs as a list in a sentence.
+impl fmt::Display for Instances {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, backend) in self.iter().enumerate() {
+            let separator = match i {
+                0 => "",
+                i if i + 1 == self.0.len() => " and ",
+                _ => ", ",
+            };
+            write!(f, "{separator}{backend}")?;
+        }
+        Ok(())
     }
 }
 

@@ -37,10 +37,13 @@
 //! | [`Weight`] | a number of percent: `10`, `12.5` |
 //! | [`Instances`] | a list of base URLs |
 //! | [`Version`] | `{"id", "name", "instances", "weight", "active", "createdAt", "updatedAt"}` |
-//! | [`VersionShare`] | `{"version", "weight", "active"}` |
-//! | [`SplitParts`] | `{"service", "salt", "generation", "pinEpoch", "healthPath", "versions", "slots"}` |
+//! | [`VersionShare`] | `{"version", "weight", "active", "instances"?}` |
+//! | [`MirrorShare`] | `{"version", "share"}` |
+//! | [`ServiceSettings`] | `{"healthPath", "pinEpoch", "mirror"?}` |
+//! | [`LastChange`] | `{"actor", "at"}` |
+//! | [`SplitParts`] | `{"service", "salt", "generation", "pinEpoch", "healthPath", "versions", "slots", "mirror"?, "removed"?, "lastChange"?}` |
 //! | [`Split`] | as [`SplitParts`]; reading repairs it as [`Split::from_parts`] does |
-//! | [`Registration`] | `{"version", "url", "weight"?, "active"?, "healthPath"?}` |
+//! | [`Registration`] | `{"version", "url" or "urls", "weight"?, "active"?, "healthPath"?}` |
 //! | [`Change`] | `{"kind", …}`, see below |
 //!
 //! A time is the number of milliseconds since the Unix epoch, which is the resolution of the stores. A salt is a text of
@@ -56,14 +59,19 @@
 //! | `set-weights` | `"weights"`: an object from versions to weights |
 //! | `switch`, `activate`, `remove` | `"version"` |
 //! | `deactivate` | `"version"`, `"force"`? |
-//! | `set-url` | `"version"`, `"url"` |
-//! | `update` | `"version"`, `"url"`, `"active"`, `"force"`? |
-//! | `restore` | `"generation"`, `"shares"`? |
+//! | `set-urls`, `add-urls`, `remove-urls` | `"version"`, `"urls"`: a list of base URLs |
+//! | `update` | `"version"`, one of `"url"`, `"urls"`, `"addUrls"` and `"removeUrls"`, `"active"`, `"force"`? |
+//! | `set-health-path` | `"healthPath"`: a path, or `null` for none |
+//! | `set-mirror` | `"mirror"`: a [`MirrorShare`], or `null` for none |
+//! | `restore` | `"generation"`, `"shares"`?, `"settings"`?, `"recordedAt"`? |
 //! | `redraw` | none |
+//! | `remove-service` | `"force"`? |
 //!
 //! Fields with a `?` may be missing. Unknown fields of a change or a registration are refused, so that a misspelled
 //! option is not lost. Unknown fields of the other types are ignored, so that a release can read what a later one wrote.
-//! A change needs a self-describing format such as JSON, because of its tag.
+//! A change needs a self-describing format such as JSON, because of its tag. One base URL is written as `"url"` in a
+//! registration and in an update, so that an earlier release can read it. The kind `set-url` of an earlier release, with
+//! `"version"` and `"url"`, is read as `set-urls`.
 //!
 //! ```
 //! # #[cfg(feature = "serde")] {
@@ -78,12 +86,17 @@
 mod apply;
 mod backend;
 mod change;
+mod change_constructors;
 mod change_error;
+mod change_text;
 mod draw;
 mod explain;
 mod health_path;
 mod instances;
 mod key;
+mod last_change;
+mod mirror_share;
+mod mirroring;
 mod name;
 mod path;
 mod preview;
@@ -91,13 +104,17 @@ mod reason;
 mod reassign;
 mod rebalance;
 mod registration;
+mod restore;
 mod route;
 #[cfg(feature = "serde")]
 mod serde;
+mod service_settings;
 mod slots;
 mod split;
+mod split_parts;
 mod table;
 mod text;
+mod url_change;
 mod version;
 mod version_id;
 mod weight;
@@ -110,14 +127,20 @@ pub use self::draw::{Draw, Point};
 pub use self::explain::Explanation;
 pub use self::health_path::{HealthPath, InvalidHealthPath};
 pub use self::instances::{Instances, InvalidInstances};
+pub use self::last_change::LastChange;
+pub use self::mirror_share::MirrorShare;
 pub use self::name::{InvalidName, ServiceName, VersionName};
+pub(crate) use self::path::has_dot_segment;
 pub use self::preview::{Move, Preview};
 pub use self::reason::{InvalidReason, Reason};
 pub use self::registration::Registration;
 pub use self::route::Route;
+pub use self::service_settings::ServiceSettings;
 pub use self::slots::{InvalidSlots, SlotMap};
-pub use self::split::{Split, SplitParts};
+pub use self::split::Split;
+pub use self::split_parts::SplitParts;
 pub use self::table::RoutingTable;
+pub use self::url_change::UrlChange;
 pub use self::version::{Version, VersionShare};
 pub use self::version_id::{InvalidVersionId, VersionId};
 pub use self::weight::{InvalidWeight, SLOTS, Weight};

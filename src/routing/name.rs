@@ -12,6 +12,9 @@ use super::text::impl_text_conversions;
 /// The maximum length of a name in bytes: one label of the DNS.
 const MAX_LEN: usize = 63;
 
+/// The form that [`is_name`] accepts, without the length: a `.` is followed by another character, which excludes `..`.
+const PATTERN: &str = r"^[a-z0-9](?:(?:\.?[a-z0-9_-])*\.?[a-z0-9])?$";
+
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $kind:literal) => {
         $(#[$doc])*
@@ -19,6 +22,13 @@ macro_rules! name {
         pub struct $name(Arc<str>);
 
         impl $name {
+            /// The maximum length of a name in bytes.
+            pub const MAX_LEN: usize = MAX_LEN;
+
+            /// The form of a name as a regular expression of JSON Schema, without the length. A form of a client can
+            /// check its input with both.
+            pub const PATTERN: &'static str = PATTERN;
+
             /// Returns the name as text.
             #[must_use]
             pub fn as_str(&self) -> &str {

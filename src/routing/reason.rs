@@ -20,7 +20,8 @@ use thiserror::Error;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
-    /// The gateway could not connect to another version and retried with this one.
+    /// The gateway could not connect to another instance or version and retried with this one, or another version has no
+    /// usable instance.
     Failover,
     /// The request named the version, and the application trusts the client to choose.
     Override,
@@ -30,13 +31,18 @@ pub enum Reason {
     Key,
     /// The version's interval has the next point of the draw. Only the weights decide.
     Draw,
+    /// The version gets copies of requests: see [`MirrorShare`](super::MirrorShare). Nobody sees their responses, and they are
+    /// in no share.
+    Mirror,
 }
 
 impl Reason {
     /// All rules, in the order in which `/traffic` and the metrics list them.
-    pub const ALL: &'static [Self] = &[Self::Failover, Self::Override, Self::Pin, Self::Key, Self::Draw];
+    pub const ALL: &'static [Self] =
+        &[Self::Failover, Self::Override, Self::Pin, Self::Key, Self::Draw, Self::Mirror];
 
-    /// Returns the stable word for the rule in responses, metrics and logs: `failover`, `override`, `pin`, `key` or `draw`.
+    /// Returns the stable word for the rule in responses, metrics and logs: `failover`, `override`, `pin`, `key`, `draw`
+    /// or `mirror`.
     ///
     /// ```
     /// use tower_canary::routing::Reason;
@@ -52,6 +58,7 @@ impl Reason {
             Self::Pin => "pin",
             Self::Key => "key",
             Self::Draw => "draw",
+            Self::Mirror => "mirror",
         }
     }
 }
@@ -76,9 +83,9 @@ impl FromStr for Reason {
 ///
 /// ```
 /// let error = "luck".parse::<tower_canary::routing::Reason>().unwrap_err();
-/// assert_eq!(error.to_string(), "not a reason: write failover, override, pin, key or draw");
+/// assert_eq!(error.to_string(), "not a reason: write failover, override, pin, key, draw or mirror");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("not a reason: write failover, override, pin, key or draw")]
+#[error("not a reason: write failover, override, pin, key, draw or mirror")]
 #[non_exhaustive]
 pub struct InvalidReason;

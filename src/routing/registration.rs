@@ -25,7 +25,6 @@ use super::weight::Weight;
 pub struct Registration {
     /// The name of the version.
     pub version: VersionName,
-    // Private until stores keep more than one base URL of a version.
     pub(super) instances: Instances,
     /// The weight that the version gets immediately. `None` is the default: 100 percent for the first active version of
     /// the service, 0 for a later one.
@@ -37,10 +36,25 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// Creates the registration of an active version with the default weight.
+    /// Creates the registration of an active version with one base URL and the default weight.
     #[must_use]
     pub fn new(version: VersionName, backend: Backend) -> Self {
         Self { version, instances: backend.into(), weight: None, active: true, health_path: None }
+    }
+
+    /// Sets the base URLs, in place of the one that [`new`](Self::new) got. Requests of the version are balanced over them.
+    ///
+    /// ```
+    /// use tower_canary::routing::{Instances, Registration};
+    ///
+    /// let urls = Instances::new(vec!["http://10.0.0.2:8080".parse()?, "http://10.0.0.3:8080".parse()?])?;
+    /// let canary = Registration::new("v1.1".parse()?, urls.first().clone()).with_instances(urls);
+    /// assert_eq!(canary.to_string(), "v1.1 at http://10.0.0.2:8080 and http://10.0.0.3:8080");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_instances(self, instances: Instances) -> Self {
+        Self { instances, ..self }
     }
 
     /// Sets the weight that the version gets immediately. The other active versions share the rest as after
@@ -79,11 +93,7 @@ impl Registration {
 
 impl fmt::Display for Registration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at ", self.version)?;
-        for (i, backend) in self.instances.iter().enumerate() {
-            let separator = if i == 0 { "" } else { " and " };
-            write!(f, "{separator}{backend}")?;
-        }
+        write!(f, "{} at {}", self.version, self.instances)?;
         if let Some(weight) = self.weight {
             write!(f, " with {weight} %")?;
         }

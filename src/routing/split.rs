@@ -1,13 +1,14 @@
 //! The versions of one service with their weights.
 
-use std::collections::BTreeSet;
-
 use super::health_path::HealthPath;
+use super::instances::Instances;
+use super::last_change::LastChange;
+use super::mirror_share::MirrorShare;
 use super::name::ServiceName;
-use super::rebalance::apportion;
+use super::service_settings::ServiceSettings;
 use super::slots::SlotMap;
 use super::version::{Version, VersionShare};
-use super::weight::{SLOTS, Weight};
+use super::version_id::VersionId;
 
 /// The versions of one service with their weights. Every change reads it and replaces it as a whole.
 ///
@@ -17,6 +18,8 @@ use super::weight::{SLOTS, Weight};
 /// - An inactive version has weight 0.
 /// - The names of the versions are unique.
 /// - The [`SlotMap`] gives each version as many slots as its weight has hundredths of a percent.
+/// - A removed service has no versions.
+/// - The version of the [mirror](Self::mirror) is active.
 ///
 /// A split is made by [`Split::new`], by [`Split::apply`], or by [`Split::from_parts`], which repairs stored parts.
 ///
@@ -43,55 +46,9 @@ pub struct Split {
     pub(super) health_path: Option<HealthPath>,
     pub(super) versions: Vec<Version>,
     pub(super) slots: SlotMap,
-}
-
-/// The parts of a split, as a store reads and writes them. Nothing about them is checked until [`Split::from_parts`].
-///
-/// ```
-/// use tower_canary::routing::{Split, SplitParts, Version};
-/// use tower_canary::{Backend, Weight};
-///
-/// # let id = "67e55044-10b1-826f-9247-bb680e5fe0c8".parse()?;
-/// # let created_at = std::time::SystemTime::now();
-/// let backend: Backend = "http://10.0.0.1:8080".parse()?;
-/// let mut version = Version::new(id, "v1.0".parse()?, backend.into(), created_at);
-/// version.weight = Weight::FULL;
-/// version.active = true;
-///
-/// let mut parts = SplitParts::new("auth".parse()?, 7);
-/// parts.generation = 1;
-/// parts.versions.push(version);
-/// parts.slots = "v1.0:10000".parse()?;
-/// let (split, was_repaired) = Split::from_parts(parts);
-/// assert!(!was_repaired && split.has_active());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SplitParts {
-    /// The service.
-    pub service: ServiceName,
-    /// The salt of the hash of keys, fixed when the service is created.
-    pub salt: u64,
-    /// The number of changes so far.
-    pub generation: u64,
-    /// How often all pins were invalidated.
-    pub pin_epoch: u64,
-    /// The path that health probes request.
-    pub health_path: Option<HealthPath>,
-    /// The versions, oldest first.
-    pub versions: Vec<Version>,
-    /// The owners of the slots.
-    pub slots: SlotMap,
-}
-
-impl SplitParts {
-    /// Creates the parts of a service without versions. A store sets the other fields from its rows.
-    #[must_use]
-    pub const fn new(service: ServiceName, salt: u64) -> Self {
-        let slots = SlotMap::EMPTY;
-        Self { service, salt, generation: 0, pin_epoch: 0, health_path: None, versions: Vec::new(), slots }
-    }
+    pub(super) mirror: Option<MirrorShare>,
+    pub(super) removed: bool,
+    pub(super) last_change: Option<LastChange>,
 }
 
 impl Split {
@@ -102,49 +59,18 @@ impl Split {
     /// example.
     #[must_use]
     pub const fn new(service: ServiceName, salt: u64) -> Self {
-        let slots = SlotMap::EMPTY;
-        Self { service, salt, generation: 0, pin_epoch: 0, health_path: None, versions: Vec::new(), slots }
-    }
-
-    /// Creates a split from stored parts, and returns whether it had to be repaired.
-    ///
-    /// Parts that were edited by hand or imported may break the rules of a split. They are repaired:
-    ///
-    /// 1. Of versions with the same name, the oldest stays.
-    /// 2. An inactive version gets weight 0.
-    /// 3. The weights of the active versions are scaled to total 100 percent, by largest remainder. If all of them are 0,
-    ///    the oldest active version gets 100 percent.
-    /// 4. Slots are reassigned to the weights, with the fewest slots moved.
-    ///
-    /// ```
-    /// # use tower_canary::routing::*;
-    /// # let at = std::time::SystemTime::now();
-    /// # let split = Split::new("auth".parse()?, 7).apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), at)?;
-    /// let mut parts = split.clone().into_parts();
-    /// parts.versions[0].weight = "40".parse()?;
-    /// let (repaired, was_repaired) = Split::from_parts(parts);
-    /// assert!(was_repaired);
-    /// assert_eq!(repaired, split);
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn from_parts(parts: SplitParts) -> (Self, bool) {
-        let SplitParts { service, salt, generation, pin_epoch, health_path, versions, slots } = parts;
-        let split = Self { service, salt, generation, pin_epoch, health_path, versions, slots };
-        // Nearly every stored split is valid, and a check is much faster than a repair.
-        if split.is_valid() {
-            return (split, false);
+        Self {
+            service,
+            salt,
+            generation: 0,
+            pin_epoch: 0,
+            health_path: None,
+            versions: Vec::new(),
+            slots: SlotMap::EMPTY,
+            mirror: None,
+            removed: false,
+            last_change: None,
         }
-        let repaired = split.clone().repaired();
-        let was_repaired = repaired != split;
-        (repaired, was_repaired)
-    }
-
-    /// Returns the parts for a store to write. See [`SplitParts`] for an example.
-    #[must_use]
-    pub fn into_parts(self) -> SplitParts {
-        let Self { service, salt, generation, pin_epoch, health_path, versions, slots } = self;
-        SplitParts { service, salt, generation, pin_epoch, health_path, versions, slots }
     }
 
     /// Returns the name of the service.
@@ -177,6 +103,67 @@ impl Split {
         self.health_path.as_ref()
     }
 
+    /// Returns which version gets copies of requests, if one does. See [`MirrorShare`] for an example.
+    #[must_use]
+    pub const fn mirror(&self) -> Option<&MirrorShare> {
+        self.mirror.as_ref()
+    }
+
+    /// Returns what the service has beside its versions, as the history records it. See [`ServiceSettings`] for an
+    /// example.
+    #[must_use]
+    pub fn settings(&self) -> ServiceSettings {
+        ServiceSettings::new(self.health_path.clone(), self.pin_epoch).with_mirror(self.mirror.clone())
+    }
+
+    /// Returns whether the service was [removed](super::Change::RemoveService). No request reaches it, and it is listed
+    /// nowhere but in its history. A registration starts it again.
+    ///
+    /// ```
+    /// use tower_canary::routing::{Change, Split};
+    ///
+    /// # let at = std::time::SystemTime::now();
+    /// # let split = Split::new("auth".parse()?, 7)
+    /// #     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), at)?;
+    /// let removed = split.apply(&Change::force_remove_service(), at)?;
+    /// assert!(removed.is_removed() && removed.versions().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub const fn is_removed(&self) -> bool {
+        self.removed
+    }
+
+    /// Returns who changed the split last. `None` if that is not known: no store made the change, or a store of an earlier
+    /// release did.
+    ///
+    /// ```
+    /// use tower_canary::routing::Change;
+    /// use tower_canary::store::{ChangeRequest, MemoryStore, RouteStore};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let register = Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?);
+    /// let applied = MemoryStore::new().commit(&"auth".parse()?, &ChangeRequest::new(register, "alice")).await?;
+    /// assert_eq!(applied.after.last_change().map(|last| last.actor.as_str()), Some("alice"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub const fn last_change(&self) -> Option<&LastChange> {
+        self.last_change.as_ref()
+    }
+
+    /// Records who made the change that this split is the result of.
+    pub(crate) fn set_last_change(&mut self, last_change: LastChange) {
+        self.last_change = Some(last_change);
+    }
+
+    /// Returns this split with another salt.
+    pub(crate) fn with_salt(&self, salt: u64) -> Self {
+        Self { salt, ..self.clone() }
+    }
+
     /// Returns the versions, oldest first.
     #[must_use]
     pub fn versions(&self) -> &[Version] {
@@ -205,10 +192,10 @@ impl Split {
         &self.slots
     }
 
-    /// Returns the weight and the active flag of each version, oldest first, as the history records them.
+    /// Returns the weight, the active flag and the base URLs of each version, oldest first, as the history records them.
     #[must_use]
     pub fn shares(&self) -> Vec<VersionShare> {
-        self.versions.iter().map(|v| VersionShare::new(v.name.clone(), v.weight, v.active)).collect()
+        self.versions.iter().map(Version::share).collect()
     }
 
     /// Returns whether any version is active.
@@ -217,10 +204,11 @@ impl Split {
         self.versions.iter().any(|version| version.active)
     }
 
-    /// Returns the versions that get traffic in `after` and get none in this split, or get it at other base URLs.
+    /// Returns the versions that get traffic in `after` and get none in this split, or get it at base URLs that are not
+    /// among the present ones.
     ///
     /// These are the versions to probe before the change. The first active version of a service is not among them: it
-    /// takes traffic from no other version.
+    /// takes traffic from no other version. Neither is one that only loses base URLs.
     ///
     /// ```
     /// use tower_canary::routing::{Change, Split};
@@ -237,54 +225,23 @@ impl Split {
     pub fn newly_serving<'a>(&'a self, after: &'a Self) -> impl Iterator<Item = &'a Version> {
         let had_traffic = self.has_active();
         after.versions.iter().filter(move |version| {
-            let before = self.versions.iter().find(|v| v.id == version.id);
-            let serves_already =
-                before.is_some_and(|v| !v.weight.is_zero() && v.instances == version.instances);
-            !version.weight.is_zero() && !serves_already && (had_traffic || before.is_some())
+            let is_known = self.versions.iter().any(|v| v.id == version.id);
+            let serves_already = self
+                .serving_at(version.id)
+                .is_some_and(|served| version.instances.iter().all(|backend| served.contains(backend)));
+            !version.weight.is_zero() && !serves_already && (had_traffic || is_known)
         })
+    }
+
+    /// Returns the base URLs at which the version `id` gets traffic. `None` if it gets none.
+    pub(crate) fn serving_at(&self, id: VersionId) -> Option<&Instances> {
+        let version = self.versions.iter().find(|version| version.id == id && !version.weight.is_zero());
+        version.map(|version| &version.instances)
     }
 
     /// Reassigns the slots to the present weights.
     pub(super) fn reassign_slots(&mut self) {
         let weights: Vec<_> = self.versions.iter().map(|v| (&v.name, v.weight)).collect();
         self.slots = self.slots.reassigned(&weights);
-    }
-
-    /// Returns whether the rules of a split hold, so that there is nothing to repair.
-    fn is_valid(&self) -> bool {
-        let total: u32 = self.versions.iter().map(|v| u32::from(v.weight.hundredths())).sum();
-        let expected_total = if self.has_active() { u32::from(SLOTS) } else { 0 };
-        total == expected_total
-            && self.versions.iter().all(|v| v.active || v.weight.is_zero())
-            && self.has_unique_names()
-            && self.slots.matches(total, self.versions.iter().map(|v| (&v.name, v.weight)))
-    }
-
-    /// A service has few versions: comparing pairs needs no allocation.
-    fn has_unique_names(&self) -> bool {
-        self.versions.iter().enumerate().all(|(i, v)| self.versions[..i].iter().all(|w| w.name != v.name))
-    }
-
-    fn repaired(mut self) -> Self {
-        let mut names = BTreeSet::new();
-        self.versions.retain(|version| names.insert(version.name.clone()));
-        for version in self.versions.iter_mut().filter(|version| !version.active) {
-            version.weight = Weight::ZERO;
-        }
-        self.scale_to_full();
-        self.reassign_slots();
-        self
-    }
-
-    fn scale_to_full(&mut self) {
-        let mut active: Vec<&mut Version> = self.versions.iter_mut().filter(|v| v.active).collect();
-        let weights: Vec<u32> = active.iter().map(|v| u32::from(v.weight.hundredths())).collect();
-        if let Some(scaled) = apportion(u32::from(SLOTS), &weights) {
-            for (version, weight) in active.iter_mut().zip(scaled) {
-                version.weight = Weight::saturating_from_hundredths(weight);
-            }
-        } else if let Some(oldest) = active.first_mut() {
-            oldest.weight = Weight::FULL;
-        }
     }
 }

@@ -57,6 +57,11 @@ impl Version {
         Self { id, name, instances, weight: Weight::ZERO, active: false, created_at: at, updated_at: at }
     }
 
+    /// Returns the part of the version that the history records.
+    pub(super) fn share(&self) -> VersionShare {
+        VersionShare::new(self.name.clone(), self.weight, self.active).with_instances(self.instances.clone())
+    }
+
     /// Returns the first base URL. A version with one instance has no other.
     #[must_use]
     pub fn backend(&self) -> &Backend {
@@ -64,7 +69,7 @@ impl Version {
     }
 }
 
-/// The weight and the active flag of a version at one generation, as the history of a split records them.
+/// The weight, the active flag and the base URLs of a version at one generation, as the history of a split records them.
 ///
 /// ```
 /// use tower_canary::routing::{Change, Split};
@@ -73,6 +78,7 @@ impl Version {
 ///     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), std::time::SystemTime::now())?;
 /// assert_eq!(split.shares()[0].version.as_str(), "v1.0");
 /// assert_eq!(split.shares()[0].to_string(), "v1.0 100 %");
+/// assert_eq!(split.shares()[0].instances, Some(split.versions()[0].instances.clone()));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,13 +90,30 @@ pub struct VersionShare {
     pub weight: Weight,
     /// Whether the version was active at that generation.
     pub active: bool,
+    /// The base URLs at that generation. `None`: an earlier release recorded the share, without them.
+    pub instances: Option<Instances>,
 }
 
 impl VersionShare {
-    /// Creates the share of `version`. Stores use it to read a history entry.
+    /// Creates the share of `version`, without base URLs. Stores use it to read a history entry.
     #[must_use]
     pub const fn new(version: VersionName, weight: Weight, active: bool) -> Self {
-        Self { version, weight, active }
+        Self { version, weight, active, instances: None }
+    }
+
+    /// Sets the base URLs.
+    ///
+    /// ```
+    /// use tower_canary::routing::{Backend, VersionShare};
+    ///
+    /// let backend: Backend = "http://10.0.0.1:8080".parse()?;
+    /// let share = VersionShare::new("v1.0".parse()?, "100".parse()?, true).with_instances(backend.into());
+    /// assert!(share.instances.is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_instances(self, instances: Instances) -> Self {
+        Self { instances: Some(instances), ..self }
     }
 }
 

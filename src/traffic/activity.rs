@@ -24,16 +24,22 @@ use crate::routing::Reason;
 pub struct Activity {
     pub(super) picks: [u64; Reason::ALL.len()],
     pub(super) outcomes: [u64; Outcome::ALL.len()],
+    pub(super) diverted: u64,
     /// The time from the choice of the version to the response head. Empty if the layer was built
     /// [without latencies](crate::WeightedVersionLayer::without_latencies).
     pub latencies: Latencies,
 }
 
 impl Activity {
-    /// Returns the number of requests that were given the version.
+    /// Returns the number of requests that were given the version, without copies.
     #[must_use]
     pub fn requests(&self) -> u64 {
-        self.picks.iter().sum()
+        self.picks.iter().sum::<u64>() - self.picks(Reason::Mirror)
+    }
+
+    /// Returns whether the version got a request or a copy.
+    pub(super) fn has_picks(&self) -> bool {
+        self.picks.iter().any(|count| *count > 0)
     }
 
     /// Returns the number of requests that were given the version for `reason`.
@@ -57,11 +63,31 @@ impl Activity {
         self.outcomes[outcome as usize]
     }
 
+    /// Returns the number of requests that were meant for the version and went to another one, since none of its instances
+    /// was usable. They are not among its [`requests`](Self::requests).
+    ///
+    /// It is 0 unless [`Health::failover`](crate::health::Health::failover) is set. Whoever judges a version counts them as
+    /// failed: they would have been, had they been sent to it.
+    #[must_use]
+    pub const fn diverted(&self) -> u64 {
+        self.diverted
+    }
+
+    /// Returns the number of requests that failed: those with a 5xx response and those without a response.
+    pub(super) const fn failed(&self) -> u64 {
+        self.outcome(Outcome::ServerError) + self.outcome(Outcome::Error)
+    }
+
     pub(super) fn add(&mut self, other: &Self) {
+        self.add_counts(other);
+        self.latencies.add_all(&other.latencies);
+    }
+
+    /// Adds the requests of `other` without its latencies.
+    pub(super) fn add_counts(&mut self, other: &Self) {
         for (count, more) in self.counts_mut().zip(other.counts()) {
             *count += more;
         }
-        self.latencies.add_all(&other.latencies);
     }
 
     /// Returns the activity after `earlier`, an earlier total of the same counters.
@@ -76,10 +102,10 @@ impl Activity {
     }
 
     fn counts(&self) -> impl Iterator<Item = u64> + '_ {
-        self.picks.iter().chain(&self.outcomes).copied()
+        self.picks.iter().chain(&self.outcomes).copied().chain([self.diverted])
     }
 
     fn counts_mut(&mut self) -> impl Iterator<Item = &mut u64> + '_ {
-        self.picks.iter_mut().chain(&mut self.outcomes)
+        self.picks.iter_mut().chain(&mut self.outcomes).chain([&mut self.diverted])
     }
 }

@@ -42,6 +42,11 @@ impl SampleTimes {
         is_due
     }
 
+    /// Returns the periods between two samples by their start and end, earliest first.
+    pub(super) fn periods(&self) -> impl Iterator<Item = (Instant, Instant)> + '_ {
+        self.0.iter().copied().zip(self.0.iter().copied().skip(1))
+    }
+
     /// Returns the start of the window that ends at `now`: the last sample that is at least `nominal` ago, else the first
     /// sample.
     pub(super) fn window_start(&self, now: Instant, nominal: Duration) -> Instant {
@@ -67,9 +72,11 @@ impl History {
         Self { sampled: Activity::default(), samples: VecDeque::new(), busy: Instant::now() }
     }
 
-    /// Returns whether `counts` has picks or outcomes that the last sample has not.
+    /// Returns whether `counts` has requests that the last sample has not.
     pub(super) fn is_behind(&self, counts: &Activity) -> bool {
-        counts.picks != self.sampled.picks || counts.outcomes != self.sampled.outcomes
+        counts.picks != self.sampled.picks
+            || counts.outcomes != self.sampled.outcomes
+            || counts.diverted != self.sampled.diverted
     }
 
     /// Records a sample: `total` is all activity until `now`.
@@ -95,7 +102,22 @@ impl History {
         if is_busy {
             self.busy = now;
         }
-        (!is_busy && total.requests() > 0).then(|| now.saturating_duration_since(self.busy))
+        (!is_busy && total.has_picks()).then(|| now.saturating_duration_since(self.busy))
+    }
+
+    /// Returns the activity of the period that ended at `sample`. `None`: there was no activity.
+    pub(super) fn sample(&self, sample: Instant) -> Option<&Activity> {
+        let at = self.samples.binary_search_by_key(&sample, |(at, _)| *at).ok()?;
+        self.samples.get(at).map(|(_, activity)| activity)
+    }
+
+    /// Returns the activity since `start` without latencies. `counts` is all activity until now.
+    pub(super) fn counts_since(&self, start: Instant, counts: &Activity) -> Activity {
+        let mut since = counts.since(&self.sampled);
+        for (_, sample) in self.samples.iter().rev().take_while(|(at, _)| *at > start) {
+            since.add_counts(sample);
+        }
+        since
     }
 
     /// Returns the activity since `start`, the time of a sample. `total` is all activity until now.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::common::sharded::Shard;
+
 /// The unit of time: 256 ns.
 const UNIT_BITS: u32 = 8;
 /// Each power of two is divided into 16 buckets, so the middle of a bucket is within 1/32 of each time in it.
@@ -25,36 +27,61 @@ fn bucket(time: Duration) -> usize {
     usize::try_from(bucket).unwrap_or(usize::MAX).min(BUCKETS - 1)
 }
 
-/// Returns the middle of a bucket.
-fn middle(bucket: u16) -> Duration {
-    let octave = u64::from(bucket) >> SUB_BITS;
-    let sub = u64::from(bucket) % SUB;
-    let (low, width) = match octave {
+/// Returns the shortest time of a bucket and the width of the bucket, in units.
+const fn bounds(bucket: u16) -> (u64, u64) {
+    let octave = (bucket as u64) >> SUB_BITS;
+    let sub = (bucket as u64) % SUB;
+    match octave {
         0 => (sub, 1),
         octave => ((sub + SUB) << (octave - 1), 1 << (octave - 1)),
-    };
+    }
+}
+
+/// Returns the middle of a bucket.
+fn middle(bucket: u16) -> Duration {
+    let (low, width) = bounds(bucket);
     Duration::from_nanos(((2 * low + width) << UNIT_BITS) / 2)
 }
 
-/// Counts times on any thread.
+/// A boundary between two buckets. Times are counted exactly as below it or not.
+#[cfg(feature = "rollout")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Edge(u16);
+
+#[cfg(feature = "rollout")]
+impl Edge {
+    /// Returns the first boundary at or above `time`. No time is counted above the last one.
+    pub(crate) fn at_least(time: Duration) -> Self {
+        let bucket = u16::try_from(bucket(time)).unwrap_or(u16::MAX);
+        Self(if Self(bucket).time() < time { bucket.saturating_add(1) } else { bucket })
+    }
+
+    /// Returns the shortest time that counts as above the boundary.
+    pub(crate) const fn time(self) -> Duration {
+        let (low, _) = bounds(self.0);
+        Duration::from_nanos(low << UNIT_BITS)
+    }
+}
+
+/// Counts times on one shard.
 #[derive(Debug)]
-pub(super) struct Histogram(Box<[AtomicU64]>);
+pub(super) struct Histogram(Box<[AtomicU64; BUCKETS]>);
 
 impl Histogram {
     pub(super) fn new() -> Self {
-        Self((0..BUCKETS).map(|_| AtomicU64::new(0)).collect())
+        Self(Box::new(std::array::from_fn(|_| AtomicU64::new(0))))
     }
 
     #[inline]
-    pub(super) fn record(&self, time: Duration) {
+    pub(super) fn record(&self, shard: Shard, time: Duration) {
         if let Some(count) = self.0.get(bucket(time)) {
             // Relaxed, here and below: a count of its own, which orders nothing.
-            count.fetch_add(1, Ordering::Relaxed);
+            shard.add(count, 1, Ordering::Relaxed);
         }
     }
 
     pub(super) fn add_to(&self, latencies: &mut Latencies) {
-        for (bucket, count) in (0..).zip(&self.0) {
+        for (bucket, count) in (0..).zip(self.0.iter()) {
             latencies.add(bucket, count.load(Ordering::Relaxed));
         }
     }
@@ -79,13 +106,18 @@ impl Latencies {
     /// Returns how many requests got a response head.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.counts.values().sum()
+        sum(self.counts.values())
     }
 
     /// Returns the time within which the share `q` of the requests got their response head, by nearest rank: `0.5` for the
     /// median, `0.99` for p99. A `q` outside of 0 to 1 is clamped. `None` without requests.
     #[must_use]
     pub fn quantile(&self, q: f64) -> Option<Duration> {
+        self.quantile_bucket(q).map(middle)
+    }
+
+    /// Returns the bucket of the quantile `q`.
+    fn quantile_bucket(&self, q: f64) -> Option<u16> {
         let count = self.count();
         #[expect(
             clippy::cast_possible_truncation,
@@ -94,12 +126,12 @@ impl Latencies {
             reason = "a rank among requests, clamped to their count"
         )]
         let rank = ((q.clamp(0.0, 1.0) * count as f64).ceil() as u64).clamp(1, count.max(1));
-        let mut below = 0;
+        let mut below = 0_u64;
         let reached = self.counts.iter().find(|(_, count)| {
-            below += **count;
+            below = below.saturating_add(**count);
             below >= rank
         });
-        reached.map(|(bucket, _)| middle(*bucket))
+        reached.map(|(bucket, _)| *bucket)
     }
 
     /// Iterates over the times that requests took and how many took about as long, shortest first.
@@ -107,13 +139,27 @@ impl Latencies {
         self.counts.iter().map(|(bucket, count)| (middle(*bucket), *count))
     }
 
+    /// Returns the boundary above the quantile `q`: at least the share `q` of the requests were faster.
+    #[cfg(feature = "rollout")]
+    pub(crate) fn quantile_edge(&self, q: f64) -> Option<Edge> {
+        self.quantile_bucket(q).map(|bucket| Edge(bucket + 1))
+    }
+
+    /// Returns how many requests took `edge` or longer.
+    #[cfg(feature = "rollout")]
+    pub(crate) fn above(&self, edge: Edge) -> u64 {
+        sum(self.counts.range(edge.0..).map(|(_, count)| count))
+    }
+
     pub(super) fn add(&mut self, bucket: u16, count: u64) {
         if count > 0 {
-            *self.counts.entry(bucket).or_default() += count;
+            let own = self.counts.entry(bucket).or_default();
+            // Saturating: counts that another gateway reported are as large as it likes.
+            *own = own.saturating_add(count);
         }
     }
 
-    pub(super) fn add_all(&mut self, other: &Self) {
+    pub(crate) fn add_all(&mut self, other: &Self) {
         for (bucket, count) in &other.counts {
             self.add(*bucket, *count);
         }
@@ -128,6 +174,55 @@ impl Latencies {
         }
         later
     }
+}
+
+/// Collects times, each with the number of requests that took it.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_canary::traffic::Latencies;
+///
+/// let times = [(Duration::from_millis(5), 98), (Duration::from_millis(250), 2)];
+/// let latencies: Latencies = times.into_iter().collect();
+/// assert_eq!(latencies.count(), 100);
+/// assert!(latencies.quantile(0.99) > Some(Duration::from_millis(240)));
+/// ```
+impl FromIterator<(Duration, u64)> for Latencies {
+    fn from_iter<I: IntoIterator<Item = (Duration, u64)>>(times: I) -> Self {
+        let mut latencies = Self::default();
+        for (time, count) in times {
+            latencies.add(u16::try_from(bucket(time)).unwrap_or(u16::MAX), count);
+        }
+        latencies
+    }
+}
+
+/// Serialized as a list of buckets with their counts: `[[412, 7], [413, 2]]`.
+#[cfg(feature = "serde")]
+impl serde::Serialize for Latencies {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(&self.counts)
+    }
+}
+
+/// Buckets that this release does not have are refused.
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for Latencies {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut latencies = Self::default();
+        for (bucket, count) in <Vec<(u16, u64)> as serde::Deserialize>::deserialize(deserializer)? {
+            if usize::from(bucket) >= BUCKETS {
+                return Err(serde::de::Error::custom(format_args!("{bucket} is not a bucket of latencies")));
+            }
+            latencies.add(bucket, count);
+        }
+        Ok(latencies)
+    }
+}
+
+/// Adds counts up to the largest number: those that another gateway reported may be of any size.
+fn sum<'a>(counts: impl Iterator<Item = &'a u64>) -> u64 {
+    counts.fold(0, |sum, count| sum.saturating_add(*count))
 }
 
 #[cfg(test)]
@@ -160,5 +255,29 @@ mod tests {
             .collect();
         assert_eq!(reached.len(), BUCKETS);
         assert_eq!(bucket(Duration::MAX), BUCKETS - 1);
+    }
+
+    #[cfg(feature = "rollout")]
+    proptest! {
+        #[test]
+        fn edges_are_rounded_up_by_1_in_16(nanos in 4_096..(1_u64 << 36)) {
+            let time = Duration::from_nanos(nanos);
+            let edge = Edge::at_least(time);
+            prop_assert!(edge.time() >= time);
+            prop_assert!(edge.time().as_nanos() as f64 <= nanos as f64 * (1.0 + 1.0 / 16.0) + 256.0);
+            prop_assert_eq!(Edge::at_least(edge.time()), edge);
+            let one: Latencies = [(edge.time(), 1)].into_iter().collect();
+            prop_assert_eq!(one.above(edge), 1);
+            prop_assert!(one.quantile_edge(0.5) > Some(edge));
+        }
+    }
+
+    #[cfg(feature = "rollout")]
+    #[test]
+    fn nothing_is_above_the_last_edge() {
+        let longest: Latencies =
+            [(Duration::MAX, u64::MAX), (Duration::ZERO, u64::MAX)].into_iter().collect();
+        assert_eq!(longest.above(Edge::at_least(Duration::from_secs(200))), 0);
+        assert_eq!(longest.above(Edge::at_least(Duration::from_secs(130))), u64::MAX);
     }
 }

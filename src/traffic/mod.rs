@@ -6,11 +6,12 @@
 //! - requests by [`Outcome`] and by [`Reason`](crate::routing::Reason),
 //! - [`Latencies`] until the response head,
 //! - the requests in flight,
-//! - the [`ObservedShare`] of the service's traffic, to be compared with the weight.
+//! - the [`ObservedShare`] of the service's traffic, to be compared with the weight,
+//! - the copies of requests ([`CopyTraffic`]) that a version got, apart from its requests.
 //!
 //! Counts are exact. They continue when weights or URLs change and when routes are published again. Each process counts its
-//! own requests. A busy version takes about 3 KiB per processor that serves it, and up to 100 KiB for its last five
-//! minutes.
+//! own requests. A busy version takes about 3 KiB per instance and processor that serves it, and up to 100 KiB for its last
+//! five minutes.
 //!
 //! ```
 //! use std::time::Duration;
@@ -56,24 +57,46 @@
 //! around it, the same request counts as `error`.
 
 mod activity;
+#[cfg_attr(not(feature = "mirror"), allow(dead_code, reason = "without a mirror there is no copy"))]
+mod apart;
+mod copies;
 mod counters;
+mod ends;
+mod failure_row;
+mod figures;
 mod history;
 mod in_flight;
+mod instance_counters;
 mod latencies;
 mod outcome;
 mod proxy_outcome;
 mod report;
+mod series;
 mod shard_counters;
 mod share;
 mod snapshot;
+mod summary;
 
 pub use self::activity::Activity;
-pub(crate) use self::counters::Counters;
+pub(crate) use self::apart::Apart;
+#[cfg(feature = "mirror")]
+pub(crate) use self::apart::CopySent;
+pub use self::copies::{CopyTraffic, Unsent};
+pub(crate) use self::counters::{Counters, InstanceCounts};
+pub(crate) use self::failure_row::{FailureRow, RowObserver};
+#[cfg(feature = "rollout")]
+pub(crate) use self::figures::ReportedFigures;
+pub use self::figures::{Figures, MirrorFigures};
 pub(crate) use self::history::{SAMPLE_EVERY, SampleTimes};
 pub(crate) use self::in_flight::InFlight;
+pub(crate) use self::instance_counters::InstanceCounters;
+#[cfg(feature = "rollout")]
+pub(crate) use self::latencies::Edge;
 pub use self::latencies::Latencies;
 pub use self::outcome::{InvalidOutcome, Outcome};
 pub(crate) use self::proxy_outcome::ProxyOutcome;
 pub use self::report::{ServiceTraffic, VersionTraffic, Window};
+pub use self::series::{TrafficSample, VersionSeries};
 pub use self::share::ObservedShare;
 pub(crate) use self::snapshot::{ServiceSnapshot, VersionSnapshot};
+pub use self::summary::ServiceSummary;

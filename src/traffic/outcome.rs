@@ -99,6 +99,11 @@ impl Outcome {
     }
 }
 
+/// Returns whether these headers or trailers hold the gRPC status `UNAVAILABLE`.
+pub(super) fn is_grpc_unavailable(trailers: &HeaderMap) -> bool {
+    trailers.get(GRPC_STATUS).is_some_and(|status| status.as_bytes() == b"14")
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::activity::Activity;
+use super::copies::CopyTraffic;
 use super::history::{SampleTimes, WINDOWS};
 use super::share::ObservedShare;
 use super::snapshot::{ServiceSnapshot, VersionSnapshot};
@@ -37,7 +38,7 @@ pub struct VersionTraffic {
     /// Whether any rule may choose the version.
     pub active: bool,
     /// Whether the version may get requests: at a weight above 0, and also at 0 while it is active and some layer has a
-    /// [pin](crate::layer::PinCookie) or an [override](crate::layer::Override).
+    /// [pin](crate::layer::PinCookie) or an [override](crate::layer::Override), or it gets copies of requests.
     pub reachable: bool,
     /// How many requests are in flight, as [`RoutingHandle::in_flight`](crate::RoutingHandle::in_flight) counts them.
     pub in_flight: usize,
@@ -48,6 +49,9 @@ pub struct VersionTraffic {
     pub total: Activity,
     /// The activity of the last 10 seconds, 60 seconds and 5 minutes, in this order.
     pub windows: Vec<Window>,
+    /// The copies of requests that it got. They are in no other figure but [`in_flight`](Self::in_flight) and
+    /// [`Activity::picks`].
+    pub copies: CopyTraffic,
 }
 
 /// The recent activity of a version. See the [module](super) for an example.
@@ -91,6 +95,7 @@ impl VersionTraffic {
             in_flight: counted.in_flight(),
             idle_for: counted.idle_for(now, &total),
             windows: windows.into(),
+            copies: counted.copies(),
             total,
         }
     }

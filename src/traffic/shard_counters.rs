@@ -1,63 +1,106 @@
-//! The counters of one version on one shard.
+//! The counters of one instance on one shard.
 
-use std::sync::OnceLock;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::activity::Activity;
-use super::latencies::Histogram;
+use super::ends::Ends;
+use super::failure_row::FailureRow;
 use super::outcome::Outcome;
+use crate::common::sharded::{Shard, ShardId};
 use crate::routing::Reason;
 
-/// The counters of one version on one shard.
+/// The counters of one instance on one shard.
 ///
-/// The strong count of its `Arc` *is* the number of requests in flight, plus one for the version's own reference: a request
-/// that outlives its version keeps the counters alive and is counted by the same write.
+/// The strong count of its `Arc` *is* the number of requests in flight, plus one for the instance's own reference: a request
+/// that outlives its instance keeps the counters alive and is counted by the same write.
 ///
 /// Shards are 128 bytes apart, two cache lines of 64, because processors fetch lines in pairs. So threads that count on
 /// different shards do not contend.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 #[repr(align(128))]
 pub(super) struct ShardCounters {
-    picks: [AtomicU64; Reason::ALL.len()],
-    outcomes: [AtomicU64; Outcome::ALL.len()],
-    /// Created for the first response: of many versions, most are idle.
-    latencies: OnceLock<Histogram>,
+    /// By all reasons but the last: copies are counted apart.
+    picks: [AtomicU64; Reason::Mirror as usize],
+    ends: Ends,
+    /// `None` for the only instance of a version without health: nothing depends on how its requests end.
+    row: Option<Arc<FailureRow>>,
+    /// The ends on threads that do not own the shard: most requests end where they began.
+    elsewhere: Elsewhere,
 }
 
-// A request writes one block of 128 bytes beside the one of the reference counts. A field more would add another block.
-const _: () = assert!(size_of::<ShardCounters>() == 128, "40 of picks, 64 of outcomes, 24 of latencies");
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Elsewhere(Ends);
+
+// The owner of the shard writes one block of 128 bytes beside the one of the reference counts: 40 of picks, 80 of ends, 8 of
+// the row. A field more would add another block.
+const _: () = assert!(size_of::<ShardCounters>() == 128 + size_of::<Elsewhere>());
 
 impl ShardCounters {
+    pub(super) fn new(row: Option<Arc<FailureRow>>) -> Self {
+        Self {
+            picks: std::array::from_fn(|_| AtomicU64::new(0)),
+            ends: Ends::default(),
+            row,
+            elsewhere: Elsewhere::default(),
+        }
+    }
+
+    /// Returns the failures in a row of the instance, if it keeps any.
     #[inline]
-    pub(super) fn count_pick(&self, reason: Reason) {
+    pub(super) fn row(&self) -> Option<&FailureRow> {
+        self.row.as_deref()
+    }
+
+    /// Counts a pick. `shard` is the one of these counters.
+    #[inline]
+    pub(super) fn count_pick(&self, shard: Shard, reason: Reason) {
         // Relaxed: the outcome of the same request, which is counted later, publishes it.
-        self.picks[reason as usize].fetch_add(1, Ordering::Relaxed);
+        if let Some(picks) = self.picks.get(reason as usize) {
+            shard.add(picks, 1, Ordering::Relaxed);
+        }
     }
 
+    /// Counts the outcome of a request that began on the shard `began`, the one of these counters.
     #[inline]
-    pub(super) fn count_outcome(&self, outcome: Outcome) {
-        // Release: pairs with the Acquire in `add_counts_to`, so that a reader of this count sees the pick of the same request.
-        self.outcomes[outcome as usize].fetch_add(1, Ordering::Release);
+    pub(super) fn count_outcome(&self, began: ShardId, outcome: Outcome) {
+        let (ends, shard) = self.ends(began);
+        ends.count_outcome(shard, outcome);
     }
 
+    /// Records the latency of a request that began on the shard `began`, the one of these counters.
     #[inline]
-    pub(super) fn record_latency(&self, latency: Duration) {
-        self.latencies.get_or_init(Histogram::new).record(latency);
+    pub(super) fn record_latency(&self, began: ShardId, latency: Duration) {
+        let (ends, shard) = self.ends(began);
+        ends.record_latency(shard, latency);
+    }
+
+    /// Returns where this thread counts ends, and as which shard.
+    #[inline]
+    fn ends(&self, began: ShardId) -> (&Ends, Shard) {
+        let shard = Shard::current();
+        if shard.owns(began) { (&self.ends, shard) } else { (&self.elsewhere.0, Shard::shared()) }
+    }
+
+    fn all_ends(&self) -> [&Ends; 2] {
+        [&self.ends, &self.elsewhere.0]
     }
 
     pub(super) fn picks(&self, reason: Reason) -> u64 {
         // Relaxed: a count of its own.
-        self.picks[reason as usize].load(Ordering::Relaxed)
+        self.picks.get(reason as usize).map_or(0, |picks| picks.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn outcomes(&self, outcome: Outcome) -> u64 {
+        self.all_ends().iter().map(|ends| ends.outcomes(outcome)).sum()
     }
 
     /// Adds the picks and outcomes to `activity`.
     pub(super) fn add_counts_to(&self, activity: &mut Activity) {
-        // Outcomes first: no more requests are reported as ended than as picked. Acquire pairs with the Release in
-        // `count_outcome`.
-        for (sum, count) in activity.outcomes.iter_mut().zip(&self.outcomes) {
-            *sum += count.load(Ordering::Acquire);
-        }
+        // Outcomes first: no more requests are reported as ended than as picked.
+        self.all_ends().iter().for_each(|ends| ends.add_counts_to(activity));
         for (sum, count) in activity.picks.iter_mut().zip(&self.picks) {
             *sum += count.load(Ordering::Relaxed);
         }
@@ -65,8 +108,6 @@ impl ShardCounters {
 
     /// Adds the latencies to `activity`.
     pub(super) fn add_latencies_to(&self, activity: &mut Activity) {
-        if let Some(latencies) = self.latencies.get() {
-            latencies.add_to(&mut activity.latencies);
-        }
+        self.all_ends().iter().for_each(|ends| ends.add_latencies_to(activity));
     }
 }

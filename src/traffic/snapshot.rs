@@ -6,7 +6,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::activity::Activity;
+use super::copies::CopyTraffic;
 use super::counters::Counters;
+#[cfg(feature = "rollout")]
+use super::figures::{Figures, MirrorFigures};
+use super::history::SampleTimes;
+use super::series::{TrafficSample, VersionSeries};
 use crate::routing::{Route, Version};
 
 /// A service and its counters at one moment.
@@ -31,6 +36,17 @@ pub(crate) struct VersionSnapshot {
 }
 
 impl ServiceSnapshot {
+    /// Returns the requests of each version in the periods between samples.
+    pub(crate) fn series(&self, samples: &SampleTimes) -> Vec<VersionSeries> {
+        let now = Instant::now();
+        let versions = self.versions().map(|(version, counted)| VersionSeries {
+            id: version.id,
+            version: version.name.clone(),
+            samples: counted.series(now, samples),
+        });
+        versions.collect()
+    }
+
     /// Returns the versions of the split in its order, then those that left it and still have requests.
     pub(crate) fn versions(&self) -> impl Iterator<Item = (&Version, &VersionSnapshot)> {
         let split = self.route.split();
@@ -79,9 +95,42 @@ impl VersionSnapshot {
         self.counters.as_ref().map_or_else(Activity::default, |counters| counters.total())
     }
 
+    /// Returns the figures by which the version is judged, until now.
+    #[cfg(feature = "rollout")]
+    pub(crate) fn figures(&self) -> Figures {
+        self.counters.as_ref().map_or_else(Figures::default, |counters| counters.figures())
+    }
+
+    /// Returns the figures by which the version is judged while it gets copies, until now.
+    #[cfg(feature = "rollout")]
+    pub(crate) fn mirror_figures(&self) -> MirrorFigures {
+        self.counters.as_ref().map_or_else(MirrorFigures::default, |counters| counters.mirror_figures())
+    }
+
+    /// Returns the copies of requests that the version got until now.
+    pub(crate) fn copies(&self) -> CopyTraffic {
+        self.counters.as_ref().map_or_else(CopyTraffic::default, |counters| counters.copies())
+    }
+
     /// Returns how long the version has had no request, or `None` while it has some and before its first.
     pub(super) fn idle_for(&self, now: Instant, total: &Activity) -> Option<Duration> {
         self.counters.as_ref()?.idle_for(now, total)
+    }
+
+    /// Returns whether the service had a request: its versions then have counters.
+    #[cfg(feature = "metrics")]
+    pub(crate) const fn is_used(&self) -> bool {
+        self.counters.is_some()
+    }
+
+    /// Returns the activity from the sample at `start` until now, without latencies.
+    pub(super) fn counts_since(&self, start: Instant) -> Activity {
+        self.counters.as_ref().map_or_else(Activity::default, |counters| counters.counts_since(start))
+    }
+
+    /// Returns the requests of each period between two samples, or nothing before the first request of the service.
+    fn series(&self, now: Instant, samples: &SampleTimes) -> Vec<TrafficSample> {
+        self.counters.as_ref().map_or_else(Vec::new, |counters| counters.series(now, samples))
     }
 
     /// Returns the activity from the sample at `start` until `total` was read.

@@ -4,15 +4,21 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::SystemTime;
 
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::urls::{OneOrSeveral, UrlFields};
 use crate::routing::backend::Backend;
 use crate::routing::change::Change;
 use crate::routing::health_path::HealthPath;
+use crate::routing::instances::Instances;
+use crate::routing::mirror_share::MirrorShare;
 use crate::routing::name::VersionName;
 use crate::routing::registration::Registration;
+use crate::routing::service_settings::ServiceSettings;
+use crate::routing::url_change::UrlChange;
 use crate::routing::version::VersionShare;
 use crate::routing::weight::Weight;
 
@@ -20,7 +26,10 @@ use crate::routing::weight::Weight;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct RegistrationFields {
     version: VersionName,
-    url: Backend,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    url: Option<Backend>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    urls: Option<Instances>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     weight: Option<Weight>,
     #[serde(default = "active_by_default")]
@@ -36,15 +45,16 @@ const fn active_by_default() -> bool {
 impl From<&Registration> for RegistrationFields {
     fn from(registration: &Registration) -> Self {
         let Registration { version, instances, weight, active, health_path } = registration.clone();
-        // A registration has one base URL until stores keep more.
-        Self { version, url: instances.first().clone(), weight, active, health_path }
+        let OneOrSeveral { url, urls } = instances.into();
+        Self { version, url, urls, weight, active, health_path }
     }
 }
 
-impl From<RegistrationFields> for Registration {
-    fn from(fields: RegistrationFields) -> Self {
-        let RegistrationFields { version, url, weight, active, health_path } = fields;
-        Self { version, instances: url.into(), weight, active, health_path }
+impl RegistrationFields {
+    fn into_registration<E: Error>(self) -> Result<Registration, E> {
+        let Self { version, url, urls, weight, active, health_path } = self;
+        let instances = OneOrSeveral { url, urls }.into_instances()?;
+        Ok(Registration { version, instances, weight, active, health_path })
     }
 }
 
@@ -56,9 +66,33 @@ impl Serialize for Registration {
 
 impl<'de> Deserialize<'de> for Registration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        RegistrationFields::deserialize(deserializer).map(Self::from)
+        RegistrationFields::deserialize(deserializer)?.into_registration()
     }
 }
+
+/// A mirror as a change names it: without fields that a later release may add to a stored one.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewMirror {
+    version: VersionName,
+    share: Weight,
+}
+
+impl From<MirrorShare> for NewMirror {
+    fn from(MirrorShare { version, share }: MirrorShare) -> Self {
+        Self { version, share }
+    }
+}
+
+impl From<NewMirror> for MirrorShare {
+    fn from(mirror: NewMirror) -> Self {
+        Self::new(mirror.version, mirror.share)
+    }
+}
+
+/// A time in milliseconds since the Unix epoch.
+#[derive(Serialize, Deserialize)]
+struct Millis(#[serde(with = "crate::common::millis")] SystemTime);
 
 /// The variants are named as [`Change::kind`] names them.
 #[derive(Serialize, Deserialize)]
@@ -84,13 +118,35 @@ enum ChangeFields {
         #[serde(default)]
         force: bool,
     },
+    /// Of an earlier release.
+    #[serde(skip_serializing)]
     SetUrl {
         version: VersionName,
         url: Backend,
     },
+    SetUrls {
+        version: VersionName,
+        urls: Instances,
+    },
+    AddUrls {
+        version: VersionName,
+        urls: Instances,
+    },
+    RemoveUrls {
+        version: VersionName,
+        urls: Instances,
+    },
+    #[serde(rename_all = "camelCase")]
     Update {
         version: VersionName,
-        url: Backend,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        url: Option<Backend>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        urls: Option<Instances>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        add_urls: Option<Instances>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        remove_urls: Option<Instances>,
         active: bool,
         #[serde(default)]
         force: bool,
@@ -98,13 +154,33 @@ enum ChangeFields {
     Remove {
         version: VersionName,
     },
+    #[serde(rename_all = "camelCase")]
+    SetHealthPath {
+        // With a function of its own, serde refuses a missing field. `null` removes the path.
+        #[serde(deserialize_with = "Option::deserialize")]
+        health_path: Option<HealthPath>,
+    },
+    SetMirror {
+        // With a function of its own, serde refuses a missing field. `null` ends the mirror.
+        #[serde(deserialize_with = "Option::deserialize")]
+        mirror: Option<NewMirror>,
+    },
+    #[serde(rename_all = "camelCase")]
     Restore {
         generation: u64,
         #[serde(default)]
         shares: Vec<VersionShare>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        settings: Option<ServiceSettings>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        recorded_at: Option<Millis>,
     },
     // With braces: serde refuses unknown fields of this form only.
     Redraw {},
+    RemoveService {
+        #[serde(default)]
+        force: bool,
+    },
 }
 
 impl From<&Change> for ChangeFields {
@@ -116,34 +192,54 @@ impl From<&Change> for ChangeFields {
             Change::Switch { version } => Self::Switch { version },
             Change::SetActive { version, active: true, .. } => Self::Activate { version },
             Change::SetActive { version, active: false, force } => Self::Deactivate { version, force },
-            Change::SetUrl { version, backend } => Self::SetUrl { version, url: backend },
-            Change::Update { version, backend, active, force } => {
-                Self::Update { version, url: backend, active, force }
+            Change::ChangeUrls { version, urls: UrlChange::Set(urls) } => Self::SetUrls { version, urls },
+            Change::ChangeUrls { version, urls: UrlChange::Add(urls) } => Self::AddUrls { version, urls },
+            Change::ChangeUrls { version, urls: UrlChange::Remove(urls) } => {
+                Self::RemoveUrls { version, urls }
+            }
+            Change::Update { version, urls, active, force } => {
+                let UrlFields { set: OneOrSeveral { url, urls }, add_urls, remove_urls } = urls.into();
+                Self::Update { version, url, urls, add_urls, remove_urls, active, force }
             }
             Change::Remove { version } => Self::Remove { version },
-            Change::Restore { generation, shares } => Self::Restore { generation, shares },
+            Change::SetHealthPath { path } => Self::SetHealthPath { health_path: path },
+            Change::SetMirror { mirror } => Self::SetMirror { mirror: mirror.map(NewMirror::from) },
+            Change::Restore { generation, shares, settings, recorded_at } => {
+                Self::Restore { generation, shares, settings, recorded_at: recorded_at.map(Millis) }
+            }
             Change::Redraw => Self::Redraw {},
+            Change::RemoveService { force } => Self::RemoveService { force },
         }
     }
 }
 
-impl From<ChangeFields> for Change {
-    fn from(fields: ChangeFields) -> Self {
-        match fields {
-            ChangeFields::Register(registration) => Self::Register(registration.into()),
-            ChangeFields::SetWeight { version, weight } => Self::SetWeight { version, weight },
-            ChangeFields::SetWeights { weights } => Self::SetWeights(weights),
-            ChangeFields::Switch { version } => Self::Switch { version },
-            ChangeFields::Activate { version } => Self::activate(version),
-            ChangeFields::Deactivate { version, force } => Self::SetActive { version, active: false, force },
-            ChangeFields::SetUrl { version, url } => Self::SetUrl { version, backend: url },
-            ChangeFields::Update { version, url, active, force } => {
-                Self::Update { version, backend: url, active, force }
+impl ChangeFields {
+    fn into_change<E: Error>(self) -> Result<Change, E> {
+        Ok(match self {
+            Self::Register(registration) => Change::Register(registration.into_registration()?),
+            Self::SetWeight { version, weight } => Change::SetWeight { version, weight },
+            Self::SetWeights { weights } => Change::SetWeights(weights),
+            Self::Switch { version } => Change::Switch { version },
+            Self::Activate { version } => Change::activate(version),
+            Self::Deactivate { version, force } => Change::SetActive { version, active: false, force },
+            Self::SetUrl { version, url } => Change::set_url(version, url),
+            Self::SetUrls { version, urls } => Change::set_urls(version, urls),
+            Self::AddUrls { version, urls } => Change::add_urls(version, urls),
+            Self::RemoveUrls { version, urls } => Change::remove_urls(version, urls),
+            Self::Update { version, url, urls, add_urls, remove_urls, active, force } => {
+                let fields = UrlFields { set: OneOrSeveral { url, urls }, add_urls, remove_urls };
+                Change::Update { version, urls: fields.into_url_change()?, active, force }
             }
-            ChangeFields::Remove { version } => Self::Remove { version },
-            ChangeFields::Restore { generation, shares } => Self::Restore { generation, shares },
-            ChangeFields::Redraw {} => Self::Redraw,
-        }
+            Self::Remove { version } => Change::Remove { version },
+            Self::SetHealthPath { health_path } => Change::SetHealthPath { path: health_path },
+            Self::SetMirror { mirror } => Change::SetMirror { mirror: mirror.map(MirrorShare::from) },
+            Self::Restore { generation, shares, settings, recorded_at } => {
+                let recorded_at = recorded_at.map(|Millis(at)| at);
+                Change::Restore { generation, shares, settings, recorded_at }
+            }
+            Self::Redraw {} => Change::Redraw,
+            Self::RemoveService { force } => Change::RemoveService { force },
+        })
     }
 }
 
@@ -155,7 +251,7 @@ impl Serialize for Change {
 
 impl<'de> Deserialize<'de> for Change {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        ChangeFields::deserialize(deserializer).map(Self::from)
+        ChangeFields::deserialize(deserializer)?.into_change()
     }
 }
 

@@ -2,4 +2,5 @@
 
 mod change;
 mod split;
+mod urls;
 mod values;

@@ -8,9 +8,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::routing::health_path::HealthPath;
 use crate::routing::instances::Instances;
+use crate::routing::last_change::LastChange;
+use crate::routing::mirror_share::MirrorShare;
 use crate::routing::name::{ServiceName, VersionName};
+use crate::routing::service_settings::ServiceSettings;
 use crate::routing::slots::SlotMap;
-use crate::routing::split::{Split, SplitParts};
+use crate::routing::split::Split;
+use crate::routing::split_parts::SplitParts;
 use crate::routing::version::{Version, VersionShare};
 use crate::routing::version_id::VersionId;
 use crate::routing::weight::Weight;
@@ -32,7 +36,14 @@ macro_rules! impl_by_fields {
     )+};
 }
 
-impl_by_fields!(Version: VersionFields, VersionShare: VersionShareFields, SplitParts: SplitPartsFields);
+impl_by_fields!(
+    Version: VersionFields,
+    VersionShare: VersionShareFields,
+    MirrorShare: MirrorShareFields,
+    ServiceSettings: ServiceSettingsFields,
+    LastChange: LastChangeFields,
+    SplitParts: SplitPartsFields
+);
 
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Version", rename_all = "camelCase")]
@@ -42,9 +53,9 @@ struct VersionFields {
     instances: Instances,
     weight: Weight,
     active: bool,
-    #[serde(with = "millis")]
+    #[serde(with = "crate::common::millis")]
     created_at: SystemTime,
-    #[serde(with = "millis")]
+    #[serde(with = "crate::common::millis")]
     updated_at: SystemTime,
 }
 
@@ -54,6 +65,34 @@ struct VersionShareFields {
     version: VersionName,
     weight: Weight,
     active: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    instances: Option<Instances>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "MirrorShare")]
+struct MirrorShareFields {
+    version: VersionName,
+    share: Weight,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "ServiceSettings", rename_all = "camelCase")]
+struct ServiceSettingsFields {
+    #[serde(default)]
+    health_path: Option<HealthPath>,
+    #[serde(default)]
+    pin_epoch: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mirror: Option<MirrorShare>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "LastChange")]
+struct LastChangeFields {
+    actor: String,
+    #[serde(with = "crate::common::millis")]
+    at: SystemTime,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -69,6 +108,12 @@ struct SplitPartsFields {
     health_path: Option<HealthPath>,
     versions: Vec<Version>,
     slots: SlotMap,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mirror: Option<MirrorShare>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    removed: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_change: Option<LastChange>,
 }
 
 impl Serialize for Split {
@@ -81,25 +126,6 @@ impl<'de> Deserialize<'de> for Split {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (split, _was_repaired) = Self::from_parts(SplitParts::deserialize(deserializer)?);
         Ok(split)
-    }
-}
-
-/// A time as milliseconds since the Unix epoch: the resolution of the stores. An earlier time is written as 0.
-mod millis {
-    use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-    use serde::de::Error;
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
-        let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        serializer.serialize_u64(u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SystemTime, D::Error> {
-        let since_epoch = Duration::from_millis(u64::deserialize(deserializer)?);
-        let time = UNIX_EPOCH.checked_add(since_epoch);
-        time.ok_or_else(|| D::Error::custom("the time is too late: give milliseconds since the Unix epoch"))
     }
 }
 

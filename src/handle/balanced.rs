@@ -1,0 +1,115 @@
+//! The instances of a version, among which requests are balanced.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::fleet::Fleet;
+use super::full_rows::Place;
+use super::seat::Seat;
+use crate::balance::{Turn, choose};
+use crate::common::hash::{fnv1a, mix};
+use crate::common::sharded::{Shard, Sharded};
+use crate::routing::{Backend, Draw, VersionId};
+use crate::traffic::Counters;
+
+/// The instances of a fleet as requests see them, in the order of the base URLs.
+#[derive(Debug)]
+pub(super) struct Balanced {
+    fleet: Arc<Fleet>,
+    seats: Box<[Seat]>,
+    turns: Sharded<AtomicU64>,
+}
+
+impl Balanced {
+    /// Creates the instances of `fleet`. `kept` returns the one that a base URL had before.
+    pub(super) fn new(
+        fleet: &Arc<Fleet>,
+        counters: &Counters,
+        kept: impl Fn(&Backend) -> Option<Seat>,
+    ) -> Self {
+        let backends = fleet.instances().iter().enumerate();
+        let seats: Box<[Seat]> =
+            backends.map(|(i, backend)| seat(fleet, i, backend, counters, kept(backend))).collect();
+        fleet.set_members(seats.iter().map(Seat::member));
+        Self { fleet: Arc::clone(fleet), seats, turns: first_turns(fleet.draw(), fleet.id()) }
+    }
+
+    pub(super) const fn fleet(&self) -> &Arc<Fleet> {
+        &self.fleet
+    }
+
+    /// Returns the instance at `backend`.
+    pub(super) fn seat(&self, backend: &Backend) -> Option<&Seat> {
+        self.seats.get(self.fleet.instances().position(backend)?)
+    }
+
+    /// Picks an instance that may be chosen, without those in `avoided`. `None`: there is none.
+    #[inline]
+    pub(super) fn pick(&self, shard: Shard, avoided: u64) -> Option<(usize, &Seat)> {
+        self.pick_of(shard, self.fleet.words().usable() & !avoided)
+    }
+
+    /// Picks one of all instances.
+    #[cold]
+    pub(super) fn pick_any(&self, shard: Shard) -> Option<(usize, &Seat)> {
+        self.pick_of(shard, self.fleet.members().bits())
+    }
+
+    #[inline]
+    fn pick_of(&self, shard: Shard, usable: u64) -> Option<(usize, &Seat)> {
+        let i = match usable {
+            0 => return None,
+            one if one.is_power_of_two() => one.trailing_zeros() as usize,
+            several => self.pick_between(shard, several),
+        };
+        Some((i, self.seats.get(i)?))
+    }
+
+    /// Picks one of two instances in `usable`, which has at least two bits.
+    #[inline]
+    fn pick_between(&self, shard: Shard, usable: u64) -> usize {
+        let turn = next_turn(self.turns.at(shard));
+        let load = |i: usize| self.seats[i].load(shard);
+        let (chosen, other) = choose(self.fleet.members(), usable, turn, load);
+        if self.fleet.words().passes_on(chosen, turn) { other } else { chosen }
+    }
+}
+
+/// Returns the instance number `i` of `fleet`: the one that was `kept`, unless it is not judged and this one is.
+fn seat(fleet: &Arc<Fleet>, i: usize, backend: &Backend, counters: &Counters, kept: Option<Seat>) -> Seat {
+    let Some(judge) = fleet.judge() else {
+        let kept = kept.filter(Seat::has_row);
+        return kept.unwrap_or_else(|| Seat::balanced(backend, counters));
+    };
+    let kept = kept.and_then(|seat| Some((Arc::clone(seat.place()?), seat)));
+    let (place, seat) = kept.unwrap_or_else(|| {
+        let place = Place::new(&judge.rows);
+        (Arc::clone(&place), Seat::judged(backend, counters, judge.settings.row(), place))
+    });
+    place.set(fleet, i);
+    seat
+}
+
+/// Returns the turn before the first of each shard. A seeded draw makes them repeat, on whichever thread.
+fn first_turns(draw: Draw, id: VersionId) -> Sharded<AtomicU64> {
+    if let Draw::Seeded(seed) = draw {
+        let start = mix(seed ^ fnv1a(&id.to_string()));
+        return Sharded::new(|_, _| AtomicU64::new(start));
+    }
+    let start: u64 = rand::random();
+    // At equal distances, so that the sum of the shards is even as well.
+    Sharded::new(|shard, count| {
+        let distance = u64::MAX / count as u64;
+        AtomicU64::new(start.wrapping_add(distance.wrapping_mul(shard as u64)))
+    })
+}
+
+/// Returns the next turn of a shard.
+#[inline]
+fn next_turn(state: &AtomicU64) -> Turn {
+    // Relaxed, and no read-modify-write: two threads of the shared shard may take the same turn, which makes the choices of a
+    // moment less even and nothing wrong.
+    let turn = Turn::from_bits(state.load(Ordering::Relaxed)).next();
+    state.store(turn.bits(), Ordering::Relaxed);
+    turn
+}

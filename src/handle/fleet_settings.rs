@@ -1,0 +1,61 @@
+//! What all fleets of a handle share, and which versions have one.
+
+use std::sync::{Arc, OnceLock};
+
+use super::fleet::{Fleet, Judge};
+use super::full_rows::FullRows;
+use crate::health::Health;
+use crate::routing::{Draw, Instances, Split, Version};
+
+/// What all fleets of a handle share.
+#[derive(Debug, Default)]
+pub(super) struct FleetSettings {
+    draw: Draw,
+    /// Set before anything is published, or never: without it, nothing judges instances.
+    health: OnceLock<Arc<Health>>,
+    rows: Arc<FullRows<Fleet>>,
+}
+
+impl FleetSettings {
+    pub(super) fn new(draw: Draw) -> Self {
+        Self { draw, ..Self::default() }
+    }
+
+    pub(super) const fn draw(&self) -> Draw {
+        self.draw
+    }
+
+    /// Sets how instances are judged. The first settings stay.
+    pub(super) fn set_health(&self, health: Arc<Health>) {
+        // An error means that it is set already.
+        let _ = self.health.set(health);
+    }
+
+    /// Returns where instances wait to be judged.
+    pub(super) const fn rows(&self) -> &Arc<FullRows<Fleet>> {
+        &self.rows
+    }
+
+    /// Returns the fleet of `version`, if it needs one: that of the route before if it has the same base URLs, else another
+    /// one that continues it.
+    ///
+    /// `before` are the base URLs of the route before, if it had the version, and their fleet, if they had one.
+    pub(super) fn fleet(
+        &self,
+        split: &Split,
+        version: &Version,
+        before: Option<(&Instances, Option<&Arc<Fleet>>)>,
+    ) -> Option<Arc<Fleet>> {
+        let is_checked = self.health.get().is_some() && split.health_path().is_some();
+        if version.instances.len().get() == 1 && !is_checked {
+            return None;
+        }
+        if let Some((_, Some(fleet))) = before
+            && *fleet.instances() == version.instances
+        {
+            return Some(Arc::clone(fleet));
+        }
+        let judge = self.health.get().map(|health| Judge::new(Arc::clone(health), Arc::clone(&self.rows)));
+        Some(Fleet::new(split, version, self.draw, judge, before))
+    }
+}

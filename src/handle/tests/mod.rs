@@ -1,0 +1,7 @@
+//! Instances and their health as requests, duties and observers see them.
+
+mod choosing;
+mod draining;
+mod judging;
+mod stress;
+mod support;

@@ -1,0 +1,33 @@
+//! The last check of an instance.
+
+use std::time::Duration;
+
+/// What the last check of an instance saw.
+///
+/// It has a status or a cause, never the body of the response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LastCheck {
+    /// The time since the check ended.
+    pub age: Duration,
+    /// Whether it passed.
+    pub passed: bool,
+    /// The status of the response. `None`: there was none.
+    pub status: Option<u16>,
+    /// Why it failed. `None`: it passed.
+    pub cause: Option<String>,
+    /// The time until the response headers arrived, or until the check failed.
+    pub took: Duration,
+}
+
+impl LastCheck {
+    /// Creates the record of a check that has just passed.
+    pub(crate) const fn passed(status: u16, took: Duration) -> Self {
+        Self { age: Duration::ZERO, passed: true, status: Some(status), cause: None, took }
+    }
+
+    /// Creates the record of a check that has just failed.
+    pub(crate) const fn failed(status: Option<u16>, cause: String, took: Duration) -> Self {
+        Self { age: Duration::ZERO, passed: false, status, cause: Some(cause), took }
+    }
+}

@@ -1,0 +1,120 @@
+//! The bytes of a request body on their way to a copy.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http_body::Frame;
+
+use crate::traffic::Unsent;
+
+/// What becomes of a copy when the body has ended or cannot be copied.
+type Finish = Box<dyn FnOnce(Result<Bytes, Unsent>) + Send>;
+
+/// Collects the bytes of a request body while they are sent, for a copy of the request. See
+/// [`MirroredBody`](super::MirroredBody).
+///
+/// The bytes are copied. A slice of a buffer would keep the whole buffer of a connection, which may be much larger.
+#[must_use]
+pub struct Tee {
+    bytes: Vec<u8>,
+    /// The largest body that is copied.
+    max: usize,
+    /// `None`: it has finished.
+    finish: Option<Finish>,
+}
+
+impl Tee {
+    pub(super) fn new(max: usize, finish: impl FnOnce(Result<Bytes, Unsent>) + Send + 'static) -> Self {
+        Self { bytes: Vec::new(), max, finish: Some(Box::new(finish)) }
+    }
+
+    /// Collects a frame. `is_last`: the body ends with it.
+    #[cold]
+    pub(super) fn record(&mut self, frame: &Frame<Bytes>, is_last: bool) {
+        match frame.data_ref() {
+            Some(data) if data.len() > self.room() => self.finish(Err(Unsent::TooLarge)),
+            Some(data) => self.collect(data),
+            // The copy would lack the trailers.
+            None => self.finish(Err(Unsent::Incomplete)),
+        }
+        if is_last {
+            self.end();
+        }
+    }
+
+    /// Returns how many more bytes are collected.
+    const fn room(&self) -> usize {
+        self.max - self.bytes.len()
+    }
+
+    fn collect(&mut self, data: &[u8]) {
+        // Doubled as usual, but never beyond the limit.
+        if data.len() > self.bytes.capacity() - self.bytes.len() {
+            self.bytes.reserve_exact(data.len().max(self.bytes.len()).min(self.room()));
+        }
+        self.bytes.extend_from_slice(data);
+    }
+
+    /// Ends the body.
+    pub(super) fn end(&mut self) {
+        let bytes = std::mem::take(&mut self.bytes);
+        self.finish(Ok(bytes.into()));
+    }
+
+    /// Returns whether nothing more is collected.
+    pub(super) const fn has_finished(&self) -> bool {
+        self.finish.is_none()
+    }
+
+    fn finish(&mut self, result: Result<Bytes, Unsent>) {
+        if let Some(finish) = self.finish.take() {
+            self.bytes = Vec::new();
+            finish(result);
+        }
+    }
+}
+
+/// The body was dropped before its end: the client or the version gave up.
+impl Drop for Tee {
+    fn drop(&mut self) {
+        self.finish(Err(Unsent::Incomplete));
+    }
+}
+
+impl fmt::Debug for Tee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tee")
+            .field("collected", &self.bytes.len())
+            .field("max", &self.max)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        // However the frames are cut: what is held never exceeds the limit, and nothing is held after the end.
+        #[test]
+        fn memory_stays_below_the_limit(max in 0..5_000_usize, frames in prop::collection::vec(0..2_000_usize, 0..20)) {
+            let (sender, receiver) = std::sync::mpsc::channel();
+            let mut tee = Tee::new(max, move |result| sender.send(result).unwrap());
+            let mut size = 0;
+            for frame in &frames {
+                size += frame;
+                tee.record(&Frame::data(vec![7; *frame].into()), false);
+                prop_assert!(tee.bytes.capacity() <= max);
+            }
+            prop_assert_eq!(tee.has_finished(), size > max);
+            tee.end();
+            prop_assert_eq!(tee.bytes.capacity(), 0);
+            let result = receiver.try_recv().unwrap();
+            prop_assert_eq!(result.map(|bytes| bytes.len()), if size > max { Err(Unsent::TooLarge) } else { Ok(size) });
+            drop(tee);
+            prop_assert!(receiver.try_recv().is_err(), "it finishes once");
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Figures that gateways exchange, to judge a version by the requests of all of them.
+
+#[cfg(feature = "rollout")]
+use super::activity::Activity;
+#[cfg(feature = "rollout")]
+use super::copies::CopyTraffic;
+use super::latencies::Latencies;
+#[cfg(feature = "rollout")]
+use super::outcome::Outcome;
+
+/// How many requests of a version ended, how many of them were bad, and how long they took.
+///
+/// A gateway reports the figures since its start. The difference of two reports is the figures of the time between them.
+///
+/// | request | counts as |
+/// | --- | --- |
+/// | response 5xx, or a gRPC status that maps to one | bad |
+/// | no response: an error, or the client left before the response head | bad |
+/// | left the version because none of its instances was usable | bad |
+/// | any other response, 4xx included | good |
+/// | the client left after the response head | nothing |
+/// | came by an override | nothing: testers look for faults |
+/// | is a copy of a request | nothing: see [`MirrorFigures`] |
+///
+/// ```
+/// use tower_canary::traffic::Figures;
+///
+/// let before = Figures::new(100, 1);
+/// let now = Figures::new(150, 4);
+/// assert_eq!(now.since(&before), Some(Figures::new(50, 3)));
+/// assert_eq!(before.since(&now), None); // another process
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Figures {
+    /// The requests that count.
+    pub requests: u64,
+    /// The bad ones among them.
+    pub bad: u64,
+    /// The times until the response head. Empty if latencies are not measured.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub latencies: Latencies,
+}
+
+impl Figures {
+    /// Creates figures without latencies.
+    #[must_use]
+    pub fn new(requests: u64, bad: u64) -> Self {
+        Self { requests, bad, latencies: Latencies::default() }
+    }
+
+    /// Counts the requests of a version that are in `total` and not in `overridden`.
+    ///
+    /// Requests that were diverted count as bad ones of the version that they were meant for.
+    #[cfg(feature = "rollout")]
+    pub(super) fn of(total: &Activity, overridden: &Activity) -> Self {
+        let ended = total.since(overridden);
+        let diverted = total.diverted();
+        let ignored = [Outcome::Cancelled, Outcome::Informational];
+        let counted = Outcome::ALL.iter().filter(|outcome| !ignored.contains(outcome));
+        let requests: u64 = counted.map(|outcome| ended.outcome(*outcome)).sum();
+        let failed = [Outcome::ServerError, Outcome::Error, Outcome::Abandoned];
+        let bad: u64 = failed.iter().map(|outcome| ended.outcome(*outcome)).sum();
+        Self { requests: requests + diverted, bad: bad + diverted, latencies: ended.latencies }
+    }
+
+    #[cfg(feature = "rollout")]
+    const fn is_empty(&self) -> bool {
+        self.requests == 0
+    }
+
+    /// Sets the latencies.
+    #[must_use]
+    pub fn with_latencies(self, latencies: Latencies) -> Self {
+        Self { latencies, ..self }
+    }
+
+    /// Returns the figures after `earlier`. `None` if `earlier` has more requests: it is of another process, or of other
+    /// versions.
+    ///
+    /// The latencies are empty if `earlier` has requests and no latencies: those of before cannot be told from those after.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Option<Self> {
+        let requests = self.requests.checked_sub(earlier.requests)?;
+        let bad = self.bad.checked_sub(earlier.bad)?;
+        let are_unknown = earlier.requests > 0 && earlier.latencies.count() == 0;
+        let latencies =
+            if are_unknown { Latencies::default() } else { self.latencies.since(&earlier.latencies) };
+        Some(Self { requests, bad, latencies })
+    }
+
+    /// Adds the figures of another gateway or version.
+    pub fn add(&mut self, other: &Self) {
+        self.requests = self.requests.saturating_add(other.requests);
+        self.bad = self.bad.saturating_add(other.bad);
+        self.latencies.add_all(&other.latencies);
+    }
+}
+
+/// What a version did with copies of requests, and with requests that were copied to another version.
+///
+/// A version that gets copies alone is compared by them: with the very requests that they are copies of, since all requests
+/// of the other versions have other methods among them. [`Figures`] says which count as bad.
+///
+/// ```
+/// use tower_canary::traffic::MirrorFigures;
+///
+/// let figures = MirrorFigures::default();
+/// assert_eq!((figures.copies.requests, figures.originals.requests), (0, 0));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MirrorFigures {
+    /// The copies that the version got.
+    pub copies: Figures,
+    /// The requests of the version of which another one got copies.
+    pub originals: Figures,
+}
+
+#[cfg(feature = "rollout")]
+impl MirrorFigures {
+    pub(super) fn of(copies: &CopyTraffic, originals: &Activity) -> Self {
+        let none = Activity::default();
+        Self { copies: Figures::of(copies.ends(), &none), originals: Figures::of(originals, &none) }
+    }
+}
+
+/// All figures of a version, as gateways exchange them. A gateway of an earlier release reports its users alone.
+#[cfg(feature = "rollout")]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub(crate) struct ReportedFigures {
+    #[serde(flatten)]
+    pub(crate) users: Figures,
+    #[serde(default, skip_serializing_if = "Figures::is_empty")]
+    pub(crate) copies: Figures,
+    #[serde(default, skip_serializing_if = "Figures::is_empty")]
+    pub(crate) originals: Figures,
+}
+
+#[cfg(feature = "rollout")]
+impl ReportedFigures {
+    pub(crate) fn new(users: Figures, mirror: MirrorFigures) -> Self {
+        Self { users, copies: mirror.copies, originals: mirror.originals }
+    }
+
+    pub(crate) fn clear_latencies(&mut self) {
+        for figures in [&mut self.users, &mut self.copies, &mut self.originals] {
+            figures.latencies = Latencies::default();
+        }
+    }
+}
