@@ -2,14 +2,18 @@
 
 use std::time::SystemTime;
 
+use super::actor_kind::ActorKind;
 use super::error::StoreError;
-use crate::routing::{Change, Instances, ServiceName, Split, Version, VersionName};
+use crate::routing::{Backend, Change, Instances, LastChange, ServiceName, Split, Version, VersionName};
 
 /// Maximum length of the [actor](ChangeRequest::actor) of a change, in characters.
 pub const MAX_ACTOR: usize = 255;
 
 /// Maximum length of the [reason](ChangeRequest::reason) for a change, in characters.
 pub const MAX_REASON: usize = 1_000;
+
+/// Maximum length of the [request id](ChangeRequest::request_id) of a change, in characters.
+pub const MAX_REQUEST_ID: usize = 128;
 
 /// A [`Change`] with its actor, its reason and its conditions.
 ///
@@ -35,8 +39,13 @@ pub struct ChangeRequest {
     pub expected_generation: Option<u64>,
     /// Which versions at weight 0 may get traffic.
     pub clearance: Clearance,
-    /// The salt of a service that the change creates. `None`: random.
+    /// The salt of a service that the change creates, or starts again after its removal. `None`: random.
     pub salt: Option<u64>,
+    /// What kind of sender the actor is.
+    pub actor_kind: ActorKind,
+    /// The id of the request in the logs of the application and its proxies: at most [`MAX_REQUEST_ID`] characters, none of
+    /// them NUL.
+    pub request_id: Option<String>,
 }
 
 /// Which versions at weight 0 may get traffic: those that passed a check, or all.
@@ -53,7 +62,8 @@ pub struct ChangeRequest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Clearance {
-    /// Only these versions at these URLs.
+    /// Only these versions at these URLs. A version that gets traffic already needs a clearance for the URLs that it gets
+    /// in addition; any other needs one for all of its URLs together.
     Only(Vec<(VersionName, Instances)>),
     /// Every version, healthy or not.
     All,
@@ -67,7 +77,16 @@ impl ChangeRequest {
     #[must_use]
     pub fn new(change: Change, actor: impl Into<String>) -> Self {
         let clearance = Clearance::Only(Vec::new());
-        Self { change, actor: actor.into(), reason: None, expected_generation: None, clearance, salt: None }
+        Self {
+            change,
+            actor: actor.into(),
+            reason: None,
+            expected_generation: None,
+            clearance,
+            salt: None,
+            actor_kind: ActorKind::default(),
+            request_id: None,
+        }
     }
 
     /// Sets the reason.
@@ -76,7 +95,35 @@ impl ChangeRequest {
         Self { reason: Some(reason.into()), ..self }
     }
 
-    /// Refuses the change unless the split is at `generation`.
+    /// Sets what kind of sender the actor is. Default: [`ActorKind::Application`].
+    ///
+    /// ```
+    /// use tower_canary::routing::Change;
+    /// use tower_canary::store::{ActorKind, ChangeRequest};
+    ///
+    /// let request = ChangeRequest::new(Change::Redraw, "alice").with_actor_kind(ActorKind::Person);
+    /// assert_eq!(request.actor_kind, ActorKind::Person);
+    /// ```
+    #[must_use]
+    pub fn with_actor_kind(self, actor_kind: ActorKind) -> Self {
+        Self { actor_kind, ..self }
+    }
+
+    /// Sets the id by which logs name the request. Default: none.
+    ///
+    /// ```
+    /// use tower_canary::routing::Change;
+    /// use tower_canary::store::ChangeRequest;
+    ///
+    /// let request = ChangeRequest::new(Change::Redraw, "alice").with_request_id("7f3a9c");
+    /// assert_eq!(request.request_id.as_deref(), Some("7f3a9c"));
+    /// ```
+    #[must_use]
+    pub fn with_request_id(self, request_id: impl Into<String>) -> Self {
+        Self { request_id: Some(request_id.into()), ..self }
+    }
+
+    /// Refuses the change unless the split is at `generation`. A service that does not exist, or was removed, is at 0.
     #[must_use]
     pub fn with_expected_generation(self, generation: u64) -> Self {
         Self { expected_generation: Some(generation), ..self }
@@ -145,32 +192,68 @@ impl ChangeRequest {
     ///
     /// # Errors
     ///
-    /// - [`StoreError::TextRefused`] for an actor or a reason that is too long.
+    /// - [`StoreError::TextRefused`] for an actor, a reason or a request id that is too long.
+    /// - [`StoreError::UnknownService`] if the service was removed and the change does not register a version.
     /// - [`StoreError::GenerationConflict`] if the split is at another generation than expected.
     /// - [`StoreError::Refused`] by a rule of the split.
     /// - [`StoreError::NotCleared`] if versions would get traffic that the request does not clear.
     pub fn decide(&self, split: &Split, at: SystemTime) -> Result<Split, StoreError> {
         check_text("actor", &self.actor, MAX_ACTOR)?;
         check_text("reason", self.reason.as_deref().unwrap_or_default(), MAX_REASON)?;
-        if let Some(expected) = self.expected_generation.filter(|expected| *expected != split.generation()) {
-            return Err(StoreError::GenerationConflict { expected, found: split.generation() });
+        check_text("request id", self.request_id.as_deref().unwrap_or_default(), MAX_REQUEST_ID)?;
+        if split.is_removed() {
+            return self.decide_again(split, at);
         }
-        let after = split.apply(&self.change, at)?;
-        let uncleared: Vec<Version> =
-            split.newly_serving(&after).filter(|version| !self.clears(version)).cloned().collect();
-        if uncleared.is_empty() {
-            return Ok(after);
-        }
-        Err(StoreError::NotCleared { versions: uncleared, health_path: after.health_path().cloned() })
+        self.check_generation(split.generation())?;
+        self.decide_on(split, at)
     }
 
-    fn clears(&self, version: &Version) -> bool {
-        match &self.clearance {
-            Clearance::All => true,
-            Clearance::Only(cleared) => cleared
-                .iter()
-                .any(|(name, instances)| *name == version.name && *instances == version.instances),
+    /// Decides on a service that was removed. For the sender of the request it does not exist: it is at generation 0, and
+    /// starts with another salt.
+    fn decide_again(&self, removed: &Split, at: SystemTime) -> Result<Split, StoreError> {
+        if !matches!(self.change, Change::Register(_)) {
+            return Err(StoreError::UnknownService(removed.service().clone()));
         }
+        self.check_generation(0)?;
+        self.decide_on(&removed.with_salt(self.salt.unwrap_or_else(rand::random)), at)
+    }
+
+    fn check_generation(&self, found: u64) -> Result<(), StoreError> {
+        match self.expected_generation {
+            Some(expected) if expected != found => Err(StoreError::GenerationConflict { expected, found }),
+            _ => Ok(()),
+        }
+    }
+
+    fn decide_on(&self, split: &Split, at: SystemTime) -> Result<Split, StoreError> {
+        let mut after = split.apply(&self.change, at)?;
+        let uncleared: Vec<Version> =
+            split.newly_serving(&after).filter_map(|version| self.uncleared(split, version)).collect();
+        if !uncleared.is_empty() {
+            let health_path = after.health_path().cloned();
+            return Err(StoreError::NotCleared { versions: uncleared, health_path });
+        }
+        if after.generation() != split.generation() {
+            after.set_last_change(LastChange::new(&*self.actor, at));
+        }
+        Ok(after)
+    }
+
+    /// Returns `version`, which is about to get traffic, with the URLs that the request does not clear. `None`: it clears
+    /// all of them.
+    fn uncleared(&self, split: &Split, version: &Version) -> Option<Version> {
+        let Clearance::Only(cleared) = &self.clearance else { return None };
+        let cleared = cleared.iter().filter(|(name, _)| *name == version.name);
+        let cleared: Vec<&Instances> = cleared.map(|(_, urls)| urls).collect();
+        let Some(served) = split.serving_at(version.id) else {
+            let is_cleared = cleared.contains(&&version.instances);
+            return (!is_cleared).then(|| version.clone());
+        };
+        // Served URLs may be more than before the check: another writer added some, and they were checked for it.
+        let mut unknown: Vec<Backend> = version.instances.iter().cloned().collect();
+        unknown.retain(|url| !served.contains(url) && cleared.iter().all(|urls| !urls.contains(url)));
+        let instances = Instances::new(unknown).ok()?;
+        Some(Version { instances, ..version.clone() })
     }
 }
 
@@ -178,4 +261,9 @@ impl ChangeRequest {
 pub(crate) fn check_text(field: &'static str, text: &str, limit: usize) -> Result<(), StoreError> {
     let fits = text.chars().count() <= limit && !text.contains('\0');
     if fits { Ok(()) } else { Err(StoreError::TextRefused { field, most: limit }) }
+}
+
+/// Shortens a text to what [`check_text`] accepts.
+pub(super) fn truncate(text: &str, limit: usize) -> String {
+    text.chars().filter(|character| *character != '\0').take(limit).collect()
 }

@@ -44,16 +44,22 @@ pub enum StoreError {
         /// The generation of the split.
         found: u64,
     },
-    /// Versions at weight 0 would get traffic, and the request does not clear them.
+    /// Versions would get traffic at URLs at which they have none, and the request does not clear them.
     #[error(
         "versions would get traffic that were not probed ({}): let Deployments apply it, or force it",
         names(versions)
     )]
     NotCleared {
-        /// The versions.
+        /// The versions, each with the URLs to check: all of a version that has no traffic, and otherwise those that are new.
         versions: Vec<Version>,
         /// The path of the service's health check.
         health_path: Option<HealthPath>,
+    },
+    /// The service has a rollout that is not over.
+    #[error("the service has a rollout that is not over: {id}; abort it, or wait for its end")]
+    RolloutActive {
+        /// The id of that rollout.
+        id: String,
     },
     /// A text of the request is too long or contains a NUL.
     #[error("the {field} must have at most {most} characters, none of them NUL")]
@@ -66,6 +72,21 @@ pub enum StoreError {
     /// The stored split or history of the service cannot be read.
     #[error("{0}")]
     Broken(BrokenSplit),
+    /// The store cannot store a character of a text of the request.
+    #[error(
+        "the database cannot store a character of a text of this request: leave it out, or use a database in UTF-8"
+    )]
+    Unstorable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The store is reached, but cannot be used as it is: it lacks rights, tables or space, or it is read-only. This does
+    /// not pass by itself.
+    #[error("the store cannot be used as it is: {remedy}")]
+    Unusable {
+        /// How to fix it.
+        remedy: &'static str,
+        /// What the store reported.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The store cannot be reached, or all retries failed.
     ///
     /// If the connection is lost during the commit, the change may have been made: read the split again.

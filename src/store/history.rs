@@ -2,8 +2,9 @@
 
 use std::time::SystemTime;
 
+use super::actor_kind::ActorKind;
 use super::change_request::ChangeRequest;
-use crate::routing::{Split, VersionName, VersionShare};
+use crate::routing::{ServiceSettings, Split, VersionName, VersionShare};
 
 /// One change of a split, as the history records it.
 ///
@@ -36,9 +37,24 @@ pub struct HistoryEntry {
     pub before: Vec<VersionShare>,
     /// The split after.
     pub after: Vec<VersionShare>,
+    /// The settings of the service before. `None`: an earlier release made the change.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub settings_before: Option<ServiceSettings>,
+    /// The settings of the service after. `None`: an earlier release made the change.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub settings_after: Option<ServiceSettings>,
     /// When the change was made.
     #[cfg_attr(feature = "serde", serde(with = "crate::common::millis"))]
     pub at: SystemTime,
+    /// What kind of sender the actor is. `None`: an earlier release made the change.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Option::is_none", with = "super::actor_kind::optional_word")
+    )]
+    pub actor_kind: Option<ActorKind>,
+    /// The id of the request in the logs of the application, if it has one.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub request_id: Option<String>,
 }
 
 impl HistoryEntry {
@@ -51,6 +67,8 @@ impl HistoryEntry {
             .with_reason(request.reason.clone())
             .with_version(request.change.version().cloned())
             .with_shares(before.shares(), after.shares())
+            .with_settings(Some(before.settings()), Some(after.settings()))
+            .with_sender(Some(request.actor_kind), request.request_id.clone())
     }
 
     /// Creates an entry from stored values. The `with_*` methods set the others. A store of an application reads its
@@ -70,7 +88,11 @@ impl HistoryEntry {
             version: None,
             before: Vec::new(),
             after: Vec::new(),
+            settings_before: None,
+            settings_after: None,
             at,
+            actor_kind: None,
+            request_id: None,
         }
     }
 
@@ -90,5 +112,17 @@ impl HistoryEntry {
     #[must_use]
     pub fn with_shares(self, before: Vec<VersionShare>, after: Vec<VersionShare>) -> Self {
         Self { before, after, ..self }
+    }
+
+    /// Sets the settings of the service before and after the change.
+    #[must_use]
+    pub fn with_settings(self, before: Option<ServiceSettings>, after: Option<ServiceSettings>) -> Self {
+        Self { settings_before: before, settings_after: after, ..self }
+    }
+
+    /// Sets the kind of the actor and the id of the request.
+    #[must_use]
+    pub fn with_sender(self, actor_kind: Option<ActorKind>, request_id: Option<String>) -> Self {
+        Self { actor_kind, request_id, ..self }
     }
 }

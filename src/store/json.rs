@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::snapshot::{LastGood, Snapshot};
 use crate::common::error::BoxError;
 use crate::common::time::{from_millis, to_millis};
-use crate::routing::{Backend, Instances, Split, SplitParts, Version, Weight};
+use crate::routing::{Backend, Instances, LastChange, MirrorShare, Split, SplitParts, Version, Weight};
 
 /// The format that is written. Other formats are not read: a cache helps to start, it is no record.
 const FORMAT: u32 = 1;
@@ -64,6 +64,25 @@ struct SplitDocument {
     health_path: Option<String>,
     versions: Vec<VersionDocument>,
     slots: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mirror: Option<MirrorDocument>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    removed: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_change: Option<ChangeDocument>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct MirrorDocument {
+    version: String,
+    /// In hundredths of a percent.
+    share: u16,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ChangeDocument {
+    actor: String,
+    at: i64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -71,6 +90,9 @@ struct VersionDocument {
     id: String,
     name: String,
     url: String,
+    /// The base URLs after the first. A release without this field serves the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    more_urls: Vec<String>,
     /// In hundredths of a percent.
     weight: u16,
     active: bool,
@@ -126,6 +148,9 @@ impl From<&Split> for SplitDocument {
             health_path: split.health_path().map(|path| path.as_str().into()),
             versions: split.versions().iter().map(VersionDocument::from).collect(),
             slots: split.slots().to_string(),
+            mirror: split.mirror().map(MirrorDocument::from),
+            removed: split.is_removed(),
+            last_change: split.last_change().map(ChangeDocument::from),
         }
     }
 }
@@ -141,6 +166,9 @@ impl SplitDocument {
             health_path: self.health_path.as_deref().map(|path| self.parse(path)).transpose()?,
             versions: self.versions.iter().map(|version| self.version(version)).collect::<Result<_, _>>()?,
             slots: self.parse(&self.slots)?,
+            mirror: self.mirror.as_ref().map(|mirror| self.mirror(mirror)).transpose()?,
+            removed: self.removed,
+            last_change: self.last_change.as_ref().map(LastChange::from),
         };
         Ok(Split::from_parts(parts).0)
     }
@@ -149,12 +177,23 @@ impl SplitDocument {
         Ok(Version {
             id: self.parse(&version.id)?,
             name: self.parse(&version.name)?,
-            instances: Instances::from(self.parse::<Backend>(&version.url)?),
+            instances: self.instances(version)?,
             weight: Weight::from_hundredths(version.weight).map_err(|error| self.invalid(&error))?,
             active: version.active,
             created_at: from_millis(version.created_at),
             updated_at: from_millis(version.updated_at),
         })
+    }
+
+    fn mirror(&self, mirror: &MirrorDocument) -> Result<MirrorShare, LastGoodError> {
+        let share = Weight::from_hundredths(mirror.share).map_err(|error| self.invalid(&error))?;
+        Ok(MirrorShare::new(self.parse(&mirror.version)?, share))
+    }
+
+    fn instances(&self, version: &VersionDocument) -> Result<Instances, LastGoodError> {
+        let urls = std::iter::once(&version.url).chain(&version.more_urls);
+        let backends: Result<Vec<Backend>, _> = urls.map(|url| self.parse(url)).collect();
+        Instances::new(backends?).map_err(|error| self.invalid(&error))
     }
 
     /// Parses a value, or names this service in the error.
@@ -173,10 +212,29 @@ impl From<&Version> for VersionDocument {
             id: version.id.to_string(),
             name: version.name.to_string(),
             url: version.backend().to_string(),
+            more_urls: version.instances.iter().skip(1).map(Backend::to_string).collect(),
             weight: version.weight.hundredths(),
             active: version.active,
             created_at: to_millis(version.created_at),
             updated_at: to_millis(version.updated_at),
         }
+    }
+}
+
+impl From<&MirrorShare> for MirrorDocument {
+    fn from(mirror: &MirrorShare) -> Self {
+        Self { version: mirror.version.to_string(), share: mirror.share.hundredths() }
+    }
+}
+
+impl From<&LastChange> for ChangeDocument {
+    fn from(last: &LastChange) -> Self {
+        Self { actor: last.actor.clone(), at: to_millis(last.at) }
+    }
+}
+
+impl From<&ChangeDocument> for LastChange {
+    fn from(last: &ChangeDocument) -> Self {
+        Self::new(&*last.actor, from_millis(last.at))
     }
 }

@@ -8,6 +8,7 @@
 //! | [`RouteStore`] | splits and their history | yes |
 //! | [`RefusalLog`] | changes that were refused | no |
 //! | [`ReplicaRegistry`] | the gateways that share the store | no |
+//! | [`RolloutStore`] | staged rollouts | no |
 //!
 //! ```
 //! use tower_canary::routing::Change;
@@ -34,6 +35,8 @@
 //! Unix epoch, and the time since a report is `seenMillis`. Unknown fields are ignored, so that a release can read the
 //! values of a later one.
 
+mod actor_kind;
+mod applied;
 mod change_request;
 #[cfg(feature = "testing")]
 pub mod contract;
@@ -42,22 +45,34 @@ mod history;
 #[cfg(feature = "_sql")]
 mod json;
 mod memory;
+mod new_rollout;
 mod refusals;
 mod replicas;
+mod rollout_columns;
+mod rollout_write;
+mod rollouts;
 mod routes;
 mod snapshot;
 #[cfg(feature = "_sql")]
 pub mod sql;
+mod stored_rollout;
 
+pub use self::actor_kind::ActorKind;
+pub use self::applied::Applied;
 pub(crate) use self::change_request::check_text;
-pub use self::change_request::{ChangeRequest, Clearance, MAX_ACTOR, MAX_REASON};
+pub use self::change_request::{ChangeRequest, Clearance, MAX_ACTOR, MAX_REASON, MAX_REQUEST_ID};
 pub use self::error::StoreError;
 pub use self::history::HistoryEntry;
 #[cfg(feature = "_sql")]
 pub use self::json::LastGoodError;
 pub use self::memory::MemoryStore;
+pub use self::new_rollout::NewRollout;
 pub use self::refusals::{Refusal, RefusalLog};
-pub use self::replicas::{Draining, Replica, ReplicaRegistry, Report};
-pub use self::routes::{Applied, RouteStore, Signal};
+pub use self::replicas::{Draining, Replica, ReplicaFigures, ReplicaRegistry, Report};
+pub use self::rollout_columns::{NewRolloutEvent, RolloutColumns};
+pub use self::rollout_write::{DecidedChange, LeaseUse, RolloutWrite, RolloutWritten};
+pub use self::rollouts::{LiveRollouts, RolloutStore};
+pub use self::routes::{RouteStore, Signal};
 pub use self::snapshot::{BrokenSplit, LastGood, Snapshot};
+pub use self::stored_rollout::{StoredRollout, StoredRolloutEvent};
 pub use crate::common::time::now;

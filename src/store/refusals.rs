@@ -5,7 +5,8 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 
-use super::change_request::{ChangeRequest, MAX_ACTOR, MAX_REASON};
+use super::actor_kind::ActorKind;
+use super::change_request::{ChangeRequest, MAX_ACTOR, MAX_REASON, MAX_REQUEST_ID, truncate};
 use super::error::StoreError;
 use crate::common::time::now;
 use crate::routing::{ServiceName, Split, VersionName, VersionShare};
@@ -25,26 +26,35 @@ use crate::routing::{ServiceName, Split, VersionName, VersionShare};
 /// let log = store.refusal_log().ok_or("the store has no log")?;
 /// let request = ChangeRequest::new(Change::switch("v1.1".parse()?), "alice");
 /// log.record_refusal(&Refusal::new(&"auth".parse()?, &request, None, &"no such service")).await?;
-/// assert_eq!(log.refusals(&"auth".parse()?, 10).await?[0].actor, "alice");
+/// let page = log.refusals(&"auth".parse()?, None, 10).await?;
+/// assert_eq!(page[0].actor, "alice");
+/// assert!(log.refusals(&"auth".parse()?, Some(page[0].id), 10).await?.is_empty());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[async_trait]
 pub trait RefusalLog: fmt::Debug + Send + Sync + 'static {
-    /// Records a change that was refused. The log keeps the last [`Refusal::RETAINED`] of all services together.
+    /// Records a change that was refused, under an [id](Refusal::id) that the log assigns. The log keeps the last
+    /// [`Refusal::RETAINED`] of all services together.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if the log cannot be written.
     async fn record_refusal(&self, refusal: &Refusal) -> Result<(), StoreError>;
 
-    /// Returns up to `limit` refused changes of `service`, latest first. The service need not exist.
+    /// Returns up to `limit` refused changes of `service`, latest first: those with an id below `before`, or all. The service
+    /// need not exist.
     ///
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] if the log cannot be read.
-    async fn refusals(&self, service: &ServiceName, limit: u32) -> Result<Vec<Refusal>, StoreError>;
+    async fn refusals(
+        &self,
+        service: &ServiceName,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<Refusal>, StoreError>;
 }
 
 /// A change that was refused, as a [`RefusalLog`] records it.
@@ -63,6 +73,9 @@ pub trait RefusalLog: fmt::Debug + Send + Sync + 'static {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 #[non_exhaustive]
 pub struct Refusal {
+    /// The place in the log: a later refusal has a greater number, from 1 on. 0: it is not recorded.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub id: u64,
     /// The service whose split was to change. It need not exist.
     pub service: ServiceName,
     /// Who requested the change.
@@ -84,6 +97,15 @@ pub struct Refusal {
     /// When the change was refused.
     #[cfg_attr(feature = "serde", serde(with = "crate::common::millis"))]
     pub at: SystemTime,
+    /// What kind of sender the actor is. `None`: an earlier release recorded the refusal.
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Option::is_none", with = "super::actor_kind::optional_word")
+    )]
+    pub actor_kind: Option<ActorKind>,
+    /// The id of the request in the logs of the application, if it has one.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub request_id: Option<String>,
 }
 
 impl Refusal {
@@ -92,7 +114,7 @@ impl Refusal {
 
     /// Creates the record of a `request` to change `service` that is refused now because of `why`, while `split` is served.
     ///
-    /// Texts are truncated to [`MAX_ACTOR`] and [`MAX_REASON`] characters, without NUL.
+    /// Texts are truncated to [`MAX_ACTOR`], [`MAX_REASON`] and [`MAX_REQUEST_ID`] characters, without NUL.
     #[must_use]
     pub fn new(
         service: &ServiceName,
@@ -102,12 +124,14 @@ impl Refusal {
     ) -> Self {
         let actor = truncate(&request.actor, MAX_ACTOR);
         let reason = request.reason.as_deref().map(truncate_long);
+        let request_id = request.request_id.as_deref().map(|id| truncate(id, MAX_REQUEST_ID));
         let shares = split.map(Split::shares).unwrap_or_default();
         Self::from_stored(service.clone(), actor, request.change.kind(), now())
             .with_reason(reason)
             .with_version(request.change.version().cloned())
             .with_texts(truncate_long(&request.change.to_string()), truncate_long(&why.to_string()))
             .with_split(split.map(Split::generation), shares)
+            .with_sender(Some(request.actor_kind), request_id)
     }
 
     /// Creates a record from stored values. The `with_*` methods set the others. A store of an application reads its log
@@ -130,6 +154,7 @@ impl Refusal {
         at: SystemTime,
     ) -> Self {
         Self {
+            id: 0,
             service,
             actor: actor.into(),
             reason: None,
@@ -140,7 +165,21 @@ impl Refusal {
             shares: Vec::new(),
             why: String::new(),
             at,
+            actor_kind: None,
+            request_id: None,
         }
+    }
+
+    /// Sets the place in the log.
+    #[must_use]
+    pub fn with_id(self, id: u64) -> Self {
+        Self { id, ..self }
+    }
+
+    /// Sets the kind of the actor and the id of the request.
+    #[must_use]
+    pub fn with_sender(self, actor_kind: Option<ActorKind>, request_id: Option<String>) -> Self {
+        Self { actor_kind, request_id, ..self }
     }
 
     /// Sets the reason.
@@ -170,8 +209,4 @@ impl Refusal {
 
 fn truncate_long(text: &str) -> String {
     truncate(text, MAX_REASON)
-}
-
-fn truncate(text: &str, limit: usize) -> String {
-    text.chars().filter(|character| *character != '\0').take(limit).collect()
 }

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::applied::Applied;
 use super::change_request::ChangeRequest;
 use super::error::StoreError;
 use super::history::HistoryEntry;
 use super::refusals::RefusalLog;
 use super::replicas::ReplicaRegistry;
+use super::rollouts::RolloutStore;
 use super::snapshot::Snapshot;
-use crate::routing::{ServiceName, Split};
+use crate::routing::ServiceName;
 
 /// Stores the splits of all services and the history of their changes.
 ///
@@ -127,11 +129,13 @@ use crate::routing::{ServiceName, Split};
 /// | Where does [`StoreError::UnknownService`] come from? | From the store: in `commit` through `first_split`, and in [`history`](Self::history). A service exists after its first version was registered. |
 /// | What do generation and revision count? | The generation counts the changes of one split; `decide` increments it. The revision counts the changes of the whole store; the store increments it. It starts at 0 and never decreases. |
 /// | What does a service without versions mean? | A service whose last version was removed. Its split stays, with its salt, its generation and its history, and [`load`](Self::load) returns it. The next registration continues it. |
+/// | What does a removed service mean? | Its split [is removed](crate::routing::Split::is_removed), and stays like any other: [`load`](Self::load) returns it, so that the gateways that share the store learn of it, and [`history`](Self::history) returns its changes. [`ChangeRequest::decide`] refuses all changes but a registration, which starts the service again. |
 /// | May the storage be shared? | By any number of `Deployments` in one process. By several processes only if `commit` also excludes writers of other processes, for example by a row lock. Each process then polls [`load`](Self::load) and finds the changes of the others. |
 /// | Which calls are concurrent? | All of them. Writers of one service must be serialized; writers of different services may be. A reader gets each split whole, before a change or after it. |
 /// | What if a call is dropped? | It may be dropped at every `await`. A change is then made completely or not at all. |
 /// | Which time does a change get? | [`now()`](super::now): to the millisecond, so that it is the same after it was stored. `decide` and [`HistoryEntry::new`] get the same value. |
 /// | How long may a call take? | A few seconds. Return [`StoreError::Unavailable`] instead of waiting: routes stay in use and the call is retried. |
+/// | How many base URLs does a version have? | 1 to [`Instances::MAX`](crate::routing::Instances::MAX) of up to [`Backend::MAX_LEN`](crate::routing::Backend::MAX_LEN) bytes. Their order is stored with them. |
 /// | Which texts must be stored? | Names and URLs are ASCII. Actors and reasons are Unicode without NUL, of up to [`MAX_ACTOR`](super::MAX_ACTOR) and [`MAX_REASON`](super::MAX_REASON) characters. |
 /// | What if a stored split cannot be read? | Put it into [`Snapshot::broken`], return [`StoreError::Broken`] from `commit`, and load the others. |
 #[async_trait]
@@ -176,6 +180,10 @@ pub trait RouteStore: fmt::Debug + Send + Sync + 'static {
         std::future::pending().await
     }
 
+    /// Ends what the store still does and closes its connections, at the end of the process. It may be called several
+    /// times. Later calls of the store may fail. The default does nothing.
+    async fn close(&self) {}
+
     /// Returns the log of refused changes, if the store has one. The default returns `None`.
     fn refusal_log(&self) -> Option<&dyn RefusalLog> {
         None
@@ -183,6 +191,11 @@ pub trait RouteStore: fmt::Debug + Send + Sync + 'static {
 
     /// Returns the registry of replicas, if the store has one. The default returns `None`.
     fn replica_registry(&self) -> Option<&dyn ReplicaRegistry> {
+        None
+    }
+
+    /// Returns the storage for rollouts, if the store has one. The default returns `None`.
+    fn rollout_store(&self) -> Option<&dyn RolloutStore> {
         None
     }
 }
@@ -211,6 +224,10 @@ impl<S: RouteStore + ?Sized> RouteStore for Arc<S> {
         (**self).changed().await
     }
 
+    async fn close(&self) {
+        (**self).close().await;
+    }
+
     fn refusal_log(&self) -> Option<&dyn RefusalLog> {
         (**self).refusal_log()
     }
@@ -218,27 +235,9 @@ impl<S: RouteStore + ?Sized> RouteStore for Arc<S> {
     fn replica_registry(&self) -> Option<&dyn ReplicaRegistry> {
         (**self).replica_registry()
     }
-}
 
-/// The result of a change.
-///
-/// See [`RouteStore`] for an example.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Applied {
-    /// The split before the change.
-    pub before: Split,
-    /// The split after it. It equals `before` if the change changed nothing.
-    pub after: Split,
-    /// The revision of the store after the change.
-    pub revision: u64,
-}
-
-impl Applied {
-    /// Creates the result of a change from `before` to `after`, which left the store at `revision`.
-    #[must_use]
-    pub const fn new(before: Split, after: Split, revision: u64) -> Self {
-        Self { before, after, revision }
+    fn rollout_store(&self) -> Option<&dyn RolloutStore> {
+        (**self).rollout_store()
     }
 }
 

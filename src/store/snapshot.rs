@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use crate::routing::Split;
+use crate::routing::{ServiceName, Split};
 
 /// The splits at one revision of a store.
 ///
@@ -19,13 +19,34 @@ pub struct Snapshot {
     /// Stored splits that cannot be read. They do not affect the others.
     #[cfg_attr(feature = "serde", serde(default))]
     pub broken: Vec<BrokenSplit>,
+    /// Counts the servers that this store has followed one after the other, as in a fail-over. Splits of an earlier term
+    /// are never published after splits of a later one. 0 for a store that has one server. It is not serialized, since
+    /// each process counts for itself.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub term: u64,
+    /// The services with a rollout that is not over, ordered by name. `None`: the store has no rollouts, or did not read
+    /// them because the revision stands still.
+    #[cfg_attr(feature = "serde", serde(default, skip_serializing_if = "Option::is_none"))]
+    pub rollouts: Option<Vec<ServiceName>>,
 }
 
 impl Snapshot {
     /// Creates a snapshot in which every split could be read. `splits` must be ordered by service name.
     #[must_use]
     pub const fn new(revision: u64, splits: Vec<Split>) -> Self {
-        Self { revision, splits, broken: Vec::new() }
+        Self { revision, splits, broken: Vec::new(), term: 0, rollouts: None }
+    }
+
+    /// Sets the term in which the splits were read, for a store that follows several servers.
+    #[must_use]
+    pub fn with_term(self, term: u64) -> Self {
+        Self { term, ..self }
+    }
+
+    /// Sets the services with a rollout that is not over, ordered by name.
+    #[must_use]
+    pub fn with_rollouts(self, services: Vec<ServiceName>) -> Self {
+        Self { rollouts: Some(services), ..self }
     }
 }
 
@@ -44,10 +65,10 @@ pub struct LastGood {
 }
 
 impl LastGood {
-    /// Creates the record of a snapshot that was served at `at`.
+    /// Creates the record of a snapshot that was served at `at`, without its rollouts: they need the store.
     #[must_use]
-    pub const fn new(snapshot: Snapshot, at: SystemTime) -> Self {
-        Self { snapshot, at }
+    pub fn new(snapshot: Snapshot, at: SystemTime) -> Self {
+        Self { snapshot: Snapshot { rollouts: None, ..snapshot }, at }
     }
 }
 

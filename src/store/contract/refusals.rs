@@ -19,7 +19,7 @@ pub async fn refusals_are_stored_latest_first(store: &dyn RouteStore) {
     assert_eq!((first.generation, first.shares.len(), second.generation), (Some(2), 2, None));
     let mut found = Vec::new();
     for (service, limit) in [("auth", 9), ("auth", 1), ("nobody", 9), ("orders", 9)] {
-        found.push(log_of(store).refusals(&service.parse().unwrap(), limit).await.unwrap());
+        found.push(refused(store, service, None, limit).await);
     }
     let expected = [vec![second.clone(), first], vec![second], vec![unknown], vec![]];
     assert_eq!(found, expected, "the refused changes of auth, one of them, of nobody, and of orders");
@@ -34,7 +34,7 @@ pub async fn refusal_texts_are_truncated(store: &dyn RouteStore) {
     let request = ChangeRequest::new(Change::remove(version("v1.0")), &*long).with_reason(&*long);
     let refusal = Refusal::new(&auth(), &request, None, &long);
     log_of(store).record_refusal(&refusal).await.unwrap();
-    let stored = log_of(store).refusals(&auth(), 1).await.unwrap().remove(0);
+    let stored = refused(store, "auth", None, 1).await.remove(0);
     assert_eq!(stored, refusal, "a refusal with the longest texts must be stored as it is");
     let lengths = [&*stored.actor, stored.reason.as_deref().unwrap(), &stored.why].map(count_birds);
     assert_eq!(lengths, [255, 1_000, 1_000], "the lengths of actor, reason and refusal");
@@ -52,11 +52,39 @@ pub async fn last_1_000_refusals_are_stored(store: &dyn RouteStore) {
         let service = if number % 2 == 0 { "even" } else { "odd" };
         refuse(store, service, None, &number.to_string()).await;
     }
-    let even = log_of(store).refusals(&service("even"), 2_000).await.unwrap();
-    let odd = log_of(store).refusals(&service("odd"), 2_000).await.unwrap();
+    let even = log_of(store).refusals(&service("even"), None, 2_000).await.unwrap();
+    let odd = log_of(store).refusals(&service("odd"), None, 2_000).await.unwrap();
     assert_eq!((even.len(), odd.len()), (500, 500), "how many of 1,003 refused changes are stored");
     let numbers = (&*even[0].why, &*even[499].why, &*odd[499].why);
     assert_eq!(numbers, ("1002", "4", "3"), "the latest and the oldest refused changes");
+}
+
+/// Refused changes can be read in pages, by their ids.
+///
+/// See the [module docs](super) for an example.
+pub async fn refusals_are_paged_by_id(store: &dyn RouteStore) {
+    for number in 0..5 {
+        refuse(store, "auth", None, &number.to_string()).await;
+        refuse(store, "orders", None, "another service").await;
+    }
+    let all = log_of(store).refusals(&auth(), None, 9).await.unwrap();
+    let ids: Vec<u64> = all.iter().map(|refusal| refusal.id).collect();
+    assert!(
+        ids.is_sorted_by(|later, earlier| later > earlier) && ids[4] > 0,
+        "ids of refused changes: {ids:?}"
+    );
+    let mut pages = Vec::new();
+    for before in [None, Some(ids[1]), Some(ids[3]), Some(ids[4]), Some(u64::MAX)] {
+        let page = refused(store, "auth", before, 2).await;
+        pages.push(page.into_iter().map(|refusal| refusal.why).collect::<Vec<_>>().join(" "));
+    }
+    assert_eq!(pages, ["4 3", "2 1", "0", "", "4 3"], "pages of two refused changes");
+}
+
+/// Returns a page of refused changes as they were recorded: without ids.
+async fn refused(store: &dyn RouteStore, name: &str, before: Option<u64>, limit: u32) -> Vec<Refusal> {
+    let page = log_of(store).refusals(&service(name), before, limit).await.unwrap();
+    page.into_iter().map(|refusal| refusal.with_id(0)).collect()
 }
 
 fn service(name: &str) -> ServiceName {
@@ -69,7 +97,7 @@ fn log_of(store: &dyn RouteStore) -> &dyn RefusalLog {
 
 /// Records that a change of `service` was refused because of `why`.
 async fn refuse(store: &dyn RouteStore, name: &str, split: Option<&Split>, why: &str) -> Refusal {
-    let request = by_alice(set_weight("v1.1", "10")).with_reason("\u{1f426} 'now'");
+    let request = by_alice(set_weight("v1.1", "10")).with_reason("\u{1f426} 'now'").with_request_id("7f3a");
     let refusal = Refusal::new(&service(name), &request, split, &why);
     log_of(store).record_refusal(&refusal).await.unwrap();
     refusal

@@ -6,12 +6,12 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::support::{apply, auth, by_alice, register, version};
-use crate::routing::{Backend, Change, Registration, Split, VersionName, Weight};
+use crate::routing::{Backend, Change, Instances, Registration, Split, VersionName, Weight};
 use crate::store::error::StoreError;
 use crate::store::routes::RouteStore;
 
-/// Any sequence of changes leaves the same split in the store as [`Split::apply`] does, and is refused for the same
-/// reasons. The store must be empty. See [`random_changes`].
+/// Any sequence of changes leaves the same split in the store as
+/// [`ChangeRequest::decide`](crate::store::ChangeRequest::decide) does, and is refused for the same reasons. The store must be empty. See [`random_changes`].
 ///
 /// See the [module docs](super) for an example.
 pub async fn changes_match_the_split_rules(
@@ -28,17 +28,20 @@ pub async fn changes_match_the_split_rules(
 
 /// Commits `change` to the store, and returns the split after it by the rules.
 async fn commit_both(store: &dyn RouteStore, model: Split, change: Change) -> Split {
-    match store.commit(&auth(), &by_alice(change.clone())).await {
+    // With a salt of its own, so that both start a removed service again with the same one.
+    let request = by_alice(change.clone()).with_salt(7);
+    match store.commit(&auth(), &request).await {
         Ok(applied) => {
             let at = store.history(&auth(), None, 1).await.unwrap()[0].at;
             assert_eq!(applied.before, model, "the split before: {change}");
-            assert_eq!(model.apply(&change, at), Ok(applied.after.clone()), "the split after: {change}");
+            assert_eq!(request.decide(&model, at).unwrap(), applied.after, "the split after: {change}");
             applied.after
         }
         Err(StoreError::Refused(error)) => {
             assert_eq!(model.apply(&change, SystemTime::now()), Err(error), "the refusal of: {change}");
             model
         }
+        Err(StoreError::UnknownService(_)) if model.is_removed() => model,
         Err(error) => panic!("the store failed to {change}: {error:?}"),
     }
 }
@@ -55,7 +58,7 @@ pub fn random_changes(seed: u64) -> Vec<Change> {
 
 fn random_change(random: &mut StdRng) -> Change {
     let name = random_name(random);
-    match random.random_range(0..17) {
+    match random.random_range(0..27) {
         0..3 => Change::Register(random_registration(random, name)),
         3..7 => Change::set_weight(name, random_weight(random)),
         7..9 => random_weights(random, name),
@@ -65,6 +68,14 @@ fn random_change(random: &mut StdRng) -> Change {
         13 => Change::force_deactivate(name),
         14 => Change::set_url(name, random_url(random)),
         15 => Change::remove(name),
+        16 => Change::set_health_path(random.random_bool(0.5).then(|| "/healthz".parse().unwrap())),
+        17 => Change::remove_service(),
+        18 if random.random_bool(0.3) => Change::force_remove_service(),
+        19 => Change::set_urls(name, random_urls(random)),
+        20..22 => Change::add_urls(name, random_urls(random)),
+        22..24 => Change::remove_urls(name, random_urls(random)),
+        24..26 => Change::set_mirror(name, random_weight(random)),
+        26 => Change::remove_mirror(),
         _ => Change::Redraw,
     }
 }
@@ -73,6 +84,9 @@ fn random_registration(random: &mut StdRng, name: VersionName) -> Registration {
     let mut registration = Registration::new(name, random_url(random));
     registration.weight = random.random_bool(0.5).then(|| random_weight(random));
     registration.active = random.random_bool(0.5);
+    if random.random_bool(0.3) {
+        return registration.with_instances(random_urls(random));
+    }
     registration
 }
 
@@ -89,6 +103,18 @@ fn random_name(random: &mut StdRng) -> VersionName {
 
 fn random_url(random: &mut StdRng) -> Backend {
     format!("http://10.0.0.{}/b", random.random_range(0..3)).parse().unwrap()
+}
+
+/// Returns one to three different base URLs.
+fn random_urls(random: &mut StdRng) -> Instances {
+    let mut urls = vec![random_url(random)];
+    for _ in 0..2 {
+        let url = random_url(random);
+        if !urls.contains(&url) {
+            urls.push(url);
+        }
+    }
+    Instances::new(urls).unwrap()
 }
 
 fn random_weight(random: &mut StdRng) -> Weight {

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 
-use super::{changes, history, refusals, replicas, rules};
+use super::{changes, history, instances, mirrors, refusals, removal, replicas, rollouts, rules};
 use crate::store::routes::RouteStore;
 
 /// How many sequences of random changes are tried.
@@ -26,21 +26,48 @@ const ROUTES: &[Case] = cases![
     changes::concurrent_writers_are_serialized,
     history::history_is_paged_latest_first,
     history::history_records_the_whole_change,
+    instances::version_keeps_all_base_urls,
+    instances::added_base_urls_are_not_lost,
+    instances::last_base_url_stays,
+    instances::history_has_all_base_urls,
+    mirrors::mirror_is_stored,
+    mirrors::mirror_ends_with_its_version,
+    mirrors::history_has_the_mirror,
+    removal::removed_service_keeps_its_history,
+    removal::removed_service_starts_again,
 ];
 
 const REFUSALS: &[Case] = cases![
     refusals::refusals_are_stored_latest_first,
+    refusals::refusals_are_paged_by_id,
     refusals::refusal_texts_are_truncated,
     refusals::last_1_000_refusals_are_stored,
 ];
 
-const REPLICAS: &[Case] =
-    cases![replicas::replicas_show_their_last_report, replicas::draining_lasts_until_next_report];
+const REPLICAS: &[Case] = cases![
+    replicas::replicas_show_their_last_report,
+    replicas::draining_lasts_until_next_report,
+    replicas::draining_base_urls_last_until_next_report,
+    replicas::admin_url_lasts_until_next_report,
+    replicas::figures_last_until_next_report,
+];
+
+const ROLLOUTS: &[Case] = cases![
+    rollouts::rollout_is_stored_with_all_values,
+    rollouts::service_has_one_live_rollout,
+    rollouts::rollout_start_is_refused,
+    rollouts::rollout_turn_fences_writers,
+    rollouts::rollout_write_stores_all_values,
+    rollouts::refused_rollout_write_stores_nothing,
+    rollouts::rollout_lease_has_one_leader,
+    rollouts::last_50_rollouts_are_stored,
+    rollouts::rollout_texts_are_limited,
+];
 
 /// Runs every case against a store that `new_store` creates, which must be empty each time.
 ///
-/// The cases of [`RefusalLog`](crate::store::RefusalLog) and [`ReplicaRegistry`](crate::store::ReplicaRegistry) run if the
-/// store has them.
+/// The cases of [`RefusalLog`](crate::store::RefusalLog), [`ReplicaRegistry`](crate::store::ReplicaRegistry) and
+/// [`RolloutStore`](crate::store::RolloutStore) run if the store has them.
 ///
 /// # Panics
 ///
@@ -51,8 +78,9 @@ pub async fn run_all<S: RouteStore>(new_store: impl AsyncFn() -> S) {
     let store = new_store().await;
     let refusals = if store.refusal_log().is_some() { REFUSALS } else { &[] };
     let replicas = if store.replica_registry().is_some() { REPLICAS } else { &[] };
+    let rollouts = if store.rollout_store().is_some() { ROLLOUTS } else { &[] };
     drop(store);
-    for case in ROUTES.iter().chain(refusals).chain(replicas) {
+    for case in ROUTES.iter().chain(refusals).chain(replicas).chain(rollouts) {
         case(&new_store().await).await;
     }
     for seed in 0..SEQUENCES {

@@ -1,8 +1,9 @@
 //! What the cases share.
 
 use crate::routing::{Change, ServiceName, Split, VersionName, Weight};
+use crate::store::applied::Applied;
 use crate::store::change_request::ChangeRequest;
-use crate::store::routes::{Applied, RouteStore};
+use crate::store::routes::RouteStore;
 
 pub(super) fn auth() -> ServiceName {
     "auth".parse().unwrap()

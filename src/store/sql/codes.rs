@@ -5,6 +5,17 @@ use std::ops::Deref;
 use sea_orm::sqlx::error::{DatabaseError, Error as DriverError};
 use sea_orm::{DbErr, RuntimeErr, SqlErr};
 
+use super::remedies::{DISK_FULL, READ_ONLY, TABLES, TLS, TLS_FILES};
+
+/// The code of an error, as the manual of its database lists it. The numbers of SQLite and of MySQL overlap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Code {
+    #[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "only SQLite reports it"))]
+    Sqlite(String),
+    /// Of PostgreSQL, MySQL or MariaDB: five characters, or a number.
+    Server(String),
+}
+
 /// Returns whether the database undid the statement because of concurrent ones, so that another attempt may succeed.
 pub(super) fn is_contention(error: &DbErr) -> bool {
     // Two writers that create the same service collide on its unique name.
@@ -16,66 +27,164 @@ pub(super) fn is_duplicate(error: &DbErr) -> bool {
     matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
 }
 
-fn is_transient(code: &str) -> bool {
+fn is_transient(code: &Code) -> bool {
     match code {
-        // SQLite: busy and locked, with their extended codes.
-        "5" | "261" | "517" | "773" | "6" | "262" | "518" => true,
-        // PostgreSQL: serialization failure, deadlock.
-        "40001" | "40P01" => true,
-        // MySQL and MariaDB: deadlock, lock wait timeout, record changed since it was read, rolled back by the group.
-        "1213" | "1205" | "1020" | "3101" => true,
-        _ => false,
+        // Busy and locked, with their extended codes.
+        Code::Sqlite(code) => matches!(&**code, "5" | "261" | "517" | "773" | "6" | "262" | "518"),
+        // PostgreSQL: serialization failure, deadlock, lock wait timeout. MySQL and MariaDB: deadlock, lock wait timeout, record
+        // changed since it was read, rolled back by the group.
+        Code::Server(code) => {
+            matches!(&**code, "40001" | "40P01" | "55P03" | "1213" | "1205" | "1020" | "3101")
+        }
     }
 }
 
 /// Returns whether the connection was lost, for example because the database restarts.
 pub(super) fn is_loss(error: &DbErr) -> bool {
     let connection_failed = matches!(driver_error(error), Some(DriverError::Io(_)));
-    connection_failed || database_code(error).is_some_and(|code| is_shutdown(&code))
+    connection_failed || server_code(error).is_some_and(|code| is_shutdown(&code))
 }
 
 fn is_shutdown(code: &str) -> bool {
     match code {
-        // PostgreSQL: ended by an administrator, crashed, starting up, idle for too long in a transaction.
-        "57P01" | "57P02" | "57P03" | "25P03" => true,
-        // MySQL: shutting down, killed. MariaDB: killed.
-        "1053" | "3169" | "1927" | "1317" => true,
+        // PostgreSQL: ended by an administrator, crashed, starting up, idle for too long, also in a transaction.
+        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => true,
+        // A pooler whose server is lost.
+        "08P01" | "08000" | "08001" | "08003" | "08006" => true,
+        // MySQL: shutting down, offline, killed, idle for too long. MariaDB: killed, no part of the Galera cluster.
+        "1053" | "3032" | "3169" | "4031" | "1927" | "1317" | "1047" => true,
         _ => false,
     }
 }
 
-/// Returns how to fix an error that does not pass by itself, if its code says so.
-pub(super) fn remedy_of(error: &DbErr) -> Option<&'static str> {
-    Some(match database_code(error).as_deref()? {
+/// Returns whether the server is the wrong one or about to stop, so that all connections to it are of no use.
+pub(super) fn says_wrong_server(error: &DbErr) -> bool {
+    server_code(error).is_some_and(|code| is_wrong_server(&code))
+}
+
+fn is_wrong_server(code: &str) -> bool {
+    match code {
+        // PostgreSQL: read-only; ended by an administrator, crashed, starting up.
+        "25006" | "57P01" | "57P02" | "57P03" => true,
+        // MySQL and MariaDB: read-only server, session, InnoDB; shutting down, offline; replication has not started or
+        // stopped, no part of the Galera cluster, no majority of the group.
+        "1290" | "1792" | "1836" | "1053" | "3032" | "1047" | "3100" | "3796" => true,
+        _ => false,
+    }
+}
+
+/// Returns whether the server accepts no changes.
+pub(super) fn is_read_only(error: &DbErr) -> bool {
+    matches!(server_code(error).as_deref(), Some("25006" | "1290" | "1792" | "1836"))
+}
+
+/// What an error says that does not pass by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// The database does not store a character of a text.
+    Unstorable,
+    /// The database works, but not with this store as it is. How to fix it.
+    Fault(&'static str),
+    /// The database cannot be opened or is overloaded, which may pass. How to fix it.
+    Fixable(&'static str),
+}
+
+/// Returns what the code of an error says, unless it may pass by itself.
+pub(super) fn meaning(error: &DbErr) -> Option<Meaning> {
+    match driver_error(error) {
+        Some(DriverError::Tls(_)) => return Some(Meaning::Fixable(TLS)),
+        // So the driver reports a certificate that rustls refuses.
+        Some(DriverError::Io(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
+            return Some(Meaning::Fixable(TLS));
+        }
+        Some(DriverError::Configuration(_)) => return Some(Meaning::Fixable(TLS_FILES)),
+        // A file of the URL. A socket that does not exist is another kind of failure: nothing listens there.
+        Some(DriverError::Io(error)) if is_about_a_file(error) => {
+            return Some(Meaning::Fixable(TLS_FILES));
+        }
+        _ => {}
+    }
+    // The only one of a pooler's errors that stays: all of them have this code.
+    if database_error(error)?.message().contains("unsupported startup parameter") {
+        return Some(Meaning::Fault(
+            "the pooler refuses a setting: add it to its ignore_startup_parameters, or leave `options` out of the URL",
+        ));
+    }
+    match database_code(error)? {
+        Code::Sqlite(code) => meaning_in_sqlite(&code),
+        Code::Server(code) => meaning_on_server(&code),
+    }
+}
+
+fn is_about_a_file(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{IsADirectory, NotFound, PermissionDenied};
+    matches!(error.kind(), NotFound | PermissionDenied | IsADirectory)
+}
+
+fn meaning_in_sqlite(code: &str) -> Option<Meaning> {
+    use Meaning::{Fault, Fixable};
+
+    Some(match code {
         "26" | "11" | "267" | "523" | "779" => {
-            "the file is damaged or is no SQLite database; restore it, or name another file"
+            Fault("the file is damaged or is no SQLite database; restore it, or name another file")
         }
-        "14" | "270" | "526" | "782" | "1038" | "1294" | "1550" => {
-            "check that its directory exists and is writable, and end the URL in ?mode=rwc to create the file"
-        }
-        "8" | "264" | "520" | "776" | "1032" | "1288" | "1544" => {
-            "it cannot be written; check the permissions of the file and its directory, and that the URL does not say mode=ro"
-        }
-        "13" => "the disk is full",
-        "28P01" | "28000" | "1045" | "1698" => "check the user and the password",
-        "3D000" | "1049" => "create the database first, or name another",
-        "42501" | "1044" | "1142" => {
-            "the user may not create or use the tables: grant the rights, or run the migrations as a privileged user"
-        }
-        "53300" | "1040" => "it has no connection left: raise its limit, or use a pooler",
+        "14" | "270" | "526" | "782" | "1038" | "1294" | "1550" => Fixable(
+            "check that its directory exists and is writable, and end the URL in ?mode=rwc to create the file",
+        ),
+        "8" | "264" | "520" | "776" | "1032" | "1288" | "1544" => Fault(
+            "it cannot be written; check the permissions of the file and its directory, and that the URL does not say mode=ro",
+        ),
+        "13" => Fault(DISK_FULL),
+        "1" => Fault(TABLES),
         _ => return None,
     })
 }
 
-/// Returns the code of an error that the database reported, as its manual lists it.
-pub(super) fn database_code(error: &DbErr) -> Option<String> {
+fn meaning_on_server(code: &str) -> Option<Meaning> {
+    use Meaning::{Fault, Fixable, Unstorable};
+
+    Some(match code {
+        "25006" | "1290" | "1792" | "1836" => Fault(READ_ONLY),
+        "53100" | "1021" | "1114" => Fault(DISK_FULL),
+        "22P05" | "22021" | "1366" | "3988" => Unstorable,
+        "28P01" | "28000" | "1045" | "1698" => Fault(
+            "check the user and the password; in the URL, write @ : / ? # % in them as %40 %3A %2F %3F %23 %25",
+        ),
+        "3D000" | "1049" => Fault("create the database first, or name another"),
+        "42501" | "1044" | "1142" | "1143" => Fault(
+            "the user may not create or use the tables: grant the rights, or run the migrations as a privileged user",
+        ),
+        "42P01" | "42703" | "3F000" | "1146" | "1054" => Fault(TABLES),
+        "42P05" | "26000" => Fault(
+            "a pooler gives each transaction another connection: use session mode, or PgBouncer 1.21 or later with max_prepared_statements above 0",
+        ),
+        "1665" => Fault("set binlog_format to ROW or MIXED"),
+        "53300" | "1040" | "1203" => Fixable("it has no connection left: raise its limit, or use a pooler"),
+        _ => return None,
+    })
+}
+
+/// Returns the code of an error that the database reported.
+pub(super) fn database_code(error: &DbErr) -> Option<Code> {
     let error = database_error(error)?;
     #[cfg(feature = "mysql")]
     if let Some(error) = error.try_downcast_ref::<sea_orm::sqlx::mysql::MySqlDatabaseError>() {
         // Its `code` is an SQLSTATE, which is coarser than the number.
-        return Some(error.number().to_string());
+        return Some(Code::Server(error.number().to_string()));
     }
-    error.code().map(Into::into)
+    #[cfg(feature = "sqlite")]
+    if error.try_downcast_ref::<sea_orm::sqlx::sqlite::SqliteError>().is_some() {
+        return error.code().map(|code| Code::Sqlite(code.into()));
+    }
+    error.code().map(|code| Code::Server(code.into()))
+}
+
+/// Returns the code of an error that a database server reported.
+fn server_code(error: &DbErr) -> Option<String> {
+    match database_code(error)? {
+        Code::Server(code) => Some(code),
+        Code::Sqlite(_) => None,
+    }
 }
 
 fn database_error(error: &DbErr) -> Option<&(dyn DatabaseError + 'static)> {
@@ -88,5 +197,20 @@ fn driver_error(error: &DbErr) -> Option<&DriverError> {
         | DbErr::Exec(RuntimeErr::SqlxError(error))
         | DbErr::Query(RuntimeErr::SqlxError(error)) => Some(error.deref()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The codes of SQLite that are numbers of MySQL too, such as a failed write to a directory and a read-only server.
+    #[test]
+    fn codes_of_sqlite_say_nothing_of_mysql() {
+        for code in ["1032", "1038", "1288", "1294", "1544", "1550"] {
+            assert!(meaning_in_sqlite(code).is_some() && meaning_on_server(code).is_none(), "{code}");
+        }
+        assert!(meaning_in_sqlite("1290").is_none());
+        assert_eq!(meaning_on_server("1290"), Some(Meaning::Fault(READ_ONLY)));
     }
 }

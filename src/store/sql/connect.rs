@@ -1,25 +1,15 @@
 //! Opening a database by its URL.
 
+use std::sync::Arc;
+
 use sea_orm::{DatabaseConnection, DbBackend};
+use tokio::time::timeout;
 
-use super::database_url::{display_name, scheme};
+use super::database_url::DatabaseUrl;
 use super::error::ConnectError;
-use super::limits::within_connect_limit;
+use super::followed::Followed;
+use super::limits::{CONNECT_LIMIT, within_connect_limit};
 use super::migrations::{Migrations, prepare};
-
-/// Returns the kind of database that `url` names, if this build has a driver for it.
-pub(super) fn backend(url: &str) -> Result<DbBackend, ConnectError> {
-    match scheme(url) {
-        #[cfg(feature = "sqlite")]
-        "sqlite" => Ok(DbBackend::Sqlite),
-        #[cfg(feature = "postgres")]
-        "postgres" | "postgresql" => Ok(DbBackend::Postgres),
-        #[cfg(feature = "mysql")]
-        "mysql" | "mariadb" => Ok(DbBackend::MySql),
-        "" => Err(ConnectError::NotAUrl),
-        scheme => Err(ConnectError::NoDriver { scheme: scheme.into() }),
-    }
-}
 
 /// Returns how many changes one process makes at the same time.
 ///
@@ -29,21 +19,45 @@ pub(super) fn max_writers(backend: DbBackend) -> usize {
     if backend == DbBackend::Sqlite { 1 } else { 3 }
 }
 
-/// Opens the database at `url` and brings its tables up to date.
-pub(super) async fn open_prepared(url: &str) -> Result<DatabaseConnection, ConnectError> {
-    let db = within_connect_limit(open(url)).await?;
-    prepare(&db, Migrations::Auto, &display_name(url)).await?;
+/// Opens the database at `url` and brings its tables up to date. Nothing stays open after a failure.
+pub(super) async fn open_prepared(
+    url: &DatabaseUrl,
+    followed: &Arc<Followed>,
+) -> Result<DatabaseConnection, ConnectError> {
+    let opened = within_connect_limit(open(url, followed)).await;
+    let db = opened.map_err(|error| error.without(&url.secrets))?;
+    if let Err(error) = prepare(&db, Migrations::Auto, &url.name).await {
+        // In time, for a server that does not respond.
+        let _ = timeout(CONNECT_LIMIT, db.close_by_ref()).await;
+        return Err(error.without(&url.secrets));
+    }
     Ok(db)
 }
 
-async fn open(url: &str) -> Result<DatabaseConnection, ConnectError> {
-    match backend(url)? {
+#[cfg_attr(
+    not(any(feature = "postgres", feature = "mysql")),
+    expect(unused_variables, reason = "SQLite has no server to follow")
+)]
+async fn open(url: &DatabaseUrl, followed: &Arc<Followed>) -> Result<DatabaseConnection, ConnectError> {
+    match url.backend {
         #[cfg(feature = "sqlite")]
-        DbBackend::Sqlite => super::sqlite::open(url).await,
+        DbBackend::Sqlite => super::sqlite::open(&url.text, &url.name).await,
         #[cfg(feature = "postgres")]
-        DbBackend::Postgres => super::postgres::open(url).await,
+        DbBackend::Postgres => super::postgres::open(&url.text, &url.name, followed).await,
         #[cfg(feature = "mysql")]
-        DbBackend::MySql => super::mysql::open(url).await,
+        DbBackend::MySql => super::mysql::open(&url.text, &url.name, followed).await,
         _ => Err(ConnectError::NotAUrl),
+    }
+}
+
+/// Closes the idle connections of a pool of the application, which lead to a wrong server. The application's next call, and
+/// the store's, make new ones.
+pub(super) fn close_idle(db: &DatabaseConnection) {
+    match db.get_database_backend() {
+        #[cfg(feature = "postgres")]
+        DbBackend::Postgres => super::postgres::close_idle(db),
+        #[cfg(feature = "mysql")]
+        DbBackend::MySql => super::mysql::close_idle(db),
+        _ => {}
     }
 }

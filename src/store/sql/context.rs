@@ -1,7 +1,10 @@
 //! What a write works with.
 
+use std::sync::Arc;
+
 use sea_orm::DatabaseConnection;
 
+use super::followed::Followed;
 use super::orphans::CancelFlag;
 
 /// What one attempt of a write works with.
@@ -9,6 +12,7 @@ use super::orphans::CancelFlag;
 pub(super) struct WriteContext {
     pub(super) db: DatabaseConnection,
     pub(super) pool: Pool,
+    pub(super) followed: Arc<Followed>,
     /// Set when the caller stopped waiting. A transaction is then rolled back.
     pub(super) cancelled: CancelFlag,
 }

@@ -3,43 +3,54 @@
 //! A call passes these stages, from the outside in:
 //!
 //! 1. [`Orphans::drive_while`] drives the work that earlier calls left, beside this one.
-//! 2. [`with_retries`] limits the time of the call and repeats attempts that collided.
+//! 2. [`with_retries`] limits the time of the call and repeats attempts that collided, or met a [wrong
+//!    server](super::followed).
 //! 3. A write waits for its turn, so that the writers of this process leave connections for reads.
 //! 4. [`Orphans::run_to_completion`] keeps the attempt alive if the caller drops the call.
 //!
 //! The turn is part of the attempt: an orphan keeps its turn until its connection is free.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
 
 use sea_orm::{DatabaseConnection, DbBackend};
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::timeout;
 
 use super::connect;
 use super::context::{Pool, WriteContext};
+use super::database_url::DatabaseUrl;
 use super::error::ConnectError;
 use super::failure::{Failure, unavailable};
-use super::limits::CALL_LIMIT;
+use super::followed::Followed;
+use super::limits::{CALL_LIMIT, CLOSE_LIMIT, CONNECT_LIMIT, MIGRATION_LIMIT};
 use super::listener::Listener;
 use super::orphans::Orphans;
 use super::retry::with_retries;
+use super::secrets::Secrets;
+use super::signals::Signals;
+use crate::common::lock::lock;
 use crate::store::{Signal, StoreError};
 
 /// The connections of a store, and what its calls share.
 pub(super) struct Database {
     /// Where to connect on first use. `None`: the application lent its connections.
-    url: Option<String>,
+    url: Option<DatabaseUrl>,
     connections: OnceCell<DatabaseConnection>,
     /// Writers of this process queue here before they meet in the database, so that a connection is left for reads.
     write_turns: Arc<Semaphore>,
     orphans: Orphans,
+    followed: Arc<Followed>,
+    /// The listeners of all clones of the store.
+    listeners: Mutex<Vec<Weak<Listener>>>,
+    closed: watch::Sender<bool>,
 }
 
 impl Database {
     /// Creates a database that is connected to on first use.
     pub(super) fn from_url(url: &str) -> Result<Self, ConnectError> {
-        let backend = connect::backend(url)?;
-        Ok(Self::new(backend, Some(url.into()), OnceCell::new()))
+        let url = DatabaseUrl::parse(url)?;
+        Ok(Self::new(url.backend, Some(url), OnceCell::new()))
     }
 
     /// Creates a database from connections of the application.
@@ -48,9 +59,20 @@ impl Database {
         Self::new(backend, None, OnceCell::new_with(Some(connections)))
     }
 
-    fn new(backend: DbBackend, url: Option<String>, connections: OnceCell<DatabaseConnection>) -> Self {
+    fn new(backend: DbBackend, url: Option<DatabaseUrl>, connections: OnceCell<DatabaseConnection>) -> Self {
         let write_turns = Arc::new(Semaphore::new(connect::max_writers(backend)));
-        Self { url, connections, write_turns, orphans: Orphans::default() }
+        let followed = Arc::new(Followed::default());
+        let orphans = Orphans::new(url.is_some().then(|| Arc::clone(&followed)));
+        let listeners = Mutex::default();
+        Self {
+            url,
+            connections,
+            write_turns,
+            orphans,
+            followed,
+            listeners,
+            closed: watch::Sender::new(false),
+        }
     }
 
     /// Returns the kind of database, once it was connected to.
@@ -64,31 +86,66 @@ impl Database {
             return Ok(connections);
         }
         // Connections of the application are set from the start, so there is a URL here.
-        let url = self.url.as_deref().unwrap_or_default();
+        let Some(url) = &self.url else { return Err(ConnectError::NotAUrl) };
         // Boxed: each call contains this future, and few calls have to connect.
-        Box::pin(self.connections.get_or_try_init(|| connect::open_prepared(url))).await
+        Box::pin(self.connections.get_or_try_init(|| connect::open_prepared(url, &self.followed))).await
     }
 
-    /// Like [`connect`](Self::connect), for a call of the store.
+    /// Like [`connect`](Self::connect), for a call of the store. Another call that connects may rest meanwhile, so this one
+    /// does not wait for it without a limit.
     pub(super) async fn connect_for_call(&self) -> Result<(), StoreError> {
-        self.connect().await.map(drop).map_err(unavailable)
+        if self.is_closed() {
+            return self.finish(Err(Failure::Closed));
+        }
+        let limit = CONNECT_LIMIT + MIGRATION_LIMIT;
+        let connected = timeout(limit, self.connect()).await;
+        connected.unwrap_or(Err(ConnectError::TimedOut(limit))).map(drop).map_err(unavailable)
     }
 
-    /// Reads with `work`, with retries, within `limit`.
-    pub(super) async fn read<T, F>(
+    /// Returns the connections for one attempt of a call.
+    async fn connections(&self) -> Result<DatabaseConnection, Failure> {
+        if self.is_closed() {
+            return Err(Failure::Closed);
+        }
+        let db = self.connect().await?;
+        if self.is_closed() {
+            // Closed while this call connected.
+            self.close_pool().await;
+            return Err(Failure::Closed);
+        }
+        // Connections of the store's own pool are closed by the pool.
+        if self.url.is_none() && self.followed.take_sweep() {
+            connect::close_idle(db);
+        }
+        Ok(db.clone())
+    }
+
+    /// Loads routes with `work`, with retries, within `limit`. The caller loads all of them after a failure, so the loss of
+    /// the server is not signalled.
+    pub(super) async fn load<T, F>(
         &self,
         limit: Duration,
-        work: impl Fn(DatabaseConnection) -> F,
+        work: impl Fn(DatabaseConnection, Arc<Followed>) -> F,
     ) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, Failure>> + Send + 'static,
     {
         let attempts = with_retries(limit, async || {
-            let db = self.connect().await?.clone();
-            self.orphans.run_to_completion(|_| work(db)).await
+            let db = self.connections().await?;
+            let work = work(db, Arc::clone(&self.followed));
+            self.orphans.run_to_completion(|_| observed(work, Arc::clone(&self.followed), false)).await
         });
-        self.orphans.drive_while(attempts).await
+        self.finish(self.orphans.drive_while(attempts).await)
+    }
+
+    /// Reads with `work`, with retries.
+    pub(super) async fn read<T, F>(&self, work: impl Fn(DatabaseConnection) -> F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Failure>> + Send + 'static,
+    {
+        self.load(CALL_LIMIT, |db, _| work(db)).await
     }
 
     /// Writes with `work`, with retries, each in its turn.
@@ -98,15 +155,25 @@ impl Database {
         F: Future<Output = Result<T, Failure>> + Send + 'static,
     {
         let attempts = with_retries(CALL_LIMIT, async || {
-            let db = self.connect().await?.clone();
+            let db = self.connections().await?;
             let turn = self.next_write_turn().await;
             let attempt = self.orphans.run_to_completion(|cancelled| {
-                let attempt = work(WriteContext { db, pool: self.pool(), cancelled });
-                in_turn(turn, attempt)
+                let followed = Arc::clone(&self.followed);
+                let attempt = work(WriteContext { db, pool: self.pool(), followed, cancelled });
+                in_turn(turn, observed(attempt, Arc::clone(&self.followed), true))
             });
             attempt.await
         });
-        self.orphans.drive_while(attempts).await
+        self.finish(self.orphans.drive_while(attempts).await)
+    }
+
+    fn finish<T>(&self, outcome: Result<T, Failure>) -> Result<T, StoreError> {
+        outcome.map_err(|failure| failure.into_store_error(&self.secrets()))
+    }
+
+    /// Returns the parts of the URL that must not be shown. Those of an application's pool are not known.
+    fn secrets(&self) -> Secrets {
+        self.url.as_ref().map(|url| url.secrets.clone()).unwrap_or_default()
     }
 
     async fn next_write_turn(&self) -> Option<OwnedSemaphorePermit> {
@@ -118,14 +185,60 @@ impl Database {
         if self.url.is_none() { Pool::Lent } else { Pool::Own }
     }
 
-    /// Waits for the next signal of `listener`.
-    pub(super) async fn wait_for_signal(&self, listener: &Listener) -> Signal {
-        self.orphans.drive_while(Box::pin(listener.changed(&self.connections))).await
+    /// Creates the signals of one clone of the store, which listens if `listens`.
+    pub(super) fn new_signals(&self, listens: bool) -> Signals {
+        let listener = listens.then(|| Arc::new(Listener::new(self.secrets())));
+        let mut listeners = lock(&self.listeners);
+        listeners.retain(|listener| listener.strong_count() > 0);
+        listeners.extend(listener.as_ref().map(Arc::downgrade));
+        Signals::new(listener, &self.followed)
     }
 
-    /// Never returns. Drives the work that earlier calls left.
-    pub(super) async fn wait_without_signals(&self) -> Signal {
-        self.orphans.drive_while(std::future::pending()).await
+    /// Waits for the next of `signals`, and drives the work that earlier calls left. A closed store has no more signals.
+    pub(super) async fn wait_for_signal(&self, signals: &Signals) -> Signal {
+        let mut closed = self.closed.subscribe();
+        let next = Box::pin(async {
+            tokio::select! {
+                signal = signals.next(&self.connections, &self.followed) => Some(signal),
+                // Ends the wait, which holds the listener that has to be closed.
+                _ = closed.wait_for(|closed| *closed) => None,
+            }
+        });
+        match self.orphans.drive_while(next).await {
+            Some(signal) => signal,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Refuses new calls, lets those that are under way end, and closes the connections.
+    pub(super) async fn close(&self) {
+        self.closed.send_replace(true);
+        let closed = async {
+            self.orphans.end_all().await;
+            self.orphans.drive_while(self.close_pool()).await;
+        };
+        // Connections that do not end in time are closed with the process.
+        let _ = timeout(CLOSE_LIMIT, closed).await;
+        let _ = timeout(CLOSE_LIMIT, self.close_listeners()).await;
+    }
+
+    async fn close_pool(&self) {
+        // The application closes its own pool.
+        if let (Some(_), Some(db)) = (&self.url, self.connections.get()) {
+            // It waits until all connections have returned, and reports no failure.
+            let _ = db.close_by_ref().await;
+        }
+    }
+
+    async fn close_listeners(&self) {
+        let listeners: Vec<_> = lock(&self.listeners).iter().filter_map(Weak::upgrade).collect();
+        for listener in listeners {
+            listener.close().await;
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        *self.closed.borrow()
     }
 }
 
@@ -133,4 +246,21 @@ impl Database {
 async fn in_turn<T>(turn: Option<OwnedSemaphorePermit>, work: impl Future<Output = T>) -> T {
     let _turn = turn;
     work.await
+}
+
+/// Distrusts the connections if `work` finds that they lead to a wrong server, even if the caller has stopped waiting.
+async fn observed<T>(
+    work: impl Future<Output = Result<T, Failure>>,
+    followed: Arc<Followed>,
+    signal: bool,
+) -> Result<T, Failure> {
+    let begun = Instant::now();
+    let outcome = work.await;
+    match &outcome {
+        Err(failure) if failure.is_read_only() => followed.distrust(signal),
+        // The server stops and ends this connection by itself. Those that were made since are not concerned.
+        Err(failure) if failure.says_wrong_server() => followed.distrust_before(begun, signal),
+        _ => {}
+    }
+    outcome
 }

@@ -65,6 +65,43 @@ pub(super) fn now(backend: DbBackend) -> SimpleExpr {
     })
 }
 
+/// Returns 1 if the server accepts no changes, as a standby does and an old primary after a fail-over.
+pub(super) fn is_read_only(backend: DbBackend) -> SimpleExpr {
+    Expr::cust(match backend {
+        // It is also set while a standby recovers.
+        DbBackend::Postgres => "CASE WHEN current_setting('transaction_read_only') = 'on' THEN 1 ELSE 0 END",
+        // A word in releases of MariaDB that have more than two states.
+        DbBackend::MySql => {
+            "CASE WHEN CAST(@@global.read_only AS CHAR) IN ('0', 'OFF') AND @@global.innodb_read_only = 0 THEN 0 ELSE 1 END"
+        }
+        _ => "0",
+    })
+}
+
+/// Returns the identity of the server as a text. A standby has another one than its primary.
+pub(super) fn server(backend: DbBackend) -> SimpleExpr {
+    Expr::cust(match backend {
+        // In microseconds, so no two servers have the same.
+        DbBackend::Postgres => {
+            "CAST(CAST(EXTRACT(EPOCH FROM pg_postmaster_start_time()) * 1000000 AS BIGINT) AS TEXT)"
+        }
+        DbBackend::MySql => "CAST(CONCAT_WS(':', @@hostname, @@port, @@server_id) AS CHAR)",
+        _ => "''",
+    })
+}
+
+/// Returns whether the database stores only some characters: 1 or 0.
+pub(super) fn is_lossy(backend: DbBackend) -> SimpleExpr {
+    Expr::cust(match backend {
+        // SQL_ASCII stores the bytes as they are.
+        DbBackend::Postgres => {
+            "CASE WHEN current_setting('server_encoding') IN ('UTF8', 'SQL_ASCII') THEN 0 ELSE 1 END"
+        }
+        // The tables have a character set of their own.
+        _ => "0",
+    })
+}
+
 /// Returns an expression for the rows of `table` that meet `condition`: a JSON array of arrays with `columns` as
 /// strings. One text is read several times faster than its rows.
 pub(super) fn rows_as_json(backend: DbBackend, table: &str, columns: &[&str], condition: &str) -> String {

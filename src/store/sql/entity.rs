@@ -26,6 +26,11 @@ pub(crate) mod service {
         pub(crate) updated_at: i64,
         /// The pin epoch: cookies of an earlier one are no longer valid.
         pub(crate) epoch: i64,
+        /// Who changed the service last, and whether that removed it: JSON with the generation that it is about, since a
+        /// gateway of an earlier release leaves the column as it is. NULL: unknown.
+        pub(crate) last_change: Option<String>,
+        /// Which version gets copies of requests, as JSON with its id. NULL: none.
+        pub(crate) mirror: Option<String>,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
@@ -48,7 +53,7 @@ pub(crate) mod version {
         pub(crate) service_id: i64,
         /// Unique per service.
         pub(crate) version: String,
-        /// The base URL.
+        /// The first base URL. A gateway of an earlier release serves this one, and may replace it.
         pub(crate) url: String,
         /// In hundredths of a percent: 0 to 10,000, which a CHECK enforces.
         pub(crate) weight: i32,
@@ -57,6 +62,8 @@ pub(crate) mod version {
         pub(crate) position: i64,
         pub(crate) created_at: i64,
         pub(crate) updated_at: i64,
+        /// The base URLs after the first, as a JSON array. NULL: the version has one.
+        pub(crate) more_urls: Option<String>,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
@@ -83,10 +90,12 @@ pub(crate) mod change {
         pub(crate) kind: String,
         /// The version that the change names.
         pub(crate) version: Option<String>,
-        /// The shares as JSON, with weights in hundredths of a percent.
+        /// The shares as JSON, with weights in hundredths of a percent and the base URLs.
         pub(crate) split_before: String,
         pub(crate) split_after: String,
         pub(crate) changed_at: i64,
+        /// The sender and the settings of the service before and after, as JSON. NULL: an earlier release made the change.
+        pub(crate) details: Option<String>,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
@@ -119,6 +128,8 @@ pub(crate) mod refusal {
         /// Why it was refused, and how to fix it.
         pub(crate) why: String,
         pub(crate) refused_at: i64,
+        /// The sender, as JSON. NULL: an earlier release recorded the refusal.
+        pub(crate) details: Option<String>,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
@@ -165,6 +176,91 @@ pub(crate) mod replica {
         pub(crate) seen_at: i64,
         /// JSON; NULL if a gateway of an earlier release reported.
         pub(crate) draining: Option<String>,
+        /// NULL if the gateway reports none.
+        pub(crate) admin_url: Option<String>,
+        /// JSON; NULL if a gateway of an earlier release reported. It cannot read more in `draining`.
+        pub(crate) draining_urls: Option<String>,
+        /// The figures of its versions, as the gateway wrote them. NULL if no service has a rollout.
+        pub(crate) figures: Option<String>,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// A rollout.
+pub(crate) mod rollout {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "gateway_rollout")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key)]
+        pub(crate) number: i64,
+        /// Unique. Chosen by the gateway that starts the rollout.
+        pub(crate) id: String,
+        /// The rows of a service are deleted with it.
+        pub(crate) service_id: i64,
+        /// Unique: the service while the rollout is not over, and NULL from then on. So a service has one at a time.
+        pub(crate) active_of: Option<i64>,
+        pub(crate) canary: String,
+        pub(crate) canary_id: String,
+        /// JSON that the store does not read, like `state` and `evidence`.
+        pub(crate) plan: String,
+        pub(crate) state: String,
+        pub(crate) evidence: Option<String>,
+        pub(crate) phase: String,
+        pub(crate) step: i32,
+        pub(crate) outcome: Option<String>,
+        pub(crate) why: Option<String>,
+        /// Counts the writes. Each names the one that it has read.
+        pub(crate) turn: i64,
+        pub(crate) start_generation: i64,
+        /// The generation after the last change that the rollout made.
+        pub(crate) generation: i64,
+        /// The id of a replica.
+        pub(crate) leader: Option<String>,
+        /// By the clock of the database, like each time here.
+        pub(crate) lease_until: Option<i64>,
+        pub(crate) ticked_at: i64,
+        /// In milliseconds.
+        pub(crate) held: i64,
+        pub(crate) actor: String,
+        pub(crate) actor_kind: Option<String>,
+        pub(crate) reason: Option<String>,
+        pub(crate) created_at: i64,
+        pub(crate) over_at: Option<i64>,
+    }
+
+    #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// An event of a rollout.
+pub(crate) mod rollout_event {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "gateway_rollout_event")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key)]
+        pub(crate) id: i64,
+        /// The number of the rollout, with which the row is deleted.
+        pub(crate) rollout: i64,
+        /// The turn of the write that recorded it.
+        pub(crate) turn: i64,
+        /// Unique per rollout and turn.
+        pub(crate) position: i32,
+        /// By the clock of the database.
+        pub(crate) at: i64,
+        pub(crate) kind: String,
+        pub(crate) step: i32,
+        pub(crate) actor: Option<String>,
+        pub(crate) text: String,
     }
 
     #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

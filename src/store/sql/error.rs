@@ -6,11 +6,14 @@ use std::time::Duration;
 use sea_orm::DbErr;
 use thiserror::Error;
 
-use super::codes::{is_contention, is_loss, remedy_of};
+use super::codes::{Meaning, is_contention, is_loss, meaning};
+use super::remedies::{READ_ONLY, UNSTORABLE};
+use super::secrets::Secrets;
+use super::url_flaw::UrlFlaw;
 
 /// Why a database could not be opened, and how to fix it. The error of the driver is the [`source`](Error::source).
 ///
-/// No message contains a password.
+/// No message contains a part of the URL but its scheme, host, port and database.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
@@ -32,10 +35,9 @@ pub enum ConnectError {
         "that is not a database URL: write it as sqlite://canary.db?mode=rwc or postgres://user:password@host/database"
     )]
     NotAUrl,
-    /// The URL has options or values that the driver does not understand.
-    #[error(
-        "the database URL has parts that are not understood: write it as sqlite://canary.db?mode=rwc or postgres://user:password@host/database"
-    )]
+    /// The URL has options or values that are not understood. Nothing of the URL is repeated but the name of an option that
+    /// is known.
+    #[error("the database URL has parts that are not understood: {0}")]
     BadUrl(#[source] Box<dyn Error + Send + Sync>),
     /// This build has no driver for that kind of database.
     #[error("this build has no driver for {scheme}: {}", driver_hint(scheme))]
@@ -90,7 +92,31 @@ fn driver_hint(scheme: &str) -> &'static str {
     }
 }
 
+impl From<UrlFlaw> for ConnectError {
+    fn from(flaw: UrlFlaw) -> Self {
+        Self::BadUrl(Box::new(flaw))
+    }
+}
+
 impl ConnectError {
+    /// Hides parts of the URL that the server or the driver repeated.
+    pub(super) fn without(self, secrets: &Secrets) -> Self {
+        match self {
+            Self::Unusable { database, hint, source } => {
+                Self::Unusable { database, hint, source: secrets.hide(source) }
+            }
+            Self::TableExists { table, database, source } => {
+                Self::TableExists { table, database, source: secrets.hide(source) }
+            }
+            other => other,
+        }
+    }
+
+    /// Creates the error for a server that is reached but cannot be used.
+    pub(super) fn refused(database: &str, refused: RefusedServer) -> Self {
+        Self::Unusable { database: database.into(), hint: refused.remedy(), source: refused.into() }
+    }
+
     /// Creates the error for a driver's error about `database`.
     #[cfg(any(feature = "postgres", feature = "mysql"))]
     pub(super) fn from_driver(database: &str, error: sea_orm::sqlx::Error) -> Self {
@@ -105,10 +131,29 @@ impl ConnectError {
 }
 
 fn hint(error: &DbErr) -> &'static str {
-    match remedy_of(error) {
-        Some(remedy) => remedy,
+    match meaning(error) {
+        Some(Meaning::Fixable(remedy) | Meaning::Fault(remedy)) => remedy,
+        Some(Meaning::Unstorable) => UNSTORABLE,
         None if is_contention(error) => "another process keeps it locked",
         None if is_loss(error) => "check that it runs and can be reached",
         None => "see the cause",
+    }
+}
+
+/// Why a server that responds cannot be used.
+#[derive(Clone, Copy, Debug, Error)]
+pub(super) enum RefusedServer {
+    #[error("the server accepts no changes")]
+    ReadOnly,
+    #[error("the encoding of the database is not UTF-8")]
+    Encoding,
+}
+
+impl RefusedServer {
+    const fn remedy(self) -> &'static str {
+        match self {
+            Self::ReadOnly => READ_ONLY,
+            Self::Encoding => UNSTORABLE,
+        }
     }
 }

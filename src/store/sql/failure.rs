@@ -4,7 +4,9 @@
 //! | --- | --- |
 //! | a rule, a text, another generation, a broken row | the caller gets that error |
 //! | a deadlock, a lock that is held, a serialization failure, a lost connection | it is retried |
+//! | a server that is not the primary any more | it is retried on a new connection |
 //! | a commit whose outcome is unknown | the caller gets [`StoreError::Unavailable`] and must read the split again |
+//! | a database that lacks rights, tables or space, or cannot store a text | the caller gets [`StoreError::Unusable`] or [`StoreError::Unstorable`] |
 //! | every other error of the database | the caller gets [`StoreError::Unavailable`] with the error as its source |
 
 use std::error::Error;
@@ -13,8 +15,11 @@ use std::time::Duration;
 use sea_orm::DbErr;
 use thiserror::Error;
 
-use super::codes::{is_contention, is_duplicate, is_loss, remedy_of};
+use super::codes::{Meaning, is_contention, is_duplicate, is_loss, is_read_only, meaning, says_wrong_server};
 use super::error::ConnectError;
+use super::remedies::READ_ONLY;
+use super::secrets::Secrets;
+use crate::common::error::BoxError;
 use crate::routing::ServiceName;
 use crate::store::{BrokenSplit, StoreError};
 
@@ -25,35 +30,72 @@ pub(super) enum Failure {
     Final(StoreError),
     /// The database reported an error.
     Database(DbErr),
+    /// The database reported an error to the commit, so the change may have been made.
+    Commit(DbErr),
+    /// The server accepts no changes: it is not the primary any more.
+    ReadOnly,
     /// Another writer changed or deleted the row between its read and its update.
     Overtaken,
     /// The caller stopped waiting before the commit.
     Cancelled,
+    /// The call took longer than this.
+    TimedOut(Duration),
+    /// The store is closed.
+    Closed,
 }
 
 impl Failure {
     /// Creates the failure of a commit. Unless the database reports that it undid the transaction, the change may have
     /// been made, so it is not retried.
     pub(super) fn from_commit(error: DbErr) -> Self {
-        if is_contention(&error) { Self::Database(error) } else { Self::Final(from_database(error)) }
+        if is_contention(&error) || is_read_only(&error) {
+            Self::Database(error)
+        } else {
+            Self::Commit(error)
+        }
     }
 
     /// Returns whether another attempt may succeed.
     pub(super) fn is_retryable(&self) -> bool {
         match self {
-            Self::Database(error) => is_contention(error) || is_loss(error),
-            Self::Overtaken => true,
-            Self::Final(_) | Self::Cancelled => false,
+            Self::Database(error) => is_contention(error) || is_loss(error) || says_wrong_server(error),
+            Self::ReadOnly | Self::Overtaken => true,
+            Self::Final(_) | Self::Commit(_) | Self::Cancelled | Self::TimedOut(_) | Self::Closed => false,
+        }
+    }
+
+    /// Returns whether the server accepts no changes.
+    pub(super) fn is_read_only(&self) -> bool {
+        match self {
+            Self::Database(error) => is_read_only(error),
+            Self::ReadOnly => true,
+            _ => false,
+        }
+    }
+
+    /// Returns whether connections to the server are of no use any more.
+    pub(super) fn says_wrong_server(&self) -> bool {
+        match self {
+            Self::Database(error) | Self::Commit(error) => says_wrong_server(error),
+            Self::ReadOnly => true,
+            _ => false,
         }
     }
 
     /// Converts to the error that the caller gets when there is no further attempt.
-    pub(super) fn into_store_error(self) -> StoreError {
+    pub(super) fn into_store_error(self, secrets: &Secrets) -> StoreError {
         match self {
             Self::Final(error) => error,
-            Self::Database(error) => from_database(error),
+            Self::Database(error) => from_database(error, secrets),
+            // Whatever it is, the change may have been made: the caller has to read the split.
+            Self::Commit(error) => StoreError::Unavailable(secrets.hide(error.into())),
+            Self::ReadOnly => {
+                StoreError::Unusable { remedy: READ_ONLY, source: "the server accepts no changes".into() }
+            }
             Self::Overtaken => unavailable(Overtaken),
             Self::Cancelled => unavailable(Cancelled),
+            Self::TimedOut(limit) => unavailable(TimedOut(limit)),
+            Self::Closed => unavailable(Closed),
         }
     }
 }
@@ -80,20 +122,21 @@ impl From<DbErr> for Failure {
     }
 }
 
-/// Creates the error of a call that took longer than `limit`.
-pub(super) fn timed_out(limit: Duration) -> StoreError {
-    unavailable(TimedOut(limit))
-}
-
 /// Creates the error of a store that cannot be used because of `cause`.
 pub(super) fn unavailable(cause: impl Error + Send + Sync + 'static) -> StoreError {
     StoreError::Unavailable(Box::new(cause))
 }
 
-fn from_database(error: DbErr) -> StoreError {
-    match remedy_of(&error) {
-        Some(remedy) => unavailable(Remediable { remedy, cause: error }),
-        None => unavailable(error),
+fn from_database(error: DbErr, secrets: &Secrets) -> StoreError {
+    let meaning = meaning(&error);
+    let source = secrets.hide(error.into());
+    match meaning {
+        Some(Meaning::Unstorable) => StoreError::Unstorable(source),
+        Some(Meaning::Fault(remedy)) => {
+            StoreError::Unusable { remedy, source: Box::new(Remediable { remedy, source }) }
+        }
+        Some(Meaning::Fixable(remedy)) => unavailable(Remediable { remedy, source }),
+        None => StoreError::Unavailable(source),
     }
 }
 
@@ -115,7 +158,7 @@ pub(super) fn report_blocking_row(service: &ServiceName, error: StoreError) -> S
 struct Remediable {
     remedy: &'static str,
     #[source]
-    cause: DbErr,
+    source: BoxError,
 }
 
 #[derive(Debug, Error)]
@@ -129,3 +172,7 @@ struct Overtaken;
 #[derive(Debug, Error)]
 #[error("the call was cancelled")]
 struct Cancelled;
+
+#[derive(Debug, Error)]
+#[error("the store is closed")]
+struct Closed;

@@ -1,20 +1,22 @@
 //! The history of changes.
 
 use sea_orm::{
-    ColumnTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait, Select,
+    ColumnTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QuerySelect,
+    QueryTrait, Select,
 };
 
 use super::entity::{change, service};
 use super::failure::Failure;
-use super::rows::{Flaw, parse_shares, parse_version, to_signed, to_unsigned};
+use super::page::Pages;
+use super::rows::{Details, Flaw, parse_shares, parse_version, readable, to_signed, to_unsigned};
 use crate::common::time::from_millis;
 use crate::routing::ServiceName;
 use crate::store::{HistoryEntry, StoreError};
 
 const TABLE: &str = "gateway_split_change";
 
-/// Reads up to `limit` changes of `service` before the generation `before`, latest first.
+/// Reads up to `limit` changes of `service` before the generation `before`, latest first. Rows that cannot be read are left
+/// out, and earlier ones take their places: a page with fewer changes is the last one.
 pub(super) async fn read(
     db: &DatabaseConnection,
     service: &ServiceName,
@@ -23,14 +25,13 @@ pub(super) async fn read(
 ) -> Result<Vec<HistoryEntry>, Failure> {
     let id: Option<i64> = select_id(service).into_tuple().one(db).await?;
     let id = id.ok_or_else(|| StoreError::UnknownService(service.clone()))?;
-    let mut changes = change::Entity::find().filter(change::Column::ServiceId.eq(id));
-    if let Some(before) = before {
-        changes = changes.filter(change::Column::Generation.lt(to_signed(before)));
-    }
-    let latest = changes.order_by_desc(change::Column::Generation).limit(u64::from(limit));
-    let rows = latest.all(db).await?;
-    let entries: Result<_, Flaw> = rows.into_iter().map(parse_entry).collect();
-    Ok(entries.map_err(|flaw| StoreError::Broken(flaw.into_broken_split(service.as_str())))?)
+    let pages = Pages {
+        rows: change::Entity::find().filter(change::Column::ServiceId.eq(id)),
+        column: change::Column::Generation,
+        number: |row| row.generation,
+    };
+    let read = pages.read(db, before, limit, |row| readable(service, parse_entry(row)));
+    Ok(read.await?)
 }
 
 /// Deletes the changes of `service` up to the generation `last`.
@@ -56,7 +57,14 @@ fn parse_entry(row: change::Model) -> Result<HistoryEntry, Flaw> {
     let before = parse_shares(TABLE, row.id, "split_before", &row.split_before)?;
     let after = parse_shares(TABLE, row.id, "split_after", &row.split_after)?;
     let version = parse_version(TABLE, row.id, row.version.as_deref())?;
+    let details = Details::parse(TABLE, row.id, row.details.as_deref())?;
+    let (settings_before, settings_after) = details.settings(TABLE, row.id)?;
     let at = from_millis(row.changed_at);
     let entry = HistoryEntry::from_stored(to_unsigned(row.generation), row.actor, row.kind, at);
-    Ok(entry.with_reason(row.reason).with_version(version).with_shares(before, after))
+    Ok(entry
+        .with_reason(row.reason)
+        .with_version(version)
+        .with_shares(before, after)
+        .with_settings(settings_before, settings_after)
+        .with_sender(details.actor_kind(), details.request_id()))
 }

@@ -16,6 +16,9 @@ pub(super) const FULL_LOAD_LIMIT: Duration = Duration::from_secs(30);
 /// Maximum time to migrate, including the wait for another process that migrates.
 pub(super) const MIGRATION_LIMIT: Duration = Duration::from_secs(60);
 
+/// Maximum time until all calls have ended and all connections are closed: a call, and the commit of a slow disk.
+pub(super) const CLOSE_LIMIT: Duration = Duration::from_secs(5);
+
 /// Maximum number of connections in a pool of the store's own. The listener has one more.
 pub(super) const POOL_SIZE: u32 = 4;
 

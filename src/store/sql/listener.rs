@@ -10,7 +10,7 @@
 use std::mem::{ManuallyDrop, replace};
 use std::time::Duration;
 
-use sea_orm::sqlx::postgres::{PgListener, PgPoolOptions};
+use sea_orm::sqlx::postgres::{PgListener, PgPool, PgPoolOptions};
 use sea_orm::sqlx::{Error, Executor};
 use sea_orm::{DatabaseConnection, DbBackend};
 use tokio::sync::{Mutex, OnceCell};
@@ -18,6 +18,7 @@ use tokio::time::{sleep, timeout};
 
 use super::dialect::CHANNEL;
 use super::limits::CONNECT_LIMIT;
+use super::secrets::Secrets;
 use crate::store::Signal;
 
 /// Pause after a failure. Meanwhile, and while a pooler does not allow to listen, changes are found by polling.
@@ -27,21 +28,50 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// Listens on a connection of its own, made on first use.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Listener {
     state: Mutex<State>,
+    /// Not to be shown in an error.
+    secrets: Secrets,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    connection: Option<PgListener>,
+    connection: Option<Connection>,
     /// Whether there was a connection before. Notifications between two connections are lost.
     listened_before: bool,
+    /// Whether the next connection is made after a pause: the last one was given up without an error.
+    pauses: bool,
+    closed: bool,
+}
+
+/// A listener, and the pool of one connection that it is made from.
+#[derive(Debug)]
+struct Connection {
+    listener: PgListener,
+    pool: PgPool,
 }
 
 impl Listener {
-    pub(super) fn new() -> Self {
-        Self::default()
+    pub(super) fn new(secrets: Secrets) -> Self {
+        Self { state: Mutex::default(), secrets }
+    }
+
+    /// Ends the connection, which leads to a wrong server. The next wait makes a new one.
+    pub(super) async fn disconnect(&self) {
+        let mut state = self.state.lock().await;
+        state.pauses = true;
+        state.connection = None;
+    }
+
+    /// Ends the connection for good.
+    pub(super) async fn close(&self) {
+        let mut state = self.state.lock().await;
+        state.closed = true;
+        let Some(Connection { listener, pool }) = state.connection.take() else { return };
+        // The driver returns the connection to its pool in a task of its own, and the pool waits for it.
+        drop(listener);
+        pool.close().await;
     }
 
     /// Waits for the next signal. The listener connects once the store is connected.
@@ -51,26 +81,38 @@ impl Listener {
             match state.next(db.get()).await {
                 Ok(Some(signal)) => return signal,
                 Ok(None) => {}
-                Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "cannot listen"),
+                Err(error) => self.log_failure(error),
             }
             sleep(RETRY_PAUSE).await;
         }
     }
+
+    fn log_failure(&self, error: Error) {
+        let error = self.secrets.hide(error.into());
+        tracing::debug!(error = &*error as &dyn std::error::Error, "cannot listen");
+    }
 }
 
 impl State {
+    async fn pause_if_due(&mut self) {
+        if replace(&mut self.pauses, false) {
+            sleep(RETRY_PAUSE).await;
+        }
+    }
+
     /// Returns the next signal, or `None` without a connection.
     async fn next(&mut self, db: Option<&DatabaseConnection>) -> Result<Option<Signal>, Error> {
         let Some(db) = db else { return Ok(None) };
-        if db.get_database_backend() != DbBackend::Postgres {
+        if self.closed || db.get_database_backend() != DbBackend::Postgres {
             return std::future::pending().await;
         }
+        self.pause_if_due().await;
         let Some(connection) = &mut self.connection else {
             self.connection = Some(listen(db).await?);
             let listened_before = replace(&mut self.listened_before, true);
             return Ok(Some(if listened_before { Signal::Lost } else { Signal::Changed }));
         };
-        if is_notified(connection).await {
+        if is_notified(&mut connection.listener).await {
             return Ok(Some(Signal::Changed));
         }
         self.connection = None;
@@ -125,12 +167,12 @@ async fn now_or_never<F: Future>(future: F) -> Option<F::Output> {
 }
 
 /// Connects a listener. It does not use a connection of the pool, which may have only one.
-async fn listen(db: &DatabaseConnection) -> Result<PgListener, Error> {
+async fn listen(db: &DatabaseConnection) -> Result<Connection, Error> {
     let options = (*db.get_postgres_connection_pool().connect_options()).clone();
     let pool = PgPoolOptions::new().max_connections(1).acquire_timeout(CONNECT_LIMIT);
     let pool = pool.idle_timeout(None).max_lifetime(None).connect_lazy_with(options);
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.eager_reconnect(false);
     listener.listen(CHANNEL).await?;
-    Ok(listener)
+    Ok(Connection { listener, pool })
 }

@@ -22,12 +22,14 @@
 //!
 //! | table | content |
 //! | --- | --- |
-//! | `gateway_service_config` | a service: its generation, its slots, the revision of its last change |
-//! | `gateway_service_version` | a version: its URL, its weight in hundredths of a percent, whether it is active |
-//! | `gateway_split_change` | the history: who changed what, why, and the weights before and after |
+//! | `gateway_service_config` | a service: its generation, its slots, the revision of its last change, who made it, and whether it removed the service |
+//! | `gateway_service_version` | a version: its first URL, the others as a JSON array, its weight in hundredths of a percent, whether it is active |
+//! | `gateway_split_change` | the history: who changed what, why, and the weights, URLs and settings before and after |
 //! | `gateway_refused_change` | the last 1,000 changes that were refused: who requested what, and why it was refused |
 //! | `gateway_revision` | one row: how many changes the whole store has seen |
-//! | `gateway_replica` | the gateways that share the database: the revision that each serves, the versions that it still has requests for, and the time of its report |
+//! | `gateway_replica` | the gateways that share the database: the revision that each serves, the versions and removed URLs that it still has requests for, its figures while there is a rollout, and the time of its report |
+//! | `gateway_rollout` | a rollout: its plan, its state and its evidence as JSON, which write was the last, and which gateway leads it until when. The last 50 of a service that are over are kept |
+//! | `gateway_rollout_event` | what happened to a rollout |
 //! | `gateway_migrations` | which migrations of these tables were run |
 //!
 //! The names are fixed. If a table of the application has one of them, the start fails with
@@ -44,10 +46,16 @@
 //! tables that a later release has migrated, so gateways may be updated one by one. An application that migrates by
 //! itself takes [`migrations()`] and says [`Migrations::Manual`].
 //!
+//! A gateway of a release that knew one URL of a version serves the first. If it sets another, that one takes the place of
+//! the first, and the others stay; what it records in the history has the first URL only. So register several URLs of a
+//! version after all gateways are updated.
+//!
 //! # Editing rows by hand
 //!
-//! Rows may be edited. Weights that do not total 100 percent are scaled when they are read. A row that cannot be read
-//! takes only its own service out of the routes that are loaded. Running gateways load the edit of a service after
+//! Rows may be edited. Weights that do not total 100 percent are scaled when they are read. A URL that a version has twice
+//! counts once. A row that cannot be read takes only its own service out of the routes that are loaded, and so does a
+//! service that has `slots` and no version: its versions are lost, and gateways keep its last good route. Running gateways
+//! load the edit of a service after
 //!
 //! ```sql
 //! BEGIN;
@@ -56,8 +64,11 @@
 //! COMMIT;
 //! ```
 //!
-//! A service that is deleted by hand is served until all services are loaded again, which happens at least every ten
-//! minutes.
+//! A service that is deleted by hand loses its history. A gateway serves it until the gateway is asked to change it, or
+//! loads all services again, which happens at least every ten minutes. [`Change::RemoveService`] keeps the history, and
+//! all gateways follow it at once. A service that is registered again starts clean in both cases.
+//!
+//! [`Change::RemoveService`]: crate::routing::Change::RemoveService
 
 mod codes;
 mod connect;
@@ -68,6 +79,8 @@ mod dialect;
 mod entity;
 mod error;
 mod failure;
+mod followed;
+mod head;
 mod history;
 mod limits;
 #[cfg(feature = "postgres")]
@@ -79,20 +92,29 @@ mod migrations;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod orphans;
+mod page;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod read;
 mod refusals;
+mod remedies;
 mod replicas;
 mod retry;
+mod rollout_store;
+mod rollouts;
 mod rows;
+mod secrets;
 #[cfg(any(feature = "postgres", feature = "mysql"))]
 mod server;
+mod signals;
 mod sql_store;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod transaction;
+mod url_flaw;
+mod url_options;
 mod write;
+mod write_rollout;
 mod write_versions;
 
 pub use self::error::ConnectError;

@@ -1,36 +1,63 @@
 //! Connections to MySQL and MariaDB, and the lock of their migrations.
 
-use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPoolOptions};
+use std::sync::Arc;
+
+use sea_orm::sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sea_orm::sqlx::{ConnectOptions, Error, Executor, query_scalar};
 use sea_orm::{DatabaseConnection, DbErr, RuntimeErr, SqlxMySqlConnector};
 
 use super::error::ConnectError;
-use super::limits::{CONNECT_LIMIT, POOL_SIZE};
-use super::server::try_connect;
+use super::followed::Followed;
+use super::server::{pool_options, try_connect, without_brackets};
+use super::url_flaw::UrlFlaw;
 
-/// Settings of a connection. A lock wait ends before the call does. MariaDB releases the locks of a gateway that vanished
-/// after 5 s. It also cuts off the result of `JSON_ARRAYAGG`, by which the versions of a service are read, at 1 MB by
-/// default.
-const SESSION_SETTINGS: &str =
-    "SET SESSION innodb_lock_wait_timeout = 2, group_concat_max_len = 16777216, wait_timeout = 120
-    /*M! , idle_transaction_timeout = 5 */";
+/// Settings of a connection, whatever the server's own are.
+///
+/// - A wait for a row or a table ends before the call does. MariaDB releases the locks of a gateway that vanished after 5 s.
+/// - MariaDB cuts off the result of `JSON_ARRAYAGG`, by which the versions of a service are read, at 1 MB by default.
+/// - The others have their defaults, with which the statements of the store and its transactions do what they say.
+const SESSION_SETTINGS: &str = "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE;
+    SET SESSION innodb_lock_wait_timeout = 2, lock_wait_timeout = 1, group_concat_max_len = 16777216, wait_timeout = 120,
+    autocommit = 1, completion_type = NO_CHAIN, sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION',
+    sql_safe_updates = 0, sql_auto_is_null = 0, sql_select_limit = 18446744073709551615, sql_big_selects = 1,
+    foreign_key_checks = 1, unique_checks = 1
+    /*M! , idle_transaction_timeout = 5, max_statement_time = 0 */";
 
 /// Locks are named per server, so the name contains the database. It has at most 64 characters, hence the hash.
 const ACQUIRE_LOCK: &str = "SELECT GET_LOCK(MD5(CONCAT(DATABASE(), '.gateway_migrations')), 10)";
 
-/// Opens the database at `url`.
-pub(super) async fn open(url: &str) -> Result<DatabaseConnection, ConnectError> {
-    let options: MySqlConnectOptions = url.parse().map_err(|error| ConnectError::BadUrl(Box::new(error)))?;
+/// Parses `url`. `None` if the driver does not understand it.
+pub(super) fn options(url: &str) -> Option<MySqlConnectOptions> {
+    let options: MySqlConnectOptions = url.parse().ok()?;
+    let address = without_brackets(options.get_host()).map(str::to_owned);
+    Some(match address {
+        Some(address) => options.host(&address),
+        None => options,
+    })
+}
+
+/// Opens the database `name` at `url`.
+pub(super) async fn open(
+    url: &str,
+    name: &str,
+    followed: &Arc<Followed>,
+) -> Result<DatabaseConnection, ConnectError> {
+    let options = options(url).ok_or(UrlFlaw::Unparsable)?;
     if options.get_database().is_none() {
         return Err(ConnectError::NotAUrl);
     }
     let options = options.disable_statement_logging();
-    try_connect(&options, url).await?;
-    let pool = MySqlPoolOptions::new()
-        .max_connections(POOL_SIZE)
-        .acquire_timeout(CONNECT_LIMIT)
-        .after_connect(|connection, _| Box::pin(set_up(connection)));
+    try_connect(&options, name).await?;
+    let pool = pool_options(followed).after_connect(|connection, _| Box::pin(set_up(connection)));
     Ok(SqlxMySqlConnector::from_sqlx_mysql_pool(pool.connect_lazy_with(options)))
+}
+
+/// Closes the idle connections of a pool.
+pub(super) fn close_idle(db: &DatabaseConnection) {
+    let pool = db.get_mysql_connection_pool();
+    while let Some(mut connection) = pool.try_acquire() {
+        connection.close_on_drop();
+    }
 }
 
 async fn set_up(connection: &mut MySqlConnection) -> Result<(), Error> {

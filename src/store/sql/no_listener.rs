@@ -3,15 +3,20 @@
 use sea_orm::DatabaseConnection;
 use tokio::sync::OnceCell;
 
+use super::secrets::Secrets;
 use crate::store::Signal;
 
 #[derive(Debug)]
 pub(super) struct Listener;
 
 impl Listener {
-    pub(super) const fn new() -> Self {
+    pub(super) fn new(_: Secrets) -> Self {
         Self
     }
+
+    pub(super) async fn disconnect(&self) {}
+
+    pub(super) async fn close(&self) {}
 
     pub(super) async fn changed(&self, _: &OnceCell<DatabaseConnection>) -> Signal {
         std::future::pending().await

@@ -8,6 +8,10 @@
 //! So the work is not dropped. [`RunToCompletion`] hands it over to [`Orphans`] and sets its [`CancelFlag`]; the next call
 //! on the store, or the next wait for its signals, drives it to its end in [`Orphans::drive_while`]. Nothing is spawned.
 //!
+//! Work on a dead connection has no end: its server vanished without a word. After [`GRACE`] it is dropped, with the
+//! connections of the store's own pool. Otherwise it would hold its connection and its turn for as long as TCP tries again,
+//! which is about 15 minutes.
+//!
 //! # Why no wake-up is lost
 //!
 //! Every call polls all orphans whenever it is polled itself, and no call holds a lock while it waits. So no call depends
@@ -28,14 +32,25 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
+use tokio::time::timeout;
+
+use super::followed::Followed;
 use crate::common::lock::lock;
+
+/// Time that work has to reach its end after its caller stopped waiting. The databases end each statement and each idle
+/// transaction earlier, so a connection on which nothing ends is dead.
+const GRACE: Duration = Duration::from_secs(3);
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Work whose caller stopped waiting and that is not done yet.
 #[derive(Default)]
 pub(super) struct Orphans {
+    /// Closes the connections of work that does not end. `None` if the connections belong to the application: they cannot
+    /// be closed, so the work is driven for as long as it takes.
+    followed: Option<Arc<Followed>>,
     queued: Mutex<Vec<Work>>,
     /// Locked while all of it is polled once.
     driven: Mutex<Vec<Work>>,
@@ -73,6 +88,25 @@ impl CancelFlag {
 }
 
 impl Orphans {
+    /// Creates the orphans of a pool that distrusts its connections through `followed`.
+    pub(super) fn new(followed: Option<Arc<Followed>>) -> Self {
+        Self { followed, ..Self::default() }
+    }
+
+    /// Drives the orphans until none is left.
+    pub(super) async fn end_all(&self) {
+        let all_ended = poll_fn(|_| {
+            let is_empty = lock(&self.driven).is_empty() && lock(&self.queued).is_empty();
+            if is_empty { Poll::Ready(()) } else { Poll::Pending }
+        });
+        tokio::select! {
+            // In order: the second branch looks at what the first one left.
+            biased;
+            never = self.drive() => match never {},
+            () = all_ended => {}
+        }
+    }
+
     /// Wraps `work` so that it reaches its end once it was polled, even if the returned future is dropped.
     pub(super) fn run_to_completion<F>(
         &self,
@@ -195,7 +229,20 @@ impl<T: Send + 'static> Drop for RunToCompletion<'_, T> {
         self.cancelled.set();
         // Work that was never polled holds no connection yet.
         let Some(work) = self.work.take().filter(|_| self.polled) else { return };
-        self.orphans.adopt(Box::pin(async { drop(work.await) }));
+        let followed = self.orphans.followed.clone();
+        self.orphans.adopt(Box::pin(end_in_time(work, followed)));
+    }
+}
+
+/// Drives `work` to its end. Where its connection can be closed, the work has a time limit.
+async fn end_in_time<T>(mut work: Pin<Box<dyn Future<Output = T> + Send>>, followed: Option<Arc<Followed>>) {
+    let Some(followed) = followed else {
+        drop(work.await);
+        return;
+    };
+    if timeout(GRACE, &mut work).await.is_err() {
+        // Before the work is dropped and returns its connection, so that the pool closes it.
+        followed.distrust(false);
     }
 }
 
@@ -258,6 +305,23 @@ mod tests {
         timeout(Duration::from_secs(10), orphans.drive_while(all_ended)).await.unwrap();
         assert!(counts.cancelled.load(Ordering::SeqCst) > 100);
         assert!(lock(&orphans.queued).is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn endless_orphan_is_dropped() {
+        let followed = Arc::new(Followed::default());
+        let orphans = Orphans::new(Some(Arc::clone(&followed)));
+        let held = Arc::new(());
+        let endless = orphans.run_to_completion(|_| {
+            let held = Arc::clone(&held);
+            async move {
+                std::future::pending::<()>().await;
+                drop(held);
+            }
+        });
+        assert!(timeout(Duration::from_millis(1), endless).await.is_err());
+        timeout(2 * GRACE, orphans.end_all()).await.unwrap();
+        assert_eq!((Arc::strong_count(&held), followed.losses().connections), (1, 1));
     }
 
     #[tokio::test]

@@ -1,22 +1,47 @@
 //! Connections to PostgreSQL.
 
+use std::sync::Arc;
+
 use sea_orm::sqlx::ConnectOptions;
-use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sea_orm::sqlx::postgres::PgConnectOptions;
 use sea_orm::{DatabaseConnection, SqlxPostgresConnector};
 
 use super::error::ConnectError;
-use super::limits::{CONNECT_LIMIT, POOL_SIZE};
-use super::server::try_connect;
+use super::followed::Followed;
+use super::server::{pool_options, try_connect, without_brackets};
+use super::url_flaw::UrlFlaw;
 
-/// Opens the database at `url`.
-pub(super) async fn open(url: &str) -> Result<DatabaseConnection, ConnectError> {
-    let mut options: PgConnectOptions = url.parse().map_err(|error| ConnectError::BadUrl(Box::new(error)))?;
+/// Parses `url`. `None` if the driver does not understand it.
+pub(super) fn options(url: &str) -> Option<PgConnectOptions> {
+    let options: PgConnectOptions = url.parse().ok()?;
+    let address = without_brackets(options.get_host()).map(str::to_owned);
+    Some(match address {
+        Some(address) => options.host(&address),
+        None => options,
+    })
+}
+
+/// Opens the database `name` at `url`.
+pub(super) async fn open(
+    url: &str,
+    name: &str,
+    followed: &Arc<Followed>,
+) -> Result<DatabaseConnection, ConnectError> {
+    let options = options(url).ok_or(UrlFlaw::Unparsable)?;
     // Poolers refuse `extra_float_digits`, and no column here is a floating-point number.
-    options = options.disable_statement_logging().extra_float_digits(None);
+    let mut options = options.disable_statement_logging().extra_float_digits(None);
     if options.get_application_name().is_none() {
         options = options.application_name("tower-canary");
     }
-    try_connect(&options, url).await?;
-    let pool = PgPoolOptions::new().max_connections(POOL_SIZE).acquire_timeout(CONNECT_LIMIT);
-    Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool.connect_lazy_with(options)))
+    try_connect(&options, name).await?;
+    let pool = pool_options(followed).connect_lazy_with(options);
+    Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
+}
+
+/// Closes the idle connections of a pool.
+pub(super) fn close_idle(db: &DatabaseConnection) {
+    let pool = db.get_postgres_connection_pool();
+    while let Some(mut connection) = pool.try_acquire() {
+        connection.close_on_drop();
+    }
 }

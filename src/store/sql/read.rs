@@ -1,29 +1,58 @@
 //! Reading splits.
 
 use sea_orm::sea_query::{Expr, ExprTrait, Iden, Order, Query, SelectStatement};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityName, EntityTrait};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityName, TransactionTrait};
 
 use super::dialect;
-use super::entity::{revision, service, version};
+use super::entity::{service, version};
 use super::failure::Failure;
-use super::rows::{SERVICE_COLUMNS, ServiceRows, VERSION_COLUMNS, VERSIONS, to_signed, to_unsigned};
+use super::followed::Followed;
+use super::head::{Head, read_head};
+use super::rollouts;
+use super::rows::{SERVICE_COLUMNS, ServiceRows, VERSION_COLUMNS, VERSIONS, to_signed};
 use crate::routing::{ServiceName, Split};
 use crate::store::{BrokenSplit, Snapshot};
 
 /// Loads the splits that changed after the revision `after`.
 ///
-/// The revision is read before the splits: a change between the two reads is loaded again next time and never missed.
-pub(super) async fn load(db: &DatabaseConnection, after: u64) -> Result<Snapshot, Failure> {
-    let revision = current_revision(db).await?;
-    if after > 0 && revision <= after {
-        return Ok(Snapshot::new(revision, Vec::new()));
+/// The revision is read before the splits: a change between the two reads is loaded again next time and never missed. Both
+/// are read from one connection, so from one [server](super::followed).
+pub(super) async fn load(
+    db: &DatabaseConnection,
+    followed: &Followed,
+    after: u64,
+) -> Result<Snapshot, Failure> {
+    let begun = followed.term();
+    let head = head(db).await?;
+    if after > 0 && head.revision <= after {
+        return Ok(Snapshot::new(head.revision, Vec::new()).with_term(head.term(followed, begun)));
     }
+    if db.get_database_backend() == DbBackend::Sqlite {
+        let services = load_services(db, after).await?;
+        return Ok(snapshot(head.revision, &services).with_rollouts(rollouts::services(db).await?));
+    }
+    let transaction = db.begin().await?;
+    let head = self::head(&transaction).await?;
+    let services = load_services(&transaction, after).await?;
+    let with_rollouts = rollouts::services(&transaction).await?;
+    transaction.commit().await?;
+    let snapshot = snapshot(head.revision, &services).with_rollouts(with_rollouts);
+    Ok(snapshot.with_term(head.term(followed, begun)))
+}
+
+/// Reads the head from a server that accepts changes.
+async fn head(db: &impl ConnectionTrait) -> Result<Head, Failure> {
+    let head = read_head(db).await?;
+    if head.read_only { Err(Failure::ReadOnly) } else { Ok(head) }
+}
+
+async fn load_services(db: &impl ConnectionTrait, after: u64) -> Result<Vec<ServiceRows>, DbErr> {
     let mut services = match after {
         0 => load_all(db).await?,
         _ => load_changed(db, after).await?,
     };
     services.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(snapshot(revision, &services))
+    Ok(services)
 }
 
 /// Interprets the services. Those that cannot be read are reported beside the others.
@@ -60,19 +89,8 @@ pub(super) async fn load_service(
     db.query_one(&statement).await?.as_ref().map(ServiceRows::from_row).transpose()
 }
 
-/// Returns the number of changes that the store has seen.
-pub(super) async fn current_revision(db: &impl ConnectionTrait) -> Result<u64, DbErr> {
-    let row = revision::Entity::find_by_id(revision::ONLY).one(db).await?;
-    Ok(to_unsigned(row.ok_or_else(missing_revision)?.revision))
-}
-
-/// Creates the error for a database without the row that counts changes.
-pub(super) fn missing_revision() -> DbErr {
-    DbErr::RecordNotFound("the row of gateway_revision".into())
-}
-
 /// Loads all services. If the packed form cannot be read, the services are read one by one, which finds the broken one.
-async fn load_all(db: &DatabaseConnection) -> Result<Vec<ServiceRows>, DbErr> {
+async fn load_all(db: &impl ConnectionTrait) -> Result<Vec<ServiceRows>, DbErr> {
     match load_packed(db).await? {
         Some(services) => Ok(services),
         None => load_changed(db, 0).await,
@@ -81,7 +99,7 @@ async fn load_all(db: &DatabaseConnection) -> Result<Vec<ServiceRows>, DbErr> {
 
 /// Loads all services in pages of packed rows. `None` if the database has no packed form, or a service cannot be read in
 /// it.
-async fn load_packed(db: &DatabaseConnection) -> Result<Option<Vec<ServiceRows>>, DbErr> {
+async fn load_packed(db: &impl ConnectionTrait) -> Result<Option<Vec<ServiceRows>>, DbErr> {
     let backend = db.get_database_backend();
     let mut services = Vec::new();
     let Some(first) = select_page(backend, i64::MIN) else { return Ok(None) };
@@ -105,7 +123,7 @@ fn unpack(rows: &[sea_orm::QueryResult]) -> Option<Vec<ServiceRows>> {
 }
 
 /// Loads the services that changed after the revision `after`, one row per service. After 0: all of them.
-async fn load_changed(db: &DatabaseConnection, after: u64) -> Result<Vec<ServiceRows>, DbErr> {
+async fn load_changed(db: &impl ConnectionTrait, after: u64) -> Result<Vec<ServiceRows>, DbErr> {
     let mut statement = select_services(db.get_database_backend());
     if after > 0 {
         statement.and_where(Expr::col(service::Column::Revision).gt(to_signed(after)));

@@ -8,11 +8,14 @@ use sea_orm::{
 use super::context::WriteContext;
 use super::entity::refusal::{ActiveModel, Column, Entity, Model};
 use super::failure::Failure;
-use super::rows::{Flaw, parse_shares, parse_version, shares_to_json, to_signed, to_unsigned};
+use super::page::Pages;
+use super::rows::{
+    Details, Flaw, parse_shares, parse_version, readable, shares_to_json, to_signed, to_unsigned,
+};
 use super::transaction::in_transaction;
 use crate::common::time::{from_millis, to_millis};
 use crate::routing::ServiceName;
-use crate::store::{Refusal, StoreError};
+use crate::store::Refusal;
 
 const TABLE: &str = "gateway_refused_change";
 
@@ -36,16 +39,20 @@ async fn delete_old(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
     }
 }
 
-/// Reads up to `limit` refused changes of `service`, latest first.
+/// Reads up to `limit` refused changes of `service` before the id `before`, latest first, without those that cannot be read.
 pub(super) async fn read(
     db: &DatabaseConnection,
     service: &ServiceName,
+    before: Option<u64>,
     limit: u32,
 ) -> Result<Vec<Refusal>, Failure> {
-    let by_service = Entity::find().filter(Column::ServiceName.eq(service.as_str()));
-    let rows = by_service.order_by_desc(Column::Id).limit(u64::from(limit)).all(db).await?;
-    let refusals: Result<_, Flaw> = rows.into_iter().map(|row| parse_refusal(service, row)).collect();
-    Ok(refusals.map_err(|flaw| StoreError::Broken(flaw.into_broken_split(service.as_str())))?)
+    let pages = Pages {
+        rows: Entity::find().filter(Column::ServiceName.eq(service.as_str())),
+        column: Column::Id,
+        number: |row| row.id,
+    };
+    let read = pages.read(db, before, limit, |row| readable(service, parse_refusal(service, row)));
+    Ok(read.await?)
 }
 
 /// Creates the row of `refusal`. The database assigns the id.
@@ -62,6 +69,7 @@ fn new_row(refusal: &Refusal) -> ActiveModel {
         split: ActiveValue::Set(shares_to_json(&refusal.shares)),
         why: ActiveValue::Set(refusal.why.clone()),
         refused_at: ActiveValue::Set(to_millis(refusal.at)),
+        details: ActiveValue::Set(Some(Details::of_refusal(refusal))),
     }
 }
 
@@ -69,9 +77,12 @@ fn new_row(refusal: &Refusal) -> ActiveModel {
 fn parse_refusal(service: &ServiceName, row: Model) -> Result<Refusal, Flaw> {
     let version = parse_version(TABLE, row.id, row.version.as_deref())?;
     let shares = parse_shares(TABLE, row.id, "split", &row.split)?;
+    let details = Details::parse(TABLE, row.id, row.details.as_deref())?;
     let at = from_millis(row.refused_at);
     let refusal = Refusal::from_stored(service.clone(), row.actor, row.kind, at);
     Ok(refusal
+        .with_id(to_unsigned(row.id))
+        .with_sender(details.actor_kind(), details.request_id())
         .with_reason(row.reason)
         .with_version(version)
         .with_texts(row.asked, row.why)

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::failure::{Failure, timed_out};
-use crate::store::StoreError;
+use super::failure::Failure;
 
 /// Maximum number of attempts after the first.
 const MAX_RETRIES: usize = 5;
@@ -13,15 +12,16 @@ const MAX_RETRIES: usize = 5;
 /// Longest pause between two attempts, in milliseconds.
 const MAX_PAUSE: u64 = 20;
 
+/// Pause after a read-only server answered. The address may lead there for a moment longer.
+const READ_ONLY_PAUSE: Duration = Duration::from_millis(200);
+
 /// Runs `attempt` until it succeeds, fails for good, or `limit` has passed.
-pub(super) async fn with_retries<T, F>(limit: Duration, attempt: impl Fn() -> F) -> Result<T, StoreError>
+pub(super) async fn with_retries<T, F>(limit: Duration, attempt: impl Fn() -> F) -> Result<T, Failure>
 where
     F: Future<Output = Result<T, Failure>>,
 {
-    match timeout(limit, run_attempts(attempt)).await {
-        Ok(outcome) => outcome.map_err(Failure::into_store_error),
-        Err(_) => Err(timed_out(limit)),
-    }
+    let attempts = timeout(limit, run_attempts(attempt));
+    attempts.await.unwrap_or(Err(Failure::TimedOut(limit)))
 }
 
 async fn run_attempts<T, F>(attempt: impl Fn() -> F) -> Result<T, Failure>
@@ -30,6 +30,7 @@ where
 {
     for _ in 0..MAX_RETRIES {
         match attempt().await {
+            Err(failure) if failure.is_read_only() => sleep(READ_ONLY_PAUSE).await,
             Err(failure) if failure.is_retryable() => pause().await,
             outcome => return outcome,
         }

@@ -10,13 +10,13 @@ use super::database::Database;
 use super::error::ConnectError;
 use super::failure::report_blocking_row;
 use super::limits::{CALL_LIMIT, FULL_LOAD_LIMIT};
-use super::listener::Listener;
 use super::migrations::{Migrations, prepare};
+use super::signals::Signals;
 use super::{history, read, refusals, replicas, write};
 use crate::routing::ServiceName;
 use crate::store::{
-    Applied, ChangeRequest, HistoryEntry, Refusal, RefusalLog, Replica, ReplicaRegistry, Report, RouteStore,
-    Signal, Snapshot, StoreError,
+    Applied, ChangeRequest, HistoryEntry, Refusal, RefusalLog, Replica, ReplicaFigures, ReplicaRegistry,
+    Report, RolloutStore, RouteStore, Signal, Snapshot, StoreError,
 };
 
 /// Stores splits in a SQL database. See the [module docs](super).
@@ -38,11 +38,10 @@ use crate::store::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct SqlStore {
-    database: Arc<Database>,
-    /// `None`: changes of other gateways are found by polling only.
-    listener: Option<Listener>,
+    pub(super) database: Arc<Database>,
+    signals: Signals,
     /// Maximum number of changes in the history of a service. `None`: unlimited.
-    history_limit: Option<u32>,
+    pub(super) history_limit: Option<u32>,
 }
 
 impl SqlStore {
@@ -55,13 +54,16 @@ impl SqlStore {
     /// | `postgres://user:password@host/database` | PostgreSQL 12 or later; TLS with `?sslmode=verify-full` | `postgres` |
     /// | `mysql://user:password@host/database` | MySQL 8.0.16 or MariaDB 10.6, or later; TLS with `?ssl-mode=VERIFY_IDENTITY` | `mysql` |
     ///
+    /// User and password are percent-encoded (`@` is `%40`). An option that the driver does not know is refused, since it
+    /// may be meant to request TLS. The scheme may have any letter case, and a newline at the end is left out.
+    ///
     /// Parts that a PostgreSQL URL leaves out are taken from libpq's environment variables and password file. TLS also
     /// needs the feature `tls-rustls`. MySQL's default authentication, `caching_sha2_password`, needs TLS or a socket.
     ///
     /// # Errors
     ///
     /// [`ConnectError`] within about 3 s if the database cannot be opened, or within 60 s if it cannot be migrated. It
-    /// names the fix, and never contains a password.
+    /// names the fix, and contains no part of the URL but its scheme, host, port and database.
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
         let store = Self::connect_lazy(url)?;
         store.database.connect().await?;
@@ -85,7 +87,8 @@ impl SqlStore {
     ///
     /// # Errors
     ///
-    /// [`ConnectError::NotAUrl`] or [`ConnectError::NoDriver`]. Other errors come with the first call.
+    /// [`ConnectError::NotAUrl`], [`ConnectError::BadUrl`] or [`ConnectError::NoDriver`]. Other errors come with the first
+    /// call.
     pub fn connect_lazy(url: &str) -> Result<Self, ConnectError> {
         Ok(Self::new(Database::from_url(url)?))
     }
@@ -133,7 +136,7 @@ impl SqlStore {
     /// ```
     #[must_use]
     pub fn with_polling_only(self) -> Self {
-        Self { listener: None, ..self }
+        Self { signals: self.database.new_signals(false), ..self }
     }
 
     /// Limits the history to the last `changes` of each service. The default is unlimited. Older entries are deleted with
@@ -152,16 +155,46 @@ impl SqlStore {
         Self { history_limit: Some(changes), ..self }
     }
 
+    /// Ends the work that calls left, closes the connections and the listeners of all clones, and refuses later calls.
+    /// Await it at the end of the process, after [`Deployments::run`](crate::Deployments::run) and the last change.
+    ///
+    /// A SQLite file is then the whole database, without the files `-wal` and `-shm` beside it, unless another process
+    /// still uses it. Without this call a change is as safe, but it may be in `-wal` alone: a copy of the file lacks it.
+    ///
+    /// It may be called several times, on every clone, and also where a start failed. A wait for a signal does not delay it,
+    /// and gets no more signals. It takes at most 10 s, for a database
+    /// that does not respond. Dropped, it leaves the rest to the end of the process. A pool of the application is not
+    /// closed.
+    ///
+    /// ```
+    /// use tower_canary::store::RouteStore;
+    /// use tower_canary::store::sql::SqlStore;
+    /// use tower_canary::{Deployments, NoVersionCheck};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// let store = SqlStore::connect("sqlite::memory:").await?;
+    /// let deployments = Deployments::builder(store.clone(), NoVersionCheck).start().await?;
+    /// deployments.clone().run(async {}).await;
+    /// store.close().await;
+    /// assert!(store.load(0).await.is_err());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub async fn close(&self) {
+        self.database.close().await;
+    }
+
     fn new(database: Database) -> Self {
-        Self { database: Arc::new(database), listener: Some(Listener::new()), history_limit: None }
+        let database = Arc::new(database);
+        Self { signals: database.new_signals(true), database, history_limit: None }
     }
 }
 
 impl Clone for SqlStore {
     fn clone(&self) -> Self {
-        // A notification reaches one caller per listener, so the clone gets a listener of its own.
-        let listener = self.listener.as_ref().map(|_| Listener::new());
-        Self { database: self.database.clone(), listener, history_limit: self.history_limit }
+        let signals = self.database.new_signals(self.signals.listens());
+        Self { database: self.database.clone(), signals, history_limit: self.history_limit }
     }
 }
 
@@ -179,7 +212,9 @@ impl RouteStore for SqlStore {
         // A store that connects late may have to migrate first. That has a time limit of its own.
         self.database.connect_for_call().await?;
         let limit = if after == 0 { FULL_LOAD_LIMIT } else { CALL_LIMIT };
-        self.database.read(limit, move |db| async move { read::load(&db, after).await }).await
+        self.database
+            .load(limit, move |db, followed| async move { read::load(&db, &followed, after).await })
+            .await
     }
 
     async fn commit(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
@@ -198,7 +233,7 @@ impl RouteStore for SqlStore {
         before: Option<u64>,
         limit: u32,
     ) -> Result<Vec<HistoryEntry>, StoreError> {
-        let entries = self.database.read(CALL_LIMIT, |db| {
+        let entries = self.database.read(|db| {
             let service = service.clone();
             async move { history::read(&db, &service, before, limit).await }
         });
@@ -206,10 +241,11 @@ impl RouteStore for SqlStore {
     }
 
     async fn changed(&self) -> Signal {
-        match &self.listener {
-            Some(listener) => self.database.wait_for_signal(listener).await,
-            None => self.database.wait_without_signals().await,
-        }
+        self.database.wait_for_signal(&self.signals).await
+    }
+
+    async fn close(&self) {
+        Self::close(self).await;
     }
 
     fn refusal_log(&self) -> Option<&dyn RefusalLog> {
@@ -217,6 +253,10 @@ impl RouteStore for SqlStore {
     }
 
     fn replica_registry(&self) -> Option<&dyn ReplicaRegistry> {
+        Some(self)
+    }
+
+    fn rollout_store(&self) -> Option<&dyn RolloutStore> {
         Some(self)
     }
 }
@@ -231,10 +271,15 @@ impl RefusalLog for SqlStore {
         recorded.await
     }
 
-    async fn refusals(&self, service: &ServiceName, limit: u32) -> Result<Vec<Refusal>, StoreError> {
-        let refusals = self.database.read(CALL_LIMIT, |db| {
+    async fn refusals(
+        &self,
+        service: &ServiceName,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<Refusal>, StoreError> {
+        let refusals = self.database.read(|db| {
             let service = service.clone();
-            async move { refusals::read(&db, &service, limit).await }
+            async move { refusals::read(&db, &service, before, limit).await }
         });
         refusals.await
     }
@@ -259,6 +304,10 @@ impl ReplicaRegistry for SqlStore {
     }
 
     async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {
-        self.database.read(CALL_LIMIT, |db| async move { Ok(replicas::read(&db).await?) }).await
+        self.database.read(|db| async move { Ok(replicas::read(&db).await?) }).await
+    }
+
+    async fn figures(&self) -> Result<Vec<ReplicaFigures>, StoreError> {
+        self.database.read(|db| async move { Ok(replicas::read_figures(&db).await?) }).await
     }
 }

@@ -8,8 +8,7 @@ use sea_orm::sqlx::sqlite::{
 use sea_orm::sqlx::{Connection, Error, Executor};
 use sea_orm::{ConnectOptions, DatabaseConnection, SqlxSqliteConnector};
 
-use super::codes::{database_code, is_contention};
-use super::database_url::display_name;
+use super::codes::is_contention;
 use super::error::ConnectError;
 use super::limits::{CONNECT_LIMIT, POOL_SIZE};
 use super::retry::pause;
@@ -21,22 +20,26 @@ const BUSY_TIMEOUT: Duration = Duration::from_millis(400);
 /// Number of rows that the driver's thread reads ahead. Each time it waits for its reader costs more than reading a row.
 const ROW_BUFFER: usize = 4_096;
 
-/// Opens the database at `url`.
-pub(super) async fn open(url: &str) -> Result<DatabaseConnection, ConnectError> {
-    let options = options(url)?;
+/// Returns whether the driver understands `url`.
+pub(super) fn is_understood(url: &str) -> bool {
+    url.parse::<SqliteConnectOptions>().is_ok()
+}
+
+/// Opens the database `name` at `url`.
+pub(super) async fn open(url: &str, name: &str) -> Result<DatabaseConnection, ConnectError> {
+    let options = options(url, name)?;
     loop {
         match SqlxSqliteConnector::connect(options.clone()).await {
             // Of two processes that set a new file to write-ahead logging, one fails without waiting.
             Err(error) if is_contention(&error) => pause().await,
-            Err(error) if database_code(&error).is_none() => return Err(ConnectError::BadUrl(error.into())),
-            opened => return opened.map_err(|error| ConnectError::from_database(&display_name(url), error)),
+            opened => return opened.map_err(|error| ConnectError::from_database(name, error)),
         }
     }
 }
 
-fn options(url: &str) -> Result<ConnectOptions, ConnectError> {
+fn options(url: &str, name: &str) -> Result<ConnectOptions, ConnectError> {
     let in_memory = url.contains(":memory:") || url.contains("mode=memory");
-    if display_name(url).is_empty() && !in_memory {
+    if name.is_empty() && !in_memory {
         return Err(ConnectError::NotAUrl);
     }
     let mut options = ConnectOptions::new(url);

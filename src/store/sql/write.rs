@@ -9,7 +9,7 @@
 //! | `UPDATE gateway_revision` | after the decision, since this row serializes all writers: it is locked as briefly as possible |
 //! | `UPDATE` of the service, at the expected generation | finds a writer that did not lock, such as an edit by hand |
 //! | `DELETE`, `UPDATE`, `INSERT` of the versions that differ | rows that stay the same are not written |
-//! | `INSERT` into the history | unique per generation, so that no change is recorded twice |
+//! | `INSERT` into the history, one row per change | unique per generation, so that no change is recorded twice |
 //! | `pg_notify` on PostgreSQL | sent with the commit |
 //! | `DELETE` of old history, if it is limited | with the change that exceeds the limit |
 
@@ -22,10 +22,11 @@ use sea_orm::{
 use super::context::WriteContext;
 use super::entity::{change, revision, service};
 use super::failure::Failure;
-use super::rows::{ServiceRows, shares_to_json, to_signed, to_unsigned};
+use super::head::{Head, read_head};
+use super::rows::{Details, LastChangeJson, MirrorJson, ServiceRows, shares_to_json, to_signed};
 use super::transaction::in_transaction;
 use super::write_versions::write_versions;
-use super::{dialect, history, read};
+use super::{dialect, head, history, read};
 use crate::common::time::{now, to_millis};
 use crate::routing::{ServiceName, Split};
 use crate::store::{Applied, ChangeRequest, HistoryEntry, StoreError};
@@ -37,24 +38,31 @@ pub(super) async fn commit(
     request: &ChangeRequest,
     history_limit: Option<u32>,
 ) -> Result<Applied, Failure> {
+    let begun = context.followed.term();
     let committed = in_transaction(context, async |transaction| {
-        let applied = apply(transaction, service, request).await?;
+        let (applied, head) = apply(transaction, service, request).await?;
         if let Some(limit) = history_limit {
-            trim_history(transaction, &applied, limit).await?;
+            trim_history(transaction, &applied.before, &applied.after, limit).await?;
         }
-        Ok(applied)
+        Ok((applied, head))
     });
-    committed.await
+    let (applied, head) = committed.await?;
+    Ok(applied.with_term(head.term(&context.followed, begun)))
 }
 
-/// Deletes changes beyond `limit`, unless the change added none.
-async fn trim_history(transaction: &DatabaseTransaction, applied: &Applied, limit: u32) -> Result<(), DbErr> {
-    let generation = applied.after.generation();
-    if generation == applied.before.generation() {
+/// Deletes changes beyond the last `limit` of a service that was changed from `before` to `after`.
+pub(super) async fn trim_history(
+    transaction: &DatabaseTransaction,
+    before: &Split,
+    after: &Split,
+    limit: u32,
+) -> Result<(), DbErr> {
+    let generation = after.generation();
+    if generation == before.generation() {
         return Ok(());
     }
     let last_deleted = generation.saturating_sub(limit.into());
-    history::delete_up_to(transaction, applied.after.service(), last_deleted).await
+    history::delete_up_to(transaction, after.service(), last_deleted).await
 }
 
 /// Reads the split, applies the rules, and writes the result unless nothing changed.
@@ -62,7 +70,7 @@ async fn apply(
     transaction: &DatabaseTransaction,
     service: &ServiceName,
     request: &ChangeRequest,
-) -> Result<Applied, Failure> {
+) -> Result<(Applied, Head), Failure> {
     lock_service(transaction, service).await?;
     let stored = read::load_service(transaction, service).await?;
     let before = match &stored {
@@ -71,17 +79,24 @@ async fn apply(
     };
     let at = now();
     let after = request.decide(&before, at)?;
-    let revision = if after.generation() == before.generation() {
-        read::current_revision(transaction).await?
+    let head = if after.generation() == before.generation() {
+        read_head(transaction).await?
     } else {
         let entry = HistoryEntry::new(request, &before, &after, at);
-        write(transaction, stored.as_ref(), &after, &entry).await?
+        write(transaction, stored.as_ref(), &after, &[entry]).await?
     };
-    Ok(Applied::new(before, after, revision))
+    if head.read_only {
+        // A user with all rights may write to a read-only MySQL server. Nothing of this is committed.
+        return Err(Failure::ReadOnly);
+    }
+    Ok((Applied::new(before, after, head.revision), head))
 }
 
 /// Blocks other writers of the service until the end of the transaction. On SQLite the transaction itself does.
-async fn lock_service(transaction: &DatabaseTransaction, service: &ServiceName) -> Result<(), DbErr> {
+pub(super) async fn lock_service(
+    transaction: &DatabaseTransaction,
+    service: &ServiceName,
+) -> Result<(), DbErr> {
     if transaction.get_database_backend() == DbBackend::Sqlite {
         return Ok(());
     }
@@ -89,27 +104,42 @@ async fn lock_service(transaction: &DatabaseTransaction, service: &ServiceName) 
     row.lock_exclusive().one(transaction).await.map(drop)
 }
 
-/// Writes `after` with its entry in the history, and returns the new revision.
-async fn write(
+/// Writes `after` with the entries of the history, one per change, and returns the head with the new revision.
+pub(super) async fn write(
     transaction: &DatabaseTransaction,
     stored: Option<&ServiceRows>,
     after: &Split,
-    entry: &HistoryEntry,
-) -> Result<u64, Failure> {
-    let revision = next_revision(transaction).await?;
-    let row = service_row(after, revision, to_millis(entry.at));
+    entries: &[HistoryEntry],
+) -> Result<Head, Failure> {
+    let head = next_head(transaction, entries.len()).await?;
+    let at = entries.last().map_or(0, |entry| to_millis(entry.at));
+    let row = service_row(after, head.revision, at);
     let id = match stored {
         Some(stored) => {
-            update_service(transaction, stored.id, row, entry.generation).await?;
+            let first = entries.first().map_or_else(|| after.generation(), |entry| entry.generation);
+            update_service(transaction, stored.id, row, first).await?;
             stored.id
         }
         None => create_service(transaction, row).await?,
     };
     let version_rows = stored.map_or(&[][..], ServiceRows::version_rows);
     write_versions(transaction, id, version_rows, after).await?;
-    write_history(transaction, id, entry).await?;
-    notify_listeners(transaction, revision).await?;
-    Ok(revision)
+    for entry in entries {
+        write_history(transaction, id, entry).await?;
+    }
+    notify_listeners(transaction, head.revision).await?;
+    Ok(head)
+}
+
+/// Increments the revision of the store and of a service whose split stays, so that other gateways load it.
+pub(super) async fn touch(transaction: &DatabaseTransaction, service_id: i64) -> Result<Head, DbErr> {
+    let head = next_head(transaction, 1).await?;
+    let mut update = Query::update();
+    update.table(service::Entity).value(service::Column::Revision, to_signed(head.revision));
+    update.and_where(Expr::col(service::Column::Id).eq(service_id));
+    transaction.execute(&update).await?;
+    notify_listeners(transaction, head.revision).await?;
+    Ok(head)
 }
 
 /// Notifies listeners of the revision once it is committed. Only PostgreSQL has listeners.
@@ -122,24 +152,26 @@ async fn notify_listeners(transaction: &DatabaseTransaction, revision: u64) -> R
     transaction.query_one_raw(notify).await.map(drop)
 }
 
-/// Increments the revision. Its row stays locked until the commit, so revisions are committed in ascending order.
-async fn next_revision(transaction: &DatabaseTransaction) -> Result<u64, DbErr> {
-    let mut increment = increment_revision();
+/// Increments the revision by the number of `changes`. Its row stays locked until the commit, so revisions are committed in ascending order.
+async fn next_head(transaction: &DatabaseTransaction, changes: usize) -> Result<Head, DbErr> {
+    let backend = transaction.get_database_backend();
+    let mut increment = increment_revision(changes);
     // MySQL has no `RETURNING` for an update.
-    if transaction.get_database_backend() == DbBackend::MySql {
+    if backend == DbBackend::MySql {
         transaction.execute(&increment).await?;
-        return read::current_revision(transaction).await;
+        return read_head(transaction).await;
     }
-    increment.returning_col(revision::Column::Revision);
-    let row = transaction.query_one(&increment).await?.ok_or_else(read::missing_revision)?;
-    Ok(to_unsigned(row.try_get_by_index(0)?))
+    increment.returning(Query::returning().exprs(head::columns(backend)));
+    let row = transaction.query_one(&increment).await?.ok_or_else(head::missing_revision)?;
+    Head::from_row(&row)
 }
 
-fn increment_revision() -> UpdateStatement {
+fn increment_revision(changes: usize) -> UpdateStatement {
+    let by = i64::try_from(changes).unwrap_or(1);
     let mut update = Query::update();
     update
         .table(revision::Entity)
-        .value(revision::Column::Revision, Expr::col(revision::Column::Revision).add(1))
+        .value(revision::Column::Revision, Expr::col(revision::Column::Revision).add(by))
         .and_where(revision::Column::Id.eq(revision::ONLY));
     update
 }
@@ -154,6 +186,8 @@ fn service_row(after: &Split, revision: u64, at: i64) -> service::ActiveModel {
         epoch: ActiveValue::Set(to_signed(after.pin_epoch())),
         health_path: ActiveValue::Set(after.health_path().map(|path| path.as_str().into())),
         revision: ActiveValue::Set(to_signed(revision)),
+        last_change: ActiveValue::Set(Some(LastChangeJson::of(after))),
+        mirror: ActiveValue::Set(MirrorJson::of(after)),
         updated_at: ActiveValue::Set(at),
         ..Default::default()
     }
@@ -169,20 +203,19 @@ async fn create_service(
     Ok(service::Entity::insert(row).exec(transaction).await?.last_insert_id)
 }
 
-/// Updates a service to `generation`, if it is at the generation before.
+/// Updates a service, if it is at the generation before `first`, that of the first change.
 async fn update_service(
     transaction: &DatabaseTransaction,
     id: i64,
     mut row: service::ActiveModel,
-    generation: u64,
+    first: u64,
 ) -> Result<(), Failure> {
-    // Both are fixed when the service is created.
+    // The name is fixed. The salt changes when a removed service is registered again.
     row.service_name = ActiveValue::NotSet;
-    row.salt = ActiveValue::NotSet;
     let updated = service::Entity::update_many()
         .set(row)
         .filter(service::Column::Id.eq(id))
-        .filter(service::Column::Generation.eq(to_signed(generation.saturating_sub(1))))
+        .filter(service::Column::Generation.eq(to_signed(first.saturating_sub(1))))
         .exec(transaction)
         .await?;
     if updated.rows_affected == 1 { Ok(()) } else { Err(Failure::Overtaken) }
@@ -205,6 +238,7 @@ async fn write_history(
         split_before: ActiveValue::Set(shares_to_json(&entry.before)),
         split_after: ActiveValue::Set(shares_to_json(&entry.after)),
         changed_at: ActiveValue::Set(to_millis(entry.at)),
+        details: ActiveValue::Set(Some(Details::of_entry(entry))),
     };
     change::Entity::insert(row).exec_without_returning(transaction).await.map(drop)
 }

@@ -55,6 +55,7 @@ async fn update(transaction: &DatabaseTransaction, row: Model) -> Result<(), DbE
     let changed = ActiveModel {
         id: ActiveValue::Unchanged(row.id),
         url: ActiveValue::Set(row.url),
+        more_urls: ActiveValue::Set(row.more_urls),
         weight: ActiveValue::Set(row.weight),
         is_active: ActiveValue::Set(row.is_active),
         updated_at: ActiveValue::Set(row.updated_at),

@@ -35,7 +35,7 @@ pub fn migrations() -> Vec<Box<dyn MigrationTrait>> {
 }
 
 /// Returns the steps in order. A released step never changes: the databases that ran it do not run it again.
-pub(super) fn steps() -> [Step; 9] {
+pub(super) fn steps() -> [Step; 19] {
     [
         Step { name: "gateway_0001_create_service_config", action: Action::CreateTable(tables::services) },
         Step { name: "gateway_0002_create_service_version", action: Action::CreateTable(tables::versions) },
@@ -45,6 +45,22 @@ pub(super) fn steps() -> [Step; 9] {
         Step { name: "gateway_0006_index_service_revision", action: Action::IndexRevision },
         Step { name: "gateway_0007_create_replica", action: Action::CreateTable(tables::replicas) },
         Step { name: "gateway_0008_create_refused_change", action: Action::CreateTable(tables::refusals) },
-        Step { name: "gateway_0009_add_replica_draining", action: Action::AddDraining },
+        Step { name: "gateway_0009_add_replica_draining", action: Action::AddColumn(tables::DRAINING) },
+        Step { name: "gateway_0010_add_change_details", action: Action::AddColumn(tables::CHANGE_DETAILS) },
+        Step { name: "gateway_0011_add_refusal_details", action: Action::AddColumn(tables::REFUSAL_DETAILS) },
+        Step { name: "gateway_0012_add_last_change", action: Action::AddColumn(tables::LAST_CHANGE) },
+        Step { name: "gateway_0013_add_replica_admin_url", action: Action::AddColumn(tables::ADMIN_URL) },
+        Step { name: "gateway_0014_add_version_more_urls", action: Action::AddColumn(tables::MORE_URLS) },
+        Step {
+            name: "gateway_0015_add_replica_draining_urls",
+            action: Action::AddColumn(tables::DRAINING_URLS),
+        },
+        Step { name: "gateway_0016_create_rollout", action: Action::CreateTable(tables::rollouts) },
+        Step {
+            name: "gateway_0017_create_rollout_event",
+            action: Action::CreateTable(tables::rollout_events),
+        },
+        Step { name: "gateway_0018_add_replica_figures", action: Action::AddColumn(tables::FIGURES) },
+        Step { name: "gateway_0019_add_service_mirror", action: Action::AddColumn(tables::MIRROR) },
     ]
 }

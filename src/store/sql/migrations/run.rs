@@ -10,6 +10,10 @@
 //! | MySQL, MariaDB | `GET_LOCK`, held by a connection outside the pool | are committed one after the other |
 //!
 //! The lock is released with its transaction or connection, so a process that ends while it migrates blocks no other.
+//!
+//! A change of a table waits for those who read it, such as a backup, and all later statements wait behind it. So it gives up
+//! after a second and is repeated: calls of other gateways are slowed down and do not fail. On a lent connection of MySQL the
+//! settings of the application decide.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +23,7 @@ use sea_orm_migration::{IntoSchemaManagerConnection, MigrationTrait, MigratorTra
 
 use super::super::codes::{database_code, is_contention, is_loss};
 use super::super::dialect;
-use super::super::error::ConnectError;
+use super::super::error::{ConnectError, RefusedServer};
 use super::super::limits::{MIGRATION_LIMIT, within_connect_limit};
 use super::super::retry::pause;
 use super::list::{migrations, steps};
@@ -33,6 +37,9 @@ const NAME: &str = "version";
 /// The key of the advisory lock by which processes that start together take turns on PostgreSQL: the bytes of
 /// `tcanary`, which no other program is likely to use.
 const ADVISORY_LOCK: i64 = 0x0074_6361_6e61_7279;
+
+/// Limits the wait for the lock of a table on PostgreSQL, after which the migrations are tried again.
+const LIMIT_LOCK_WAIT: &str = "SET LOCAL lock_timeout = '1s'";
 
 /// The party that creates the tables and brings them up to date.
 ///
@@ -58,12 +65,14 @@ pub(crate) async fn prepare(
     match prepare_tables(db, migrations).await {
         Ok(()) => Ok(()),
         Err(Unprepared::Connect(error)) => Err(error),
+        Err(Unprepared::Refused(refused)) => Err(ConnectError::refused(name, refused)),
         Err(Unprepared::Database(error)) => Err(explain(db, name, error).await),
     }
 }
 
 enum Unprepared {
     Connect(ConnectError),
+    Refused(RefusedServer),
     Database(DbErr),
 }
 
@@ -77,6 +86,10 @@ async fn prepare_tables(db: &DatabaseConnection, migrations: Migrations) -> Resu
     if migrations == Migrations::Manual {
         return Ok(());
     }
+    let refused = within_connect_limit(async { Ok(refused_server(db).await) }).await;
+    if let Some(refused) = refused.map_err(Unprepared::Connect)?? {
+        return Err(Unprepared::Refused(refused));
+    }
     // Checked first, so that a start against tables that are up to date takes no lock.
     let missing = within_connect_limit(async { Ok(first_missing(db).await) }).await;
     match missing.map_err(Unprepared::Connect)?? {
@@ -86,6 +99,18 @@ async fn prepare_tables(db: &DatabaseConnection, migrations: Migrations) -> Resu
         }
         Some(_) => migrate_in_time(db).await,
     }
+}
+
+/// Returns why the server cannot be used although it responds. Otherwise each change would report it.
+async fn refused_server(db: &DatabaseConnection) -> Result<Option<RefusedServer>, DbErr> {
+    let backend = db.get_database_backend();
+    let mut select = Query::select();
+    select.exprs([dialect::is_read_only(backend), dialect::is_lossy(backend)]);
+    let Some(row) = db.query_one(&select).await? else { return Ok(None) };
+    let read_only: i32 = row.try_get_by_index(0)?;
+    let lossy: i32 = row.try_get_by_index(1)?;
+    let refused = [(read_only, RefusedServer::ReadOnly), (lossy, RefusedServer::Encoding)];
+    Ok(refused.into_iter().find(|(found, _)| *found != 0).map(|(_, refused)| refused))
 }
 
 async fn migrate_in_time(db: &DatabaseConnection) -> Result<(), Unprepared> {
@@ -174,6 +199,8 @@ async fn migrate_in_transaction(db: &DatabaseConnection) -> Result<(), DbErr> {
     let transaction = db.begin_with_options(dialect::transaction_options(backend)).await?;
     if backend == DbBackend::Postgres {
         transaction.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")).await?;
+        // After the advisory lock, for which a start waits as long as another one migrates.
+        transaction.execute_unprepared(LIMIT_LOCK_WAIT).await?;
     }
     run_missing(&transaction).await?;
     transaction.commit().await

@@ -5,14 +5,12 @@ use sea_orm::sea_query::{Index, OnConflict, Query, Table, TableCreateStatement, 
 use sea_orm::{DbBackend, DbErr, EntityName};
 use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager};
 
-use super::super::entity::{replica, revision, service};
+use super::super::entity::{revision, service};
 use super::columns::long_text;
+use super::tables::AddedColumn;
 
 /// The index by which a replica finds what changed.
 const REVISION_INDEX: &str = "gateway_service_config_revision";
-
-/// The column with the versions that a replica still has requests for.
-const DRAINING: &str = "draining";
 
 /// One migration. The database records its name.
 pub(super) struct Step {
@@ -25,7 +23,7 @@ pub(super) enum Action {
     CreateTable(fn(DbBackend) -> TableCreateStatement),
     InsertRevision,
     IndexRevision,
-    AddDraining,
+    AddColumn(AddedColumn),
 }
 
 impl Step {
@@ -56,7 +54,7 @@ impl Step {
             Action::CreateTable(table) => manager.create_table(table(manager.get_database_backend())).await,
             Action::InsertRevision => insert_revision(manager).await,
             Action::IndexRevision => index_revision(manager).await,
-            Action::AddDraining => add_draining(manager).await,
+            Action::AddColumn(added) => add_column(manager, added).await,
         }
     }
 
@@ -69,7 +67,7 @@ impl Step {
             // Can be repeated.
             Action::InsertRevision => Ok(false),
             Action::IndexRevision => manager.has_index(service::Entity.table_name(), REVISION_INDEX).await,
-            Action::AddDraining => manager.has_column(replica::Entity.table_name(), DRAINING).await,
+            Action::AddColumn(added) => manager.has_column(added.table, added.column).await,
         }
     }
 }
@@ -108,9 +106,9 @@ async fn index_revision(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
 }
 
 /// Adds a column that gateways of an earlier release leave empty.
-async fn add_draining(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+async fn add_column(manager: &SchemaManager<'_>, added: AddedColumn) -> Result<(), DbErr> {
     let mut alter = Table::alter();
-    alter.table(replica::Entity).add_column(long_text(DRAINING, manager.get_database_backend()));
+    alter.table(added.table).add_column(long_text(added.column, manager.get_database_backend()));
     manager.alter_table(alter).await
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::routing::VersionName;
+use crate::routing::{ServiceName, VersionName};
 use crate::store::BrokenSplit;
 
 /// A value that cannot be read, with its table, row and column.
@@ -35,6 +35,11 @@ impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} row {}, column {}: {}", self.table, self.row, self.column, self.cause)
     }
+}
+
+/// Returns the value of a row of the history or of the refused changes of `service`, or logs why it cannot be read.
+pub(crate) fn readable<T>(service: &ServiceName, parsed: Result<T, Flaw>) -> Option<T> {
+    parsed.inspect_err(|flaw| tracing::error!(%service, %flaw, "a row cannot be read and is left out")).ok()
 }
 
 /// Parses the `text` in `column` of a row.

@@ -12,14 +12,25 @@
 //! In both forms an array has the columns in the order of a constant, and is deserialized into a struct with a field for
 //! each of them.
 
+mod details;
+mod draining;
 mod flaw;
+mod last_change;
+mod mirror;
 mod number;
+mod rollout;
 mod service;
 mod shares;
+mod urls;
 mod version;
 
-pub(crate) use self::flaw::{Flaw, parse_version};
+pub(crate) use self::details::Details;
+pub(crate) use self::draining::{draining_urls, draining_versions, parse_draining};
+pub(crate) use self::flaw::{Flaw, parse_version, readable};
+pub(crate) use self::last_change::LastChangeJson;
+pub(crate) use self::mirror::MirrorJson;
 pub(crate) use self::number::{to_signed, to_unsigned};
+pub(crate) use self::rollout::{SERVICE_REVISION, parse_event, parse_rollout};
 pub(crate) use self::service::{COLUMNS as SERVICE_COLUMNS, ServiceRows, VERSIONS};
 pub(crate) use self::shares::{parse_shares, shares_to_json};
 pub(crate) use self::version::{COLUMNS as VERSION_COLUMNS, version_row};

@@ -8,14 +8,16 @@ use serde::Deserialize;
 use super::super::entity::service::Column;
 use super::super::entity::version;
 use super::flaw::{Flaw, parse};
+use super::last_change::LastChangeJson;
+use super::mirror::MirrorJson;
 use super::version::{VersionText, parse_version, parse_versions, unreadable_versions};
-use crate::routing::{Split, SplitParts};
+use crate::routing::{SlotMap, Split, SplitParts};
 use crate::store::BrokenSplit;
 
 const TABLE: &str = "gateway_service_config";
 
 /// The columns that are read of a service, in the order of the fields of [`ServiceText`].
-pub(crate) const COLUMNS: [Column; 7] = [
+pub(crate) const COLUMNS: [Column; 9] = [
     Column::Id,
     Column::ServiceName,
     Column::Generation,
@@ -23,6 +25,8 @@ pub(crate) const COLUMNS: [Column; 7] = [
     Column::Slots,
     Column::HealthPath,
     Column::Epoch,
+    Column::LastChange,
+    Column::Mirror,
 ];
 
 /// The name of the column with all versions of the service, as JSON.
@@ -45,6 +49,8 @@ struct ServiceColumns {
     slots: String,
     health_path: Option<String>,
     epoch: i64,
+    last_change: Option<String>,
+    mirror: Option<String>,
 }
 
 /// A service among others in one text: a JSON array with [`COLUMNS`] as strings, and its versions. A struct is
@@ -64,6 +70,8 @@ struct ServiceText<'a> {
     health_path: Option<String>,
     #[serde(borrow)]
     epoch: Cow<'a, str>,
+    last_change: Option<String>,
+    mirror: Option<String>,
     #[serde(borrow)]
     versions: Vec<VersionText<'a>>,
 }
@@ -92,6 +100,8 @@ impl ServiceRows {
             slots: text.slots.into_owned(),
             health_path: text.health_path,
             epoch: text.epoch.parse().ok()?,
+            last_change: text.last_change,
+            mirror: text.mirror,
         };
         let versions = text.versions.into_iter().map(|version| version.into_model(id)).collect();
         Some(Self { id, name: text.service_name.into_owned(), columns: Ok(columns), versions })
@@ -113,18 +123,42 @@ impl ServiceRows {
     /// Interprets all columns.
     fn parts(&self) -> Result<SplitParts, Flaw> {
         let columns = self.columns.as_ref().map_err(Clone::clone)?;
-        let versions = self.sorted_versions()?;
+        let versions =
+            self.sorted_versions()?.into_iter().map(parse_version).collect::<Result<Vec<_>, _>>()?;
         let health_path = columns.health_path.as_deref();
+        let generation = self.count("generation", columns.generation)?;
+        let last = self.last_change(columns, generation)?;
+        let mirror = MirrorJson::parse(TABLE, self.id, columns.mirror.as_deref(), &versions)?;
         Ok(SplitParts {
             service: parse(TABLE, self.id, "service_name", &self.name)?,
             salt: columns.salt.cast_unsigned(),
-            generation: self.count("generation", columns.generation)?,
+            generation,
             pin_epoch: self.count("epoch", columns.epoch)?,
             health_path: health_path.map(|path| parse(TABLE, self.id, "health_path", path)).transpose()?,
-            versions: versions.into_iter().map(parse_version).collect::<Result<_, _>>()?,
-            // Slots that cannot be read are assigned again from the weights.
-            slots: columns.slots.parse().unwrap_or_default(),
+            slots: self.slots(&columns.slots, versions.is_empty())?,
+            versions,
+            mirror,
+            removed: last.as_ref().is_some_and(LastChangeJson::is_removed),
+            last_change: last.as_ref().and_then(LastChangeJson::last_change),
         })
+    }
+
+    /// Parses the slots. Those that cannot be read are assigned again from the weights.
+    ///
+    /// A split without versions is stored without slots, also after its service was removed. So slots without versions say
+    /// that the rows of the versions are lost, and not that the service has none.
+    fn slots(&self, text: &str, has_no_versions: bool) -> Result<SlotMap, Flaw> {
+        if has_no_versions && !text.is_empty() {
+            let cause = "its slots belong to versions, and no version is stored";
+            return Err(Flaw::new(TABLE, self.id, "slots", cause));
+        }
+        Ok(text.parse().unwrap_or_default())
+    }
+
+    fn last_change(&self, columns: &ServiceColumns, generation: u64) -> Result<Option<LastChangeJson>, Flaw> {
+        let Some(json) = columns.last_change.as_deref() else { return Ok(None) };
+        LastChangeJson::parse(json, generation)
+            .map_err(|error| Flaw::new(TABLE, self.id, "last_change", error))
     }
 
     /// Returns the versions in the order of their registration.
@@ -151,6 +185,8 @@ impl ServiceColumns {
             slots: value(id, row, "slots")?,
             health_path: value(id, row, "health_path")?,
             epoch: value(id, row, "epoch")?,
+            last_change: value(id, row, "last_change")?,
+            mirror: value(id, row, "mirror")?,
         })
     }
 }
@@ -182,9 +218,43 @@ mod tests {
         let json = Value::Array(array).to_string();
         let row: ServiceText<'_> = serde_json::from_str(&json).unwrap();
         let health_path = row.health_path.as_deref().unwrap();
-        let fields =
-            [&*row.id, &row.service_name, &row.generation, &row.salt, &row.slots, health_path, &row.epoch];
+        let last_change = row.last_change.as_deref().unwrap();
+        let mirror = row.mirror.as_deref().unwrap();
+        let fields = [
+            &*row.id,
+            &row.service_name,
+            &row.generation,
+            &row.salt,
+            &row.slots,
+            health_path,
+            &row.epoch,
+            last_change,
+            mirror,
+        ];
         assert_eq!(fields, names.each_ref().map(String::as_str));
         assert!(row.versions.is_empty());
+    }
+
+    /// Returns the rows of a service at generation 3 that has no rows of versions.
+    fn without_versions(slots: &str) -> ServiceRows {
+        let json = serde_json::json!(["7", "auth", "3", "0", slots, null, "0", null, null, []]).to_string();
+        ServiceRows::from_text(serde_json::from_str(&json).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn slots_without_versions_are_a_flaw() {
+        let expected = "gateway_service_config row 7, column slots: its slots belong to versions, \
+                        and no version is stored";
+        // The second text is no slot map.
+        for slots in ["v1.0:9000,v1.1:1000", "v1.0:5"] {
+            let broken = without_versions(slots).split().unwrap_err();
+            assert_eq!((&*broken.service, &*broken.reason), ("auth", expected));
+        }
+    }
+
+    #[test]
+    fn service_may_have_no_versions() {
+        let (split, was_repaired) = without_versions("").split().unwrap();
+        assert_eq!((split.versions().len(), split.generation(), was_repaired), (0, 3, false));
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::flaw::Flaw;
-use crate::routing::{VersionShare, Weight};
+use crate::routing::{Backend, Instances, VersionShare, Weight};
 
 /// One share. The weight is in hundredths of a percent.
 #[derive(Serialize, Deserialize)]
@@ -14,6 +14,9 @@ struct ShareJson<'a> {
     version: Cow<'a, str>,
     weight: u16,
     active: bool,
+    /// Missing in rows of an earlier release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    urls: Option<Vec<Cow<'a, str>>>,
 }
 
 impl<'a> From<&'a VersionShare> for ShareJson<'a> {
@@ -22,6 +25,7 @@ impl<'a> From<&'a VersionShare> for ShareJson<'a> {
             version: share.version.as_str().into(),
             weight: share.weight.hundredths(),
             active: share.active,
+            urls: share.instances.as_ref().map(|urls| urls.iter().map(|url| url.as_str().into()).collect()),
         }
     }
 }
@@ -48,11 +52,17 @@ fn parse_json(json: &str) -> Result<Vec<VersionShare>, String> {
 }
 
 fn parse_share(share: &ShareJson<'_>) -> Result<VersionShare, String> {
-    Ok(VersionShare {
-        version: share.version.parse().map_err(to_text)?,
-        weight: Weight::from_hundredths(share.weight).map_err(to_text)?,
-        active: share.active,
-    })
+    let weight = Weight::from_hundredths(share.weight).map_err(to_text)?;
+    let parsed = VersionShare::new(share.version.parse().map_err(to_text)?, weight, share.active);
+    match &share.urls {
+        Some(urls) => Ok(parsed.with_instances(parse_urls(urls)?)),
+        None => Ok(parsed),
+    }
+}
+
+fn parse_urls(urls: &[Cow<'_, str>]) -> Result<Instances, String> {
+    let backends: Result<Vec<Backend>, _> = urls.iter().map(|url| url.parse()).collect();
+    Instances::new(backends.map_err(to_text)?).map_err(to_text)
 }
 
 fn to_text(error: impl fmt::Display) -> String {

@@ -8,13 +8,14 @@ use serde::Deserialize;
 
 use super::super::entity::version::{Column, Model};
 use super::flaw::{Flaw, parse};
+use super::urls::{more_urls, parse_instances};
 use crate::common::time::{from_millis, to_millis};
-use crate::routing::{Backend, Instances, Version, Weight};
+use crate::routing::{Version, Weight};
 
 const TABLE: &str = "gateway_service_version";
 
 /// The columns that are read of a version, in the order of the fields of [`VersionText`].
-pub(crate) const COLUMNS: [Column; 8] = [
+pub(crate) const COLUMNS: [Column; 9] = [
     Column::Id,
     Column::Version,
     Column::Url,
@@ -23,6 +24,7 @@ pub(crate) const COLUMNS: [Column; 8] = [
     Column::Position,
     Column::CreatedAt,
     Column::UpdatedAt,
+    Column::MoreUrls,
 ];
 
 /// A version as it is read: a JSON array with [`COLUMNS`] as strings. A struct is deserialized from an array in the order
@@ -45,6 +47,7 @@ pub(crate) struct VersionText<'a> {
     created_at: Cow<'a, str>,
     #[serde(borrow)]
     updated_at: Cow<'a, str>,
+    more_urls: Option<String>,
 }
 
 impl VersionText<'_> {
@@ -60,6 +63,7 @@ impl VersionText<'_> {
             id: self.id.into_owned(),
             version: self.version.into_owned(),
             url: self.url.into_owned(),
+            more_urls: self.more_urls,
         })
     }
 
@@ -95,7 +99,7 @@ pub(crate) fn parse_version(row: &Model) -> Result<Version, Flaw> {
     Ok(Version {
         id: parse(TABLE, &row.id, "id", &row.id)?,
         name: parse(TABLE, &row.id, "version", &row.version)?,
-        instances: Instances::from(parse::<Backend>(TABLE, &row.id, "url", &row.url)?),
+        instances: parse_instances(TABLE, row)?,
         weight: parse_weight(row)?,
         active: row.is_active,
         created_at: from_millis(row.created_at),
@@ -125,6 +129,7 @@ pub(crate) fn version_row(version: &Version, service_id: i64, position: i64) -> 
         position,
         created_at: to_millis(version.created_at),
         updated_at: to_millis(version.updated_at),
+        more_urls: more_urls(&version.instances),
     }
 }
 
@@ -148,6 +153,7 @@ mod tests {
             row.position,
             row.created_at,
             row.updated_at,
+            row.more_urls.unwrap().into(),
         ];
         assert_eq!(fields, names);
     }

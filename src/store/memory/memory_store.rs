@@ -4,20 +4,25 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::time::Instant;
 
-use super::change_request::ChangeRequest;
-use super::error::StoreError;
-use super::history::HistoryEntry;
-use super::refusals::{Refusal, RefusalLog};
-use super::replicas::{Replica, ReplicaRegistry, Report};
-use super::routes::{Applied, RouteStore};
-use super::snapshot::Snapshot;
+use super::clock::Clock;
+use super::rollout_table::RolloutTable;
 use crate::common::lock::lock;
 use crate::common::time::now;
 use crate::routing::{ServiceName, Split};
+use crate::store::applied::Applied;
+use crate::store::change_request::ChangeRequest;
+use crate::store::error::StoreError;
+use crate::store::history::HistoryEntry;
+use crate::store::refusals::{Refusal, RefusalLog};
+use crate::store::replicas::{Replica, ReplicaFigures, ReplicaRegistry, Report};
+use crate::store::rollouts::RolloutStore;
+use crate::store::routes::RouteStore;
+use crate::store::snapshot::Snapshot;
 
 /// The default of [`MemoryStore::with_history_limit`].
 const HISTORY_LIMIT: u32 = 1_000;
@@ -29,26 +34,31 @@ const HISTORY_LIMIT: u32 = 1_000;
 #[derive(Debug)]
 pub struct MemoryStore {
     state: Mutex<State>,
-    history_limit: u32,
+    pub(super) history_limit: u32,
+    /// The clock of rollouts.
+    pub(super) clock: Clock,
 }
 
 /// Everything that the store holds.
 #[derive(Debug, Default)]
-struct State {
-    revision: u64,
-    services: BTreeMap<ServiceName, Entry>,
+pub(super) struct State {
+    pub(super) revision: u64,
+    pub(super) services: BTreeMap<ServiceName, Entry>,
     /// Latest last.
     refusals: VecDeque<Refusal>,
+    /// The number of refusals that were ever recorded.
+    refused: u64,
     /// The reports by the id of the replica.
     replicas: BTreeMap<String, TimedReport>,
+    pub(super) rollouts: RolloutTable,
 }
 
 /// A service.
 #[derive(Clone, Debug)]
-struct Entry {
-    split: Split,
+pub(super) struct Entry {
+    pub(super) split: Split,
     /// The revision of its last change.
-    revision: u64,
+    pub(super) revision: u64,
     /// Latest last.
     history: VecDeque<HistoryEntry>,
 }
@@ -58,13 +68,30 @@ struct Entry {
 struct TimedReport {
     report: Report,
     at: Instant,
+    /// Time after `at` at which it counts as gone.
+    expiry: Duration,
+}
+
+impl TimedReport {
+    fn is_expired(&self) -> bool {
+        self.at.elapsed() >= self.expiry
+    }
+
+    fn replica(&self) -> Replica {
+        Replica::new(self.report.clone(), self.at.elapsed())
+    }
+
+    fn figures(&self) -> Option<ReplicaFigures> {
+        let Report { id, name, figures, .. } = &self.report;
+        figures.as_ref().map(|figures| ReplicaFigures::new(id, name, figures))
+    }
 }
 
 impl MemoryStore {
     /// Creates an empty store.
     #[must_use]
     pub fn new() -> Self {
-        Self { state: Mutex::default(), history_limit: HISTORY_LIMIT }
+        Self { state: Mutex::default(), history_limit: HISTORY_LIMIT, clock: Clock::new() }
     }
 
     /// Limits the history to the last `changes` of each service. The default is 1,000.
@@ -79,7 +106,7 @@ impl MemoryStore {
         Self { history_limit: changes, ..self }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         // A change is made on a copy and stored as a whole, so the state is valid even after a panic of another thread.
         lock(&self.state)
     }
@@ -97,7 +124,7 @@ impl RouteStore for MemoryStore {
         let state = self.state();
         let changed = state.services.values().filter(|entry| entry.revision > after);
         let splits = changed.map(|entry| entry.split.clone()).collect();
-        Ok(Snapshot::new(state.revision, splits))
+        Ok(Snapshot::new(state.revision, splits).with_rollouts(state.rollouts.services()))
     }
 
     async fn commit(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
@@ -135,22 +162,35 @@ impl RouteStore for MemoryStore {
     fn replica_registry(&self) -> Option<&dyn ReplicaRegistry> {
         Some(self)
     }
+
+    fn rollout_store(&self) -> Option<&dyn RolloutStore> {
+        Some(self)
+    }
 }
 
 #[async_trait]
 impl RefusalLog for MemoryStore {
     async fn record_refusal(&self, refusal: &Refusal) -> Result<(), StoreError> {
         let mut state = self.state();
-        state.refusals.push_back(refusal.clone());
+        state.refused += 1;
+        let refusal = refusal.clone().with_id(state.refused);
+        state.refusals.push_back(refusal);
         keep_last(&mut state.refusals, Refusal::RETAINED);
         Ok(())
     }
 
-    async fn refusals(&self, service: &ServiceName, limit: u32) -> Result<Vec<Refusal>, StoreError> {
+    async fn refusals(
+        &self,
+        service: &ServiceName,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<Refusal>, StoreError> {
         let state = self.state();
         let latest_first = state.refusals.iter().rev();
-        let by_service = latest_first.filter(|refusal| refusal.service == *service);
-        Ok(by_service.take(limit as usize).cloned().collect())
+        let page = latest_first
+            .filter(|refusal| refusal.service == *service)
+            .filter(|refusal| before.is_none_or(|before| refusal.id < before));
+        Ok(page.take(limit as usize).cloned().collect())
     }
 }
 
@@ -158,8 +198,11 @@ impl RefusalLog for MemoryStore {
 impl ReplicaRegistry for MemoryStore {
     async fn report(&self, report: &Report) -> Result<(), StoreError> {
         let mut state = self.state();
-        state.replicas.retain(|_, replica| replica.at.elapsed() < Replica::EXPIRY);
-        let timed = TimedReport { report: report.clone(), at: Instant::now() };
+        if report.starts {
+            state.succeed(report);
+        }
+        state.replicas.retain(|_, replica| !replica.is_expired());
+        let timed = TimedReport { report: report.clone(), at: Instant::now(), expiry: Replica::EXPIRY };
         state.replicas.insert(report.id.clone(), timed);
         Ok(())
     }
@@ -171,16 +214,36 @@ impl ReplicaRegistry for MemoryStore {
 
     async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {
         let state = self.state();
-        let all = state.replicas.values().map(|timed| Replica::new(timed.report.clone(), timed.at.elapsed()));
-        let mut replicas: Vec<_> = all.filter(|replica| replica.seen < Replica::EXPIRY).collect();
+        let mut replicas: Vec<_> = state.living().map(TimedReport::replica).collect();
         replicas.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
         Ok(replicas)
+    }
+
+    async fn figures(&self) -> Result<Vec<ReplicaFigures>, StoreError> {
+        let state = self.state();
+        let with_figures = state.living().filter_map(TimedReport::figures);
+        Ok(with_figures.collect())
     }
 }
 
 impl State {
+    /// Iterates over the replicas that have not expired.
+    fn living(&self) -> impl Iterator<Item = &TimedReport> {
+        self.replicas.values().filter(|timed| !timed.is_expired())
+    }
+
+    /// Lets earlier processes of the same name expire soon, unless they report again.
+    fn succeed(&mut self, successor: &Report) {
+        for earlier in self.replicas.values_mut() {
+            if earlier.report.name == successor.name && earlier.report.id != successor.id {
+                let soon = earlier.at.elapsed() + Replica::SUCCESSION;
+                earlier.expiry = earlier.expiry.min(soon);
+            }
+        }
+    }
+
     /// Stores `after` with the `change` that made it.
-    fn record(&mut self, change: HistoryEntry, after: &Split, history_limit: u32) {
+    pub(super) fn record(&mut self, change: HistoryEntry, after: &Split, history_limit: u32) {
         self.revision += 1;
         let entry = self.services.entry(after.service().clone()).or_insert_with(|| Entry::new(after.clone()));
         entry.split = after.clone();

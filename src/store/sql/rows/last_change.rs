@@ -1,0 +1,49 @@
+//! Who changed a service last, and whether that removed it, as JSON in the row of the service.
+
+use serde::{Deserialize, Serialize};
+
+use crate::common::time::{from_millis, to_millis};
+use crate::routing::{LastChange, Split};
+
+/// The content of the column `last_change`.
+///
+/// A gateway of an earlier release changes the service without writing the column. So it counts only if it is about the
+/// generation in the row: such a gateway that registers a version of a removed service starts it again.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct LastChangeJson {
+    generation: u64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    removed: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    actor: Option<String>,
+    #[serde(default)]
+    at: i64,
+}
+
+impl LastChangeJson {
+    /// Parses the column of a service at `generation`. `None` if it is about another generation.
+    pub(crate) fn parse(json: &str, generation: u64) -> Result<Option<Self>, serde_json::Error> {
+        let parsed: Self = serde_json::from_str(json)?;
+        Ok(Some(parsed).filter(|last| last.generation == generation))
+    }
+
+    /// Returns the column for `split`.
+    pub(crate) fn of(split: &Split) -> String {
+        let last = split.last_change();
+        let json = Self {
+            generation: split.generation(),
+            removed: split.is_removed(),
+            actor: last.map(|last| last.actor.clone()),
+            at: last.map_or(0, |last| to_millis(last.at)),
+        };
+        serde_json::json!(json).to_string()
+    }
+
+    pub(crate) const fn is_removed(&self) -> bool {
+        self.removed
+    }
+
+    pub(crate) fn last_change(&self) -> Option<LastChange> {
+        Some(LastChange::new(self.actor.as_deref()?, from_millis(self.at)))
+    }
+}
