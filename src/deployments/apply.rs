@@ -6,6 +6,7 @@ use tokio::sync::Notify;
 
 use super::audit::{Audit, log_applied};
 use super::checker::Checker;
+use super::deployed::Deployed;
 use super::error::DeployError;
 use super::loader::Loader;
 use super::publisher::Publisher;
@@ -14,7 +15,7 @@ use crate::routing::{Change, ChangeError, Instances, Registration, ServiceName, 
 use crate::store::{Applied, ChangeRequest, Clearance, RouteStore, StoreError};
 
 /// Most rounds in which other writers may let yet another version serve that was not probed.
-const MAX_PROBE_ROUNDS: usize = 8;
+pub(super) const MAX_PROBE_ROUNDS: usize = 8;
 
 /// Applies changes to the store and publishes them.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ impl Applier {
         &self,
         service: &ServiceName,
         mut request: ChangeRequest,
-    ) -> Result<Applied, DeployError> {
+    ) -> Result<Deployed, DeployError> {
         let outcome = self.commit_with_checks(service, &mut request).await;
         if let Err(error) = &outcome {
             self.audit.record_failure(service, &request, error).await;
@@ -42,7 +43,7 @@ impl Applier {
         outcome
     }
 
-    /// Registers a version unless the service has one of that name at the same URL.
+    /// Registers a version unless the service has one of that name that shares an instance with it.
     pub(super) async fn register_if_absent(
         &self,
         service: &ServiceName,
@@ -67,7 +68,7 @@ impl Applier {
         if let Some(found) = self.find_registered(service, registration)? {
             return Ok(found);
         }
-        let outcome = self.commit_with_checks(service, request).await;
+        let outcome = self.commit_with_checks(service, request).await.map(|deployed| deployed.applied);
         if !matches!(&outcome, Err(DeployError::Store(StoreError::Refused(ChangeError::DuplicateVersion(_)))))
         {
             return outcome;
@@ -77,7 +78,8 @@ impl Applier {
         self.find_registered(service, registration)?.map_or(outcome, Ok)
     }
 
-    /// Returns the served split, as a change that changed nothing, if it has the version at the same URL.
+    /// Returns the served split, as a change that changed nothing, if it has the version. Instances may have been added and
+    /// removed since it was registered, but one must be left: otherwise it is another deployment.
     fn find_registered(
         &self,
         service: &ServiceName,
@@ -86,7 +88,7 @@ impl Applier {
         let Some(route) = self.publisher.handle().route(service.as_str()) else { return Ok(None) };
         let split = route.split();
         let Some(version) = split.version(registration.version.as_str()) else { return Ok(None) };
-        if version.instances != *registration.instances() {
+        if !registration.instances().iter().any(|backend| version.instances.contains(backend)) {
             return Err(DeployError::RegisteredElsewhere {
                 version: version.name.clone(),
                 registered: version.instances.clone(),
@@ -101,16 +103,18 @@ impl Applier {
         &self,
         service: &ServiceName,
         request: &mut ChangeRequest,
-    ) -> Result<Applied, DeployError> {
+    ) -> Result<Deployed, DeployError> {
+        let mut probes = Vec::new();
         self.fill_in_shares(service, &mut request.change).await?;
         request.salt = request.salt.or_else(|| self.publisher.handle().draw().salt(service));
-        self.checker.admit(&request.change)?;
+        self.checker.admit(service, &request.change, self.publisher.handle())?;
         for _ in 0..MAX_PROBE_ROUNDS {
             match self.commit_and_publish(service, request).await {
-                Ok(applied) => return Ok(applied),
+                Ok(applied) => return Ok(Deployed { applied, probes }),
                 Err(StoreError::NotCleared { versions, health_path }) => {
                     for version in versions {
-                        self.checker.probe(service, &version, health_path.as_ref()).await?;
+                        let probed = self.checker.require_healthy(service, &version, health_path.as_ref());
+                        probes.extend(probed.await?);
                         clear(request, version.name, version.instances);
                     }
                 }
@@ -122,7 +126,7 @@ impl Applier {
 
     /// Looks up the shares of a [`Change::Restore`] that names a generation alone.
     async fn fill_in_shares(&self, service: &ServiceName, change: &mut Change) -> Result<(), DeployError> {
-        if let Change::Restore { generation, shares } = change
+        if let Change::Restore { generation, shares, .. } = change
             && shares.is_empty()
         {
             *change = self.audit.restore_change(service, *generation).await?;
@@ -143,38 +147,52 @@ impl Applier {
         let unpublished = NotifyOnDrop::new(&self.unpublished);
         let outcome = self.store.commit(service, request).await;
         recorder::record_store_call("apply", &outcome);
-        if let Ok(applied) = &outcome {
-            // No await before the publication, so a committed change is published even if the caller is dropped now.
-            log_applied(request, applied);
-            if !self.publisher.publish_applied(applied) {
-                // A later change was published first, or the store went back. The change itself is made.
-                let _ = self.loader.refresh().await;
+        match &outcome {
+            Ok(applied) => {
+                // No await before the publication, so a committed change is published even if the caller is dropped now.
+                log_applied(request, applied);
+                if !self.publisher.publish_applied(applied) {
+                    // A later change was published first, or the store went back. The change itself is made.
+                    let _ = self.loader.refresh().await;
+                }
             }
+            Err(StoreError::UnknownService(service)) => self.withdraw_unknown(service).await,
+            Err(_) => {}
         }
         unpublished.disarm();
         outcome
     }
+
+    /// Withdraws the route of a service that the store does not have. One that was deleted in the database by hand is in
+    /// no load of changes.
+    async fn withdraw_unknown(&self, service: &ServiceName) {
+        if self.publisher.handle().route(service.as_str()).is_some() {
+            self.loader.require_whole_load();
+            // If it fails, the refresher repeats it.
+            let _ = self.loader.refresh().await;
+        }
+    }
 }
 
 /// Lets the probed version serve.
-fn clear(request: &mut ChangeRequest, version: VersionName, instances: Instances) {
+pub(super) fn clear(request: &mut ChangeRequest, version: VersionName, instances: Instances) {
     if let Clearance::Only(cleared) = &mut request.clearance {
         cleared.push((version, instances));
     }
 }
 
 /// Notifies when it is dropped, unless it was disarmed: the future around it was dropped half-way.
-struct NotifyOnDrop<'a> {
+pub(super) struct NotifyOnDrop<'a> {
     notify: &'a Notify,
     armed: bool,
 }
 
 impl<'a> NotifyOnDrop<'a> {
-    const fn new(notify: &'a Notify) -> Self {
+    pub(super) const fn new(notify: &'a Notify) -> Self {
         Self { notify, armed: true }
     }
 
-    fn disarm(mut self) {
+    pub(super) fn disarm(mut self) {
         self.armed = false;
     }
 }

@@ -7,7 +7,7 @@ use super::background::unwind::catch_panic;
 use super::error::DeployError;
 use super::recorder;
 use crate::handle::RoutingHandle;
-use crate::routing::{Change, ServiceName, VersionShare};
+use crate::routing::{Change, HealthPath, MirrorShare, ServiceName, Split, VersionShare};
 use crate::store::{Applied, ChangeRequest, Clearance, HistoryEntry, Refusal, RouteStore, StoreError};
 
 /// Reads and writes the records of changes.
@@ -42,19 +42,22 @@ impl Audit {
     ) -> Result<Change, DeployError> {
         let latest = self.history(service, generation.checked_add(1), 1).await?;
         match latest.into_iter().find(|entry| entry.generation == generation) {
-            Some(entry) => Ok(Change::Restore { generation, shares: entry.after }),
+            Some(entry) => {
+                Ok(Change::restore_recorded(generation, entry.after, entry.settings_after, Some(entry.at)))
+            }
             None => Err(DeployError::UnknownGeneration { generation }),
         }
     }
 
-    /// Returns up to `limit` refused changes, latest first. Empty if the store has no log of them.
+    /// Returns up to `limit` refused changes before the id `before`, latest first. Empty if the store has no log of them.
     pub(super) async fn refusals(
         &self,
         service: &ServiceName,
+        before: Option<u64>,
         limit: u32,
     ) -> Result<Vec<Refusal>, DeployError> {
         match self.store.refusal_log() {
-            Some(log) => Ok(log.refusals(service, limit).await?),
+            Some(log) => Ok(log.refusals(service, before, limit).await?),
             None => Ok(Vec::new()),
         }
     }
@@ -103,7 +106,15 @@ impl Audit {
 
 /// Returns whether a rule or a check decided against the change, rather than that the store failed.
 const fn is_refusal(error: &DeployError) -> bool {
-    !matches!(error, DeployError::Store(StoreError::Unavailable(_) | StoreError::Broken(_)))
+    !matches!(
+        error,
+        DeployError::Store(
+            StoreError::Unavailable(_)
+                | StoreError::Unusable { .. }
+                | StoreError::Unstorable(_)
+                | StoreError::Broken(_)
+        )
+    )
 }
 
 /// Counts a change that was applied, and logs it if it changed something.
@@ -120,6 +131,8 @@ fn log_change(request: &ChangeRequest, Applied { before, after, .. }: &Applied) 
         service = %after.service(),
         version = request.change.version().map(tracing::field::display),
         actor = ?request.actor,
+        actor_kind = request.actor_kind.as_str(),
+        request_id = request.request_id.as_ref().map(tracing::field::debug),
         reason = request.reason.as_ref().map(tracing::field::debug),
         kind = request.change.kind(),
         forced = is_forced(request),
@@ -127,8 +140,38 @@ fn log_change(request: &ChangeRequest, Applied { before, after, .. }: &Applied) 
         after = after.generation(),
         weights_before = ?in_words(&before.shares()),
         weights_after = ?in_words(&after.shares()),
+        urls_before = urls_not_in(before, after).as_ref().map(tracing::field::debug),
+        urls_after = urls_not_in(after, before).as_ref().map(tracing::field::debug),
+        health_path_before = health_path_unlike(before, after).map(tracing::field::debug),
+        health_path_after = health_path_unlike(after, before).map(tracing::field::debug),
+        mirror_before = mirror_unlike(before, after).as_ref().map(tracing::field::debug),
+        mirror_after = mirror_unlike(after, before).as_ref().map(tracing::field::debug),
         "split changed"
     );
+}
+
+/// Lists the URLs of versions that `other` does not have at the same URLs. `None`: all are the same.
+fn urls_not_in(split: &Split, other: &Split) -> Option<String> {
+    let changed = split.versions().iter().filter(|version| {
+        let same = other.version(version.name.as_str());
+        same.is_none_or(|same| same.instances != version.instances)
+    });
+    let texts = changed.flat_map(|version| {
+        version.instances.iter().map(move |backend| format!("{} {backend}", version.name))
+    });
+    Some(texts.collect::<Vec<_>>().join(", ")).filter(|text| !text.is_empty())
+}
+
+/// Returns the health path of `split`, or an empty text for none, if `other` has another.
+fn health_path_unlike<'a>(split: &'a Split, other: &Split) -> Option<&'a str> {
+    let path = split.health_path();
+    (path != other.health_path()).then(|| path.map_or("", HealthPath::as_str))
+}
+
+/// Returns the mirror of `split` in words, or an empty text for none, if `other` has another.
+fn mirror_unlike(split: &Split, other: &Split) -> Option<String> {
+    let mirror = split.mirror();
+    (mirror != other.mirror()).then(|| mirror.map_or_else(String::new, MirrorShare::to_string))
 }
 
 fn log_refusal(request: &ChangeRequest, refusal: &Refusal) {
@@ -136,6 +179,8 @@ fn log_refusal(request: &ChangeRequest, refusal: &Refusal) {
         service = %refusal.service,
         version = refusal.version.as_ref().map(tracing::field::display),
         actor = ?refusal.actor,
+        actor_kind = request.actor_kind.as_str(),
+        request_id = refusal.request_id.as_ref().map(tracing::field::debug),
         reason = refusal.reason.as_ref().map(tracing::field::debug),
         kind = refusal.kind,
         forced = is_forced(request),

@@ -1,21 +1,21 @@
 //! The constructors of [`Deployments`], and the options before the start.
 
 use std::sync::Arc;
-
-use tokio::sync::Notify;
+use std::sync::atomic::AtomicU64;
 
 use super::apply::Applier;
 use super::audit::Audit;
 use super::background::Background;
 use super::checker::Checker;
-use super::deployments::{Deployments, Parts};
+use super::deployments::{Deployments, HealthParts, Parts};
 use super::loader::Loader;
 use super::publisher::Publisher;
 use super::replicas::{Identity, Replicas};
 use super::snapshot_cache::SnapshotCache;
 use super::version_check::{NoVersionCheck, VersionCheck};
 use crate::handle::RoutingHandle;
-use crate::routing::Draw;
+use crate::health::Health;
+use crate::routing::{Backend, Draw};
 use crate::store::{MemoryStore, RouteStore, StoreError};
 
 /// Options of [`Deployments`]. Created by [`Deployments::builder`], which has an example.
@@ -26,7 +26,9 @@ pub struct Builder {
     check: Arc<dyn VersionCheck>,
     handle: RoutingHandle,
     identity: Option<Identity>,
+    admin_url: Option<Backend>,
     cache: Option<Arc<dyn SnapshotCache>>,
+    health: Option<Health>,
 }
 
 impl Deployments {
@@ -43,7 +45,7 @@ impl Deployments {
         Self::builder(store, check).start().await
     }
 
-    /// Returns a builder for the options: routing handle, replica name, snapshot cache.
+    /// Returns a builder for the options: routing handle, replica name, snapshot cache, health of instances.
     ///
     /// ```
     /// use tower_canary::store::MemoryStore;
@@ -82,7 +84,15 @@ impl Deployments {
 
 impl Builder {
     pub(super) fn new(store: Arc<dyn RouteStore>, check: Arc<dyn VersionCheck>) -> Self {
-        Self { store, check, handle: RoutingHandle::new(), identity: None, cache: None }
+        Self {
+            store,
+            check,
+            handle: RoutingHandle::new(),
+            identity: None,
+            admin_url: None,
+            cache: None,
+            health: None,
+        }
     }
 
     /// Sets the handle to publish to. It decides the [`Draw`]. By default, a new handle with
@@ -101,6 +111,32 @@ impl Builder {
         Self { identity: Some(Identity::new(name.into())), ..self }
     }
 
+    /// Sets the base URL under which other gateways and operators reach the admin API of this process. By default, none.
+    ///
+    /// Figures of traffic are those of one gateway. A client reads the `adminUrl` of each from `GET /deployment/replicas`
+    /// and asks every gateway for its own. Nothing connects to the URL by itself. Without a
+    /// [replica name](Self::with_replica_name) it has no effect.
+    ///
+    /// ```
+    /// use tower_canary::store::MemoryStore;
+    /// use tower_canary::{Deployments, NoVersionCheck};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// let deployments = Deployments::builder(MemoryStore::new(), NoVersionCheck)
+    ///     .with_replica_name("gateway-1")
+    ///     .with_admin_url("http://10.0.0.5:8081/api/v1/admin".parse()?)
+    ///     .start()
+    ///     .await?;
+    /// let url = deployments.replicas().await?.remove(0).admin_url;
+    /// assert_eq!(url.as_deref(), Some("http://10.0.0.5:8081/api/v1/admin"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn with_admin_url(self, url: Backend) -> Self {
+        Self { admin_url: Some(url), ..self }
+    }
+
     /// Sets a cache, to which the served routes are saved and from which the process starts when the store cannot be
     /// read. Without a cache, a start fails while the store is down.
     ///
@@ -108,6 +144,17 @@ impl Builder {
     /// at the start.
     pub fn with_cache(self, cache: impl SnapshotCache) -> Self {
         Self { cache: Some(Arc::new(cache)), ..self }
+    }
+
+    /// Takes instances out of service while their checks or the requests to them fail. By default, requests are spread over
+    /// all instances of a version.
+    ///
+    /// [`Deployments::run`] has to run, since it makes the checks and ends the ejections. The version check of these
+    /// deployments probes each instance of an active version whose service has a
+    /// [health path](crate::routing::Registration::with_health_path). The [handle](Self::with_handle) must not have published
+    /// routes yet. See [`Health`] for an example.
+    pub fn with_health(self, health: Health) -> Self {
+        Self { health: Some(health), ..self }
     }
 
     /// Loads all routes and publishes them.
@@ -135,20 +182,20 @@ impl Builder {
 
     /// Builds the parts without reading the store.
     pub(super) fn build(self) -> Deployments {
-        let Self { store, check, handle, identity, cache } = self;
+        let Self { store, check, handle, identity, admin_url, cache, health } = self;
+        let identity = identity.map(|identity| identity.with_admin_url(admin_url.as_ref()));
         let publisher = Arc::new(Publisher::new(handle.clone()));
         let loader = Arc::new(Loader::new(Arc::clone(&store), Arc::clone(&publisher)));
         let checker = Arc::new(Checker::new(check));
-        let audit = Arc::new(Audit::new(Arc::clone(&store), handle));
+        let audit = Arc::new(Audit::new(Arc::clone(&store), handle.clone()));
         let replicas = Arc::new(Replicas::new(Arc::clone(&store), Arc::clone(&publisher), identity));
-        let unpublished = Arc::new(Notify::new());
         let applier = Applier {
             store: Arc::clone(&store),
             checker: Arc::clone(&checker),
             loader: Arc::clone(&loader),
             publisher: Arc::clone(&publisher),
             audit: Arc::clone(&audit),
-            unpublished: Arc::clone(&unpublished),
+            unpublished: Arc::default(),
         };
         Deployments::from_parts(Parts {
             store,
@@ -156,11 +203,13 @@ impl Builder {
             loader,
             checker,
             audit,
+            unpublished: Arc::clone(&applier.unpublished),
             applier,
             replicas,
             cache,
-            unpublished,
+            health: health.map(|settings| HealthParts::new(settings, &handle)),
             background: Background::default(),
+            poll_millis: AtomicU64::new(0),
             #[cfg(feature = "metrics")]
             exporter: std::sync::OnceLock::new(),
         })

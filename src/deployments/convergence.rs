@@ -19,12 +19,13 @@ const READ_EVERY: Duration = Duration::from_millis(50);
 ///
 /// /// Describes the result to an operator.
 /// fn describe(convergence: &Convergence) -> String {
-///     match convergence.waiting.as_slice() {
-///         [] => format!("all {} replicas serve the change", convergence.serving.len()),
-///         waiting => waiting.iter().map(|replica| format!("{} is behind. ", replica.name)).collect(),
+///     if convergence.is_complete() {
+///         return format!("all {} replicas serve the change", convergence.serving.len());
 ///     }
+///     let behind = convergence.waiting.iter().map(|replica| replica.name.as_str());
+///     format!("not served yet by: {}", behind.collect::<Vec<_>>().join(", "))
 /// }
-/// assert_eq!(describe(&Convergence::default()), "all 0 replicas serve the change");
+/// assert_eq!(describe(&Convergence::default()), "not served yet by: "); // no replica is known
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -40,6 +41,12 @@ impl Convergence {
         let (serving, waiting) = replicas.into_iter().partition(|replica| replica.revision >= revision);
         Self { serving, waiting }
     }
+
+    /// Returns whether all replicas serve the revision. If no replica is known, that is not known either.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        self.waiting.is_empty() && !self.serving.is_empty()
+    }
 }
 
 /// Waits until all replicas serve `revision`, at most for `limit`. Returns the last state that was read.
@@ -53,7 +60,7 @@ pub(super) async fn wait_converged(
     let converged = async {
         loop {
             last = read(replicas, loader, revision).await;
-            if last.as_ref().is_ok_and(|convergence| convergence.waiting.is_empty()) {
+            if last.as_ref().is_ok_and(Convergence::is_complete) {
                 return;
             }
             sleep(READ_EVERY).await;

@@ -4,14 +4,17 @@ use std::future::Future;
 use std::sync::Arc;
 #[cfg(feature = "metrics")]
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
 use super::apply::Applier;
 use super::audit::Audit;
-use super::background::{Background, Duty, Refresher, Reporter, Sampler, SnapshotSaver};
+use super::background::{Background, Duty, HealthChecker, Refresher, Reporter, Sampler, SnapshotSaver};
 use super::checker::Checker;
+use super::checks::HealthLog;
+use super::deployed::Deployed;
 use super::error::DeployError;
 use super::loader::Loader;
 use super::preview::preview;
@@ -20,9 +23,10 @@ use super::publisher::Publisher;
 use super::recorder::Exporter;
 use super::replicas::Replicas;
 use super::snapshot_cache::SnapshotCache;
-use super::version_check::Healthy;
+use crate::common::hash::fnv1a;
 use crate::handle::RoutingHandle;
-use crate::routing::{ChangeError, Preview, Registration, ServiceName, VersionName};
+use crate::health::Health;
+use crate::routing::{Preview, Registration, ServiceName};
 use crate::store::{Applied, ChangeRequest, RouteStore, StoreError};
 
 /// Applies changes to a store and publishes them to a [`RoutingHandle`]. Clones share everything.
@@ -59,12 +63,39 @@ pub(super) struct Parts {
     pub(super) applier: Applier,
     pub(super) replicas: Arc<Replicas>,
     pub(super) cache: Option<Arc<dyn SnapshotCache>>,
+    /// `None`: nobody judges instances.
+    pub(super) health: Option<HealthParts>,
     /// Notified by the applier; see there.
     pub(super) unpublished: Arc<Notify>,
     pub(super) background: Background,
+    /// The period of the last [`run`](Deployments::run) in milliseconds. 0: there was none.
+    pub(super) poll_millis: AtomicU64,
     /// Created by the first export.
     #[cfg(feature = "metrics")]
     pub(super) exporter: OnceLock<Box<dyn Exporter>>,
+}
+
+/// The parts that judge the health of instances.
+#[derive(Debug)]
+pub(super) struct HealthParts {
+    settings: Arc<Health>,
+    pub(super) log: Arc<HealthLog>,
+}
+
+impl HealthParts {
+    /// Judges the instances of routes that are published to `handle` from now on.
+    pub(super) fn new(settings: Health, handle: &RoutingHandle) -> Self {
+        let settings = Arc::new(settings);
+        handle.set_health(Arc::clone(&settings));
+        Self { settings, log: Arc::default() }
+    }
+
+    fn duty(&self, parts: &Parts) -> HealthChecker {
+        // Replicas that start together spread their checks by their names.
+        let seed = parts.replicas.name().map_or_else(rand::random, fnv1a);
+        let Self { settings, log } = self;
+        HealthChecker::new(Arc::clone(&parts.checker), &parts.publisher, Arc::clone(log), settings, seed)
+    }
 }
 
 impl Deployments {
@@ -85,7 +116,8 @@ impl Deployments {
     /// Applies a change: checks, stores and publishes it. Requests that start after it returns follow the new split.
     ///
     /// A version without weight is probed before it gets some, unless the request is
-    /// [forced](ChangeRequest::without_check) or the version is the first of its service. If the future is dropped
+    /// [forced](ChangeRequest::without_check) or the version is the first of its service: at least half of its instances must
+    /// pass. If the future is dropped
     /// half-way, the change is made or not; if it is, [`run`](Self::run) publishes it immediately. If the
     /// [draw](RoutingHandle::draw) is seeded and the change creates the service, the salt of the service is derived from
     /// the seed, so that keys get the same versions in every test.
@@ -99,6 +131,39 @@ impl Deployments {
     /// up in the history first, and fails with [`DeployError::UnknownGeneration`] if it is not there. If the store was lost during the commit
     /// ([`StoreError::Unavailable`]), the change may still have been made: read the split again.
     pub async fn apply(&self, service: &ServiceName, request: ChangeRequest) -> Result<Applied, DeployError> {
+        self.apply_probed(service, request).await.map(|deployed| deployed.applied)
+    }
+
+    /// Applies a change as [`apply`](Self::apply) does, and also returns the results of the probes that it needed. If too
+    /// many failed, they are in [`DeployError::Unhealthy`].
+    ///
+    /// ```
+    /// # use tower_canary::routing::Change;
+    /// # use tower_canary::store::ChangeRequest;
+    /// # use tower_canary::{Deployments, Draw};
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// # let deployments = Deployments::in_memory(Draw::Exact);
+    /// let register = Change::register("v1.0".parse()?, "http://10.0.0.1:8080".parse()?);
+    /// let deployed = deployments.apply_probed(&"auth".parse()?, ChangeRequest::new(register, "alice")).await?;
+    /// for probe in &deployed.probes {
+    ///     match &probe.healthy {
+    ///         Ok(healthy) => println!("{}: {} in {:?}", probe.backend, healthy.status, healthy.took),
+    ///         Err(unhealthy) => println!("{}: {unhealthy}", probe.backend),
+    ///     }
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`apply`](Self::apply).
+    pub async fn apply_probed(
+        &self,
+        service: &ServiceName,
+        request: ChangeRequest,
+    ) -> Result<Deployed, DeployError> {
         self.parts.applier.apply(service, request).await
     }
 
@@ -129,7 +194,8 @@ impl Deployments {
     /// ```
     ///
     /// A registered version stays as it is: its weight, its active flag and the health path of the service are not
-    /// compared, since operators change them. A version that an operator removed is registered again. If several
+    /// compared, since operators change them. Of its base URLs one must be among those of `registration`; others may have
+    /// been added or removed. A version that an operator removed is registered again. If several
     /// gateways start together, one of them registers the version and the others find it.
     ///
     /// Nothing is written for a version that is served already, so a start from a
@@ -138,7 +204,7 @@ impl Deployments {
     ///
     /// # Errors
     ///
-    /// [`DeployError::RegisteredElsewhere`] if the version is registered at another URL; otherwise as
+    /// [`DeployError::RegisteredElsewhere`] if the version is registered at other URLs only; otherwise as
     /// [`apply`](Self::apply).
     pub async fn register_if_absent(
         &self,
@@ -177,44 +243,6 @@ impl Deployments {
         preview(self.handle(), &self.parts.checker, service, request)
     }
 
-    /// Probes a version now, as before it gets traffic. Returns `None` if the version check does not probe.
-    ///
-    /// ```
-    /// # use tower_canary::routing::Change;
-    /// # use tower_canary::store::ChangeRequest;
-    /// # use tower_canary::{Deployments, Draw, ServiceName};
-    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
-    /// # let (deployments, auth): (_, ServiceName) = (Deployments::in_memory(Draw::Exact), "auth".parse()?);
-    /// # let register = Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?);
-    /// # deployments.apply(&auth, ChangeRequest::new(register, "alice")).await?;
-    /// match deployments.check(&auth, &"v1.0".parse()?).await {
-    ///     Ok(Some(healthy)) => println!("status {} after {:?}", healthy.status, healthy.took),
-    ///     Ok(None) => println!("no probe is configured"),
-    ///     Err(unhealthy) => println!("{unhealthy}"),
-    /// }
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// # })?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`DeployError::Unhealthy`] if the probe fails; [`StoreError::UnknownService`] or
-    /// [`ChangeError::UnknownVersion`], in [`DeployError::Store`], if there is no such version.
-    pub async fn check(
-        &self,
-        service: &ServiceName,
-        version: &VersionName,
-    ) -> Result<Option<Healthy>, DeployError> {
-        let Some(route) = self.handle().route(service.as_str()) else {
-            return Err(StoreError::UnknownService(service.clone()).into());
-        };
-        let Some(found) = route.split().version(version.as_str()) else {
-            return Err(StoreError::Refused(ChangeError::UnknownVersion(version.clone())).into());
-        };
-        self.parts.checker.probe(service, found, route.split().health_path()).await
-    }
-
     /// Loads the changes since the last load and publishes them. [`run`](Self::run) does so every second.
     ///
     /// ```
@@ -236,7 +264,8 @@ impl Deployments {
     }
 
     /// Runs the background duties until `shutdown`: follows the store, [reports](super::Builder::with_replica_name) to it,
-    /// [saves](super::Builder::with_cache) the routes, and samples the [traffic](crate::traffic).
+    /// [saves](super::Builder::with_cache) the routes, samples the [traffic](crate::traffic), and judges the
+    /// [health](super::Builder::with_health) of instances.
     ///
     /// The store is read about every second, and immediately when it signals a change (PostgreSQL), so that gateways
     /// that share a store follow each other. A failure or a panic of the store or the cache is logged and retried after
@@ -266,6 +295,8 @@ impl Deployments {
     /// spread out. Periods are clamped to 10 ms and a day. See [`run`](Self::run) for an example.
     pub async fn run_every(self, period: Duration, shutdown: impl Future<Output = ()> + Send) {
         let parts = &self.parts;
+        // Relaxed: a value of its own, which orders nothing.
+        parts.poll_millis.store(u64::try_from(period.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
         let refresher = Refresher::new(
             Arc::clone(&parts.store),
             Arc::clone(&parts.loader),
@@ -284,6 +315,9 @@ impl Deployments {
             duties.push(Box::new(Reporter::new(Arc::clone(&parts.replicas), parts.loader.subscribe())));
         }
         duties.push(Box::new(Sampler::new(self.handle().clone())));
+        if let Some(health) = &parts.health {
+            duties.push(Box::new(health.duty(parts)));
+        }
         parts.background.run(duties, shutdown).await;
     }
 
@@ -304,9 +338,27 @@ impl Deployments {
         self.parts.background.ended().await;
     }
 
+    /// Closes the store: see [`RouteStore::close`]. To be awaited after [`run`](Self::run), at the end of the process. The
+    /// routes stay in use.
+    ///
+    /// ```
+    /// use tower_canary::{Deployments, Draw};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// let deployments = Deployments::in_memory(Draw::Exact);
+    /// deployments.clone().run(async {}).await;
+    /// deployments.close().await;
+    /// # });
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub async fn close(&self) {
+        self.parts.store.close().await;
+    }
+
     /// Exports metrics with the exporter of these deployments, which the first call creates.
     #[cfg(feature = "metrics")]
     pub(crate) fn export_with(&self, create: fn() -> Box<dyn Exporter>) {
-        self.parts.exporter.get_or_init(create).export(self.handle(), &self.freshness());
+        let probes = self.parts.checker.results().take();
+        self.parts.exporter.get_or_init(create).export(self.handle(), &self.freshness(), probes);
     }
 }

@@ -1,11 +1,12 @@
-//! Decides which other gateways may still have requests for a version. The docs of `progress` say why that is right.
+//! Decides which other gateways may still have requests for a version or an instance. The docs of `progress` say why that
+//! is right.
 
 use std::sync::Arc;
 
 use super::loader::Loader;
 use super::publisher::Publisher;
 use super::replicas::Replicas;
-use crate::routing::{ServiceName, VersionName};
+use crate::routing::{Backend, ServiceName, VersionName};
 use crate::store::{Draining, Replica, StoreError};
 
 /// The other gateways that share the store, as they reported last. Returned by
@@ -17,7 +18,7 @@ pub struct OtherReplicas {
     replicas: Vec<Replica>,
 }
 
-/// Why a gateway may still have requests for a version that is to get no more.
+/// Why a gateway may still have requests for a version or an instance that is to get no more.
 ///
 /// ```
 /// use tower_canary::deployments::DrainBlocker;
@@ -27,7 +28,8 @@ pub struct OtherReplicas {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DrainBlocker {
-    /// The gateway has requests for the version, or pins and overrides may bring it some.
+    /// The gateway has requests for it, or pins and overrides may bring it some. Of an instance, it may also be a gateway of
+    /// the release before, which does not report instances.
     Draining,
     /// The gateway has not followed the last change of the service yet.
     Behind,
@@ -71,20 +73,95 @@ impl OtherReplicas {
         let needed = self.publisher.served_revision(&self.service);
         let draining = Draining::new(self.service.clone(), version.clone());
         self.replicas.iter().filter_map(move |replica| {
-            let reason = blocker(replica, needed, &draining)?;
+            let reason = blocker(replica, needed, |replica| replica.draining.contains(&draining))?;
             Some((replica, reason))
         })
     }
+
+    /// Iterates over the gateways that may still have requests for the instance of `version` at `backend`, each with the
+    /// reason. The instance is drained once its URL was removed from the version, or the version is drained.
+    ///
+    /// Read the counters of this gateway first, as with
+    /// [`RoutingHandle::is_instance_drained`](crate::RoutingHandle::is_instance_drained).
+    ///
+    /// ```
+    /// # use tower_canary::routing::{Backend, Change};
+    /// # use tower_canary::store::{ChangeRequest, MemoryStore};
+    /// # use tower_canary::{Deployments, NoVersionCheck, ServiceName, VersionName};
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+    /// # let deployments = Deployments::builder(MemoryStore::new(), NoVersionCheck).with_replica_name("gateway-1").start().await?;
+    /// # let (auth, version): (ServiceName, VersionName) = ("auth".parse()?, "v1.0".parse()?);
+    /// # let (kept, old): (Backend, Backend) = ("http://10.0.0.1".parse()?, "http://10.0.0.2".parse()?);
+    /// # for change in [
+    /// #     Change::register(version.clone(), kept),
+    /// #     Change::add_urls(version.clone(), old.clone().into()),
+    /// # ] {
+    /// #     deployments.apply(&auth, ChangeRequest::new(change, "alice")).await?;
+    /// # }
+    /// let remove = Change::remove_urls(version.clone(), old.clone().into());
+    /// deployments.apply(&auth, ChangeRequest::new(remove, "alice")).await?;
+    /// let is_drained_here = deployments.handle().is_instance_drained("auth", "v1.0", &old) != Some(false);
+    /// let others = deployments.other_replicas(&auth).await?;
+    /// let may_be_stopped = is_drained_here && others.instance_blockers(&version, &old).next().is_none();
+    /// # assert!(may_be_stopped);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn instance_blockers(
+        &self,
+        version: &VersionName,
+        backend: &Backend,
+    ) -> impl Iterator<Item = (&Replica, DrainBlocker)> {
+        // Read now: see above.
+        let needed = self.publisher.served_revision(&self.service);
+        let draining = self.draining_instance(version, backend);
+        self.replicas.iter().filter_map(move |replica| {
+            let reason = blocker(replica, needed, |replica| draining.is_reported_by(replica))?;
+            Some((replica, reason))
+        })
+    }
+
+    fn draining_instance(&self, version: &VersionName, backend: &Backend) -> DrainingInstance {
+        let route = self.publisher.handle().route(self.service.as_str());
+        let registered = route.as_ref().and_then(|route| route.split().version(version.as_str()));
+        let is_registered = registered.is_some_and(|version| version.instances.contains(backend));
+        let of_version = Draining::new(self.service.clone(), version.clone());
+        DrainingInstance {
+            instance: of_version.clone().with_url(backend.clone()),
+            version: is_registered.then_some(of_version),
+        }
+    }
 }
 
-/// Returns why `replica` may still have requests for the version, if the change that drains it is in the store at the
-/// revision `needed`.
-fn blocker(replica: &Replica, needed: Option<u64>, draining: &Draining) -> Option<DrainBlocker> {
+/// What replicas report that have requests for an instance.
+struct DrainingInstance {
+    instance: Draining,
+    /// Requests for the version may be at each of its instances. `None`: the instance was removed from it.
+    version: Option<Draining>,
+}
+
+impl DrainingInstance {
+    fn is_reported_by(&self, replica: &Replica) -> bool {
+        // A gateway of the release before reports versions only, and may have requests for a URL that was replaced.
+        !replica.reports_urls
+            || replica.draining.contains(&self.instance)
+            || self.version.as_ref().is_some_and(|version| replica.draining.contains(version))
+    }
+}
+
+/// Returns why `replica` may still have requests for a version or an instance, if the change that drains it is in the store
+/// at the revision `needed`. `is_draining`: the replica reports it as draining.
+fn blocker(
+    replica: &Replica,
+    needed: Option<u64>,
+    is_draining: impl FnOnce(&Replica) -> bool,
+) -> Option<DrainBlocker> {
     let has_followed = needed.is_some_and(|needed| replica.revision >= needed);
     if !has_followed {
         return Some(DrainBlocker::Behind);
     }
-    replica.draining.contains(draining).then_some(DrainBlocker::Draining)
+    is_draining(replica).then_some(DrainBlocker::Draining)
 }
 
 /// Two gateways on one store, step by step in any order: what the docs of `progress` claim.
@@ -120,10 +197,24 @@ mod tests {
             Ok(Self { revision: 2, split, changed: 2 })
         }
 
-        /// Switches between the two versions.
+        /// Switches between the two versions. A removed service is registered again first.
         fn switch(&mut self) -> TestResult<Applied> {
+            if self.split.is_removed() {
+                for (version, url) in [("v0", "http://10.0.0.1"), ("v1", "http://10.0.0.2")] {
+                    self.apply(Change::register(version.parse()?, url.parse()?))?;
+                }
+            }
             let target = if has_traffic(&self.split) { "v1" } else { "v0" };
-            let request = ChangeRequest::new(Change::switch(target.parse()?), "alice").without_check();
+            self.apply(Change::switch(target.parse()?))
+        }
+
+        /// Removes the service, or registers it again.
+        fn remove(&mut self) -> TestResult<Applied> {
+            if self.split.is_removed() { self.switch() } else { self.apply(Change::force_remove_service()) }
+        }
+
+        fn apply(&mut self, change: Change) -> TestResult<Applied> {
+            let request = ChangeRequest::new(change, "alice").without_check();
             let before = self.split.clone();
             self.split = request.decide(&before, std::time::SystemTime::UNIX_EPOCH)?;
             self.revision += 1;
@@ -178,6 +269,25 @@ mod tests {
 
         fn serves(&self) -> Option<Split> {
             self.publisher.handle().route("auth").map(|route| route.split().clone())
+        }
+
+        /// Publishes one of the changes that were committed here, in any order.
+        fn publish_committed(&mut self, central: &Central, pick: usize) {
+            if self.committed.is_empty() {
+                return;
+            }
+            let applied = self.committed.remove(pick % self.committed.len());
+            if !self.publisher.publish_applied(&applied) {
+                self.refresh(central);
+            }
+        }
+
+        /// Ends what is under way, and polls the store once more.
+        fn settle(&mut self, central: &Central) {
+            while !self.committed.is_empty() {
+                self.publish_committed(central, 0);
+            }
+            self.refresh(central);
         }
 
         fn gives_traffic(&self) -> bool {
@@ -263,12 +373,7 @@ mod tests {
                 0 => gateway.committed.push(self.central.switch()?),
                 1 => drop(self.central.switch()?),
                 2 => self.central.revision += 1,
-                3 if !gateway.committed.is_empty() => {
-                    let applied = gateway.committed.remove(0);
-                    if !gateway.publisher.publish_applied(&applied) {
-                        gateway.refresh(&self.central);
-                    }
-                }
+                3 => gateway.publish_committed(&self.central, pick / 2),
                 4 | 5 => gateway.start_load(&self.central),
                 6 | 7 => gateway.finish_load(&self.central),
                 8 => gateway.publisher.require_whole_load(),
@@ -277,6 +382,7 @@ mod tests {
                 11 => self.there.in_flight = self.there.in_flight.saturating_sub(1),
                 12 => self.there.reported_revision = Some(self.there.publisher.freshness().revision),
                 13 => self.sent.extend(self.there.report()?),
+                15 => gateway.committed.push(self.central.remove()?),
                 14 if !self.sent.is_empty() => {
                     let report = self.sent.remove(pick % self.sent.len());
                     self.registered = Replica::new(report, Duration::ZERO);
@@ -294,14 +400,30 @@ mod tests {
                 self.here.refresh(&self.central);
             }
             let needed = self.here.publisher.served_revision(&service);
-            let is_free = blocker(&self.registered, needed, &draining_v0()?).is_none();
+            let draining = draining_v0()?;
+            let blocked = blocker(&self.registered, needed, |replica| replica.draining.contains(&draining));
             let is_latest = self.here.serves().as_ref() == Some(&self.central.split);
-            if is_free && is_latest && !has_traffic(&self.central.split) {
+            if blocked.is_none() && is_latest && !has_traffic(&self.central.split) {
                 assert!(!self.there.has_requests(), "requests are left");
                 assert!(!self.there.gives_traffic(), "requests may still start");
             }
             Ok(())
         }
+    }
+
+    #[test]
+    fn gateway_that_reports_no_urls_holds_each_instance() -> TestResult {
+        let draining =
+            DrainingInstance { instance: draining_v0()?.with_url("http://h".parse()?), version: None };
+        let replica = Replica::new(Report::new("b", "b", 7), Duration::ZERO);
+        assert!(!draining.is_reported_by(&replica));
+        assert!(draining.is_reported_by(&replica.with_reports_urls(false)));
+        let of_version = Report::new("b", "b", 7).with_draining(vec![draining_v0()?]);
+        let replica = Replica::new(of_version, Duration::ZERO);
+        assert!(!draining.is_reported_by(&replica), "its requests are at other instances");
+        let registered = DrainingInstance { version: Some(draining_v0()?), ..draining };
+        assert!(registered.is_reported_by(&replica));
+        Ok(())
     }
 
     #[test]
@@ -335,10 +457,15 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2_000))]
 
         #[test]
-        fn drained_means_drained_everywhere(steps in prop::collection::vec((0u8..17, 0usize..6), 1..150)) {
+        fn drained_means_drained_everywhere(steps in prop::collection::vec((0u8..18, 0usize..6), 1..150)) {
             let mut world = World::new().map_err(|error| TestCaseError::fail(error.to_string()))?;
             for (step, pick) in steps {
                 world.step(step, pick).map_err(|error| TestCaseError::fail(error.to_string()))?;
+            }
+            let last = Some(world.central.split.clone()).filter(|split| !split.is_removed());
+            for gateway in [&mut world.here, &mut world.there] {
+                gateway.settle(&world.central);
+                prop_assert_eq!(gateway.serves(), last.clone(), "every gateway serves the last change");
             }
         }
     }

@@ -33,14 +33,14 @@ pub enum DeployError {
     /// The version check refused the URL.
     #[error(transparent)]
     UrlRefused(#[from] UrlRefused),
-    /// The change would give traffic to a version whose probe failed. The message includes the cause, so that the
-    /// record of a refused change has it; therefore `cause` is not also the source of the error.
-    #[error("version {version} is not healthy: {cause}; repair it, or force the change")]
+    /// The change would give traffic to a version of which the probes of more than half of the instances failed. The message
+    /// includes the causes, so that the record of a refused change has them; therefore none is also the source of the error.
+    #[error("version {version} is not healthy: {}; repair it, or force the change", failures(causes))]
     Unhealthy {
         /// The version.
         version: VersionName,
-        /// What the probe saw.
-        cause: Unhealthy,
+        /// The instances whose probes failed, each with the result of its probe.
+        causes: Vec<(Backend, Unhealthy)>,
     },
     /// The version to register is registered at another URL. See
     /// [`Deployments::register_if_absent`](super::Deployments::register_if_absent).
@@ -63,6 +63,14 @@ pub enum DeployError {
         /// The generation that was requested.
         generation: u64,
     },
+    /// The generation to restore has base URLs that the version check refuses now.
+    #[error("generation {generation} cannot be restored: {}; set the weights instead", refusals(refused))]
+    UrlNotRestorable {
+        /// The generation to restore.
+        generation: u64,
+        /// The versions whose base URLs differ now, each with the reason why the earlier one cannot come back.
+        refused: Vec<(VersionName, UrlRefused)>,
+    },
     /// Other writers changed the split faster than its versions could be probed.
     #[error("other changes were made during every probe: try again")]
     Unsettled,
@@ -70,4 +78,17 @@ pub enum DeployError {
 
 fn urls(instances: &Instances) -> String {
     instances.iter().map(Backend::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// Lists what the probes saw. Of one instance the URL is left out: it is the URL of the version.
+fn failures(causes: &[(Backend, Unhealthy)]) -> String {
+    if let [(_, cause)] = causes {
+        return cause.to_string();
+    }
+    causes.iter().map(|(backend, cause)| format!("{backend}: {cause}")).collect::<Vec<_>>().join("; ")
+}
+
+fn refusals(refused: &[(VersionName, UrlRefused)]) -> String {
+    let texts = refused.iter().map(|(version, cause)| format!("the URL of {version}: {cause}"));
+    texts.collect::<Vec<_>>().join("; ")
 }

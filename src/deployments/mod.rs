@@ -8,7 +8,8 @@
 //! - [`wait_converged`](Deployments::wait_converged) and [`other_replicas`](Deployments::other_replicas) say how far
 //!   the other gateways are, and whether the process of an old version may be stopped.
 //!
-//! A [`VersionCheck`] decides which URLs may be registered and probes versions before they get traffic. A
+//! A [`VersionCheck`] decides which URLs may be registered and probes versions before they get traffic. With
+//! [`Builder::with_health`] it also checks their instances all the time, and those that fail are taken out of service. A
 //! [`SnapshotCache`] lets a process start while the store is down.
 //!
 //! ```
@@ -38,11 +39,20 @@ mod audit;
 mod background;
 mod builder;
 mod checker;
+mod checks;
+mod clock;
 mod convergence;
+mod deployed;
 #[expect(clippy::module_inception, reason = "the facade has the name of its module")]
 mod deployments;
 mod drain;
 mod error;
+#[cfg(feature = "rollout")]
+mod figures;
+#[cfg(not(feature = "rollout"))]
+#[path = "no_figures.rs"]
+mod figures;
+mod instances;
 mod loader;
 mod observe;
 mod preview;
@@ -54,17 +64,25 @@ mod recorder;
 #[path = "no_recorder.rs"]
 mod recorder;
 mod replicas;
+#[cfg(feature = "rollout")]
+mod rollouts;
 mod snapshot_cache;
 mod version_check;
 
 pub use self::background::DutyStatus;
+#[cfg(feature = "rollout")]
+pub(crate) use self::background::{Duty, Label, catch_panic};
 pub use self::builder::Builder;
+pub use self::checks::{HealthEvent, HealthEventKind};
 pub use self::convergence::Convergence;
+pub use self::deployed::{Deployed, VersionProbe};
 pub use self::deployments::Deployments;
 pub use self::drain::{DrainBlocker, OtherReplicas};
 pub use self::error::DeployError;
 pub use self::progress::Freshness;
 #[cfg(feature = "metrics")]
-pub(crate) use self::recorder::{CHANGES, Exporter, HEALTHY, STORE_ERRORS};
+pub(crate) use self::recorder::{
+    CHANGES, Exporter, HEALTH_CHECKS, ProbeResult, STORE_ERRORS, STORE_OPERATIONS,
+};
 pub use self::snapshot_cache::SnapshotCache;
 pub use self::version_check::{Healthy, NoVersionCheck, Unhealthy, UrlRefused, VersionCheck};

@@ -1,5 +1,6 @@
 //! What deployments know: of the routes, of the history, and of the other replicas.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::background::DutyStatus;
@@ -10,6 +11,9 @@ use super::error::DeployError;
 use super::progress::Freshness;
 use crate::routing::{Change, ServiceName};
 use crate::store::{HistoryEntry, Refusal, Replica, StoreError};
+
+/// Routes are never stale at a lower age: a read that failed is repeated after up to 3 seconds.
+const STALE_AFTER: Duration = Duration::from_secs(5);
 
 impl Deployments {
     /// Returns how fresh the routes are.
@@ -30,6 +34,22 @@ impl Deployments {
     #[must_use]
     pub fn freshness(&self) -> Freshness {
         self.parts().publisher.freshness()
+    }
+
+    /// Returns whether the routes are older than the period of [`run`](Self::run) explains: the store cannot be reached, the
+    /// [cache](super::Builder::with_cache) is served, or `run` does not run. The limit is three periods, at
+    /// least 5 seconds.
+    ///
+    /// ```
+    /// use tower_canary::{Deployments, Draw};
+    ///
+    /// assert!(!Deployments::in_memory(Draw::Exact).is_stale());
+    /// ```
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        let period = Duration::from_millis(self.parts().poll_millis.load(Ordering::Relaxed));
+        let freshness = self.freshness();
+        freshness.from_cache || freshness.age > period.saturating_mul(3).max(STALE_AFTER)
     }
 
     /// Returns the status of each background duty, in the order of their names. Empty before the first
@@ -54,8 +74,8 @@ impl Deployments {
         self.parts().background.statuses()
     }
 
-    /// Returns up to `limit` changes of `service`, latest first. `before` leaves out that generation and later ones. See
-    /// [`restore_change`](Self::restore_change) for an example.
+    /// Returns up to `limit` changes of `service`, latest first, also of one that was removed. `before` leaves out that
+    /// generation and later ones. See [`restore_change`](Self::restore_change) for an example.
     ///
     /// # Errors
     ///
@@ -107,8 +127,8 @@ impl Deployments {
         self.parts().audit.restore_change(service, generation).await
     }
 
-    /// Returns up to `limit` refused changes of `service`, latest first, from all processes that share the store. The
-    /// service need not exist.
+    /// Returns up to `limit` refused changes of `service`, latest first, from all processes that share the store. `before`
+    /// leaves out the one with that [id](Refusal::id) and later ones. The service need not exist.
     ///
     /// A store keeps the last 1,000 [refusals](Refusal) of all services. A change that failed because the store could
     /// not be reached is not among them.
@@ -121,7 +141,7 @@ impl Deployments {
     /// # let (deployments, auth): (_, ServiceName) = (Deployments::in_memory(Draw::Exact), "auth".parse()?);
     /// let switch = Change::switch("v1.1".parse()?);
     /// assert!(deployments.apply(&auth, ChangeRequest::new(switch, "alice")).await.is_err());
-    /// let refused = &deployments.refusals(&auth, 10).await?[0];
+    /// let refused = &deployments.refusals(&auth, None, 10).await?[0];
     /// assert_eq!((refused.actor.as_str(), refused.asked.as_str()), ("alice", "switch to v1.1"));
     /// assert_eq!(refused.why, "service auth is not registered: register a version of it first");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -132,8 +152,13 @@ impl Deployments {
     /// # Errors
     ///
     /// [`StoreError::Unavailable`] in [`DeployError::Store`].
-    pub async fn refusals(&self, service: &ServiceName, limit: u32) -> Result<Vec<Refusal>, DeployError> {
-        self.parts().audit.refusals(service, limit).await
+    pub async fn refusals(
+        &self,
+        service: &ServiceName,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<Refusal>, DeployError> {
+        self.parts().audit.refusals(service, before, limit).await
     }
 
     /// Returns the replicas that share the store, ordered by name, as they reported within the last

@@ -14,7 +14,7 @@ pub(super) fn preview(
     service: &ServiceName,
     request: &ChangeRequest,
 ) -> Result<Preview, DeployError> {
-    checker.admit(&request.change)?;
+    checker.admit(service, &request.change, handle)?;
     let before = match handle.route(service.as_str()) {
         Some(route) => route.split().clone(),
         None => request.first_split(service)?,

@@ -18,12 +18,20 @@
 //!   later. Its revision is unknown, and every other gateway counts as behind, until the store is read once more: that
 //!   revision is no earlier than the split ([`Progress::snapshot_read`]). [`Progress::published`] is called before the
 //!   route is published, under the same lock, and [`Progress::served_revision`] after the counters of this gateway were read.
+//! - *The revision that is reported.* It is the one of the last load, or of the last change made here that follows it without a
+//!   gap: every change before is followed, and those made here are published before they are recorded
+//!   ([`Progress::own_change_published`]). A change of another process may be in a gap, so nothing behind a gap counts.
 //! - *Reports overtake each other.* The earlier report has a lower revision, or it is from a time when the version was
 //!   drained already, or it lists versions that are drained by now until it is repeated within 5 seconds.
 //! - *A replica cannot read the split.* It serves the previous route, reports all versions that serve as draining, and
 //!   thereby blocks.
 //! - *A replica starts.* It reports revision 0 before it reads any route.
 //! - *A replica has applied later changes.* This gateway follows them before it decides.
+//!
+//! An instance of a version is drained in the same way, after a change that removed its URL: a report lists each removed
+//! URL that has requests left. While the URL is part of the version, the instance is drained with the version. A replica
+//! that cannot read the split lists every instance of the previous route. A replica of the release before reports no
+//! instances, and blocks.
 //!
 //! Three kinds of replica are not waited for: one whose report has [expired](crate::store::Replica::EXPIRY), because it
 //! is gone or cannot reach the store; one that does not [report](super::Builder::with_replica_name); and one whose
@@ -58,8 +66,11 @@ const WHOLE_LOAD_EVERY: Duration = Duration::from_secs(600);
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Freshness {
-    /// Revision of the store that is served. Single services may be later.
+    /// Revision of the store that is served: every change up to it is. Single services may be later.
     pub revision: u64,
+    /// The latest revision of the store that this process knows of. It is greater than `revision` while a change was made
+    /// here and the changes of other processes before it are not loaded yet.
+    pub latest: u64,
     /// Time since the store was last read, which is when `revision` was its latest.
     pub age: Duration,
     /// Stored splits that cannot be read. Their last good routes stay in use.
@@ -87,8 +98,22 @@ pub(super) struct Progress {
     whole_load: WholeLoadSchedule,
     revisions: ServedRevisions,
     /// Services that were changed here since the current load began. The load may have read an earlier split of them.
-    applied: BTreeSet<ServiceName>,
+    applied: BTreeMap<ServiceName, AppliedHere>,
+    /// Revisions of the changes that were made and published here and are later than the last load.
+    own: BTreeSet<u64>,
     publications: u64,
+    /// The [term](Snapshot::term) of the last publication.
+    term: u64,
+    /// The latest revision of this term that a load has read. Its splits are published, or are being published.
+    covered: u64,
+}
+
+/// The last change of a service that was made here.
+#[derive(Clone, Copy, Debug)]
+struct AppliedHere {
+    generation: u64,
+    /// `None` until its split is published.
+    revision: Option<u64>,
 }
 
 /// A load of all splits that is due. Returned to [`Progress::whole_loaded`] when it is done.
@@ -120,15 +145,36 @@ struct ServedRevisions {
 impl Progress {
     /// Creates the state before the first load.
     pub(super) const fn new(now: Instant) -> Self {
-        let loaded = Freshness { revision: 0, age: Duration::ZERO, broken: Vec::new(), from_cache: false };
+        let loaded =
+            Freshness { revision: 0, latest: 0, age: Duration::ZERO, broken: Vec::new(), from_cache: false };
         Self {
             loaded,
             loaded_at: now,
             whole_load: WholeLoadSchedule { requests: 1, satisfied: 0, due: now },
             revisions: ServedRevisions { others: None, known: BTreeMap::new(), unknown: BTreeSet::new() },
-            applied: BTreeSet::new(),
+            applied: BTreeMap::new(),
+            own: BTreeSet::new(),
             publications: 0,
+            term: 0,
+            covered: 0,
         }
+    }
+
+    /// Returns whether a result of `term` may be published, or another server was followed since. All splits are loaded
+    /// after a refusal, and at the start of a term: the new server may lack changes of the one before.
+    #[must_use = "a result of an earlier server must not be published"]
+    pub(super) fn admits(&mut self, term: u64) -> bool {
+        if term != self.term {
+            self.require_whole_load();
+        }
+        if term > self.term {
+            self.term = term;
+            // They were changed on an earlier server, so no load of this one is older, and its revisions say nothing here.
+            self.applied.clear();
+            self.own.clear();
+            self.covered = 0;
+        }
+        term == self.term
     }
 
     /// Begins a load of the changes after the returned revision.
@@ -148,18 +194,34 @@ impl Progress {
             return false;
         }
         self.revisions.read_at(revision);
+        self.covered = self.covered.max(revision);
         true
     }
 
     /// Returns whether `read`, a split of the current load, should be published in place of `served`.
     pub(super) fn supersedes(&self, read: &Split, served: Option<&Split>) -> bool {
-        let Some(served) = served else { return true };
-        if served == read {
+        let is_served = served.map_or_else(|| read.is_removed(), |served| served == read);
+        if is_served {
             return false;
         }
-        // The store may have returned `read` before it applied the change that is served.
-        let may_be_stale = self.applied.contains(read.service());
-        !may_be_stale || read.generation() > served.generation()
+        // The store may have returned `read` before it applied the change that is served. A removed service is not served,
+        // so its generation is known from the change alone.
+        let Some(applied) = self.applied.get(read.service()) else { return true };
+        read.generation() > served.map_or(applied.generation, Split::generation)
+    }
+
+    /// Returns whether a load has read the change that the store made at `revision`, or a later one of the same service: the
+    /// response of the store was late.
+    ///
+    /// Generations cannot tell this once the service was removed: no route is left to compare with, and the next life of the
+    /// service has another salt.
+    pub(super) const fn covers(&self, revision: u64) -> bool {
+        revision <= self.covered
+    }
+
+    /// Returns whether a later change of the same service was applied here since the current load began.
+    pub(super) fn is_overtaken(&self, after: &Split) -> bool {
+        self.applied.get(after.service()).is_some_and(|applied| applied.generation > after.generation())
     }
 
     /// Records that a loaded split of `service` is about to be published.
@@ -174,13 +236,27 @@ impl Progress {
         self.revisions = ServedRevisions::default();
     }
 
-    /// Records that a change of `service` was applied here, and that its split is about to be published.
-    pub(super) fn applied(&mut self, service: &ServiceName) {
+    /// Records that a change was applied here, and that its split `after` is about to be published.
+    pub(super) fn applied(&mut self, after: &Split) {
         self.publications += 1;
-        self.applied.insert(service.clone());
+        let applied = AppliedHere { generation: after.generation(), revision: None };
+        self.applied.insert(after.service().clone(), applied);
     }
 
-    /// Records that the split of a change applied here at `revision` was published.
+    /// Records that the split of a change that was made here, at `revision`, was published.
+    ///
+    /// Not called for a change that changed nothing: its revision is of a change made elsewhere, which may not be followed
+    /// yet.
+    pub(super) fn own_change_published(&mut self, service: &ServiceName, revision: u64) {
+        if let Some(applied) = self.applied.get_mut(service) {
+            applied.revision = Some(revision);
+        }
+        if revision > self.loaded.revision {
+            self.own.insert(revision);
+        }
+    }
+
+    /// Records that the split of a change applied here was published, and was stored by `revision`.
     ///
     /// Not called if a later split is served: the response of the store was late, and the served split has another
     /// revision.
@@ -194,7 +270,12 @@ impl Progress {
 
     /// Iterates over the services that were changed here since the current load began.
     pub(super) fn applied_during_load(&self) -> impl Iterator<Item = &ServiceName> {
-        self.applied.iter()
+        self.applied.keys()
+    }
+
+    /// Returns whether `service` was changed here since the current load began.
+    pub(super) fn is_applied_during_load(&self, service: &ServiceName) -> bool {
+        self.applied.contains_key(service)
     }
 
     /// Records that `changes` were published. A broken split stays broken until it is read again.
@@ -215,13 +296,18 @@ impl Progress {
         self.whole_load.satisfied = load.requests;
         self.whole_load.due = now + WHOLE_LOAD_EVERY;
         self.loaded.broken = broken;
+        // The store may have gone back: revisions of changes before this load may be of changes that it does not have.
+        self.own = self.applied.values().filter_map(|applied| applied.revision).collect();
+        self.covered = revision;
         self.set_loaded(revision, now);
     }
 
     /// Records that routes from a cache were published, which were served at `revision` and `age` ago.
     pub(super) fn cache_loaded(&mut self, revision: u64, age: Duration, now: Instant) {
-        self.loaded = Freshness { revision, age, broken: Vec::new(), from_cache: true };
+        self.loaded = Freshness { revision, latest: revision, age, broken: Vec::new(), from_cache: true };
         self.loaded_at = now;
+        self.own.clear();
+        self.covered = 0;
     }
 
     fn set_loaded(&mut self, revision: u64, now: Instant) {
@@ -229,6 +315,7 @@ impl Progress {
         self.loaded.age = Duration::ZERO;
         self.loaded.from_cache = false;
         self.loaded_at = now;
+        self.own.retain(|own| *own > revision);
     }
 
     /// Requires a load of all splits: the store may be another one than before.
@@ -249,9 +336,12 @@ impl Progress {
         self.revisions.get(service)
     }
 
-    /// Returns the revision of the last load.
-    pub(super) const fn revision(&self) -> u64 {
-        self.loaded.revision
+    /// Returns the revision up to which every change is served: the one of the last load, or of the last change made here
+    /// that follows it without a gap. Changes of other processes may be in a gap.
+    pub(super) fn revision(&self) -> u64 {
+        let following = self.own.iter().zip(self.loaded.revision.saturating_add(1)..);
+        let last = following.take_while(|(own, next)| *own == next).last();
+        last.map_or(self.loaded.revision, |(own, _)| *own)
     }
 
     /// Returns how often routes were published.
@@ -262,7 +352,12 @@ impl Progress {
     /// Returns how fresh the routes are at `now`.
     pub(super) fn freshness(&self, now: Instant) -> Freshness {
         let since_load = now.saturating_duration_since(self.loaded_at);
-        Freshness { age: self.loaded.age.saturating_add(since_load), ..self.loaded.clone() }
+        Freshness {
+            revision: self.revision(),
+            latest: self.own.last().copied().unwrap_or_default().max(self.loaded.revision),
+            age: self.loaded.age.saturating_add(since_load),
+            ..self.loaded.clone()
+        }
     }
 }
 

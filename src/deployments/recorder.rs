@@ -2,39 +2,89 @@
 //!
 //! The module `metrics` documents these metrics and exports the others.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::mem::take;
+use std::sync::Mutex;
 
-use metrics::{counter, gauge};
+use metrics::counter;
 
 use super::progress::Freshness;
+use crate::common::lock::lock;
 use crate::handle::RoutingHandle;
-use crate::routing::{ServiceName, Version};
+use crate::routing::{Instances, ServiceName, Version, VersionName};
 use crate::store::StoreError;
 
-pub(crate) const HEALTHY: &str = "canary_backend_healthy";
 pub(crate) const STORE_ERRORS: &str = "canary_store_errors_total";
 pub(crate) const CHANGES: &str = "canary_admin_changes_total";
+pub(crate) const HEALTH_CHECKS: &str = "canary_health_checks_total";
+
+/// The operations of the store by which its errors are counted.
+pub(crate) const STORE_OPERATIONS: [&str; 3] = ["apply", "history", "load"];
+
+/// The most results of probes between two exports. Later ones of other versions are dropped: nobody exports.
+const MAX_RESULTS: usize = 10_000;
+
+/// The last result of the probes of each version, until the next export.
+///
+/// A probe may end after its version was removed. The exporter knows which versions are served, so it writes the gauge.
+#[derive(Debug, Default)]
+pub(crate) struct ProbeResults {
+    latest: Mutex<HashMap<(ServiceName, VersionName), ProbeResult>>,
+}
+
+/// Whether the last probe found a version healthy at these URLs.
+#[derive(Debug)]
+pub(crate) struct ProbeResult {
+    pub(crate) instances: Instances,
+    pub(crate) healthy: bool,
+}
+
+impl ProbeResults {
+    /// Records whether a probe found `version` healthy.
+    pub(super) fn record(&self, service: &ServiceName, version: &Version, healthy: bool) {
+        let mut latest = lock(&self.latest);
+        let key = (service.clone(), version.name.clone());
+        if latest.len() < MAX_RESULTS || latest.contains_key(&key) {
+            latest.insert(key, ProbeResult { instances: version.instances.clone(), healthy });
+        }
+    }
+
+    /// Returns the results since the last call.
+    pub(super) fn take(&self) -> HashMap<(ServiceName, VersionName), ProbeResult> {
+        take(&mut lock(&self.latest))
+    }
+}
 
 /// Counts a change by its kind and its result: `applied`, `refused` or `failed`.
 pub(super) fn record_change(action: &'static str, result: &'static str) {
     counter!(CHANGES, "action" => action, "result" => result).increment(1);
 }
 
-/// Records whether the last probe of `version` found it healthy.
-pub(super) fn record_probe(service: &ServiceName, version: &Version, healthy: bool) {
-    let service = service.as_str().to_owned();
-    let version = version.name.as_str().to_owned();
-    gauge!(HEALTHY, "service" => service, "version" => version).set(if healthy { 1.0 } else { 0.0 });
-}
-
 /// Counts a call of the store that failed. A change that a rule refuses is no failure.
 pub(super) fn record_store_call<T>(op: &'static str, result: &Result<T, StoreError>) {
-    if let Err(StoreError::Unavailable(_) | StoreError::Broken(_)) = result {
+    if let Err(StoreError::Unavailable(_) | StoreError::Unusable { .. } | StoreError::Broken(_)) = result {
         counter!(STORE_ERRORS, "op" => op).increment(1);
     }
 }
 
+/// Counts a check of an instance of `version` by its result: `passed` or `failed`.
+pub(super) fn record_check(service: &ServiceName, version: &VersionName, passed: bool) {
+    let result = if passed { "passed" } else { "failed" };
+    counter!(
+        HEALTH_CHECKS,
+        "service" => service.to_string(), "version" => version.to_string(), "result" => result
+    )
+    .increment(1);
+}
+
 /// Exports the counters of traffic. The module `metrics`, which uses this one, implements it.
 pub(crate) trait Exporter: fmt::Debug + Send + Sync + 'static {
-    fn export(&self, handle: &RoutingHandle, freshness: &Freshness);
+    /// Exports the counts since the last call. `probes` are the results since then.
+    fn export(
+        &self,
+        handle: &RoutingHandle,
+        freshness: &Freshness,
+        probes: HashMap<(ServiceName, VersionName), ProbeResult>,
+    );
 }

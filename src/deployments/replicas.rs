@@ -1,8 +1,11 @@
 //! This process among the replicas that share a store.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::figures;
 use super::publisher::Publisher;
+use crate::routing::Backend;
 use crate::store::{Draining, Replica, ReplicaRegistry, Report, RouteStore, StoreError, check_text};
 
 const MAX_NAME: usize = 255;
@@ -13,11 +16,22 @@ pub(super) struct Identity {
     /// Random, so that two processes of one name differ.
     id: String,
     name: String,
+    admin_url: Option<String>,
 }
 
 impl Identity {
     pub(super) fn new(name: String) -> Self {
-        Self { id: format!("{:032x}", rand::random::<u128>()), name }
+        Self { id: format!("{:032x}", rand::random::<u128>()), name, admin_url: None }
+    }
+
+    /// Sets the base URL of the admin API.
+    pub(super) fn with_admin_url(self, admin_url: Option<&Backend>) -> Self {
+        Self { admin_url: admin_url.map(|url| url.as_str().to_owned()), ..self }
+    }
+
+    /// Creates a report of this process.
+    fn report(&self, revision: u64) -> Report {
+        Report::new(&self.id, &self.name, revision).with_admin_url(self.admin_url.clone())
     }
 
     /// Refuses a name that some database would refuse.
@@ -32,6 +46,8 @@ pub(super) struct Replicas {
     store: Arc<dyn RouteStore>,
     publisher: Arc<Publisher>,
     identity: Option<Identity>,
+    /// Whether the store has a report of this process.
+    has_reported: AtomicBool,
 }
 
 impl Replicas {
@@ -40,7 +56,7 @@ impl Replicas {
         publisher: Arc<Publisher>,
         identity: Option<Identity>,
     ) -> Self {
-        Self { store, publisher, identity }
+        Self { store, publisher, identity, has_reported: AtomicBool::new(false) }
     }
 
     /// Returns the id of this process, if it has a name to report under.
@@ -87,29 +103,41 @@ impl Replicas {
 
     /// Composes the report of this process. Returns `None` if it [does not report](Self::can_report).
     pub(super) fn compose_report(&self) -> Option<Report> {
-        let (Identity { id, name }, _) = self.registration()?;
-        // The revision comes first: the versions listed then had requests after it was served.
+        let (identity, _) = self.registration()?;
+        // The revision comes first: the versions and instances listed then had requests after it was served.
         let freshness = self.publisher.freshness();
-        // A service whose split cannot be read has an outdated route: all its versions that serve count as draining.
+        // A service whose split cannot be read has an outdated route: all its versions that serve count as draining, and so
+        // do all its instances.
         let draining = self.publisher.handle().draining(|service| freshness.is_broken(service));
-        let draining = draining.into_iter().map(|(service, version)| Draining::new(service, version));
-        Some(Report::new(id, name, freshness.revision).with_draining(draining.collect()))
+        let draining = draining.into_iter().map(|(service, version, url)| {
+            let draining = Draining::new(service, version);
+            match url {
+                Some(url) => draining.with_url(url),
+                None => draining,
+            }
+        });
+        Some(identity.report(freshness.revision).with_draining(draining.collect()))
     }
 
     /// Reports that there is one more replica, which does not serve anything yet.
     pub(super) async fn report_start(&self) {
-        let Some((Identity { id, name }, _)) = self.registration() else { return };
-        if let Err(error) = self.report(&Report::new(id, name, 0)).await {
+        let Some((identity, _)) = self.registration() else { return };
+        if let Err(error) = self.report(&identity.report(0)).await {
             tracing::debug!(error = &error as &dyn std::error::Error, "the start cannot be reported");
         }
     }
 
-    /// Records `report` in the registry, in place of the previous one of this process.
+    /// Records `report` in the registry, with the figures until now, in place of the previous one of this process.
+    ///
+    /// The figures are read here: those that follow the report of a revision are of the routes of that revision.
     pub(super) async fn report(&self, report: &Report) -> Result<(), StoreError> {
-        match self.registration() {
-            Some((_, registry)) => registry.report(report).await,
-            None => Ok(()),
-        }
+        let Some((_, registry)) = self.registration() else { return Ok(()) };
+        // Relaxed: a second report that starts the process does no harm.
+        let starts = !self.has_reported.load(Ordering::Relaxed);
+        let report = report.clone().with_start(starts).with_figures(figures::compose(&self.publisher));
+        registry.report(&report).await?;
+        self.has_reported.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Withdraws this process from the registry.

@@ -1,19 +1,20 @@
-//! The check of a version before it is registered and before it gets traffic.
+//! The check of instances: before they are registered, before they get traffic, and while they do.
 
 use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::routing::{Backend, HealthPath, Version};
+use crate::routing::{Backend, HealthPath};
 
-/// Decides which URLs may be registered, and probes a version before it gets traffic.
+/// Decides which URLs may be registered, and probes instances: before their version gets traffic, and periodically with
+/// [`Builder::with_health`](super::Builder::with_health).
 ///
-/// `probe::HttpProbe` (feature `admin`) is the check of a gateway. [`NoVersionCheck`] accepts everything.
+/// `probe::HttpProbe` (feature `admin` or `client`) is the check of a gateway. [`NoVersionCheck`] accepts everything.
 ///
 /// ```
 /// use tower_canary::deployments::{Healthy, VersionCheck, Unhealthy, UrlRefused};
-/// use tower_canary::routing::{Backend, HealthPath, Version};
+/// use tower_canary::routing::{Backend, HealthPath};
 ///
 /// /// Accepts backends of one domain and does not probe.
 /// #[derive(Debug)]
@@ -28,7 +29,7 @@ use crate::routing::{Backend, HealthPath, Version};
 ///         }
 ///     }
 ///
-///     async fn probe(&self, _: &Version, _: Option<&HealthPath>) -> Result<Option<Healthy>, Unhealthy> {
+///     async fn probe(&self, _: &Backend, _: Option<&HealthPath>) -> Result<Option<Healthy>, Unhealthy> {
 ///         Ok(None)
 ///     }
 /// }
@@ -45,15 +46,19 @@ pub trait VersionCheck: fmt::Debug + Send + Sync + 'static {
     /// [`UrlRefused`] with a reason, which is shown to the caller of the change.
     fn admit(&self, backend: &Backend) -> Result<(), UrlRefused>;
 
-    /// Probes `version` at `health_path` below its base URL, or at the base URL itself. Returns `None` if this check
-    /// does not probe.
+    /// Probes the instance `backend` at `health_path` below its base URL, or at the base URL itself. Returns `None` if this
+    /// check does not probe.
+    ///
+    /// It is called for several instances at the same time, and may be dropped at every `await`. With
+    /// [health](super::Builder::with_health) an instance is probed every few seconds, so a probe should open a connection of
+    /// its own and read no more than the response headers.
     ///
     /// # Errors
     ///
     /// [`Unhealthy`] with what the probe saw.
     async fn probe(
         &self,
-        version: &Version,
+        backend: &Backend,
         health_path: Option<&HealthPath>,
     ) -> Result<Option<Healthy>, Unhealthy>;
 }
@@ -71,7 +76,7 @@ impl VersionCheck for NoVersionCheck {
         Ok(())
     }
 
-    async fn probe(&self, _: &Version, _: Option<&HealthPath>) -> Result<Option<Healthy>, Unhealthy> {
+    async fn probe(&self, _: &Backend, _: Option<&HealthPath>) -> Result<Option<Healthy>, Unhealthy> {
         Ok(None)
     }
 }

@@ -3,16 +3,18 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
-use metrics::{
-    Label, SharedString, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge,
-    histogram,
-};
+use metrics::{Label, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 
+use super::copies;
+use super::instances::{self, InstanceSeries};
+use super::labels::label;
 use crate::common::lock::lock;
-use crate::deployments::{CHANGES, Deployments, Exporter, Freshness, HEALTHY, STORE_ERRORS};
-use crate::handle::RoutingHandle;
-use crate::routing::{Reason, Split, Version, VersionId};
-use crate::traffic::{Activity, Outcome, ServiceSnapshot, VersionSnapshot};
+use crate::deployments::{
+    CHANGES, Deployments, Exporter, Freshness, ProbeResult, STORE_ERRORS, STORE_OPERATIONS,
+};
+use crate::handle::{RoutingHandle, VersionInstances};
+use crate::routing::{Backend, Reason, ServiceName, Split, Version, VersionId, VersionName};
+use crate::traffic::{Activity, CopyTraffic, Outcome, ServiceSnapshot, VersionSnapshot};
 
 /// The bucket boundaries of `canary_request_duration_seconds` in seconds, to be set in the recorder. OpenTelemetry
 /// advises them for `http.client.request.duration`.
@@ -28,10 +30,37 @@ const PICKS: &str = "canary_picks_total";
 const DURATION: &str = "canary_request_duration_seconds";
 const IN_FLIGHT: &str = "canary_in_flight";
 const WEIGHT: &str = "canary_weight";
+const HEALTHY: &str = "canary_backend_healthy";
 const NO_BACKEND: &str = "canary_no_backend_total";
 const UNKNOWN: &str = "canary_unknown_service_total";
 const REVISION: &str = "canary_snapshot_revision";
 const AGE: &str = "canary_snapshot_age_seconds";
+
+/// The kinds of change, as [`Change::kind`](crate::routing::Change::kind) names them.
+const ACTIONS: [&str; 16] = [
+    "activate",
+    "add-urls",
+    "deactivate",
+    "redraw",
+    "register",
+    "remove",
+    "remove-service",
+    "remove-urls",
+    "restore",
+    "set-health-path",
+    "set-mirror",
+    "set-urls",
+    "set-weight",
+    "set-weights",
+    "switch",
+    "update",
+];
+
+/// The results of a requested change.
+const RESULTS: [&str; 3] = ["applied", "failed", "refused"];
+
+/// The results of probes by service and version.
+type Probes = HashMap<(ServiceName, VersionName), ProbeResult>;
 
 impl Deployments {
     /// Exports the counts since the last call to the recorder of the `metrics` facade. See [`metrics`](crate::metrics)
@@ -61,30 +90,53 @@ struct Series {
     /// The counters, which also count what a removed version still does.
     counted: VersionSnapshot,
     exported: Activity,
+    exported_copies: CopyTraffic,
+    /// Whether it gets copies of requests, so that their series begin at 0.
+    is_mirrored: bool,
+    /// Whether an instance is usable. Of a version that is not observed, the result of the last probe.
+    healthy: Option<bool>,
+    instances: InstanceSeries,
+}
+
+/// What a version that was registered again under its name exports.
+struct Successor {
+    has_health: bool,
+    /// The base URLs of the instances with series.
+    urls: HashSet<Backend>,
 }
 
 impl Exporter for TrafficExporter {
-    fn export(&self, handle: &RoutingHandle, freshness: &Freshness) {
+    fn export(&self, handle: &RoutingHandle, freshness: &Freshness, mut probes: Probes) {
         describe();
+        export_zeros();
         #[expect(clippy::cast_precision_loss, reason = "revisions are far below 2^53")]
         gauge!(REVISION).set(freshness.revision as f64);
         gauge!(AGE).set(freshness.age.as_secs_f64());
         counter!(UNKNOWN).absolute(handle.unknown_service_requests());
-        self.export_versions(handle);
+        self.export_versions(handle, &mut probes);
     }
 }
 
 impl TrafficExporter {
-    /// Exports each version that the handle still counts, published or removed.
-    fn export_versions(&self, handle: &RoutingHandle) {
+    /// Exports each version that the handle still counts, published or removed. Results of `probes` of other versions are
+    /// dropped: such a version was removed while it was probed, or was not registered.
+    fn export_versions(&self, handle: &RoutingHandle, probes: &mut Probes) {
         let mut series = lock(&self.series);
         let mut served = HashSet::new();
         handle.each_snapshot(|snapshot| {
-            export_unserved(&snapshot);
             let split = snapshot.route.split();
+            let is_watched = is_watched(&snapshot);
+            export_unserved(&snapshot, is_watched);
+            let observed = handle.instances(split.service().as_str()).unwrap_or_default();
             for (version, counted) in split.versions().iter().zip(snapshot.published) {
                 served.insert(version.id);
-                find(&mut series, split, version).export(version.weight.percent(), counted);
+                let series = find(&mut series, split, version);
+                series.healthy = probe_result(probes, split, version).or(series.healthy);
+                if let Some(observed) = observed.iter().find(|observed| observed.id == version.id) {
+                    series.export_instances(observed);
+                }
+                series.is_mirrored = split.mirror().is_some_and(|mirror| mirror.version == version.name);
+                series.export(version.weight.percent(), counted, is_watched && version.active);
             }
             for (version, counted) in snapshot.retired {
                 find(&mut series, split, &version).counted = counted;
@@ -94,31 +146,60 @@ impl TrafficExporter {
     }
 }
 
+/// Returns whether the counters of a service exist at 0, before the first request of a version: Prometheus sees no increase
+/// of a counter that begins with another value, so the first failures of a canary would be invisible.
+///
+/// Of thousands of services with one version that nobody uses, the series would be many and say nothing.
+fn is_watched(snapshot: &ServiceSnapshot) -> bool {
+    let versions = snapshot.route.split().versions();
+    versions.len() > 1
+        || !versions.iter().any(|version| version.active)
+        || snapshot.published.iter().any(VersionSnapshot::is_used)
+}
+
+/// Takes the result of the last probe of `version`, unless the probe was of other URLs.
+fn probe_result(probes: &mut Probes, split: &Split, version: &Version) -> Option<bool> {
+    if probes.is_empty() {
+        return None;
+    }
+    let probe = probes.remove(&(split.service().clone(), version.name.clone()))?;
+    (probe.instances == version.instances).then_some(probe.healthy)
+}
+
 /// Exports versions that are not `served` any more, and forgets those that have no requests and whose counters the handle
 /// has forgotten. It keeps the counters of a service that left, which continue when the service returns.
 fn retire(series: &mut HashMap<VersionId, Series>, served: &HashSet<VersionId>) {
     if series.len() == served.len() {
         return;
     }
-    // A removed version whose name was registered again leaves the gauges to its successor.
-    let served_labels: HashSet<_> =
-        served.iter().filter_map(|id| Some(series.get(id)?.labels.clone())).collect();
+    // A removed version whose name was registered again leaves the gauges to its successor. One that was not probed yet
+    // has no health.
+    let successors: HashMap<_, _> = served
+        .iter()
+        .filter_map(|id| series.get(id))
+        .map(|series| (series.labels.clone(), series.successor()))
+        .collect();
     series.retain(|id, series| {
         if served.contains(id) {
             return true;
         }
-        series.export_counts();
+        series.export_counts(false);
         let in_flight = series.counted.in_flight();
-        if !served_labels.contains(&series.labels) {
+        let successor = successors.get(&series.labels);
+        if successor.is_none() {
             series.export_gauges(0.0, in_flight);
         }
+        if !successor.is_some_and(|successor| successor.has_health) {
+            series.end_health();
+        }
+        series.instances.end(&series.labels, successor.map(|successor| &successor.urls));
         in_flight > 0 || series.counted.is_shared()
     });
 }
 
 /// Exports the requests that found no active version. The count is a total, so nothing has to be remembered.
-fn export_unserved(snapshot: &ServiceSnapshot) {
-    if snapshot.unserved > 0 {
+fn export_unserved(snapshot: &ServiceSnapshot, is_watched: bool) {
+    if is_watched || snapshot.unserved > 0 {
         let service = snapshot.route.split().service().to_string();
         counter!(NO_BACKEND, "service" => service).absolute(snapshot.unserved);
     }
@@ -132,28 +213,61 @@ fn find<'a>(series: &'a mut HashMap<VersionId, Series>, split: &Split, version: 
 impl Series {
     fn new(split: &Split, version: &Version) -> Self {
         let labels = [label("service", split.service().as_str()), label("version", version.name.as_str())];
-        Self { labels, counted: VersionSnapshot::default(), exported: Activity::default() }
+        Self {
+            labels,
+            counted: VersionSnapshot::default(),
+            exported: Activity::default(),
+            exported_copies: CopyTraffic::default(),
+            is_mirrored: false,
+            healthy: None,
+            instances: InstanceSeries::default(),
+        }
     }
 
-    /// Exports a published version.
-    fn export(&mut self, weight: f64, counted: VersionSnapshot) {
+    /// Exports the instances of a published version. If they are observed, they decide about its health.
+    fn export_instances(&mut self, version: &VersionInstances) {
+        if version.observed {
+            self.healthy = Some(!version.none_usable);
+        }
+        self.instances.export(&self.labels, version);
+    }
+
+    fn successor(&self) -> Successor {
+        Successor { has_health: self.healthy.is_some(), urls: self.instances.urls() }
+    }
+
+    /// Exports a published version. Its counters exist at 0 if it `is_watched`.
+    fn export(&mut self, weight: f64, counted: VersionSnapshot, is_watched: bool) {
         self.export_gauges(weight, counted.in_flight());
+        if let Some(healthy) = self.healthy {
+            gauge!(HEALTHY, self.labels.to_vec()).set(if healthy { 1.0 } else { 0.0 });
+        }
         self.counted = counted;
-        self.export_counts();
+        self.export_counts(is_watched);
     }
 
-    /// Exports the counts since the last export. A version that never had a request gets no series.
-    fn export_counts(&mut self) {
+    /// Ends the health of a removed version. The facade cannot remove a series, and 0 or 1 would be the health of a version
+    /// that does not exist. NaN is neither, so an alert ends.
+    fn end_health(&self) {
+        if self.healthy.is_some() {
+            gauge!(HEALTHY, self.labels.to_vec()).set(f64::NAN);
+        }
+    }
+
+    /// Exports the counts since the last export. A version that never had a request and is not watched gets no series.
+    fn export_counts(&mut self, is_watched: bool) {
         self.counted = self.counted.refreshed();
+        self.export_copies();
         let total = self.counted.total();
-        if total.requests() == 0 {
+        if total.requests() == 0 && !is_watched {
             return;
         }
         let added = total.since(&self.exported);
         for outcome in Outcome::ALL {
             self.increment(REQUESTS, "outcome", outcome.as_str(), added.outcome(*outcome));
         }
-        for reason in Reason::ALL {
+        // Shares are computed from these series, so copies have their own.
+        for reason in Reason::ALL.iter().filter(|reason| **reason != Reason::Mirror) {
             self.increment(PICKS, "reason", reason.as_str(), added.picks(*reason));
         }
         let durations = histogram!(DURATION, self.labels.to_vec());
@@ -161,6 +275,15 @@ impl Series {
             durations.record_many(time, usize::try_from(count).unwrap_or(usize::MAX));
         }
         self.exported = total;
+    }
+
+    /// Exports the copies since the last export. A version that neither gets nor got one has no series of them.
+    fn export_copies(&mut self) {
+        let copies = self.counted.copies();
+        if self.is_mirrored || !copies.is_empty() {
+            copies::export(&self.labels, &copies.since(&self.exported_copies));
+            self.exported_copies = copies;
+        }
     }
 
     fn increment(&self, name: &'static str, label: &'static str, value: &'static str, count: u64) {
@@ -176,8 +299,16 @@ impl Series {
     }
 }
 
-fn label(name: &'static str, value: &str) -> Label {
-    Label::new(SharedString::const_str(name), value.to_owned())
+/// Registers the counters of the gateway itself at 0, so that the first failure is an increase.
+fn export_zeros() {
+    for op in STORE_OPERATIONS {
+        counter!(STORE_ERRORS, "op" => op).increment(0);
+    }
+    for action in ACTIONS {
+        for result in RESULTS {
+            counter!(CHANGES, "action" => action, "result" => result).increment(0);
+        }
+    }
 }
 
 /// Describes all metrics of the table in the docs of the module. A recorder ignores a repeated description.
@@ -191,11 +322,17 @@ fn describe() {
     );
     describe_gauge!(IN_FLIGHT, Unit::Count, "Requests in flight, open tunnels included.");
     describe_gauge!(WEIGHT, Unit::Percent, "Share of the service's traffic that the version should get.");
-    describe_gauge!(HEALTHY, Unit::Count, "Result of the last probe of the version: 1 healthy, 0 not.");
+    describe_gauge!(
+        HEALTHY,
+        Unit::Count,
+        "Whether an instance is usable, or the last probe found one healthy."
+    );
     describe_counter!(NO_BACKEND, Unit::Count, "Requests that came while the service had no active version.");
     describe_counter!(UNKNOWN, Unit::Count, "Requests for a service that is not registered.");
     describe_gauge!(REVISION, Unit::Count, "Revision of the store that is served.");
     describe_gauge!(AGE, Unit::Seconds, "Time since the revision was known to be the latest.");
     describe_counter!(STORE_ERRORS, Unit::Count, "Calls of the store that failed.");
     describe_counter!(CHANGES, Unit::Count, "Requested changes, by kind and result.");
+    copies::describe();
+    instances::describe();
 }

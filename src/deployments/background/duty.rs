@@ -8,7 +8,7 @@ use crate::common::error::BoxError;
 
 /// One background activity. It is idempotent: running it once more does no harm.
 #[async_trait]
-pub(in crate::deployments) trait Duty: Send {
+pub(crate) trait Duty: Send {
     fn label(&self) -> &'static Label;
 
     /// Waits until the duty has something to do: its period is over, or a signal came. `failures` is the number of runs
@@ -29,10 +29,10 @@ pub(in crate::deployments) trait Duty: Send {
 
 /// The name of a duty and its log lines.
 #[derive(Debug)]
-pub(in crate::deployments) struct Label {
-    pub(super) name: &'static str,
+pub(crate) struct Label {
+    pub(crate) name: &'static str,
     /// Logged with the first of several failures in a row.
-    pub(super) failed: &'static str,
+    pub(crate) failed: &'static str,
     /// Logged with the first success after a failure.
-    pub(super) recovered: &'static str,
+    pub(crate) recovered: &'static str,
 }

@@ -6,13 +6,17 @@
 //! | `report` | when the report changes, and every 5 seconds | after the next load, or 5 seconds |
 //! | `save-snapshot` | after a publication, at most every 5 seconds, and at the end | after the next publication |
 //! | `sample` | every 2 seconds | 2 seconds later |
+//! | `check-health` | when a check ends or is due, a row of requests failed, routes were published, and every second | the instance keeps its state until its next check |
+//!
+//! The driver of rollouts adds `drive-rollouts` by `Deployments::run_duties`.
 //!
 //! Each duty is idempotent and takes no input: it compares the state with what it did last. The driver runs them
-//! concurrently, so one that hangs delays none of the others, and keeps a [`DutyStatus`] of each. A new activity, such
-//! as health checks of instances or a rollout, is one more file here and one more line in `Deployments::run_every`.
+//! concurrently, so one that hangs delays none of the others, and keeps a [`DutyStatus`] of each. A new activity is one
+//! more file here and one more line in `Deployments::run_every`.
 
 mod driver;
 mod duty;
+mod health_checker;
 mod refresher;
 mod reporter;
 mod sampler;
@@ -21,9 +25,14 @@ mod status;
 pub(super) mod unwind;
 
 pub(super) use self::driver::Background;
-pub(super) use self::duty::Duty;
+pub(crate) use self::duty::Duty;
+#[cfg(feature = "rollout")]
+pub(crate) use self::duty::Label;
+pub(super) use self::health_checker::HealthChecker;
 pub(super) use self::refresher::Refresher;
 pub(super) use self::reporter::Reporter;
 pub(super) use self::sampler::Sampler;
 pub(super) use self::snapshot_saver::SnapshotSaver;
 pub use self::status::DutyStatus;
+#[cfg(feature = "rollout")]
+pub(crate) use self::unwind::catch_panic;

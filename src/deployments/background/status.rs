@@ -15,9 +15,10 @@ use crate::common::lock::lock;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DutyStatus {
-    /// `refresh`, `report`, `save-snapshot` or `sample`. Later versions may add names.
+    /// `check-health`, `drive-rollouts`, `refresh`, `report`, `save-snapshot` or `sample`. Later versions may add names.
     pub name: &'static str,
-    /// Number of runs, including those that failed.
+    /// Number of runs, including those that failed. `check-health` runs about twice for each check and once a second; a
+    /// check that finds an instance unhealthy is no failure of the duty, one that panics is.
     pub runs: u64,
     /// Number of runs that failed.
     pub failures: u64,

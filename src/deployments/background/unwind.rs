@@ -1,4 +1,4 @@
-//! Panics of code that the application brought along: its store and its cache.
+//! Panics of code that the application brought along: its store, its cache and its version check.
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
@@ -9,10 +9,10 @@ use std::task::Poll;
 /// A panic that was caught, with its message.
 #[derive(Debug, thiserror::Error)]
 #[error("it panicked: {0}")]
-pub(in crate::deployments) struct Panicked(String);
+pub(crate) struct Panicked(String);
 
 /// Runs `future` and returns an error if it panics.
-pub(in crate::deployments) async fn catch_panic<F: Future>(future: F) -> Result<F::Output, Panicked> {
+pub(crate) async fn catch_panic<F: Future>(future: F) -> Result<F::Output, Panicked> {
     let mut future = pin!(future);
     poll_fn(|context| {
         // Unwind safe: the future is not polled again, and the caller reads the state afresh.

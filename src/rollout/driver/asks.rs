@@ -1,0 +1,96 @@
+//! Questions to gates that are not answered yet.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use super::gate::Gate;
+use crate::deployments::catch_panic;
+use crate::rollout::{GateAnswer, GateName, Question};
+
+/// The shortest time between two questions to one gate.
+const ASK_EVERY: Duration = Duration::from_secs(10);
+
+const TIME_LIMIT: Duration = Duration::from_secs(10);
+
+type Answer = Pin<Box<dyn Future<Output = GateAnswer> + Send>>;
+
+/// The questions of one rollout to its gates. They outlive a tick, since gates may be slow.
+#[derive(Default)]
+pub(super) struct Asks {
+    pending: Vec<(GateName, Answer)>,
+    answers: Vec<(GateName, GateAnswer)>,
+    /// When each gate was asked last.
+    asked: BTreeMap<GateName, Instant>,
+    /// The number of the stage that all of this is about.
+    number: usize,
+}
+
+impl Asks {
+    /// Forgets the answers about another stage: a gate may be one of several stages.
+    pub(super) fn begin(&mut self, number: usize) {
+        if self.number != number {
+            *self = Self { number, ..Self::default() };
+        }
+    }
+
+    /// Returns whether `gate` may be asked now.
+    pub(super) fn is_due(&self, gate: &GateName) -> bool {
+        self.asked.get(gate).is_none_or(|at| at.elapsed() >= ASK_EVERY)
+    }
+
+    /// Asks a gate. `None`: this gateway does not have it.
+    pub(super) fn ask(&mut self, gate: Option<&Arc<dyn Gate>>, question: Question) {
+        let name = question.gate.clone();
+        self.asked.insert(name.clone(), Instant::now());
+        let Some(gate) = gate.map(Arc::clone) else {
+            tracing::warn!(gate = %name, service = %question.service, "this gateway does not have the gate");
+            return;
+        };
+        self.pending.retain(|(pending, _)| *pending != name);
+        self.pending.push((name, Box::pin(async move { answer(&*gate, &question).await })));
+    }
+
+    /// Collects the answers that have arrived. Returns whether there are new ones.
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> bool {
+        let before = self.answers.len();
+        let answers = &mut self.answers;
+        self.pending.retain_mut(|(gate, answer)| match answer.as_mut().poll(context) {
+            Poll::Ready(answer) => {
+                answers.push((gate.clone(), answer));
+                false
+            }
+            Poll::Pending => true,
+        });
+        self.answers.len() > before
+    }
+
+    /// Takes the answers.
+    pub(super) fn take(&mut self) -> Vec<(GateName, GateAnswer)> {
+        std::mem::take(&mut self.answers)
+    }
+}
+
+async fn answer(gate: &dyn Gate, question: &Question) -> GateAnswer {
+    let asked = timeout(TIME_LIMIT, catch_panic(gate.ask(question))).await;
+    match asked {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(panicked)) => {
+            tracing::warn!(gate = %question.gate, %panicked, "a gate failed");
+            GateAnswer::NotYet
+        }
+        Err(_) => GateAnswer::NotYet,
+    }
+}
+
+impl fmt::Debug for Asks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Asks").field("pending", &self.pending.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,129 @@
+//! What this process has seen of the rollouts.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::view::RolloutView;
+use crate::common::lock::lock;
+use crate::rollout::{Measure, Odds, Outcome};
+use crate::routing::ServiceName;
+use crate::store::StoredRollout;
+
+/// The status of a rollout as this process has seen it last. See [`Rollouts::statuses`](super::Rollouts::statuses).
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct RolloutStatus {
+    /// The id of the rollout.
+    pub id: String,
+    /// The service.
+    pub service: ServiceName,
+    /// The word for the phase.
+    pub phase: &'static str,
+    /// The number of the stage. 0 before the first one.
+    pub step: usize,
+    /// The number of stages.
+    pub steps: usize,
+    /// The evidence against the canary by each measure of the plan.
+    pub odds: Vec<(Measure, Odds)>,
+    /// Whether this process leads the rollout.
+    pub leads: bool,
+    /// The time since a gateway drove the rollout last, by the clock of the store until it was read, and by the own clock
+    /// since then. It grows while nobody drives.
+    pub tick_age: Duration,
+}
+
+/// The rollouts that this process has seen. Shared by the driver and its readers.
+#[derive(Debug)]
+pub(super) struct Board {
+    seen: Mutex<BTreeMap<String, (RolloutStatus, Instant)>>,
+    turns: Mutex<BTreeMap<String, u64>>,
+    /// How many rollouts this process has ended.
+    ended: Mutex<BTreeMap<(ServiceName, Outcome), u64>>,
+    writes: watch::Sender<u64>,
+}
+
+impl Default for Board {
+    fn default() -> Self {
+        Self {
+            seen: Mutex::default(),
+            turns: Mutex::default(),
+            ended: Mutex::default(),
+            writes: watch::Sender::new(0),
+        }
+    }
+}
+
+impl Board {
+    /// Records all live rollouts at the time `now` of the store's clock, in place of those before.
+    pub(super) fn replace(&self, rollouts: &[RolloutView], now: SystemTime, replica: &str) {
+        let seen = rollouts.iter().map(|rollout| {
+            let age = now.duration_since(rollout.stored.ticked_at).unwrap_or_default();
+            (rollout.stored.id.clone(), (status(rollout, age, replica), Instant::now()))
+        });
+        *lock(&self.seen) = seen.collect();
+        let live: Vec<&StoredRollout> = rollouts.iter().map(|rollout| &rollout.stored).collect();
+        self.record_turns(&live);
+    }
+
+    /// Records a write of this process.
+    pub(super) fn record_write(&self, rollout: &RolloutView, replica: &str) {
+        let status = (status(rollout, Duration::ZERO, replica), Instant::now());
+        let id = rollout.stored.id.clone();
+        if let Some(outcome) = rollout.state.phase().outcome() {
+            lock(&self.seen).remove(&id);
+            let service = rollout.stored.service.clone();
+            *lock(&self.ended).entry((service, outcome)).or_default() += 1;
+        } else {
+            lock(&self.seen).insert(id.clone(), status);
+        }
+        lock(&self.turns).insert(id, rollout.stored.turn);
+        self.writes.send_modify(|writes| *writes += 1);
+    }
+
+    /// Wakes up those who follow, if others wrote.
+    fn record_turns(&self, live: &[&StoredRollout]) {
+        let now: BTreeMap<String, u64> = live.iter().map(|stored| (stored.id.clone(), stored.turn)).collect();
+        let mut turns = lock(&self.turns);
+        if *turns != now {
+            *turns = now;
+            self.writes.send_modify(|writes| *writes += 1);
+        }
+    }
+
+    pub(super) fn statuses(&self) -> Vec<RolloutStatus> {
+        let seen = lock(&self.seen);
+        let statuses = seen.values().map(|(status, at)| {
+            let tick_age = status.tick_age.saturating_add(at.elapsed());
+            RolloutStatus { tick_age, ..status.clone() }
+        });
+        statuses.collect()
+    }
+
+    pub(super) fn ended(&self) -> Vec<(ServiceName, Outcome, u64)> {
+        let ended = lock(&self.ended);
+        ended.iter().map(|((service, outcome), count)| (service.clone(), *outcome, *count)).collect()
+    }
+
+    pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.writes.subscribe()
+    }
+}
+
+fn status(rollout: &RolloutView, tick_age: Duration, replica: &str) -> RolloutStatus {
+    let guard = rollout.guard();
+    let odds = guard.measures().iter().map(|measure| (*measure, guard.odds(&rollout.evidence, *measure)));
+    RolloutStatus {
+        id: rollout.stored.id.clone(),
+        service: rollout.stored.service.clone(),
+        phase: rollout.state.phase().as_str(),
+        step: rollout.state.number(),
+        steps: rollout.plan.stages(),
+        odds: odds.collect(),
+        leads: rollout.stored.leader.as_deref() == Some(replica),
+        tick_age,
+    }
+}

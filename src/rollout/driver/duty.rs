@@ -1,0 +1,188 @@
+//! The duty that drives rollouts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::{StreamExt, stream};
+use tokio::sync::watch::Receiver;
+use tokio::time::{Instant, sleep};
+
+use super::engine::Engine;
+use super::error::RolloutError;
+use super::facts::{AllFigures, Facts};
+use super::view::RolloutView;
+use super::watch::Watch;
+use super::write::LEASE;
+use crate::common::error::BoxError;
+use crate::deployments::{Duty, Label};
+use crate::routing::ServiceName;
+use crate::store::LiveRollouts;
+
+/// One tick of one rollout.
+type TickFuture<'a> = Pin<Box<dyn Future<Output = Result<(), RolloutError>> + Send + 'a>>;
+
+static LABEL: Label = Label {
+    name: "drive-rollouts",
+    failed: "rollouts cannot be driven; their weights stay",
+    recovered: "rollouts are driven again",
+};
+
+const TICK_EVERY: Duration = Duration::from_secs(5);
+
+/// The longest time from the end of a lease until another gateway takes it. They spread over it.
+const TAKE_OVER_AFTER: Duration = Duration::from_secs(1);
+
+/// Less than two ticks, the length of a window, however they are spread.
+const FIGURES_EVERY: Duration = Duration::from_millis(7_500);
+
+/// Longer than the time limits of a probe and of the store together.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// How many rollouts are driven at the same time: a probe of one must not delay the others.
+const AT_ONCE: usize = 8;
+
+/// Drives the rollouts that this process leads.
+#[derive(Debug)]
+pub(super) struct DriveRollouts {
+    engine: Arc<Engine>,
+    /// The services with a rollout.
+    rolling: Receiver<Arc<BTreeSet<ServiceName>>>,
+    /// What is remembered of each rollout that is led here, by its id.
+    watches: BTreeMap<String, Watch>,
+    /// When figures were read last.
+    figures_at: Option<Instant>,
+    /// The time until the first lease of another process ends, at the last tick.
+    next_free: Option<Duration>,
+    /// The stored rollouts that cannot be read, which were logged.
+    unreadable: BTreeSet<String>,
+}
+
+impl DriveRollouts {
+    pub(super) fn new(engine: Arc<Engine>) -> Self {
+        let rolling = engine.deployments.rolling();
+        let watches = BTreeMap::new();
+        Self { engine, rolling, watches, figures_at: None, next_free: None, unreadable: BTreeSet::new() }
+    }
+
+    /// Reads the rollouts. One that cannot be read is left to gateways that can, and logged once.
+    fn readable(&mut self, live: LiveRollouts) -> Vec<RolloutView> {
+        let mut rollouts = Vec::new();
+        for stored in live.rollouts {
+            let id = stored.id.clone();
+            match RolloutView::read(stored) {
+                Ok(rollout) => rollouts.push(rollout),
+                Err(error) => {
+                    if self.unreadable.insert(id) {
+                        tracing::error!(%error, "this gateway does not drive a rollout");
+                    }
+                }
+            }
+        }
+        rollouts
+    }
+
+    async fn tick(&mut self) -> Result<(), RolloutError> {
+        let replica = self.engine.replica()?.to_owned();
+        let live = self.engine.store()?.live().await?;
+        let now = live.now;
+        let rollouts = self.readable(live);
+        self.engine.board.replace(&rollouts, now, &replica);
+        let is_led = |rollout: &RolloutView| rollout.stored.may_be_led_by(&replica, now, LEASE);
+        let (led, others): (Vec<_>, Vec<_>) = rollouts.into_iter().partition(is_led);
+        let leases = others.iter().filter_map(|rollout| rollout.stored.lease_until);
+        self.next_free = leases.filter_map(|until| until.duration_since(now).ok()).min();
+        let led: BTreeMap<String, RolloutView> =
+            led.into_iter().map(|rollout| (rollout.stored.id.clone(), rollout)).collect();
+        self.watches.retain(|id, _| led.contains_key(id));
+        if led.is_empty() {
+            return Ok(());
+        }
+        for id in led.keys() {
+            self.watches.entry(id.clone()).or_default();
+        }
+        let replicas = self.engine.deployments.replicas().await?;
+        let facts = Facts::new(now, &replicas, self.due_figures().await?);
+        self.lead_all(led, &facts).await
+    }
+
+    /// Returns the time until the next tick: sooner than usual if the lease of another process ends before, so that a rollout
+    /// whose leader has ended is taken over then. Leases that were read before a tick that failed count no more.
+    fn pause(&mut self) -> Duration {
+        let usual = TICK_EVERY.mul_f64(rand::random_range(0.8..1.2));
+        let Some(free) = self.next_free.take() else { return usual };
+        usual.min(free.saturating_add(TAKE_OVER_AFTER.mul_f64(rand::random_range(0.1..1.0))))
+    }
+
+    /// Reads the figures of all gateways, if a window is over.
+    async fn due_figures(&mut self) -> Result<Option<AllFigures>, RolloutError> {
+        if self.figures_at.is_some_and(|at| at.elapsed() < FIGURES_EVERY) {
+            return Ok(None);
+        }
+        let figures = self.engine.deployments.reported_figures().await?;
+        self.figures_at = Some(Instant::now());
+        Ok(Some(AllFigures::read(figures)))
+    }
+
+    /// Drives all rollouts. One that fails does not stop the others.
+    async fn lead_all(
+        &mut self,
+        led: BTreeMap<String, RolloutView>,
+        facts: &Facts,
+    ) -> Result<(), RolloutError> {
+        let engine = &*self.engine;
+        // Both are in the order of the ids, and have the same ones.
+        let mut ticks: Vec<TickFuture<'_>> = Vec::new();
+        for (watch, rollout) in self.watches.values_mut().zip(led.into_values()) {
+            ticks.push(Box::pin(engine.lead(rollout, watch, facts)));
+        }
+        let outcomes: Vec<_> = stream::iter(ticks).buffer_unordered(AT_ONCE).collect().await;
+        outcomes.into_iter().collect()
+    }
+}
+
+#[async_trait]
+impl Duty for DriveRollouts {
+    fn label(&self) -> &'static Label {
+        &LABEL
+    }
+
+    async fn due(&mut self, _: u32) {
+        if self.rolling.borrow_and_update().is_empty() {
+            self.watches.clear();
+            // The sender lives as long as the deployments, so waiting cannot fail.
+            let _ = self.rolling.changed().await;
+            return;
+        }
+        let pause = self.pause();
+        tokio::select! {
+            () = sleep(pause) => {}
+            Ok(()) = self.rolling.changed() => {}
+            () = answered(&mut self.watches) => {}
+        }
+    }
+
+    async fn run(&mut self) -> Result<(), BoxError> {
+        Ok(self.tick().await?)
+    }
+
+    fn time_limit(&self) -> Option<Duration> {
+        Some(TIME_LIMIT)
+    }
+}
+
+/// Waits until a gate has answered.
+async fn answered(watches: &mut BTreeMap<String, Watch>) {
+    poll_fn(|context| {
+        let mut is_answered = false;
+        for watch in watches.values_mut() {
+            is_answered |= watch.asks.poll(context);
+        }
+        if is_answered { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}

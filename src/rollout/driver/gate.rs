@@ -1,0 +1,32 @@
+//! Gates of the application.
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::rollout::{GateAnswer, Question};
+
+/// A condition of the application that must hold before a rollout continues.
+///
+/// The gateway that leads the rollout asks it at most every 10 seconds until it is open. An answer that takes longer than
+/// 10 seconds, or a panic, counts as [`GateAnswer::NotYet`].
+///
+/// ```
+/// use tower_canary::rollout::{Gate, GateAnswer, Question};
+///
+/// /// Opens once enough users have seen the canary.
+/// #[derive(Debug)]
+/// struct Seen;
+///
+/// #[async_trait::async_trait]
+/// impl Gate for Seen {
+///     async fn ask(&self, question: &Question) -> GateAnswer {
+///         if question.canary.requests >= 10_000 { GateAnswer::Open } else { GateAnswer::NotYet }
+///     }
+/// }
+/// ```
+#[async_trait]
+pub trait Gate: fmt::Debug + Send + Sync + 'static {
+    /// Answers whether the next stage may begin.
+    async fn ask(&self, question: &Question) -> GateAnswer;
+}

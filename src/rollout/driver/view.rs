@@ -1,0 +1,56 @@
+//! A rollout as it is stored, with its parts in types.
+
+use super::error::RolloutError;
+use crate::rollout::{Evidence, Guard, Lack, PauseReason, Phase, Plan, State, Verdict};
+use crate::store::StoredRollout;
+
+/// A rollout: its plan, its state, its evidence, and the columns of the store.
+///
+/// See [`Rollouts`](super::Rollouts) for an example.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct RolloutView {
+    /// The columns: id, service, leader, times.
+    pub stored: StoredRollout,
+    /// The plan.
+    pub plan: Plan,
+    /// The state.
+    pub state: State,
+    /// What the guard has seen.
+    pub evidence: Evidence,
+}
+
+impl RolloutView {
+    /// Reads a stored rollout.
+    pub(super) fn read(stored: StoredRollout) -> Result<Self, RolloutError> {
+        let plan: Plan = stored.plan.parse().map_err(|error| broken(&stored, "plan", error))?;
+        let state = serde_json::from_str(&stored.state).map_err(|error| broken(&stored, "state", error))?;
+        let evidence = stored.evidence.as_deref().map(serde_json::from_str).transpose();
+        let evidence = evidence.map_err(|error| broken(&stored, "evidence", error))?.unwrap_or_default();
+        Ok(Self { plan, state, evidence, stored })
+    }
+
+    /// Returns the guard of the plan.
+    #[must_use]
+    pub fn guard(&self) -> Guard {
+        Guard::new(&self.plan)
+    }
+
+    /// Returns the verdict about the present stage, which cannot pass before its hold is over. `None` before the first stage.
+    #[must_use]
+    pub fn verdict(&self) -> Option<Verdict> {
+        let stage = self.plan.stage(self.state.number())?;
+        let verdict = self.guard().verdict(&self.evidence);
+        Some(match (self.state.phase(), verdict) {
+            (Phase::Holding, Verdict::Pass { .. }) if self.state.held() < stage.hold => {
+                Verdict::Open(Lack::HoldUnfinished)
+            }
+            (Phase::Paused { why: PauseReason::Inconclusive { .. }, .. }, verdict) => verdict.at_deadline(),
+            (_, verdict) => verdict,
+        })
+    }
+}
+
+fn broken(stored: &StoredRollout, column: &str, error: impl std::fmt::Display) -> RolloutError {
+    RolloutError::Broken(format!("{}, column {column}: {error}", stored.id))
+}

@@ -1,0 +1,94 @@
+//! What a transition writes.
+
+use std::time::Duration;
+
+use super::error::RolloutError;
+use super::view::RolloutView;
+use crate::rollout::{Event, EventKind, Evidence, Phase, Transition};
+use crate::store::{ActorKind, ChangeRequest, MAX_REASON, NewRolloutEvent, RolloutColumns, RolloutWrite};
+
+/// How long a lease lasts: a leader that ends is replaced a second after that, in all within 20 seconds even where a database
+/// or a processor is slow.
+pub(super) const LEASE: Duration = Duration::from_secs(13);
+
+/// Composes the write of `transition`. `evidence` is the evidence after it, if that is to be stored.
+pub(super) fn compose(
+    rollout: &RolloutView,
+    transition: &Transition,
+    evidence: Option<&Evidence>,
+) -> Result<RolloutWrite, RolloutError> {
+    let stored = &rollout.stored;
+    let columns = columns(stored.why.as_deref(), transition, evidence)?;
+    let changes = transition.changes.iter().map(|change| {
+        let actor = format!("rollout:{}", stored.id);
+        let request = ChangeRequest::new(change.clone(), actor)
+            .with_actor_kind(ActorKind::Rollout)
+            .with_reason(reason(rollout, transition));
+        if transition.forced { request.without_check() } else { request }
+    });
+    let write = RolloutWrite::new(&stored.id, stored.service.clone(), transition.expected_turn, columns);
+    Ok(write
+        .with_changes(transition.expected_generation, changes.collect())
+        .with_events(transition.events.iter().map(event).collect()))
+}
+
+/// Returns the columns of the state after `transition`. `before` is why the rollout was in its phase until now.
+pub(super) fn columns(
+    before: Option<&str>,
+    transition: &Transition,
+    evidence: Option<&Evidence>,
+) -> Result<RolloutColumns, RolloutError> {
+    let state = &transition.state;
+    let evidence = evidence.map(serde_json::to_string).transpose().map_err(|error| unwritable(&error))?;
+    let text = serde_json::to_string(state).map_err(|error| unwritable(&error))?;
+    let why = match state.phase() {
+        Phase::Paused { why, .. } => Some(why.to_string()),
+        Phase::Returning(_) | Phase::Over { .. } => cause(&transition.events).or(before).map(str::to_owned),
+        _ => None,
+    };
+    Ok(RolloutColumns::new(text, state.phase().as_str())
+        .with_step(step(state.number()), state.held())
+        .with_outcome(state.phase().outcome().map(|outcome| outcome.as_str().to_owned()))
+        .with_why(why.as_deref())
+        .with_evidence(evidence))
+}
+
+fn unwritable(error: &serde_json::Error) -> RolloutError {
+    RolloutError::Broken(error.to_string())
+}
+
+/// Returns why the rollout goes back or ended: the finding comes before what followed from it.
+fn cause(events: &[Event]) -> Option<&str> {
+    use EventKind::{Aborted, Completed, Failed, Inconclusive, Returning};
+    let causes = [Failed, Inconclusive, Returning, Aborted, Completed];
+    let event = causes.iter().find_map(|kind| events.iter().find(|event| event.kind == *kind));
+    event.map(|event| event.text.as_str())
+}
+
+/// Returns the reason of the changes, for the history of the split.
+fn reason(rollout: &RolloutView, transition: &Transition) -> String {
+    let events = transition.events.iter().filter(|event| event.kind != EventKind::Leader);
+    let texts: Vec<&str> = events.map(|event| event.text.as_str()).collect();
+    let mut reason = texts.join("; ");
+    if let Some(actor) = transition.events.iter().find_map(|event| event.actor.as_deref()) {
+        reason.push_str(&format!("; by {actor}"));
+    }
+    let totals = rollout.evidence.totals();
+    let guard = rollout.guard();
+    if totals.windows > 0 {
+        let odds = guard.measures().iter().map(|measure| guard.odds(&rollout.evidence, *measure));
+        let worst = odds.max_by(|one, other| one.ln().total_cmp(&other.ln()));
+        let evidence = worst.map_or_else(String::new, |odds| format!(", evidence {odds}"));
+        reason.push_str(&format!("; failed {}, others {}{evidence}", totals.canary, totals.stable));
+    }
+    reason.chars().filter(|c| *c != '\0').take(MAX_REASON).collect()
+}
+
+/// Returns the event as it is stored.
+pub(super) fn event(event: &Event) -> NewRolloutEvent {
+    NewRolloutEvent::new(event.kind.as_str(), step(event.number), event.actor.as_deref(), &event.text)
+}
+
+fn step(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

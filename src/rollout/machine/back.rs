@@ -1,0 +1,132 @@
+//! The way back to the weights of the start.
+
+use std::time::Duration;
+
+use super::draft::Draft;
+use super::event::EventKind;
+use super::phase::{Outcome, Phase, Resumable, Return};
+use super::state::StartWeight;
+use crate::routing::{Change, ChangeError, Split, VersionName, Weight};
+
+impl Draft<'_> {
+    /// Begins the way back by the plan. Its first change is made at once, if no version needs a probe for it.
+    pub(super) fn go_back(&mut self, outcome: Outcome, why: &str) {
+        self.begin_return(0, outcome, why);
+        self.lower(None);
+    }
+
+    /// Goes back at once, without the weights on the way. With `force`, even to versions that are not usable.
+    pub(super) fn abort(&mut self, force: bool, why: &str) {
+        self.forced = force;
+        // A rollback that a person hastens stays a rollback.
+        let outcome = match self.state.phase.resumable() {
+            Some(Resumable::Returning(back)) => back.outcome,
+            _ => Outcome::Aborted,
+        };
+        self.begin_return(self.plan.back().steps.len(), outcome, why);
+        self.lower(force.then_some(true));
+    }
+
+    fn begin_return(&mut self, next: usize, outcome: Outcome, why: &str) {
+        self.state.phase = Phase::Returning(Return { next, outcome, pending: true });
+        self.state.held = Duration::ZERO;
+        self.state.noted.stuck = false;
+        self.end_mirror();
+        self.note(EventKind::Returning, why);
+    }
+
+    /// Makes the next change of the way back. `target_usable` is the result of the probes of the versions that get traffic
+    /// again, if they were probed.
+    pub(super) fn lower(&mut self, target_usable: Option<bool>) {
+        let Phase::Returning(back) = self.state.phase else { return };
+        if let Some((after, weight)) = self.next_lower(back.next) {
+            let change = Change::set_weight(self.plan.version().clone(), weight);
+            if self.try_back(change, target_usable) == Attempt::Made {
+                self.state.phase = Phase::Returning(Return { next: after, pending: false, ..back });
+                self.state.held = Duration::ZERO;
+                return;
+            }
+        }
+        self.restore(back, target_usable);
+    }
+
+    /// Returns the next weight of the way back that is below the present one, and the position behind it.
+    fn next_lower(&self, next: usize) -> Option<(usize, Weight)> {
+        let mut versions = self.split.versions().iter();
+        let present = versions.find(|version| version.id == self.state.canary)?.weight;
+        let steps = (1..).zip(&self.plan.back().steps).skip(next);
+        steps.map(|(after, weight)| (after, *weight)).find(|(_, weight)| *weight < present)
+    }
+
+    /// Brings back the weights of the start, and ends the rollout.
+    fn restore(&mut self, back: Return, target_usable: Option<bool>) {
+        self.state.phase = Phase::Returning(Return { pending: true, ..back });
+        let mut refusal = None;
+        for change in self.restoring() {
+            match self.try_back(change, target_usable) {
+                Attempt::Made => return self.restored(back.outcome),
+                Attempt::Refused(error) => refusal = Some(error),
+                Attempt::NeedsProbe if target_usable.is_none() => return,
+                Attempt::NeedsProbe => {
+                    return self.note_stuck("the versions that would get traffic are not usable");
+                }
+            }
+        }
+        if let Some(error) = refusal {
+            self.note_stuck(&error.to_string());
+        }
+    }
+
+    fn restored(&mut self, outcome: Outcome) {
+        if self.pins && self.moves_users() {
+            // Or else users stay pinned to the version that failed. It cannot be refused here: the service exists.
+            let _ = self.change(Change::Redraw);
+        }
+        self.over(outcome, "the weights of the start are back");
+    }
+
+    /// Returns the changes that bring back the weights of the start, the best first: all weights, or, where a version is gone,
+    /// the weight of the canary alone.
+    fn restoring(&self) -> Vec<Change> {
+        let start = &self.state.start.weights;
+        let own = start.get(self.plan.version()).map_or(Weight::ZERO, |start| start.weight);
+        let mut changes = Vec::new();
+        if start.iter().all(|(name, start)| is_restorable(&self.split, name, *start)) {
+            let weights = start.iter().filter(|(_, start)| !start.weight.is_zero());
+            changes.push(Change::set_weights(weights.map(|(name, start)| (name.clone(), start.weight))));
+        }
+        changes.push(Change::set_weight(self.plan.version().clone(), own));
+        if !own.is_zero() {
+            changes.push(Change::set_weight(self.plan.version().clone(), Weight::ZERO));
+        }
+        changes
+    }
+
+    /// Makes a change, unless the rules refuse it or a version without traffic would get some unprobed.
+    fn try_back(&mut self, change: Change, target_usable: Option<bool>) -> Attempt {
+        let after = match self.split.apply(&change, self.at) {
+            Ok(after) => after,
+            Err(error) => return Attempt::Refused(error),
+        };
+        if target_usable != Some(true) && self.split.newly_serving(&after).next().is_some() {
+            return Attempt::NeedsProbe;
+        }
+        match self.change(change) {
+            Ok(()) => Attempt::Made,
+            Err(error) => Attempt::Refused(error),
+        }
+    }
+}
+
+#[derive(Debug, PartialEq)]
+enum Attempt {
+    Made,
+    Refused(ChangeError),
+    NeedsProbe,
+}
+
+/// Returns whether the version can have its weight of the start again.
+fn is_restorable(split: &Split, name: &VersionName, start: StartWeight) -> bool {
+    let version = split.version(name.as_str()).filter(|version| version.id == start.id);
+    start.weight.is_zero() || version.is_some_and(|version| version.active)
+}

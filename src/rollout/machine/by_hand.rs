@@ -1,0 +1,144 @@
+//! What persons do with a rollout.
+
+use super::draft::Draft;
+use super::event::EventKind;
+use super::input::{Order, Verb};
+use super::phase::{PauseReason, Phase, Resumable};
+use super::refused::Refused;
+use super::transition::EvidenceUse;
+use crate::rollout::plan::GateName;
+
+impl Draft<'_> {
+    /// Carries out an order. Its events begin with one of the person, which gets the reason.
+    pub(super) fn obey(&mut self, order: &Order) -> Result<(), Refused> {
+        self.carry_out(order)?;
+        match (&order.reason, order.verb) {
+            // The text of an abort has it already.
+            (None, _) | (_, Verb::Abort { .. }) => {}
+            (Some(reason), _) => self.add_reason(reason),
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, order: &Order) -> Result<(), Refused> {
+        match order.verb {
+            Verb::Approve { number } => self.approve(number),
+            Verb::Advance { number } => self.advance(number),
+            Verb::Pause => self.pause_by_hand(&order.actor),
+            Verb::Resume => self.resume(),
+            Verb::Promote => self.promote(),
+            Verb::Abort { force } => {
+                let reason = order.reason.as_deref();
+                self.abort(
+                    force,
+                    &reason.map_or_else(|| "aborted".to_owned(), |why| format!("aborted: {why}")),
+                );
+                Ok(())
+            }
+        }
+    }
+
+    fn approve(&mut self, number: usize) -> Result<(), Refused> {
+        self.check_number(number)?;
+        let gate = self.state.gates(self.plan).iter().find(|gate| gate.is_approval());
+        let Some(gate) = gate else { return Err(Refused::NothingToApprove { number }) };
+        if self.is_returning() {
+            return Err(self.wrong_phase(Verb::Approve { number }));
+        }
+        if self.state.opened.insert(GateName::clone(gate)) {
+            self.note(EventKind::Approved, format!("step {number} is approved"));
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self, number: usize) -> Result<(), Refused> {
+        self.check_number(number)?;
+        match &self.state.phase {
+            Phase::Waiting | Phase::Holding | Phase::Gated => {}
+            Phase::Paused { why: PauseReason::Inconclusive { .. }, .. } => {}
+            _ => return Err(self.wrong_phase(Verb::Advance { number })),
+        }
+        Ok(self.go_on()?)
+    }
+
+    fn pause_by_hand(&mut self, actor: &str) -> Result<(), Refused> {
+        match &self.state.phase {
+            Phase::Paused { .. } => Ok(()),
+            Phase::Waiting | Phase::Holding | Phase::Gated => {
+                self.pause(PauseReason::ByHand { actor: actor.to_owned() });
+                Ok(())
+            }
+            Phase::Returning(_) | Phase::Over { .. } => Err(self.wrong_phase(Verb::Pause)),
+        }
+    }
+
+    /// Continues where the rollout was. A rollout that does not pause continues anyway.
+    fn resume(&mut self) -> Result<(), Refused> {
+        let Phase::Paused { from, why } = self.state.phase.clone() else { return Ok(()) };
+        self.state.phase = from.into();
+        self.note(EventKind::Resumed, format!("resumed after: {why}"));
+        match why {
+            PauseReason::ByHand { .. } => Ok(()),
+            PauseReason::Inconclusive { .. } => {
+                self.accept();
+                Ok(())
+            }
+            PauseReason::Changed { .. } => self.set_stage_weight(from),
+            PauseReason::Failed { .. } | PauseReason::Replaced { .. } => self.watch_again(from),
+        }
+    }
+
+    /// Watches the stage again, from nothing.
+    fn watch_again(&mut self, from: Resumable) -> Result<(), Refused> {
+        self.set_stage_weight(from)?;
+        let stage = self.plan.stage(self.state.number);
+        let alone = stage.as_ref().is_some_and(|stage| stage.is_alone());
+        self.evidence = EvidenceUse::Clear { alone };
+        if matches!(from, Resumable::Holding | Resumable::Gated) {
+            self.state.phase = Phase::Holding;
+        }
+        let deadline = stage.map_or_else(|| self.plan.start_deadline(), |stage| stage.deadline);
+        self.begin_watch(deadline);
+        Ok(())
+    }
+
+    /// Sets the weight and the mirror of the present stage, which somebody else may have changed.
+    fn set_stage_weight(&mut self, from: Resumable) -> Result<(), Refused> {
+        let stage = self.plan.stage(self.state.number);
+        match stage.filter(|_| matches!(from, Resumable::Holding | Resumable::Gated)) {
+            Some(stage) => {
+                self.set_weight(stage.weight)?;
+                Ok(self.set_mirror(stage.mirror)?)
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn promote(&mut self) -> Result<(), Refused> {
+        if self.is_returning() {
+            return Err(self.wrong_phase(Verb::Promote));
+        }
+        let bake = self.plan.stages();
+        if !self.plan.stage(bake).is_some_and(|stage| stage.is_bake) {
+            return Err(Refused::NoPromotion);
+        }
+        if self.state.number == bake {
+            return self.resume();
+        }
+        Ok(self.enter(bake)?)
+    }
+
+    /// Returns whether the rollout goes back, or pauses on its way back.
+    fn is_returning(&self) -> bool {
+        matches!(self.state.phase.resumable(), None | Some(Resumable::Returning(_)))
+    }
+
+    fn check_number(&self, given: usize) -> Result<(), Refused> {
+        let present = self.state.number;
+        if given == present { Ok(()) } else { Err(Refused::StaleStep { given, present }) }
+    }
+
+    fn wrong_phase(&self, verb: Verb) -> Refused {
+        Refused::WrongPhase { phase: self.state.phase.as_str(), verb: verb.as_str() }
+    }
+}

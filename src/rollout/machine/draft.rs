@@ -1,0 +1,209 @@
+//! A transition under construction, and the parts that several inputs share.
+
+use std::time::{Duration, SystemTime};
+
+use super::event::{Event, EventKind};
+use super::input::{Input, Occasion};
+use super::phase::{Outcome, PauseReason, Phase};
+use super::seen::Seen;
+use super::state::{Noted, State};
+use super::transition::{EvidenceUse, Transition};
+use crate::rollout::plan::{Plan, Then};
+use crate::routing::{Change, ChangeError, Split, Weight};
+
+/// The most that one tick counts: two periods of the driver.
+const LONGEST_TICK: Duration = Duration::from_secs(10);
+
+/// A transition under construction.
+pub(super) struct Draft<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) state: State,
+    /// The split with the changes so far.
+    pub(super) split: Split,
+    pub(super) at: SystemTime,
+    pub(super) pins: bool,
+    /// The time since the last input, as far as it counts.
+    pub(super) elapsed: Duration,
+    /// The person whose request is carried out.
+    pub(super) actor: Option<String>,
+    pub(super) forced: bool,
+    pub(super) evidence: EvidenceUse,
+    expected_turn: u64,
+    expected_generation: u64,
+    changes: Vec<Change>,
+    events: Vec<Event>,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(plan: &'a Plan, state: &State, split: &Split, input: &Input) -> Self {
+        // A clock that went back counts as one that stood still.
+        let elapsed = input.at.duration_since(state.ticked_at).unwrap_or_default().min(LONGEST_TICK);
+        let actor = match &input.occasion {
+            Occasion::Order(order) => Some(order.actor.clone()),
+            Occasion::Tick(_) => None,
+        };
+        Self {
+            plan,
+            state: State { ticked_at: input.at, ..state.clone() },
+            split: split.clone(),
+            at: input.at,
+            pins: input.pins,
+            elapsed,
+            actor,
+            forced: false,
+            evidence: EvidenceUse::Keep,
+            expected_turn: state.turn,
+            expected_generation: split.generation(),
+            changes: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Transition {
+        self.state.turn = self.state.turn.saturating_add(1);
+        self.state.seen = Seen::of(&self.split, self.state.canary);
+        Transition {
+            expected_turn: self.expected_turn,
+            expected_generation: self.expected_generation,
+            state: self.state,
+            changes: self.changes,
+            forced: self.forced,
+            events: self.events,
+            evidence: self.evidence,
+        }
+    }
+
+    /// Changes the split. A change that changes nothing is left out.
+    pub(super) fn change(&mut self, change: Change) -> Result<(), ChangeError> {
+        let after = self.split.apply(&change, self.at)?;
+        if after.generation() != self.split.generation() {
+            self.changes.push(change);
+        }
+        self.split = after;
+        Ok(())
+    }
+
+    /// Sets the weight of the canary. The others share the rest.
+    pub(super) fn set_weight(&mut self, weight: Weight) -> Result<(), ChangeError> {
+        self.change(Change::set_weight(self.plan.version().clone(), weight))
+    }
+
+    /// Copies `share` of the requests to the canary, or brings back the mirror of the start.
+    pub(super) fn set_mirror(&mut self, share: Weight) -> Result<(), ChangeError> {
+        if share.is_zero() {
+            self.end_mirror();
+            return Ok(());
+        }
+        self.change(Change::set_mirror(self.plan.version().clone(), share))?;
+        self.state.mirrors = true;
+        Ok(())
+    }
+
+    /// Brings back the mirror of the start, unless the present one is somebody else's.
+    pub(super) fn end_mirror(&mut self) {
+        if !std::mem::take(&mut self.state.mirrors) {
+            return;
+        }
+        let earlier = self.state.start.mirror.clone();
+        let earlier = earlier.map(|mirror| Change::set_mirror(mirror.version, mirror.share));
+        let is_back = earlier.is_some_and(|change| self.change(change).is_ok());
+        if !is_back {
+            // Its version is gone or inactive. Without a mirror there is nothing to refuse.
+            let _ = self.change(Change::remove_mirror());
+        }
+    }
+
+    /// Returns whether users move by the changes.
+    pub(super) fn moves_users(&self) -> bool {
+        self.changes.iter().any(|change| !matches!(change, Change::SetMirror { .. }))
+    }
+
+    pub(super) fn note(&mut self, kind: EventKind, text: impl Into<String>) {
+        let event = Event { kind, number: self.state.number, actor: self.actor.clone(), text: text.into() };
+        self.events.push(event);
+    }
+
+    /// Adds the reason of a person to the first event.
+    pub(super) fn add_reason(&mut self, reason: &str) {
+        if let Some(event) = self.events.first_mut() {
+            event.text.push_str(": ");
+            event.text.push_str(reason);
+        }
+    }
+
+    /// Records once that the next change cannot be made.
+    pub(super) fn note_stuck(&mut self, why: &str) {
+        if !self.state.noted.stuck {
+            self.state.noted.stuck = true;
+            self.note(EventKind::Stuck, why);
+        }
+    }
+
+    /// Goes on with the next stage, or to the end of the plan.
+    pub(super) fn go_on(&mut self) -> Result<(), ChangeError> {
+        let next = self.state.number + 1;
+        if next <= self.plan.stages() { self.enter(next) } else { self.end() }
+    }
+
+    /// Begins a stage. This is the one place where a plan raises a weight.
+    pub(super) fn enter(&mut self, number: usize) -> Result<(), ChangeError> {
+        let Some(stage) = self.plan.stage(number) else { return Ok(()) };
+        self.set_weight(stage.weight)?;
+        self.set_mirror(stage.mirror)?;
+        self.state.number = number;
+        self.state.phase = Phase::Holding;
+        self.state.opened.clear();
+        self.begin_watch(stage.deadline);
+        self.evidence = EvidenceUse::BeginStep { alone: stage.is_alone() };
+        let copies = match stage.mirror {
+            Weight::ZERO => String::new(),
+            share => format!(", copies of {share} %"),
+        };
+        let stages = self.plan.stages();
+        self.note(EventKind::Step, format!("step {number} of {stages}: {} %{copies}", stage.weight));
+        Ok(())
+    }
+
+    /// Begins the hold and the deadline of a stage.
+    pub(super) fn begin_watch(&mut self, deadline: Duration) {
+        self.state.held = Duration::ZERO;
+        self.state.left = deadline;
+        self.state.accepted = false;
+        self.state.noted = Noted::default();
+    }
+
+    /// Ends the plan after its last stage.
+    fn end(&mut self) -> Result<(), ChangeError> {
+        match self.plan.then() {
+            Then::Promote => self.set_weight(Weight::FULL)?,
+            Then::Stay => {}
+            Then::Return => {
+                self.go_back(Outcome::Returned, "the experiment is over");
+                return Ok(());
+            }
+        }
+        self.over(Outcome::Completed, "the plan is complete");
+        Ok(())
+    }
+
+    pub(super) fn over(&mut self, outcome: Outcome, why: &str) {
+        self.end_mirror();
+        self.state.phase = Phase::Over { outcome };
+        let kind = match outcome {
+            Outcome::Completed => EventKind::Completed,
+            Outcome::RolledBack => EventKind::RolledBack,
+            Outcome::Aborted => EventKind::Aborted,
+            Outcome::Returned => EventKind::Returned,
+        };
+        self.note(kind, why);
+    }
+
+    /// Keeps the weights until a person decides.
+    pub(super) fn pause(&mut self, why: PauseReason) {
+        if let Some(from) = self.state.phase.resumable() {
+            let text = why.to_string();
+            self.state.phase = Phase::Paused { from, why };
+            self.note(EventKind::Paused, text);
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What happens to a rollout from outside.
+
+use std::time::SystemTime;
+
+use super::gate_answer::GateAnswer;
+use crate::rollout::guard::{Lack, Verdict};
+use crate::rollout::plan::GateName;
+
+/// What happens to a rollout. See [`State`](super::State) for an example.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Input {
+    /// The time, by the clock of the store.
+    pub at: SystemTime,
+    /// Whether a layer pins users, so that going back ends the pins.
+    pub pins: bool,
+    /// What happens.
+    pub occasion: Occasion,
+}
+
+/// What happens to a rollout.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Occasion {
+    /// Time passes.
+    Tick(Tick),
+    /// A person wants something.
+    Order(Order),
+}
+
+/// What the driver knows at one point in time. See [`State`](super::State) for an example.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Tick {
+    /// The verdict of the guard.
+    pub verdict: Verdict,
+    /// Whether the other versions work well enough for the next stage.
+    pub calm: bool,
+    /// Whether all gateways serve the present split.
+    pub converged: bool,
+    /// The answers of the gates that were asked.
+    pub answers: Vec<(GateName, GateAnswer)>,
+    /// Whether the [targets](super::State::targets) of the way back passed their probes. `None`: they were not probed.
+    pub target_usable: Option<bool>,
+    /// Why the canary cannot get traffic: the result of its last probe, if that failed.
+    pub canary_unusable: Option<String>,
+}
+
+/// A request of a person. See [`State`](super::State) for an example.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Order {
+    /// What to do.
+    pub verb: Verb,
+    /// The person.
+    pub actor: String,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// What a person can do with a rollout. A verb with a number is refused if another stage is present meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verb {
+    /// Open the approval gate of a stage, or of the start with 0.
+    Approve {
+        /// The number of the stage.
+        number: usize,
+    },
+    /// Continue as if the stage had passed and its gates were open, at any time of day.
+    Advance {
+        /// The number of the stage.
+        number: usize,
+    },
+    /// Keep the weights until somebody resumes.
+    Pause,
+    /// Continue. An inconclusive stage counts as passed; one that failed or was replaced begins again.
+    Resume,
+    /// Go to the bake at once.
+    Promote,
+    /// Go back to the weights of the start at once.
+    Abort {
+        /// Even if the versions that then get traffic are not usable.
+        force: bool,
+    },
+}
+
+impl Input {
+    /// Time passes.
+    #[must_use]
+    pub const fn tick(at: SystemTime, tick: Tick) -> Self {
+        Self { at, pins: false, occasion: Occasion::Tick(tick) }
+    }
+
+    /// A person wants something.
+    #[must_use]
+    pub const fn order(at: SystemTime, order: Order) -> Self {
+        Self { at, pins: false, occasion: Occasion::Order(order) }
+    }
+
+    /// Sets whether a layer pins users.
+    #[must_use]
+    pub fn with_pins(self, pins: bool) -> Self {
+        Self { pins, ..self }
+    }
+}
+
+/// Nothing is known yet: the verdict is open, the gateways have not converged, and no gate was asked.
+impl Default for Tick {
+    fn default() -> Self {
+        Self {
+            verdict: Verdict::Open(Lack::NoCanaryTraffic),
+            calm: true,
+            converged: false,
+            answers: Vec::new(),
+            target_usable: None,
+            canary_unusable: None,
+        }
+    }
+}
+
+impl Tick {
+    /// All is well: the verdict is `pass`, and all gateways serve the split.
+    #[must_use]
+    pub fn passing() -> Self {
+        let verdict = Verdict::Pass { unguarded: false };
+        Self { verdict, converged: true, ..Self::default() }
+    }
+}
+
+impl Order {
+    /// `actor` wants `verb`.
+    pub fn new(verb: Verb, actor: impl Into<String>) -> Self {
+        Self { verb, actor: actor.into(), reason: None }
+    }
+
+    /// Sets the reason.
+    #[must_use]
+    pub fn with_reason(self, reason: impl Into<String>) -> Self {
+        Self { reason: Some(reason.into()), ..self }
+    }
+}
+
+impl Verb {
+    /// Returns the word for responses: `approve`, `advance`, `pause`, `resume`, `promote` or `abort`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Approve { .. } => "approve",
+            Self::Advance { .. } => "advance",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Promote => "promote",
+            Self::Abort { .. } => "abort",
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The start of a rollout.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, SystemTime};
+
+use super::event::{Event, EventKind};
+use super::phase::Phase;
+use super::refused::StartRefused;
+use super::seen::Seen;
+use super::state::{Noted, Start, StartWeight, State};
+use super::transition::{EvidenceUse, Transition};
+use crate::rollout::format::Format;
+use crate::rollout::plan::Plan;
+use crate::routing::{Split, Version, VersionName};
+
+impl State {
+    /// Starts a rollout by `plan` on `split`, at the time `at` by the clock of the store. Nothing changes yet: the first
+    /// tick does that. See [`State`] for an example.
+    ///
+    /// # Errors
+    ///
+    /// [`StartRefused`] names the reason.
+    pub fn start(
+        plan: &Plan,
+        split: &Split,
+        at: SystemTime,
+        actor: &str,
+    ) -> Result<Transition, StartRefused> {
+        let canary = find_canary(plan, split)?;
+        let state = Self {
+            format: Format,
+            turn: 1,
+            phase: Phase::Waiting,
+            number: 0,
+            held: Duration::ZERO,
+            left: plan.start_deadline(),
+            ticked_at: at,
+            canary: canary.id,
+            start: Start {
+                generation: split.generation(),
+                weights: start_weights(split),
+                mirror: split.mirror().cloned(),
+            },
+            seen: Seen::of(split, canary.id),
+            opened: BTreeSet::new(),
+            accepted: false,
+            mirrors: false,
+            noted: Noted::default(),
+        };
+        Ok(Transition {
+            expected_turn: 0,
+            expected_generation: split.generation(),
+            state,
+            changes: Vec::new(),
+            forced: false,
+            events: vec![started(plan, split, actor)],
+            evidence: EvidenceUse::Keep,
+        })
+    }
+}
+
+fn started(plan: &Plan, split: &Split, actor: &str) -> Event {
+    let text =
+        format!("from generation {} to {}, in {} steps", split.generation(), plan.version(), plan.stages());
+    Event { kind: EventKind::Started, number: 0, actor: Some(actor.to_owned()), text }
+}
+
+/// Returns the canary, if the plan can begin with it.
+fn find_canary<'a>(plan: &Plan, split: &'a Split) -> Result<&'a Version, StartRefused> {
+    let name = plan.version();
+    let canary = split.version(name.as_str()).ok_or_else(|| StartRefused::UnknownVersion(name.clone()))?;
+    if !split.versions().iter().any(|version| version.id != canary.id && !version.weight.is_zero()) {
+        return Err(StartRefused::NoStable);
+    }
+    if plan.stage(1).is_some_and(|stage| canary.weight > stage.weight) {
+        return Err(StartRefused::Ahead { version: name.clone(), weight: canary.weight });
+    }
+    Ok(canary)
+}
+
+fn start_weights(split: &Split) -> BTreeMap<VersionName, StartWeight> {
+    let versions = split.versions().iter();
+    versions
+        .map(|version| (version.name.clone(), StartWeight { id: version.id, weight: version.weight }))
+        .collect()
+}

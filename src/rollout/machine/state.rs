@@ -1,0 +1,273 @@
+//! The state of a rollout.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use super::phase::{Phase, Resumable, Return};
+use super::seen::Seen;
+use crate::rollout::format::Format;
+use crate::rollout::plan::{GateName, Plan};
+use crate::routing::{MirrorShare, Split, Version, VersionId, VersionName, Weight};
+
+/// The state of a rollout. A store keeps it as JSON; a form that a later release wrote is refused.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use tower_canary::rollout::{Input, Order, Outcome, Phase, Plan, State, Tick, Verb};
+/// use tower_canary::routing::{Change, Split};
+///
+/// let at = SystemTime::UNIX_EPOCH;
+/// let split = Split::new("auth".parse()?, 7)
+///     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), at)?
+///     .apply(&Change::register("v1.1".parse()?, "http://10.0.0.2".parse()?), at)?;
+///
+/// let plan = Plan::new("v1.1".parse()?);
+/// let started = State::start(&plan, &split, at, "alice")?;
+/// assert_eq!(started.state.phase(), &Phase::Waiting);
+///
+/// // No gates and no windows: the first tick sets the weight of the first step.
+/// let entered = started.state.step(&plan, &split, &Input::tick(at, Tick::default()))?;
+/// assert_eq!(entered.changes, [Change::set_weight("v1.1".parse()?, "5".parse()?)]);
+/// assert_eq!((entered.state.phase(), entered.state.number()), (&Phase::Holding, 1));
+///
+/// let split = split.apply(&entered.changes[0], at)?;
+/// let abort = Input::order(at, Order::new(Verb::Abort { force: false }, "alice"));
+/// let over = entered.state.step(&plan, &split, &abort)?;
+/// assert_eq!(over.state.phase().outcome(), Some(Outcome::Aborted));
+/// assert_eq!(split.apply(&over.changes[0], at)?.versions()[0].weight.percent(), 100.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// [`step`](Self::step) takes the plan, the split and an [`Input`](super::Input), and returns a
+/// [`Transition`](super::Transition): the next state, the changes of the split, and the events to record. All of it is
+/// written in one transaction, under the condition that the stored state has the
+/// [`expected_turn`](super::Transition::expected_turn). So each transition is made once, whichever gateways believe that
+/// they lead.
+///
+/// | phase | on | becomes |
+/// | --- | --- | --- |
+/// | `waiting` | start gates and a window open | `holding` the first stage |
+/// | `holding` | watched for the hold, and the verdict is `pass` | `gated` |
+/// | `gated` | gates and a window open, the others are calm | `holding` the next stage, or the end of the plan |
+/// | `waiting`, `holding`, `gated` | the deadline | `paused`, onwards or `returning`, by `whenInconclusive` |
+/// | all but `returning` and `over` | the verdict or a gate is `fail` | `returning`, `paused` or no other, by `whenFailed` |
+/// | `returning` | the way back is gone | `over` |
+/// | all but `over` | somebody else changed the split | see below |
+///
+/// # Time
+///
+/// A hold is time that was *watched*: it counts while all gateways serve the weight of the stage and somebody drives the
+/// rollout. Each tick counts for at most ten seconds by the clock of the store, and never backwards, so neither an outage
+/// nor a clock that jumps completes a hold. A deadline counts the same way, and not while all windows of time are closed.
+///
+/// # Changes of others
+///
+/// | change | effect |
+/// | --- | --- |
+/// | the canary was removed, registered again, deactivated or set to 0 | `over`: aborted |
+/// | the canary was set to 100 | `over`: completed |
+/// | the mirror, in a stage that copies requests | `paused`: changed |
+/// | a base URL of the canary or of a version with a weight is gone | `paused`: replaced; the evidence begins again |
+/// | another weight | `paused`: changed. The weights stay until somebody resumes or aborts, whatever the guard finds |
+/// | anything else, such as another version or one more base URL | none |
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct State {
+    pub(super) format: Format<1>,
+    pub(super) turn: u64,
+    #[serde(flatten)]
+    pub(super) phase: Phase,
+    /// The number of the stage. 0 before the first one.
+    pub(super) number: usize,
+    #[serde(with = "crate::common::time::duration_millis")]
+    pub(super) held: Duration,
+    /// The driven time until the deadline.
+    #[serde(with = "crate::common::time::duration_millis")]
+    pub(super) left: Duration,
+    #[serde(with = "crate::common::millis")]
+    pub(super) ticked_at: SystemTime,
+    pub(super) canary: VersionId,
+    pub(super) start: Start,
+    pub(super) seen: Seen,
+    /// The gates of the present stage that have opened.
+    pub(super) opened: BTreeSet<GateName>,
+    /// The stage counts as passed although it was inconclusive, and its gates as open.
+    pub(super) accepted: bool,
+    /// The mirror of the split is the one of the present stage.
+    #[serde(default)]
+    pub(super) mirrors: bool,
+    pub(super) noted: Noted,
+}
+
+/// The weights to go back to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Start {
+    pub(super) generation: u64,
+    pub(super) weights: BTreeMap<VersionName, StartWeight>,
+    /// The mirror to go back to.
+    #[serde(default)]
+    pub(super) mirror: Option<MirrorShare>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct StartWeight {
+    pub(super) id: VersionId,
+    pub(super) weight: Weight,
+}
+
+/// The events that were recorded for the present stage, so that each is recorded once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Noted {
+    pub(super) waiting: bool,
+    pub(super) failed: bool,
+    pub(super) stuck: bool,
+}
+
+impl State {
+    /// Returns the number of writes so far. A write is made under the condition that the stored turn is the one it read.
+    #[must_use]
+    pub const fn turn(&self) -> u64 {
+        self.turn
+    }
+
+    /// Returns the phase.
+    #[must_use]
+    pub const fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    /// Returns the number of the stage, as [`Plan::stage`] counts. 0 before the first one.
+    #[must_use]
+    pub const fn number(&self) -> usize {
+        self.number
+    }
+
+    /// Returns how long the stage was watched.
+    #[must_use]
+    pub const fn held(&self) -> Duration {
+        self.held
+    }
+
+    /// Returns the time until the deadline, as long as somebody drives the rollout and a window of time is open.
+    #[must_use]
+    pub const fn time_left(&self) -> Duration {
+        self.left
+    }
+
+    /// Returns the time of the last input, by the clock of the store.
+    #[must_use]
+    pub const fn ticked_at(&self) -> SystemTime {
+        self.ticked_at
+    }
+
+    /// Returns the identity of the canary.
+    #[must_use]
+    pub const fn canary(&self) -> VersionId {
+        self.canary
+    }
+
+    /// Returns the generation at the start, whose weights an abort brings back.
+    #[must_use]
+    pub const fn start_generation(&self) -> u64 {
+        self.start.generation
+    }
+
+    /// Returns the generation of the split that the state is about.
+    #[must_use]
+    pub const fn generation(&self) -> u64 {
+        self.seen.generation
+    }
+
+    /// Returns whether the rollout is over.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Over { .. })
+    }
+
+    /// Returns the gates that are not open and that the application has to ask now. An approval is not among them.
+    pub fn gates_to_ask<'a>(&'a self, plan: &'a Plan) -> impl Iterator<Item = &'a GateName> {
+        let asks = matches!(self.phase, Phase::Waiting | Phase::Gated);
+        let gates = if asks { self.gates(plan) } else { &[] };
+        gates.iter().filter(|gate| !gate.is_approval() && !self.opened.contains(*gate))
+    }
+
+    /// Returns the share of requests that the present stage copies to the canary, also while the rollout pauses there. Such a
+    /// stage is judged by the copies.
+    #[must_use]
+    pub fn mirror(&self, plan: &Plan) -> Weight {
+        let is_watched = matches!(self.phase.resumable(), Some(Resumable::Holding | Resumable::Gated));
+        plan.stage(self.number).filter(|_| is_watched).map_or(Weight::ZERO, |stage| stage.mirror)
+    }
+
+    /// Returns the versions without traffic that would get some by the next change of the way back. The driver probes them
+    /// before the next tick.
+    ///
+    /// ```
+    /// # use std::time::SystemTime;
+    /// # use tower_canary::rollout::{Input, Order, Plan, State, Tick, Verb};
+    /// # use tower_canary::routing::{Change, Split};
+    /// # let at = SystemTime::UNIX_EPOCH;
+    /// # let split = Split::new("auth".parse()?, 7)
+    /// #     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), at)?
+    /// #     .apply(&Change::register("v1.1".parse()?, "http://10.0.0.2".parse()?), at)?;
+    /// let plan: Plan = r#"{"version": "v1.1", "form": "blue-green"}"#.parse()?;
+    /// let start = State::start(&plan, &split, at, "alice")?.state;
+    /// let switched = start.step(&plan, &split, &Input::tick(at, Tick::default()))?;
+    /// let split = split.apply(&switched.changes[0], at)?;
+    ///
+    /// let abort = Input::order(at, Order::new(Verb::Abort { force: false }, "alice"));
+    /// let aborting = switched.state.step(&plan, &split, &abort)?;
+    /// let targets: Vec<_> = aborting.state.targets(&split).map(|version| version.name.as_str()).collect();
+    /// assert_eq!((targets, aborting.changes), (vec!["v1.0"], vec![]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn targets<'a>(&'a self, split: &'a Split) -> impl Iterator<Item = &'a Version> {
+        let awaits = matches!(self.phase, Phase::Returning(Return { pending: true, .. }));
+        let idle = split.versions().iter().filter(move |version| awaits && version.weight.is_zero());
+        idle.filter(|version| {
+            let start = self.start.weights.get(&version.name);
+            start.is_some_and(|start| start.id == version.id && !start.weight.is_zero())
+        })
+    }
+
+    /// Returns whether the gate, one of the [present ones](Self::gates), has opened.
+    #[must_use]
+    pub fn is_open(&self, gate: &GateName) -> bool {
+        self.opened.contains(gate)
+    }
+
+    /// Returns whether the stage counts as passed and its gates as open, because a person resumed an inconclusive one, or the
+    /// plan does so.
+    #[must_use]
+    pub const fn is_accepted(&self) -> bool {
+        self.accepted
+    }
+
+    /// Returns the gates before the next stage.
+    ///
+    /// ```
+    /// # use std::time::SystemTime;
+    /// # use tower_canary::rollout::{Plan, State};
+    /// # use tower_canary::routing::{Change, Split};
+    /// # let at = SystemTime::UNIX_EPOCH;
+    /// # let split = Split::new("auth".parse()?, 7)
+    /// #     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), at)?
+    /// #     .apply(&Change::register("v1.1".parse()?, "http://10.0.0.2".parse()?), at)?;
+    /// let plan: Plan = r#"{"version": "v1.1", "startGates": ["approval"]}"#.parse()?;
+    /// let state = State::start(&plan, &split, at, "alice")?.state;
+    /// let closed: Vec<_> = state.gates(&plan).iter().filter(|gate| !state.is_open(gate)).collect();
+    /// assert_eq!(closed, [&"approval".parse()?]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn gates<'a>(&self, plan: &'a Plan) -> &'a [GateName] {
+        plan.stage(self.number).map_or_else(|| plan.start_gates(), |stage| stage.gates)
+    }
+
+    /// Returns the first gate that is not open.
+    pub(super) fn closed_gate<'a>(&self, plan: &'a Plan) -> Option<&'a GateName> {
+        self.gates(plan).iter().find(|gate| !self.opened.contains(*gate))
+    }
+}

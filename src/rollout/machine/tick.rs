@@ -1,0 +1,182 @@
+//! What time does to a rollout.
+
+use std::time::Duration;
+
+use super::draft::Draft;
+use super::event::EventKind;
+use super::gate_answer::GateAnswer;
+use super::input::Tick;
+use super::phase::{Outcome, PauseReason, Phase};
+use crate::rollout::guard::{Lack, Verdict};
+use crate::rollout::plan::{WhenFailed, WhenInconclusive};
+
+impl Draft<'_> {
+    pub(super) fn tick(&mut self, tick: &Tick) {
+        if let Phase::Returning(_) = self.state.phase {
+            return self.tick_return(tick);
+        }
+        self.open_gates(tick);
+        if let Some(finding) = failure(tick)
+            && self.convict(finding)
+        {
+            return;
+        }
+        match self.state.phase {
+            Phase::Waiting => self.tick_waiting(tick),
+            Phase::Holding => self.tick_holding(tick),
+            Phase::Gated => self.tick_gated(tick),
+            _ => {}
+        }
+    }
+
+    fn tick_return(&mut self, tick: &Tick) {
+        self.state.held = self.state.held.saturating_add(self.elapsed);
+        let Phase::Returning(back) = self.state.phase else { return };
+        if back.pending || self.state.held >= self.plan.back().hold {
+            self.lower(tick.target_usable);
+        }
+    }
+
+    /// Records the gates that have opened.
+    fn open_gates(&mut self, tick: &Tick) {
+        for (gate, answer) in &tick.answers {
+            let is_asked = self.state.gates_to_ask(self.plan).any(|asked| asked == gate);
+            if *answer == GateAnswer::Open && is_asked {
+                self.state.opened.insert(gate.clone());
+                self.note(EventKind::GateOpen, format!("the gate {gate} is open"));
+            }
+        }
+    }
+
+    /// Reacts to evidence against the canary. Returns whether that is all that happens.
+    fn convict(&mut self, finding: String) -> bool {
+        match self.reaction() {
+            WhenFailed::Return => {
+                self.note(EventKind::Failed, finding);
+                self.go_back(Outcome::RolledBack, "the canary failed");
+                true
+            }
+            WhenFailed::Pause => {
+                if !matches!(self.state.phase, Phase::Paused { why: PauseReason::Failed { .. }, .. }) {
+                    self.note(EventKind::Failed, finding.clone());
+                    self.pause(PauseReason::Failed { finding });
+                }
+                true
+            }
+            WhenFailed::Tell => {
+                if !self.state.noted.failed {
+                    self.state.noted.failed = true;
+                    self.note(EventKind::Failed, finding);
+                }
+                false
+            }
+        }
+    }
+
+    /// Returns the reaction of the plan. The weights of a person stay, whatever the guard finds.
+    fn reaction(&self) -> WhenFailed {
+        match self.state.phase {
+            Phase::Paused { why: PauseReason::Changed { .. }, .. } => WhenFailed::Tell,
+            _ => self.plan.guard().when_failed,
+        }
+    }
+
+    fn tick_waiting(&mut self, tick: &Tick) {
+        let gate = self.closed_gate();
+        self.go_on_unless(gate, tick);
+    }
+
+    fn tick_holding(&mut self, tick: &Tick) {
+        let hold = self.plan.stage(self.state.number).map_or(Duration::ZERO, |stage| stage.hold);
+        if tick.converged {
+            self.state.held = self.state.held.saturating_add(self.elapsed);
+        }
+        let lack = match &tick.verdict {
+            _ if !tick.converged => Lack::NotConverged,
+            Verdict::Pass { .. } if self.state.held >= hold => {
+                self.state.phase = Phase::Gated;
+                return;
+            }
+            Verdict::Open(lack) | Verdict::Inconclusive(lack) => lack.clone(),
+            Verdict::Pass { .. } | Verdict::Fail(_) => Lack::HoldUnfinished,
+        };
+        self.run_deadline(&lack);
+    }
+
+    fn tick_gated(&mut self, tick: &Tick) {
+        let lack = self.closed_gate().or_else(|| (!tick.calm).then_some(Lack::StableFails));
+        self.go_on_unless(lack.filter(|_| !self.state.accepted), tick);
+    }
+
+    fn closed_gate(&self) -> Option<Lack> {
+        let gate = self.state.closed_gate(self.plan).filter(|_| !self.state.accepted);
+        gate.map(|gate| Lack::GateClosed(gate.to_string()))
+    }
+
+    /// Goes on with the next stage in a window of time, unless something is lacking.
+    fn go_on_unless(&mut self, lack: Option<Lack>, tick: &Tick) {
+        if !self.plan.is_window_open(self.at) {
+            // The deadline does not run: nobody can open a window of time.
+            return self.note_waiting("waits for a window of time");
+        }
+        match lack.or_else(|| self.try_next(tick)) {
+            Some(Lack::CanaryUnusable(why)) => {
+                self.note_stuck(&why);
+                self.run_deadline(&Lack::CanaryUnusable(why));
+            }
+            Some(lack) => {
+                self.note_waiting(&format!("waits: {lack}"));
+                self.run_deadline(&lack);
+            }
+            None => {}
+        }
+    }
+
+    /// Goes on with the next stage. Returns why that is impossible.
+    fn try_next(&mut self, tick: &Tick) -> Option<Lack> {
+        if let Some(why) = &tick.canary_unusable {
+            return Some(Lack::CanaryUnusable(why.clone()));
+        }
+        self.go_on().err().map(|error| Lack::CanaryUnusable(error.to_string()))
+    }
+
+    fn note_waiting(&mut self, text: &str) {
+        if !self.state.noted.waiting {
+            self.state.noted.waiting = true;
+            self.note(EventKind::GateWaiting, text);
+        }
+    }
+
+    /// Counts down to the deadline, and reacts to it. A stage that was accepted has no deadline.
+    fn run_deadline(&mut self, lack: &Lack) {
+        self.state.left = self.state.left.saturating_sub(self.elapsed);
+        if !self.state.left.is_zero() || self.state.accepted {
+            return;
+        }
+        self.note(EventKind::Inconclusive, lack.to_string());
+        match self.plan.guard().when_inconclusive {
+            WhenInconclusive::Pause => self.pause(PauseReason::Inconclusive { lack: lack.to_string() }),
+            WhenInconclusive::Return => self.go_back(Outcome::RolledBack, "the step is inconclusive"),
+            WhenInconclusive::Advance => self.accept(),
+        }
+    }
+
+    /// Counts the stage as passed, and its gates as open.
+    pub(super) fn accept(&mut self) {
+        self.state.accepted = true;
+        if self.state.phase == Phase::Holding {
+            self.state.phase = Phase::Gated;
+        }
+    }
+}
+
+/// Returns the evidence against the canary, or the reason of a gate that failed.
+fn failure(tick: &Tick) -> Option<String> {
+    if let Verdict::Fail(finding) = &tick.verdict {
+        return Some(finding.to_string());
+    }
+    tick.answers.iter().find_map(|(gate, answer)| match answer {
+        GateAnswer::Fail(why) => Some(format!("the gate {gate} failed: {why}")),
+        _ => None,
+    })
+}
