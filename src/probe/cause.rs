@@ -4,7 +4,9 @@ use std::error::Error;
 use std::io::{self, ErrorKind};
 
 use super::client::HttpsUnsupported;
-use super::connector::{Forbidden, Unresolved};
+use super::resolver::{Forbidden, Unresolved};
+#[cfg(feature = "client-tls")]
+use super::tls::HandshakeFailed;
 use crate::common::error::chain;
 
 /// Describes why `error` happened, for the response of the admin API.
@@ -22,7 +24,16 @@ fn known_cause(error: &(dyn Error + 'static)) -> Option<String> {
     if error.is::<Unresolved>() {
         return Some("no such host".to_owned());
     }
+    #[cfg(feature = "client-tls")]
+    if let Some(error) = error.downcast_ref::<HandshakeFailed>() {
+        return Some(tls_cause(error).to_owned());
+    }
     error.downcast_ref::<io::Error>().and_then(|error| io_cause(error.kind())).map(str::to_owned)
+}
+
+#[cfg(feature = "client-tls")]
+fn tls_cause(error: &HandshakeFailed) -> &'static str {
+    if error.is_certificate_refused() { "its certificate is not trusted" } else { "the TLS handshake failed" }
 }
 
 const fn io_cause(kind: ErrorKind) -> Option<&'static str> {

@@ -21,8 +21,8 @@ use crate::common::error::BoxError;
 /// The client of [`HttpProbe::new`](super::HttpProbe::new).
 ///
 /// It speaks HTTP/1.1 without TLS, opens a new connection for each probe, connects as the
-/// [`UrlPolicy`] allows, and drops response bodies unread. For `https` use
-/// [`HttpProbe::with_client`](super::HttpProbe::with_client), which has an example.
+/// [`UrlPolicy`] allows, and drops response bodies unread. See
+/// [`HttpProbe`](super::HttpProbe) for an example.
 #[derive(Clone)]
 pub struct PlainClient {
     http: Client<GuardedConnector, Empty<Bytes>>,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,14 +12,16 @@ use http::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use hyper_util::rt::TokioIo;
-use thiserror::Error;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tower_service::Service;
 
 use super::policy::UrlPolicy;
+use super::resolver::{Forbidden, GuardedResolver};
+use super::stream::GuardedStream;
 use crate::common::error::BoxError;
 
-type BoxFuture<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
+type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 
 /// A connector for hyper-util's `Client` that connects only where a [`UrlPolicy`] allows.
 ///
@@ -26,8 +29,20 @@ type BoxFuture<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 /// name resolves to. So a name that was harmless when it was registered gains nothing by resolving
 /// to another address later (DNS rebinding).
 ///
-/// It sets `TCP_NODELAY`, and TCP keepalive: an idle connection is probed after 60 seconds and then
-/// every 15, so that a backend that vanished does not hold a tunnel forever.
+/// An early response to an upload is delivered although the backend reads no further: see
+/// [`GuardedStream`].
+///
+/// It tries the addresses of a name in turn, and the other address family after 300 ms (happy
+/// eyeballs, RFC 8305). Three options notice a backend that vanished, which would otherwise hold a
+/// tunnel forever:
+///
+/// | option | value |
+/// | --- | --- |
+/// | `TCP_NODELAY` | on |
+/// | TCP keepalive | an idle connection is probed after 60 seconds and then every 15 |
+/// | `TCP_USER_TIMEOUT` (Linux) | 30 seconds without progress while data waits to be received |
+///
+/// The last one also ends a connection to a backend that lives and takes no byte for so long.
 ///
 /// ```
 /// use hyper_util::client::legacy::Client;
@@ -44,37 +59,29 @@ type BoxFuture<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 /// ```
 #[derive(Clone)]
 #[must_use]
-pub struct GuardedConnector {
+pub struct GuardedConnector(TcpConnector<GaiResolver>);
+
+/// [`GuardedConnector`] with any resolver.
+#[derive(Clone)]
+struct TcpConnector<R> {
     policy: UrlPolicy,
-    tcp: HttpConnector<GuardedResolver<GaiResolver>>,
+    http: HttpConnector<GuardedResolver<R>>,
+    limit: Option<Duration>,
 }
 
 /// The future of [`GuardedConnector`]. It resolves to a TCP connection.
 ///
 /// See [`GuardedConnector`] for an example.
 #[must_use = "futures do nothing unless polled"]
-pub struct Connecting(BoxFuture<TokioIo<TcpStream>, BoxError>);
-
-/// The policy denies the connection, for the reason inside.
-#[derive(Debug, Error)]
-#[error("the address may not be reached: {0}")]
-pub(super) struct Forbidden(&'static str);
-
-/// A name could not be resolved.
-#[derive(Debug, Error)]
-#[error("the name cannot be resolved")]
-pub(super) struct Unresolved(#[source] BoxError);
+pub struct Connecting(BoxFuture<TokioIo<GuardedStream>>);
 
 /// Time without a byte after which TCP checks that the backend still exists. Without the check, a
 /// backend that vanished would hold a tunnel forever.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 
-/// A resolver that drops the addresses that the policy denies.
-#[derive(Clone, Debug)]
-struct GuardedResolver<R> {
-    policy: UrlPolicy,
-    inner: R,
-}
+/// The maximum time for which sent data stays without an acknowledgement. Keepalive does not act while data waits.
+#[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+const USER_TIMEOUT: Duration = Duration::from_secs(30);
 
 // === impl UrlPolicy ===
 
@@ -93,11 +100,7 @@ impl UrlPolicy {
 
 impl GuardedConnector {
     fn new(policy: UrlPolicy) -> Self {
-        let mut tcp = HttpConnector::new_with_resolver(GuardedResolver { policy, inner: GaiResolver::new() });
-        tcp.set_nodelay(true);
-        tcp.set_keepalive(Some(KEEPALIVE));
-        tcp.set_keepalive_interval(Some(KEEPALIVE / 4));
-        Self { policy, tcp }
+        Self(TcpConnector::new(policy, GaiResolver::new()))
     }
 
     /// Accepts `https` URLs too, for a connector that adds TLS around this one.
@@ -112,15 +115,14 @@ impl GuardedConnector {
     /// let tcp = UrlPolicy::new().connector().allow_https();
     /// ```
     pub fn allow_https(mut self) -> Self {
-        self.tcp.enforce_http(false);
+        self.0.http.enforce_http(false);
         self
     }
 
     /// Sets the maximum time until a connection is established. Default: the limit of the system.
     ///
-    /// The addresses of a name share the time evenly. When it expires, the error is an
-    /// [`io::Error`](std::io::Error) of kind `TimedOut`, which the
-    /// proxy turns into 504.
+    /// It covers the resolution of a name, and the addresses of the name share it evenly. When it
+    /// expires, the error is an [`io::Error`] of kind `TimedOut`, which the proxy turns into 504.
     ///
     /// ```
     /// use std::time::Duration;
@@ -129,18 +131,60 @@ impl GuardedConnector {
     /// let connector = UrlPolicy::new().connector().with_connect_timeout(Duration::from_secs(3));
     /// ```
     pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
-        self.tcp.set_connect_timeout(Some(timeout));
+        self.0.http.set_connect_timeout(Some(timeout));
+        self.0.limit = Some(timeout);
         self
     }
 }
 
 impl Service<Uri> for GuardedConnector {
-    type Response = TokioIo<TcpStream>;
+    type Response = TokioIo<GuardedStream>;
     type Error = BoxError;
     type Future = Connecting;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.tcp.poll_ready(cx).map_err(Into::into)
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, uri: Uri) -> Connecting {
+        self.0.call(uri)
+    }
+}
+
+impl fmt::Debug for GuardedConnector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GuardedConnector").field("policy", &self.0.policy).finish_non_exhaustive()
+    }
+}
+
+// === impl TcpConnector ===
+
+impl<R> TcpConnector<R> {
+    fn new(policy: UrlPolicy, resolver: R) -> Self {
+        let mut http = HttpConnector::new_with_resolver(GuardedResolver { policy, inner: resolver });
+        http.set_nodelay(true);
+        http.set_keepalive(Some(KEEPALIVE));
+        http.set_keepalive_interval(Some(KEEPALIVE / 4));
+        #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+        http.set_tcp_user_timeout(Some(USER_TIMEOUT));
+        Self { policy, http, limit: None }
+    }
+}
+
+impl<R> Service<Uri> for TcpConnector<R>
+where
+    R: Service<Name, Response: Iterator<Item = SocketAddr>, Error: Into<BoxError>, Future: Send + 'static>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+{
+    type Response = TokioIo<GuardedStream>;
+    type Error = BoxError;
+    type Future = Connecting;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.http.poll_ready(cx).map_err(Into::into)
     }
 
     fn call(&mut self, uri: Uri) -> Connecting {
@@ -149,21 +193,27 @@ impl Service<Uri> for GuardedConnector {
         if let Err(reason) = self.policy.check_host(uri.host().unwrap_or_default()) {
             return Connecting(Box::pin(async move { Err(Forbidden(reason).into()) }));
         }
-        let connecting = self.tcp.call(uri);
-        Connecting(Box::pin(async { connecting.await.map_err(Into::into) }))
+        Connecting(Box::pin(guard(self.http.call(uri), self.limit)))
     }
 }
 
-impl fmt::Debug for GuardedConnector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GuardedConnector").field("policy", &self.policy).finish_non_exhaustive()
-    }
+/// Waits for a connection within `limit`, the resolution of its name included.
+async fn guard<E: Into<BoxError>>(
+    connecting: impl Future<Output = Result<TokioIo<TcpStream>, E>>,
+    limit: Option<Duration>,
+) -> Result<TokioIo<GuardedStream>, BoxError> {
+    let connected = match limit {
+        Some(limit) => timeout(limit, connecting).await.map_err(io::Error::from)?,
+        None => connecting.await,
+    };
+    let stream = connected.map_err(Into::into)?.into_inner();
+    Ok(TokioIo::new(GuardedStream::new(stream)))
 }
 
 // === impl Connecting ===
 
 impl Future for Connecting {
-    type Output = Result<TokioIo<TcpStream>, BoxError>;
+    type Output = Result<TokioIo<GuardedStream>, BoxError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.0.as_mut().poll(cx)
@@ -176,59 +226,18 @@ impl fmt::Debug for Connecting {
     }
 }
 
-// === impl GuardedResolver ===
-
-impl<R> Service<Name> for GuardedResolver<R>
-where
-    R: Service<Name>,
-    R::Response: Iterator<Item = SocketAddr>,
-    R::Error: Into<BoxError>,
-    R::Future: Send + 'static,
-{
-    type Response = std::vec::IntoIter<SocketAddr>;
-    type Error = BoxError;
-    type Future = BoxFuture<Self::Response, BoxError>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(cx).map_err(Into::into)
-    }
-
-    fn call(&mut self, name: Name) -> Self::Future {
-        let policy = self.policy;
-        let resolving = self.inner.call(name);
-        Box::pin(async move {
-            let resolved = resolving.await.map_err(|error| Unresolved(error.into()))?;
-            retain_allowed(policy, resolved).map(Vec::into_iter).map_err(Into::into)
-        })
-    }
-}
-
-/// Returns the addresses that the policy allows, or the reason against the last one if all are denied.
-fn retain_allowed(
-    policy: UrlPolicy,
-    resolved: impl Iterator<Item = SocketAddr>,
-) -> Result<Vec<SocketAddr>, Forbidden> {
-    let mut allowed = Vec::new();
-    let mut reason = "the name has no address";
-    for address in resolved {
-        match policy.check_address(address.ip()) {
-            Ok(()) => allowed.push(address),
-            Err(denied) => reason = denied,
-        }
-    }
-    if allowed.is_empty() { Err(Forbidden(reason)) } else { Ok(allowed) }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::{self, ErrorKind};
     use std::net::SocketAddr;
+    use std::time::Duration;
 
-    use hyper_util::client::legacy::connect::HttpConnector;
     use hyper_util::client::legacy::connect::dns::Name;
     use tokio::net::TcpListener;
+    use tokio::time::{Instant, sleep};
     use tower::{ServiceExt, service_fn};
 
-    use super::{GuardedResolver, retain_allowed};
+    use super::TcpConnector;
     use crate::common::error::BoxError;
     use crate::probe::UrlPolicy;
 
@@ -236,22 +245,29 @@ mod tests {
         texts.iter().map(|text| text.parse().unwrap()).collect()
     }
 
-    #[test]
-    fn denied_addresses_are_dropped() {
-        let found =
-            addresses(&["169.254.169.254:80", "10.0.0.1:80", "[::ffff:169.254.169.254]:80", "[::1]:80"]);
-        let left = retain_allowed(UrlPolicy::new(), found.into_iter()).unwrap();
-        assert_eq!(left, addresses(&["10.0.0.1:80"]));
-    }
-
     /// Connects to a name that resolves to 127.0.0.1, where a listener accepts connections.
     async fn connect_by_name(policy: UrlPolicy) -> bool {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let inner =
             service_fn(|_: Name| async { Ok::<_, BoxError>(addresses(&["127.0.0.1:0"]).into_iter()) });
-        let tcp = HttpConnector::new_with_resolver(GuardedResolver { policy, inner });
+        let tcp = TcpConnector::new(policy, inner);
         let uri = format!("http://rebound.example:{}", listener.local_addr().unwrap().port());
         tcp.oneshot(uri.parse().unwrap()).await.is_ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn limit_covers_name_resolution() {
+        let limit = Duration::from_secs(3);
+        let resolver = service_fn(|_: Name| async {
+            sleep(Duration::from_secs(10)).await;
+            Ok::<_, BoxError>(addresses(&["127.0.0.1:0"]).into_iter())
+        });
+        let mut tcp = TcpConnector::new(UrlPolicy::new().allow_loopback(), resolver);
+        tcp.limit = Some(limit);
+        let started = Instant::now();
+        let error = tcp.oneshot("http://slow.example:80".parse().unwrap()).await.unwrap_err();
+        assert_eq!(started.elapsed(), limit);
+        assert_eq!(error.downcast_ref().map(io::Error::kind), Some(ErrorKind::TimedOut));
     }
 
     #[tokio::test]

@@ -17,25 +17,26 @@ use super::client::PlainClient;
 use super::policy::UrlPolicy;
 use crate::common::error::BoxError;
 use crate::deployments::{Healthy, Unhealthy, UrlRefused, VersionCheck};
-use crate::routing::{Backend, HealthPath, Version};
+use crate::routing::{Backend, HealthPath};
 
 /// The default of [`HttpProbe::with_timeout`].
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The `User-Agent` of probes.
-const PRODUCT: &str = concat!("tower-canary/", env!("CARGO_PKG_VERSION"));
+/// The `User-Agent` of probes and gates.
+pub(super) const PRODUCT: &str = concat!("tower-canary/", env!("CARGO_PKG_VERSION"));
 
-/// Probes versions over HTTP, and refuses URLs that its [`UrlPolicy`] denies.
+/// Probes instances over HTTP, and refuses URLs that its [`UrlPolicy`] denies.
 ///
 /// A probe is one GET request:
 ///
 /// | the service has | target | healthy if the status is |
 /// | --- | --- | --- |
-/// | a health path | the path below the version's base URL | 2xx |
+/// | a health path | the path below the base URL of the instance | 2xx |
 /// | none | the base URL | 200 to 499 |
 ///
 /// The response head must arrive within 3 seconds, which includes the time to connect. The body is
-/// not read, and redirects are not followed.
+/// not read, redirects are not followed, and each probe of [`HttpProbe::new`] opens a connection: it
+/// shows that the instance accepts new ones.
 ///
 /// The cause of a failed probe that callers see names neither addresses nor text of the backend;
 /// the whole error is logged as a debug event.
@@ -58,16 +59,16 @@ const PRODUCT: &str = concat!("tower-canary/", env!("CARGO_PKG_VERSION"));
 #[derive(Clone)]
 #[must_use]
 pub struct HttpProbe<C = PlainClient> {
-    policy: UrlPolicy,
-    client: C,
-    timeout: Duration,
+    pub(super) policy: UrlPolicy,
+    pub(super) client: C,
+    pub(super) timeout: Duration,
 }
 
 impl HttpProbe {
     /// Creates a probe with a client of its own, which speaks HTTP/1.1 without TLS and connects as
     /// `policy` allows.
     ///
-    /// It finds versions at `https` URLs unhealthy. For those, see
+    /// For versions at `https` URLs use `with_tls` (feature `client-tls`) or
     /// [`with_client`](Self::with_client). See [`HttpProbe`] for an example.
     pub fn new(policy: UrlPolicy) -> Self {
         Self::with_client(policy, PlainClient::new(policy))
@@ -75,7 +76,9 @@ impl HttpProbe {
 }
 
 impl<C> HttpProbe<C> {
-    /// Creates a probe that sends its requests by `client`, for `https`.
+    /// Creates a probe that sends its requests by `client`.
+    ///
+    /// For `https` the policy must [allow it](UrlPolicy::allow_https).
     ///
     /// The client takes empty bodies, and may share a connector with the one that sends traffic. It
     /// must not follow redirects. It should connect by [`UrlPolicy::connector`] below its TLS (see
@@ -87,8 +90,8 @@ impl<C> HttpProbe<C> {
     /// use hyper_util::rt::TokioExecutor;
     /// use tower_canary::probe::{HttpProbe, UrlPolicy};
     ///
-    /// // For TLS, wrap the connector: in hyper-rustls by `HttpsConnectorBuilder::wrap_connector`.
-    /// let policy = UrlPolicy::new();
+    /// // A TLS library wraps the connector: hyper-rustls by `HttpsConnectorBuilder::wrap_connector`.
+    /// let policy = UrlPolicy::new().allow_https();
     /// let client = Client::builder(TokioExecutor::new())
     ///     .build::<_, http_body_util::Empty<bytes::Bytes>>(policy.connector().allow_https());
     /// let probe = HttpProbe::with_client(policy, client);
@@ -124,11 +127,10 @@ where
 
     async fn probe(
         &self,
-        version: &Version,
+        backend: &Backend,
         health_path: Option<&HealthPath>,
     ) -> Result<Option<Healthy>, Unhealthy> {
-        let backend = version.backend();
-        self.policy.check_host(backend.authority().host()).map_err(unreachable)?;
+        self.policy.check_backend(backend).map_err(unreachable)?;
         let uri = target(backend, health_path).ok_or_else(|| unreachable("its URL is too long"))?;
         let started = Instant::now();
         let status = tokio::time::timeout(self.timeout, get_status(self.client.clone(), uri))
@@ -154,7 +156,7 @@ impl<C> fmt::Debug for HttpProbe<C> {
 /// Returns the base URL as it was given, or the health path below it. `None` if the result is too long.
 ///
 /// A base path never ends with `/`, and a health path always begins with it.
-fn target(backend: &Backend, health_path: Option<&HealthPath>) -> Option<Uri> {
+pub(super) fn target(backend: &Backend, health_path: Option<&HealthPath>) -> Option<Uri> {
     let Some(path) = health_path else { return backend.as_str().parse().ok() };
     let below_base = format!("{}{}", backend.base_path(), path.as_str());
     Uri::builder()

@@ -10,12 +10,13 @@
 //! | --- | --- |
 //! | public, private ranges, other names | yes |
 //! | `127.0.0.0/8`, `::1`, `localhost` and names below it | with [`allow_loopback`](UrlPolicy::allow_loopback) |
+//! | any of these by `https` | with [`allow_https`](UrlPolicy::allow_https), for a gateway with TLS to backends |
 //! | link-local, metadata services and their names | never |
 //! | unspecified, multicast, broadcast | never |
 //!
-//! The spelling does not matter: `0x7f000001`, `2130706433`, `0177.0.0.1` and `127.1` are all
-//! loopback. An IPv6 address that contains an IPv4 address (mapped, compatible, translated, NAT64,
-//! 6to4) is judged by that one.
+//! The spelling does not matter: the connector takes `0x7f000001`, `2130706433`, `0177.0.0.1` and
+//! `127.1` for loopback, and as the URL of a version they are refused. An IPv6 address that contains
+//! an IPv4 address (mapped, compatible, translated, NAT64, 6to4) is judged by that one.
 //!
 //! [`HttpProbe`] is the [`VersionCheck`](crate::deployments::VersionCheck) of a gateway: it refuses
 //! URLs by the policy, and checks that a version is healthy before it gets traffic.
@@ -48,10 +49,35 @@ mod address;
 mod cause;
 mod client;
 mod connector;
+#[cfg(all(feature = "admin", feature = "rollout"))]
+mod http_gate;
 mod http_probe;
 mod policy;
+#[cfg(feature = "client")]
+mod protocol;
+mod resolver;
+mod stream;
+#[cfg(feature = "client-tls")]
+mod tls;
+#[cfg(feature = "client-tls")]
+mod tls_client;
+#[cfg(all(feature = "client-tls", feature = "admin", feature = "rollout"))]
+mod tls_gate;
 
 pub use self::client::PlainClient;
 pub use self::connector::{Connecting, GuardedConnector};
+#[cfg(all(feature = "admin", feature = "rollout"))]
+pub use self::http_gate::HttpGate;
 pub use self::http_probe::HttpProbe;
 pub use self::policy::UrlPolicy;
+#[cfg(feature = "client")]
+pub(crate) use self::protocol::{Offer, Protocol};
+#[cfg(feature = "client")]
+pub(crate) use self::resolver::{Forbidden, Unresolved};
+pub use self::stream::GuardedStream;
+#[cfg(feature = "client-tls")]
+pub use self::tls::ClientTls;
+#[cfg(feature = "client-tls")]
+pub(crate) use self::tls::{HandshakeFailed, negotiated};
+#[cfg(feature = "client-tls")]
+pub use self::tls_client::TlsClient;

@@ -2,22 +2,24 @@
 
 use std::net::IpAddr;
 
+use http::uri::Scheme;
 use url::Host;
 
 use super::address::AddressKind;
 use crate::deployments::UrlRefused;
 use crate::routing::Backend;
 
-/// A policy for the addresses that a gateway may connect to.
+/// A policy for the URLs that a gateway may connect to.
 ///
 /// Private ranges are allowed, since backends live there. Loopback is allowed only after
-/// [`allow_loopback`](Self::allow_loopback). Metadata services and other link-local addresses are
+/// [`allow_loopback`](Self::allow_loopback), and `https` only after
+/// [`allow_https`](Self::allow_https). Metadata services and other link-local addresses are
 /// always denied, in every spelling. The [module docs](super) have the whole list.
 ///
 /// ```
 /// use tower_canary::probe::UrlPolicy;
 ///
-/// let loopback = "http://2130706433:8080".parse()?; // 127.0.0.1
+/// let loopback = "http://[::ffff:7f00:1]:8080".parse()?; // 127.0.0.1
 /// assert!(UrlPolicy::new().check(&loopback).is_err());
 /// assert!(UrlPolicy::new().allow_loopback().check(&loopback).is_ok());
 ///
@@ -28,13 +30,14 @@ use crate::routing::Backend;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UrlPolicy {
     loopback: bool,
+    https: bool,
 }
 
 impl UrlPolicy {
-    /// Creates the default policy, which denies loopback addresses.
+    /// Creates the default policy, which denies loopback addresses and `https`.
     #[must_use]
     pub const fn new() -> Self {
-        Self { loopback: false }
+        Self { loopback: false, https: false }
     }
 
     /// Allows loopback addresses: for development, for tests, and for backends on the same machine.
@@ -42,10 +45,28 @@ impl UrlPolicy {
     /// See [`UrlPolicy`] for an example.
     #[must_use]
     pub const fn allow_loopback(self) -> Self {
-        Self { loopback: true }
+        Self { loopback: true, ..self }
     }
 
-    /// Checks whether `backend` may be the URL of a version.
+    /// Allows `https`: for a gateway whose client for backends speaks TLS.
+    ///
+    /// The default is to refuse such a URL when it is registered, since without TLS each request to
+    /// it fails.
+    ///
+    /// ```
+    /// use tower_canary::probe::UrlPolicy;
+    ///
+    /// let backend = "https://auth.internal".parse()?;
+    /// assert!(UrlPolicy::new().check(&backend).is_err());
+    /// assert!(UrlPolicy::new().allow_https().check(&backend).is_ok());
+    /// # Ok::<(), tower_canary::routing::InvalidBackend>(())
+    /// ```
+    #[must_use]
+    pub const fn allow_https(self) -> Self {
+        Self { https: true, ..self }
+    }
+
+    /// Checks whether `backend` may be the URL of a version, or the fallback of a layer.
     ///
     /// A name is compared with known names and not resolved: the
     /// [connector](UrlPolicy::connector) checks its addresses later. See [`UrlPolicy`] for an
@@ -53,9 +74,17 @@ impl UrlPolicy {
     ///
     /// # Errors
     ///
-    /// Returns [`UrlRefused`] with the reason if the policy denies the host.
+    /// Returns [`UrlRefused`] with the reason if the policy denies the host or the scheme.
     pub fn check(&self, backend: &Backend) -> Result<(), UrlRefused> {
-        self.check_host(backend.authority().host()).map_err(UrlRefused::new)
+        self.check_backend(backend).map_err(UrlRefused::new)
+    }
+
+    /// [`check`](Self::check), with the bare reason.
+    pub(super) fn check_backend(self, backend: &Backend) -> Result<(), &'static str> {
+        if *backend.scheme() == Scheme::HTTPS && !self.https {
+            return Err("it is https, and this gateway has no TLS for backends");
+        }
+        self.check_host(backend.authority().host())
     }
 
     /// Checks the host of a URL as the URL standard reads it, which is how clients would reach it.
@@ -158,18 +187,22 @@ mod tests {
         "http://[::ffff:169.254.169.254",
     ];
 
-    const LOOPBACK: [&str; 22] = [
+    /// Spellings of 127.0.0.1 that are no host of a base URL, since connectors differ in how they read them.
+    const LOOPBACK_SPELLINGS: [&str; 8] = [
+        "127.0.0.1.",
+        "127.1",
+        "127.0.1",
+        "0x7f000001",
+        "0X7F.1",
+        "2130706433",
+        "0177.0.0.1",
+        "017700000001",
+    ];
+
+    const LOOPBACK: [&str; 14] = [
         "http://127.0.0.1",
         "http://127.0.0.1:8080/base",
-        "http://127.0.0.1.",
         "http://127.255.255.254",
-        "http://127.1",
-        "http://127.0.1",
-        "http://0x7f000001",
-        "http://0X7F.1",
-        "http://2130706433",
-        "http://0177.0.0.1",
-        "http://017700000001",
         "http://[::1]",
         "http://[0:0:0:0:0:0:0:1]",
         "http://[::ffff:127.0.0.1]",
@@ -183,7 +216,7 @@ mod tests {
         "http://ip6-localhost",
     ];
 
-    const ALLOWED: [&str; 17] = [
+    const ALLOWED: [&str; 16] = [
         "http://10.0.0.7:8080/api",
         "http://172.16.0.1",
         "http://192.168.1.1",
@@ -196,7 +229,6 @@ mod tests {
         "http://[2001:db8::1]:8080",
         "http://[::ffff:10.0.0.1]",
         "http://[64:ff9b::808:808]",
-        "https://auth.internal",
         "http://auth",
         "http://notlocalhost",
         "http://metadata.example.com",
@@ -218,6 +250,25 @@ mod tests {
             assert!(!allowed(UrlPolicy::new(), url), "{url}");
             assert!(allowed(UrlPolicy::new().allow_loopback(), url), "{url}");
         }
+    }
+
+    // A connector gets its URLs from elsewhere.
+    #[test]
+    fn connector_reads_every_spelling() {
+        for host in LOOPBACK_SPELLINGS {
+            assert!(UrlPolicy::new().check_host(host).is_err(), "{host}");
+            assert!(UrlPolicy::new().allow_loopback().check_host(host).is_ok(), "{host}");
+            assert!(!allowed(UrlPolicy::new().allow_loopback(), &format!("http://{host}")), "{host}");
+        }
+    }
+
+    #[test]
+    fn https_is_opt_in() {
+        for url in ["https://auth.internal", "HTTPS://10.0.0.1:8443/api"] {
+            assert!(!allowed(UrlPolicy::new(), url), "{url}");
+            assert!(allowed(UrlPolicy::new().allow_https(), url), "{url}");
+        }
+        assert!(!allowed(UrlPolicy::new().allow_https(), "https://169.254.169.254"));
     }
 
     #[test]

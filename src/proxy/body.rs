@@ -10,16 +10,21 @@ use thiserror::Error;
 use tokio::time::Sleep;
 
 use super::hop_by_hop::clean_request_trailers;
+use super::maybe_watched::MaybeWatched;
 use super::progress::RequestProgress;
+use super::watch::{PendingWatch, RecordIdle};
 use crate::common::error::BoxError;
+use crate::traffic::Outcome;
 
 pin_project! {
     /// The request body that a [`Proxy`](super::Proxy) gives to its client.
     ///
     /// It passes on the frames of the server's body `B`, with its trailers. Trailers lose the
     /// fields that are not allowed there, and those that describe the client. The body fails if
-    /// its client stalls it for longer than the
-    /// [response timeout](super::Proxy::with_response_timeout).
+    /// - its client stalls it for longer than the
+    ///   [response timeout](super::Proxy::with_response_timeout),
+    /// - no frame moves for the [idle time](super::Proxy::with_body_idle_timeout),
+    /// - it ends before its [end](super::Proxy::with_unreported_body_end) was received.
     ///
     /// It is [`Sync`] whether or not `B` is, so clients that require it can take it, such as
     /// reqwest by `reqwest::Body::wrap`: see [reqwest](super#reqwest).
@@ -27,12 +32,23 @@ pin_project! {
     /// See the [module docs](super) for an example.
     #[derive(Debug)]
     pub struct RequestBody<B> {
+        #[pin]
+        body: MaybeWatched<Sending<B>>,
+    }
+}
+
+pin_project! {
+    /// The frames of the server's body, checked and timed.
+    #[derive(Debug)]
+    pub(super) struct Sending<B> {
         // `SyncWrapper` gives no access to `B` by `&self`, so the two values that `Body` returns by
         // `&self` are copied after each frame.
         #[pin]
         body: SyncWrapper<B>,
         is_end_stream: bool,
         size_hint: SizeHint,
+        // Whether the body says of itself that it has ended.
+        reports_end: bool,
         progress: RequestProgress,
         // Created when the body first waits for its client: most bodies are complete before that.
         sleep: Option<Pin<Box<Sleep>>>,
@@ -44,19 +60,41 @@ pin_project! {
 #[error("the client did not send the rest of the body in time")]
 struct Stalled(());
 
+/// The frames ended before the body did.
+#[derive(Debug, Error)]
+#[error(
+    "the client ended the request before its body, or a middleware hides the end of the body: see \
+     Proxy::with_unreported_body_end"
+)]
+struct Truncated(());
+
 impl<B> RequestBody<B> {
-    /// Returns the server's body.
-    pub fn into_inner(self) -> B {
-        self.body.into_inner()
+    /// Returns the server's body, or `None` if it has an
+    /// [idle time](super::Proxy::with_body_idle_timeout), since it is shared then.
+    #[must_use]
+    pub fn into_inner(self) -> Option<B> {
+        self.body.into_plain().map(|body| body.body.into_inner())
+    }
+
+    pub(super) const fn plain(body: Sending<B>) -> Self {
+        Self { body: MaybeWatched::Plain { body } }
     }
 }
 
-impl<B: Body> RequestBody<B> {
-    pub(super) fn new(body: B, progress: RequestProgress) -> Self {
+impl<B: Send + 'static> RequestBody<B> {
+    pub(super) fn watched(body: Sending<B>, watch: &mut PendingWatch) -> Self {
+        Self { body: MaybeWatched::Watched { body: watch.watch_request(body) } }
+    }
+}
+
+impl<B: Body> Sending<B> {
+    /// Sends `body`. If it `reports_end`, frames that end without that are an error.
+    pub(super) fn new(body: B, progress: RequestProgress, reports_end: bool) -> Self {
         Self {
             is_end_stream: body.is_end_stream(),
             size_hint: body.size_hint(),
             body: SyncWrapper::new(body),
+            reports_end,
             progress,
             sleep: None,
         }
@@ -74,22 +112,53 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
+        self.project().body.poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl<B> Body for Sending<B>
+where
+    B: Body<Error: Into<BoxError>>,
+{
+    type Data = B::Data;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
         let this = self.project();
         let mut body = this.body.get_pin_mut();
-        let Poll::Ready(mut frame) = body.as_mut().poll_frame(cx) else {
+        let Poll::Ready(frame) = body.as_mut().poll_frame(cx) else {
             this.progress.record_wait();
             ready!(this.progress.poll_stalled(this.sleep, cx));
             return Poll::Ready(Some(Err(Stalled(()).into())));
         };
         *this.is_end_stream = body.is_end_stream();
         *this.size_hint = body.size_hint();
+        let mut frame = match frame {
+            // hyper ends a body that an HTTP/2 client reset with NO_ERROR as if it were complete.
+            None if is_truncated(*this.reports_end && !*this.is_end_stream, this.size_hint) => {
+                tracing::debug!("{}", Truncated(()));
+                Some(Err(Truncated(()).into()))
+            }
+            frame => frame.map(|frame| frame.map_err(Into::into)),
+        };
         this.progress.record_frame(frame.as_ref());
         if let Some(Ok(frame)) = &mut frame
             && let Some(trailers) = frame.trailers_mut()
         {
             clean_request_trailers(trailers);
         }
-        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -98,6 +167,17 @@ where
 
     fn size_hint(&self) -> SizeHint {
         self.size_hint
+    }
+}
+
+/// Returns whether frames ended too early: the end is missing, or bytes that were announced.
+fn is_truncated(lacks_end: bool, rest: &SizeHint) -> bool {
+    lacks_end || rest.lower() > 0
+}
+
+impl<B> RecordIdle for Sending<B> {
+    fn record_idle(&self, _is_waiting: bool) {
+        self.progress.set_outcome(Outcome::Cancelled);
     }
 }
 

@@ -6,6 +6,7 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 const FOR: &str = "x-forwarded-for";
 const HOST: &str = "x-forwarded-host";
 const PROTO: &str = "x-forwarded-proto";
+const PREFIX: &str = "x-forwarded-prefix";
 
 /// The addresses of the client and of each proxy behind it, outermost first.
 pub(super) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static(FOR);
@@ -14,11 +15,14 @@ pub(super) const X_FORWARDED_HOST: HeaderName = HeaderName::from_static(HOST);
 /// The scheme that the client used.
 pub(super) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static(PROTO);
 
+/// The prefix that was cut from the path.
+pub(super) const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static(PREFIX);
+
 /// Fields in which proxies describe the client and the hops before this one.
 ///
 /// Anybody can send them, so they are kept from trusted peers only.
 pub(super) static FORWARDING_HEADERS: [&str; 7] =
-    [FOR, HOST, PROTO, "forwarded", "x-forwarded-port", "x-forwarded-prefix", "x-real-ip"];
+    [FOR, HOST, PROTO, "forwarded", "x-forwarded-port", PREFIX, "x-real-ip"];
 
 /// Iterates over the elements of a list-valued field, across all of its lines.
 ///

@@ -1,7 +1,6 @@
 //! The future of [`Proxy`](super::Proxy).
 
 use std::convert::Infallible;
-use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -10,18 +9,24 @@ use std::task::{Context, Poll, ready};
 
 use http::header::CONTENT_LENGTH;
 use http::{Response, StatusCode, Version};
+use http_body::Body;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::framing::{has_supported_coding, merge_content_lengths};
-use super::hop_by_hop::{clean_response_trailers, strip_hop_by_hop};
+use super::hop_by_hop::strip_hop_by_hop;
+use super::local::LocalResponse;
 use super::problems;
 use super::progress::RequestProgress;
+use super::redirects::UrlMap;
+use super::response_body::ProxyBody;
 use super::scan::HeaderScan;
 use super::settings::ProxySettings;
 use super::upgrade::Handshake;
-use crate::common::problem::StaticProblem;
-use crate::layer::ResponseBody;
+use super::watch::PendingWatch;
+use crate::common::error::BoxError;
+use crate::common::problem::{ProblemForm, StaticProblem};
+use crate::layer::Rewritten;
 use crate::traffic::Outcome;
 
 pin_project! {
@@ -37,7 +42,7 @@ pin_project! {
     pub struct ProxyFuture<F> {
         #[pin]
         kind: Kind<F>,
-        is_grpc: bool,
+        form: ProblemForm,
     }
 }
 
@@ -46,7 +51,7 @@ pin_project! {
     #[derive(Debug)]
     enum Kind<F> {
         Sent { #[pin] response: F, #[pin] sleep: Sleep, sent: Sent },
-        Rejected { problem: &'static StaticProblem },
+        Local { response: LocalResponse },
     }
 }
 
@@ -56,43 +61,46 @@ pub(super) struct Sent {
     pub(super) settings: Arc<ProxySettings>,
     /// The upgrade that it asks for. Boxed because few requests have one.
     pub(super) handshake: Option<Box<Handshake>>,
+    /// The prefix that was cut from the path before the proxy. `None` unless redirects are rewritten.
+    pub(super) prefix: Option<Box<str>>,
+    /// The watch of the bodies. `None` unless they have an idle time.
+    pub(super) watch: Option<Box<PendingWatch>>,
 }
 
 impl<F> ProxyFuture<F> {
     /// Waits for `response` until the request's deadline.
-    pub(super) fn sent(response: F, sent: Sent, is_grpc: bool) -> Self {
+    pub(super) fn sent(response: F, sent: Sent, form: ProblemForm) -> Self {
         let sleep = sleep_until(sent.progress.deadline());
-        Self { kind: Kind::Sent { response, sleep, sent }, is_grpc }
+        Self { kind: Kind::Sent { response, sleep, sent }, form }
     }
 
-    /// Responds with `problem`.
-    pub(super) const fn rejected(problem: &'static StaticProblem, is_grpc: bool) -> Self {
-        Self { kind: Kind::Rejected { problem }, is_grpc }
+    /// Responds without the client.
+    pub(super) const fn local(response: LocalResponse, form: ProblemForm) -> Self {
+        Self { kind: Kind::Local { response }, form }
     }
 }
 
 impl<F, R, E> Future for ProxyFuture<F>
 where
     F: Future<Output = Result<Response<R>, E>>,
-    E: Into<Box<dyn Error + Send + Sync>>,
+    R: Body + Send + 'static,
+    E: Into<BoxError>,
 {
-    type Output = Result<Response<ResponseBody<R>>, Infallible>;
+    type Output = Result<Response<ProxyBody<R>>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let result = match this.kind.project() {
-            KindProj::Rejected { problem } => Err(*problem),
+            KindProj::Local { response } => Err(*response),
             KindProj::Sent { response, sleep, sent } => match response.poll(cx) {
-                Poll::Ready(result) => sent.finish(result),
+                Poll::Ready(result) => sent.finish(result).map_err(Into::into),
                 Poll::Pending => {
                     ready!(sent.progress.poll_expired(sleep, cx));
-                    Err(sent.expire())
+                    Err(sent.expire().into())
                 }
             },
         };
-        Poll::Ready(Ok(
-            result.unwrap_or_else(|problem| problem.response(*this.is_grpc).map(ResponseBody::from_bytes))
-        ))
+        Poll::Ready(Ok(result.unwrap_or_else(|local| local.response(*this.form).map(ProxyBody::local))))
     }
 }
 
@@ -101,9 +109,10 @@ impl Sent {
     fn finish<R, E>(
         &mut self,
         result: Result<Response<R>, E>,
-    ) -> Result<Response<ResponseBody<R>>, &'static StaticProblem>
+    ) -> Result<Response<ProxyBody<R>>, &'static StaticProblem>
     where
-        E: Into<Box<dyn Error + Send + Sync>>,
+        R: Body + Send + 'static,
+        E: Into<BoxError>,
     {
         match result {
             Ok(response) => self.accept(response),
@@ -119,16 +128,34 @@ impl Sent {
     fn accept<R>(
         &mut self,
         mut response: Response<R>,
-    ) -> Result<Response<ResponseBody<R>>, &'static StaticProblem> {
+    ) -> Result<Response<ProxyBody<R>>, &'static StaticProblem>
+    where
+        R: Body + Send + 'static,
+    {
         self.progress.record_response();
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        if is_upgrade {
             self.complete_upgrade(&mut response)?;
         } else {
             clean_response(&mut response).map_err(|message| self.reject(message))?;
         }
+        if let Some(prefix) = &self.prefix {
+            rewrite_redirects(&mut response, prefix);
+        }
         // The version is a property of the connection to the backend. The server sets its own.
         *response.version_mut() = Version::HTTP_11;
-        Ok(response.map(|body| ResponseBody::upstream(body, None).with_trailers(clean_response_trailers)))
+        let watch = self.watch.take().filter(|_| !is_upgrade);
+        Ok(response.map(|body| self.wrap(body, watch)))
+    }
+
+    /// Wraps the body, and starts its idle time if it has one.
+    fn wrap<R: Body + Send + 'static>(&self, body: R, watch: Option<Box<PendingWatch>>) -> ProxyBody<R> {
+        match (watch, &self.settings.body_idle) {
+            (Some(watch), Some(limit)) if !(body.is_end_stream() && watch.is_request_done()) => {
+                ProxyBody::watched(body, self.progress.outcome().clone(), *watch, limit)
+            }
+            _ => ProxyBody::plain(body),
+        }
     }
 
     fn complete_upgrade<R>(&mut self, response: &mut Response<R>) -> Result<(), &'static StaticProblem> {
@@ -162,6 +189,19 @@ impl Sent {
         self.progress.set_outcome(Outcome::Error);
         problems::BAD_GATEWAY
     }
+}
+
+/// Maps the URLs of the backend to the client's URLs, which begin with `prefix` and the segment that the layer cut.
+#[cold]
+fn rewrite_redirects<R>(response: &mut Response<R>, prefix: &str) {
+    let Some(rewritten) = response.extensions_mut().remove::<Rewritten>() else { return };
+    let urls = UrlMap {
+        scheme: &rewritten.scheme,
+        authority: &rewritten.authority,
+        base: &rewritten.base_path,
+        prefix: &[prefix, &rewritten.stripped].concat(),
+    };
+    urls.rewrite(response.headers_mut(), rewritten.backend_cookies);
 }
 
 /// Removes the fields that end at the proxy. The error says why the response must not be forwarded.

@@ -10,9 +10,10 @@ use crate::common::grpc;
 
 /// Sends gRPC by one client, over HTTP/2, and all other requests by another.
 ///
-/// gRPC needs HTTP/2. Without TLS, hyper-util's client uses HTTP/1.1, or HTTP/2 for every request
-/// (`http2_only(true)`), which few other backends understand. So this service takes one client of
-/// each kind. Put it below the layer, so that the version is chosen once per stream:
+/// The client of `upstream` does so by itself: this is for other clients. gRPC needs HTTP/2. Without
+/// TLS, hyper-util's client uses HTTP/1.1, or HTTP/2 for every request (`http2_only(true)`), which few
+/// other backends understand. So this service takes one client of each kind. Put it below the layer,
+/// so that the version is chosen once per stream:
 /// `Proxy::new(layer.layer(GrpcOverHttp2::new(http1, http2)))`.
 ///
 /// - A gRPC request loses its `Host`, whatever the layer's [`HostPolicy`](crate::layer::HostPolicy):
@@ -20,15 +21,26 @@ use crate::common::grpc;
 /// - hyper-util needs its feature `http2`. So does the server, axum's or hyper-util's `auto`, for
 ///   clients that use HTTP/2 without TLS.
 /// - It is ready when both clients are.
+/// - hyper-util's client has one HTTP/2 connection per backend, and calls beyond the backend's stream
+///   limit wait. Set a PING, or a connection that fell silent is used as long as calls come; and a
+///   connection window of many stream windows, or a few readers that stall hold up all others.
 ///
 /// ```
 /// use hyper_util::client::legacy::{Client, connect::HttpConnector};
-/// use hyper_util::rt::TokioExecutor;
+/// use hyper_util::rt::{TokioExecutor, TokioTimer};
+/// use std::time::Duration;
 /// use tower_canary::proxy::GrpcOverHttp2;
 ///
 /// let mut builder = Client::builder(TokioExecutor::new());
 /// let http1 = builder.build::<_, String>(HttpConnector::new());
-/// let http2 = builder.http2_only(true).build(HttpConnector::new());
+/// let http2 = builder
+///     .http2_only(true)
+///     .timer(TokioTimer::new())
+///     .http2_keep_alive_interval(Duration::from_secs(10))
+///     .http2_keep_alive_timeout(Duration::from_secs(10))
+///     .http2_initial_stream_window_size(256 * 1024)
+///     .http2_initial_connection_window_size(32 * 1024 * 1024)
+///     .build(HttpConnector::new());
 /// let client = GrpcOverHttp2::new(http1, http2);
 /// ```
 #[derive(Clone, Debug)]

@@ -6,17 +6,33 @@ use super::fields::{FORWARDING_HEADERS, elements, remove_where};
 use super::scan::{HOP_BY_HOP, HeaderScan, has_underscore};
 use crate::layer::OVERRIDE_REFUSED;
 
-/// Fields that `Connection` cannot remove: the host, and those that the layer sets for clients.
-static END_TO_END: [HeaderName; 3] = [header::HOST, header::SET_COOKIE, OVERRIDE_REFUSED];
+/// Fields that `Connection` cannot remove, beside [`FORWARDING_HEADERS`]: those that the proxy or the layer reads or
+/// writes.
+///
+/// A proxy in front may pass on the `Connection` of its client, which names what that proxy adds.
+static END_TO_END: [HeaderName; 11] = [
+    header::AUTHORIZATION,
+    header::CONTENT_LENGTH,
+    header::CONTENT_LOCATION,
+    header::CONTENT_TYPE,
+    header::COOKIE,
+    header::HOST,
+    header::LOCATION,
+    header::MAX_FORWARDS,
+    header::SET_COOKIE,
+    header::VIA,
+    OVERRIDE_REFUSED,
+];
 
 /// Fields that are not allowed in trailers, because their meaning depends on their place (RFC 9110, 6.5.1).
-static NOT_IN_TRAILERS: [&str; 9] = [
+static NOT_IN_TRAILERS: [&str; 10] = [
     "authorization",
     "content-encoding",
     "content-length",
     "content-type",
     "cookie",
     "host",
+    "max-forwards",
     "set-cookie",
     "trailer",
     "via",
@@ -37,15 +53,19 @@ pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap, scan: HeaderScan) {
     }
 }
 
-/// Removes the fields that `Connection` lists, except [`END_TO_END`].
+/// Removes the fields that `Connection` lists, except those that are end-to-end.
 fn strip_connection_options(headers: &mut HeaderMap) {
     // `keep-alive` is what almost all clients send. It is removed with the other hop-by-hop fields.
     let options =
         elements(headers, header::CONNECTION).filter(|name| !name.eq_ignore_ascii_case(b"keep-alive"));
     let names: Vec<_> = options.filter_map(|name| HeaderName::from_bytes(name).ok()).collect();
-    for name in names.iter().filter(|name| !END_TO_END.contains(name)) {
+    for name in names.iter().filter(|name| !is_end_to_end(name)) {
         headers.remove(name);
     }
+}
+
+fn is_end_to_end(name: &HeaderName) -> bool {
+    END_TO_END.contains(name) || FORWARDING_HEADERS.contains(&name.as_str())
 }
 
 /// Removes the fields that a backend must not see in the trailers of a request.

@@ -12,6 +12,17 @@ pub(super) const MALFORMED_BODY: &StaticProblem = problem!(
     "the body broke off or is not framed as its head says"
 );
 
+/// The method is TRACE, which backends get only if the application allows it.
+pub(super) const METHOD_NOT_ALLOWED: &StaticProblem = problem!(
+    METHOD_NOT_ALLOWED 405, grpc 12, "method-not-allowed", "Method not allowed", "TRACE is not forwarded"
+);
+
+/// The request has more header fields than the proxy accepts.
+pub(super) const TOO_MANY_HEADERS: &StaticProblem = problem!(
+    REQUEST_HEADER_FIELDS_TOO_LARGE 431, grpc 8, "too-many-headers", "Too many headers",
+    "the request has too many header fields"
+);
+
 /// The response timeout expired while the backend waited for the client.
 pub(super) const REQUEST_TIMEOUT: &StaticProblem = problem!(
     REQUEST_TIMEOUT 408, grpc 4, "request-timeout", "Request timeout", "the body did not arrive in time"

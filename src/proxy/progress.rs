@@ -10,6 +10,7 @@ use bytes::Buf;
 use http_body::Frame;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::activity::deadline_after;
 use crate::traffic::{Outcome, ProxyOutcome};
 
 /// Bytes of a body that restart the timeout: a body that trickles would hold a connection to the
@@ -18,9 +19,6 @@ const STEP: usize = 16 * 1024;
 
 /// The same for gRPC, whose messages may be few and small: any byte.
 const GRPC_STEP: usize = 1;
-
-/// Stands for a deadline that no `Instant` can express. It is the time that tokio uses for "never".
-const FOREVER: Duration = Duration::from_hours(24 * 365 * 30);
 
 /// The progress of a request: when it arrived, and when its body last made a step or ended.
 ///
@@ -64,7 +62,7 @@ impl RequestProgress {
         Self { arrived: Instant::now(), body, is_grpc, timeout, outcome: ProxyOutcome::default() }
     }
 
-    /// Returns the proxy's part of the request's outcome, for the layer beneath.
+    /// Returns the proxy's part of the request's outcome, for the layer beneath and for the response body.
     pub(super) const fn outcome(&self) -> &ProxyOutcome {
         &self.outcome
     }
@@ -79,8 +77,7 @@ impl RequestProgress {
     /// Returns when the request times out unless its body makes progress.
     pub(super) fn deadline(&self) -> Instant {
         let moved_at = self.body.as_ref().map_or(0, |body| body.moved_at.load(Ordering::Relaxed));
-        let last = self.arrived + Duration::from_millis(moved_at);
-        last.checked_add(self.timeout).unwrap_or_else(|| last + FOREVER)
+        deadline_after(self.arrived + Duration::from_millis(moved_at), self.timeout)
     }
 
     /// Waits until the deadline has passed, and follows it when it moves.

@@ -1,6 +1,6 @@
 //! The checks of a request head, and the fields that are removed before a backend sees it.
 
-use http::header::{COOKIE, HeaderMap, HeaderValue, TE};
+use http::header::{CONTENT_LENGTH, COOKIE, HeaderMap, HeaderValue, TE};
 use http::{Method, Version, request};
 
 use super::fields::{has_element, join_lines, remove_where};
@@ -23,6 +23,22 @@ pub(super) fn check_request(
         return Err(problems::MALFORMED_BODY);
     }
     if has_unambiguous_host(head) { Ok(()) } else { Err(problems::AMBIGUOUS_HOST) }
+}
+
+/// Returns whether the head has more than `max` fields.
+///
+/// The crumbs of a cookie over HTTP/2 (RFC 9113, 8.2.3) are one field, as over HTTP/1.1.
+pub(super) fn has_too_many_fields(headers: &HeaderMap, max: usize) -> bool {
+    headers.len() > max && headers.len() - headers.get_all(COOKIE).iter().skip(1).count() > max
+}
+
+/// Sends `Content-Length: 0` with a method that defines content, for a request without any (RFC 9110, 8.6).
+///
+/// Over HTTP/2 such a request needs no length, but some servers respond 411 to it over HTTP/1.1.
+pub(super) fn announce_empty_body(head: &mut request::Parts) {
+    if matches!(head.method, Method::POST | Method::PUT | Method::PATCH) {
+        head.headers.entry(CONTENT_LENGTH).or_insert(HeaderValue::from_static("0"));
+    }
 }
 
 /// Removes the fields that a backend must not see, and converts cookies of HTTP/2 to HTTP/1.1.

@@ -1,75 +1,27 @@
-//! WebSockets and other upgrades: the handshake, and the tunnel after it.
+//! WebSockets and other upgrades: the handshake before the tunnel.
 
-use std::error::Error;
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Response, Version, request};
-use hyper::rt::Executor;
 use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use sha1::{Digest, Sha1};
-use tokio::io::copy_bidirectional;
-use tokio::time::timeout;
 
 use super::fields::{elements, has_element};
 use super::hop_by_hop::strip_hop_by_hop;
 use super::scan::HeaderScan;
+use super::tunnel::{Bridge, TunnelExecutor};
 use crate::layer::Tunnel;
-
-/// Maximum time until both connections are free of HTTP, once both sides have agreed.
-const UPGRADE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a server appends to the key of a WebSocket before it hashes both (RFC 6455, 1.3).
 const WEBSOCKET_GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// Protocols that are versions of HTTP, or would carry one.
 static HTTP_PROTOCOLS: [&str; 3] = ["h2c", "http", "tls"];
-
-/// Runs the tunnels, on behalf of the application.
-pub(super) type TunnelExecutor = dyn Executor<Bridge> + Send + Sync;
-
-/// The future of one tunnel, such as a WebSocket: it copies bytes between client and backend.
-///
-/// It ends when both sides have closed, or one has failed. The executor that you give to
-/// [`Proxy::with_upgrades`](super::Proxy::with_upgrades) runs it. The version counts the request as
-/// in flight until then. Dropping it closes both connections.
-///
-/// An executor that counts its tunnels:
-///
-/// ```
-/// use std::sync::Arc;
-/// use std::sync::atomic::{AtomicUsize, Ordering};
-///
-/// use hyper::rt::Executor;
-/// use tower_canary::proxy::{Bridge, Proxy};
-///
-/// #[derive(Clone, Default)]
-/// struct Tunnels(Arc<AtomicUsize>);
-///
-/// impl Executor<Bridge> for Tunnels {
-///     fn execute(&self, bridge: Bridge) {
-///         let open = Arc::clone(&self.0);
-///         open.fetch_add(1, Ordering::Relaxed);
-///         tokio::spawn(async move {
-///             bridge.await;
-///             open.fetch_sub(1, Ordering::Relaxed);
-///         });
-///     }
-/// }
-///
-/// # let client = ();
-/// let proxy = Proxy::new(client).with_upgrades(Tunnels::default());
-/// ```
-#[must_use = "futures do nothing unless polled"]
-pub struct Bridge(Pin<Box<dyn Future<Output = ()> + Send>>);
 
 /// An upgrade that a client asks for.
 pub(super) struct Handshake {
@@ -80,14 +32,18 @@ pub(super) struct Handshake {
     /// The `Sec-WebSocket-Accept` that a server must send. `None` if the client sent no key.
     accept: Option<String>,
     executor: Arc<TunnelExecutor>,
+    /// The maximum time without a byte in the tunnel.
+    idle: Option<Duration>,
 }
-
-// === impl Handshake ===
 
 impl Handshake {
     /// Takes the upgrade out of a request without a body. Returns `None` if it asks for none, or if
     /// the server cannot give up the connection.
-    pub(super) fn from_request(head: &mut request::Parts, executor: &Arc<TunnelExecutor>) -> Option<Self> {
+    pub(super) fn from_request(
+        head: &mut request::Parts,
+        executor: &Arc<TunnelExecutor>,
+        idle: Option<Duration>,
+    ) -> Option<Self> {
         if head.version != Version::HTTP_11 || !has_element(&head.headers, header::CONNECTION, "upgrade") {
             return None;
         }
@@ -97,7 +53,7 @@ impl Handshake {
         }
         let accept = websocket_key(&head.headers).map(accept_value);
         let client = head.extensions.remove()?;
-        Some(Self { client, protocols, accept, executor: Arc::clone(executor) })
+        Some(Self { client, protocols, accept, executor: Arc::clone(executor), idle })
     }
 
     /// Asks the backend for the same protocols.
@@ -134,7 +90,7 @@ impl Handshake {
         let chosen = protocols(response.headers());
         let backend = hyper::upgrade::on(&mut *response);
         let tunnel = response.extensions_mut().remove::<Tunnel>();
-        self.executor.execute(Bridge(Box::pin(run_tunnel(self.client, backend, tunnel))));
+        self.executor.execute(Bridge::new(self.client, backend, tunnel, self.idle));
         let scan = HeaderScan::new(response.headers());
         strip_hop_by_hop(response.headers_mut(), scan);
         set_upgrade(response.headers_mut(), &chosen.join(", "));
@@ -175,39 +131,9 @@ fn accept_value(key: &[u8]) -> String {
     BASE64_STANDARD.encode(hash.finalize())
 }
 
-/// Copies bytes until both sides have closed. `_tunnel` keeps the request in flight until then.
-async fn run_tunnel(client: OnUpgrade, backend: OnUpgrade, _tunnel: Option<Tunnel>) {
-    if let Err(error) = copy_both_ways(client, backend).await {
-        tracing::debug!(%error, "a tunnel was broken off");
-    }
-}
-
-async fn copy_both_ways(client: OnUpgrade, backend: OnUpgrade) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let upgraded = async { tokio::try_join!(client, backend) };
-    let (client, backend) = timeout(UPGRADE_TIMEOUT, upgraded).await??;
-    copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(backend)).await?;
-    Ok(())
-}
-
 impl fmt::Debug for Handshake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handshake").field("protocols", &self.protocols).finish_non_exhaustive()
-    }
-}
-
-// === impl Bridge ===
-
-impl Future for Bridge {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.as_mut().poll(cx)
-    }
-}
-
-impl fmt::Debug for Bridge {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bridge").finish_non_exhaustive()
     }
 }
 
