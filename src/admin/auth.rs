@@ -1,7 +1,7 @@
 //! Authentication of requests.
 //!
-//! Three decisions, in this order: who sent the request ([`Authenticator::authenticate`]), which scope its
-//! method needs ([`Scope`]), and which challenge a denied request gets ([`Authenticator::challenge`]).
+//! Three decisions, in this order: who sent the request ([`Authenticator::authenticate`]), which scope it
+//! needs ([`Access`]), and which challenge a denied request gets ([`Authenticator::challenge`]).
 //! The first two are made before the path is matched.
 
 use std::fmt;
@@ -16,6 +16,7 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use thiserror::Error;
 
+use super::access::Access;
 use super::principal::{Principal, Scope};
 use super::problem::ApiError;
 use crate::common::error::{BoxError, chain_text};
@@ -223,12 +224,11 @@ pub(super) async fn guard(
         tracing::debug!(error = ?chain_text(&error), "not authenticated");
         auth.unauthorized(&error)
     })?;
-    let needed = Scope::needed_for(&parts.method);
-    if !principal.may(needed) {
-        if needed == Scope::Write {
+    if let Some(missing) = Access::needed_for(&parts).missing(&principal) {
+        if missing == Scope::Write {
             log_denied_write(&principal, &parts);
         }
-        return Err(auth.insufficient_scope(needed));
+        return Err(auth.insufficient_scope(missing));
     }
     parts.extensions.insert(principal);
     Ok(next.run(Request::from_parts(parts, body)).await)

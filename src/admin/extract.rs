@@ -18,23 +18,21 @@ use serde::de::DeserializeOwned;
 
 use super::decode::{decode_json, decode_query};
 use super::if_match::IfMatch;
-use super::principal::Principal;
+use super::principal::{Principal, Scope};
 use super::problem::ApiError;
 use super::wait_limit::parse_wait_limit;
 use crate::api::{ChangeParams, ChangeWait, ProblemKind};
 use crate::routing::{ServiceName, VersionName};
+use crate::store::MAX_REQUEST_ID;
+
+/// The header by which proxies and applications name a request in their logs.
+const X_REQUEST_ID: &str = "x-request-id";
 
 /// The largest body of a request, in bytes.
 pub(super) const MAX_BODY: usize = 16 * 1024;
 
 /// The largest number of characters of a detail that quotes the request.
 const MAX_DETAIL: usize = 300;
-
-/// The time that a change waits for the other replicas, if the request names no time.
-const DEFAULT_WAIT: Duration = Duration::from_secs(5);
-
-/// The longest time that a request may name.
-const MAX_WAIT: Duration = Duration::from_secs(60);
 
 /// The service in the path.
 ///
@@ -49,9 +47,14 @@ pub(super) struct ServicePath(pub(super) ServiceName);
 #[derive(Debug)]
 pub(super) struct VersionPath(pub(super) ServiceName, pub(super) VersionName);
 
+/// The sender of a request, as the guard has found it.
+#[derive(Debug)]
+pub(super) struct Sender(pub(super) Principal);
+
 /// The sender of a write and its conditions.
 ///
-/// It reads the query parameters of [`ChangeParams`], `If-Match`, and the principal that the guard has found.
+/// It reads the query parameters of [`ChangeParams`], `If-Match` and `If-None-Match`, and the principal that the guard
+/// has found. A principal without [`Scope::Write`] is refused, except for a preview.
 /// A handler that makes a change takes one, and hands it to
 /// [`AdminState::change`](super::state::AdminState::change).
 #[derive(Debug)]
@@ -60,6 +63,8 @@ pub(super) struct WriteConditions {
     pub(super) principal: Principal,
     /// The expected generation.
     pub(super) if_match: IfMatch,
+    /// The id of the request in the logs of the application, from the header `X-Request-Id`.
+    pub(super) request_id: Option<String>,
     /// Skip the probe, and allow to deactivate the last active version.
     pub(super) force: bool,
     /// Preview the change only.
@@ -69,6 +74,9 @@ pub(super) struct WriteConditions {
 }
 
 /// A query without unknown parameters. They are refused, so that a mistyped `force` is not overlooked.
+///
+/// Every handler takes one, with [`NoParams`] if it has no parameters: a test sends an unknown parameter to each
+/// operation of the OpenAPI document.
 ///
 /// A refused query gets 400 `malformed-query` with the name of the parameter.
 #[derive(Debug)]
@@ -87,6 +95,11 @@ pub(super) struct StrictQuery<T>(pub(super) T);
 /// [`Authenticator`](super::auth::Authenticator).
 #[derive(Debug)]
 pub(super) struct JsonBody<T>(pub(super) T);
+
+/// The query of an operation without parameters.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NoParams {}
 
 #[derive(Deserialize)]
 struct ServiceParameter {
@@ -122,7 +135,7 @@ impl<S: Send + Sync> FromRequestParts<S> for VersionPath {
 }
 
 /// Reads parameters of the path by name, because the path of the mount may have parameters of its own.
-async fn path_parameters<T: DeserializeOwned + Send, S: Send + Sync>(
+pub(super) async fn path_parameters<T: DeserializeOwned + Send, S: Send + Sync>(
     parts: &mut Parts,
     state: &S,
 ) -> Result<T, ApiError> {
@@ -142,19 +155,34 @@ fn describe_path(rejection: PathRejection) -> String {
     "the names in the path cannot be read".to_owned()
 }
 
+// === impl Sender ===
+
+impl<S: Send + Sync> FromRequestParts<S> for Sender {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        // `auth::guard` inserts it into every request that it lets pass.
+        parts.extensions.get().cloned().map(Self).ok_or_else(|| {
+            ApiError::new(ProblemKind::InternalError, "the gateway has a defect: the sender is not known")
+        })
+    }
+}
+
 // === impl WriteConditions ===
 
 impl<S: Send + Sync> FromRequestParts<S> for WriteConditions {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        // `auth::guard` inserts it into every request that it lets pass.
-        let principal = parts.extensions.get().cloned().ok_or_else(|| {
-            ApiError::new(ProblemKind::InternalError, "the gateway has a defect: the sender is not known")
-        })?;
+        let Sender(principal) = Sender::from_request_parts(parts, state).await?;
         let StrictQuery(params) = StrictQuery::<ChangeParams>::from_request_parts(parts, state).await?;
+        // The guard has decided the same by the text of the query. Here it is decided by the value that is used.
+        if !params.dry_run && !principal.may(Scope::Write) {
+            return Err(ApiError::insufficient_scope(None, Scope::Write));
+        }
         Ok(Self {
             principal,
+            request_id: request_id(&parts.headers),
             if_match: IfMatch::from_headers(&parts.headers)?,
             force: params.force,
             dry_run: params.dry_run,
@@ -163,15 +191,24 @@ impl<S: Send + Sync> FromRequestParts<S> for WriteConditions {
     }
 }
 
+/// Returns the value of `X-Request-Id`. One that is not 1 to 128 visible ASCII characters is ignored: proxies and the
+/// application choose it, not the sender alone.
+fn request_id(headers: &HeaderMap) -> Option<String> {
+    let id = headers.get(X_REQUEST_ID)?.to_str().ok()?;
+    let is_id = (1..=MAX_REQUEST_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic());
+    is_id.then(|| id.to_owned())
+}
+
 /// Returns the longest time to wait for the other replicas. `None`: the response does not wait.
+///
+/// A `timeout` without `wait` waits as well. There is one kind of wait, and a client that gives a timeout counts on it.
 fn wait_time(params: &ChangeParams) -> Result<Option<Duration>, ApiError> {
     match (params.wait, &params.timeout) {
         (None, None) => Ok(None),
-        (None, Some(_)) => {
-            Err(ApiError::new(ProblemKind::MalformedQuery, "timeout needs wait=converged beside it"))
+        (Some(ChangeWait::Converged), None) => Ok(Some(ChangeParams::DEFAULT_TIMEOUT)),
+        (None | Some(ChangeWait::Converged), Some(text)) => {
+            parse_wait_limit(text, ChangeParams::MAX_TIMEOUT).map(Some)
         }
-        (Some(ChangeWait::Converged), None) => Ok(Some(DEFAULT_WAIT)),
-        (Some(ChangeWait::Converged), Some(text)) => parse_wait_limit(text, MAX_WAIT).map(Some),
     }
 }
 
@@ -192,31 +229,34 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let is_json = is_json(request.headers());
-        let bytes = Bytes::from_request(request, state).await.map_err(|error| match error.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => {
-                let detail = format!("the body is larger than {} KiB", MAX_BODY / 1024);
-                ApiError::new(ProblemKind::PayloadTooLarge, detail)
-            }
-            _ => ApiError::new(ProblemKind::MalformedBody, "the body cannot be read"),
-        })?;
-        if bytes.is_empty() {
-            return Self::parse(b"{}");
-        }
-        if !is_json {
-            let detail = "send the body as 'Content-Type: application/json'";
-            return Err(ApiError::new(ProblemKind::UnsupportedMediaType, detail));
-        }
-        Self::parse(&bytes)
+        let json = json_bytes(request, state).await?;
+        decode_json(&json).map(Self).map_err(|detail| malformed(&detail))
     }
 }
 
-impl<T: DeserializeOwned> JsonBody<T> {
-    /// Parses the body as JSON. The caller has checked the media type.
-    fn parse(json: &[u8]) -> Result<Self, ApiError> {
-        let body = decode_json(json);
-        body.map(Self).map_err(|detail| ApiError::new(ProblemKind::MalformedBody, shortened(&detail)))
+/// Reads a body of the media type JSON. An empty one is `{}`.
+pub(super) async fn json_bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
+    let is_json = is_json(request.headers());
+    let bytes = Bytes::from_request(request, state).await.map_err(|error| match error.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            let detail = format!("the body is larger than {} KiB", MAX_BODY / 1024);
+            ApiError::new(ProblemKind::PayloadTooLarge, detail)
+        }
+        _ => ApiError::new(ProblemKind::MalformedBody, "the body cannot be read"),
+    })?;
+    if bytes.is_empty() {
+        return Ok(Bytes::from_static(b"{}"));
     }
+    if !is_json {
+        let detail = "send the body as 'Content-Type: application/json'";
+        return Err(ApiError::new(ProblemKind::UnsupportedMediaType, detail));
+    }
+    Ok(bytes)
+}
+
+/// Creates the response to a body that is not JSON of the right form.
+pub(super) fn malformed(detail: &str) -> ApiError {
+    ApiError::new(ProblemKind::MalformedBody, shortened(detail))
 }
 
 /// Returns whether the media type is JSON, regardless of parameters such as `charset`.
@@ -227,6 +267,6 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// Shortens a detail, because it may quote a whole body.
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     text.chars().take(MAX_DETAIL).collect()
 }

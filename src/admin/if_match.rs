@@ -1,13 +1,18 @@
-//! The `If-Match` header (RFC 9110, section 13.1.1).
+//! The `If-Match` header of a change (RFC 9110, section 13.1.1).
 //!
-//! An ETag of the API is the generation of a split in double quotes. The store has one expected generation
-//! for a change and compares it within its transaction, so a condition cannot be passed by a change that
-//! arrives in between. The other forms of the header, `*` and lists, are reduced to that here.
+//! An ETag of the API is the generation of a split in double quotes, with a hash after it if the response also shows the
+//! health of instances. The store has one expected generation for a change and compares it within its transaction, so a
+//! condition cannot be passed by a change that arrives in between. The other forms of the header, `*` and lists, are
+//! reduced to that here.
 
-use http::header::{HeaderMap, IF_MATCH};
+use http::header::{HeaderMap, IF_MATCH, IF_NONE_MATCH};
 
+use super::etag::{joined, malformed, parse_list};
 use super::problem::ApiError;
 use crate::api::ProblemKind;
+
+/// The generation of a service that does not exist.
+const ABSENT: u64 = 0;
 
 /// A condition on the generation of the split.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,19 +27,33 @@ pub(super) enum IfMatch {
 }
 
 impl IfMatch {
-    /// Parses all fields of the header together, as RFC 9110, section 5.3, allows to send a list in several
-    /// fields.
+    /// Parses `If-Match`, and `If-None-Match: *`, which expects that the service does not exist: `If-Match: "0"`.
     ///
-    /// A header without a tag is refused: a condition that the client meant must not be ignored.
+    /// `If-None-Match` with tags is refused: a change cannot be made for any generation but one.
     pub(super) fn from_headers(headers: &HeaderMap) -> Result<Self, ApiError> {
-        let values: Option<Vec<&str>> =
-            headers.get_all(IF_MATCH).iter().map(|value| value.to_str().ok()).collect();
-        let list = values.ok_or_else(malformed)?.join(",");
-        match list.trim_matches([' ', '\t', ',']) {
-            "" if headers.contains_key(IF_MATCH) => Err(malformed()),
-            "" => Ok(Self::Unconditional),
-            "*" => Ok(Self::Any),
-            tags => generations(tags).map(Self::OneOf).ok_or_else(malformed),
+        let condition = match joined(headers, &IF_MATCH)?.as_deref() {
+            None => Self::Unconditional,
+            Some("*") => Self::Any,
+            Some(tags) => Self::OneOf(generations(tags).ok_or_else(|| malformed(&IF_MATCH))?),
+        };
+        match joined(headers, &IF_NONE_MATCH)?.as_deref() {
+            None => Ok(condition),
+            Some("*") => Ok(condition.and_absent()),
+            Some(_) => {
+                let detail = "If-None-Match of a change must be '*': use If-Match for a generation";
+                Err(ApiError::new(ProblemKind::MalformedHeader, detail))
+            }
+        }
+    }
+
+    /// Adds the condition that the service does not exist.
+    fn and_absent(self) -> Self {
+        match self {
+            Self::Unconditional => Self::OneOf(vec![ABSENT]),
+            Self::Any => Self::OneOf(Vec::new()),
+            Self::OneOf(generations) => {
+                Self::OneOf(generations.into_iter().filter(|generation| *generation == ABSENT).collect())
+            }
         }
     }
 
@@ -54,43 +73,26 @@ impl IfMatch {
                 // The store decides, and it compares with one generation: the one that is most likely right.
                 let known = current.filter(|current| generations.contains(current));
                 let expected = known.or_else(|| generations.iter().max().copied());
-                let detail = "If-Match names no generation: read the ETag again";
+                let detail = "the condition names no possible generation: read the ETag again";
                 expected.map(Some).ok_or_else(|| ApiError::conflict(None, current, detail))
             }
         }
     }
 }
 
-/// The response to a header that is neither `*` nor a list of ETags.
-fn malformed() -> ApiError {
-    let detail = "If-Match must be '*' or ETags in double quotes, such as \"41\"";
-    ApiError::new(ProblemKind::MalformedHeader, detail)
-}
-
 /// Parses a list of ETags and returns the generations that it names. `None`: it is not a list of ETags.
 ///
-/// The grammar is in RFC 9110, sections 5.6.1 and 8.8.3: a list may have empty elements. Tags with characters
-/// outside of ASCII are refused, because ours never have them. `If-Match` compares strongly, so a weak tag
-/// matches nothing.
+/// `If-Match` compares strongly, so a weak tag matches nothing. Generations are compared as texts, so `"041"` is another
+/// tag than `"41"`. The hash of a tag is ignored: a change does not depend on the health of instances.
 fn generations(list: &str) -> Option<Vec<u64>> {
-    let mut generations = Vec::new();
-    let mut rest = list;
-    loop {
-        rest = rest.trim_start_matches([' ', '\t', ',']);
-        if rest.is_empty() {
-            return Some(generations);
-        }
-        let (is_weak, quoted) = rest.strip_prefix("W/").map_or((false, rest), |rest| (true, rest));
-        let (tag, after) = quoted.strip_prefix('"')?.split_once('"')?;
-        let is_separated = after.is_empty() || after.starts_with([' ', '\t', ',']);
-        if !is_separated || !tag.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return None;
-        }
-        // Tags are compared as texts, so `"041"` is another tag than `"41"`.
-        let generation = tag.parse().ok().filter(|generation: &u64| generation.to_string() == tag);
-        generations.extend(generation.filter(|_| !is_weak));
-        rest = after;
-    }
+    let strong = parse_list(list)?.into_iter().filter(|tag| !tag.is_weak);
+    Some(strong.filter_map(|tag| generation(tag.text)).collect())
+}
+
+/// Returns the generation in a tag of ours.
+fn generation(tag: &str) -> Option<u64> {
+    let digits = tag.split_once('-').map_or(tag, |(digits, _)| digits);
+    digits.parse().ok().filter(|generation: &u64| generation.to_string() == digits)
 }
 
 #[cfg(test)]
@@ -102,7 +104,8 @@ mod tests {
     fn only_strong_canonical_etags_match() {
         assert_eq!(generations(r#""41""#), Some(vec![41]));
         assert_eq!(generations(r#""41" , "42",, "x""#), Some(vec![41, 42]));
-        assert_eq!(generations(r#"W/"41""#), Some(vec![]));
+        assert_eq!(generations(r#""41-9f3c", "42-""#), Some(vec![41, 42]));
+        assert_eq!(generations(r#"W/"41", "-9f3c", "041-9f3c""#), Some(vec![]));
         assert_eq!(generations(r#""041", "+41", "99999999999999999999", """#), Some(vec![]));
         for garbage in ["41", "\"41", "41\"", "\"4\"1\"", "*, \"41\"", "w/\"41\"", "\"4 1\""] {
             assert_eq!(generations(garbage), None, "{garbage}");

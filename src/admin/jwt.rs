@@ -1,42 +1,57 @@
 //! Authentication by JSON web tokens.
 
 use std::fmt;
+use std::time::{Duration, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use http::HeaderValue;
 use http::header::{AUTHORIZATION, HeaderMap};
 use http::request::Parts;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::{TokenData, Validation, decode, decode_header};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::auth::{AdminAuth, AuthError, Authenticator, Denial};
-use super::principal::{Principal, Scope};
-use crate::common::error::BoxError;
+use super::jwt_keys::{JwtConfigError, JwtKeys, Key};
+use super::jwt_scopes::ScopeClaims;
+use super::principal::Principal;
 
 /// The tolerated difference between clocks, in seconds.
 const LEEWAY: u64 = 30;
 
-/// The shortest secret, in bytes. A shorter one could be found from one token (RFC 7518, section 3.2).
-const MIN_SECRET: usize = 32;
-
-/// Authenticates by a JSON web token in `Authorization: Bearer`, signed with one algorithm by one key.
+/// Authenticates by a JSON web token in `Authorization: Bearer`.
 ///
 /// The token must have these claims:
 ///
 /// - `iss` and `aud`, with the issuer and the audience that are given here,
 /// - `exp`, a time in the future, and `nbf`, if there is one, a time in the past, each with 30 seconds of
 ///   leeway,
-/// - `sub`, 1 to 255 characters without control characters: the actor of changes in the history,
-/// - `scope` or `scp`, each a text with spaces between the names (RFC 9068) or a list of names. Unknown names
-///   are ignored.
+/// - `sub`, 1 to 255 characters without control characters: the actor of changes in the history. Keycloak since
+///   release 25 leaves it out unless the client has the client scope `basic`,
+/// - the names of [scopes](super::Scope), in the claims of the table. Unknown names are ignored.
 ///
-/// The header of the token chooses neither the algorithm nor the key, and no key set is fetched. A token for
-/// the issuer `ops` and the audience `gateway-admin` has these claims:
+/// | claim | of | form |
+/// | --- | --- | --- |
+/// | `scope` | RFC 9068, most issuers | a text with spaces between the names |
+/// | `scp` | Entra, Okta | a text or a list |
+/// | `roles` | Entra, for applications such as a CI system | a list; ignored in another form |
+/// | `permissions` | Auth0 | a list; ignored in another form |
+/// | at a path, such as `realm_access.roles` | Keycloak | [`with_scope_claim`](Self::with_scope_claim) |
+///
+/// The header of the token names one of the keys that are given here, see [`JwtKeys`]. It chooses no algorithm, and no
+/// key set is fetched. A token for the issuer `ops` and the audience `gateway-admin` has these claims:
 ///
 /// ```json
 /// {"iss": "ops", "aud": "gateway-admin", "sub": "alice", "exp": 1798761600, "scope": "canary:read canary:write"}
 /// ```
+///
+/// # Why a token is refused
+///
+/// The response to a bad token says only that it is not valid. The reason is in the log: an event `not authenticated` of
+/// the target `tower_canary::admin::auth` at the level `debug`, which is off by default. With `tracing_subscriber`, turn
+/// it on by `RUST_LOG=info,tower_canary::admin=debug`.
 ///
 /// ```
 /// use tower_canary::admin::{AdminAuth, JwtAuth};
@@ -49,30 +64,9 @@ const MIN_SECRET: usize = 32;
 #[derive(Clone)]
 #[must_use]
 pub struct JwtAuth {
-    key: DecodingKey,
+    keys: JwtKeys,
     validation: Validation,
-}
-
-/// Why a [`JwtAuth`] cannot be created.
-///
-/// ```
-/// use tower_canary::admin::JwtAuth;
-///
-/// let error = JwtAuth::hs256(b"too short", "ops", "gateway-admin").unwrap_err();
-/// assert_eq!(error.to_string(), "the secret has 9 bytes: use at least 32 random bytes");
-/// ```
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum JwtConfigError {
-    /// The secret is too short. The field is its length in bytes.
-    #[error("the secret has {0} bytes: use at least {MIN_SECRET} random bytes")]
-    ShortSecret(usize),
-    /// The PEM text has a private key.
-    #[error("this is a private key: give the public key")]
-    PrivateKey,
-    /// The PEM text has no public key for the algorithm.
-    #[error("the public key cannot be read: give a PEM text with a public key for the algorithm")]
-    Key(#[source] BoxError),
+    scopes: ScopeClaims,
 }
 
 /// The claims that are read here. [`Validation`] reads the times and the audience.
@@ -82,19 +76,15 @@ struct Claims {
     #[serde(rename = "iss")]
     _issuer: String,
     sub: String,
-    #[serde(default)]
-    scope: ScopeNames,
-    #[serde(default)]
-    scp: ScopeNames,
+    exp: f64,
+    #[serde(flatten)]
+    others: Map<String, Value>,
 }
 
-/// The names of scopes in a token, in both forms that issuers use.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum ScopeNames {
-    Text(String),
-    List(Vec<String>),
-}
+/// No key has the algorithm and the id that the token names.
+#[derive(Debug, Error)]
+#[error("no key has the algorithm and the key id of the token")]
+struct NoSuchKey;
 
 /// The token has header parameters that must be understood (RFC 7515, section 4.1.11). None is implemented
 /// here.
@@ -125,10 +115,7 @@ impl JwtAuth {
     ///
     /// [`JwtConfigError::ShortSecret`] if the secret is shorter.
     pub fn hs256(secret: &[u8], issuer: &str, audience: &str) -> Result<Self, JwtConfigError> {
-        if secret.len() < MIN_SECRET {
-            return Err(JwtConfigError::ShortSecret(secret.len()));
-        }
-        Ok(Self::new(Algorithm::HS256, DecodingKey::from_secret(secret), issuer, audience))
+        Ok(Self::with_keys(JwtKeys::new().with_hs256(None, secret)?, issuer, audience))
     }
 
     /// Accepts tokens with RSA (PKCS #1 v1.5) and SHA-256. `public_key` is the key of the issuer as PEM, of
@@ -146,8 +133,7 @@ impl JwtAuth {
     /// [`JwtConfigError::PrivateKey`] if it is a private key, [`JwtConfigError::Key`] if it is not an RSA
     /// key.
     pub fn rs256(public_key: &[u8], issuer: &str, audience: &str) -> Result<Self, JwtConfigError> {
-        let key = read_public_key(public_key, DecodingKey::from_rsa_pem)?;
-        Ok(Self::new(Algorithm::RS256, key, issuer, audience))
+        Ok(Self::with_keys(JwtKeys::new().with_rs256(None, public_key)?, issuer, audience))
     }
 
     /// Accepts tokens with ECDSA on P-256 and SHA-256. `public_key` is the key of the issuer as PEM. See
@@ -157,8 +143,7 @@ impl JwtAuth {
     ///
     /// [`JwtConfigError::PrivateKey`] if it is a private key, [`JwtConfigError::Key`] if it is not an EC key.
     pub fn es256(public_key: &[u8], issuer: &str, audience: &str) -> Result<Self, JwtConfigError> {
-        let key = read_public_key(public_key, DecodingKey::from_ec_pem)?;
-        Ok(Self::new(Algorithm::ES256, key, issuer, audience))
+        Ok(Self::with_keys(JwtKeys::new().with_es256(None, public_key)?, issuer, audience))
     }
 
     /// Accepts tokens with Ed25519. `public_key` is the key of the issuer as PEM. See [`rs256`](Self::rs256)
@@ -169,47 +154,71 @@ impl JwtAuth {
     /// [`JwtConfigError::PrivateKey`] if it is a private key, [`JwtConfigError::Key`] if it is not an Ed25519
     /// key.
     pub fn eddsa(public_key: &[u8], issuer: &str, audience: &str) -> Result<Self, JwtConfigError> {
-        let key = read_public_key(public_key, DecodingKey::from_ed_pem)?;
-        Ok(Self::new(Algorithm::EdDSA, key, issuer, audience))
+        Ok(Self::with_keys(JwtKeys::new().with_eddsa(None, public_key)?, issuer, audience))
     }
 
-    /// Fixes the algorithm, the key and the required claims. A token can change none of them.
-    fn new(algorithm: Algorithm, key: DecodingKey, issuer: &str, audience: &str) -> Self {
+    /// Accepts tokens that one of `keys` has signed. See [`JwtKeys`] for an example.
+    pub fn with_keys(keys: JwtKeys, issuer: &str, audience: &str) -> Self {
         // Where another crate enables a second backend of jsonwebtoken, the first token would panic without
         // this. An error means that the application has chosen a backend already.
         let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
-        let mut validation = Validation::new(algorithm);
+        let mut validation = Validation::default();
         validation.set_issuer(&[issuer]);
         validation.set_audience(&[audience]);
         // Without this a token that has no `iss` or no `aud` would be accepted.
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         validation.validate_nbf = true;
         validation.leeway = LEEWAY;
-        Self { key, validation }
+        Self { keys, validation, scopes: ScopeClaims::default() }
+    }
+
+    /// Reads the scopes from one claim instead of the usual ones: `claim` is its name, or a path of names with dots between
+    /// them. The claim is a text with spaces between the names, or a list of names.
+    ///
+    /// ```
+    /// use tower_canary::admin::JwtAuth;
+    ///
+    /// // Keycloak puts the roles of a realm and of a client into objects:
+    /// let realm = JwtAuth::hs256(&[7; 32], "ops", "gateway-admin")?.with_scope_claim("realm_access.roles");
+    /// let client = JwtAuth::hs256(&[7; 32], "ops", "gateway-admin")?.with_scope_claim("resource_access.gateway.roles");
+    /// # Ok::<(), tower_canary::admin::JwtConfigError>(())
+    /// ```
+    pub fn with_scope_claim(self, claim: impl Into<String>) -> Self {
+        Self { scopes: ScopeClaims::At(claim.into()), ..self }
     }
 
     /// Checks the signature and the claims of a token, and creates the principal from them.
     fn verify(&self, token: &str) -> Result<Principal, AuthError> {
-        let token = decode::<Claims>(token, &self.key, &self.validation).map_err(AuthError::invalid)?;
+        let token = self.decode(token)?;
         if token.header.crit.is_some() {
             return Err(AuthError::invalid(CriticalHeader));
         }
-        let Claims { sub, scope, scp, .. } = token.claims;
-        let principal = Principal::new(sub).map_err(AuthError::invalid)?;
-        Ok(principal.with_scopes(scope.scopes()).with_scopes(scp.scopes()))
+        let Claims { sub, exp, others, .. } = token.claims;
+        let scopes = self.scopes.read(&others).map_err(AuthError::invalid)?;
+        let principal = Principal::new(sub).map_err(AuthError::invalid)?.with_scopes(scopes);
+        let expires_at = Duration::try_from_secs_f64(exp).ok().and_then(|exp| UNIX_EPOCH.checked_add(exp));
+        Ok(expires_at.into_iter().fold(principal, Principal::with_expiry))
     }
-}
 
-/// Reads a PEM text with the function for its algorithm. A private key would be accepted by some of those,
-/// and would then be where it does not belong.
-fn read_public_key(
-    pem: &[u8],
-    read: impl FnOnce(&[u8]) -> jsonwebtoken::errors::Result<DecodingKey>,
-) -> Result<DecodingKey, JwtConfigError> {
-    if String::from_utf8_lossy(pem).contains("PRIVATE KEY") {
-        return Err(JwtConfigError::PrivateKey);
+    /// Verifies a token by the keys that may have signed it. The algorithm is the one of the key.
+    fn decode(&self, token: &str) -> Result<TokenData<Claims>, AuthError> {
+        let header = decode_header(token).map_err(AuthError::invalid)?;
+        let mut refused = AuthError::invalid(NoSuchKey);
+        for Key { algorithm, key, .. } in self.keys.candidates(&header) {
+            let validation = Validation { algorithms: vec![algorithm], ..self.validation.clone() };
+            match decode::<Claims>(token, &key, &validation) {
+                Ok(token) => return Ok(token),
+                Err(error) => {
+                    let is_of_other_key = matches!(error.kind(), ErrorKind::InvalidSignature);
+                    refused = AuthError::invalid(error);
+                    if !is_of_other_key {
+                        break;
+                    }
+                }
+            }
+        }
+        Err(refused)
     }
-    read(pem).map_err(|error| JwtConfigError::Key(error.into()))
 }
 
 #[async_trait]
@@ -234,8 +243,10 @@ impl Authenticator for JwtAuth {
 
 impl fmt::Debug for JwtAuth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Without the key, which may be a secret.
-        f.debug_struct("JwtAuth").field("validation", &self.validation).finish_non_exhaustive()
+        f.debug_struct("JwtAuth")
+            .field("keys", &self.keys)
+            .field("validation", &self.validation)
+            .finish_non_exhaustive()
     }
 }
 
@@ -248,22 +259,4 @@ fn bearer_token(headers: &HeaderMap) -> Result<&str, AuthError> {
         return Err(AuthError::Missing);
     }
     Ok(token.trim_matches(' '))
-}
-
-// === impl ScopeNames ===
-
-impl ScopeNames {
-    /// Returns the scopes of this API. Tokens may have scopes of other APIs, which are ignored.
-    fn scopes(&self) -> Vec<Scope> {
-        match self {
-            Self::Text(text) => text.split(' ').filter_map(|name| name.parse().ok()).collect(),
-            Self::List(names) => names.iter().filter_map(|name| name.parse().ok()).collect(),
-        }
-    }
-}
-
-impl Default for ScopeNames {
-    fn default() -> Self {
-        Self::List(Vec::new())
-    }
 }

@@ -10,35 +10,69 @@
 //!
 //! | method and path | response |
 //! | --- | --- |
-//! | `GET /deployment/services` | [`ServiceList`]: all services with their versions |
-//! | `GET /deployment/services/{service}/versions` | [`SplitView`]: one service |
-//! | `GET /deployment/services/{service}/history` | [`HistoryPage`]: who changed what, when and why |
-//! | `GET /deployment/services/{service}/explain?key=alice` | [`ExplanationView`]: the version of a key |
-//! | `GET /deployment/services/{service}/traffic` | [`TrafficView`]: requests, outcomes and latencies |
-//! | `GET /deployment/status` | [`StatusView`]: the freshness of this gateway |
-//! | `GET /deployment/replicas` | [`ReplicaList`]: the gateways that share the store |
+//! | `GET /whoami` | [`PrincipalView`](crate::api::PrincipalView): the sender and its scopes |
+//! | `GET /deployment/services` | [`ServiceList`](crate::api::ServiceList): all services with their versions, or a page of them |
+//! | `GET /deployment/services/{service}/versions` | [`SplitView`](crate::api::SplitView): one service, with the health of its [instances](#instances) |
+//! | `GET /deployment/services/{service}/history` | [`HistoryPage`](crate::api::HistoryPage): who changed what, when and why |
+//! | `GET /deployment/services/{service}/refusals` | [`RefusalPage`](crate::api::RefusalPage): the changes that were refused |
+//! | `GET /deployment/services/{service}/explain?key=alice` | [`ExplanationView`](crate::api::ExplanationView): the version of a key |
+//! | `GET /deployment/services/{service}/traffic` | [`TrafficView`](crate::api::TrafficView): requests, outcomes and latencies |
+//! | `GET /deployment/traffic` | [`TrafficOverview`](crate::api::TrafficOverview): the busy services in a few figures each |
+//! | `GET /deployment/status` | [`StatusView`](crate::api::StatusView): the freshness of this gateway, its release and its rules |
+//! | `GET /deployment/replicas` | [`ReplicaList`](crate::api::ReplicaList): the gateways that share the store |
 //! | `GET /openapi.json` | the OpenAPI document, also from [`openapi_json`] |
 //!
-//! Changes of a split, all with the response [`ChangeResult`]:
+//! Changes of a split, all with the response [`ChangeResult`](crate::api::ChangeResult):
 //!
 //! | method and path | body | effect |
 //! | --- | --- | --- |
-//! | `PUT /deployment/services/{service}/versions/{version}/weight` | [`SetWeight`] | sets one weight; the others share the rest |
-//! | `PUT /deployment/services/{service}/weights` | [`SetWeights`] | sets all weights |
+//! | `PUT /deployment/services/{service}/versions/{version}/weight` | [`SetWeight`](crate::api::SetWeight) | sets one weight; the others share the rest |
+//! | `PUT /deployment/services/{service}/weights` | [`SetWeights`](crate::api::SetWeights) | sets all weights |
 //! | `POST /deployment/services/{service}/versions/{version}/switch` | [`PlainChange`] | gives one version all traffic |
-//! | `POST /deployment/services/{service}/restore` | [`RestoreGeneration`] | restores the weights of an earlier generation |
+//! | `PUT /deployment/services/{service}/mirror` | [`SetMirror`](crate::api::SetMirror) | sends copies of a share of the requests to a version |
+//! | `DELETE /deployment/services/{service}/mirror` | [`PlainChange`] | sends no more copies |
+//! | `POST /deployment/services/{service}/restore` | [`RestoreGeneration`](crate::api::RestoreGeneration) | restores an earlier generation: weights, URLs, health path and mirror |
 //! | `POST /deployment/services/{service}/redraw` | [`PlainChange`] | ends the session affinity of pinned users |
-//! | `POST /routing/services/{service}/versions` | [`RegisterVersion`] | registers a version |
-//! | `PUT /routing/services/{service}/versions/{version}` | [`UpdateVersion`] | activates, deactivates or changes the URL |
+//! | `POST /routing/services/{service}/versions` | [`RegisterVersion`](crate::api::RegisterVersion) | registers a version |
+//! | `PUT /routing/services/{service}/versions/{version}` | [`UpdateVersion`](crate::api::UpdateVersion) | activates, deactivates or changes the URLs |
 //! | `DELETE /routing/services/{service}/versions/{version}` | [`PlainChange`] | removes an inactive version |
+//! | `PUT /routing/services/{service}` | [`UpdateService`](crate::api::UpdateService) | sets the path of health probes |
+//! | `DELETE /routing/services/{service}` | [`PlainChange`] | removes a service |
 //!
-//! And one request that changes nothing: `POST /deployment/services/{service}/versions/{version}/check`
-//! probes a version now, with the response [`CheckView`].
+//! And one request that changes no split: `POST /deployment/services/{service}/versions/{version}/check`
+//! probes the instances of a version now. Its body is a [`CheckVersion`](crate::api::CheckVersion), its response a [`CheckView`](crate::api::CheckView).
+//!
+//! With the feature `rollout`, `router_with_rollouts` also starts, shows and steers rollouts.
 //!
 //! # Requests
 //!
-//! A body is a JSON object of at most 16 KiB. An empty body is read as `{}`. Unknown fields and unknown query
-//! parameters are refused, so that a mistyped name is not overlooked.
+//! A body is a JSON object of at most 16 KiB, enough for 64 URLs of 240 bytes. An empty body is read as `{}`. Unknown fields and unknown query
+//! parameters are refused, so that a mistyped name is not overlooked. The OpenAPI document states the limits of
+//! names, numbers and texts.
+//!
+//! Responses to `GET` with an `ETag` are 304 without a body if the request sends that tag as `If-None-Match`.
+//!
+//! # Instances
+//!
+//! A version has 1 to 64 base URLs, its instances. A body names them as `url`, for a version with one, or as `urls`. A body
+//! that changes a version may have `addUrls` or `removeUrls` instead, so that two programs that scale a version do not undo
+//! each other. A URL to add that is there, and one to remove that is not, change nothing. Several of these fields in one
+//! body, more than 64 URLs and a URL twice get 422 `invalid-url`. The last URL cannot be removed: 409 `last-instance`.
+//!
+//! `GET …/versions` shows what this gateway observes: the state of each instance with its last check, how many are usable,
+//! and, with `?events=true`, the last transitions. Another gateway may see other states. The ETag has a hash after the
+//! generation then, `"41-8f2e"`: it changes with the health, while `If-Match` compares the generation alone.
+//!
+//! No request sets a state. To take an instance out, remove its URL. To bring one back before its ejection ends, send
+//! `{"clear": true}` to `…/check`: it gets requests again at this gateway if it passes.
+//!
+//! # Services
+//!
+//! `?limit=` of 1 to 1,000 lists a page of the services, in the order of their names. `?after=` takes the `nextAfter` of
+//! the page before. `?q=` lists the services whose name contains a text. The ETag changes with every change of a listed
+//! service, so a client can ask often for little.
+//!
+//! `explain` takes `?weights=v1.0:70,v1.1:30`, to ask which version a key would get under these weights.
 //!
 //! # Changes
 //!
@@ -46,27 +80,45 @@
 //! conditions:
 //!
 //! - `If-Match: "<generation>"` makes the change only if the split is at that generation. `"0"` on a
-//!   registration expects that the service does not exist yet. `*` expects that it exists.
-//! - `?force=true` skips the probe, and allows to deactivate the last active version. It does not skip the
-//!   policy for URLs.
-//! - `?dryRun=true` does not make the change. The response shows the split that the change would make, and
-//!   which users with a key would get another version. Nothing is probed or stored.
-//! - `?wait=converged` waits until all [replicas](crate::deployments::Builder::with_replica_name) serve the
-//!   change, for 5 seconds or for `&timeout=`, 60 seconds at most. The response lists the replicas, and its
-//!   status is 202 if some replica does not serve the change yet. A gateway that does not report to the store
-//!   refuses to wait.
+//!   registration expects that the service does not exist yet, or was removed, as `If-None-Match: *` does. `*` expects
+//!   that it exists. A request that is sent again after its response was lost has its effect once if it has this
+//!   condition: that matters for a redraw, which would draw users again. There is no `Idempotency-Key`, since the
+//!   generation serves that purpose in all gateways and needs no memory of keys.
+//! - `?force=true` skips the probe, and allows to deactivate the last active version or to remove a service that has
+//!   active versions. It does not skip the policy for URLs.
+//! - `?dryRun=true` does not make the change. The response shows the split that the change would make, and which users
+//!   with a key would get another version. Nothing is probed or stored, so a sender with [`Scope::Read`] alone may preview.
+//! - `?wait=converged` waits until all [replicas](crate::deployments::Builder::with_replica_name) serve the change, for 5
+//!   seconds or for `&timeout=`, 60 seconds at most. The response lists the replicas, and its status is 202 if some replica
+//!   does not serve the change yet. A gateway that does not report to the store refuses to wait.
 //!
-//! A version without traffic is probed before it gets some. The first version of a service is not probed,
-//! because it has no traffic yet that it could fail.
+//! A version without traffic is probed at each instance before it gets some, and at least half of them must pass. The
+//! response to the change has the results as `probes`, and the problem `backend-unhealthy` has those that failed as `probes`
+//! and the first of them as `probe`. The first version of a service is not probed, because it has no traffic yet that it
+//! could fail.
 //!
-//! Each change that changed something is logged as one `info` event. Each refused change is logged as one
-//! `warn` event and appears on the first page of the history. A write without the necessary scope is logged
-//! as one `warn` event. A malformed request gets an error response. It is not logged and not stored.
+//! Each change that changed something is logged as one `info` event. Each refused change is logged as one `warn` event and
+//! appears on the first page of the history. A write without the necessary scope is logged as one `warn` event. A malformed
+//! request gets an error response. It is not logged and not stored.
 //!
 //! # History
 //!
-//! A page has 50 changes, or `?limit=` of 1 to 200, latest first. `?before=` takes the `nextBefore` of the
-//! page before. The first page also has the last 50 refused changes, with the reason for each refusal.
+//! A page has 50 changes, or `?limit=` of 1 to 200, latest first. `?before=` takes the `nextBefore` of the page before. The
+//! first page also has the last 50 refused changes, with the reason for each refusal; all that are kept are at
+//! `/refusals`, in pages as well.
+//!
+//! An entry has the actor, the kind of actor and the header `X-Request-Id` of the request, the weight, the active flag and
+//! the URLs of each version before and after the change, and the health path. So a restore brings back the URLs too, with
+//! the policy and the probe of a new URL. It is refused with `url-not-restorable` if the policy does not allow a URL any
+//! more, and if the history of an earlier release has no URLs and a version was registered again since then.
+//!
+//! # Removing a service
+//!
+//! `DELETE /routing/services/{service}` removes a service with its versions and its health path. All gateways answer its
+//! requests as those of an unknown service, once they have followed the change. The history of the service and its refused
+//! changes can still be read, for audits. A service that is registered again starts clean: other identities of versions,
+//! other slots for keys, no health path, and earlier pins are not valid. Its generations continue the earlier ones, so
+//! that no two states have the same.
 //!
 //! # Traffic
 //!
@@ -79,12 +131,19 @@
 //!   has or sends requests to it, or after 30 seconds or `&timeout=`, 10 minutes at most. `drainedEverywhere`
 //!   says which one it is. A removed version is shown while this gateway has requests for it, so wait before
 //!   you remove it.
-//! - `Accept: text/event-stream` responds with an event `traffic` every two seconds, for five minutes.
+//! - `?version=v1.0&url=http://10.0.0.3:8080&wait=drained` waits for one instance in the same way. It gets requests as long
+//!   as its version does, so remove its URL first. `drainedEverywhere` in `instances` says whether it may be stopped.
+//!   `isRegistered` is false for a URL that the version does not have.
+//! - `Accept: text/event-stream` responds with an event `traffic` every two seconds, for five minutes. The first event has
+//!   the `series` of the last five minutes. The header `X-Accel-Buffering: no` keeps NGINX from holding events back.
+//!
+//! `GET /deployment/traffic` has requests per second, the part that failed and the requests in flight of each service
+//! that has any, and the same kind of stream.
 //!
 //! # Responses
 //!
 //! Weights are in percent, times are in RFC 3339. A response with one split has the header `ETag:
-//! "<generation>"`.
+//! "<generation>"`, or `"<generation>-<hash>"` where it also shows the health of instances.
 //!
 //! Reads show what this gateway serves now, without the store. The history, the refused changes and the
 //! replicas are read from the store. Errors are problem documents (RFC 9457), see [below](#problems). Their
@@ -95,7 +154,10 @@
 //!
 //! [`AdminAuth`] authenticates every request before any other part of the API sees it. An unauthenticated
 //! client cannot find out which paths or services exist. `GET` and `HEAD` need [`Scope::Read`], every other
-//! method needs [`Scope::Write`].
+//! method needs [`Scope::Write`]. Three requests need less: `GET /whoami` needs no scope, and a probe
+//! (`POST …/check`) or a preview (`?dryRun=true`) needs one of both, since they change nothing. A probe that ends ejections
+//! (`"clear": true`) needs [`Scope::Write`]. A version is probed at most once per second on request: a request within that
+//! time gets the results of the probes before it.
 //!
 //! The API sends no CORS headers. Time limits and rate limits are the application's part.
 //!
@@ -217,76 +279,106 @@
 //!
 //! # Problems
 //!
-//! The `type` of a problem stays the same across releases; titles and details may change. [`Problem`] is the
-//! document, and [`ProblemKind`] has the rows of this table:
+//! The `type` of a problem stays the same across releases; titles and details may change. [`Problem`](crate::api::Problem) is the
+//! document, and [`ProblemKind`](crate::api::ProblemKind) has the rows of this table:
 //!
 //! | status | `type` | when |
 //! | --- | --- | --- |
 //! | 400 | `malformed-body` | the body is not a JSON object of the right form |
 //! | 400 | `malformed-query` | a query parameter is unknown, out of range, or needs another one |
-//! | 400 | `malformed-header` | `If-Match` is neither `*` nor a list of ETags |
+//! | 400 | `malformed-header` | `If-Match` or `If-None-Match` is neither `*` nor a list of ETags |
 //! | 401 | `unauthorized` | the credentials are missing or not valid |
 //! | 403 | `insufficient-scope` | the credentials do not have the necessary scope |
 //! | 404 | `unknown-service` | no service has this name |
 //! | 404 | `unknown-version` | no version of the service has this name |
 //! | 404 | `unknown-generation` | the history does not have this generation, or not any more |
-//! | 404 | `not-found` | the API has no such path |
+//! | 404 | `unknown-rollout` | the service has no such rollout, or none that is under way |
+//! | 404 | `not-found` | the API has no such path, or no rollouts |
 //! | 405 | `method-not-allowed` | the path does not have this method |
 //! | 409 | `duplicate-version` | the service has a version with this name |
 //! | 409 | `version-inactive` | an inactive version cannot have a weight |
-//! | 409 | `version-active` | only an inactive version can be removed |
+//! | 409 | `version-active` | only an inactive version can be removed, and only a service without active ones |
 //! | 409 | `ambiguous-rebalance` | several other versions are at 0: set all weights |
+//! | 409 | `last-instance` | the version keeps at least one URL: add another first, or remove the version |
 //! | 409 | `last-active-version` | the last active version is deactivated only with `?force=true` |
-//! | 409 | `backend-unhealthy` | the probe failed: repair the version, or use `?force=true` |
+//! | 409 | `backend-unhealthy` | fewer than half of the probes passed: repair the version, or use `?force=true` |
 //! | 409 | `version-gone` | a version of the generation to restore was removed |
+//! | 409 | `url-not-restorable` | a version has another URL now, and the earlier one cannot come back |
 //! | 409 | `nothing-to-restore` | the generation had no active version |
 //! | 409 | `unsettled` | others changed the split during each attempt: try again |
+//! | 409 | `rollout-active` | the service has a rollout by another plan: the response has its id |
+//! | 409 | `rollout-over` | the rollout is over |
+//! | 409 | `stale-step` | the rollout is at another step: the response has its number |
+//! | 409 | `wrong-phase` | the order has no meaning in the phase of the rollout, which may follow a change of others |
+//! | 409 | `nothing-to-approve` | the step has no approval gate |
+//! | 409 | `no-promotion` | the plan ends without a promotion |
+//! | 409 | `no-stable` | no other version has traffic to compare with |
+//! | 409 | `canary-ahead` | the version has more traffic than the first step gives it |
+//! | 409 | `not-a-replica` | this gateway has no replica name, so it takes no part in rollouts |
 //! | 412 | `generation-conflict` | `If-Match` expects another generation: the response has both |
 //! | 413 | `payload-too-large` | the body is larger than 16 KiB |
 //! | 415 | `unsupported-media-type` | the body is not `application/json` |
 //! | 422 | `invalid-name` | the name is not a name of a service or version |
 //! | 422 | `invalid-weight` | the number is not 0 to 100 with at most two decimals, or not possible here |
 //! | 422 | `invalid-split` | the weights do not total 100 |
-//! | 422 | `invalid-url` | the URL is not a base URL, or the policy refuses it |
+//! | 422 | `invalid-url` | the URL is not a base URL, the policy refuses it, or the version cannot have these URLs |
 //! | 422 | `invalid-health-path` | the health path is not a path |
+//! | 422 | `invalid-plan` | the body is not a plan: the response has a JSON pointer to the field |
+//! | 422 | `unknown-gate` | the plan names a gate that the gateway does not have |
+//! | 422 | `unstorable-text` | the database cannot store a character of a text: leave it out, or use a database in UTF-8 |
 //! | 500 | `broken-split` | the stored split of the service cannot be read: see the log |
+//! | 500 | `broken-rollout` | the stored rollout cannot be read: see the log |
+//! | 500 | `store-unusable` | the store lacks rights, tables or space, or it is read-only: the detail has the remedy |
 //! | 500 | `internal-error` | the gateway has a defect: see the log |
 //! | 503 | `store-unavailable` | the store cannot be reached; existing routes stay in use |
 //!
-//! [`ChangeResult`]: crate::api::ChangeResult
-//! [`CheckView`]: crate::api::CheckView
-//! [`ExplanationView`]: crate::api::ExplanationView
-//! [`HistoryPage`]: crate::api::HistoryPage
 //! [`PlainChange`]: crate::api::PlainChange
-//! [`RegisterVersion`]: crate::api::RegisterVersion
-//! [`ReplicaList`]: crate::api::ReplicaList
-//! [`RestoreGeneration`]: crate::api::RestoreGeneration
-//! [`ServiceList`]: crate::api::ServiceList
-//! [`Problem`]: crate::api::Problem
-//! [`ProblemKind`]: crate::api::ProblemKind
-//! [`SetWeight`]: crate::api::SetWeight
-//! [`SetWeights`]: crate::api::SetWeights
-//! [`SplitView`]: crate::api::SplitView
-//! [`StatusView`]: crate::api::StatusView
-//! [`TrafficView`]: crate::api::TrafficView
-//! [`UpdateVersion`]: crate::api::UpdateVersion
 
+mod access;
 mod auth;
+mod constraints;
 mod decode;
+mod etag;
 mod extract;
 mod handlers;
 mod if_match;
 #[cfg(feature = "jwt")]
 mod jwt;
+#[cfg(feature = "jwt")]
+mod jwt_keys;
+#[cfg(feature = "jwt")]
+mod jwt_scopes;
+#[cfg(feature = "rollout")]
+mod mounted;
+#[cfg(not(feature = "rollout"))]
+#[path = "not_mounted.rs"]
+mod mounted;
 mod openapi;
+mod parameters;
 mod principal;
+mod probe_limit;
 mod problem;
+#[cfg(feature = "rollout")]
+mod rollout_extract;
+#[cfg(feature = "rollout")]
+mod rollout_parameters;
+#[cfg(not(feature = "rollout"))]
+#[path = "no_rollout_parameters.rs"]
+mod rollout_parameters;
+#[cfg(feature = "rollout")]
+mod rollout_problem;
+#[cfg(feature = "rollout")]
+mod rollout_router;
 mod router;
 mod state;
 mod wait_limit;
 
 pub use self::auth::{AdminAuth, AuthError, Authenticator, Denial};
 #[cfg(feature = "jwt")]
-pub use self::jwt::{JwtAuth, JwtConfigError};
+pub use self::jwt::JwtAuth;
+#[cfg(feature = "jwt")]
+pub use self::jwt_keys::{JwtConfigError, JwtKeys};
 pub use self::principal::{InvalidSubject, Principal, Scope, UnknownScope};
+#[cfg(feature = "rollout")]
+pub use self::rollout_router::router_with_rollouts;
 pub use self::router::{openapi_json, router};

@@ -1,23 +1,19 @@
-//! The OpenAPI document: its frame, the parameters and the responses that several operations share.
+//! The OpenAPI document: its frame, and the responses that several operations share.
 //!
-//! The operations are in the handlers' attributes, the schemas come from the wire types. Facts that several
-//! operations share are stated once, here: the parameters of an extractor beside its name, and the statuses,
-//! headers and problems of a response type. The problems come from the table of [`ProblemKind`], so the
+//! The operations are in the handlers' attributes, the schemas come from the wire types, the parameters are in
+//! [`parameters`](super::parameters) and the limits of bodies in [`constraints`](super::constraints). The statuses,
+//! headers and problems of a response type are stated once, here. The problems come from the table of [`ProblemKind`], so the
 //! document cannot lack one.
 
 use std::collections::BTreeMap;
 
 use http::StatusCode;
-use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{ObjectBuilder, Ref, SchemaType, Type};
+use utoipa::openapi::schema::Ref;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{
-    ContentBuilder, HeaderBuilder, OpenApi, RefOr, Required, Response, ResponseBuilder, Schema,
-};
-use utoipa::{IntoParams, IntoResponses, Modify};
+use utoipa::openapi::{ContentBuilder, HeaderBuilder, OpenApi, RefOr, Response, ResponseBuilder, Schema};
+use utoipa::{IntoResponses, Modify};
 
-use super::extract::{ServicePath, VersionPath, WriteConditions};
-use crate::api::{ChangeResult, Problem, ProblemKind, SplitView};
+use crate::api::{ChangeResult, Problem, ProblemKind, ServiceList, SplitView};
 
 /// The responses of an operation by status, in utoipa's form.
 type Responses = BTreeMap<String, RefOr<Response>>;
@@ -34,7 +30,7 @@ type Responses = BTreeMap<String, RefOr<Response>>;
     ),
     // Relative to the path of this document, so that it holds wherever the application mounts the API.
     servers((url = ".")),
-    components(schemas(ChangeResult, Problem, SplitView)),
+    components(schemas(ChangeResult, Problem, ServiceList, SplitView)),
     modifiers(&Bearer)
 )]
 pub(super) struct OpenApiDocument;
@@ -68,51 +64,6 @@ pub(super) fn shorten_descriptions(document: &mut OpenApi) {
     }
 }
 
-// === Parameters ===
-
-impl IntoParams for ServicePath {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        vec![path("service", "the name of the service")]
-    }
-}
-
-impl IntoParams for VersionPath {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        vec![path("service", "the name of the service"), path("version", "the name of the version")]
-    }
-}
-
-impl IntoParams for WriteConditions {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let force = "skip the probe, and allow to deactivate the last active version";
-        let if_match =
-            "the expected generation in double quotes; \"0\" for a service that does not exist yet";
-        let dry_run = "do not make the change: respond with the split that it would make, and with the users who would get another version";
-        let wait = "'converged': respond once all replicas serve the change, or with 202 after the timeout";
-        let timeout = "the longest wait, at most 60s; default: 5s";
-        vec![
-            parameter("force", ParameterIn::Query, force, Type::Boolean),
-            parameter("dryRun", ParameterIn::Query, dry_run, Type::Boolean),
-            parameter("wait", ParameterIn::Query, wait, Type::String),
-            parameter("timeout", ParameterIn::Query, timeout, Type::String),
-            parameter("If-Match", ParameterIn::Header, if_match, Type::String),
-        ]
-    }
-}
-
-/// Creates a parameter of the path.
-fn path(name: &str, description: &str) -> Parameter {
-    parameter(name, ParameterIn::Path, description, Type::String)
-}
-
-/// Creates a parameter, which is required if it is part of the path.
-fn parameter(name: &str, place: ParameterIn, description: &str, kind: Type) -> Parameter {
-    let required = if place == ParameterIn::Path { Required::True } else { Required::False };
-    let schema = ObjectBuilder::new().schema_type(SchemaType::Type(kind)).build();
-    let parameter = ParameterBuilder::new().name(name).parameter_in(place).description(Some(description));
-    parameter.required(required).schema(Some(schema)).build()
-}
-
 // === Responses ===
 
 /// The problems of a read: no condition can fail, and there is no body.
@@ -122,8 +73,11 @@ pub(super) struct ReadProblems;
 /// document.
 pub(super) struct WriteProblems;
 
-/// The split of one service, with its ETag, or a problem.
+/// The split of one service, with its ETag, 304, or a problem.
 pub(super) struct SplitResponses;
+
+/// A list of services, with its ETag, 304, or a problem.
+pub(super) struct ListResponses;
 
 /// The split after a change: 200 with its ETag, 202 if some replica does not serve it yet, or a problem.
 pub(super) struct ChangeResponses;
@@ -145,9 +99,14 @@ impl IntoResponses for WriteProblems {
 
 impl IntoResponses for SplitResponses {
     fn responses() -> Responses {
-        let mut responses = ReadProblems::responses();
-        responses.insert("200".into(), split("the split", "SplitView").build().into());
-        responses
+        let tag = "the generation in double quotes; '-' and a hash of the response follow it within the quotes if the response shows the health of instances";
+        conditional_read("the split", "SplitView", tag)
+    }
+}
+
+impl IntoResponses for ListResponses {
+    fn responses() -> Responses {
+        conditional_read("the services", "ServiceList", "a tag of the listed services and their generations")
     }
 }
 
@@ -170,6 +129,17 @@ impl IntoResponses for RegistrationResponses {
         responses.insert("201".into(), created.build().into());
         responses
     }
+}
+
+/// Creates the responses to a read with `If-None-Match`.
+fn conditional_read(description: &str, schema: &str, tag: &str) -> Responses {
+    let body = ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build();
+    let found = ResponseBuilder::new().description(description).content("application/json", body);
+    let unchanged = ResponseBuilder::new().description("the client has the present response");
+    let mut responses = ReadProblems::responses();
+    responses.insert("200".into(), found.header("ETag", header(tag)).build().into());
+    responses.insert("304".into(), unchanged.header("ETag", header(tag)).build().into());
+    responses
 }
 
 /// Creates a response with a split, whose schema is `schema`, and its ETag.

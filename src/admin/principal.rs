@@ -7,8 +7,8 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
+use std::time::SystemTime;
 
-use http::Method;
 use thiserror::Error;
 
 use crate::store::MAX_ACTOR;
@@ -27,6 +27,7 @@ use crate::store::MAX_ACTOR;
 pub struct Principal {
     subject: String,
     scopes: BTreeSet<Scope>,
+    expires_at: Option<SystemTime>,
 }
 
 /// A permission: to read or to write.
@@ -46,9 +47,9 @@ pub struct Principal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Scope {
-    /// `canary:read`: GET and HEAD.
+    /// `canary:read`: GET, HEAD, and the requests that change nothing: probes and changes with `?dryRun=true`.
     Read,
-    /// `canary:write`: every other method. It does not include [`Scope::Read`].
+    /// `canary:write`: every other request, and those probes and previews. It does not include [`Scope::Read`].
     Write,
 }
 
@@ -88,7 +89,7 @@ impl Principal {
         if length == 0 || length > MAX_ACTOR || subject.contains(char::is_control) {
             return Err(InvalidSubject);
         }
-        Ok(Self { subject, scopes: BTreeSet::new() })
+        Ok(Self { subject, scopes: BTreeSet::new(), expires_at: None })
     }
 
     /// Adds `scopes` to the scopes of the principal.
@@ -108,6 +109,42 @@ impl Principal {
     pub fn with_scopes(mut self, scopes: impl IntoIterator<Item = Scope>) -> Self {
         self.scopes.extend(scopes);
         self
+    }
+
+    /// Sets when the credentials expire, which `GET /whoami` shows. It is not checked: that is the authenticator's part.
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use tower_canary::admin::Principal;
+    ///
+    /// let in_an_hour = SystemTime::now() + Duration::from_secs(3_600);
+    /// let alice = Principal::new("alice")?.with_expiry(in_an_hour);
+    /// assert_eq!(alice.expires_at(), Some(in_an_hour));
+    /// # Ok::<(), tower_canary::admin::InvalidSubject>(())
+    /// ```
+    #[must_use]
+    pub fn with_expiry(self, at: SystemTime) -> Self {
+        Self { expires_at: Some(at), ..self }
+    }
+
+    /// Returns when the credentials expire. `None`: not known, or never. See [`with_expiry`](Self::with_expiry) for an
+    /// example.
+    #[must_use]
+    pub const fn expires_at(&self) -> Option<SystemTime> {
+        self.expires_at
+    }
+
+    /// Returns the scopes, in the order of [`Scope::ALL`].
+    ///
+    /// ```
+    /// use tower_canary::admin::{Principal, Scope};
+    ///
+    /// let alice = Principal::new("alice")?.with_scopes([Scope::Write, Scope::Read]);
+    /// assert!(alice.scopes().eq([Scope::Read, Scope::Write]));
+    /// # Ok::<(), tower_canary::admin::InvalidSubject>(())
+    /// ```
+    pub fn scopes(&self) -> impl Iterator<Item = Scope> + '_ {
+        self.scopes.iter().copied()
     }
 
     /// Returns the subject: the actor of the principal's changes in the history.
@@ -142,12 +179,6 @@ impl Scope {
             Self::Read => "canary:read",
             Self::Write => "canary:write",
         }
-    }
-
-    /// Returns the scope that a request with this method needs. Methods that are not known here count as
-    /// writes.
-    pub(super) fn needed_for(method: &Method) -> Self {
-        if matches!(*method, Method::GET | Method::HEAD) { Self::Read } else { Self::Write }
     }
 }
 

@@ -9,7 +9,9 @@
 //! | [`ChangeError`] | the rules of a split | 404, 409 or 422, the whole text | `warn` for a change, by the deployments |
 //! | [`StoreError`] about the request | the store | 400, 404, 409 or 412, the whole text | `warn` for a change, by the deployments |
 //! | [`StoreError::Broken`], [`StoreError::Unavailable`] | the store | 500 or 503, a fixed text | `error`, here, with all causes |
+//! | [`StoreError::Unusable`], [`StoreError::Unstorable`] | the store | 500 with the remedy, or 422 | `error`, here, with all causes |
 //! | [`DeployError`] | probes, the URL policy, the history | 404, 409 or 422, the whole text | `warn` for a change, by the deployments |
+//! | errors of rollouts | their driver | see `rollout_problem` | `info` for an order that is carried out, by the driver |
 //! | a panic | code of the application | 500, a fixed text | by the application's panic hook |
 //!
 //! A detail may quote the request and the split, because the sender may read both. The cause of a failure
@@ -21,9 +23,12 @@ use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 
 use super::principal::Scope;
-use crate::api::{Problem, ProblemKind};
-use crate::deployments::DeployError;
-use crate::routing::{ChangeError, InvalidBackend, InvalidHealthPath, InvalidName, InvalidWeight};
+use crate::api::{ProbeView, Problem, ProblemKind};
+use crate::deployments::{DeployError, Unhealthy};
+use crate::routing::{
+    Backend, ChangeError, InvalidBackend, InvalidHealthPath, InvalidInstances, InvalidName, InvalidWeight,
+    VersionName,
+};
 use crate::store::StoreError;
 
 /// A problem document with the headers of its response.
@@ -32,7 +37,7 @@ use crate::store::StoreError;
 #[derive(Debug)]
 pub(super) struct ApiError {
     // Boxed to keep `Result<_, ApiError>` small.
-    problem: Box<Problem>,
+    pub(super) problem: Box<Problem>,
     /// The `WWW-Authenticate` header.
     challenge: Option<HeaderValue>,
 }
@@ -63,9 +68,21 @@ impl ApiError {
         error
     }
 
+    /// Creates the response to a change for a version of which too few instances passed their probes, or to such probes.
+    fn unhealthy(detail: String, version: &VersionName, causes: &[(Backend, Unhealthy)]) -> Self {
+        let mut error = Self::new(ProblemKind::BackendUnhealthy, detail);
+        let failed = causes.iter().map(|(backend, cause)| ProbeView::failed(version, backend, cause));
+        error.problem.probes = failed.collect();
+        error.problem.probe = error.problem.probes.first().cloned();
+        error
+    }
+
     /// Logs `error` and creates a response that does not show it.
-    fn internal(kind: ProblemKind, detail: &str, error: &StoreError) -> Self {
-        let error: &dyn std::error::Error = error;
+    pub(super) fn internal(
+        kind: ProblemKind,
+        detail: &str,
+        error: &(dyn std::error::Error + 'static),
+    ) -> Self {
         tracing::error!(error, "a request to the admin API failed");
         Self::new(kind, detail)
     }
@@ -91,15 +108,16 @@ impl IntoResponse for ApiError {
 
 impl From<DeployError> for ApiError {
     fn from(error: DeployError) -> Self {
-        let kind = match error {
-            DeployError::Store(error) => return error.into(),
-            DeployError::UrlRefused(_) => ProblemKind::InvalidUrl,
-            DeployError::Unhealthy { .. } => ProblemKind::BackendUnhealthy,
-            DeployError::RegisteredElsewhere { .. } => ProblemKind::DuplicateVersion,
-            DeployError::UnknownGeneration { .. } => ProblemKind::UnknownGeneration,
-            DeployError::Unsettled => ProblemKind::Unsettled,
-        };
-        Self::new(kind, error.to_string())
+        let detail = error.to_string();
+        match error {
+            DeployError::Store(error) => error.into(),
+            DeployError::Unhealthy { version, causes } => Self::unhealthy(detail, &version, &causes),
+            DeployError::UrlRefused(_) => Self::new(ProblemKind::InvalidUrl, detail),
+            DeployError::RegisteredElsewhere { .. } => Self::new(ProblemKind::DuplicateVersion, detail),
+            DeployError::UnknownGeneration { .. } => Self::new(ProblemKind::UnknownGeneration, detail),
+            DeployError::UrlNotRestorable { .. } => Self::new(ProblemKind::UrlNotRestorable, detail),
+            DeployError::Unsettled => Self::new(ProblemKind::Unsettled, detail),
+        }
     }
 }
 
@@ -112,12 +130,19 @@ impl From<StoreError> for ApiError {
             StoreError::GenerationConflict { expected, found } => {
                 Self::conflict(Some(expected), Some(found), detail)
             }
+            StoreError::RolloutActive { id } => {
+                let mut error = Self::new(ProblemKind::RolloutActive, detail);
+                error.problem.rollout = Some(id);
+                error
+            }
             StoreError::TextRefused { .. } => Self::new(ProblemKind::MalformedBody, detail),
             StoreError::NotCleared { .. } => Self::new(ProblemKind::BackendUnhealthy, detail),
             StoreError::Broken(_) => {
                 let detail = "the stored split of this service cannot be read: see the log of the gateway";
                 Self::internal(ProblemKind::BrokenSplit, detail, &error)
             }
+            StoreError::Unstorable(_) => Self::internal(ProblemKind::UnstorableText, &detail, &error),
+            StoreError::Unusable { .. } => Self::internal(ProblemKind::StoreUnusable, &detail, &error),
             StoreError::Unavailable(_) => {
                 let detail = "the store is unavailable; existing routes stay in use; read the service again before you retry";
                 Self::internal(ProblemKind::StoreUnavailable, detail, &error)
@@ -131,9 +156,15 @@ impl From<ChangeError> for ApiError {
         let kind = match error {
             ChangeError::UnknownVersion(_) => ProblemKind::UnknownVersion,
             ChangeError::DuplicateVersion(_) => ProblemKind::DuplicateVersion,
-            ChangeError::VersionInactive(_) => ProblemKind::VersionInactive,
-            ChangeError::VersionActive(_) => ProblemKind::VersionActive,
+            ChangeError::VersionInactive(_) | ChangeError::MirrorInactive(_) => ProblemKind::VersionInactive,
+            ChangeError::MirrorWithoutShare => ProblemKind::InvalidWeight,
+            ChangeError::VersionActive(_) | ChangeError::ServiceActive(_) => ProblemKind::VersionActive,
+            ChangeError::ServiceRemoved(_) => ProblemKind::UnknownService,
+            ChangeError::RestoreReplaced { .. } => ProblemKind::UrlNotRestorable,
+            ChangeError::TooManyChanges => ProblemKind::BrokenSplit,
             ChangeError::AmbiguousRebalance(_) => ProblemKind::AmbiguousRebalance,
+            ChangeError::LastInstance(_) => ProblemKind::LastInstance,
+            ChangeError::Instances(_) => ProblemKind::InvalidUrl,
             ChangeError::LastActiveVersion(_) => ProblemKind::LastActiveVersion,
             ChangeError::FirstVersionNeedsAll(_) | ChangeError::OnlyVersionNeedsAll(_) => {
                 ProblemKind::InvalidWeight
@@ -161,6 +192,7 @@ from_invalid! {
     InvalidName => InvalidName,
     InvalidWeight => InvalidWeight,
     InvalidBackend => InvalidUrl,
+    InvalidInstances => InvalidUrl,
     InvalidHealthPath => InvalidHealthPath
 }
 

@@ -10,27 +10,34 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use http::header::ETAG;
-use http::{HeaderValue, StatusCode};
-use serde::Serialize;
+use http::StatusCode;
 
+use super::etag::with_etag;
 use super::extract::WriteConditions;
+use super::mounted::Mounted;
+use super::probe_limit::ProbeLimit;
 use super::problem::ApiError;
-use crate::api::{ChangeReason, ChangeResult, ConvergenceView, ProblemKind, UserMove};
-use crate::deployments::Deployments;
+use crate::api::{ChangeReason, ChangeResult, ConvergenceView, ProbeView, ProblemKind, UserMove};
+use crate::deployments::{Deployed, Deployments};
 use crate::routing::{Change, Preview, Route, ServiceName};
-use crate::store::{ChangeRequest, StoreError};
+use crate::store::{ActorKind, ChangeRequest, StoreError};
 
 /// The state that all handlers share.
 ///
-/// It has no other fields: everything that outlives a request belongs to the deployments, which the
-/// application also uses without the API.
+/// Everything that outlives a request belongs to the deployments, which the application also uses without the API,
+/// except the limit of probes, which protects versions from clients of the API, and the rollouts, which are optional.
 #[derive(Clone, Debug)]
 pub(super) struct AdminState {
     pub(super) deployments: Deployments,
+    pub(super) probes: Arc<ProbeLimit>,
+    pub(super) rollouts: Mounted,
 }
 
 impl AdminState {
+    pub(super) fn new(deployments: Deployments) -> Self {
+        Self { deployments, probes: Arc::default(), rollouts: Mounted::default() }
+    }
+
     /// Returns the route of a service as this gateway serves it, or the problem `unknown-service`.
     pub(super) fn route(&self, service: &ServiceName) -> Result<Arc<Route>, ApiError> {
         let route = self.deployments.handle().route(service.as_str());
@@ -54,11 +61,18 @@ impl AdminState {
             return Err(ApiError::new(ProblemKind::MalformedQuery, detail));
         }
         let request = self.change_request(service, change, &conditions, reason)?;
+        let rollout = self.rollouts.before(service).await;
         if conditions.dry_run {
-            return Ok(preview_result(&self.deployments.preview(service, &request)?));
+            let preview = self.deployments.preview(service, &request)?;
+            let mut result = preview_result(&preview);
+            result.rollout = rollout.effect(&preview.after);
+            return Ok(result);
         }
-        let applied = self.deployments.apply(service, request).await?;
+        let Deployed { applied, probes, .. } = self.deployments.apply_probed(service, request).await?;
         let mut result = ChangeResult::from(&applied.after);
+        result.probes = probes.iter().map(ProbeView::from).collect();
+        result.revision = Some(applied.revision);
+        result.rollout = rollout.effect(&applied.after);
         if let Some(limit) = conditions.wait {
             result.convergence = Some(self.convergence(applied.revision, limit).await);
         }
@@ -75,7 +89,9 @@ impl AdminState {
     ) -> Result<ChangeRequest, ApiError> {
         let served = self.deployments.handle().route(service.as_str());
         let generation = served.map(|route| route.split().generation());
-        let mut request = ChangeRequest::new(change, conditions.principal.subject());
+        let request = ChangeRequest::new(change, conditions.principal.subject());
+        let mut request = request.with_actor_kind(ActorKind::Person);
+        request.request_id.clone_from(&conditions.request_id);
         request.reason = reason.map(String::from);
         request.expected_generation = conditions.if_match.expected(generation)?;
         if conditions.force {
@@ -116,17 +132,5 @@ pub(super) fn changed(status: StatusCode, result: ChangeResult) -> Response {
     }
     let is_lagging = result.convergence.as_ref().is_some_and(|convergence| !convergence.converged);
     let status = if is_lagging { StatusCode::ACCEPTED } else { status };
-    with_etag(status, result.split.generation, result)
-}
-
-/// Responds with `body` and the generation of the split as its ETag.
-///
-/// The tag is strong: two responses with the same generation show the same split.
-pub(super) fn with_etag(status: StatusCode, generation: u64, body: impl Serialize) -> Response {
-    let mut response = (status, Json(body)).into_response();
-    // A number in quotes is always a valid header value.
-    if let Ok(tag) = HeaderValue::try_from(format!("\"{generation}\"")) {
-        response.headers_mut().insert(ETAG, tag);
-    }
-    response
+    with_etag(result.split.generation, (status, Json(result)).into_response())
 }

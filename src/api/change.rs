@@ -1,4 +1,4 @@
-//! Bodies of requests that change a split.
+//! Bodies of requests that change a split, except those that change one version.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::reason::ChangeReason;
-use crate::routing::{Backend, HealthPath, VersionName, Weight};
+use crate::routing::{HealthPath, MirrorShare, VersionName, Weight};
 
 /// Sets the weight of one version: `PUT /deployment/services/{service}/versions/{version}/weight`.
 ///
@@ -56,72 +56,58 @@ pub struct SetWeights {
     pub reason: Option<ChangeReason>,
 }
 
-/// Registers a version: `POST /routing/services/{service}/versions`. The first version creates the service.
+/// Copies a share of the requests to one version: `PUT /deployment/services/{service}/mirror`.
 ///
 /// ```
-/// use tower_canary::api::RegisterVersion;
+/// use tower_canary::api::SetMirror;
+/// use tower_canary::routing::MirrorShare;
 ///
-/// let body = RegisterVersion::new(&"v1.1".parse()?, &"http://10.0.0.2:8080".parse()?)
-///     .with_weight("5".parse()?)
-///     .with_health_path(&"/healthz".parse()?);
-/// let json = r#"{"version":"v1.1","url":"http://10.0.0.2:8080","weight":5.0,"healthPath":"/healthz"}"#;
-/// assert_eq!(serde_json::to_string(&body)?, json);
+/// let body = SetMirror::new(&MirrorShare::new("v1.1".parse()?, "10".parse()?));
+/// assert_eq!(serde_json::to_string(&body)?, r#"{"version":"v1.1","percent":10.0}"#);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]
+#[non_exhaustive]
+pub struct SetMirror {
+    /// The active version that gets the copies.
+    #[cfg_attr(feature = "admin", schema(example = "v1.1"))]
+    pub version: String,
+    /// The share of the requests that are copied, in percent, with at most two decimals.
+    #[cfg_attr(feature = "admin", schema(minimum = 0.01, maximum = 100, example = 10))]
+    pub percent: f64,
+    /// Why the change is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<ChangeReason>,
+}
+
+/// Changes a service beside its versions: `PUT /routing/services/{service}`.
+///
+/// ```
+/// use tower_canary::api::UpdateService;
+///
+/// let body = UpdateService::new(Some(&"/healthz".parse()?));
+/// assert_eq!(serde_json::to_string(&body)?, r#"{"healthPath":"/healthz"}"#);
+/// assert_eq!(serde_json::to_string(&UpdateService::new(None))?, r#"{"healthPath":null}"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]
 #[non_exhaustive]
-pub struct RegisterVersion {
-    /// The name of the version.
-    #[cfg_attr(feature = "admin", schema(example = "v1.1"))]
-    pub version: String,
-    /// The base URL of the version.
-    #[cfg_attr(feature = "admin", schema(example = "http://10.0.0.2:8080"))]
-    pub url: String,
-    /// The weight in percent. Default: 100 for the first active version, 0 for a later one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "admin", schema(minimum = 0, maximum = 100))]
-    pub weight: Option<f64>,
-    /// Whether the version may get traffic. Default: true.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub active: Option<bool>,
-    /// The path of health probes, below the base URL of each version of the service.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "admin", schema(example = "/healthz"))]
+pub struct UpdateService {
+    /// The path of health probes, below the base URL of each version. `null`: the base URL itself is probed.
+    // With a function of its own, serde refuses a missing field, which could mean "no change" as well as "no path".
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[cfg_attr(feature = "admin", schema(required = true, example = "/healthz"))]
     pub health_path: Option<String>,
     /// Why the change is made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<ChangeReason>,
 }
 
-/// Changes a version: `PUT /routing/services/{service}/versions/{version}`. At least one of `active` and
-/// `url` is needed.
-///
-/// ```
-/// use tower_canary::api::UpdateVersion;
-///
-/// let body = UpdateVersion::new().with_active(false);
-/// assert_eq!(serde_json::to_string(&body)?, r#"{"active":false}"#);
-/// # Ok::<(), serde_json::Error>(())
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]
-#[non_exhaustive]
-pub struct UpdateVersion {
-    /// Whether the version may get traffic.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub active: Option<bool>,
-    /// The new base URL of the version.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub url: Option<String>,
-    /// Why the change is made.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<ChangeReason>,
-}
-
-/// Brings back the weights and active flags of an earlier generation: `POST
+/// Brings back an earlier generation, with its weights, active flags, base URLs, health path and mirror: `POST
 /// /deployment/services/{service}/restore`.
 ///
 /// ```
@@ -143,7 +129,8 @@ pub struct RestoreGeneration {
     pub reason: Option<ChangeReason>,
 }
 
-/// The body of a change that has no other fields: switch, redraw and remove. It may be left out.
+/// The body of a change that has no other fields: switch, redraw, remove, remove a mirror and remove a service. It may be
+/// left out.
 ///
 /// ```
 /// use tower_canary::api::PlainChange;
@@ -174,7 +161,7 @@ macro_rules! with_reason {
     )*};
 }
 
-with_reason!(SetWeight, SetWeights, RegisterVersion, UpdateVersion, RestoreGeneration, PlainChange);
+with_reason!(SetWeight, SetWeights, SetMirror, UpdateService, RestoreGeneration, PlainChange);
 
 // === impl SetWeight ===
 
@@ -223,60 +210,23 @@ impl<'de> Visitor<'de> for UniqueVersions {
     }
 }
 
-// === impl RegisterVersion ===
+// === impl SetMirror ===
 
-impl RegisterVersion {
-    /// Creates a request for an active version that gets no traffic, unless it is the first of its service.
+impl SetMirror {
+    /// Creates a request that sets this mirror.
     #[must_use]
-    pub fn new(version: &VersionName, url: &Backend) -> Self {
-        Self {
-            version: version.to_string(),
-            url: url.to_string(),
-            weight: None,
-            active: None,
-            health_path: None,
-            reason: None,
-        }
-    }
-
-    /// Sets the weight that the version gets immediately.
-    #[must_use]
-    pub fn with_weight(self, weight: Weight) -> Self {
-        Self { weight: Some(weight.percent()), ..self }
-    }
-
-    /// Sets whether the version may get traffic.
-    #[must_use]
-    pub fn with_active(self, active: bool) -> Self {
-        Self { active: Some(active), ..self }
-    }
-
-    /// Sets the path of health probes for all versions of the service.
-    #[must_use]
-    pub fn with_health_path(self, health_path: &HealthPath) -> Self {
-        Self { health_path: Some(health_path.as_str().to_owned()), ..self }
+    pub fn new(mirror: &MirrorShare) -> Self {
+        Self { version: mirror.version.to_string(), percent: mirror.share.percent(), reason: None }
     }
 }
 
-// === impl UpdateVersion ===
+// === impl UpdateService ===
 
-impl UpdateVersion {
-    /// Creates a request that changes nothing yet. The server refuses it in this form.
+impl UpdateService {
+    /// Creates a request that sets the path of health probes. `None`: the base URL itself is probed.
     #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Sets whether the version may get traffic.
-    #[must_use]
-    pub fn with_active(self, active: bool) -> Self {
-        Self { active: Some(active), ..self }
-    }
-
-    /// Sets another base URL.
-    #[must_use]
-    pub fn with_url(self, url: &Backend) -> Self {
-        Self { url: Some(url.to_string()), ..self }
+    pub fn new(health_path: Option<&HealthPath>) -> Self {
+        Self { health_path: health_path.map(|path| path.as_str().to_owned()), reason: None }
     }
 }
 

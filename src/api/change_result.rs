@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::check::ProbeView;
 use super::percent::Percent;
 use super::split::SplitView;
 use crate::deployments::Convergence;
@@ -32,12 +33,47 @@ pub struct ChangeResult {
     /// After `?dryRun=true`: the users with a key who would get another version, largest group first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub moves: Option<Vec<UserMove>>,
+    /// The probes that the change needed: one for each instance of a version that had no traffic and gets some, or whose base
+    /// URLs changed. Left out if there was none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<ProbeView>,
+    /// The revision of the store after the change: a replica that reports it, or a later one, serves the change. Left out
+    /// after `?dryRun=true`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "admin", schema(example = 118))]
+    pub revision: Option<u64>,
     /// After `?wait=converged`: which replicas serve the change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub convergence: Option<ConvergenceView>,
+    /// What the change does to the rollout of the service. Left out if this gateway knows of none that is under way, or cannot
+    /// read it in time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutEffect>,
     /// The split after the change. In JSON its fields stand beside the others.
     #[serde(flatten)]
     pub split: SplitView,
+}
+
+/// What a change does to the rollout of its service.
+///
+/// A rollout never undoes the change of somebody else: it pauses, or is over.
+///
+/// ```
+/// use tower_canary::api::RolloutEffect;
+///
+/// let effect = RolloutEffect::new("7f3a2c1e-5b0d-4e8a-9c41-2d6f0b7a1e35", "paused");
+/// assert_eq!(serde_json::to_string(&effect)?, r#"{"id":"7f3a2c1e-5b0d-4e8a-9c41-2d6f0b7a1e35","now":"paused"}"#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]
+#[non_exhaustive]
+pub struct RolloutEffect {
+    /// The id of the rollout.
+    pub id: String,
+    /// The phase of the rollout once it has followed the change: `paused`, `over`, or the phase that it had.
+    #[cfg_attr(feature = "admin", schema(example = "paused"))]
+    pub now: String,
 }
 
 /// A group of users who would get another version.
@@ -73,7 +109,7 @@ pub struct UserMove {
 #[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct ConvergenceView {
-    /// Whether all known replicas serve the change.
+    /// Whether all known replicas serve the change. `false` if no replica is known.
     pub converged: bool,
     /// The replicas that serve the change.
     #[cfg_attr(feature = "admin", schema(example = json!(["gateway-1"])))]
@@ -81,6 +117,13 @@ pub struct ConvergenceView {
     /// The replicas that do not serve it yet. `null`: the store could not be read.
     #[cfg_attr(feature = "admin", schema(example = json!(["gateway-2"])))]
     pub waiting: Option<Vec<String>>,
+}
+
+impl RolloutEffect {
+    /// Creates the effect on the rollout `id`, which then has the phase `now`.
+    pub fn new(id: impl Into<String>, now: impl Into<String>) -> Self {
+        Self { id: id.into(), now: now.into() }
+    }
 }
 
 impl From<&Split> for ChangeResult {
@@ -91,7 +134,10 @@ impl From<&Split> for ChangeResult {
             switched_to: None,
             dry_run: false,
             moves: None,
+            probes: Vec::new(),
+            revision: None,
             convergence: None,
+            rollout: None,
             split: split.into(),
         }
     }
@@ -111,7 +157,7 @@ impl From<&Move> for UserMove {
 impl From<Convergence> for ConvergenceView {
     fn from(convergence: Convergence) -> Self {
         Self {
-            converged: convergence.waiting.is_empty(),
+            converged: convergence.is_complete(),
             serving: names(convergence.serving),
             waiting: Some(names(convergence.waiting)),
         }

@@ -27,7 +27,7 @@ pub struct ExplanationView {
     /// The name of the service.
     #[cfg_attr(feature = "admin", schema(example = "auth"))]
     pub service: String,
-    /// The generation of the split that is explained.
+    /// The generation of the split that is explained. With other `weights`, it is the one that setting them would make.
     pub generation: u64,
     /// The key.
     #[cfg_attr(feature = "admin", schema(example = "alice"))]

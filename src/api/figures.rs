@@ -17,10 +17,11 @@ use crate::traffic::{Activity, Latencies, ObservedShare, Outcome, Window};
 pub struct ActivityView {
     /// The number of requests that were given to the version.
     pub requests: u64,
-    /// The number of requests by the rule that chose the version: failover, override, pin, key or draw.
+    /// The number of requests by the rule that chose the version: failover, override, pin, key or draw. Copies, `mirror`, are
+    /// not among `requests`.
     #[cfg_attr(
         feature = "admin",
-        schema(example = json!({"failover": 0, "override": 0, "pin": 0, "key": 210, "draw": 994}))
+        schema(example = json!({"failover": 0, "override": 0, "pin": 0, "key": 210, "draw": 994, "mirror": 0}))
     )]
     pub picks: BTreeMap<String, u64>,
     /// The number of requests that ended, by outcome: 1xx to 5xx, error, abandoned or cancelled.
@@ -40,16 +41,16 @@ pub struct ActivityView {
 /// See [`ActivityView`] for an example.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]
+#[cfg_attr(
+    feature = "admin",
+    schema(example = json!({"n": 1204, "4xx": 0.17, "5xx": 0.08, "error": 0, "abandoned": 0, "cancelled": 0.08}))
+)]
 #[non_exhaustive]
 pub struct OutcomeRates {
     /// The number of requests that ended.
     pub n: u64,
     /// The percentages by outcome. In JSON they stand beside `n`.
     #[serde(flatten)]
-    #[cfg_attr(
-        feature = "admin",
-        schema(example = json!({"4xx": 0.17, "5xx": 0.08, "error": 0, "abandoned": 0, "cancelled": 0.08}))
-    )]
     pub outcomes: BTreeMap<String, f64>,
 }
 
@@ -149,7 +150,7 @@ impl OutcomeRates {
 
 /// Returns `count` in percent of `total`.
 #[expect(clippy::cast_precision_loss, reason = "a rate is rounded to three decimals")]
-fn rate(count: u64, total: u64) -> f64 {
+pub(super) fn rate(count: u64, total: u64) -> f64 {
     rounded(100.0 * count as f64 / total as f64)
 }
 

@@ -6,15 +6,22 @@
 //!
 //! | file of the module | types |
 //! | --- | --- |
-//! | `split` | [`ServiceList`], [`SplitView`], [`VersionView`] |
-//! | `change` | request bodies: [`SetWeight`], [`SetWeights`], [`RegisterVersion`], [`UpdateVersion`], [`RestoreGeneration`], [`PlainChange`] |
-//! | `change_result` | [`ChangeResult`], [`UserMove`], [`ConvergenceView`] |
-//! | `params` | query parameters: [`ChangeParams`], [`HistoryParams`], [`ExplainParams`], [`TrafficParams`] |
-//! | `history` | [`HistoryPage`], [`HistoryEntryView`], [`RefusalView`] |
-//! | `traffic` | [`TrafficView`] and the figures in it |
-//! | `replicas` | [`StatusView`], [`ReplicaList`], [`ReplicaView`] |
+//! | `split` | [`ServiceList`], [`SplitView`], [`VersionView`], [`LastChangeView`] |
+//! | `instance` | [`VersionHealthView`], [`InstanceView`], [`LastCheckView`] |
+//! | `health_event` | [`HealthEventView`] |
+//! | `change` | request bodies: [`SetWeight`], [`SetWeights`], [`UpdateService`], [`RestoreGeneration`], [`PlainChange`] |
+//! | `version_change` | request bodies of one version: [`RegisterVersion`], [`UpdateVersion`] |
+//! | `change_result` | [`ChangeResult`], [`UserMove`], [`ConvergenceView`], [`RolloutEffect`] |
+//! | `params` | query parameters: [`ChangeParams`], [`HistoryParams`], [`RefusalParams`], [`ServicesParams`], [`VersionsParams`], [`ExplainParams`], [`TrafficParams`] |
+//! | `history` | [`HistoryPage`], [`HistoryEntryView`], [`RefusalPage`], [`RefusalView`] |
+//! | `traffic`, `figures`, `instance_traffic` | [`TrafficView`] and the figures in it, [`InstanceTrafficView`] |
+//! | `cluster_drain` | [`ClusterDrainView`], [`DrainBlockerView`] |
+//! | `overview` | [`TrafficOverview`], [`ServiceTrafficView`] |
+//! | `replicas` | [`StatusView`], [`FeaturesView`], [`ReplicaList`], [`ReplicaView`], [`DrainingView`] |
 //! | `explain` | [`ExplanationView`] |
-//! | `check` | [`CheckView`] |
+//! | `check` | [`CheckVersion`], [`CheckView`], [`ProbeView`] |
+//! | `whoami` | [`PrincipalView`] |
+//! | `rollout` | with the feature `rollout`: `StartRollout`, `StepOrder`, `RolloutSummary`, `RolloutDetails`, `RolloutPage`, `RolloutList`, `RolloutPreview` |
 //! | `problem` | [`Problem`], [`ProblemKind`] |
 //!
 //! # Conventions
@@ -41,10 +48,11 @@
 //! assert_eq!(serde_json::to_string(&body)?, r#"{"weight":12.5,"reason":"first step"}"#);
 //!
 //! let response = r#"{
-//!     "success": true, "weight": 12.5, "service": "auth", "generation": 3, "healthPath": null,
+//!     "success": true, "weight": 12.5, "revision": 118, "service": "auth", "generation": 3, "healthPath": null,
+//!     "lastChange": {"actor": "alice", "at": "2026-01-05T09:31:00.000Z"},
 //!     "versions": [{
 //!         "id": "0199d5a4-5d1c-7c3e-9a55-6f0d5c1b2a3e", "version": "v1.1", "url": "http://10.0.0.2:8080",
-//!         "weight": 12.5, "isActive": true,
+//!         "urls": ["http://10.0.0.2:8080"], "weight": 12.5, "isActive": true,
 //!         "createdAt": "2026-01-05T09:30:00.000Z", "updatedAt": "2026-01-05T09:31:00.000Z"
 //!     }]
 //! }"#;
@@ -57,33 +65,65 @@
 mod change;
 mod change_result;
 mod check;
+mod cluster_drain;
+mod copies;
 mod explain;
 mod figures;
+mod health_event;
 mod history;
+mod instance;
+mod instance_traffic;
+mod overview;
+mod page_limit;
 mod params;
 mod percent;
 mod problem;
 mod problem_kind;
 mod reason;
 mod replicas;
+#[cfg(feature = "rollout")]
+mod rollout;
 mod split;
 mod timestamp;
 mod traffic;
+mod version_change;
+mod whoami;
 
-pub use self::change::{
-    PlainChange, RegisterVersion, RestoreGeneration, SetWeight, SetWeights, UpdateVersion,
-};
-pub use self::change_result::{ChangeResult, ConvergenceView, UserMove};
-pub use self::check::CheckView;
+pub use self::change::{PlainChange, RestoreGeneration, SetMirror, SetWeight, SetWeights, UpdateService};
+pub use self::change_result::{ChangeResult, ConvergenceView, RolloutEffect, UserMove};
+pub use self::check::{CheckVersion, CheckView, ProbeView};
+pub use self::cluster_drain::{ClusterDrainView, DrainBlockerView};
+pub use self::copies::CopiesView;
 pub use self::explain::ExplanationView;
 pub use self::figures::{ActivityView, LatencyView, ObservedShareView, OutcomeRates, WindowView};
-pub use self::history::{HistoryEntryView, HistoryPage, RefusalView, RequestedChange, ShareView};
-pub use self::params::{ChangeParams, ChangeWait, ExplainParams, HistoryParams, TrafficParams, TrafficWait};
+pub use self::health_event::HealthEventView;
+pub use self::history::{
+    HistoryEntryView, HistoryPage, RefusalPage, RefusalView, RequestedChange, SettingsView, ShareView,
+};
+pub use self::instance::{InstanceView, LastCheckView, VersionHealthView};
+pub use self::instance_traffic::InstanceTrafficView;
+pub use self::overview::{ServiceTrafficView, TrafficOverview};
+pub use self::params::{
+    ChangeParams, ChangeWait, ExplainParams, HistoryParams, RefusalParams, ServicesParams, TrafficParams,
+    TrafficWait, VersionsParams,
+};
 pub use self::percent::Percent;
 pub use self::problem::Problem;
 pub use self::problem_kind::ProblemKind;
 pub use self::reason::{ChangeReason, InvalidChangeReason};
-pub use self::replicas::{ReplicaList, ReplicaView, StatusView};
-pub use self::split::{ServiceList, SplitView, VersionView};
+pub use self::replicas::{DrainingView, FeaturesView, ReplicaList, ReplicaView, StatusView};
+#[cfg(feature = "rollout")]
+pub use self::rollout::{
+    AbortParams, RolloutDetails, RolloutEndPreview, RolloutEventView, RolloutGateView, RolloutLeaderView,
+    RolloutList, RolloutMeasureView, RolloutPage, RolloutPauseView, RolloutPreview, RolloutReplicaView,
+    RolloutRequestsView, RolloutReturnView, RolloutStagePreview, RolloutStageView, RolloutSummary,
+    RolloutTallyView, RolloutTotalsView, RolloutVerdictView, RolloutsParams, StartParams, StartRollout,
+    StepOrder,
+};
+#[cfg(all(feature = "admin", feature = "rollout"))]
+pub(crate) use self::rollout::{PlanSchema, StartAnswerSchema};
+pub use self::split::{LastChangeView, MirrorView, ServiceList, SplitView, VersionView};
 pub use self::timestamp::{InvalidTimestamp, Timestamp};
-pub use self::traffic::{ClusterDrainView, DrainBlockerView, TrafficView, VersionState, VersionTrafficView};
+pub use self::traffic::{SampleView, TrafficView, VersionState, VersionTrafficView};
+pub use self::version_change::{RegisterVersion, UpdateVersion};
+pub use self::whoami::PrincipalView;

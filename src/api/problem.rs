@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::check::ProbeView;
 use super::problem_kind::ProblemKind;
 
 /// An error of the API as a problem document (RFC 9457).
@@ -45,6 +46,22 @@ pub struct Problem {
     /// With `generation-conflict`: the generation of the split.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub current_generation: Option<u64>,
+    /// With `backend-unhealthy`: the first probe that failed. Left out if the store refused a version that was not probed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe: Option<ProbeView>,
+    /// With `backend-unhealthy`: all probes that failed, one for each instance. Left out if there was none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<ProbeView>,
+    /// With `invalid-plan` and `unknown-gate`: the place in the body as a JSON pointer (RFC 6901). Empty for the whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "admin", schema(example = "/steps/2"))]
+    pub pointer: Option<String>,
+    /// With `rollout-active`: the id of the rollout that is under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<String>,
+    /// With `stale-step`: the number of the present stage.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step: Option<usize>,
 }
 
 impl Problem {
@@ -57,6 +74,11 @@ impl Problem {
             detail: detail.into(),
             expected_generation: None,
             current_generation: None,
+            probe: None,
+            probes: Vec::new(),
+            pointer: None,
+            rollout: None,
+            step: None,
         }
     }
 

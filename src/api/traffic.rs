@@ -4,13 +4,14 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use super::cluster_drain::ClusterDrainView;
+use super::copies::CopiesView;
 use super::figures::{ActivityView, WindowView, rounded};
+use super::instance_traffic::InstanceTrafficView;
 use super::percent::Percent;
 use super::timestamp::Timestamp;
-use crate::deployments::DrainBlocker;
 use crate::routing::Weight;
-use crate::store::Replica;
-use crate::traffic::{ServiceTraffic, VersionTraffic};
+use crate::traffic::{ServiceTraffic, TrafficSample, VersionTraffic};
 
 /// The traffic of a service at one gateway: the response of `GET /deployment/services/{service}/traffic`, and
 /// the data of each event of its stream.
@@ -74,8 +75,8 @@ pub struct VersionTrafficView {
     /// The number of requests in flight, open tunnels included.
     pub in_flight: usize,
     /// Whether the version is drained at this gateway: it gets no more requests and has no request in flight.
-    /// While it is active at weight 0, pinned users and testers may still reach it, so it is drained only
-    /// once it is inactive.
+    /// While it is active at weight 0, pinned users and testers may still reach it, and it may get copies of requests,
+    /// so it is drained only once it is inactive.
     pub drained: bool,
     /// The other gateways. Left out where this gateway does not report.
     #[serde(flatten)]
@@ -83,52 +84,42 @@ pub struct VersionTrafficView {
     /// The time since the last request ended, in seconds. `null`: a request is in flight, or there was none
     /// yet.
     pub idle_seconds: Option<f64>,
+    /// The number of requests that were drawn for the version and given to another one, because no instance of the version
+    /// was usable.
+    #[serde(default)]
+    pub diverted: u64,
+    /// The instances, in the order of their registration, then removed ones that still have requests.
+    #[serde(default)]
+    pub instances: Vec<InstanceTrafficView>,
+    /// The copies of requests that the version got. Left out if it got none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copies: Option<CopiesView>,
     /// The figures since this gateway first served the version.
     pub total: ActivityView,
     /// The figures of the last 10 seconds, 60 seconds and 5 minutes.
     pub windows: Vec<WindowView>,
+    /// The requests of the last 5 minutes in periods of 2 seconds, earliest first: in the first event of a stream, and left
+    /// out elsewhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub series: Option<Vec<SampleView>>,
 }
 
-/// Whether a version is drained at all gateways that share the store.
+/// The requests of one version in one period.
 ///
-/// ```
-/// use tower_canary::api::ClusterDrainView;
-///
-/// let drained = ClusterDrainView::new(true, Some(Vec::new()));
-/// assert_eq!(serde_json::to_string(&drained)?, r#"{"elsewhere":[],"drainedEverywhere":true}"#);
-/// let unknown = ClusterDrainView::new(true, None);
-/// assert_eq!(unknown.drained_everywhere, None);
-/// # Ok::<(), serde_json::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// See [`TrafficView`] for an example.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]
 #[non_exhaustive]
-pub struct ClusterDrainView {
-    /// The other gateways that may still have requests for the version. `null`: the store could not be read.
-    // Both fields must be present. Otherwise a response without them would read as `Some` in the flattened
-    // option.
-    #[serde(deserialize_with = "Option::deserialize")]
-    pub elsewhere: Option<Vec<DrainBlockerView>>,
-    /// Whether the version is drained at all gateways, so that its process may be stopped. `null`: not known.
-    #[serde(deserialize_with = "Option::deserialize")]
-    pub drained_everywhere: Option<bool>,
-}
-
-/// Another gateway that may still have requests for a version.
-///
-/// See [`ClusterDrainView`] for an example.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]
-#[non_exhaustive]
-pub struct DrainBlockerView {
-    /// The name under which the gateway reports.
-    #[cfg_attr(feature = "admin", schema(example = "gateway-2"))]
-    pub replica: String,
-    /// `draining`: it has requests in flight, or pinned users and testers may still reach the version there.
-    /// `behind`: it has not followed the last change of the service yet.
-    #[cfg_attr(feature = "admin", schema(example = "draining"))]
-    pub state: String,
+pub struct SampleView {
+    /// When the period ended.
+    #[cfg_attr(feature = "admin", schema(value_type = String, format = "date-time"))]
+    pub at: Timestamp,
+    /// The length of the period in seconds.
+    pub seconds: f64,
+    /// The number of requests that were given to the version.
+    pub requests: u64,
+    /// The number of requests that ended with a 5xx response or without a response.
+    pub failed: u64,
 }
 
 /// The state of a version at one gateway.
@@ -155,8 +146,8 @@ pub enum VersionState {
 // === impl TrafficView ===
 
 impl TrafficView {
-    /// Shows `traffic`, which was read at the time `at`, without a name of the gateway and without the other
-    /// gateways.
+    /// Shows `traffic`, which was read at the time `at`, without a name of the gateway, without the instances and without
+    /// the other gateways.
     #[must_use]
     pub fn new(traffic: &ServiceTraffic, at: SystemTime) -> Self {
         Self {
@@ -166,6 +157,21 @@ impl TrafficView {
             at: at.into(),
             unserved: traffic.unserved,
             versions: traffic.versions.iter().map(VersionTrafficView::from).collect(),
+        }
+    }
+}
+
+// === impl SampleView ===
+
+impl SampleView {
+    /// Shows a period as it was read at the time `at`.
+    #[must_use]
+    pub fn new(sample: &TrafficSample, at: SystemTime) -> Self {
+        Self {
+            at: at.checked_sub(sample.age).unwrap_or(at).into(),
+            seconds: rounded(sample.length.as_secs_f64()),
+            requests: sample.requests,
+            failed: sample.failed,
         }
     }
 }
@@ -182,30 +188,14 @@ impl From<&VersionTraffic> for VersionTrafficView {
             in_flight: traffic.in_flight,
             drained: traffic.is_drained(),
             cluster: None,
+            diverted: 0,
+            instances: Vec::new(),
+            copies: (!traffic.copies.is_empty()).then(|| CopiesView::from(&traffic.copies)),
             idle_seconds: traffic.idle_for.map(|idle| rounded(idle.as_secs_f64())),
             total: (&traffic.total).into(),
             windows: traffic.windows.iter().map(WindowView::from).collect(),
+            series: None,
         }
-    }
-}
-
-// === impl ClusterDrainView ===
-
-impl ClusterDrainView {
-    /// Combines the state of this gateway with the gateways `elsewhere` that are not done with the version.
-    /// `None`: it is not known which ones those are.
-    #[must_use]
-    pub fn new(is_drained_here: bool, elsewhere: Option<Vec<DrainBlockerView>>) -> Self {
-        let drained_everywhere = elsewhere.as_ref().map(|blockers| is_drained_here && blockers.is_empty());
-        Self { elsewhere, drained_everywhere }
-    }
-}
-
-// === impl DrainBlockerView ===
-
-impl From<(&Replica, DrainBlocker)> for DrainBlockerView {
-    fn from((replica, blocker): (&Replica, DrainBlocker)) -> Self {
-        Self { replica: replica.name.clone(), state: blocker.as_str().to_owned() }
     }
 }
 

@@ -5,7 +5,7 @@
 //! serde, whose message would name the type of Rust, then sees only values of the right kind.
 
 use serde::Deserializer;
-use serde::de::{DeserializeSeed, IntoDeserializer, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 use serde_json::Value;
 
@@ -30,6 +30,14 @@ pub(super) struct Fields {
     source: FieldSource,
     /// The entry whose name was read and whose value was not.
     current: Option<(String, Value)>,
+}
+
+/// The values of a list, in their order.
+struct Elements {
+    values: std::vec::IntoIter<Value>,
+    source: FieldSource,
+    /// The number of values that were read.
+    count: usize,
 }
 
 // === impl Field ===
@@ -59,10 +67,10 @@ impl Field {
         }
     }
 
-    /// Returns the value as a whole number from 0 to `largest`.
+    /// Returns the value as a whole number from 0 to `largest`. `2.0` is one, as in a JSON Schema.
     fn whole_number(&self, largest: u64) -> Result<u64, DecodeError> {
         let number = match &self.value {
-            Value::Number(number) => number.as_u64(),
+            Value::Number(number) => number.as_u64().or_else(|| number.as_f64()?.to_string().parse().ok()),
             Value::String(text) if self.source == FieldSource::Query => text.parse().ok(),
             _ => None,
         };
@@ -142,6 +150,13 @@ impl<'de> Deserializer<'de> for Field {
         }
     }
 
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        match self.value {
+            Value::Array(values) => visitor.visit_seq(Elements::new(values, self.source)),
+            _ => Err(self.wrong_kind("a list")),
+        }
+    }
+
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -164,7 +179,7 @@ impl<'de> Deserializer<'de> for Field {
     }
 
     forward_to_deserialize_any! {
-        i8 i16 i32 i64 i128 u8 u16 u128 f32 char bytes byte_buf unit unit_struct seq tuple tuple_struct identifier
+        i8 i16 i32 i64 i128 u8 u16 u128 f32 char bytes byte_buf unit unit_struct tuple tuple_struct identifier
         ignored_any
     }
 }
@@ -194,5 +209,28 @@ impl<'de> MapAccess<'de> for Fields {
         let (name, value) = self.current.take().unwrap_or_default();
         let field = Field { value, source: self.source };
         seed.deserialize(field).map_err(|error| error.within(name))
+    }
+}
+
+// === impl Elements ===
+
+impl Elements {
+    fn new(values: Vec<Value>, source: FieldSource) -> Self {
+        Self { values: values.into_iter(), source, count: 0 }
+    }
+}
+
+impl<'de> SeqAccess<'de> for Elements {
+    type Error = DecodeError;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, DecodeError> {
+        let Some(value) = self.values.next() else { return Ok(None) };
+        let index = self.count;
+        self.count += 1;
+        let field = Field { value, source: self.source };
+        seed.deserialize(field).map(Some).map_err(|error| error.within(index.to_string()))
     }
 }

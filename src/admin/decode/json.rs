@@ -6,8 +6,8 @@ use std::fmt;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
 use serde_json::error::Category;
+use serde_json::{Map, Value};
 
 use super::error::quoted;
 use super::field::{FieldSource, Fields};
@@ -16,16 +16,21 @@ use super::field::{FieldSource, Fields};
 ///
 /// The JSON is parsed twice. Bodies have at most 16 KiB, and requests of the admin API are rare.
 pub(in crate::admin) fn decode_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, String> {
+    let fields = Fields::new(decode_object(json)?.into_iter().collect(), FieldSource::Json);
+    T::deserialize(MapAccessDeserializer::new(fields)).map_err(|error| error.describe("field"))
+}
+
+/// Reads a JSON object without a type for its fields, or returns a message with the mistake and its place.
+pub(in crate::admin) fn decode_object(json: &[u8]) -> Result<Map<String, Value>, String> {
     // First the names: a `Value` keeps one of two fields with the same name, and it is not known which one is
     // meant.
     serde_json::from_slice::<UniqueNames>(json).map_err(|error| describe(&error))?;
-    let fields = match serde_json::from_slice(json).map_err(|error| describe(&error))? {
-        Value::Object(fields) => Fields::new(fields.into_iter().collect(), FieldSource::Json),
-        Value::Array(_) => return Err("the body must be a JSON object, not a list".to_owned()),
-        Value::String(_) => return Err("the body must be a JSON object, not a text".to_owned()),
-        other => return Err(format!("the body must be a JSON object, not {other}")),
-    };
-    T::deserialize(MapAccessDeserializer::new(fields)).map_err(|error| error.describe("field"))
+    match serde_json::from_slice(json).map_err(|error| describe(&error))? {
+        Value::Object(fields) => Ok(fields),
+        Value::Array(_) => Err("the body must be a JSON object, not a list".to_owned()),
+        Value::String(_) => Err("the body must be a JSON object, not a text".to_owned()),
+        other => Err(format!("the body must be a JSON object, not {other}")),
+    }
 }
 
 /// Words a mistake in the JSON itself, with its line and column.

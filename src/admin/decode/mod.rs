@@ -13,6 +13,7 @@
 //! | mistake | message |
 //! | --- | --- |
 //! | another kind of value | `weight: give a number, not a text` |
+//! | another kind of value in a list | `urls.1: give a text, not null` |
 //! | a number out of range | `limit: give a whole number from 0 to 4294967295, not '-1'` |
 //! | an unknown word | `wait: give 'converged', not 'drained'` |
 //! | an unknown name | `unknown field 'wieght': use 'weight' or 'reason'` |
@@ -28,4 +29,6 @@ mod json;
 mod query;
 
 pub(super) use self::json::decode_json;
+#[cfg(feature = "rollout")]
+pub(super) use self::json::decode_object;
 pub(super) use self::query::decode_query;

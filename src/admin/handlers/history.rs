@@ -9,32 +9,22 @@ use crate::admin::extract::{JsonBody, ServicePath, StrictQuery, WriteConditions}
 use crate::admin::openapi::{ChangeResponses, ReadProblems};
 use crate::admin::problem::ApiError;
 use crate::admin::state::{AdminState, changed};
-use crate::api::{HistoryPage, HistoryParams, ProblemKind, RefusalView, RestoreGeneration};
+use crate::api::{HistoryPage, HistoryParams, RefusalPage, RefusalParams, RefusalView, RestoreGeneration};
 use crate::routing::Change;
-
-/// The number of changes on a page, if the request names no limit.
-const DEFAULT_LIMIT: u32 = 50;
-
-/// The largest limit that a request may name.
-const MAX_LIMIT: u32 = 200;
 
 /// The number of refused changes on the first page.
 const REFUSED_LIMIT: u32 = 50;
 
 /// Lists the changes of a service, latest first.
 ///
-/// Each change has its actor, its reason, and the split before and after it. The first page, which has no
-/// `before`, also has the last 50 changes that were refused, with the reason for each refusal. For the next
-/// page, send `nextBefore` as `before`.
+/// Each change has its actor, its reason, and the split before and after it, with URLs. The first page, which
+/// has no `before`, also has the last 50 changes that were refused, with the reason for each refusal. For the
+/// next page, send `nextBefore` as `before`. The history of a removed service can still be read.
 #[utoipa::path(
     get,
     path = "/deployment/services/{service}/history",
     tag = "deployment",
-    params(
-        ServicePath,
-        ("limit" = Option<u32>, Query, description = "the number of changes, 1 to 200; default: 50"),
-        ("before" = Option<u64>, Query, description = "only changes before this generation")
-    ),
+    params(ServicePath, HistoryParams),
     security(("bearer" = [])),
     responses((status = OK, description = "the changes", body = HistoryPage), ReadProblems)
 )]
@@ -43,11 +33,7 @@ pub(in crate::admin) async fn history(
     ServicePath(service): ServicePath,
     StrictQuery(params): StrictQuery<HistoryParams>,
 ) -> Result<Json<HistoryPage>, ApiError> {
-    let limit = params.limit.unwrap_or(DEFAULT_LIMIT);
-    if !(1..=MAX_LIMIT).contains(&limit) {
-        let detail = format!("limit must be 1 to {MAX_LIMIT}");
-        return Err(ApiError::new(ProblemKind::MalformedQuery, detail));
-    }
+    let limit = params.limit.unwrap_or(HistoryParams::DEFAULT_LIMIT);
     let entries = state.deployments.history(&service, params.before, limit).await?;
     let is_full = entries.len() == limit as usize;
     let mut page = HistoryPage::new(&service, entries);
@@ -55,16 +41,43 @@ pub(in crate::admin) async fn history(
     let oldest = page.history.last().map(|entry| entry.generation);
     page.next_before = oldest.filter(|oldest| is_full && *oldest > 1);
     if params.before.is_none() {
-        let refused = state.deployments.refusals(&service, REFUSED_LIMIT).await?;
+        let refused = state.deployments.refusals(&service, None, REFUSED_LIMIT).await?;
         page.refused = Some(refused.into_iter().map(RefusalView::from).collect());
     }
     Ok(Json(page))
 }
 
-/// Restores the weights and active flags of an earlier generation.
+/// Lists the changes of a service that were refused, latest first.
 ///
-/// The versions that were active in that generation must still exist. Versions that were registered later get
-/// no traffic. The URLs stay as they are now. The restore is a change of its own, with a new generation.
+/// The service need not exist. The last 1,000 refused changes of all services together are kept. For the next
+/// page, send `nextBefore` as `before`.
+#[utoipa::path(
+    get,
+    path = "/deployment/services/{service}/refusals",
+    tag = "deployment",
+    params(ServicePath, RefusalParams),
+    security(("bearer" = [])),
+    responses((status = OK, description = "the refused changes", body = RefusalPage), ReadProblems)
+)]
+pub(in crate::admin) async fn refusals(
+    State(state): State<AdminState>,
+    ServicePath(service): ServicePath,
+    StrictQuery(params): StrictQuery<RefusalParams>,
+) -> Result<Json<RefusalPage>, ApiError> {
+    let limit = params.limit.unwrap_or(HistoryParams::DEFAULT_LIMIT);
+    let refusals = state.deployments.refusals(&service, params.before, limit).await?;
+    let is_full = refusals.len() == limit as usize;
+    let oldest = refusals.last().map(|refusal| refusal.id);
+    let mut page = RefusalPage::new(&service, refusals);
+    page.next_before = oldest.filter(|_| is_full);
+    Ok(Json(page))
+}
+
+/// Restores an earlier generation: weights, active flags, URLs and the health path.
+///
+/// The versions that were active in that generation must still exist. One that was registered again under its
+/// name gets the URL of the earlier one. Versions that were registered later get no traffic. A URL that comes
+/// back is checked and probed like a new one. The restore is a change of its own, with a new generation.
 #[utoipa::path(
     post,
     path = "/deployment/services/{service}/restore",
@@ -84,7 +97,7 @@ pub(in crate::admin) async fn restore(
     let change = if conditions.dry_run {
         state.deployments.restore_change(&service, body.generation).await?
     } else {
-        Change::Restore { generation: body.generation, shares: Vec::new() }
+        Change::restore(body.generation)
     };
     let result = state.change(&service, change, conditions, body.reason).await?;
     Ok(changed(StatusCode::OK, result))

@@ -23,11 +23,29 @@
 //!
 //! The tests of authentication take their paths from the OpenAPI document, so they cover the new operation.
 
+mod cluster_view;
+mod events;
 pub(super) mod explain;
 pub(super) mod history;
+pub(super) mod mirror;
+pub(super) mod overview;
 pub(super) mod replicas;
+#[cfg(feature = "rollout")]
+pub(super) mod rollout_orders;
+#[cfg(feature = "rollout")]
+mod rollout_query;
+#[cfg(feature = "rollout")]
+pub(super) mod rollout_routes;
+#[cfg(not(feature = "rollout"))]
+#[path = "no_rollout_routes.rs"]
+pub(super) mod rollout_routes;
+#[cfg(feature = "rollout")]
+pub(super) mod rollouts;
+pub(super) mod service;
 pub(super) mod services;
 pub(super) mod traffic;
 mod traffic_query;
+mod url_forms;
 pub(super) mod versions;
 pub(super) mod weights;
+pub(super) mod whoami;

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 
+use crate::admin::extract::{NoParams, StrictQuery};
 use crate::admin::openapi::ReadProblems;
 use crate::admin::problem::ApiError;
 use crate::admin::state::AdminState;
@@ -10,8 +11,8 @@ use crate::api::{ReplicaList, StatusView};
 
 /// Shows how fresh the routes of this gateway are.
 ///
-/// The response needs no store. A high age means that the gateway cannot reach the store, so that it does not
-/// follow the changes of other gateways. Its routes stay in use.
+/// The response needs no store. `stale` means that the gateway cannot reach the store, so that it does not follow the
+/// changes of other gateways. Its routes stay in use.
 #[utoipa::path(
     get,
     path = "/deployment/status",
@@ -19,8 +20,13 @@ use crate::api::{ReplicaList, StatusView};
     security(("bearer" = [])),
     responses((status = OK, description = "how fresh the routes are", body = StatusView), ReadProblems)
 )]
-pub(in crate::admin) async fn status(State(state): State<AdminState>) -> Json<StatusView> {
-    Json(state.deployments.freshness().into())
+pub(in crate::admin) async fn status(
+    State(state): State<AdminState>,
+    StrictQuery(NoParams {}): StrictQuery<NoParams>,
+) -> Json<StatusView> {
+    let mut status = StatusView::from(&state.deployments);
+    status.features.rollouts = state.rollouts.is_there();
+    Json(status)
 }
 
 /// Lists the gateways that share the store and report, with the revision that each serves.
@@ -35,7 +41,10 @@ pub(in crate::admin) async fn status(State(state): State<AdminState>) -> Json<St
 )]
 pub(in crate::admin) async fn replicas(
     State(state): State<AdminState>,
+    StrictQuery(NoParams {}): StrictQuery<NoParams>,
 ) -> Result<Json<ReplicaList>, ApiError> {
     let replicas = state.deployments.replicas().await?;
-    Ok(Json(ReplicaList::new(replicas, state.deployments.replica_id())))
+    // Read after the reports: a change that is made meanwhile is not served by all of them yet.
+    let latest = state.deployments.freshness().latest;
+    Ok(Json(ReplicaList::new(replicas, latest, state.deployments.replica_id())))
 }

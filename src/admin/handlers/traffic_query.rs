@@ -1,32 +1,28 @@
 //! Reads the traffic of a service here, and the reports of the other gateways in the store.
 //!
-//! A version is drained when three things hold, in this order of reading:
+//! A version, or an instance, is drained when three things hold, in this order of reading:
 //!
-//! 1. No request is in flight here, and none can arrive: [`is_drained`](crate::RoutingHandle::is_drained).
-//! 2. The store knows which gateways share it, read within [`STORE_TIMEOUT`].
-//! 3. None of them [blocks](OtherReplicas::blockers) the version.
+//! 1. No request is in flight here, and none can arrive: [`is_drained`](crate::RoutingHandle::is_drained),
+//!    [`is_instance_drained`](crate::RoutingHandle::is_instance_drained).
+//! 2. The store knows which gateways share it, read within a second.
+//! 3. None of them [blocks](crate::deployments::OtherReplicas::blockers) it.
 //!
 //! A store that does not respond means "not known", and never "drained": the wait continues, and the response
 //! has `null`.
 
-use std::convert::Infallible;
 use std::time::{Duration, SystemTime};
 
-use axum::response::sse::Event;
-use futures_util::{Stream, StreamExt, stream};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::sleep;
 
+use super::cluster_view::ClusterView;
+use super::events::EventSource;
 use crate::admin::problem::ApiError;
-use crate::api::{ClusterDrainView, DrainBlockerView, TrafficView};
-use crate::deployments::{Deployments, OtherReplicas};
-use crate::routing::{ChangeError, ServiceName, VersionName};
+use crate::api::{InstanceTrafficView, SampleView, TrafficView, VersionTrafficView};
+use crate::deployments::Deployments;
+use crate::handle::VersionInstances;
+use crate::routing::{Backend, ChangeError, ServiceName, VersionName};
 use crate::store::StoreError;
-
-/// The time between two events of a stream.
-const EVENT_PERIOD: Duration = Duration::from_secs(2);
-
-/// A stream ends after this time. The client then sends another request, which is authenticated again.
-const STREAM_LIMIT: Duration = Duration::from_secs(300);
+use crate::traffic::VersionSeries;
 
 /// The time between two reads of this gateway's own counters.
 const LOCAL_POLL: Duration = Duration::from_millis(20);
@@ -34,24 +30,14 @@ const LOCAL_POLL: Duration = Duration::from_millis(20);
 /// The time between two reads of the store.
 const STORE_POLL: Duration = Duration::from_millis(100);
 
-/// The longest time that one read of the store may take.
-const STORE_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// The traffic of a service, or of one of its versions.
+/// The traffic of a service, of one of its versions, or of one instance of a version.
 pub(super) struct TrafficQuery {
     deployments: Deployments,
     service: ServiceName,
     version: Option<VersionName>,
-}
-
-/// The other gateways that share the store.
-enum ClusterView {
-    /// This gateway does not report, so it is not one of several.
-    Alone,
-    /// The store could not be read.
-    Unknown,
-    /// The gateways that reported lately.
-    Known(OtherReplicas),
+    backend: Option<Backend>,
+    /// Whether an event with the series was sent.
+    has_sent_series: bool,
 }
 
 // === impl TrafficQuery ===
@@ -63,7 +49,16 @@ impl TrafficQuery {
         service: ServiceName,
         version: Option<VersionName>,
     ) -> Self {
-        Self { deployments, service, version }
+        Self { deployments, service, version, backend: None, has_sent_series: false }
+    }
+
+    /// Restricts the query to one instance of the version.
+    pub(super) fn at(self, backend: Option<Backend>) -> Self {
+        Self { backend, ..self }
+    }
+
+    pub(super) fn deployments(&self) -> Deployments {
+        self.deployments.clone()
     }
 
     /// Reads the figures once.
@@ -71,7 +66,7 @@ impl TrafficQuery {
     /// Fails with `unknown-service` or `unknown-version`. A removed version is shown while it has requests
     /// here.
     pub(super) async fn snapshot(&self) -> Result<TrafficView, ApiError> {
-        let cluster = self.cluster().await;
+        let cluster = ClusterView::read(&self.deployments, &self.service).await;
         let mut traffic = self
             .deployments
             .handle()
@@ -85,97 +80,112 @@ impl TrafficQuery {
         }
         let mut view = TrafficView::new(&traffic, SystemTime::now());
         view.replica = self.deployments.replica_name().map(ToOwned::to_owned);
+        let observed = self.deployments.handle().instances(self.service.as_str()).unwrap_or_default();
         // `OtherReplicas::blockers` must be called after the figures of this gateway are read.
         for (view, traffic) in view.versions.iter_mut().zip(&traffic.versions) {
-            view.cluster = cluster.drain_view(&traffic.version, view.drained);
+            view.cluster = cluster.drain_view(&traffic.version, None, view.drained);
+            let observed = observed.iter().find(|observed| observed.id == traffic.id);
+            self.add_instances(view, &traffic.version, observed, &cluster);
         }
         Ok(view)
     }
 
-    /// Waits until the version is drained at all gateways, until it is removed, or until this gateway shuts
-    /// down.
+    /// Adds the instances of a version, or the one that the query asks for.
+    fn add_instances(
+        &self,
+        view: &mut VersionTrafficView,
+        version: &VersionName,
+        observed: Option<&VersionInstances>,
+        cluster: &ClusterView,
+    ) {
+        view.diverted = observed.map_or(0, |observed| observed.diverted);
+        let listed = observed.into_iter().flat_map(|observed| &observed.instances);
+        let mut instances: Vec<(Backend, InstanceTrafficView)> = listed
+            .filter(|status| self.backend.as_ref().is_none_or(|only| *only == status.backend))
+            .map(|status| {
+                let is_drained = self.is_instance_drained(version, &status.backend);
+                (status.backend.clone(), InstanceTrafficView::new(status, is_drained))
+            })
+            .collect();
+        if let Some(only) = self.backend.as_ref().filter(|_| instances.is_empty()) {
+            let mut unlisted = InstanceTrafficView::unused(only);
+            unlisted.drained = self.is_instance_drained(version, only);
+            instances.push((only.clone(), unlisted));
+        }
+        for (backend, instance) in &mut instances {
+            instance.cluster = cluster.drain_view(version, Some(backend), instance.drained);
+        }
+        view.instances = instances.into_iter().map(|(_, instance)| instance).collect();
+    }
+
+    /// Returns whether this gateway has no requests for the instance and gets none. One that is not there is drained.
+    fn is_instance_drained(&self, version: &VersionName, backend: &Backend) -> bool {
+        let handle = self.deployments.handle();
+        handle.is_instance_drained(self.service.as_str(), version.as_str(), backend).unwrap_or(true)
+    }
+
+    /// Adds the requests of the last five minutes, for a graph of a client that has just connected.
+    fn add_series(&self, view: &mut TrafficView) {
+        let at = view.at.system_time();
+        let series = self.deployments.handle().traffic_series(self.service.as_str()).unwrap_or_default();
+        for VersionSeries { version, samples, .. } in series {
+            let shown = view.versions.iter_mut().find(|shown| shown.version == version.as_str());
+            if let Some(shown) = shown {
+                shown.series = Some(samples.iter().map(|sample| SampleView::new(sample, at)).collect());
+            }
+        }
+    }
+
+    /// Waits until the version or instance is drained at all gateways, until the version is removed, or until this gateway
+    /// shuts down.
     pub(super) async fn drained(&self) {
+        let Some(version) = &self.version else { return };
         tokio::select! {
-            () = self.drained_everywhere() => {}
+            () = self.drained_everywhere(version) => {}
             () = self.deployments.ended() => {}
         }
     }
 
-    /// Polls the local counters often, and reads the store only once the version is drained here.
-    async fn drained_everywhere(&self) {
+    /// Polls the local counters often, and reads the store only once the version or instance is drained here.
+    async fn drained_everywhere(&self, version: &VersionName) {
         loop {
-            while self.is_used_here() {
+            while self.is_used_here(version) {
                 sleep(LOCAL_POLL).await;
             }
-            let cluster = self.cluster().await;
+            let cluster = ClusterView::read(&self.deployments, &self.service).await;
             // Checked again: a request may have arrived while the store was read.
-            if !self.is_used_here() && !self.is_used_elsewhere(&cluster) {
+            if !self.is_used_here(version) && !cluster.is_used_elsewhere(version, self.backend.as_ref()) {
                 return;
             }
             sleep(STORE_POLL).await;
         }
     }
 
-    /// Returns whether this gateway has requests for the version or may get some. A version that is not there
-    /// any more is not used.
-    fn is_used_here(&self) -> bool {
-        let Some(version) = &self.version else { return false };
-        let handle = self.deployments.handle();
-        handle.is_drained(self.service.as_str(), version.as_str()) == Some(false)
-    }
-
-    /// Returns whether another gateway may still use the version. Without the store this must be assumed.
-    fn is_used_elsewhere(&self, cluster: &ClusterView) -> bool {
-        match (cluster, &self.version) {
-            (ClusterView::Known(others), Some(version)) => others.blockers(version).next().is_some(),
-            (ClusterView::Unknown, _) => true,
-            (ClusterView::Known(_) | ClusterView::Alone, _) => false,
-        }
-    }
-
-    /// Reads the other gateways from the store. A slow or failing store does not delay the figures of this
-    /// gateway.
-    async fn cluster(&self) -> ClusterView {
-        if self.deployments.replica_id().is_none() {
-            return ClusterView::Alone;
-        }
-        match timeout(STORE_TIMEOUT, self.deployments.other_replicas(&self.service)).await {
-            Ok(Ok(others)) => ClusterView::Known(others),
-            Ok(Err(_)) | Err(_) => ClusterView::Unknown,
-        }
-    }
-
-    /// Returns a stream with one event for each period. It ends after [`STREAM_LIMIT`], when the service or
-    /// the version is removed, and when this gateway shuts down.
-    pub(super) fn into_events(self) -> impl Stream<Item = Result<Event, Infallible>> {
-        let deployments = self.deployments.clone();
-        let end = Instant::now() + STREAM_LIMIT;
-        let events = stream::unfold((self, Instant::now()), |(query, due)| async move {
-            sleep_until(due).await;
-            let event = Event::default().event("traffic").json_data(query.snapshot().await.ok()?).ok()?;
-            // From now, not from `due`: a client that reads slowly misses events instead of getting them
-            // late.
-            Some((Ok(event), (query, Instant::now() + EVENT_PERIOD)))
-        });
-        events.take_until(Box::pin(async move {
-            tokio::select! {
-                () = sleep_until(end) => {}
-                () = deployments.ended() => {}
+    /// Returns whether this gateway has requests for the version or instance, or may get some. One that is not there any
+    /// more is not used.
+    fn is_used_here(&self, version: &VersionName) -> bool {
+        match &self.backend {
+            Some(backend) => !self.is_instance_drained(version, backend),
+            None => {
+                let handle = self.deployments.handle();
+                handle.is_drained(self.service.as_str(), version.as_str()) == Some(false)
             }
-        }))
+        }
     }
 }
 
-// === impl ClusterView ===
+/// The stream ends when the service or the version is removed.
+impl EventSource for TrafficQuery {
+    const NAME: &'static str = "traffic";
 
-impl ClusterView {
-    /// Returns the state of `version` at all gateways. `None`: this gateway is not one of several.
-    fn drain_view(&self, version: &VersionName, is_drained_here: bool) -> Option<ClusterDrainView> {
-        let elsewhere = match self {
-            Self::Alone => return None,
-            Self::Unknown => None,
-            Self::Known(others) => Some(others.blockers(version).map(DrainBlockerView::from).collect()),
-        };
-        Some(ClusterDrainView::new(is_drained_here, elsewhere))
+    type Data = TrafficView;
+
+    async fn next(&mut self) -> Option<TrafficView> {
+        let mut view = self.snapshot().await.ok()?;
+        if !self.has_sent_series {
+            self.has_sent_series = true;
+            self.add_series(&mut view);
+        }
+        Some(view)
     }
 }

@@ -1,4 +1,4 @@
-//! Versions: registration, update, removal and probe.
+//! Versions: registration, update, removal and probes.
 
 use axum::Json;
 use axum::extract::{OriginalUri, State};
@@ -6,18 +6,24 @@ use axum::response::Response;
 use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
 
-use crate::admin::extract::{JsonBody, ServicePath, VersionPath, WriteConditions};
+use super::url_forms::{registered_urls, url_change};
+use crate::admin::extract::{
+    JsonBody, NoParams, Sender, ServicePath, StrictQuery, VersionPath, WriteConditions,
+};
 use crate::admin::openapi::{ChangeResponses, RegistrationResponses, WriteProblems};
+use crate::admin::principal::Scope;
 use crate::admin::problem::ApiError;
 use crate::admin::state::{AdminState, changed};
-use crate::api::{CheckView, PlainChange, ProblemKind, RegisterVersion, UpdateVersion};
+use crate::api::{CheckVersion, CheckView, PlainChange, ProblemKind, RegisterVersion, UpdateVersion};
+use crate::deployments::{DeployError, Unhealthy, VersionProbe};
 use crate::routing::{Backend, Change, Registration, VersionName, Weight};
 
 /// Registers a version.
 ///
 /// The first version creates its service and gets all traffic. A later version gets no traffic unless the
-/// request gives it a weight, and is probed before it gets some. The policy of the gateway decides which URLs
-/// are allowed.
+/// request gives it a weight, and is probed before it gets some. A version with one instance has `url`, one with
+/// several has `urls`, over which its requests are balanced. The policy of the gateway decides which URLs are
+/// allowed.
 #[utoipa::path(
     post,
     path = "/routing/services/{service}/versions",
@@ -45,10 +51,11 @@ pub(in crate::admin) async fn register(
     Ok(response)
 }
 
-/// Activates or deactivates a version, changes its URL, or both in one change.
+/// Activates or deactivates a version, changes its URLs, or both in one change.
 ///
 /// The weight of a version that is deactivated goes to the other active versions. A version that is activated
-/// again has the weight 0, or 100 if no other version is active. A new URL keeps the weight.
+/// again has the weight 0, or 100 if no other version is active. `url` and `urls` replace all URLs. `addUrls` and
+/// `removeUrls` change some of them, so that two clients at once do not undo each other. New URLs keep the weight.
 #[utoipa::path(
     put,
     path = "/routing/services/{service}/versions/{version}",
@@ -91,28 +98,50 @@ pub(in crate::admin) async fn remove(
     Ok(changed(StatusCode::OK, result))
 }
 
-/// Probes a version now, in the same way as before it gets traffic.
+/// Probes the instances of a version now, in the same way as before it gets traffic.
 ///
-/// Nothing is changed. A version that does not respond as it should gets the problem `backend-unhealthy` with
-/// the status or the cause, and never with the body of its response.
+/// The stored split is not changed, so a sender who may only read may probe. A version is probed at most once per second: a
+/// request within that time gets the results of the probes before it. A version of which fewer than half of the instances
+/// respond as they should gets the problem `backend-unhealthy` with the status or the cause for each, and never with the
+/// body of a response. With `clear` each ejected instance that passes gets requests again at this gateway; that needs the
+/// scope to write and always probes.
 #[utoipa::path(
     post,
     path = "/deployment/services/{service}/versions/{version}/check",
     tag = "deployment",
     params(VersionPath),
+    request_body = Option<CheckVersion>,
     security(("bearer" = [])),
     responses((status = OK, description = "the version is healthy", body = CheckView), WriteProblems)
 )]
 pub(in crate::admin) async fn check(
     State(state): State<AdminState>,
     VersionPath(service, version): VersionPath,
+    StrictQuery(NoParams {}): StrictQuery<NoParams>,
+    Sender(sender): Sender,
+    JsonBody(body): JsonBody<CheckVersion>,
 ) -> Result<Json<CheckView>, ApiError> {
-    Ok(Json(state.deployments.check(&service, &version).await?.into()))
+    if body.clear && !sender.may(Scope::Write) {
+        return Err(ApiError::insufficient_scope(None, Scope::Write));
+    }
+    let route = state.route(&service)?;
+    let probes = state.probes.check(&state.deployments, &route, &version, body.clear).await?;
+    if !VersionProbe::suffice(&probes) {
+        return Err(DeployError::Unhealthy { version, causes: failures(probes) }.into());
+    }
+    Ok(Json(CheckView::new(&probes)))
+}
+
+/// Returns the instances that did not pass, each with the cause.
+fn failures(probes: Vec<VersionProbe>) -> Vec<(Backend, Unhealthy)> {
+    probes.into_iter().filter_map(|probe| Some((probe.backend, probe.healthy.err()?))).collect()
 }
 
 /// Parses the texts of a registration.
 fn registration(body: &RegisterVersion) -> Result<Registration, ApiError> {
-    let mut registration = Registration::new(body.version.parse()?, body.url.parse()?);
+    let version = body.version.parse()?;
+    let urls = registered_urls(body)?;
+    let mut registration = Registration::new(version, urls.first().clone()).with_instances(urls);
     registration.weight = body.weight.map(Weight::try_from).transpose()?;
     registration.active = body.active.unwrap_or(true);
     registration.health_path = body.health_path.as_deref().map(str::parse).transpose()?;
@@ -122,11 +151,13 @@ fn registration(body: &RegisterVersion) -> Result<Registration, ApiError> {
 /// Chooses the change for the fields that are given. Both together are one change, so that no request sees
 /// the one without the other.
 fn update_change(version: VersionName, body: &UpdateVersion, force: bool) -> Result<Change, ApiError> {
-    let backend = body.url.as_deref().map(str::parse::<Backend>).transpose()?;
-    match (body.active, backend) {
-        (Some(active), Some(backend)) => Ok(Change::Update { version, backend, active, force }),
+    match (body.active, url_change(body)?) {
+        (Some(active), Some(urls)) => Ok(Change::Update { version, urls, active, force }),
         (Some(active), None) => Ok(Change::SetActive { version, active, force }),
-        (None, Some(backend)) => Ok(Change::SetUrl { version, backend }),
-        (None, None) => Err(ApiError::new(ProblemKind::MalformedBody, "give 'active', 'url' or both")),
+        (None, Some(urls)) => Ok(Change::ChangeUrls { version, urls }),
+        (None, None) => {
+            let detail = "give 'active', one of 'url', 'urls', 'addUrls' and 'removeUrls', or both";
+            Err(ApiError::new(ProblemKind::MalformedBody, detail))
+        }
     }
 }

@@ -92,7 +92,8 @@ pub(in crate::admin) async fn switch(
 /// Ends the session affinity of all users who are pinned to a version of the service.
 ///
 /// The next request of each user is assigned by the present weights, and the user is pinned again. Users with
-/// a key keep their version, because it follows from the key.
+/// a key keep their version, because it follows from the key. A request that is sent again would assign users again: send
+/// `If-Match` with the generation, and the second one is refused with 412.
 #[utoipa::path(
     post,
     path = "/deployment/services/{service}/redraw",

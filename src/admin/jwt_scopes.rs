@@ -1,0 +1,70 @@
+//! The scopes in the claims of a token.
+
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use super::principal::Scope;
+
+/// The claims for scopes: RFC 9068, Entra and Okta.
+const SCOPE_CLAIMS: [&str; 2] = ["scope", "scp"];
+
+/// The claims that some issuers use for scopes: Entra's application roles, Auth0. Others use these names for something else,
+/// for example an object, which must not make a token with good scopes invalid.
+const LIST_CLAIMS: [&str; 2] = ["roles", "permissions"];
+
+/// Where a token names its scopes.
+#[derive(Clone, Debug, Default)]
+pub(super) enum ScopeClaims {
+    /// In the claims that issuers use, all together.
+    #[default]
+    Usual,
+    /// In the claim with this name or at this path.
+    At(String),
+}
+
+/// A claim is neither a text nor a list of texts.
+#[derive(Debug, Error)]
+#[error("the claim {0:?} is neither a text nor a list of texts")]
+pub(super) struct MalformedScopes(String);
+
+impl ScopeClaims {
+    /// Returns the scopes of this API. Tokens may have scopes of other APIs, which are ignored. A missing claim and
+    /// `null` are an empty list.
+    pub(super) fn read(&self, claims: &Map<String, Value>) -> Result<Vec<Scope>, MalformedScopes> {
+        match self {
+            Self::Usual => {
+                let found = SCOPE_CLAIMS.iter().filter_map(|name| Some((*name, claims.get(*name)?)));
+                let mut all: Vec<Scope> =
+                    found.map(|(name, claim)| scopes(name, claim)).collect::<Result<Vec<_>, _>>()?.concat();
+                let lists = LIST_CLAIMS.iter().filter_map(|name| claims.get(*name)?.as_array());
+                all.extend(lists.flatten().filter_map(|name| name.as_str()?.parse::<Scope>().ok()));
+                Ok(all)
+            }
+            Self::At(path) => find(claims, path).map_or(Ok(Vec::new()), |claim| scopes(path, claim)),
+        }
+    }
+}
+
+/// Finds a claim by its name, or by a path of names with dots between them. A name may have dots itself, as a URL has.
+fn find<'a>(claims: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
+    if let Some(claim) = claims.get(path) {
+        return Some(claim);
+    }
+    let inner = path.match_indices('.').filter_map(|(dot, _)| {
+        let object = claims.get(&path[..dot])?.as_object()?;
+        find(object, &path[dot + 1..])
+    });
+    inner.into_iter().next()
+}
+
+/// Reads a text with spaces between the names (RFC 9068), or a list of names.
+fn scopes(name: &str, claim: &Value) -> Result<Vec<Scope>, MalformedScopes> {
+    let names: Option<Vec<&str>> = match claim {
+        Value::Null => Some(Vec::new()),
+        Value::String(text) => Some(text.split(' ').collect()),
+        Value::Array(list) => list.iter().map(Value::as_str).collect(),
+        _ => None,
+    };
+    let names = names.ok_or_else(|| MalformedScopes(name.to_owned()))?;
+    Ok(names.into_iter().filter_map(|name| name.parse().ok()).collect())
+}

@@ -1,0 +1,70 @@
+//! Query parameters of rollouts.
+
+use serde::{Deserialize, Serialize};
+
+use crate::api::page_limit::page_limit;
+use crate::api::params::HistoryParams;
+
+/// The query parameters of the rollouts of a service. The default is the first page.
+///
+/// ```
+/// use tower_canary::api::RolloutsParams;
+///
+/// let mut params = RolloutsParams::default();
+/// params.before = Some(12);
+/// assert_eq!(serde_json::to_string(&params)?, r#"{"before":12}"#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct RolloutsParams {
+    /// The number of rollouts on the page, 1 to 200. Default: 50.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "page_limit::<_, { HistoryParams::MAX_LIMIT }>"
+    )]
+    pub limit: Option<u32>,
+    /// Show only rollouts with a smaller number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<u64>,
+}
+
+/// The query parameters of the start of a rollout.
+///
+/// ```
+/// use tower_canary::api::StartParams;
+///
+/// let mut params = StartParams::default();
+/// params.dry_run = true;
+/// assert_eq!(serde_json::to_string(&params)?, r#"{"dryRun":true}"#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct StartParams {
+    /// Do not start it, and respond with what the plan would do. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+}
+
+/// The query parameters of the abort of a rollout.
+///
+/// ```
+/// use tower_canary::api::AbortParams;
+///
+/// let mut params = AbortParams::default();
+/// params.force = true;
+/// assert_eq!(serde_json::to_string(&params)?, r#"{"force":true}"#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct AbortParams {
+    /// Go back although the versions that then get traffic are not usable. Default: false.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub force: bool,
+}

@@ -1,0 +1,63 @@
+//! Which form of the page a client takes, and whether it has it already.
+
+use http::HeaderMap;
+use http::header::{ACCEPT_ENCODING, HeaderName, IF_NONE_MATCH};
+
+/// Returns whether the client takes gzip. One that does not name any coding takes all (RFC 9110, section 12.5.3).
+pub(super) fn takes_gzip(headers: &HeaderMap) -> bool {
+    if !headers.contains_key(ACCEPT_ENCODING) {
+        return true;
+    }
+    let coding = named(headers, "gzip").or_else(|| named(headers, "*"));
+    coding.is_some_and(|coding| !is_refused(coding))
+}
+
+/// Returns whether the client has the response with this tag, which is in quotes (RFC 9110, section 13.1.2).
+pub(super) fn has(headers: &HeaderMap, tag: &str) -> bool {
+    items(headers, &IF_NONE_MATCH).any(|known| known == "*" || known.trim_start_matches("W/") == tag)
+}
+
+fn named<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    items(headers, &ACCEPT_ENCODING).find(|coding| coding_name(coding).eq_ignore_ascii_case(name))
+}
+
+fn items<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim)
+}
+
+fn coding_name(coding: &str) -> &str {
+    coding.split(';').next().unwrap_or_default().trim()
+}
+
+/// Returns whether the weight of the coding is 0.
+fn is_refused(coding: &str) -> bool {
+    let weights = coding.split(';').skip(1).filter_map(|parameter| parameter.trim().strip_prefix("q="));
+    weights.filter_map(|weight| weight.parse::<f32>().ok()).any(|weight| weight <= 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn gzip_unless_it_is_refused() {
+        let cases = [
+            ("gzip, deflate, br", true),
+            ("GZIP;q=0.5", true),
+            ("*", true),
+            ("br", false),
+            ("identity", false),
+            ("", false),
+            ("gzip;q=0", false),
+            ("gzip; q=0.0, *", false),
+        ];
+        for (value, expected) in cases {
+            let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static(value))]);
+            assert_eq!(takes_gzip(&headers), expected, "{value}");
+        }
+        assert!(takes_gzip(&HeaderMap::new()));
+    }
+}

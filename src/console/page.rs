@@ -1,0 +1,99 @@
+//! The page as one text, its policy and its entity tag.
+
+use std::io::Write;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use sha2::{Digest, Sha256};
+
+const HTML: &str = include_str!("page.html");
+
+/// The order decides between rules of the same weight.
+const STYLE: &str = concat!(
+    include_str!("style/tokens.css"),
+    include_str!("style/base.css"),
+    include_str!("style/frame.css"),
+    include_str!("style/service.css"),
+    include_str!("style/narrow.css"),
+);
+
+/// Joined in one function, so that no name is global. Each file uses names of those before it when it is read, and of all
+/// when it runs.
+const SCRIPT: &str = concat!(
+    "(() => {\n\"use strict\";\n",
+    include_str!("script/dom.js"),
+    include_str!("script/format.js"),
+    include_str!("script/derive.js"),
+    include_str!("script/change.js"),
+    include_str!("script/api.js"),
+    include_str!("script/state.js"),
+    include_str!("script/send.js"),
+    include_str!("script/draft.js"),
+    include_str!("script/act.js"),
+    include_str!("script/live.js"),
+    include_str!("script/view/parts.js"),
+    include_str!("script/view/frame.js"),
+    include_str!("script/view/notices.js"),
+    include_str!("script/view/door.js"),
+    include_str!("script/view/split.js"),
+    include_str!("script/view/rail.js"),
+    include_str!("script/view/rollout.js"),
+    include_str!("script/view/weight.js"),
+    include_str!("script/view/draft.js"),
+    include_str!("script/view/versions.js"),
+    include_str!("script/view/aside.js"),
+    include_str!("script/view/dialogs.js"),
+    include_str!("script/view/forms.js"),
+    include_str!("script/main.js"),
+    "})();\n",
+);
+
+/// The page of one console, made once when it is mounted. So the hashes of the policy always fit the text.
+#[derive(Debug)]
+pub(super) struct Page {
+    pub(super) html: Bytes,
+    /// `None` only if the text could not be compressed.
+    pub(super) gzipped: Option<Bytes>,
+    pub(super) policy: String,
+    /// A hash of the text, for entity tags.
+    pub(super) hash: String,
+}
+
+impl Page {
+    /// Makes the page for the admin API at `api`, and the application's page to sign in at `login`, if that is not empty.
+    pub(super) fn new(api: &str, login: &str) -> Self {
+        // Browsers hash a text after they have made its line ends `\n`, whatever a checkout did to them.
+        let style = STYLE.replace('\r', "");
+        let script = SCRIPT.replace('\r', "");
+        let html = HTML
+            .replace('\r', "")
+            .replace("{api}", api)
+            .replace("{login}", login)
+            .replace("{style}", &style)
+            .replace("{script}", &script);
+        Self {
+            gzipped: gzip(html.as_bytes()),
+            policy: policy(&style, &script),
+            hash: URL_SAFE_NO_PAD.encode(Sha256::digest(&html)),
+            html: html.into(),
+        }
+    }
+}
+
+fn policy(style: &str, script: &str) -> String {
+    let [style, script] = [style, script].map(|text| STANDARD.encode(Sha256::digest(text)));
+    format!(
+        "default-src 'none'; script-src 'sha256-{script}'; style-src 'sha256-{style}'; connect-src 'self'; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
+         trusted-types 'none'"
+    )
+}
+
+fn gzip(text: &[u8]) -> Option<Bytes> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(text).ok()?;
+    Some(encoder.finish().ok()?.into())
+}
