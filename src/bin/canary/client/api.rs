@@ -1,0 +1,157 @@
+//! The client: one call with its retries, or one stream.
+
+use std::cell::Cell;
+use std::path::Path;
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client, Request, Response, Url};
+use tokio::time::{sleep, timeout};
+
+use super::attempt::{self, Answer, Cause, Trouble};
+use super::call::Call;
+use super::{address, token};
+use crate::failure::Failure;
+use crate::options::GlobalOptions;
+use crate::output::Terminal;
+
+/// Maximum time until a connection is there.
+const CONNECT: Duration = Duration::from_secs(3);
+
+/// Maximum time of a call.
+const CALL: Duration = Duration::from_secs(10);
+
+/// The admin API at one or several gateways on one database.
+#[derive(Debug)]
+pub(crate) struct Api {
+    client: Client,
+    mounts: Vec<Url>,
+    /// The mount that is asked first: the last one that responded.
+    current: Cell<usize>,
+    limit: Duration,
+}
+
+impl Api {
+    pub(crate) fn new(options: &GlobalOptions, terminal: &Terminal) -> Result<Self, Failure> {
+        let mounts = address::read(&options.url)?;
+        let authorization =
+            token::authorization(options.token_file.as_deref(), options.is_token_file_option)?;
+        let is_exposed = authorization.is_some() && mounts.iter().any(address::is_exposed);
+        if is_exposed {
+            terminal.log("warning: the token is sent without encryption: use https");
+        }
+        let client = client(authorization, options.ca_cert.as_deref())?;
+        Ok(Self { client, mounts, current: Cell::new(0), limit: options.timeout.unwrap_or(CALL).min(CALL) })
+    }
+
+    /// Returns the number of addresses.
+    pub(super) fn addresses(&self) -> usize {
+        self.mounts.len()
+    }
+
+    pub(crate) fn mount(&self) -> &Url {
+        &self.mounts[self.current.get() % self.mounts.len()]
+    }
+
+    /// Turns to the next address.
+    pub(super) fn turn(&self) {
+        self.current.set((self.current.get() + 1) % self.mounts.len());
+    }
+
+    /// Sends a call, again if that is safe, and returns the successful response.
+    pub(crate) async fn send(&self, call: &Call) -> Result<Answer, Failure> {
+        self.send_waiting(call, Duration::ZERO).await
+    }
+
+    /// Sends a call to which the API responds only after up to `wait`.
+    pub(crate) async fn send_waiting(&self, call: &Call, wait: Duration) -> Result<Answer, Failure> {
+        let limit = if wait.is_zero() { self.limit } else { wait + CALL };
+        let mut attempt = 0;
+        loop {
+            let trouble = match self.attempt(call, limit).await {
+                Ok(answer) => return Ok(answer),
+                Err(trouble) => trouble,
+            };
+            let Some(pause) = trouble.pause(call.repeat(), attempt) else {
+                return Err(after_attempts(trouble, call, attempt));
+            };
+            // Another gateway may respond at once.
+            self.turn();
+            let tried_all = attempt as usize + 1 >= self.mounts.len();
+            sleep(if tried_all { pause } else { Duration::ZERO }).await;
+            attempt += 1;
+        }
+    }
+
+    async fn attempt(&self, call: &Call, limit: Duration) -> Result<Answer, Trouble> {
+        let mount = self.mount();
+        let mut request = call.request(mount);
+        *request.timeout_mut() = Some(limit);
+        attempt::read(self.execute(request, mount).await?, mount).await
+    }
+
+    /// Opens the stream of a call at the current address, without retries.
+    pub(super) async fn open(&self, call: &Call) -> Result<Response, Trouble> {
+        let mount = self.mount();
+        let mut request = call.request(mount);
+        request.headers_mut().insert(ACCEPT, const { HeaderValue::from_static("text/event-stream") });
+        let opened = timeout(self.limit, self.execute(request, mount)).await;
+        let response = opened.unwrap_or_else(|_| {
+            Err(Trouble {
+                failure: Failure::Lost(format!("{mount} did not respond in time")),
+                cause: Cause::Lost,
+            })
+        })?;
+        if response.status().is_success() && attempt::has_type(&response, "text/event-stream") {
+            return Ok(response);
+        }
+        let failure = Failure::failed(format!("no stream of events at {mount}"));
+        Err(attempt::read(response, mount).await.err().unwrap_or(Trouble { failure, cause: Cause::Refused }))
+    }
+
+    async fn execute(&self, request: Request, mount: &Url) -> Result<Response, Trouble> {
+        self.client.execute(request).await.map_err(|error| Trouble::of_request(&error, mount))
+    }
+}
+
+/// A condition that fails after an attempt of ours with an unknown outcome may have failed because of that attempt.
+fn after_attempts(trouble: Trouble, call: &Call, attempt: u32) -> Failure {
+    let conflict = trouble.failure.problem("generation-conflict").is_some();
+    if conflict && attempt > 0 && call.expected_generation().is_some() {
+        return Failure::Lost("the split has changed, possibly by an attempt whose response was lost".into());
+    }
+    trouble.failure
+}
+
+fn client(authorization: Option<HeaderValue>, ca_cert: Option<&Path>) -> Result<Client, Failure> {
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT, const { HeaderValue::from_static("application/json") });
+    if let Some(authorization) = authorization {
+        headers.insert(AUTHORIZATION, authorization);
+    }
+    // A redirect would send the token to another place.
+    let mut builder = Client::builder()
+        .user_agent(concat!("canary/", env!("CARGO_PKG_VERSION")))
+        .default_headers(headers)
+        .connect_timeout(CONNECT)
+        .redirect(Policy::none());
+    if let Some(file) = ca_cert {
+        builder = builder.tls_certs_merge(certificates(file)?);
+    }
+    builder.build().map_err(|error| Failure::failed(format!("cannot set up TLS: {error}")))
+}
+
+#[expect(clippy::disallowed_methods, reason = "a program reads its files")]
+fn certificates(file: &Path) -> Result<Vec<Certificate>, Failure> {
+    let pem = std::fs::read(file).map_err(|error| unusable(file, &error))?;
+    let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| unusable(file, &error))?;
+    if certificates.is_empty() {
+        return Err(Failure::usage(format!("{} has no certificate", file.display())));
+    }
+    Ok(certificates)
+}
+
+fn unusable(file: &Path, error: &dyn std::error::Error) -> Failure {
+    Failure::usage(format!("cannot use the certificates in {}: {error}", file.display()))
+}

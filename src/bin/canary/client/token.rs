@@ -1,0 +1,48 @@
+//! The token of the sender.
+
+use std::io::{Read, stdin};
+use std::path::Path;
+
+use reqwest::header::HeaderValue;
+
+use crate::failure::Failure;
+
+/// The variable with the token itself.
+const VARIABLE: &str = "CANARY_TOKEN";
+
+/// The longest token that is read.
+const MAX_LEN: u64 = 64 * 1024;
+
+/// Returns the header `Authorization`, if there is a token. `is_option`: the file is named on the command line, which comes
+/// before the variables.
+#[expect(clippy::disallowed_methods, reason = "a program reads its environment")]
+pub(super) fn authorization(file: Option<&Path>, is_option: bool) -> Result<Option<HeaderValue>, Failure> {
+    let variable = std::env::var(VARIABLE).ok().filter(|token| !token.is_empty());
+    let token = match (file, variable) {
+        (Some(_), Some(_)) if !is_option => {
+            return Err(Failure::usage("CANARY_TOKEN and CANARY_TOKEN_FILE are both set: use one of them"));
+        }
+        (Some(file), _) => read(file)?,
+        (None, Some(token)) => token,
+        (None, None) => return Ok(None),
+    };
+    let mut value = HeaderValue::try_from(format!("Bearer {}", token.trim()))
+        .map_err(|_| Failure::usage("the token has a character that a token cannot have"))?;
+    value.set_sensitive(true);
+    Ok(Some(value))
+}
+
+fn read(file: &Path) -> Result<String, Failure> {
+    let mut token = String::new();
+    let result = if file == Path::new("-") {
+        stdin().take(MAX_LEN).read_to_string(&mut token)
+    } else {
+        std::fs::File::open(file).and_then(|file| file.take(MAX_LEN).read_to_string(&mut token))
+    };
+    result
+        .map_err(|error| Failure::usage(format!("cannot read the token from {}: {error}", file.display())))?;
+    if token.trim().is_empty() {
+        return Err(Failure::usage(format!("{} has no token", file.display())));
+    }
+    Ok(token)
+}

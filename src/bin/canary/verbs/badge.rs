@@ -1,0 +1,75 @@
+//! The state of a version in words.
+
+use tower_canary::api::{
+    ClusterDrainView, SplitView, VersionHealthView, VersionState, VersionTrafficView, VersionView,
+};
+
+use super::back::newest;
+use crate::output::Cell;
+
+/// Returns the state of a version: what it does, whether its process may be stopped, and how its instances are.
+pub(crate) fn badge(split: &SplitView, traffic: &VersionTrafficView) -> Cell {
+    let version = split.versions.iter().find(|version| version.version == traffic.version);
+    if let Some(health) = version.and_then(|version| version.health.as_ref())
+        && traffic.state == VersionState::Serving
+        && health.none_usable
+    {
+        return Cell::bad("serving, no instance is usable");
+    }
+    let out = version.and_then(|version| version.health.as_ref()).and_then(instances_out);
+    match traffic.state {
+        VersionState::Serving => serving(split, version, out),
+        _ if version.is_some_and(|version| is_ready(split, version, traffic)) => Cell::good("ready"),
+        VersionState::Draining => Cell::watch(&draining(traffic)),
+        _ => idle(traffic),
+    }
+}
+
+fn serving(split: &SplitView, version: Option<&VersionView>, out: Option<String>) -> Cell {
+    let is_new = newest(split).is_some_and(|newest| version.is_some_and(|version| version.id == newest.id));
+    let word = if is_new { "new" } else { "serving" };
+    match out {
+        Some(out) => Cell::watch(&format!("{word}, {out}")),
+        None => Cell::good(word),
+    }
+}
+
+/// Returns how many instances are out of service. `None`: all are in.
+fn instances_out(health: &VersionHealthView) -> Option<String> {
+    let count =
+        health.instances.iter().filter(|instance| matches!(&*instance.state, "down" | "ejected")).count();
+    (count > 0).then(|| format!("{count} of {} instances out", health.instances.len()))
+}
+
+/// Returns whether a version waits for its first traffic: it had no request, and is newer than all that serve.
+fn is_ready(split: &SplitView, version: &VersionView, traffic: &VersionTrafficView) -> bool {
+    let mut serving = split.versions.iter().filter(|other| !other.weight.weight().is_zero());
+    version.is_active
+        && traffic.total.requests == 0
+        && serving.all(|other| other.created_at < version.created_at)
+}
+
+fn draining(traffic: &VersionTrafficView) -> String {
+    if traffic.in_flight == 0 && traffic.is_active {
+        return "draining: pinned users may still come, take it out of service".into();
+    }
+    let elsewhere = elsewhere(traffic.cluster.as_ref());
+    format!("draining: {} in flight{elsewhere}", traffic.in_flight)
+}
+
+fn elsewhere(cluster: Option<&ClusterDrainView>) -> String {
+    let blockers = cluster.and_then(|cluster| cluster.elsewhere.as_deref()).unwrap_or_default();
+    let names: Vec<&str> = blockers.iter().map(|blocker| blocker.replica.as_str()).collect();
+    if names.is_empty() { String::new() } else { format!(", also {}", names.join(", ")) }
+}
+
+fn idle(traffic: &VersionTrafficView) -> Cell {
+    match &traffic.cluster {
+        None => Cell::good("may be stopped"),
+        Some(cluster) => match cluster.drained_everywhere {
+            Some(true) => Cell::good("may be stopped"),
+            Some(false) => Cell::watch(&format!("drained here{}", elsewhere(Some(cluster)))),
+            None => Cell::watch("drained here, others not known"),
+        },
+    }
+}

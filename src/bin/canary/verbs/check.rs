@@ -1,0 +1,46 @@
+//! Probes on request.
+
+use clap::Args;
+use tower_canary::api::{CheckVersion, CheckView};
+
+use super::change::probed;
+use super::versions::Named;
+use crate::client::{Answer, Call, Endpoint};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::session::Session;
+
+/// Probes the instances of a version now
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  canary check auth v1.1\n  canary check auth v1.1 --clear")]
+pub(crate) struct Check {
+    #[command(flatten)]
+    named: Named,
+
+    /// End the ejection of each instance that passes
+    #[arg(long)]
+    clear: bool,
+}
+
+impl Check {
+    pub(crate) async fn run(&self, session: &Session) -> Result<Exit, Failure> {
+        let answer = probe(session, &self.named, self.clear).await?;
+        let check: CheckView = answer.read()?;
+        session.terminal.answer(&answer.text, || text(&check));
+        Ok(Exit::Done)
+    }
+}
+
+/// Asks the gateway to probe a version. Fewer than half of its instances healthy is the problem `backend-unhealthy`.
+pub(crate) async fn probe(session: &Session, named: &Named, clear: bool) -> Result<Answer, Failure> {
+    let call = Call::new(Endpoint::Check).service(&named.service).version(&named.version);
+    session.api.send(&call.body(&CheckVersion::new().with_clear(clear))?).await
+}
+
+/// Returns a line for each probe.
+pub(crate) fn text(check: &CheckView) -> String {
+    if check.healthy.is_none() {
+        return "this gateway makes no probes\n".into();
+    }
+    check.probes.iter().map(|probe| probed(probe) + "\n").collect()
+}

@@ -1,0 +1,76 @@
+//! The course of a wait: what it waits for, what it saw last, and its end.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::Progress;
+use crate::session::Session;
+
+/// The longest wait unless `--timeout` is given.
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// A wait under way.
+#[derive(Debug)]
+pub(super) struct Pace<'a> {
+    session: &'a Session,
+    progress: Progress<'a>,
+    deadline: Instant,
+    last: String,
+    /// Whether a gateway has responded.
+    is_known: bool,
+}
+
+impl<'a> Pace<'a> {
+    pub(super) fn new(session: &'a Session) -> Self {
+        let progress = Progress::new(&session.terminal);
+        Self { session, progress, deadline: session.deadline(LIMIT), last: String::new(), is_known: false }
+    }
+
+    /// Returns the time that is left.
+    pub(super) fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Shows what a response says: `text` for people, `data` as an event.
+    pub(super) fn show(&mut self, text: String, data: &str) {
+        self.is_known = true;
+        if self.session.is_json() && text != self.last {
+            self.session.terminal.event("waiting", data);
+        }
+        self.progress.show(&text);
+        self.last = text;
+    }
+
+    /// Pauses. At the end of the time it fails with what the wait saw last.
+    pub(super) async fn pause(&self, pause: Duration) -> Result<(), Failure> {
+        sleep_until((Instant::now() + pause).min(self.deadline)).await;
+        if self.left().is_zero() {
+            return Err(Failure::timed_out(format!("the time ran out: {}", self.last)));
+        }
+        Ok(())
+    }
+
+    /// Goes on after a gateway that did not respond, as long as there is time. Other failures end the wait, and so does a
+    /// first response that does not come: the address may be wrong.
+    pub(super) async fn bear(&mut self, failure: Failure, pause: Duration) -> Result<(), Failure> {
+        if failure.exit() != Exit::Failed || !self.is_known {
+            return Err(failure);
+        }
+        self.show(format!("the gateway does not respond: {failure}"), "");
+        self.pause(pause).await
+    }
+
+    /// Ends the wait with its event or its text.
+    pub(super) fn done(self, event: &str, data: &str, text: &str) -> Exit {
+        drop(self.progress);
+        if self.session.is_json() {
+            self.session.terminal.event(event, data);
+        } else {
+            self.session.terminal.print(text);
+        }
+        Exit::Done
+    }
+}
