@@ -49,13 +49,18 @@
 //! | --- | --- |
 //! | [`layer`] | the middleware: how a request finds its service and its version, affinity, pins, overrides, failover |
 //! | [`proxy`] | a reverse proxy around the layer, for axum and hyper servers |
+//! | [`mirror`] | copies of requests to a version that has no users yet |
+//! | [`upstream`] | a client for backends: HTTP/1.1 and HTTP/2 with a connection pool |
 //! | [`deployments`] | changes, the refresh from the store, replicas, snapshot caches |
 //! | [`store`] | the SQL store, the store in memory, and the traits for a store of your own |
 //! | [`admin`] | the admin API: an axum router with authentication and an OpenAPI document |
 //! | [`api`] | the wire types of the admin API, for clients |
+//! | `console` | a page for operators in a browser, which uses the admin API. Feature `console` |
 //! | [`probe`] | the probe before the first traffic, and the policy on addresses |
+//! | `rollout` | staged rollouts: the plan, the guard that judges the canary, the state machine, and the driver. Feature `rollout` |
 //! | [`routing`] | the rules: names, weights, splits, changes, routes, the draw. No I/O |
 //! | [`handle`] | the published routes, and the requests in flight |
+//! | [`health`] | which instances of a version get requests: states, settings |
 //! | [`traffic`] | the figures of each version: outcomes, latencies, windows |
 //! | [`metrics`] | these figures for the `metrics` facade |
 //! | [`docs`] | guides: architecture, recipes, operating, troubleshooting, contributing |
@@ -69,12 +74,18 @@
 //! | `mysql` | | the SQL store on MySQL and MariaDB |
 //! | `tls-rustls` | | TLS to PostgreSQL and MySQL |
 //! | `admin` | yes | the admin API, the HTTP probe and the address policy |
+//! | `client` | yes | the client for backends, the HTTP probe and the address policy |
+//! | `client-tls` | | TLS to backends, for the client and the probe |
 //! | `api` | yes | the wire types of the admin API, which `admin` uses |
 //! | `jwt` | yes | JWT authentication of the admin API |
+//! | `console` | | a page for operators: splits, figures, changes, rollouts |
 //! | `metrics` | yes | the figures for the `metrics` facade |
 //! | `failover` | | a policy for tower's retry that sends a failed connection to another version |
 //! | `proxy` | yes | the reverse proxy |
+//! | `mirror` | yes | copies of requests to another version |
 //! | `pin` | yes | session affinity by a signed cookie |
+//! | `rollout` | | staged rollouts: the plan, the guard, the state machine and the driver |
+//! | `cli` | | the binary `canary`: the [command line](docs::command_line) of the admin API |
 //! | `serde` | | `Serialize` and `Deserialize` for the value types that stores and clients exchange |
 //! | `testing` | | the contract that every store must pass, as tests for a store of your own |
 //!
@@ -92,20 +103,30 @@
 pub mod admin;
 #[cfg(feature = "api")]
 pub mod api;
+mod balance;
 mod common;
+#[cfg(feature = "console")]
+pub mod console;
 pub mod deployments;
 pub mod docs;
 pub mod handle;
+pub mod health;
 pub mod layer;
 #[cfg(feature = "metrics")]
 pub mod metrics;
-#[cfg(feature = "admin")]
+#[cfg(feature = "mirror")]
+pub mod mirror;
+#[cfg(any(feature = "admin", feature = "client"))]
 pub mod probe;
 #[cfg(feature = "proxy")]
 pub mod proxy;
+#[cfg(feature = "rollout")]
+pub mod rollout;
 pub mod routing;
 pub mod store;
 pub mod traffic;
+#[cfg(feature = "client")]
+pub mod upstream;
 
 pub use self::deployments::{Deployments, NoVersionCheck};
 pub use self::handle::RoutingHandle;
@@ -113,6 +134,6 @@ pub use self::layer::{Target, WeightedVersion, WeightedVersionLayer};
 pub use self::routing::{Backend, Draw, ServiceName, VersionName, Weight};
 
 /// Compiles the examples of the README.
-#[cfg(all(doctest, feature = "sqlite", feature = "jwt", feature = "proxy"))]
+#[cfg(all(doctest, feature = "sqlite", feature = "jwt", feature = "proxy", feature = "client"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,8 +1,9 @@
 //! For contributors: every atomic with its pair, every lock with its order, and why "drained" is drained.
 //!
-//! Requests take no lock that a writer of routes holds. They share five kinds of state with other threads:
-//! the published routes, the point of the next draw, the counters of versions, the progress of a request
-//! body, and a few single counts. Everything else is behind a lock or belongs to one task.
+//! Requests take no lock that a writer of routes holds. They share seven kinds of state with other threads:
+//! the published routes, the point of the next draw, the counters of versions and instances, the health of instances,
+//! the progress of a request body, the pool of connections, and a few single counts. Everything else is behind a lock or
+//! belongs to one task.
 //!
 //! Each `Ordering` in the source has a comment that names its pair or says why it needs none. This page has
 //! the arguments that are longer than a comment.
@@ -14,23 +15,56 @@
 //! | the live route of a service, `ArcSwapOption` | `handle/entry.rs` | arc-swap's | a load sees a route whole. `swap` returns after every outstanding guard of the old route has become a strong reference: [below](#why-drained-is-drained) |
 //! | the table of services, `ArcSwap` | `handle/routing_handle.rs` | arc-swap's | a load sees a table whole. Entries are never removed, so a service that is found late counts as unknown once, not forever |
 //! | strong count of a retired route | `handle/retired.rs` | Relaxed load, then `fence(Acquire)` | pairs with the Release in `Arc::drop` of a request's guard: [below](#why-drained-is-drained) |
-//! | strong count of a shard's counters | `traffic/counters.rs` | Relaxed load, then `fence(Acquire)` | pairs with the Release in `Arc::drop` of a request's `InFlight`: a thread that sees a request ended sees its outcome |
-//! | picks of a version | `traffic/shard_counters.rs` | Relaxed | the outcome of the same request, counted later, publishes the pick |
-//! | outcomes of a version | `traffic/shard_counters.rs` | `fetch_add` Release, load Acquire | a reader takes outcomes first and picks second, so no more requests have ended than were picked |
-//! | buckets of latencies | `traffic/latencies.rs` | Relaxed | each is a count of its own |
-//! | versions of a route, histogram of a shard, `OnceLock` | `handle/live.rs`, `traffic/shard_counters.rs` | std's | created by the first request: most services are idle |
-//! | the sequence of the draw | `routing/draw.rs` | Relaxed `fetch_add` | only the atomicity matters: no point is given twice |
-//! | the next shard for a thread | `common/sharded.rs` | Relaxed `fetch_add` | as above, once per thread |
+//! | strong count of a shard's counters | `traffic/instance_counters.rs` | Relaxed load, then `fence(Acquire)` | pairs with the Release in `Arc::drop` of a request's `InFlight`: a thread that sees a request ended sees its outcome |
+//! | picks of a version | `traffic/shard_counters.rs` | Relaxed load and store by the owner of the shard, `fetch_add` on the shared one | the outcome of the same request, counted later, publishes the pick |
+//! | outcomes of a version | `traffic/ends.rs` | store Release by the owner of the shard, `fetch_add` Release by others, load Acquire | a reader takes outcomes first and picks second, so no more requests have ended than were picked |
+//! | buckets of latencies | `traffic/latencies.rs` | Relaxed | each is a count of its own, written like the outcomes |
+//! | strong count of an instance's counters | `traffic/instance_counters.rs` | Relaxed load, then `fence(Acquire)` | pairs with the Release in `Arc::drop` of the last route that had the instance: the requests that it counted are seen before the counters are forgotten |
+//! | the usable instances of a fleet, the warming ones and their shares | `handle/words.rs` | Relaxed | each is one word, and nothing else is read through it. Written under the lock of the records, so the last write is of the last records. A request that reads a word too late is sent as one that came a moment before |
+//! | the turn of a shard | `handle/balanced.rs` | Relaxed load and store | two threads of the shared shard may take the same turn, which makes the choices of a moment less even and nothing wrong |
+//! | the row of failures of an instance, three fields | `traffic/failure_row.rs` | Relaxed | a hint for choices. Exactly one failure makes the row full, by the atomicity of `fetch_add`; a success at the same time may lose one failure |
+//! | whether an instance is queued for the duty | `handle/full_rows.rs` | Relaxed `swap` | exactly one thread queues it, and the lock of the queue publishes the rest. The duty clears it before it judges, so a later failure queues the instance again |
+//! | whether any version has several instances | `handle/routing_handle.rs` | Relaxed | set before the route is published, never cleared |
+//! | requests that went to another version | `traffic/counters.rs` | Relaxed | a count of its own |
+//! | copies sent, and copies not sent | `traffic/apart.rs` | Relaxed | each is a count of its own |
+//! | whether a copy was sent | `traffic/apart.rs` | Relaxed | the original and the copy share it. A late read leaves one original out of a comparison |
+//! | the outcomes of overrides, copies and their originals | `traffic/ends.rs` | `fetch_add` Release, load Acquire | a reader takes them before the outcomes at the shards, so none is more than there |
+//! | versions of a route, histogram of a shard, `OnceLock` | `handle/live.rs`, `traffic/ends.rs` | std's | created by the first request: most services are idle |
+//! | the sequence of the draw | `routing/draw.rs` | Relaxed load and store by the owner of the shard, else Relaxed `fetch_add` | only the atomicity matters: no point is given twice |
+//! | the owned shards | `common/sharded.rs` | `fetch_update` Acquire, `fetch_and` Release | a thread that takes a shard continues the counts of the thread that gave it back: [below](#shards) |
 //! | unknown and unserved requests | `handle/{routing_handle,entry}.rs` | Relaxed | each is a count of its own |
 //! | whether weight 0 is reachable | `handle/routing_handle.rs` | Relaxed | set while layers are built. They get requests later, through whatever hands them to the server |
 //! | progress of a request body, five fields | `proxy/progress.rs` | Relaxed | one writer: the body is polled by one task at a time. The response future only reads, and a late read lets a request wait longer, never shorter: the timer reads again when it fires |
 //! | the second of the last warning | `proxy/failure_log.rs` | Relaxed `fetch_max` | exactly one thread wins a second. The value guards nothing |
+//! | `is_returning` of a connection | `upstream/http1.rs` | store Release, load Acquire | the response body stores it and then wakes the driver, which registers its waker and then loads it: one of the two sees the other. The driver sees the end of the response |
+//! | `is_uploading` of a connection | `upstream/http1.rs` | store Release, load Acquire | a thread that sees the end of the upload sees what the drop of the request body freed |
+//! | `is_private`, `is_abandoned`, `max_idle` of a connection | `upstream/{http1,http2}.rs` | Relaxed | written by the request that holds the connection. The lock of its backend orders them for the next one |
+//! | the limit and the number of streams of a connection | `upstream/http2.rs` | Relaxed | streams are counted under the lock of the backend. The driver takes this lock after it has published a higher limit, so a request waits for a stream only if it has not missed one |
+//! | when the number of streams changed | `upstream/http2.rs` | Relaxed | written under the lock of the backend. The driver asks under it whether the connection is idle |
+//! | the reads of a connection, two fields | `upstream/wire.rs` | Relaxed | the driver writes them. The error of a request has reached it by a channel, so it sees the reads before. A value from before the request that is too old only prevents a repeat |
 //! | whether a warning was logged | `layer/uri_check.rs` | Relaxed `swap` | exactly one caller sees `false` |
 //! | the cancel flag of a write | `store/sql/orphans.rs` | Relaxed | ordered by the lock of `queued`, through which the work passes to its next driver |
 //!
-//! Counters are sharded by thread, up to 16 shards of 128 bytes (two cache lines, since processors fetch
-//! lines in pairs). A thread keeps its shard. So two threads that count rarely write one line, and a sum over
-//! the shards may miss what happens during the sum, but never what happened before it.
+//! # Shards
+//!
+//! Counters are sharded by thread, 128 bytes apart (two cache lines, since processors fetch lines in pairs). So two threads
+//! that count rarely write one line, and a sum over the shards may miss what happens during the sum, but never what
+//! happened before it.
+//!
+//! A thread *owns* its shard: it takes a free one for its first request and gives it back when it ends. There are as many
+//! as processors, at most 16, and one more that all other threads share. The owner counts by a load and a store, the others
+//! by `fetch_add`: a locked instruction costs five times as much, and a request counted with six of them. No count is lost:
+//!
+//! 1. *Each word has one kind of writer at a time.* The picks of an owned shard are written by its owner, since a request is
+//!    picked on the thread whose shard it uses: `Shard` is not `Send`. A request may end on another thread, whose future
+//!    moved. Then it is counted in words of their own (`elsewhere`), which are written by `fetch_add` alone, as the shared
+//!    shard is.
+//! 2. *An owner sees the counts of the one before.* The Release of `give_back` pairs with the Acquire of `take`.
+//! 3. *No more requests have ended than were picked.* The pick is stored before the outcome, on one thread or on two that
+//!    the request moved between, and the outcome is a Release write. A reader takes outcomes first.
+//!
+//! Requests in flight are not among these words. They are the strong count of the shard's counters, which is the one locked
+//! instruction that keeps the counters alive as well. So the proof below does not depend on who owns which shard.
 //!
 //! # Why "drained" is drained
 //!
@@ -101,19 +135,31 @@
 //! 2. `Publisher::progress`: the state of the store that was read and published. Held from the record to the
 //!    end of the publication, so a thread that has seen a route and then takes the lock finds its record.
 //! 3. `RoutingHandle`: `publishing`, for each replacement of routes and each new entry; `sample_times`, for
-//!    samples of traffic; the `series` of the metrics exporter.
-//! 4. `ServiceEntry::retired`, one per service: held while a route is published or observed.
-//! 5. `Counters::history`, one per version; `ProxyOutcome::sending`, one per proxied request.
+//!    samples of traffic; the `series` of the metrics exporter, and the `exported` rollouts of theirs.
+//! 4. `ServiceEntry::retired`, one per service: held while a route is published or observed. Then `HealthLog::state`:
+//!    held while it is decided whether to report that a version has no usable instance. Then the records of a `Fleet`, and
+//!    of the fleet that takes over from it: held while an event is applied, or a route is published. The lock of the
+//!    earlier one is taken first, or given back before.
+//! 5. `Tape` of `upstream`, one per request over HTTP/2: held while the request body is polled.
+//! 6. `Watched::state`, one per body that has an idle time: held while the body is polled.
+//! 7. `Counters::history` and `Counters::parts`, one per version; `ProxyOutcome::sending`, one per proxied request.
+//! 8. The two maps of backends of a `Pool` in `upstream`: held while a backend is looked up, counted or closed.
+//! 9. `State` of a `Backend`, one per backend and pool. Whatever it gives up is dropped after it, since dropping
+//!    a connection takes it again.
+//! 10. `sender`, one per connection: held for a call of hyper that does not wait.
 //!
-//! Leaves, under which no other lock is taken: the duties' `StatusBoard`, the state of `MemoryStore`, `Tried`
-//! of a failover, and the two slots of a `ReplayableBody` (`taken`, then `shared`).
+//! Leaves, under which no other lock is taken: the duties' `StatusBoard`, the queue of full rows and the places in it, the
+//! state of `MemoryStore`, `Tried` of a failover, each map of the rollouts' `Board`, the two slots of a `ReplayableBody` (`taken`, then `shared`), and in `upstream` the list of
+//! pools and the new futures of a connection (`Streams`). The `Published` backends of the metrics are held while
+//! gauges are set.
 //!
 //! In `store::sql`: the turn of a writer (a semaphore), then `Orphans::driven`, then `Orphans::queued` or the
 //! wakers of its drivers. The state of the PostgreSQL listener is a tokio lock that is held while it waits for a
 //! notification, and nothing else takes it.
 //!
-//! A request takes at most `sending`, `Tried` and the slots of its body, which it shares with nothing but its
-//! own attempts. No `std` lock is held across an `await`; clippy's `await_holding_lock` checks that. A panic
+//! A request takes at most `Tape`, `state`, `sending`, `Tried` and the slots of its body, which it shares with
+//! nothing but its own attempts and its watch, and the locks of `upstream`, which it holds for no longer than it
+//! takes to choose a connection. No `std` lock is held across an `await`; clippy's `await_holding_lock` checks that. A panic
 //! does not poison: `common::lock` takes the value as it is, because each critical section leaves it valid at
 //! every point where code of the application may panic.
 //!
@@ -125,12 +171,17 @@
 //! | dropped | what happens |
 //! | --- | --- |
 //! | a request before its response head | `InFlight` is dropped: the request counts as abandoned and leaves the requests in flight |
+//! | a copy of a request | the same as a request: abandoned before the response head, cancelled after it. A copy that waits for the end of a body was not sent, and counts as incomplete |
 //! | a response body | the same, as cancelled. A proxied request stays in flight until its own body is sent |
+//! | a request that waits in `upstream` for a connection | its place in the queue is skipped. A connection that was just handed to it goes to the next request, or is closed |
+//! | a request on a connection of `upstream` | over HTTP/1.1 the connection is closed, over HTTP/2 the stream is reset. A half-used connection never returns to the pool |
 //! | [`Deployments::apply`](crate::Deployments::apply) during the commit | the change is made or not. `NotifyOnDrop` wakes the refresh duty, which loads and publishes it |
 //! | `apply` after the commit | cannot happen: there is no `await` between the end of the commit and the publication |
 //! | a call of the SQL store | its work runs to completion: [below](#why-no-wake-up-is-lost) |
 //! | [`Deployments::run`](crate::Deployments::run) | the duties end without their last work: no withdrawal, no last snapshot |
 //! | a duty that takes too long | its run is dropped and counts as failed |
+//! | `due` of the duty `check-health` | cannot lose a result: checks, full rows and publications are received into fields of the duty |
+//! | a check of an instance | its connection is closed. It happens with `run` only: the states stay, and the next `run` checks all instances at once |
 //!
 //! `Notify::notify_one` stores a permit and `watch` compares versions, so a signal between two waits is seen
 //! by the next wait.
@@ -162,6 +213,7 @@
 //! | check | covers | command |
 //! | --- | --- | --- |
 //! | loom, `tests/models/retired.rs` | the protocol L C D E against R F I, in every order that the memory model allows, with a publisher. A lock stands in for arc-swap and gives its contract. Four deliberate faults must each be found: guard dropped before the count, counter read first, no fence in the observer, no fence in the publisher | `cargo test --test models` |
+//! | loom, `tests/models/owned.rs` | the three points of [shards](#shards): threads that own a shard one after the other, threads that share one, and a request that ends elsewhere beside a reader. Five deliberate faults must each be found | `cargo test --test models` |
 //! | Miri, `tests/models/publications.rs` and the unit tests | undefined behaviour and data races of the real code, with the real arc-swap: two threads of requests beside 50 publications | `cargo +nightly miri test --no-default-features --lib --test models` |
 //! | `only_readers_hold_a_retired_route` | point 2 above | `cargo test --lib` |
 //! | `drained_means_drained_everywhere` in `src/deployments/drain.rs` | random steps of two gateways, a store, requests and reports | `cargo test --lib` |

@@ -35,7 +35,7 @@
 //! 1. `src/routing/reason.rs`: a variant of [`Reason`](crate::routing::Reason) in its place in the order,
 //!    `ALL`, `as_str`, and the text of `InvalidReason`. Metrics, the admin API and span fields take the word
 //!    from there.
-//! 2. `src/traffic/shard_counters.rs`: the counters of a shard fill 128 bytes exactly, and an assertion says
+//! 2. `src/traffic/shard_counters.rs`: what the owner of a shard writes fills 128 bytes exactly, and an assertion says
 //!    so. One more reason is 8 bytes more, so the next block of 128. Measure with `cargo bench --bench track`
 //!    and change the assertion.
 //! 3. `src/layer/rules.rs`: a field of `Rules` and a method `by_…` that returns `Option<Pick>`, called by
@@ -67,9 +67,10 @@
 //!    exist is [`StoreError::UnknownService`](crate::store::StoreError::UnknownService), and an empty list is
 //!    for a service without changes.
 //! 3. `changed`, if your storage can notify. A signal must not be lost when the future is dropped.
-//! 4. [`RefusalLog`](crate::store::RefusalLog) and [`ReplicaRegistry`](crate::store::ReplicaRegistry), if you
-//!    want refused changes in the history and `?wait=`. Return them from `refusal_log` and
-//!    `replica_registry`.
+//! 4. [`RefusalLog`](crate::store::RefusalLog), [`ReplicaRegistry`](crate::store::ReplicaRegistry) and
+//!    [`RolloutStore`](crate::store::RolloutStore), if you
+//!    want refused changes in the history, `?wait=` and rollouts. Return them from `refusal_log`,
+//!    `replica_registry` and `rollout_store`.
 //! 5. Test it with [`store::contract`](crate::store::contract): `contract::run_all` takes a function that
 //!    creates an empty store, and also passes a store without the optional parts. Add a test that your store
 //!    finds its data after a restart, and, if several processes share it, that their writers are serialized.
@@ -98,6 +99,16 @@
 //!    server in `.ci/run`.
 //! 9. Docs: the tables in `src/store/sql/mod.rs`, a section in [`operating`](super::operating), the features
 //!    in `src/lib.rs` and in the README.
+//!
+//! # A setting of the client for backends
+//!
+//! 1. `src/upstream/settings.rs`: a field of `Settings` with its default, and the call of hyper in
+//!    `Settings::http1` or `http2`. Both protocols have the setting, or its doc says why one has not.
+//! 2. `src/upstream/client.rs`: a builder method `with_…` with the unit, the range and the default. A value
+//!    beyond the limits of hyper is clamped: a panic there ends the connection of other requests.
+//! 3. Tests in `tests/upstream`, in the file of the subject. `limits.rs` has the extremes of every setting.
+//! 4. Docs: the table of hyper's options in `src/upstream/mod.rs`, and in [`wire`](super::wire) for applications that
+//!    bring another client.
 //!
 //! # A migration
 //!
@@ -139,17 +150,20 @@
 //! 5. A new kind of problem: a row in `src/api/problem_kind.rs`, the mapping in `src/admin/problem.rs`, and
 //!    the row in the table in `src/admin/mod.rs`, which a test compares.
 //! 6. Tests: `tests/admin/auth.rs` takes the routes from the document, so authentication and scopes are
-//!    covered. `tests/admin/api.rs` for what it does, with an unknown service and a wrong parameter; the same
-//!    file counts the paths and the operations of the document. `tests/admin/wire.rs`, that the response
+//!    covered. `tests/admin/api.rs`, or the file of its resource, for what it does, with an unknown service and a
+//!    wrong parameter; `api.rs` counts the paths and the operations of the document. `tests/admin/wire.rs`, that the response
 //!    reads back. `tests/admin/malformed.rs`, if it has a body or a query.
 //! 7. Docs: the table of routes in `src/admin/mod.rs`, and the link of the wire type at the end of that page.
+//! 8. The command line, if people use the route: a row in `src/bin/canary/client/endpoint.rs`, a verb in
+//!    `src/bin/canary/verbs` with an example in its help, and a session in `tests/cli`.
 //!
 //! # A metric
 //!
 //! 1. Something that happens rarely (a change, a probe, a failure): a function in
 //!    `src/deployments/recorder.rs`, and its twin without a body in `no_recorder.rs`. Something that requests
 //!    do: a counter in `src/traffic`, exported by `src/metrics/exporter.rs` as the difference since the last
-//!    export, so that a request costs no more than the counter.
+//!    export, so that a request costs no more than the counter. Something of a rollout: a field of
+//!    `RolloutStatus`, exported by `src/metrics/rollouts.rs`.
 //! 2. `describe_…!` in `exporter.rs`, with the unit. The name begins with `canary_`, a counter ends with
 //!    `_total`, a unit is a suffix.
 //! 3. Labels come from the store or from an enum, never from a request: otherwise clients decide how many
@@ -160,19 +174,21 @@
 //!
 //! # A duty
 //!
-//! A background activity of [`Deployments::run`](crate::Deployments::run), such as a health check.
+//! A background activity of [`Deployments::run`](crate::Deployments::run), such as the refresh.
 //!
 //! 1. `src/deployments/background/name.rs`: a type that implements `Duty`. It is idempotent and takes no
 //!    input: `run` compares the state with what it did last. `due` waits for a period or a signal, and may be
 //!    dropped at every `await`, so it loses no signal that way. `finish` does the last work at shutdown.
-//!    `time_limit`, if it calls code of the application.
+//!    `time_limit`, if it calls code of the application. A duty with several operations under way at once, such as
+//!    `health_checker.rs`, keeps their futures in a field and polls them in `due` alone: each catches its own panics and
+//!    has its own time limit, and `run` starts them and applies their results without waiting.
 //! 2. `src/deployments/background/mod.rs`: `mod`, `pub(super) use`, and the table.
 //! 3. `src/deployments/deployments.rs`: push it in `run_every`. The order is the order of `finish`.
-//! 4. A decision is a pure function in a file of its own, as in `progress.rs`: the duty is the shell around
-//!    it.
+//! 4. A decision is a pure function in a file of its own, as in `progress.rs` and `checks/schedule.rs`: the duty is the
+//!    shell around it.
 //! 5. The doc of [`DutyStatus::name`](crate::deployments::DutyStatus::name) lists the names.
-//! 6. Tests in `tests/rules/deployments.rs` under paused time: it runs at its times, a failure is retried, a
-//!    panic does not end it, and it does not delay the others when it hangs.
+//! 6. Tests in `tests/rules` under paused time: it runs at its times, a failure is retried, a panic does not end it, and it
+//!    does not delay the others when it hangs. `duties.rs` lists the names.
 //! 7. Docs: [`operating`](super::operating), with its cost and what an operator sees when it fails.
 //!
 //! # A change

@@ -32,22 +32,26 @@
 //! becomes a service in the same place. The state with the weights is gone; they are in the store.
 //!
 //! ```no_run
+//! # #[cfg(feature = "client")] {
 //! use axum::Router;
-//! use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+//! use hyper_util::rt::TokioExecutor;
 //! use tower::Layer;
+//! use tower_canary::probe::UrlPolicy;
 //! use tower_canary::proxy::Proxy;
+//! use tower_canary::upstream::Client;
 //! use tower_canary::{Deployments, Target, WeightedVersionLayer};
 //!
 //! fn app(deployments: &Deployments) -> Result<Router, Box<dyn std::error::Error>> {
-//!     let client = Client::builder(TokioExecutor::new()).build_http();
+//!     let client = Client::new(UrlPolicy::new(), TokioExecutor::new());
 //!     let layer = WeightedVersionLayer::new(deployments.handle(), Target::service("orders".parse()?));
 //!     // Before: .route("/orders/{*path}", any(orders)).with_state(canary)
 //!     Ok(Router::new().nest_service("/orders", Proxy::new(layer.layer(client))))
 //! }
+//! # }
 //! ```
 //!
 //! 1. Seed the two versions and the present weight at the start by the recipe on
-//!    [seeding](super::cookbook#seeding-versions-from-configuration), and add one
+//!    [seeding](super::cookbook::applications#seeding-versions-from-configuration), and add one
 //!    [`SetWeight`](crate::routing::Change::SetWeight).
 //! 2. `nest_service` removes the prefix `/orders` from the path, as `nest` does. A handler at
 //!    `/orders/{*path}` did not: use `route_service("/orders/{*path}", …)` to keep it.
@@ -74,19 +78,23 @@
 //! path.
 //!
 //! ```no_run
+//! # #[cfg(feature = "client")] {
 //! use axum::Router;
-//! use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+//! use hyper_util::rt::TokioExecutor;
 //! use tower::Layer;
 //! use tower_canary::layer::Affinity;
+//! use tower_canary::probe::UrlPolicy;
 //! use tower_canary::proxy::Proxy;
+//! use tower_canary::upstream::Client;
 //! use tower_canary::{Deployments, Target, WeightedVersionLayer};
 //!
 //! fn app(deployments: &Deployments) -> Result<Router, Box<dyn std::error::Error>> {
 //!     let layer = WeightedVersionLayer::new(deployments.handle(), Target::service("orders".parse()?))
 //!         .with_affinity(Affinity::cookie("session"));
-//!     let client = Client::builder(TokioExecutor::new()).build_http();
+//!     let client = Client::new(UrlPolicy::new(), TokioExecutor::new());
 //!     Ok(Router::new().route_service("/orders/{*path}", Proxy::new(layer.layer(client))))
 //! }
+//! # }
 //! ```
 //!
 //! And once, instead of the block:

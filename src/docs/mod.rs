@@ -3,21 +3,31 @@
 //! | page | audience and content |
 //! | --- | --- |
 //! | [`architecture`] | everyone: the terms, the modules, the path of a request, of a change and of a refresh |
+//! | [`command_line`] | operators: the binary `canary`, its exit codes, sessions. Feature `cli` builds it |
+//! | `console` | operators: the console in a browser: mounting, signing in, proxies. Features `console` and `admin` |
 //! | [`cookbook`] | applications: clients, pools, TLS, authentication, timeouts, seeding |
 //! | [`migration`] | applications: from a hand-written weighted handler, from NGINX `split_clients` |
 //! | [`operating`] | operators: several gateways, databases, draining, metrics, figures |
+//! | `rollouts` | operators: how to choose a plan, how the guard of a rollout judges. Feature `rollout` |
+//! | [`wire`] | everyone with a server or a client of their own: each option of hyper, with its reason |
 //! | [`troubleshooting`] | everyone: symptom, cause, fix |
 //! | [`concurrency`] | contributors: every atomic with its pair, every lock with its order |
 //! | [`extending`] | contributors: checklists for a rule, a store, a migration, an admin route, a metric |
 //! | [`testing`] | contributors: which suite tests what, test doubles, paused time |
 
 pub mod architecture;
+pub mod command_line;
 pub mod concurrency;
+#[cfg(all(feature = "console", feature = "admin"))]
+pub mod console;
 #[cfg(all(feature = "sqlite", feature = "jwt", feature = "pin", feature = "proxy"))]
 pub mod cookbook;
 pub mod extending;
 #[cfg(all(feature = "sqlite", feature = "jwt", feature = "pin", feature = "proxy"))]
 pub mod migration;
 pub mod operating;
+#[cfg(feature = "rollout")]
+pub mod rollouts;
 pub mod testing;
 pub mod troubleshooting;
+pub mod wire;

@@ -9,11 +9,16 @@
 //! | --- | --- | --- | --- |
 //! | unit tests in `src` | private invariants: orderings of counts, parsers, progress | nothing | seconds |
 //! | `rules` | splits, slots, draws, [`Deployments`](crate::Deployments) with its duties, metrics, 1,000 simulated gateways, the architecture | paused time, no I/O | seconds |
+//! | `rollout` | plans, the guard and the machine of rollouts, under random inputs and in simulations; three drivers on a store in memory | paused time | seconds; the long forms minutes |
 //! | `layer` | targets, affinity, pins, overrides, failover, rewriting, in flight, allocations | `service_fn` clients | seconds |
 //! | `store` | the contract of all stores; SQL: connections, migrations, edits by hand, lost servers, cancelled calls | SQLite, and servers if there are any | seconds, with servers a minute |
 //! | `proxy` | the bytes on the wire: headers, framing, timeouts, upgrades, log lines | raw TCP in one process | seconds |
+//! | `upstream` | the client for backends: the pool, its limits and queues, repeats, drivers that end | scripted backends, frame by frame where needed | seconds |
+//! | `connect` | connections to backends: TLS, early responses | raw TCP and TLS | seconds |
 //! | `admin` | routes, authentication, problems, audit, hostile input, wire types | the router, without a socket | seconds |
-//! | `gateway` | `examples/gateway` as a process, as an operator sees it | processes, sockets | a minute |
+//! | `console` | the page's response; in Chromium each state in two themes and viewports, changes, keys, hostile texts | a browser, by chromedriver | a minute |
+//! | `gateway` | `examples/gateway` as a process, as an operator sees it | processes, sockets | three minutes, of which two are the rollouts of the printed story |
+//! | `cli` | the program `canary`: console sessions that are its manual, exit codes, retries, recipes for deployments | processes, a gateway for each test | a minute |
 //! | `examples` | the small examples run and print what they say | processes | seconds |
 //! | `campaigns` | the promises of the README under load: storms, kills, outages, soaks | processes, databases | minutes; the long forms hours |
 //! | `models` | the counting of requests, in every order of memory operations | loom; Miri | a minute |
@@ -28,7 +33,8 @@
 //!
 //! Beside tests: doctests compile every example of the docs and of the README, `tests/vectors/slots.py`
 //! computes the slots of keys in another language, and benches measure. Speed is measured in `benches`, never
-//! asserted in a test.
+//! asserted in a test. `benches/instructions` counts the instructions of a request, which are the same in each
+//! run, and `.ci/run` compares them with their history.
 //!
 //! # Where a new test goes
 //!
@@ -36,12 +42,18 @@
 //! | --- | --- |
 //! | a rule of a split | `rules/splits.rs`; the contract then holds every store to it |
 //! | how a version is chosen | `layer`, the file of the rule |
+//! | a plan, the guard, the machine of rollouts | `rollout`; `benches/guard` for a scene of the simulation; `gateway/rollouts.rs` with real sockets |
+//! | the driver of rollouts | `rollout/driver.rs`; what persons do in each phase, `phases.rs`; what goes wrong beside it, `faults.rs`; a leader that is killed, `campaigns/leaders.rs` |
 //! | what counts as in flight or drained | `layer/in_flight.rs`; `rules/draining.rs` for several gateways; the model in `models/retired.rs`, if an ordering changes |
 //! | a duty, or what happens when the store fails | `rules/deployments.rs` |
 //! | a statement, a migration | `store`, on every database |
 //! | a header, a timeout | `proxy` |
+//! | how a request gets a connection, or is repeated | `upstream`; `connect` for TLS and the stream below |
 //! | a route, a problem, a wire type | `admin` |
+//! | a verb or an output of `canary` | `cli`: a session in `tests/cli/*.md` |
+//! | the console | `console`: `pure.js` for what follows from answers, `states.rs` for how it looks. Without a browser they are ignored |
 //! | an option of the example gateway | `gateway` |
+//! | what clients see of an instance that fails | `gateway/instances.rs`; under load `campaigns/losses.rs` |
 //! | a promise of the README | a campaign, and the row of the promise names its file |
 //!
 //! A fault that was found gets its test first. Run the test before the fix and see it fail.
@@ -53,14 +65,18 @@
 //!
 //! | double | stands for | can |
 //! | --- | --- | --- |
-//! | `FaultyStore` | a [`RouteStore`](crate::store::RouteStore) | be down, read-only, slow, late, panic, return a backup, change between two reads, send signals; it records its calls |
+//! | `FaultyStore` | a [`RouteStore`](crate::store::RouteStore) | be down, read-only, slow, late, panic, return a backup, change between two reads, send signals, have a wrong clock, write when its caller has given up; it records its calls |
 //! | `ScriptedCheck` | a [`VersionCheck`](crate::deployments::VersionCheck) | find versions healthy or not, one by one; it records the health paths |
 //! | [`MemoryStore`](crate::store::MemoryStore) | a database | keep the whole contract |
 //! | `service_fn`, `Echo` in `layer/support.rs` | a client | respond with the request that it got |
 //! | `Backend` in `proxy/support.rs` | a backend | hand its raw connections to the test |
+//! | `Backend` in `upstream/support.rs`, `Frames` in `upstream/frames.rs` | a backend | run a script for each connection; write each HTTP/2 frame by itself |
+//! | `Authority` in `shared/certificates.rs` | a certificate authority | sign certificates for servers and clients |
 //! | `Gateway` in `gateway/harness.rs` | a gateway process | be started, stopped, killed, and asked through its API |
+//! | `Process` in `gateway/versions.rs` | a version or an instance, as a process | be killed, frozen, made to respond 503, and started again |
+//! | `Paced` in `gateway/paced.rs` | clients | send at a fixed rate, whatever hangs, and keep each answer |
 //! | `shared/log.rs` | the log | collect events, to assert on their fields |
-//! | `shared/wait.rs` | patience | `wait_until(limit, "what is expected", async \|\| condition)` |
+//! | `shared/wait.rs` | patience | `wait_until(limit, "the expectation", async \|\| condition)` |
 //!
 //! No mock counts calls for their own sake. A test asserts what a caller can see.
 //!
@@ -72,7 +88,7 @@
 //! - **Seeded draws.** [`Draw::Seeded`](crate::Draw::Seeded) makes every choice repeat: the points of the
 //!   draw, and the salt of services that [`Deployments`](crate::Deployments) creates. Without them, the salt
 //!   is an argument: `Split::new(name, 7)`. The cookbook has [a test with a named
-//!   user](super::cookbook#a-unit-test-with-a-named-user).
+//!   user](super::cookbook::applications#a-unit-test-with-a-named-user).
 //! - **Generated cases.** proptest generates changes and weights; a failure prints the smallest case.
 //!   Regressions are not stored in files: make the case a test with a name.
 //! - **Exactness instead of statistics.** The exact draw is within one request of its weight, so a test

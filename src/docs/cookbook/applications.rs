@@ -1,55 +1,4 @@
-//! Recipes. Each is compiled with the tests; the ones that need no network also run.
-//!
-//! | you have | recipe |
-//! | --- | --- |
-//! | reqwest instead of hyper-util's client | [reqwest under the proxy](#reqwest-under-the-proxy) |
-//! | a sea-orm pool and migrations of your own | [a pool of your own](#a-pool-and-migrations-of-your-own) |
-//! | backends at `https` URLs | [TLS to backends](#tls-to-backends) |
-//! | a login of your own | [an authenticator](#an-authenticator-of-your-own) |
-//! | a timeout in your server's middleware | [a timeout outside](#a-timeout-outside-of-the-proxy) |
-//! | versions in a configuration file | [seeding versions](#seeding-versions-from-configuration) |
-//! | an SDK that takes a base URL | [choosing without sending](#choosing-without-sending) |
-//! | a handler that draws a random number | [migration from it](super::migration#from-a-weighted-handler) |
-//! | NGINX with `split_clients` | [migration from it](super::migration#from-nginx-split_clients) |
-//! | a rule about one user to test | [a unit test with a named user](#a-unit-test-with-a-named-user) |
-//!
-//! The examples of the repository are whole programs: `cargo run --example sessions` and so on.
-//! `examples/gateway` is a gateway with everything.
-//!
-//! # reqwest under the proxy
-//!
-//! The crate `tower-reqwest` turns reqwest's client into a service. Switch redirects off: a redirect that the
-//! client follows leaves the chosen version. [`proxy`](crate::proxy#reqwest) lists what else differs from
-//! hyper-util's client.
-//!
-//! ```
-//! use std::time::Duration;
-//!
-//! use axum::{Router, body::Body};
-//! use http::Request;
-//! use tower::{Layer, ServiceBuilder};
-//! use tower_canary::proxy::{Proxy, RequestBody};
-//! use tower_canary::{Deployments, Target, WeightedVersionLayer};
-//!
-//! fn gateway(deployments: &Deployments) -> Result<Router, Box<dyn std::error::Error>> {
-//!     let client = reqwest::Client::builder()
-//!         .redirect(reqwest::redirect::Policy::none())
-//!         .no_proxy()
-//!         .connect_timeout(Duration::from_secs(2))
-//!         .build()?;
-//!     let client = ServiceBuilder::new()
-//!         .map_request(|request: Request<RequestBody<Body>>| request.map(reqwest::Body::wrap))
-//!         .layer(tower_reqwest::HttpClientLayer)
-//!         .service(client);
-//!     let layer = WeightedVersionLayer::new(deployments.handle(), Target::path_segment());
-//!     // Makes a timeout of reqwest 504, as other timeouts are. It would be 502 without the check.
-//!     let proxy = Proxy::new(layer.layer(client))
-//!         .with_timeout_check(|error| error.downcast_ref().is_some_and(reqwest::Error::is_timeout));
-//!     Ok(Router::new().fallback_service(proxy))
-//! }
-//! # use tower_canary::Draw;
-//! # assert!(gateway(&Deployments::in_memory(Draw::Exact)).is_ok());
-//! ```
+//! Recipes for applications: stores, logins, configuration, tests.
 //!
 //! # A pool and migrations of your own
 //!
@@ -84,43 +33,6 @@
 //! [`Migrations::Auto`]: crate::store::sql::Migrations::Auto
 //! [`Migrations::Manual`]: crate::store::sql::Migrations::Manual
 //! [`Migrations::VerifyOnly`]: crate::store::sql::Migrations::VerifyOnly
-//!
-//! # TLS to backends
-//!
-//! The crate has no TLS. Wrap its connector in one that has: the policy on addresses then applies below TLS,
-//! and the probe uses the same connector as the traffic. With hyper-rustls 0.27 and the roots of the crate
-//! `webpki-roots`:
-//!
-//! ```no_run
-//! use axum::Router;
-//! use hyper_rustls::HttpsConnectorBuilder;
-//! use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-//! use tower::Layer;
-//! use tower_canary::probe::{HttpProbe, UrlPolicy};
-//! use tower_canary::proxy::Proxy;
-//! use tower_canary::store::sql::SqlStore;
-//! use tower_canary::{Deployments, Target, WeightedVersionLayer};
-//!
-//! # async fn gateway() -> Result<Router, Box<dyn std::error::Error>> {
-//! let policy = UrlPolicy::new();
-//! let tls = HttpsConnectorBuilder::new()
-//!     .with_webpki_roots()
-//!     .https_or_http()
-//!     .enable_http1()
-//!     .wrap_connector(policy.connector().allow_https());
-//! let probe = HttpProbe::with_client(policy, Client::builder(TokioExecutor::new()).build(tls.clone()));
-//!
-//! let store = SqlStore::connect("sqlite://gateway.db?mode=rwc").await?;
-//! let deployments = Deployments::start(store, probe).await?;
-//! let layer = WeightedVersionLayer::new(deployments.handle(), Target::path_segment());
-//! let client = Client::builder(TokioExecutor::new()).build(tls);
-//! let app = Router::new().fallback_service(Proxy::new(layer.layer(client)));
-//! # Ok(app)
-//! # }
-//! ```
-//!
-//! The certificate is checked against the host of the version's URL. TLS to the *database* is the feature
-//! `tls-rustls`.
 //!
 //! # An authenticator of your own
 //!
@@ -180,45 +92,9 @@
 //! }
 //! ```
 //!
-//! # A timeout outside of the proxy
-//!
-//! A `TimeoutLayer` of the server drops the request before the proxy can judge it. The client gets its 504,
-//! but the version counts `abandoned`, as after a client that hung up, and a slow canary looks healthy. Give
-//! the proxy the shorter timeout:
-//!
-//! ```
-//! use std::time::Duration;
-//!
-//! use axum::Router;
-//! use http::StatusCode;
-//! use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-//! use tower::Layer;
-//! use tower_canary::proxy::Proxy;
-//! use tower_canary::{Deployments, Target, WeightedVersionLayer};
-//! use tower_http::timeout::TimeoutLayer;
-//!
-//! /// For requests that a handler of the application blocks. Longer than the timeout of the proxy.
-//! const SERVER_TIMEOUT: Duration = Duration::from_secs(30);
-//! /// A version that needs longer gets 504, counted as an error of the version.
-//! const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
-//!
-//! fn app(deployments: &Deployments) -> Router {
-//!     let layer = WeightedVersionLayer::new(deployments.handle(), Target::path_segment());
-//!     let client = Client::builder(TokioExecutor::new()).build_http();
-//!     let proxy = Proxy::new(layer.layer(client)).with_response_timeout(RESPONSE_TIMEOUT);
-//!     Router::new()
-//!         .fallback_service(proxy)
-//!         .layer(TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, SERVER_TIMEOUT))
-//! }
-//! # let _ = app(&Deployments::in_memory(tower_canary::Draw::Exact));
-//! ```
-//!
-//! An upload restarts the timer of the proxy every 16 KiB, but not the timer of the `TimeoutLayer`. Put
-//! routes with long uploads outside of it.
-//!
 //! # Seeding versions from configuration
 //!
-//! Register what is missing at the start, and leave the weights to the operators. Several gateways may start
+//! Register missing versions at the start, and leave the weights to the operators. Several gateways may start
 //! together: one of them registers the version and the others find it. A start from the snapshot, without the
 //! database, succeeds as well.
 //!
