@@ -10,13 +10,14 @@ use axum::Router;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Empty;
-use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::TokioExecutor;
 use tokio::net::TcpListener;
 use tower::retry::RetryLayer;
 use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_canary::layer::failover::{Failover, prepare};
+use tower_canary::probe::UrlPolicy;
 use tower_canary::routing::{Change, Reason};
+use tower_canary::upstream::{Client, Error as ClientError};
 use tower_canary::{Deployments, Draw, ServiceName, Target, WeightedVersionLayer, store::ChangeRequest};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -38,9 +39,10 @@ async fn main() -> Result<(), BoxError> {
     #[expect(clippy::disallowed_methods, reason = "the rule against spawning is for the library")]
     tokio::spawn(async move { axum::serve(running, Router::new().fallback(async || "hello\n")).await });
 
-    let client = Client::builder(TokioExecutor::new());
+    let policy = UrlPolicy::new().allow_loopback();
     let layer = WeightedVersionLayer::new(deployments.handle(), Target::service(shop));
-    let without = ServiceBuilder::new().layer(layer.clone()).service(client.build_http());
+    let without =
+        ServiceBuilder::new().layer(layer.clone()).service(Client::new(policy, TokioExecutor::new()));
     println!("without failover: {} of 100 requests failed", failures(without).await?);
 
     // `prepare` and the retry stand outside of the layer: the layer chooses another version for each attempt.
@@ -48,7 +50,7 @@ async fn main() -> Result<(), BoxError> {
         .map_request(prepare)
         .layer(RetryLayer::new(Failover::new(ClientError::is_connect)))
         .layer(layer.with_failover())
-        .service(client.build_http());
+        .service(Client::new(policy, TokioExecutor::new()));
     println!("with failover: {} of 100 requests failed", failures(with).await?);
     let retried = deployments.handle().picks("shop", "v1", Reason::Failover).unwrap_or(0);
     println!("{retried} requests were sent to v1 because v2 could not be reached");

@@ -1,4 +1,4 @@
-//! The smallest use: a layer around hyper-util's client, with routes set in code.
+//! The smallest use: a layer around the client for backends, with routes set in code.
 //!
 //! `cargo run --example minimal`
 //!
@@ -7,10 +7,12 @@
 use axum::Router;
 use bytes::Bytes;
 use http_body_util::Empty;
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use hyper_util::rt::TokioExecutor;
 use tokio::net::TcpListener;
 use tower::{Layer, ServiceExt};
 use tower_canary::layer::VersionChoice;
+use tower_canary::probe::UrlPolicy;
+use tower_canary::upstream::Client;
 use tower_canary::{Deployments, Draw, Target, WeightedVersionLayer, routing::Change, store::ChangeRequest};
 
 type BoxError = Box<dyn std::error::Error>;
@@ -26,7 +28,7 @@ async fn main() -> Result<(), BoxError> {
     let ten_percent = Change::set_weight("v1.1".parse()?, "10".parse()?);
     deployments.apply(&auth, ChangeRequest::new(ten_percent, "minimal")).await?;
 
-    let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+    let client = Client::<Empty<Bytes>>::new(UrlPolicy::new().allow_loopback(), TokioExecutor::new());
     let service =
         WeightedVersionLayer::new(deployments.handle(), Target::service(auth)).with_choice().layer(client);
     for _ in 0..10 {

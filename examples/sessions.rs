@@ -13,11 +13,13 @@ use axum::response::Response;
 use axum::routing::any;
 use axum::{Router, body::Body};
 use http::header::{COOKIE, HOST, HeaderName, SET_COOKIE};
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use hyper_util::rt::TokioExecutor;
 use tokio::net::TcpListener;
 use tower::{Layer, ServiceExt};
 use tower_canary::layer::{Affinity, Override, PinCookie};
+use tower_canary::probe::UrlPolicy;
 use tower_canary::proxy::Proxy;
+use tower_canary::upstream::Client;
 use tower_canary::{Deployments, Draw, Target, WeightedVersionLayer, routing::Change, store::ChangeRequest};
 
 type BoxError = Box<dyn std::error::Error>;
@@ -69,7 +71,7 @@ fn gateway(deployments: &Deployments) -> Result<Router, BoxError> {
         .with_affinity(by_name)
         .with_pin(PinCookie::new(b"a secret of at least 32 bytes ...")?)
         .with_override(for_testers);
-    let client = Client::builder(TokioExecutor::new()).build_http();
+    let client = Client::new(UrlPolicy::new().allow_loopback(), TokioExecutor::new());
     let proxy = Proxy::new(layer.layer(client));
     Ok(Router::new().fallback_service(proxy).layer(from_fn(session)))
 }

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 /// The reason why the gateway cannot start, as one line of text.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure(String);
 
 impl Failure {

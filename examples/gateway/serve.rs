@@ -1,35 +1,25 @@
-//! Client connections: listening, accepting, serving, time limits and the drain.
+//! Listening, accepting, and the drain.
 
 use std::error::Error;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use http::{Request, Response, Version};
-use hyper::body::{Body, Incoming};
+use http::{Request, Response};
+use hyper::body::Body;
 use hyper::service::Service;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use tokio::sync::mpsc::{self, error::SendError};
 use tokio::time::sleep;
-use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use tokio_util::task::TaskTracker;
 
+use crate::connection::{ConnectionSettings, serve_connection};
+use crate::requests::ClientBody;
 use crate::shutdown::Shutdown;
 use crate::tunnels::Tunnels;
-
-/// Maximum time until a request head is complete: the first one of a connection, and the next one after a response.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// An HTTP/2 connection without a new request is closed after one to two of these intervals.
-const HTTP2_IDLE_INTERVAL: Duration = Duration::from_secs(30);
-
-/// Maximum size of a request head, and of the buffered part of a body. Larger buffers do not make streams faster.
-pub(crate) const MAX_BUFFER: usize = 64 * 1024;
 
 /// Idle time before TCP keepalive probes are sent.
 const KEEPALIVE: Duration = Duration::from_secs(60);
@@ -73,10 +63,14 @@ fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
 /// Serves HTTP/1.1 and HTTP/2 (prior knowledge) on the current thread until `shutdown` and the end of its drain.
 ///
 /// `make` creates the service of a connection from the address of the client.
-pub(crate) async fn run<M, S, B>(listener: TcpListener, shutdown: Shutdown, make: M)
-where
-    M: Fn(SocketAddr) -> S,
-    S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
+pub(crate) async fn run<M, S, B>(
+    listener: TcpListener,
+    settings: ConnectionSettings,
+    shutdown: Shutdown,
+    make: M,
+) where
+    M: Fn(Option<IpAddr>) -> S + Clone + Send + 'static,
+    S: Service<Request<ClientBody>, Response = Response<B>> + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
     B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
@@ -84,7 +78,7 @@ where
     let (queue, incoming) = mpsc::unbounded_channel();
     tokio::join!(
         accept(listener, shutdown.clone(), vec![queue]),
-        connections(incoming, shutdown, Tunnels::default(), make),
+        connections(incoming, settings, shutdown, Tunnels::default(), make),
     );
 }
 
@@ -123,21 +117,23 @@ fn send_to_thread(
 /// Serves the connections of a queue. When the queue is closed, drains the requests and tunnels in flight.
 pub(crate) async fn connections<M, S, B>(
     mut incoming: mpsc::UnboundedReceiver<Accepted>,
+    settings: ConnectionSettings,
     shutdown: Shutdown,
     tunnels: Tunnels,
     make: M,
 ) where
-    M: Fn(SocketAddr) -> S,
-    S: Service<Request<Incoming>, Response = Response<B>> + Send + 'static,
+    M: Fn(Option<IpAddr>) -> S + Clone + Send + 'static,
+    S: Service<Request<ClientBody>, Response = Response<B>> + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Into<Box<dyn Error + Send + Sync>>,
     B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
 {
-    let builder = Arc::new(builder());
+    let settings = Arc::new(settings);
     let open = TaskTracker::new();
     while let Some((stream, client)) = incoming.recv().await {
         if let Ok(stream) = TcpStream::from_std(stream) {
-            open.spawn(serve_connection(Arc::clone(&builder), stream, make(client), shutdown.clone()));
+            let connection = (stream, client);
+            open.spawn(serve_connection(connection, Arc::clone(&settings), shutdown.clone(), make.clone()));
         }
     }
     shutdown
@@ -170,113 +166,4 @@ async fn next_connection(
 async fn pause_after(error: &io::Error) {
     tracing::warn!(error = error as &dyn Error, "cannot accept a connection");
     sleep(ACCEPT_RETRY).await;
-}
-
-fn builder() -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    // hyper applies time limits only if it has a timer.
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-    builder.http1().writev(false).max_buf_size(MAX_BUFFER);
-    builder.http2().timer(TokioTimer::new()).keep_alive_interval(Duration::from_secs(20));
-    builder
-}
-
-async fn serve_connection<S, B>(
-    builder: Arc<Builder<TokioExecutor>>,
-    stream: TcpStream,
-    service: S,
-    shutdown: Shutdown,
-) where
-    S: Service<Request<Incoming>, Response = Response<B>>,
-    S::Future: Send + 'static,
-    S::Error: Into<Box<dyn Error + Send + Sync>>,
-    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
-{
-    let _ = stream.set_nodelay(true);
-    let activity = Arc::new(Activity::default());
-    let service = TrackActivity { service, activity: Arc::clone(&activity) };
-    let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
-    // The timers run in a task of their own, so that a request does not poll them.
-    let close = AbortOnDropHandle::new(tokio::spawn(time_to_close(activity, shutdown)));
-    let close = tokio::select! {
-        biased;
-        // The client has closed the connection or broken the protocol: there is nothing to report.
-        _ = &mut connection => return,
-        close = close => close,
-    };
-    if let Ok(Close::Gracefully) = close {
-        // Requests in flight finish, and new ones are not read.
-        connection.as_mut().graceful_shutdown();
-        let _ = connection.await;
-    }
-}
-
-/// How the gateway closes a connection.
-enum Close {
-    Immediately,
-    Gracefully,
-}
-
-/// Waits until the gateway has a reason to close the connection.
-async fn time_to_close(activity: Arc<Activity>, shutdown: Shutdown) -> Close {
-    tokio::select! {
-        () = activity.no_first_request() => Close::Immediately,
-        () = activity.idle_http2() => Close::Gracefully,
-        () = shutdown.started() => Close::Gracefully,
-    }
-}
-
-/// The requests of one connection.
-#[derive(Debug, Default)]
-struct Activity {
-    had_request: AtomicBool,
-    http2_requests: AtomicU64,
-}
-
-impl Activity {
-    /// Resolves if the first request has not started in time. hyper has no limit for a client that sends nothing, or only
-    /// a part of the HTTP/2 preface.
-    async fn no_first_request(&self) {
-        sleep(HEADER_TIMEOUT).await;
-        if self.had_request.load(Ordering::Relaxed) {
-            std::future::pending().await
-        }
-    }
-
-    /// Resolves if an HTTP/2 client starts no request for a whole interval. hyper has no limit for that; on HTTP/1
-    /// connections the header timeout covers it.
-    async fn idle_http2(&self) {
-        let mut before = 0;
-        loop {
-            sleep(HTTP2_IDLE_INTERVAL).await;
-            let now = self.http2_requests.load(Ordering::Relaxed);
-            if now > 0 && now == before {
-                return;
-            }
-            before = now;
-        }
-    }
-}
-
-/// A service that records its requests in [`Activity`].
-struct TrackActivity<S> {
-    service: S,
-    activity: Arc<Activity>,
-}
-
-impl<S, B> Service<Request<B>> for TrackActivity<S>
-where
-    S: Service<Request<B>>,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
-
-    fn call(&self, request: Request<B>) -> S::Future {
-        self.activity.had_request.store(true, Ordering::Relaxed);
-        if request.version() == Version::HTTP_2 {
-            self.activity.http2_requests.fetch_add(1, Ordering::Relaxed);
-        }
-        self.service.call(request)
-    }
 }

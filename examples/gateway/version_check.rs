@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tower_canary::Backend;
 use tower_canary::deployments::{Healthy, Unhealthy, UrlRefused, VersionCheck};
 use tower_canary::probe::HttpProbe;
-use tower_canary::routing::{HealthPath, Version};
+use tower_canary::routing::HealthPath;
 use url::{Host, Url};
 
 /// Probes with [`HttpProbe`], and refuses the gateway's own listeners as backends. Such a backend would expose the admin
@@ -29,10 +29,10 @@ impl VersionCheck for RefuseOwnListeners {
 
     async fn probe(
         &self,
-        version: &Version,
+        backend: &Backend,
         path: Option<&HealthPath>,
     ) -> Result<Option<Healthy>, Unhealthy> {
-        self.probe.probe(version, path).await
+        self.probe.probe(backend, path).await
     }
 }
 
