@@ -1,12 +1,14 @@
 //! The effect of each endpoint.
 
+use std::collections::BTreeSet;
+
 use axum::body::Body;
 use http::header::{ALLOW, CACHE_CONTROL, ETAG, IF_MATCH, LOCATION, X_CONTENT_TYPE_OPTIONS};
 use serde_json::{Value, json};
 use tower_canary::admin;
 use tower_canary::deployments::Unhealthy;
 
-use crate::support::Api;
+use crate::support::{Api, CANARY};
 
 const AUTH: &str = "/deployment/services/auth";
 const VERSIONS: &str = "/routing/services/auth/versions";
@@ -53,13 +55,19 @@ async fn first_version_creates_service() {
     );
     let version = read.json["versions"][0].as_object().unwrap();
     let fields: Vec<&str> = version.keys().map(String::as_str).collect();
-    assert_eq!(fields, ["createdAt", "id", "isActive", "updatedAt", "url", "version", "weight"]);
+    let stored = ["createdAt", "id", "isActive", "updatedAt", "url", "urls", "version", "weight"];
+    let observed = ["instances", "noneUsable", "usable"];
+    assert!(fields.iter().all(|field| stored.contains(field) || observed.contains(field)), "{fields:?}");
+    assert_eq!(fields.len(), stored.len() + observed.len());
     assert_eq!(version["url"], json!("http://10.0.0.1:8080/base/"));
+    assert_eq!(version["urls"], json!(["http://10.0.0.1:8080/base/"]));
     let at = version["createdAt"].as_str().unwrap();
     assert!(at.len() == 24 && at.ends_with('Z') && at.as_bytes()[10] == b'T', "{at}");
 
     let all = api.get("/deployment/services").await;
-    assert_eq!(all.is_ok()["services"], json!([read.json]));
+    let listed = all.is_ok()["services"][0]["versions"][0].as_object().unwrap();
+    assert_eq!(listed.keys().map(String::as_str).collect::<BTreeSet<_>>(), BTreeSet::from(stored));
+    assert!(listed.iter().all(|(name, value)| version[name] == *value));
 }
 
 #[tokio::test]
@@ -85,6 +93,11 @@ async fn whole_split_is_set_and_restored() {
     assert_eq!(api.weights().await, json!({"v1.0": 70, "v1.1": 30}));
 }
 
+/// The share of the version at the host 10.0.0.`host`.
+fn share(host: u8, weight: u8) -> Value {
+    json!({"weight": weight, "isActive": true, "urls": [format!("http://10.0.0.{host}:8080")]})
+}
+
 #[tokio::test]
 async fn history_is_complete_and_paginated() {
     let api = Api::with_two_versions().await;
@@ -92,10 +105,11 @@ async fn history_is_complete_and_paginated() {
     let read = api.get(&format!("{AUTH}/history?limit=2")).await;
     let entry = &read.is_ok()["history"][0];
     let known = json!({
-        "generation": 3, "actor": "alice", "reason": "first \u{1f424} step", "change": "set-weight",
-        "version": "v1.1", "at": entry["at"],
-        "before": {"v1.0": {"weight": 100, "isActive": true}, "v1.1": {"weight": 0, "isActive": true}},
-        "after": {"v1.0": {"weight": 90, "isActive": true}, "v1.1": {"weight": 10, "isActive": true}},
+        "generation": 3, "actor": "alice", "actorKind": "person", "requestId": null,
+        "reason": "first \u{1f424} step", "change": "set-weight", "version": "v1.1", "at": entry["at"],
+        "before": {"v1.0": share(1, 100), "v1.1": share(2, 0)}, "after": {"v1.0": share(1, 90), "v1.1": share(2, 10)},
+        "settingsBefore": {"healthPath": null, "pinEpoch": 0, "mirror": null},
+        "settingsAfter": {"healthPath": null, "pinEpoch": 0, "mirror": null},
     });
     assert_eq!(*entry, known);
     assert_eq!(read.json["nextBefore"], json!(2));
@@ -123,7 +137,7 @@ async fn url_and_active_change_atomically() {
 #[tokio::test]
 async fn force_skips_probe_and_last_active_check() {
     let api = Api::with_two_versions().await;
-    api.sicken("v1.1", Unhealthy::Status(500));
+    api.sicken(CANARY, Unhealthy::Status(500));
     api.put(&format!("{}?force=true", weight_of("v1.1")), json!({"weight": 10})).await.is_ok();
     api.put(&format!("{VERSIONS}/v1.1"), json!({"active": false})).await.is_ok();
     let last = api.put(&format!("{VERSIONS}/v1.0?force=true"), json!({"active": false})).await;
@@ -131,14 +145,18 @@ async fn force_skips_probe_and_last_active_check() {
     assert_eq!(api.probes(), 0);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn check_probes_without_changes() {
     let api = Api::with_two_versions().await;
     let path = format!("{AUTH}/versions/v1.1/check");
     let before = api.stored().await;
     let healthy = api.send(api.request("POST", &path, Body::empty())).await;
-    assert_eq!(*healthy.is_ok(), json!({"healthy": true, "status": 200, "latencyMs": 3}));
-    api.sicken("v1.1", Unhealthy::Unreachable("connection refused".into()));
+    let probe = json!({"version": "v1.1", "url": CANARY, "healthy": true, "status": 200, "latencyMs": 3});
+    let all = json!({"healthy": true, "status": 200, "latencyMs": 3, "probes": [probe]});
+    assert_eq!(*healthy.is_ok(), all);
+    api.sicken(CANARY, Unhealthy::Unreachable("connection refused".into()));
+    // A version is probed once per second.
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     let sick = api.send(api.request("POST", &path, Body::empty())).await;
     sick.is_problem(409, "backend-unhealthy");
     assert!(sick.text.contains("connection refused"));
@@ -230,7 +248,8 @@ async fn openapi_documents_routes_and_auth() {
     assert_eq!(document.json["components"]["securitySchemes"]["bearer"]["scheme"], json!("bearer"));
     let paths = document.json["paths"].as_object().unwrap();
     let operations: Vec<_> = paths.values().flat_map(|path| path.as_object().unwrap().values()).collect();
-    assert_eq!((paths.len(), operations.len()), (16, 17));
+    let expected = if cfg!(feature = "rollout") { (30, 34) } else { (21, 24) };
+    assert_eq!((paths.len(), operations.len()), expected);
     for operation in operations {
         let answers = operation["responses"].as_object().unwrap();
         assert!(operation["security"] == json!([{"bearer": []}]), "{operation}");
@@ -247,8 +266,8 @@ fn each_change_documents_its_etag_and_lagging_replicas() {
     let paths = document["paths"].as_object().unwrap();
     let operations = paths.values().flat_map(|path| path.as_object().unwrap().values());
     let changes: Vec<&Value> =
-        operations.filter(|operation| operation["parameters"].to_string().contains("dryRun")).collect();
-    assert_eq!(changes.len(), 8);
+        operations.filter(|operation| operation["parameters"].to_string().contains("If-Match")).collect();
+    assert_eq!(changes.len(), 12);
     for change in changes {
         for status in ["200", "202"] {
             let response = &change["responses"][status];

@@ -11,7 +11,7 @@ use tower_canary::store::ChangeRequest;
 use tower_canary::{Deployments, Draw};
 
 use crate::log::Log;
-use crate::support::{Api, claims, token};
+use crate::support::{Api, CANARY, claims, token};
 
 const A: &str = "/deployment/services/auth";
 const R: &str = "/routing/services/auth/versions";
@@ -30,14 +30,17 @@ fn lines(log: &Log, what: &str) -> Vec<String> {
 async fn refused_change_is_in_history() {
     let api = Api::with_two_versions().await;
     assert_eq!(api.refused().await, [Value::Null; 0]);
-    api.sicken("v1.1", Unhealthy::Status(503));
+    api.sicken(CANARY, Unhealthy::Status(503));
     let body = json!({"weight": 10, "reason": "first \u{1f424} step"});
     api.put(&weight(), body).await.is_problem(409, "backend-unhealthy");
     let refused = api.refused().await;
     let known = json!([{
-        "actor": "alice", "reason": "first \u{1f424} step", "change": "set-weight", "version": "v1.1",
-        "asked": "set-weight v1.1 to 10 %", "generation": 2,
-        "split": {"v1.0": {"weight": 100, "isActive": true}, "v1.1": {"weight": 0, "isActive": true}},
+        "id": 1, "actor": "alice", "actorKind": "person", "requestId": null, "reason": "first \u{1f424} step",
+        "change": "set-weight", "version": "v1.1", "asked": "set-weight v1.1 to 10 %", "generation": 2,
+        "split": {
+            "v1.0": {"weight": 100, "isActive": true, "urls": ["http://10.0.0.1:8080"]},
+            "v1.1": {"weight": 0, "isActive": true, "urls": ["http://10.0.0.2:8080"]},
+        },
         "why": "version v1.1 is not healthy: it responded 503; repair it, or force the change",
         "at": refused[0]["at"],
     }]);
@@ -49,7 +52,7 @@ async fn refused_change_is_in_history() {
 #[tokio::test]
 async fn every_refusal_states_its_cause() {
     let api = Api::with_two_versions().await;
-    api.sicken("v1.1", Unhealthy::Status(500));
+    api.sicken(CANARY, Unhealthy::Status(500));
     for (method, path, body) in [
         ("DELETE", format!("{R}/v1.1"), json!({})),
         ("PUT", format!("{A}/weights"), json!({"weights": {"v1.0": 70, "v1.1": 20}})),

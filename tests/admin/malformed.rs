@@ -8,10 +8,11 @@ const A: &str = "/deployment/services/auth";
 const WEIGHT: &str = "/deployment/services/auth/versions/v1.1/weight";
 const WEIGHTS: &str = "/deployment/services/auth/weights";
 const RESTORE: &str = "/deployment/services/auth/restore";
+const CHECK: &str = "/deployment/services/auth/versions/v1.1/check";
 const UPDATE: &str = "/routing/services/auth/versions/v1.1";
 
 /// Path, body and detail.
-const BODIES: [(&str, &str, &str); 30] = [
+const BODIES: [(&str, &str, &str); 35] = [
     // A value of another kind.
     (WEIGHT, r#"{"weight": "10"}"#, "weight: give a number, not a text"),
     (WEIGHT, r#"{"weight": null}"#, "weight: give a number, not null"),
@@ -23,6 +24,11 @@ const BODIES: [(&str, &str, &str); 30] = [
     (WEIGHTS, r#"{"weights": {"v1.0": "70"}}"#, "weights.v1.0: give a number, not a text"),
     (UPDATE, r#"{"active": "yes"}"#, "active: give true or false, not a text"),
     (UPDATE, r#"{"url": 8080}"#, "url: give a text, not 8080"),
+    (UPDATE, r#"{"url": ["http://h"]}"#, "url: give a text, not a list"),
+    (UPDATE, r#"{"urls": "http://h"}"#, "urls: give a list, not a text"),
+    (UPDATE, r#"{"addUrls": {"0": "http://h"}}"#, "addUrls: give a list, not an object"),
+    (UPDATE, r#"{"removeUrls": ["http://h", null]}"#, "removeUrls.1: give a text, not null"),
+    (CHECK, r#"{"clear": 1}"#, "clear: give true or false, not 1"),
     // A value out of range.
     (
         RESTORE,
@@ -41,7 +47,11 @@ const BODIES: [(&str, &str, &str); 30] = [
     ),
     // Names.
     (WEIGHT, r#"{"weight": 1, "wieght": 2}"#, "unknown field 'wieght': use 'weight' or 'reason'"),
-    (UPDATE, r#"{"force": true}"#, "unknown field 'force': use 'active', 'url' or 'reason'"),
+    (
+        UPDATE,
+        r#"{"force": true}"#,
+        "unknown field 'force': use 'active', 'url', 'urls', 'addUrls', 'removeUrls' or 'reason'",
+    ),
     (WEIGHT, "{}", "the field 'weight' is missing"),
     (WEIGHT, "", "the field 'weight' is missing"),
     (WEIGHT, r#"{"weight": 1, "weight": 2}"#, "duplicate field 'weight', at line 1, column 22"),
@@ -72,7 +82,7 @@ const BODIES: [(&str, &str, &str); 30] = [
 async fn details_of_malformed_bodies() {
     let api = Api::with_two_versions().await;
     for (path, body, detail) in BODIES {
-        let method = if path == RESTORE { "POST" } else { "PUT" };
+        let method = if [RESTORE, CHECK].contains(&path) { "POST" } else { "PUT" };
         let answer = api.send(api.request(method, path, Body::from(body))).await;
         answer.is_problem(400, "malformed-body");
         assert_eq!(answer.json["detail"], detail, "{body}");
@@ -83,11 +93,19 @@ async fn details_of_malformed_bodies() {
 async fn details_of_malformed_queries() {
     let api = Api::with_two_versions().await;
     for (path, detail) in [
-        ("history?limit=x", "limit: give a whole number from 0 to 4294967295, not 'x'"),
-        ("history?limit=4294967296", "limit: give a whole number from 0 to 4294967295, not '4294967296'"),
+        ("history?limit=x", "limit: give a whole number from 1 to 200"),
+        ("history?limit=0", "limit: give a whole number from 1 to 200"),
+        ("refusals?limit=201", "limit: give a whole number from 1 to 200"),
+        ("history?limit=4294967296", "limit: give a whole number from 1 to 200"),
         ("history?page=2", "unknown parameter 'page': use 'limit' or 'before'"),
         ("history?before=1&before=2", "duplicate parameter 'before': give it once"),
         ("traffic?version=v1.0&wait=idle", "wait: give 'drained', not 'idle'"),
+        (
+            "traffic?url=http://10.0.0.1&wait=drained",
+            "a URL needs its version, as in ?version=v1.0&url=http://10.0.0.1:8080",
+        ),
+        ("versions?events=1", "events: give true or false, not '1'"),
+        ("versions?event=true", "unknown parameter 'event': use 'events'"),
         (
             "traffic?version=v1.0&wait=drained&timeout=soon",
             "timeout must be a time of at most 600s, such as 5s or 500ms",

@@ -4,7 +4,7 @@ use axum::body::Body;
 use serde_json::{Value, json};
 use tower_canary::deployments::Unhealthy;
 
-use crate::support::Api;
+use crate::support::{Api, CANARY};
 
 const WEIGHT: &str = "/deployment/services/auth/versions/v1.1/weight";
 
@@ -82,7 +82,7 @@ async fn dry_run_is_refused_like_the_change() {
 #[tokio::test]
 async fn dry_run_does_not_probe() {
     let api = Api::with_two_versions().await;
-    api.sicken("v1.1", Unhealthy::Status(500));
+    api.sicken(CANARY, Unhealthy::Status(500));
     assert_eq!(api.put(&format!("{WEIGHT}?dryRun=true"), json!({"weight": 10})).await.status, 200);
     api.put(WEIGHT, json!({"weight": 10})).await.is_problem(409, "backend-unhealthy");
 }

@@ -13,23 +13,16 @@ use tower::service_fn;
 use tower_canary::Deployments;
 use tower_canary::deployments::{DeployError, Unhealthy, VersionCheck};
 use tower_canary::probe::{HttpProbe, UrlPolicy};
-use tower_canary::routing::{Change, HealthPath, Split, Version};
+use tower_canary::routing::{Change, HealthPath};
 use tower_canary::store::{ChangeRequest, Clearance, MemoryStore};
 
 fn policy() -> UrlPolicy {
     UrlPolicy::new().allow_loopback()
 }
 
-fn version(url: &str) -> Version {
-    let register = Change::register("v1".parse().unwrap(), url.parse().unwrap());
-    let split =
-        Split::new("auth".parse().unwrap(), 7).apply(&register, std::time::SystemTime::now()).unwrap();
-    split.versions()[0].clone()
-}
-
 async fn probe(probe: &impl VersionCheck, url: &str, path: Option<&str>) -> Result<u16, Unhealthy> {
     let path: Option<HealthPath> = path.map(|path| path.parse().unwrap());
-    probe.probe(&version(url), path.as_ref()).await.map(|healthy| healthy.unwrap().status)
+    probe.probe(&url.parse().unwrap(), path.as_ref()).await.map(|healthy| healthy.unwrap().status)
 }
 
 /// Serves statuses at `/base/<status>` and a redirect, and counts the requests to its target.
@@ -108,7 +101,10 @@ async fn causes_are_short_and_leak_nothing() {
     };
     assert_eq!(cause(&gone).await, "connection refused");
     assert_eq!(cause("http://no-such-host.invalid").await, "no such host");
-    assert_eq!(cause("https://127.0.0.1:1").await, "the probe of this gateway does not support https");
+    assert_eq!(cause("https://127.0.0.1:1").await, "it is https, and this gateway has no TLS for backends");
+    let allowed = probe(&HttpProbe::new(policy().allow_https()), "https://127.0.0.1:1", None).await;
+    let unsupported = "the probe of this gateway does not support https";
+    assert_eq!(allowed, Err(Unhealthy::Unreachable(unsupported.to_owned())));
 
     let rude = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", rude.local_addr().unwrap());
@@ -142,7 +138,7 @@ async fn custom_client_probes_https() {
         assert_eq!(request.uri().to_string(), "https://10.0.0.1:8443/api/healthz");
         Ok::<_, std::convert::Infallible>(Response::new(()))
     });
-    let own = HttpProbe::with_client(UrlPolicy::new(), client);
+    let own = HttpProbe::with_client(UrlPolicy::new().allow_https(), client);
     assert_eq!(probe(&own, "https://10.0.0.1:8443/api/", Some("/healthz")).await, Ok(200));
 }
 
@@ -161,6 +157,7 @@ async fn switch_needs_a_healthy_version() {
     }
     let switch = |name: &str| Change::switch(name.parse().unwrap());
     let refused = apply(switch("v2")).await.unwrap_err();
-    assert!(matches!(refused, DeployError::Unhealthy { cause: Unhealthy::Status(500), .. }), "{refused}");
+    let DeployError::Unhealthy { causes, .. } = &refused else { panic!("{refused}") };
+    assert!(matches!(causes[..], [(_, Unhealthy::Status(500))]), "{refused}");
     apply(switch("v3")).await.unwrap();
 }

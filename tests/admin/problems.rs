@@ -1,11 +1,11 @@
 //! Every row of the error table, each leaving the store as it was.
 
 use axum::body::Body;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use serde_json::{Value, json};
 use tower_canary::deployments::Unhealthy;
 
-use crate::support::{Answer, Api};
+use crate::support::{Answer, Api, CANARY};
 
 const A: &str = "/deployment/services/auth";
 const R: &str = "/routing/services/auth/versions";
@@ -87,7 +87,7 @@ async fn restore_of_a_gone_version_is_409() {
 #[tokio::test]
 async fn unhealthy_version_gets_no_traffic() {
     let api = Api::with_two_versions().await;
-    api.sicken("v1.1", Unhealthy::Status(503));
+    api.sicken(CANARY, Unhealthy::Status(503));
     for (method, path, body) in [
         ("PUT", format!("{A}/versions/v1.1/weight"), r#"{"weight":1}"#),
         ("PUT", format!("{A}/weights"), r#"{"weights":{"v1.0":99,"v1.1":1}}"#),
@@ -219,4 +219,34 @@ async fn longest_reason_is_stored() {
     api.put(&format!("{A}/versions/v1.1/weight"), json!({"weight": 10, "reason": reason})).await.is_ok();
     let history = api.get(&format!("{A}/history?limit=1")).await;
     assert_eq!(history.json["history"][0]["reason"], Value::from(reason));
+}
+
+// axum removes the content of `HEAD` for its handlers only: these problems are made by fallbacks and layers.
+#[tokio::test]
+async fn head_gets_fields_without_content() {
+    let api = Api::with_two_versions().await;
+    let list = format!("{A}/versions");
+    let send = async |method: &str, path: &str, token: bool| {
+        let mut request = api.request(method, path, Body::empty());
+        if !token {
+            request.headers_mut().remove(AUTHORIZATION);
+        }
+        api.send(request).await
+    };
+    for (path, token, status) in [
+        (&*list, true, 200),
+        (&*list, false, 401),
+        ("/nowhere", true, 404),
+        ("/nowhere", false, 401),
+        ("/deployment/services/ghost/versions", true, 404),
+        (&format!("{A}/weights"), true, 405),
+        (&format!("{A}/weights"), false, 401),
+    ] {
+        let head = send("HEAD", path, token).await;
+        let mut get = send("GET", path, token).await;
+        assert_eq!((head.status.as_u16(), &*head.text), (status, ""), "{path}");
+        // A server adds the length of a body without one.
+        get.headers.entry(CONTENT_LENGTH).or_insert(get.text.len().into());
+        assert_eq!(head.headers, get.headers, "{path}");
+    }
 }

@@ -12,7 +12,9 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use tower_canary::Deployments;
-use tower_canary::admin::{self, AdminAuth, JwtAuth};
+#[cfg(not(feature = "rollout"))]
+use tower_canary::admin::router as mount;
+use tower_canary::admin::{AdminAuth, JwtAuth};
 use tower_canary::deployments::{Healthy, Unhealthy};
 use tower_canary::probe::UrlPolicy;
 use tower_canary::store::{Refusal, RefusalLog, RouteStore, Snapshot};
@@ -20,6 +22,8 @@ use tower_canary::store::{Refusal, RefusalLog, RouteStore, Snapshot};
 use crate::faulty_store::FaultyStore;
 use crate::scripted_check::ScriptedCheck;
 
+/// The URL of v1.1 in [`Api::with_two_versions`].
+pub(crate) const CANARY: &str = "http://10.0.0.2:8080";
 pub(crate) const MOUNT: &str = "/api/v1/admin";
 pub(crate) const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 pub(crate) const ISSUER: &str = "canary";
@@ -35,8 +39,16 @@ fn scripted_check() -> ScriptedCheck {
     ScriptedCheck::default().with_healthy(healthy).with_admission(|backend| UrlPolicy::new().check(backend))
 }
 
+/// The API of a build with rollouts has them.
+#[cfg(feature = "rollout")]
+fn mount(deployments: Deployments, auth: AdminAuth) -> Router {
+    tower_canary::admin::router_with_rollouts(tower_canary::rollout::Rollouts::new(deployments), auth)
+}
+
 pub(crate) struct Api {
     pub(crate) app: Router,
+    #[cfg_attr(not(feature = "rollout"), expect(dead_code, reason = "tests of rollouts use it"))]
+    pub(crate) deployments: Deployments,
     pub(crate) store: Arc<FaultyStore>,
     check: ScriptedCheck,
 }
@@ -63,15 +75,15 @@ impl Api {
             .start()
             .await
             .unwrap();
-        let app = Router::new().nest(MOUNT, admin::router(deployments, auth));
-        Self { app, store, check }
+        let app = Router::new().nest(MOUNT, mount(deployments.clone(), auth));
+        Self { app, deployments, store, check }
     }
 
     /// An API over deployments that the test creates.
     pub(crate) fn over(deployments: Deployments) -> Self {
         let auth = AdminAuth::jwt(JwtAuth::hs256(SECRET, ISSUER, AUDIENCE).unwrap());
-        let app = Router::new().nest(MOUNT, admin::router(deployments, auth));
-        Self { app, store: faulty_store(), check: scripted_check() }
+        let app = Router::new().nest(MOUNT, mount(deployments.clone(), auth));
+        Self { app, deployments, store: faulty_store(), check: scripted_check() }
     }
 
     /// `auth` with v1.0 at 100 and v1.1 at 0: generation 2.
@@ -84,8 +96,9 @@ impl Api {
         api
     }
 
-    pub(crate) fn sicken(&self, version: &str, how: Unhealthy) {
-        self.check.set(version, Some(how));
+    /// Lets the probes of the instance at `url` fail.
+    pub(crate) fn sicken(&self, url: &str, how: Unhealthy) {
+        self.check.set(url, Some(how));
     }
 
     pub(crate) fn probes(&self) -> usize {
@@ -97,7 +110,7 @@ impl Api {
     }
 
     pub(crate) async fn stored_refusals(&self) -> Vec<Refusal> {
-        self.store.memory.refusals(&"auth".parse().unwrap(), 9).await.unwrap()
+        self.store.memory.refusals(&"auth".parse().unwrap(), None, 9).await.unwrap()
     }
 
     /// The refused changes on the first page of the history.

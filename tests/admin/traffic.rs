@@ -150,6 +150,14 @@ async fn drain_wait_may_precede_the_switch() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn timeout_alone_waits() {
+    let (api, _) = served().await;
+    let start = Instant::now();
+    let answer = api.get(&format!("{TRAFFIC}?version=v1.0&timeout=7s")).await;
+    assert_eq!((start.elapsed().as_secs(), &v(answer.is_ok(), 0)["drained"]), (7, &json!(false)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn malformed_traffic_query_is_refused() {
     let (api, _) = served().await;
     for query in [
@@ -167,10 +175,66 @@ async fn malformed_traffic_query_is_refused() {
 }
 
 async fn events(api: &Api) -> (HeaderValue, Body) {
-    let mut request = api.request("GET", TRAFFIC, Body::empty());
+    events_at(api, TRAFFIC).await
+}
+
+async fn events_at(api: &Api, path: &str) -> (HeaderValue, Body) {
+    let mut request = api.request("GET", path, Body::empty());
     request.headers_mut().insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
     let response = api.app.clone().oneshot(request).await.unwrap();
+    assert_eq!(response.headers()["x-accel-buffering"], "no");
     (response.headers()["content-type"].clone(), response.into_body())
+}
+
+/// The data of the next event.
+async fn next_event(body: &mut Body) -> Value {
+    let frame = body.frame().await.unwrap().unwrap().into_data().unwrap();
+    let text = String::from_utf8(frame.to_vec()).unwrap();
+    serde_json::from_str(text.strip_prefix("event: traffic\ndata: ").unwrap().trim_end()).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn first_event_has_the_last_five_minutes() {
+    let (api, deployments) = served().await;
+    tokio::spawn(deployments.clone().run(std::future::pending()));
+    for i in 0..200 {
+        send(&deployments, if i % 4 == 0 { 500 } else { 200 }, Duration::from_secs(1)).await;
+    }
+    let (_, mut body) = events(&api).await;
+    let first = next_event(&mut body).await;
+    let series = v(&first, 0)["series"].as_array().unwrap();
+    assert!((95..=101).contains(&series.len()), "{}", series.len());
+    let sum = |field: &str| series.iter().map(|sample| sample[field].as_u64().unwrap()).sum::<u64>();
+    assert!((196..=200).contains(&sum("requests")) && (48..=50).contains(&sum("failed")));
+    let last = series.last().unwrap();
+    assert_eq!((&last["seconds"], &last["requests"]), (&json!(2.0), &json!(2)));
+    let ends: Vec<&str> = series.iter().map(|sample| sample["at"].as_str().unwrap()).collect();
+    assert!(ends.is_sorted() && *ends.last().unwrap() <= first["at"].as_str().unwrap());
+    assert_eq!(next_event(&mut body).await["versions"][0].get("series"), None);
+    assert_eq!(api.get(TRAFFIC).await.is_ok()["versions"][0].get("series"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn overview_lists_busy_services() {
+    let (api, deployments) = served().await;
+    let quiet = Change::register("v1".parse().unwrap(), "http://10.0.0.9".parse().unwrap());
+    deployments.apply(&"quiet".parse().unwrap(), ChangeRequest::new(quiet, "alice")).await.unwrap();
+    assert_eq!(api.get("/deployment/traffic").await.is_ok()["services"], json!([]));
+    tokio::spawn(deployments.clone().run(std::future::pending()));
+    for i in 0..100 {
+        send(&deployments, if i < 25 { 500 } else { 200 }, Duration::from_millis(100)).await;
+    }
+    let answer = api.get("/deployment/traffic").await;
+    let overview: tower_canary::api::TrafficOverview =
+        serde_json::from_value(answer.is_ok().clone()).unwrap();
+    assert!(!overview.stale && overview.replica.is_none());
+    let [auth] = overview.services.as_slice() else { panic!("{}", answer.text) };
+    assert_eq!((auth.service.as_str(), auth.n, auth.failed, auth.in_flight), ("auth", 100, Some(25.0), 0));
+    assert!((8.0..=10.0).contains(&auth.per_second), "{}", auth.per_second);
+    let (_, mut body) = events_at(&api, "/deployment/traffic").await;
+    assert_eq!(next_event(&mut body).await["services"][0]["service"], json!("auth"));
+    sleep(Duration::from_secs(15)).await;
+    assert_eq!(api.get("/deployment/traffic").await.is_ok()["services"], json!([]));
 }
 
 #[tokio::test(start_paused = true)]

@@ -34,7 +34,9 @@ async fn views_of_splits_read_back() {
     let changed = api.put(&format!("{AUTH}/versions/v1.1/weight"), json!({"weight": 12.5})).await;
     let changed: ChangeResult = reads_back(&changed);
     assert_eq!(changed.weight.unwrap().to_string(), "12.5");
-    let split: SplitView = reads_back(&api.get(&format!("{AUTH}/versions")).await);
+    let mut split: SplitView = reads_back(&api.get(&format!("{AUTH}/versions")).await);
+    assert_eq!(split.versions[1].health.as_ref().unwrap().instances[0].state, "up");
+    split.versions.iter_mut().for_each(|version| version.health = None);
     assert_eq!(split, changed.split);
     let list: ServiceList = reads_back(&api.get("/deployment/services").await);
     assert_eq!(list.services, [split]);
@@ -73,6 +75,9 @@ async fn history_status_and_replicas_read_back() {
     assert_eq!(later.refused, None);
     let status: StatusView = reads_back(&api.get("/deployment/status").await);
     assert!(status.broken.is_empty());
+    let who: tower_canary::api::PrincipalView = reads_back(&api.get("/whoami").await);
+    assert_eq!(who.subject, "alice");
+    reads_back::<tower_canary::api::TrafficOverview>(&api.get("/deployment/traffic").await);
     let list: ReplicaList = reads_back(&api.get("/deployment/replicas").await);
     assert!(list.replicas[0].is_this);
 }
@@ -122,14 +127,27 @@ fn requests_of_a_client_arrive_as_they_were_built() {
     let reason = || "a \u{1f424} reason".parse().unwrap();
     let version = || "v1.1".parse().unwrap();
     let url = "http://10.0.0.2:8080".parse().unwrap();
+    let urls = vec!["http://10.0.0.2".parse().unwrap(), "http://10.0.0.3".parse().unwrap()];
+    let urls = tower_canary::routing::Instances::new(urls).unwrap();
     arrives(&SetWeight::new("12.5".parse().unwrap()).with_reason(reason()));
     arrives(&SetWeights::new([(version(), "100".parse().unwrap())]).with_reason(reason()));
     arrives(&RegisterVersion::new(&version(), &url).with_active(false).with_weight("0".parse().unwrap()));
-    arrives(&tower_canary::api::UpdateVersion::new().with_url(&url).with_active(true));
+    arrives(&RegisterVersion::new(&version(), &url).with_urls(&urls).with_reason(reason()));
+    let update = tower_canary::api::UpdateVersion::new();
+    arrives(&update.clone().with_url(&url).with_active(true));
+    arrives(&update.clone().with_urls(&urls).with_reason(reason()));
+    arrives(&update.clone().with_added_urls(&urls));
+    arrives(&update.with_removed_urls(&urls));
+    arrives(&tower_canary::api::CheckVersion::new().with_clear(true));
+    arrives(&tower_canary::api::VersionsParams::default());
+    arrives(&tower_canary::api::UpdateService::new(Some(&"/up".parse().unwrap())).with_reason(reason()));
+    arrives(&tower_canary::api::UpdateService::new(None));
+    arrives(&tower_canary::api::RefusalParams::default());
     arrives(&tower_canary::api::RestoreGeneration::new(u64::MAX).with_reason(reason()));
     arrives(&tower_canary::api::PlainChange::new());
     arrives(&ChangeParams::default());
     arrives(&HistoryParams::default());
+    arrives(&tower_canary::api::ServicesParams::default());
     arrives(&ExplainParams::new("alice"));
     arrives(&TrafficParams::default());
 }

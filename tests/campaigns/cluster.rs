@@ -1,10 +1,11 @@
 //! A private PostgreSQL server, which tests can stop.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 use tempfile::TempDir;
 
 /// The user that runs the servers if the test runs as root: PostgreSQL refuses root.
@@ -21,12 +22,7 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts a cluster. Returns `None` if PostgreSQL is not installed.
     pub(crate) fn start() -> Option<Self> {
-        let programs = programs()?;
-        let dir = tempfile::tempdir().unwrap();
-        if is_root() {
-            run(Command::new("chown").arg(UNPRIVILEGED).arg(dir.path()));
-        }
-        let cluster = Self { programs, dir, port: free_port() };
+        let cluster = Self::new(programs()?);
         let data = cluster.data();
         run(cluster
             .program("initdb")
@@ -36,8 +32,80 @@ impl Cluster {
         Some(cluster)
     }
 
+    fn new(programs: PathBuf) -> Self {
+        Self { programs, dir: owned_directory(), port: free_port() }
+    }
+
+    /// Creates a directory that the servers of this cluster may use.
+    pub(crate) fn directory(&self) -> TempDir {
+        owned_directory()
+    }
+
+    /// Starts a standby that follows this server.
+    pub(crate) fn standby(&self) -> Self {
+        let standby = Self::new(self.programs.clone());
+        let source = format!("host=127.0.0.1 port={} user=postgres", self.port);
+        run(standby
+            .program("pg_basebackup")
+            .args(["-R", "-X", "stream", "-c", "fast", "-d", &source, "-D"])
+            .arg(standby.data()));
+        standby.up();
+        standby
+    }
+
+    /// Makes a standby the primary.
+    pub(crate) fn promote(&self) {
+        run(self.control().args(["promote", "-w", "-t", "30"]));
+    }
+
+    /// Makes a stopped server a standby that follows none.
+    pub(crate) fn become_standby(&self) {
+        run(self.as_owner("touch").arg(self.data().join("standby.signal")));
+    }
+
+    /// Stops all processes of the server, which keep their connections.
+    pub(crate) fn hang(&self) {
+        self.signal("-STOP");
+    }
+
+    fn signal(&self, signal: &str) {
+        let file = std::fs::read_to_string(self.data().join("postmaster.pid")).unwrap();
+        let postmaster = file.lines().next().unwrap().to_owned();
+        let children = Command::new("ps").args(["-o", "pid=", "--ppid", &postmaster]).output().unwrap();
+        let children = String::from_utf8(children.stdout).unwrap();
+        let all = std::iter::once(postmaster.as_str()).chain(children.split_whitespace());
+        for process in all {
+            // A session may have ended meanwhile.
+            let _ = Command::new("kill").args([signal, process]).stderr(Stdio::null()).status();
+        }
+    }
+
     pub(crate) fn url(&self) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+        Self::url_at(self.address())
+    }
+
+    /// The URL of a cluster at `address`.
+    pub(crate) fn url_at(address: SocketAddr) -> String {
+        format!("postgres://postgres@{address}/postgres")
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
+    /// Runs a statement as the administrator.
+    pub(crate) async fn execute(&self, sql: &str) {
+        let db = Database::connect(self.url()).await.unwrap();
+        db.execute_unprepared(sql).await.unwrap();
+        db.close().await.unwrap();
+    }
+
+    /// Returns a value, or an empty text before it is known.
+    pub(crate) async fn value(&self, select: &str) -> String {
+        let db = Database::connect(self.url()).await.unwrap();
+        let row = db.query_one_raw(Statement::from_string(DbBackend::Postgres, select)).await;
+        db.close().await.unwrap();
+        row.ok().flatten().and_then(|row| row.try_get_by_index(0).ok()).unwrap_or_default()
     }
 
     /// Starts the server and waits until it accepts connections.
@@ -87,7 +155,7 @@ impl Cluster {
     }
 
     /// Returns `program` as the user that owns the data.
-    fn as_owner(&self, program: impl AsRef<Path>) -> Command {
+    pub(crate) fn as_owner(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());
         if is_root() {
             command = Command::new("runuser");
@@ -100,7 +168,10 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // The server may be stopped already.
+        // The server may be stopped already, in both meanings.
+        if self.data().join("postmaster.pid").exists() {
+            self.signal("-CONT");
+        }
         let mut stop = self.control();
         let _ = stop.args(["stop", "-m", "immediate"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     }
@@ -113,6 +184,14 @@ fn programs() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut all = configured.into_iter().chain(versions.map(|version| version.path().join("bin")));
     all.find(|programs| programs.join("initdb").exists())
+}
+
+fn owned_directory() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    if is_root() {
+        run(Command::new("chown").arg(UNPRIVILEGED).arg(dir.path()));
+    }
+    dir
 }
 
 pub(crate) fn is_root() -> bool {

@@ -100,17 +100,17 @@ async fn read_only() {
 }
 
 async fn assert_readable(gateway: &Gateway) {
-    assert_eq!(change(gateway, "auth", 10).await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(change(gateway, "auth", 10).await, StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(gateway.weights("auth").await["v2"], 0.0);
     gateway.count_versions("/auth/", 20, 2).await;
-    println!("read-only: existing routes are served, changes fail with 503");
+    println!("read-only: existing routes are served, changes fail with 500");
 }
 
 /// Fills the disk completely.
 fn fill_up(disk: &Disk) -> PathBuf {
     let ballast = disk.path().join("ballast");
     let filled = std::io::copy(&mut std::io::repeat(0), &mut File::create(&ballast).unwrap());
-    assert!(filled.is_err(), "the disk is full");
+    assert!(filled.is_err(), "the disk is full: make room");
     ballast
 }
 
@@ -175,7 +175,7 @@ async fn fill(store: &SqlStore, service: &ServiceName) -> u32 {
     for i in 0.. {
         match store.commit(service, &long_registration(i)).await {
             Ok(_) => {}
-            Err(StoreError::Unavailable(_)) => return i,
+            Err(StoreError::Unusable { remedy: "the disk is full: make room", .. }) => return i,
             Err(error) => panic!("{error}"),
         }
     }

@@ -70,7 +70,7 @@ async fn fast_client(client: HttpClient, url: String) -> Vec<Duration> {
 
 async fn gateway() -> (Gateway, Backend) {
     let backend = start_version("v1").await;
-    let gateway = Gateway::start(&["--no-demo"]);
+    let gateway = Gateway::start(&[&["--no-demo"], &Attack::OPTIONS[..]].concat());
     gateway.register("auth", "v1", &backend.url).await;
     (gateway, backend)
 }

@@ -76,7 +76,8 @@ pub(crate) fn boot(url: &str) -> Result<Gateway, StartError> {
     let dir = tempfile::tempdir().unwrap();
     let [out, err] = ["out", "err"].map(|name| dir.path().join(name));
     let mut command = command(dir.path());
-    command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--no-demo", "--database", url]);
+    command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+    command.args(["--print-token", "--no-demo", "--database", url]);
     command.stdout(Stdio::from(File::create(&out).unwrap()));
     let mut child = command.stderr(Stdio::from(File::create(&err).unwrap())).spawn().unwrap();
     let start = Instant::now();

@@ -84,6 +84,15 @@ fn failover_hides_an_unreachable_version() {
     assert!(number_after(&output, "without failover: ").abs_diff(50) <= 1, "{output}");
 }
 
+#[test]
+fn rejections_count_as_their_responses_do() {
+    let output = run("load_shed");
+    let errors = output.lines().find_map(|line| line.strip_prefix("as errors: ")).unwrap();
+    assert!(errors.contains(" 0 responses 429, ") && errors.contains("ejected"), "{output}");
+    let responses = output.lines().find_map(|line| line.strip_prefix("as responses: ")).unwrap();
+    assert!(responses.ends_with(" 0 errors; the instances are up and up"), "{output}");
+}
+
 #[cfg(feature = "metrics")]
 #[test]
 fn metrics_count_the_errors_of_a_version() {

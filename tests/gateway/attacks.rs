@@ -42,6 +42,9 @@ const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
 const HEADERS: &[u8] = b"\0\0\x0d\x01\x05\0\0\0\x01\x82\x86\x04\x06/auth/\x41\x01a";
 
 impl Attack {
+    /// The options that [`limit`](Self::limit) is for. Without them, idle clients have more time.
+    pub(crate) const OPTIONS: [&str; 4] = ["--idle-timeout", "10", "--http2-idle-timeout", "8"];
+
     /// The attacks without a complete request head.
     pub(crate) const HEADS: [Self; 6] =
         [Self::Silent, Self::Head, Self::NextHead, Self::Idle, Self::HalfPreface, Self::Settings];

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -29,6 +29,9 @@ use crate::wait::wait_until;
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) type AnyBody = BoxBody<Bytes, BoxError>;
 pub(crate) type HttpClient = Client<HttpConnector, AnyBody>;
+
+/// The last line of the guide of a gateway with its demo.
+pub(crate) const END_OF_GUIDE: &str = "# That is the end.";
 
 /// A running gateway, killed when dropped.
 #[derive(Debug)]
@@ -76,17 +79,14 @@ impl Gateway {
         gateway
     }
 
-    fn run(mut command: Command, options: &[&str]) -> Self {
-        command.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]).args(options);
+    /// Starts a gateway with `command`, its environment and these options.
+    pub(crate) fn run(mut command: Command, options: &[&str]) -> Self {
+        command.args(["--print-token", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]).args(options);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap());
-        let [data, admin, token] =
-            ["GATEWAY=http://", "ADMIN=", "TOKEN="].map(|name| read_export(&mut lines, name));
-        let output = std::thread::spawn(move || {
-            let mut rest = String::new();
-            lines.read_to_string(&mut rest).unwrap();
-            rest
-        });
+        let [url, admin, token] = ["GATEWAY=", "ADMIN=", "TOKEN="].map(|name| read_export(&mut lines, name));
+        let data = url.split_once("://").unwrap().1.to_owned();
+        let output = std::thread::spawn(move || read_guide(lines));
         Self { child, output: Some(output), data, admin, token, client: client(), dir: None }
     }
 
@@ -97,6 +97,11 @@ impl Gateway {
     /// Kills the gateway and returns the text that it printed after the token.
     pub(crate) fn printed(mut self) -> String {
         self.kill();
+        self.guide()
+    }
+
+    /// Returns the text that the gateway with its demo printed after the token.
+    pub(crate) fn guide(&mut self) -> String {
         self.output.take().unwrap().join().unwrap()
     }
 
@@ -332,22 +337,24 @@ impl Drop for Gateway {
 
 /// Returns the command for a gateway on the database in `dir`, without variables of the environment.
 pub(crate) fn command(dir: &Path) -> Command {
-    let mut command = Command::new(program());
+    let mut command = bare_command();
     command.args(["--database", &format!("sqlite://{}/canary.db?mode=rwc", dir.display())]);
-    for name in [
-        "CANARY_AFFINITY_COOKIE",
-        "CANARY_AFFINITY_HEADER",
-        "CANARY_OVERRIDE_HEADER",
-        "CANARY_PIN_COOKIE",
-        "DATABASE_URL",
-        "CANARY_JWT_SECRET",
-        "CANARY_NAME",
-        "CANARY_SNAPSHOT",
-        "MONOLITH_URL",
-    ] {
+    command
+}
+
+/// Returns the command for a gateway without an option and without a variable for one.
+pub(crate) fn bare_command() -> Command {
+    let mut command = Command::new(program());
+    let variables = std::env::vars_os().map(|(name, _)| name);
+    for name in variables.filter(|name| is_of_the_gateway(&name.to_string_lossy())) {
         command.env_remove(name);
     }
     command
+}
+
+/// Returns whether a variable sets an option of the gateway.
+fn is_of_the_gateway(variable: &str) -> bool {
+    variable.starts_with("CANARY_") || variable.starts_with("DATABASE_URL") || variable == "MONOLITH_URL"
 }
 
 /// Returns the example binary of the profile that this test was built with.
@@ -372,6 +379,19 @@ fn read_export(lines: &mut impl BufRead, name: &str) -> String {
             return value.trim().to_owned();
         }
     }
+}
+
+/// Reads to the end of the guide, or to the end of a gateway that prints none.
+fn read_guide(lines: impl BufRead) -> String {
+    let mut text = String::new();
+    for line in lines.lines().map(Result::unwrap) {
+        text.push_str(&line);
+        text.push('\n');
+        if line.starts_with(END_OF_GUIDE) {
+            break;
+        }
+    }
+    text
 }
 
 /// Creates a client with its own connections.

@@ -11,6 +11,57 @@ use crate::backends::named_backend;
 use crate::harness::{Gateway, client, command, empty, read};
 use crate::wait::wait_until;
 
+/// All options but `--help` and `--version`.
+const OPTIONS: &[&str] = &[
+    "listen",
+    "admin",
+    "database",
+    "snapshot",
+    "name",
+    "affinity-header",
+    "affinity-cookie",
+    "pin-cookie",
+    "pin-secret",
+    "pin-secret-file",
+    "earlier-pin-secret",
+    "earlier-pin-secret-file",
+    "no-health",
+    "health-interval",
+    "health-timeout",
+    "failover",
+    "refuse-unhealthy",
+    "slow-start",
+    "retry-safe",
+    "attempt-timeout",
+    "override-header",
+    "trust-override",
+    "jwt-secret",
+    "fallback-url",
+    "trusted-proxy",
+    "response-timeout",
+    "history",
+    "drain",
+    "drain-notice",
+    "idle-timeout",
+    "http2-idle-timeout",
+    "body-idle-timeout",
+    "backend-idle-timeout",
+    "max-headers",
+    "proxy-protocol",
+    "preserve-host",
+    "address-header",
+    "no-via",
+    "rewrite-redirects",
+    "tunnel-idle-timeout",
+    "poll-only",
+    "print-token",
+    "jwt-secret-file",
+    "database-file",
+    "seed",
+    "no-demo",
+    "threads",
+];
+
 /// Starts the gateway with `options` that it must refuse.
 fn start_refused(options: &[&str]) -> Output {
     let dir = tempfile::tempdir().unwrap();
@@ -34,7 +85,17 @@ fn bad_option_exits_1_with_one_line() {
         // The first name of the option still works.
         (vec!["--answer-timeout", "soon"], "--response-timeout"),
         (vec!["--trusted-proxy", "proxy"], "--trusted-proxy"),
+        (vec!["--trusted-proxy", "10.0.0.0/33"], "--trusted-proxy"),
+        (vec!["--idle-timeout", "0"], "at least one second"),
+        (vec!["--idle-timeout", "999ms"], "at least one second"),
+        (vec!["--drain", "5 s"], "not a number of seconds"),
+        (vec!["--health-interval", "0"], "at least 100ms"),
+        (vec!["--health-timeout", "2h"], "--health-timeout"),
+        (vec!["--no-health", "--failover"], "--no-health excludes --failover"),
+        (vec!["--no-health", "--slow-start", "30s"], "--no-health excludes"),
+        (vec!["--attempt-timeout", "5s"], "--attempt-timeout needs --retry-safe"),
         (vec!["--fallback-url", "ftp://monolith"], "only http and https"),
+        (vec!["--fallback-url", "http://127.0.0.1.:80"], "an address in its usual form"),
         (vec!["--affinity-header", "user_id"], "use '-'"),
         (vec!["--override-header", "no header"], "name of a header"),
         (vec!["--listen"], "--listen"),
@@ -42,6 +103,18 @@ fn bad_option_exits_1_with_one_line() {
         (vec!["--listen", "127.0.0.1:0", "--jwt-secret", "short"], "secret"),
     ] {
         assert_one_line(&start_refused(&options), expected);
+    }
+}
+
+// As a version with such a URL is refused at its registration.
+#[test]
+fn unreachable_fallback_exits_1() {
+    for (url, expected) in [
+        ("https://monolith", "no TLS for backends"),
+        ("http://169.254.169.254", "metadata"),
+        ("http://metadata.google.internal", "metadata"),
+    ] {
+        assert_one_line(&start_refused(&["--listen", "127.0.0.1:0", "--fallback-url", url]), expected);
     }
 }
 
@@ -69,27 +142,7 @@ fn help_exits_0_and_shows_no_secret() {
     let output = command(dir.path()).env("CANARY_JWT_SECRET", "hunter2").arg("--help").output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     let text = String::from_utf8_lossy(&output.stdout);
-    for option in [
-        "listen",
-        "admin",
-        "database",
-        "snapshot",
-        "name",
-        "affinity-header",
-        "affinity-cookie",
-        "pin-cookie",
-        "override-header",
-        "trust-override",
-        "jwt-secret",
-        "fallback-url",
-        "trusted-proxy",
-        "response-timeout",
-        "history",
-        "drain",
-        "seed",
-        "no-demo",
-        "threads",
-    ] {
+    for option in OPTIONS {
         assert!(text.contains(&format!("--{option}")), "{text}");
     }
     assert!(text.contains("RUST_LOG"), "{text}");

@@ -50,6 +50,11 @@ impl RecordedGateway {
         );
     }
 
+    /// Takes the request heads that the backend received since the last call.
+    pub(crate) fn take(&self) -> Vec<String> {
+        self.recorder.take()
+    }
+
     pub(crate) async fn try_each(&self, requests: &[(&'static str, Vec<u8>)]) {
         for (name, request) in requests {
             let response = raw(&self.gateway.data, request).await;

@@ -21,7 +21,8 @@ async fn awaited_change_is_served_everywhere() {
     let one = named_backend("v1", Duration::ZERO).await;
     let two = named_backend("v2", Duration::ZERO).await;
     let here = Gateway::start_in(dir.path(), &["--no-demo", "--name", "here"]);
-    let there = Gateway::start_in(dir.path(), &["--no-demo", "--name", "there"]);
+    let url = "http://10.0.0.5:8081/api/v1/admin";
+    let there = Gateway::start_in(dir.path(), &["--no-demo", "--name", "there", "--admin-url", url]);
     here.register("auth", "v1", &one.url).await;
     here.register("auth", "v2", &two.url).await;
     here.wait_converged(&there).await;
@@ -38,6 +39,8 @@ async fn awaited_change_is_served_everywhere() {
     let listed = here.admin(Method::GET, "/deployment/replicas", Value::Null).await;
     let names: Vec<_> = listed["replicas"].as_array().unwrap().iter().map(|r| r["name"].clone()).collect();
     assert_eq!((names, &listed["converged"]), (vec![json!("here"), json!("there")], &json!(true)));
+    let urls = [&listed["replicas"][0]["adminUrl"], &listed["replicas"][1]["adminUrl"]];
+    assert_eq!(urls, [&Value::Null, &json!(url)]);
     there.terminate();
     wait_until(Duration::from_secs(5), "a gateway that stops removes its entry", async || {
         let listed = here.admin(Method::GET, "/deployment/replicas", Value::Null).await;

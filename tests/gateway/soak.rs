@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use futures_util::SinkExt;
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -74,7 +75,7 @@ pub(crate) async fn soak(length: Duration) -> SoakReport {
     let soak = Arc::new(Soak {
         // SQLite caches pages in memory, up to 2 MB per connection: a growing history would look
         // like a leak.
-        gateway: Gateway::start(&["--no-demo", "--history", "1000"]),
+        gateway: Gateway::start(&["--no-demo", "--history", "1000", "--idle-timeout", "5"]),
         stopped: AtomicBool::default(),
         killing: AtomicBool::default(),
         done: Done::default(),
@@ -89,6 +90,16 @@ pub(crate) async fn soak(length: Duration) -> SoakReport {
     let after = soak.at_rest(before).await;
     let Soak { done, .. } = Arc::into_inner(soak).unwrap();
     SoakReport { samples, before, after, done }
+}
+
+/// Reads a whole event. A large one, such as the first with its series, comes in several frames.
+async fn read_event(events: &mut Incoming) -> Vec<u8> {
+    let mut event = Vec::new();
+    while !event.ends_with(b"\n\n") {
+        let frame = timeout(Duration::from_secs(5), events.frame()).await.unwrap().unwrap().unwrap();
+        event.extend_from_slice(&frame.into_data().unwrap());
+    }
+    event
 }
 
 fn increment(counter: &AtomicU64) {
@@ -272,8 +283,7 @@ impl Soak {
         while self.is_running() {
             let mut events = self.gateway.events("/deployment/services/auth/traffic").await.into_body();
             for _ in 0..2 {
-                let event = timeout(Duration::from_secs(5), events.frame()).await.unwrap().unwrap().unwrap();
-                assert!(event.into_data().unwrap().starts_with(b"event: traffic\n"));
+                assert!(read_event(&mut events).await.starts_with(b"event: traffic\n"));
                 increment(&self.done.events);
             }
         }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
@@ -22,7 +23,10 @@ pub(crate) async fn open(gateway: &Gateway) -> (Socket, String) {
     (socket, name)
 }
 
-pub(crate) async fn receive(socket: &mut Socket) -> Message {
+pub(crate) async fn receive<S>(socket: &mut WebSocketStream<S>) -> Message
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     timeout(Duration::from_secs(5), socket.next()).await.unwrap().unwrap().unwrap()
 }
 

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 
 use crate::harness::Gateway;
 
+/// The heading of the rollouts in the guide.
+const ROLLOUTS: &str = "# A rollout of auth:";
+
 /// Asserts that 1,000 requests over 8 connections are distributed as `expected`, within one request.
 async fn assert_split(gateway: &Gateway, expected: &[(&str, usize)]) {
     let counts = gateway.count_versions("/auth/hello", 1_000, 8).await;
@@ -47,22 +50,31 @@ fn is_installed(program: &str) -> bool {
     Command::new(program).arg("--version").stdout(Stdio::null()).status().is_ok()
 }
 
+/// Runs commands in a shell as the guide means them, and returns what they print. Any other exit than 0 and any error fails.
+fn run(commands: &str) -> String {
+    let shell = Command::new("sh").args(["-eu", "-c", commands]).output().unwrap();
+    let output = String::from_utf8_lossy(&shell.stdout);
+    let errors = String::from_utf8_lossy(&shell.stderr);
+    assert!(shell.status.success() && errors.is_empty(), "{output}\n{errors}");
+    output.into_owned()
+}
+
 #[test]
 fn printed_commands_run_in_a_shell() {
     if !is_installed("curl") {
         return println!("skipped: curl is not installed");
     }
-    let gateway = Gateway::start(&[]);
-    let exports = gateway.exports();
-    // The text is read from other gateways, since a gateway must be killed to read its output to the
-    // end.
-    let story = Gateway::start(&["--no-demo"]).printed() + &Gateway::start(&[]).printed();
-    let shell = Command::new("sh").args(["-eu", "-c", &format!("{exports}{story}")]).output().unwrap();
-    let output = String::from_utf8_lossy(&shell.stdout);
-    let errors = String::from_utf8_lossy(&shell.stderr);
-    assert!(shell.status.success() && errors.is_empty(), "{output}\n{errors}");
+    let mut gateway = Gateway::start(&[]);
+    let without_demo = Gateway::start(&["--no-demo"]).printed();
+    let guide = gateway.guide();
+    let (story, _) = guide.split_once(ROLLOUTS).unwrap();
+    let output = run(&(gateway.exports() + &without_demo + story));
     if is_installed("jq") {
         assert!(output.lines().any(|line| line == r#"{"v1.0":90,"v1.1":10}"#), "{output}");
+        let states: Vec<_> = output.lines().filter(|line| line.starts_with("v1.1 http://")).collect();
+        assert_eq!(states.len(), 4, "{output}");
+        assert!(states[..3].iter().all(|line| line.ends_with(" up")), "{output}");
+        assert!(states[3].ends_with(" ejected") || states[3].ends_with(" down"), "{output}");
     }
     let counted: Vec<Vec<&str>> = output
         .lines()
@@ -71,11 +83,48 @@ fn printed_commands_run_in_a_shell() {
         .collect();
     let counted: Vec<(usize, &str)> =
         counted.iter().filter(|words| words[1] == "auth").map(|w| (w[0].parse().unwrap(), w[2])).collect();
-    let expected = [(90, "v1.0"), (10, "v1.1"), (50, "v1.0"), (50, "v1.1"), (100, "v1.1"), (100, "v1.0")];
+    let steps = [(90, "v1.0"), (10, "v1.1"), (50, "v1.0"), (50, "v1.1"), (100, "v1.1")];
+    // After the stop of an instance, and after the way back.
+    let expected = [&steps[..], &[(100, "v1.1"), (100, "v1.0")]].concat();
     assert_eq!(counted.len(), expected.len(), "{output}");
     for ((count, version), (near, expected)) in counted.into_iter().zip(expected) {
         // From any start of the sequence, 100 draws are within two of each share.
         assert!(version == expected && usize::abs_diff(count, near) <= 2, "{output}");
+    }
+}
+
+// Both rollouts end by themselves: v1.1 gets all traffic, and v1.2, which fails one request in five, is taken back.
+#[test]
+fn printed_rollouts_end_in_a_shell() {
+    if !is_installed("curl") {
+        return println!("skipped: curl is not installed");
+    }
+    let mut gateway = Gateway::start(&["--demo-hold", "1s"]);
+    let guide = gateway.guide();
+    let (story, rollouts) = guide.split_once(ROLLOUTS).unwrap();
+    let (functions, _) = story.split_once("\n# The versions and their weights.").unwrap();
+    let output = run(&format!("{}{functions}{ROLLOUTS}{rollouts}", gateway.exports()));
+    // Each event has its time before its text.
+    let told = output.lines().filter(|line| line.get(2..3) == Some(":")).map(|line| &line[9..]);
+    let expected = [
+        "from generation 2 to v1.1, in 2 steps",
+        "step 1 of 2: 50 %",
+        "step 2 of 2: 95 %",
+        "the plan is complete",
+        "from generation 6 to v1.2, in 2 steps",
+        "step 1 of 2: 20 %",
+        "failed: ",
+        "the canary failed",
+        "the weights of the start are back",
+    ];
+    let told: Vec<&str> = told.collect();
+    assert_eq!(told.len(), expected.len(), "{output}");
+    assert!(told.iter().zip(expected).all(|(text, expected)| text.starts_with(expected)), "{output}");
+    if is_installed("jq") {
+        assert!(output.contains(r#"{"v1.0":0,"v1.1":100,"v1.2":0}"#), "{output}");
+        assert!(
+            output.contains(r#"{"version":"v1.2","phase":"over","outcome":"rolled-back","why":"failed: "#)
+        );
     }
 }
 

@@ -1,7 +1,9 @@
 //! Versions with a choice of responses, in this process or in their own.
 
 use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, BodyStream, StreamBody};
 use hyper::body::{Frame, Incoming};
 use tokio::net::TcpSocket;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep;
 
 use crate::backends::{Backend, backend, echo_messages, serve};
@@ -20,8 +22,12 @@ use crate::harness::{AnyBody, BoxError, full};
 /// Size of the parts of a download that repeat one byte.
 pub(crate) const CHUNK: usize = 64 * 1024;
 
-/// The environment variable with the name of a version process.
+/// The environment variables with the name and the address of a version process.
 const NAME: &str = "CANARY_VERSION_PROCESS";
+const ADDRESS: &str = "CANARY_VERSION_ADDRESS";
+
+/// Whether this process responds 503 to everything.
+static IS_UNAVAILABLE: AtomicBool = AtomicBool::new(false);
 
 pub(crate) const X_VERSION: HeaderName = HeaderName::from_static("x-version");
 
@@ -40,6 +46,9 @@ pub(crate) async fn start_version(name: &'static str) -> Backend {
 }
 
 async fn respond(name: &'static str, mut request: Request<Incoming>) -> Response<AnyBody> {
+    if IS_UNAVAILABLE.load(Ordering::Relaxed) {
+        return Response::builder().status(503).header(X_VERSION, name).body(full("unavailable")).unwrap();
+    }
     let mut response = match echo_messages(name, &mut request) {
         Some(upgraded) => upgraded,
         None => Response::new(body(request).await),
@@ -110,18 +119,32 @@ pub(crate) struct Process {
     child: Child,
     /// The process ends when this is closed, even if the test process is killed.
     _alive: ChildStdin,
+    pub(crate) name: &'static str,
     pub(crate) url: String,
 }
 
 impl Process {
-    pub(crate) fn start(name: &str) -> Self {
+    pub(crate) fn start(name: &'static str) -> Self {
+        Self::start_at(name, ([127, 0, 0, 1], 0).into())
+    }
+
+    pub(crate) fn start_at(name: &'static str, address: SocketAddr) -> Self {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", "versions::run_as_version_process", "--ignored", "--nocapture"]);
-        command.env(NAME, name).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        command.env(NAME, name).env(ADDRESS, address.to_string());
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut urls = lines.map_while(Result::ok).filter(|line| line.starts_with("http://"));
-        Self { url: urls.next().unwrap(), _alive: child.stdin.take().unwrap(), child }
+        let url = urls.next().unwrap();
+        // The test harness of the process prints a line after a minute, and ends if nobody reads it.
+        std::thread::spawn(move || urls.count());
+        Self { url, name, _alive: child.stdin.take().unwrap(), child }
+    }
+
+    /// Starts the process again, at the same address.
+    pub(crate) fn restart(&mut self) {
+        let address = self.url.trim_start_matches("http://").parse().unwrap();
+        *self = Self::start_at(self.name, address);
     }
 
     /// Sends SIGKILL and waits for the end.
@@ -132,8 +155,27 @@ impl Process {
 
     /// Sends SIGTERM. The process finishes the requests that it has read.
     pub(crate) fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Stops the process where it is. Its connections stay open, and the kernel accepts new ones.
+    pub(crate) fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Continues a frozen process.
+    pub(crate) fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    /// Lets the process respond 503 to everything, or as usual.
+    pub(crate) fn set_unavailable(&self, is_unavailable: bool) {
+        self.signal(if is_unavailable { "-USR1" } else { "-USR2" });
+    }
+
+    fn signal(&self, signal: &str) {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 
     /// Waits for the end.
@@ -163,9 +205,13 @@ async fn run_as_version_process() {
     // The backlog of 128 of `TcpListener::bind` is too small for a burst of 200: some clients would
     // retry a second later.
     let socket = TcpSocket::new_v4().unwrap();
-    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    // Connections of the process before do not block its address.
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind(std::env::var(ADDRESS).unwrap().parse().unwrap()).unwrap();
     let listener = socket.listen(1_024).unwrap();
     let mut terminate = signal(SignalKind::terminate()).unwrap();
+    tokio::spawn(follow_signals(signal(SignalKind::user_defined1()).unwrap(), true));
+    tokio::spawn(follow_signals(signal(SignalKind::user_defined2()).unwrap(), false));
     println!("\nhttp://{}", listener.local_addr().unwrap());
     let stop = async move {
         terminate.recv().await;
@@ -173,4 +219,11 @@ async fn run_as_version_process() {
     serve(listener, move |request| respond(name, request), stop).await;
     // Exit before the test harness prints its result.
     std::process::exit(0);
+}
+
+/// Sets whether the process is unavailable, at each of the signals.
+async fn follow_signals(mut signals: Signal, is_unavailable: bool) {
+    while signals.recv().await.is_some() {
+        IS_UNAVAILABLE.store(is_unavailable, Ordering::Relaxed);
+    }
 }

@@ -168,20 +168,20 @@ async fn expect_100_continue_is_honored() {
     assert!(response.contains("HTTP/1.1 200") && response.ends_with("body"), "{response}");
 }
 
-/// Starts a backend that responds before the request body has arrived, and continues to read as RFC 9112,
-/// 9.6 requires. A backend that closes immediately resets the connection, and the reset can overtake its
-/// response.
-async fn early_responder() -> String {
+/// Starts a backend that responds before the request body has arrived. It continues to read as RFC 9112, 9.6 requires,
+/// or closes at once, which resets the connection.
+async fn early_responder(reads_on: bool) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        let mut buffer = [0; 1_024];
-        assert_ne!(stream.read(&mut buffer).await.unwrap(), 0);
-        let response =
-            b"HTTP/1.1 413 Payload Too Large\r\ncontent-length: 9\r\nconnection: close\r\n\r\ntoo large";
-        stream.write_all(response).await.unwrap();
-        while stream.read(&mut buffer).await.is_ok_and(|count| count > 0) {}
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut buffer = [0; 1_024];
+            assert_ne!(stream.read(&mut buffer).await.unwrap(), 0);
+            let response =
+                b"HTTP/1.1 413 Payload Too Large\r\ncontent-length: 9\r\nconnection: close\r\n\r\ntoo large";
+            stream.write_all(response).await.unwrap();
+            while reads_on && stream.read(&mut buffer).await.is_ok_and(|count| count > 0) {}
+        }
     });
     url
 }
@@ -189,12 +189,20 @@ async fn early_responder() -> String {
 #[tokio::test]
 async fn early_response_reaches_the_client() {
     let gateway = Gateway::start(&["--no-demo"]);
-    gateway.register("auth", "v1", &early_responder().await).await;
-    let mut stream = TcpStream::connect(&gateway.data).await.unwrap();
-    stream.write_all(b"POST /auth/ HTTP/1.1\r\nhost: a\r\ncontent-length: 100000000\r\n\r\n").await.unwrap();
-    let _ = stream.write_all(&[b'x'; 100_000]).await;
-    let response = read_until_silent(&mut stream).await;
-    assert!(response.starts_with("HTTP/1.1 413") && response.ends_with("too large"), "{response}");
+    for (service, reads_on) in [("polite", true), ("abrupt", false)] {
+        gateway.register(service, "v1", &early_responder(reads_on).await).await;
+        for _ in 0..5 {
+            let mut stream = TcpStream::connect(&gateway.data).await.unwrap();
+            let head = format!("POST /{service}/ HTTP/1.1\r\nhost: a\r\ncontent-length: 100000000\r\n\r\n");
+            stream.write_all(head.as_bytes()).await.unwrap();
+            let _ = stream.write_all(&[b'x'; 1_000_000]).await;
+            let response = read_until_silent(&mut stream).await;
+            assert!(
+                response.starts_with("HTTP/1.1 413") && response.ends_with("too large"),
+                "{service}: {response}"
+            );
+        }
+    }
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use tower::{Layer, Service};
 use tower_canary::layer::HostPolicy;
 use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
 
+use crate::instances::auth_of;
 use crate::support::*;
 
 /// Returns the number of allocations of `layer` for `request`, over a client that allocates nothing.
@@ -23,8 +24,8 @@ fn allocations(layer: &WeightedVersionLayer, request: impl Fn() -> Request<()>) 
         let mut future = pin!(layered.call(request));
         assert!(matches!(future.as_mut().poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(_))));
     };
-    // The first request of a thread to each version gets its shard and makes the copied parts shareable.
-    (0..100).for_each(|_| call(request()));
+    // The first request of a thread to each instance gets its shard and makes the copied parts shareable.
+    (0..1_000).for_each(|_| call(request()));
     let requests: Vec<_> = (0..100).map(|_| request()).collect();
     let counted = measure(|| requests.into_iter().for_each(&mut call)).count_total;
     assert_eq!(counted % 100, 0, "the same for each request");
@@ -55,12 +56,24 @@ fn request_does_not_allocate() {
     );
 }
 
+// Balanced by the load and the failures of two of them, beside a version with one instance.
+#[test]
+fn choice_of_an_instance_does_not_allocate() {
+    let handle = auth_of(&[&["h", "i", "j"], &["k"]]);
+    assert_eq!(allocations(&fixed(&handle), with_host("/login")), 0);
+    let many: Vec<String> = (0..64).map(|i| format!("h{i}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert_eq!(allocations(&fixed(&auth_of(&[&many])), with_host("/login")), 0);
+}
+
 // A base path or a stripped segment.
 #[test]
 fn path_change_allocates_once() {
     let plain = auth(&[("http://h:81", 100.0)]);
     let based = auth(&[("http://h:81/api", 100.0)]);
     assert_eq!(allocations(&fixed(&based), with_host("/login")), 1);
+    assert_eq!(allocations(&fixed(&based), with_host("/a.b?x=%2e")), 1);
+    assert_eq!(allocations(&fixed(&based), with_host("/a%20b")), 2);
     let by_path = |handle: &RoutingHandle| WeightedVersionLayer::new(handle, Target::path_segment());
     assert_eq!(allocations(&by_path(&plain), with_host("/auth/login")), 1);
     assert_eq!(allocations(&by_path(&based), with_host("/auth/login")), 1);

@@ -1,4 +1,4 @@
-//! Failover to another version.
+//! Failover to another instance and to another version.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -11,11 +11,12 @@ use hyper_util::rt::TokioExecutor;
 use tokio::net::TcpListener;
 use tower::retry::RetryLayer;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
-use tower_canary::RoutingHandle;
 use tower_canary::layer::Override;
 use tower_canary::layer::failover::{Failover, ReplayableBody, prepare};
 use tower_canary::routing::{Change, Reason, Route};
+use tower_canary::{RoutingHandle, WeightedVersionLayer};
 
+use crate::instances::auth_of;
 use crate::support::*;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +57,14 @@ async fn answers(
     faults: &[(&'static str, Fault)],
     count: usize,
 ) -> (Vec<Result<String, Fault>>, Vec<(String, String)>) {
+    answers_through(fixed(handle).with_failover(), faults, count).await
+}
+
+async fn answers_through(
+    layer: WeightedVersionLayer,
+    faults: &[(&'static str, Fault)],
+    count: usize,
+) -> (Vec<Result<String, Fault>>, Vec<(String, String)>) {
     let log = Log::default();
     let (faults, noted): (BTreeMap<_, _>, _) = (faults.iter().copied().collect(), Arc::clone(&log));
     let client = service_fn(move |request: Request<ReplayableBody<Full<Bytes>>>| {
@@ -64,7 +73,7 @@ async fn answers(
     });
     let policy = Failover::new(|error: &Fault| *error == Fault::Refused);
     let layers = ServiceBuilder::new().map_request(prepare).layer(RetryLayer::new(policy));
-    let service = layers.layer(fixed(handle).with_failover()).service(client);
+    let service = layers.layer(layer).service(client);
     let mut answers = Vec::new();
     for i in 0..count {
         let request = Request::post("/").body(Full::from(format!("body {i}"))).unwrap();
@@ -228,4 +237,96 @@ async fn no_remaining_version_keeps_the_error() {
     let service = retry.layer(fixed(&handle).with_failover()).service(client);
     let answer = service.oneshot(Request::new(Full::default())).await;
     assert_eq!(answer.unwrap_err(), Fault::Refused);
+}
+
+/// A handle with v0 at 90 % and v1 at 10 %, of several instances each.
+fn two_versions() -> RoutingHandle {
+    let handle = auth_of(&[&["a1", "a2", "a3", "a4"], &["b1", "b2"]]);
+    let split = handle.route("auth").unwrap().split().clone();
+    let change = Change::set_weight("v1".parse().unwrap(), "10".parse().unwrap());
+    assert!(handle.publish(Route::compile(split.apply(&change, std::time::UNIX_EPOCH).unwrap())));
+    handle
+}
+
+fn count_of(hosts: &BTreeMap<&str, usize>, version: char) -> usize {
+    hosts.iter().filter(|(host, _)| host.starts_with(version)).map(|(_, count)| count).sum()
+}
+
+/// The requests that were drawn for each version.
+fn drawn(handle: &RoutingHandle) -> [usize; 2] {
+    ["v0", "v1"].map(|version| handle.picks("auth", version, Reason::Draw).unwrap() as usize)
+}
+
+// The share stays exact: the first stage does not leave the version.
+#[tokio::test]
+async fn another_instance_is_tried_first() {
+    for with_versions in [false, true] {
+        let handle = two_versions();
+        let layer = fixed(&handle).with_instance_failover();
+        let layer = if with_versions { layer.with_failover() } else { layer };
+        let faults = [("a1", Fault::Refused), ("b2", Fault::Refused)];
+        let (answers, log) = answers_through(layer, &faults, 10_000).await;
+        let served: Vec<&str> = answers.iter().map(|answer| answer.as_deref().unwrap()).collect();
+        let canary = served.iter().filter(|host| host.starts_with('b')).count();
+        assert!(canary.abs_diff(1_000) <= 2, "{canary}");
+        // Each failure is one of the instance that it went to, which is passed over from then on.
+        let failures = handle.instances("auth").unwrap()[0].instances[0].failures;
+        assert_eq!(failures as usize, hosts(&log)["a1"]);
+        assert!(failures < 900, "{failures} of 9,000");
+        let apart: u64 = ["v0", "v1"].iter().filter_map(|v| handle.picks("auth", v, Reason::Failover)).sum();
+        assert_eq!(apart as usize, log.len() - 10_000);
+    }
+}
+
+#[tokio::test]
+async fn two_other_instances_are_tried() {
+    let all = ["a1", "a2", "a3", "a4", "b1", "b2"].map(|host| (host, Fault::Refused));
+    let handle = two_versions();
+    let (answers, log) = answers_through(fixed(&handle).with_instance_failover(), &all, 100).await;
+    assert!(answers.iter().all(Result::is_err));
+    let hosts_of = hosts(&log);
+    // Of v0 three of four, of v1 both.
+    let [v0, v1] = drawn(&handle);
+    assert_eq!((count_of(&hosts_of, 'a'), count_of(&hosts_of, 'b')), (v0 * 3, v1 * 2));
+}
+
+// The second stage follows the first.
+#[tokio::test]
+async fn another_version_is_tried_last() {
+    let handle = two_versions();
+    let stable = ["a1", "a2", "a3", "a4"].map(|host| (host, Fault::Refused));
+    let (answers, log) = answers_through(fixed(&handle).with_failover(), &stable, 100).await;
+    assert!(answers.iter().all(|answer| answer.as_deref().unwrap().starts_with('b')));
+    let hosts_of = hosts(&log);
+    assert_eq!((count_of(&hosts_of, 'a'), count_of(&hosts_of, 'b')), (drawn(&handle)[0] * 3, 100));
+    let alone = two_versions();
+    let (answers, _) = answers_through(fixed(&alone).with_instance_failover(), &stable, 100).await;
+    assert_eq!(answers.iter().filter(|answer| answer.is_err()).count(), drawn(&alone)[0]);
+}
+
+#[tokio::test]
+async fn override_stays_with_its_version() {
+    let handle = two_versions();
+    let testers = Override::header(http::HeaderName::from_static("x-version"), |_| true);
+    let layer = fixed(&handle).with_failover().with_override(testers);
+    for (down, served) in [(&["b1"][..], true), (&["b1", "b2"], false)] {
+        let client = service_fn(|request: Request<ReplayableBody<Full<Bytes>>>| {
+            let host = request.uri().host().unwrap().to_owned();
+            std::future::ready(if down.contains(&&*host) {
+                Err(Fault::Refused)
+            } else {
+                Ok(Response::new(host))
+            })
+        });
+        let retry = RetryLayer::new(Failover::new(|error: &Fault| *error == Fault::Refused));
+        let service =
+            ServiceBuilder::new().map_request(prepare).layer(retry).layer(layer.clone()).service(client);
+        for _ in 0..20 {
+            let request = Request::get("/").header("x-version", "v1").body(Full::default()).unwrap();
+            let answer = service.clone().oneshot(request).await;
+            assert_eq!(answer.is_ok(), served);
+            assert!(answer.is_err() || answer.unwrap().into_body().into_inner().unwrap() == "b2");
+        }
+    }
+    assert_eq!(handle.picks("auth", "v0", Reason::Failover), Some(0));
 }

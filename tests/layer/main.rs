@@ -9,7 +9,9 @@ mod clients;
 mod composition;
 #[cfg(feature = "failover")]
 mod failover;
+mod grpc;
 mod in_flight;
+mod instances;
 #[path = "../shared/log.rs"]
 mod log;
 mod overriding;
@@ -17,6 +19,9 @@ mod overriding;
 mod pins;
 mod rejections;
 mod rewriting;
+#[path = "../shared/scripted_check.rs"]
+mod scripted_check;
+mod shedding;
 mod support;
 mod targets;
 mod traffic;

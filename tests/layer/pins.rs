@@ -1,13 +1,14 @@
 //! Session affinity by a signed cookie.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::time::{Duration, SystemTime};
 
-use http::Request;
-use http::header::{COOKIE, HeaderName, SET_COOKIE};
+use http::header::{CACHE_CONTROL, COOKIE, HeaderName, SET_COOKIE};
+use http::{HeaderValue, Request};
 use proptest::prelude::*;
-use tower::{Layer, ServiceExt};
-use tower_canary::layer::{Affinity, PinCookie, VersionChoice};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_canary::layer::{Affinity, PinCaching, PinCookie, VersionChoice};
 use tower_canary::routing::{Change, Reason, Route};
 use tower_canary::{RoutingHandle, WeightedVersionLayer};
 
@@ -300,7 +301,7 @@ proptest! {
 #[tokio::test]
 async fn binary_cookie_fails_no_request() {
     let layer = pinning(&auth(&HALVES));
-    let bytes = http::HeaderValue::from_bytes(b"canary_auth=\xff\xfe").unwrap();
+    let bytes = HeaderValue::from_bytes(b"canary_auth=\xff\xfe").unwrap();
     let request =
         Request::get("/").header(COOKIE, bytes).header(HeaderName::from_static("x"), "y").body(()).unwrap();
     let choice = sent(&layer.with_choice(), request).await;
@@ -317,7 +318,7 @@ async fn pin_works_beside_binary_cookies() {
     let pin = format!("canary_auth={}", user.cookies["canary_auth"]);
     for others in [&b"city=M\xc3\xbcnchen"[..], b"city=M\xfcnchen", b"canary_auth=\xff"] {
         let cookies = [others, b"; ", pin.as_bytes()].concat();
-        let cookies = http::HeaderValue::from_bytes(&cookies).unwrap();
+        let cookies = HeaderValue::from_bytes(&cookies).unwrap();
         let sent = sent(&layer, Request::get("/").header(COOKIE, cookies).body(()).unwrap()).await.unwrap();
         let choice = sent.extensions().get::<VersionChoice>().unwrap();
         assert_eq!((choice.reason, choice.version.to_string()), (Reason::Pin, version.clone()));
@@ -337,5 +338,132 @@ async fn pin_is_found_behind_few_forgeries() {
         let request = Request::get("/").header(COOKIE, cookies).body(()).unwrap();
         let response = layer.layer(Echo).oneshot(request).await.unwrap();
         assert_eq!(response.extensions().get::<VersionChoice>().unwrap().reason, reason);
+    }
+}
+
+#[tokio::test]
+async fn earlier_secret_moves_no_user() {
+    let handle = auth(&HALVES);
+    let other = [9; 32];
+    let mut user = Browser::default();
+    let (version, _, set) = user.visit(&pinning(&handle)).await;
+    assert!(set.is_some());
+    let with = |pin: PinCookie| fixed(&handle).with_pin(pin).with_choice();
+    let rotated = PinCookie::new(&other).unwrap().with_earlier_secret(&[8; 32]).unwrap();
+    let rotated = with(rotated.with_earlier_secret(SECRET).unwrap());
+    for _ in 0..20 {
+        assert_eq!(user.visit(&rotated).await, (version.clone(), Reason::Pin, None));
+    }
+    // A new user gets the new secret, which is then enough.
+    let mut later = Browser::default();
+    let (version, ..) = later.visit(&rotated).await;
+    let alone = with(PinCookie::new(&other).unwrap());
+    assert_eq!(later.visit(&alone).await, (version, Reason::Pin, None));
+    assert_ne!(user.visit(&alone).await.1, Reason::Pin, "the earlier secret was dropped");
+    assert!(PinCookie::new(SECRET).unwrap().with_earlier_secret(b"short").is_err());
+}
+
+/// A client that responds with this head.
+fn responding(
+    lines: &'static [(&str, &str)],
+) -> impl tower::Service<Request<()>, Response = http::Response<String>, Error = Infallible, Future: Send> + Clone
+{
+    service_fn(move |_: Request<()>| {
+        let mut response = http::Response::new(String::new());
+        for (name, value) in lines {
+            response.headers_mut().append(*name, HeaderValue::from_static(value));
+        }
+        std::future::ready(Ok(response))
+    })
+}
+
+/// Returns the `Cache-Control` of the response to a first visit, and whether it sets a pin.
+async fn first_visit(
+    pin: PinCookie,
+    request: Request<()>,
+    lines: &'static [(&str, &str)],
+) -> (Option<String>, bool) {
+    let layer = fixed(&auth(&HALVES)).with_pin(pin);
+    let response = layer.layer(responding(lines)).oneshot(request).await.unwrap();
+    assert_eq!(response.headers().get_all(CACHE_CONTROL).iter().count().max(1), 1);
+    let control = response.headers().get(CACHE_CONTROL).map(|value| value.to_str().unwrap().to_owned());
+    (control, response.headers().contains_key(SET_COOKIE))
+}
+
+#[tokio::test]
+async fn pinned_response_is_not_for_shared_caches() {
+    for (lines, made, omitted) in [
+        (&[][..], "private", ""),
+        (&[("cache-control", "public, max-age=60")], "private, max-age=60", "public, max-age=60"),
+        (&[("expires", "Thu, 01 Jan 2099 00:00:00 GMT")], "private", ""),
+        (&[("vary", "cookie"), ("cache-control", "s-maxage=60")], "private", "s-maxage=60"),
+    ] {
+        let pin = PinCookie::new(SECRET).unwrap();
+        assert_eq!(first_visit(pin.clone(), get("/"), lines).await, (Some(made.to_owned()), true));
+        let control = (!omitted.is_empty()).then(|| omitted.to_owned());
+        assert_eq!(
+            first_visit(pin.with_caching(PinCaching::OmitPin), get("/"), lines).await,
+            (control, false)
+        );
+    }
+}
+
+#[tokio::test]
+async fn uncacheable_response_stays_as_it_is() {
+    let post = || Request::post("/").body(()).unwrap();
+    let authorized = || Request::get("/").header("authorization", "Bearer x").body(()).unwrap();
+    for (request, lines, control) in [
+        (get("/"), &[("cache-control", "no-store")][..], Some("no-store")),
+        (get("/"), &[("cache-control", "max-age=60, private")], Some("max-age=60, private")),
+        (post(), &[], None),
+        (authorized(), &[("cache-control", "max-age=60")], Some("max-age=60")),
+    ] {
+        let (method, headers) = (request.method().clone(), request.headers().clone());
+        for caching in [PinCaching::MakePrivate, PinCaching::OmitPin] {
+            let pin = PinCookie::new(SECRET).unwrap().with_caching(caching);
+            let mut request = Request::builder().method(&method).body(()).unwrap();
+            *request.headers_mut() = headers.clone();
+            let expected = (control.map(str::to_owned), true);
+            assert_eq!(first_visit(pin, request, lines).await, expected, "{method} {lines:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn response_to_a_pinned_user_is_unchanged() {
+    let layer = pinning(&auth(&HALVES));
+    let mut user = Browser::default();
+    user.visit(&layer).await;
+    let pin = format!("canary_auth={}", user.cookies["canary_auth"]);
+    let request = Request::get("/").header(COOKIE, pin).body(()).unwrap();
+    let client = responding(&[("cache-control", "public, max-age=60")]);
+    let response = layer.layer(client).oneshot(request).await.unwrap();
+    assert_eq!(response.headers().len(), 1);
+    assert_eq!(response.headers()[CACHE_CONTROL], "public, max-age=60");
+}
+
+#[tokio::test]
+async fn pin_is_not_sent_to_the_backend() {
+    let layer = pinning(&auth(&HALVES));
+    let mut user = Browser::default();
+    user.visit(&layer).await;
+    for pin in [&*user.cookies["canary_auth"], "forged", ""] {
+        for (lines, expected) in [
+            (&["canary_auth=*"][..], &[][..]),
+            (&["a=1; canary_auth=*; canary_orders=x"], &["a=1; canary_orders=x"]),
+            (&["canary_auth=*; b=\"2\" ; c"], &["b=\"2\" ; c"]),
+            (&["a=1;;b=2 ", "x=1; canary_auth=*", "canary_auth=*"], &["a=1;;b=2", "x=1"]),
+        ] {
+            let mut request = get("/");
+            for line in lines {
+                let line = line.replace('*', pin);
+                request.headers_mut().append(COOKIE, line.trim_end().parse().unwrap());
+            }
+            let response = layer.layer(Echo).oneshot(request).await.unwrap();
+            let reason = response.extensions().get::<VersionChoice>().unwrap().reason;
+            assert_eq!(reason == Reason::Pin, pin.len() > 10, "it is read before it is removed");
+            let sent = response.into_body().into_inner().unwrap().0;
+            assert_eq!(sent.headers().get_all(COOKIE).iter().collect::<Vec<_>>(), expected, "{lines:?}");
+        }
     }
 }

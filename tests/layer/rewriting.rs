@@ -1,8 +1,11 @@
 //! The request that the backend gets.
 
 use http::{Request, Version};
-use tower_canary::layer::{HostPolicy, VersionChoice};
+use http_body_util::BodyExt;
+use tower::{Layer, ServiceExt};
+use tower_canary::layer::{ForwardPrefix, HostPolicy, ReportRewrite, Rewritten, VersionChoice};
 use tower_canary::routing::Reason;
+use tower_canary::{Target, WeightedVersionLayer};
 
 use crate::support::*;
 
@@ -85,7 +88,6 @@ async fn method_and_headers_are_untouched() {
 // It is in the request and in the response.
 #[tokio::test]
 async fn choice_extension_is_opt_in() {
-    use tower::{Layer, ServiceExt};
     let handle = auth(&[("http://h", 100.0)]);
     let silent = fixed(&handle).layer(Echo).oneshot(get("/")).await.unwrap();
     assert!(silent.extensions().get::<VersionChoice>().is_none());
@@ -102,4 +104,129 @@ async fn userinfo_never_becomes_a_host() {
     let layer = fixed(&auth(&[("http://h", 100.0)])).with_host(HostPolicy::Preserve);
     let sent = sent(&layer, get("http://me:pw@b.example:81/")).await.unwrap();
     assert_eq!(sent.headers()["host"], "b.example:81");
+}
+
+fn by_path(base: &str) -> WeightedVersionLayer {
+    WeightedVersionLayer::new(&auth(&[(base, 100.0)]), Target::path_segment())
+}
+
+/// Returns the `X-Forwarded-Prefix` lines that the backend gets for `path`.
+async fn prefixes(layer: &WeightedVersionLayer, path: &str, earlier: &[&str]) -> Vec<String> {
+    let mut request = get(path);
+    for line in earlier {
+        request.headers_mut().append("x-forwarded-prefix", line.parse().unwrap());
+    }
+    request.extensions_mut().insert(ForwardPrefix);
+    let sent = sent(layer, request).await.unwrap();
+    let lines = sent.headers().get_all("x-forwarded-prefix").iter();
+    lines.map(|line| line.to_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn stripped_segment_is_forwarded() {
+    let layer = by_path("http://h");
+    assert_eq!(prefixes(&layer, "/auth/login", &[]).await, ["/auth"]);
+    assert_eq!(prefixes(&layer, "/auth?x=/a", &[]).await, ["/auth"]);
+    assert_eq!(prefixes(&layer, "http://public/auth/x", &[]).await, ["/auth"]);
+    assert_eq!(prefixes(&layer, "/auth/x", &["/shop"]).await, ["/shop/auth"]);
+    assert_eq!(prefixes(&layer, "/auth/x", &["/", "/shop/"]).await, ["/shop/auth"]);
+    assert_eq!(prefixes(&fixed(&auth(&[("http://h", 100.0)])), "/auth/x", &["/a/"]).await, ["/a/"]);
+}
+
+#[tokio::test]
+async fn prefix_and_report_are_opt_in() {
+    let mut request = get("/auth/login");
+    request.headers_mut().insert("x-forwarded-prefix", "/shop".parse().unwrap());
+    let response = by_path("http://h").layer(Echo).oneshot(request).await.unwrap();
+    assert!(response.extensions().get::<Rewritten>().is_none());
+    let sent = response.into_body().into_inner().unwrap().0;
+    assert_eq!(sent.headers()["x-forwarded-prefix"], "/shop");
+}
+
+#[tokio::test]
+async fn rewrite_is_reported_on_request() {
+    let fallback = "https://monolith/app/".parse().unwrap();
+    let layer = by_path("http://h:81/api").with_fallback(&fallback);
+    let report = async |path: &str| {
+        let mut request = get(path);
+        request.extensions_mut().insert(ReportRewrite);
+        let response = layer.layer(Echo).oneshot(request).await.unwrap();
+        let Rewritten { stripped, scheme, authority, base_path, .. } =
+            response.extensions().get::<Rewritten>().unwrap().clone();
+        format!("{stripped} {scheme}://{authority}{base_path}")
+    };
+    assert_eq!(report("/auth/login").await, "/auth http://h:81/api");
+    assert_eq!(report("/other/login").await, " https://monolith/app");
+}
+
+/// Spellings of paths outside of the base path.
+const DOTS: [&str; 12] = [
+    "/../b/x",
+    "/a/./b",
+    "/%2e%2e/b/x",
+    "/%2E./b",
+    "/..%2fb/x",
+    "/..%5Cb/x",
+    "/a\\..\\b",
+    "/..;v=1/b",
+    "/..%3b/b",
+    "/..",
+    "/a/..?x=1",
+    "/%252e%252e/b",
+];
+
+/// Returns the status and type of a rejection.
+async fn rejected(layer: &WeightedVersionLayer, request: Request<()>) -> String {
+    let response = sent(layer, request).await.unwrap_err();
+    let status = response.status().as_u16();
+    let text = response.into_body().collect().await.unwrap().to_bytes();
+    let problem: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    format!("{status} {}", problem["type"].as_str().unwrap())
+}
+
+#[tokio::test]
+async fn dot_segments_stay_below_a_base_path() {
+    let fixed = fixed(&auth(&[("http://h/a", 100.0)]));
+    for path in DOTS {
+        assert_eq!(rejected(&fixed, get(path)).await, "400 dot-segment", "{path}");
+        let absolute = get(&format!("http://public{path}"));
+        assert_eq!(rejected(&fixed, absolute).await, "400 dot-segment", "{path}");
+        let below = get(&format!("/auth{path}"));
+        assert_eq!(rejected(&by_path("http://h/a/"), below).await, "400 dot-segment", "{path}");
+    }
+    let grpc = Request::post("/../b").header("content-type", "application/grpc").body(()).unwrap();
+    assert_eq!(sent(&fixed, grpc).await.unwrap_err().headers()["grpc-status"], "3");
+}
+
+#[tokio::test]
+async fn other_dots_pass_a_base_path() {
+    let layer = fixed(&auth(&[("http://h/a", 100.0)]));
+    for path in
+        ["/...", "/a..b/.c/d.", "/%2e%2e%2e", "/x?next=/../y&z=%2e%2e/", "/.well-known/a;v=1", "/%2fa%25"]
+    {
+        assert_eq!(sent(&layer, get(path)).await.unwrap().uri(), &*format!("http://h/a{path}"));
+    }
+}
+
+#[tokio::test]
+async fn dot_segments_pass_without_a_base_path() {
+    for path in DOTS {
+        let expected = format!("http://h{path}");
+        assert_eq!(sent(&by_path("http://h"), get(&format!("/auth{path}"))).await.unwrap().uri(), &*expected);
+        assert_eq!(sent(&fixed(&auth(&[("http://h/", 100.0)])), get(path)).await.unwrap().uri(), &*expected);
+    }
+}
+
+// The encoded segment is the name of no service, so the request goes to the fallback, as it is.
+#[tokio::test]
+async fn encoded_dots_name_no_service() {
+    let paths = ["/%2e%2e/auth/x", "/./auth", "/..%2fauth/x", "/auth%2f..%2fother/x"];
+    for path in paths {
+        let layer = by_path("http://h/a");
+        assert_eq!(rejected(&layer, get(path)).await, "404 unknown-service", "{path}");
+        let based = layer.clone().with_fallback(&"http://monolith/app".parse().unwrap());
+        assert_eq!(rejected(&based, get(path)).await, "400 dot-segment", "{path}");
+        let plain = layer.with_fallback(&"http://monolith".parse().unwrap());
+        assert_eq!(sent(&plain, get(path)).await.unwrap().uri(), &*format!("http://monolith{path}"));
+    }
 }

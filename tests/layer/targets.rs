@@ -55,10 +55,10 @@ async fn path_segment_can_be_preserved() {
     assert_eq!(goes(Target::path_segment_unstripped(), get("/auth")).await, "http://auth.internal/base/auth");
 }
 
-// The port is ignored, too.
+// The port is ignored, too, and the dot of a fully qualified name.
 #[tokio::test]
 async fn host_names_service_ignoring_case() {
-    for host in ["auth.example.com", "AUTH.Example.com:8080"] {
+    for host in ["auth.example.com", "AUTH.Example.com:8080", "auth.example.com.", "auth.example.com.:80"] {
         assert_eq!(goes(Target::host(), with("host", host)).await, "http://by-host.internal/x");
         assert_eq!(
             goes(Target::subdomain_of("example.com"), with("host", host)).await,
@@ -68,6 +68,15 @@ async fn host_names_service_ignoring_case() {
     assert_eq!(goes(Target::host(), get("http://auth.example.com/x")).await, "http://by-host.internal/x");
     for host in ["example.com", "orders.example.org", "evil-example.com", "auth.example.com.evil", "é"] {
         assert_eq!(goes(Target::subdomain_of("example.com"), with("host", host)).await, "-", "{host}");
+    }
+}
+
+#[tokio::test]
+async fn port_of_an_ipv6_address_is_ignored() {
+    for host in ["[2001:db8::1]", "[2001:db8::1]:8080"] {
+        let log = Log::of_this_thread();
+        assert_eq!(goes(Target::host(), with("host", host)).await, "-");
+        assert!(log.text().contains(r#"unknown service service="[2001:db8::1]""#), "{}", log.text());
     }
 }
 

@@ -8,10 +8,10 @@ use http_body_util::{Empty, Full};
 use tokio::io::AsyncWriteExt;
 use tower::{ServiceExt, service_fn};
 use tower_canary::layer::{Affinity, ClientAddress};
-use tower_canary::proxy::{Proxy, RequestBody};
+use tower_canary::proxy::{AddressHeader, Proxy, RequestBody};
 use tower_canary::routing::{Change, Reason};
 
-use crate::support::{Backend, Gateway, HttpProxy, head, loopback};
+use crate::support::{Backend, Gateway, HttpProxy, exchange, head, loopback, values};
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 const CLAIMS: &str = "GET / HTTP/1.1\r\nhost: shop\r\nx-forwarded-for: 192.0.2.1\r\nx-forwarded-host: other\r\n\
@@ -131,4 +131,63 @@ async fn affinity_uses_the_forwarded_address() {
     assert_eq!(versions.len(), 2, "users differ");
     let by_key = |version| gateway.handle.picks("auth", version, Reason::Key).unwrap();
     assert_eq!(by_key("v1") + by_key("v2"), 40);
+}
+
+fn from_proxy(headers: &[(&'static str, &'static str)]) -> Request<Empty<Bytes>> {
+    let request = Request::get("/").header("host", "shop").extension(ClientAddress([10, 0, 0, 1].into()));
+    let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    request.body(Empty::new()).unwrap()
+}
+
+// A proxy may pass on the `Connection` of its client.
+#[tokio::test]
+async fn connection_removes_no_end_to_end_header() {
+    for (name, value, kept) in [
+        ("x-forwarded-for", "192.0.2.1", "192.0.2.1, 10.0.0.1"),
+        ("x-forwarded-host", "other", "other"),
+        ("x-forwarded-proto", "https", "https"),
+        ("x-forwarded-port", "444", "444"),
+        ("x-forwarded-prefix", "/shop", "/shop"),
+        ("x-real-ip", "192.0.2.1", "192.0.2.1"),
+        ("forwarded", "for=192.0.2.1", "for=192.0.2.1"),
+        ("max-forwards", "3", "3"),
+        ("cookie", "a=b", "a=b"),
+        ("content-type", "text/plain", "text/plain"),
+        ("authorization", "Bearer x", "Bearer x"),
+    ] {
+        let request =
+            from_proxy(&[(name, value), ("connection", name), ("connection", "x-hop"), ("x-hop", "1")]);
+        let (_, sent) = exchange(|proxy| proxy.with_trusted_proxies(|_| true), request).await;
+        let sent = sent.unwrap().headers;
+        assert_eq!(values(&sent, name), [kept]);
+        assert!(!sent.contains_key("x-hop") && !sent.contains_key("connection"), "{name}");
+    }
+    let (_, sent) =
+        exchange(|proxy| proxy, from_proxy(&[("via", "1.1 a"), ("connection", "via, host")])).await;
+    let sent = sent.unwrap().headers;
+    assert!(sent["via"] == "1.1 a" && values(&sent, "via").len() == 2 && sent["host"] == "shop", "{sent:?}");
+}
+
+/// Returns the client's address, `Forwarded` and `X-Forwarded-For` as the layer and the backend get them.
+async fn addressed(trusted: bool, header: AddressHeader) -> [String; 3] {
+    let claims = from_proxy(&[("forwarded", "for=192.0.2.1;proto=https"), ("x-forwarded-for", "6.6.6.6")]);
+    let with = |proxy: Proxy<_>| proxy.with_trusted_proxies(move |_| trusted).with_address_header(header);
+    let sent = exchange(with, claims).await.1.unwrap();
+    let ClientAddress(client) = sent.extensions.get().unwrap();
+    let list = |name| values(&sent.headers, name).join("|");
+    [client.to_string(), list("forwarded"), list("x-forwarded-for")]
+}
+
+#[tokio::test]
+async fn one_header_names_the_client() {
+    let extended = "for=192.0.2.1;proto=https, for=10.0.0.1";
+    assert_eq!(
+        addressed(true, AddressHeader::Forwarded).await,
+        ["192.0.2.1", extended, "192.0.2.1, 10.0.0.1"]
+    );
+    assert_eq!(addressed(false, AddressHeader::Forwarded).await, ["10.0.0.1", "for=10.0.0.1", "10.0.0.1"]);
+    assert_eq!(
+        addressed(true, AddressHeader::XForwardedFor).await,
+        ["6.6.6.6", "for=192.0.2.1;proto=https", "6.6.6.6, 10.0.0.1"]
+    );
 }

@@ -4,11 +4,18 @@
 
 mod answers;
 mod clients;
+mod coalescing;
+mod frames;
+mod heads;
+mod hops;
 mod hosts;
+mod idle;
 #[path = "../shared/log.rs"]
 mod log;
 mod logs;
 mod outcomes;
 mod over_reqwest;
+mod prefixes;
 mod support;
 mod upgrades;
+mod uploads;

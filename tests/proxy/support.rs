@@ -1,24 +1,60 @@
 //! A gateway in this process, and backends and clients that exchange raw bytes with it.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use axum::Router;
+use bytes::Bytes;
+use http::{Request, Response, request};
+use http_body_util::{Empty, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
-use tower::Layer;
+use tower::util::BoxCloneService;
+use tower::{Layer, ServiceExt, service_fn};
 use tower_canary::layer::WeightedVersion;
-use tower_canary::proxy::{Proxy, RequestBody};
+use tower_canary::proxy::{Proxy, ProxyBody, RequestBody};
 use tower_canary::routing::{Change, Route, Split};
 use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
 
 pub(crate) type HttpProxy = Proxy<WeightedVersion<Client<HttpConnector, RequestBody<axum::body::Body>>>>;
+
+/// A client that responds by itself.
+pub(crate) type Stub = BoxCloneService<
+    Request<RequestBody<Empty<Bytes>>>,
+    Response<Full<Bytes>>,
+    Box<dyn std::error::Error + Send + Sync>,
+>;
+
+/// Sends `request` through a proxy around a client that responds 200. Returns the response, and the head that the client
+/// got, if any.
+pub(crate) async fn exchange(
+    with: impl FnOnce(Proxy<Stub>) -> Proxy<Stub>,
+    request: Request<Empty<Bytes>>,
+) -> (Response<ProxyBody<Full<Bytes>>>, Option<request::Parts>) {
+    let sent = Arc::new(Mutex::new(None));
+    let head = Arc::clone(&sent);
+    let client = service_fn(move |request: Request<RequestBody<Empty<Bytes>>>| {
+        *head.lock().unwrap() = Some(request.into_parts().0);
+        std::future::ready(Ok(Response::new(Full::default())))
+    });
+    let response = with(Proxy::new(BoxCloneService::new(client))).oneshot(request).await.unwrap();
+    let head = sent.lock().unwrap().take();
+    (response, head)
+}
+
+/// Returns all values of a field, as they are sent.
+pub(crate) fn values(headers: &http::HeaderMap, name: &str) -> Vec<String> {
+    headers.get_all(name).iter().map(|value| value.to_str().unwrap().to_owned()).collect()
+}
 
 /// A task that is aborted when this is dropped.
 #[derive(Debug)]
@@ -149,6 +185,28 @@ pub(crate) async fn serve(proxy: HttpProxy) -> (SocketAddr, Running) {
     let app = Router::new().fallback_service(proxy);
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
     (address, running(async move { axum::serve(listener, app).await.unwrap() }))
+}
+
+/// Serves `service` by hyper, over HTTP/1.1 and HTTP/2.
+pub(crate) async fn serve_by_hyper<S, B>(service: S) -> (SocketAddr, Running)
+where
+    S: tower::Service<Request<hyper::body::Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: std::error::Error + Send + Sync + 'static,
+    B: http_body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = running(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let service = TowerToHyperService::new(service.clone());
+            tokio::spawn(async move {
+                let server = auto::Builder::new(TokioExecutor::new());
+                let _ = server.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
+            });
+        }
+    });
+    (address, serving)
 }
 
 /// Reads a head and not a byte more, and returns it in lower case.

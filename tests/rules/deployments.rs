@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tower_canary::deployments::{DeployError, Unhealthy};
+use tower_canary::deployments::{DeployError, Healthy, Unhealthy};
 use tower_canary::routing::{Change, ChangeError, Route};
 use tower_canary::store::{Applied, ChangeRequest, MemoryStore, RouteStore, Snapshot, StoreError};
 use tower_canary::{Deployments, Draw, NoVersionCheck, RoutingHandle, ServiceName};
 
 use crate::faulty_store::FaultyStore;
+use crate::health_support::{A, B, C, unchecked_version, urls};
 use crate::scripted_check::ScriptedCheck;
 use crate::support::*;
 
@@ -196,6 +197,44 @@ async fn unhealthy_version_needs_force() {
     assert_eq!(served(&deployments), [90.0, 10.0]);
     let forbidden = Change::register(name(2), "http://forbidden".parse().unwrap());
     assert!(matches!(apply(&deployments, forbidden).await, Err(DeployError::UrlRefused(_))));
+}
+
+// One dead process of several does not block a deployment.
+#[tokio::test]
+async fn half_of_the_instances_suffice() {
+    let healthy = Healthy { status: 200, took: Duration::ZERO };
+    let probe = ScriptedCheck::default().with_healthy(healthy);
+    let deployments = Deployments::start(MemoryStore::new(), probe.clone()).await.unwrap();
+    apply(&deployments, Change::Register(registration(0))).await.unwrap();
+    apply(&deployments, Change::Register(unchecked_version(1, &[A, B, C]))).await.unwrap();
+    for url in [A, B] {
+        probe.set(url, Some(Unhealthy::Status(503)));
+    }
+    let refused = apply(&deployments, set_weight(1, 10.0)).await.unwrap_err();
+    let DeployError::Unhealthy { causes, .. } = &refused else { panic!("{refused}") };
+    let failed: Vec<&str> = causes.iter().map(|(backend, _)| backend.as_str()).collect();
+    assert_eq!(failed, [A, B]);
+    assert!(refused.to_string().contains(&format!("{B}: it responded 503")), "{refused}");
+    probe.set(B, None);
+    let request = ChangeRequest::new(set_weight(1, 10.0), "alice");
+    let deployed = deployments.apply_probed(&auth(), request).await.unwrap();
+    let passed: Vec<bool> = deployed.probes.iter().map(|probe| probe.healthy.is_ok()).collect();
+    assert_eq!(passed, [false, true, true]);
+    assert_eq!(served(&deployments), [90.0, 10.0]);
+}
+
+// Its old instances may all be dead.
+#[tokio::test]
+async fn added_instances_alone_are_probed() {
+    let probe = ScriptedCheck::default();
+    let deployments = Deployments::start(MemoryStore::new(), probe.clone()).await.unwrap();
+    apply(&deployments, Change::Register(unchecked_version(0, &[A]))).await.unwrap();
+    probe.set(A, Some(Unhealthy::Status(503)));
+    apply(&deployments, Change::add_urls(name(0), urls(&[B]))).await.unwrap();
+    assert_eq!((probe.probes_of(A), probe.probes_of(B)), (0, 1));
+    probe.set(C, Some(Unhealthy::Status(503)));
+    let refused = apply(&deployments, Change::add_urls(name(0), urls(&[C]))).await.unwrap_err();
+    assert!(matches!(refused, DeployError::Unhealthy { .. }), "{refused}");
 }
 
 #[tokio::test]

@@ -27,16 +27,16 @@ fn access_to(store: &Arc<MemoryStore>) -> Arc<FaultyStore> {
 }
 
 /// Two gateways on one store, `a` and `b`, where `auth` has v0 at 100 and v1 at 0.
-struct Two {
-    here: Deployments,
-    there: Deployments,
+pub(crate) struct Two {
+    pub(crate) here: Deployments,
+    pub(crate) there: Deployments,
     way_here: Arc<FaultyStore>,
-    way_there: Arc<FaultyStore>,
+    pub(crate) way_there: Arc<FaultyStore>,
 }
 
 impl Two {
     /// Both have followed the store for a while.
-    async fn running() -> Self {
+    pub(crate) async fn running() -> Self {
         let two = Self::new().await;
         spawn(two.here.clone().run(std::future::pending()));
         spawn(two.there.clone().run(std::future::pending()));
@@ -78,7 +78,7 @@ impl Two {
     }
 }
 
-async fn apply(deployments: &Deployments, change: Change) {
+pub(crate) async fn apply(deployments: &Deployments, change: Change) {
     deployments.apply(&auth(), ChangeRequest::new(change, "alice").without_check()).await.unwrap();
 }
 
@@ -93,7 +93,7 @@ async fn respond(deployments: &Deployments) -> Response<ResponseBody<String>> {
     layer.layer(client).oneshot(Request::new(())).await.unwrap()
 }
 
-fn by_b(why: DrainBlocker) -> Vec<(String, DrainBlocker)> {
+pub(crate) fn by_b(why: DrainBlocker) -> Vec<(String, DrainBlocker)> {
     vec![("b".to_owned(), why)]
 }
 

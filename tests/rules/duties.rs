@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::sleep;
 use tower_canary::deployments::{DutyStatus, SnapshotCache};
+use tower_canary::health::Health;
 use tower_canary::routing::Change;
 use tower_canary::store::{
     Applied, ChangeRequest, HistoryEntry, LastGood, MemoryStore, RouteStore, Snapshot, StoreError,
@@ -89,6 +90,15 @@ async fn duties_that_run_are_listed() {
     named.clone().run(sleep(Duration::from_secs(30))).await;
     assert_eq!(names(&named), ["refresh", "report", "sample", "save-snapshot"]);
     assert!((6..=8).contains(&status(&named, "report").runs));
+
+    let judging = Deployments::builder(MemoryStore::new(), NoVersionCheck).with_health(Health::new());
+    let judging = judging.start().await.unwrap();
+    let register = ChangeRequest::new(Change::Register(registration(0)), "alice");
+    judging.apply(&"auth".parse().unwrap(), register).await.unwrap();
+    judging.clone().run(sleep(Duration::from_secs(30))).await;
+    assert_eq!(names(&judging), ["check-health", "refresh", "sample"]);
+    let runs = status(&judging, "check-health").runs;
+    assert!((29..=33).contains(&runs), "{runs}");
 }
 
 #[tokio::test(start_paused = true)]

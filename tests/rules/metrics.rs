@@ -1,44 +1,26 @@
 //! The metrics that the recorder of the application gets.
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::Duration;
 
 use http::{Request, Response};
-use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_canary::routing::{Change, RoutingTable, ServiceName};
+use tower_canary::routing::{Change, Registration, RoutingTable, ServiceName};
 use tower_canary::store::ChangeRequest;
 use tower_canary::{Deployments, Draw, Target, WeightedVersionLayer};
 
-type Recorded = BTreeMap<(String, String), DebugValue>;
+use crate::recorded::{Recorded, of, recorded};
 
-/// The values recorded since the last call, by name and sorted labels.
-fn recorded(snapshotter: &Snapshotter) -> Recorded {
-    let series = snapshotter.snapshot().into_vec().into_iter().map(|(key, _, description, value)| {
-        let (_, key) = key.into_parts();
-        assert!(description.is_some(), "{key} has no description");
-        let mut labels: Vec<_> =
-            key.labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
-        labels.sort();
-        ((key.name().to_owned(), labels.join(",")), value)
-    });
-    series.collect()
-}
-
-fn of<'a>(recorded: &'a Recorded, name: &str, labels: &str) -> Option<&'a DebugValue> {
-    recorded.get(&(name.to_owned(), labels.to_owned()))
-}
-
-fn gauge(value: f64) -> Option<DebugValue> {
+pub(crate) fn gauge(value: f64) -> Option<DebugValue> {
     Some(DebugValue::Gauge(value.into()))
 }
 
-fn auth() -> ServiceName {
+pub(crate) fn auth() -> ServiceName {
     "auth".parse().unwrap()
 }
 
-async fn change(deployments: &Deployments, change: Change) {
+pub(crate) async fn change(deployments: &Deployments, change: Change) {
     deployments.apply(&auth(), ChangeRequest::new(change, "alice").without_check()).await.unwrap();
 }
 
@@ -82,7 +64,7 @@ async fn version_metrics_are_recorded_once() {
         assert!(times.iter().all(|time| (time.into_inner() / 0.03 - 1.0).abs() < 0.04), "{times:?}");
         assert_eq!(of(&recorded, "canary_weight", "service=auth,version=v1.1"), gauge(10.0).as_ref());
         assert_eq!(of(&recorded, "canary_in_flight", "service=auth,version=v1.1"), gauge(0.0).as_ref());
-        assert_eq!(of(&recorded, "canary_snapshot_revision", ""), gauge(0.0).as_ref());
+        assert_eq!(of(&recorded, "canary_snapshot_revision", ""), gauge(3.0).as_ref());
     }
 }
 
@@ -101,8 +83,9 @@ async fn series_are_bounded_by_registrations() {
     metrics::with_local_recorder(&recorder, || deployments.record_metrics());
     let recorded = recorded(&snapshotter);
     assert_eq!(of(&recorded, "canary_unknown_service_total", ""), Some(&DebugValue::Counter(1000)));
-    // Two versions with eight outcomes, five reasons, a histogram and two gauges each, and three metrics of the gateway itself.
-    assert_eq!(recorded.len(), 2 * (8 + 5 + 1 + 2) + 3);
+    // Two versions with eight outcomes, five reasons, a histogram and two gauges each, one counter of the service, and of
+    // the gateway itself three metrics, three operations of the store, and sixteen kinds of change with three results.
+    assert_eq!(recorded.len(), 2 * (8 + 5 + 1 + 2) + 1 + 3 + 3 + 16 * 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -117,6 +100,76 @@ async fn removed_version_gauges_end_at_zero() {
     let recorded = recorded(&snapshotter);
     assert_eq!(of(&recorded, "canary_weight", "service=auth,version=v1.1"), gauge(0.0).as_ref());
     assert_eq!(of(&recorded, "canary_weight", "service=auth,version=v1.0"), gauge(100.0).as_ref());
+}
+
+/// The value of a series, and `None` if there is no such series.
+fn counted(recorded: &Recorded, name: &str, labels: &str) -> Option<u64> {
+    match of(recorded, name, labels)? {
+        DebugValue::Counter(count) => Some(*count),
+        DebugValue::Histogram(values) => Some(values.len() as u64),
+        DebugValue::Gauge(_) => None,
+    }
+}
+
+// Prometheus sees no increase of a series that begins above 0.
+#[tokio::test(start_paused = true)]
+async fn counters_exist_before_the_first_request() {
+    let (recorder, deployments) = (DebuggingRecorder::new(), serving().await);
+    let snapshotter = recorder.snapshotter();
+    let inactive = Change::register("v2".parse().unwrap(), "http://10.0.0.3".parse().unwrap());
+    change(&deployments, inactive).await;
+    change(&deployments, Change::deactivate("v2".parse().unwrap())).await;
+    let alone = Change::register("v1".parse().unwrap(), "http://10.0.0.4".parse().unwrap());
+    let request = ChangeRequest::new(alone, "alice");
+    deployments.apply(&"quiet".parse().unwrap(), request).await.unwrap();
+    metrics::with_local_recorder(&recorder, || deployments.record_metrics());
+    let before = recorded(&snapshotter);
+    let version = "service=auth,version=v1.1";
+    for (name, labels) in [
+        ("canary_requests_total", format!("outcome=5xx,{version}")),
+        ("canary_requests_total", format!("outcome=error,{version}")),
+        ("canary_picks_total", format!("reason=failover,{version}")),
+        ("canary_request_duration_seconds", version.to_owned()),
+        ("canary_no_backend_total", "service=auth".to_owned()),
+        ("canary_store_errors_total", "op=load".to_owned()),
+        ("canary_store_errors_total", "op=apply".to_owned()),
+        ("canary_admin_changes_total", "action=switch,result=failed".to_owned()),
+        ("canary_unknown_service_total", String::new()),
+    ] {
+        assert_eq!(counted(&before, name, &labels), Some(0), "{name} {labels}");
+    }
+    let has =
+        |part: &str| before.keys().any(|(name, labels)| name.ends_with("_total") && labels.contains(part));
+    assert!(!has("version=v2"), "an inactive version without requests");
+    assert!(!has("service=quiet"), "one version that nobody uses");
+}
+
+#[tokio::test(start_paused = true)]
+async fn unserved_counter_exists_before_use() {
+    let (recorder, deployments) = (DebuggingRecorder::new(), Deployments::in_memory(Draw::Seeded(1)));
+    let snapshotter = recorder.snapshotter();
+    let only =
+        Registration::new("v1".parse().unwrap(), "http://10.0.0.1".parse().unwrap()).with_active(false);
+    change(&deployments, Change::Register(only)).await;
+    metrics::with_local_recorder(&recorder, || deployments.record_metrics());
+    assert_eq!(counted(&recorded(&snapshotter), "canary_no_backend_total", "service=auth"), Some(0));
+}
+
+#[test]
+fn every_kind_of_change_is_counted_from_zero() {
+    let (recorder, deployments) = (DebuggingRecorder::new(), Deployments::in_memory(Draw::Exact));
+    metrics::with_local_recorder(&recorder, || deployments.record_metrics());
+    let recorded = recorded(&recorder.snapshotter());
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let source = std::fs::read_to_string(root.join("src/routing/change_text.rs")).unwrap();
+    let kinds = source.split("pub const fn kind(").nth(1).unwrap().split("\n    }\n").next().unwrap();
+    let mut count = 0;
+    for kind in kinds.split('"').skip(1).step_by(2) {
+        let labels = format!("action={kind},result=refused");
+        assert_eq!(counted(&recorded, "canary_admin_changes_total", &labels), Some(0), "{kind}");
+        count += 1;
+    }
+    assert!(count >= 15, "{count}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -183,4 +236,26 @@ async fn returning_service_is_not_counted_again() {
     metrics::with_local_recorder(&recorder, || deployments.record_metrics());
     let picks = "reason=draw,service=auth,version=v1.0";
     assert_eq!(of(&recorded(&snapshotter), "canary_picks_total", picks), Some(&DebugValue::Counter(9)));
+}
+
+// The last requests before the removal are counted, and a service that is registered again starts at 0.
+#[tokio::test(start_paused = true)]
+async fn removed_service_is_counted_once() {
+    let (recorder, deployments) = (DebuggingRecorder::new(), serving().await);
+    let snapshotter = recorder.snapshotter();
+    let drawn = || {
+        metrics::with_local_recorder(&recorder, || deployments.record_metrics());
+        let labels = "reason=draw,service=auth,version=v1.0".to_owned();
+        recorded(&snapshotter).remove(&("canary_picks_total".to_owned(), labels))
+    };
+    send(&deployments, 100).await;
+    assert_eq!(drawn(), Some(DebugValue::Counter(90)));
+    send(&deployments, 10).await;
+    change(&deployments, Change::force_remove_service()).await;
+    assert_eq!(drawn(), Some(DebugValue::Counter(9)));
+    assert_eq!(drawn(), Some(DebugValue::Counter(0)));
+    change(&deployments, Change::register("v1.0".parse().unwrap(), "http://10.0.0.1".parse().unwrap())).await;
+    send(&deployments, 10).await;
+    assert_eq!(drawn(), Some(DebugValue::Counter(10)));
+    assert_eq!(drawn(), Some(DebugValue::Counter(0)));
 }

@@ -175,9 +175,11 @@ fn host_and_port_must_be_canonical() {
     for text in [
         "http://a_b.c-d.e",
         "http://a.",
+        "http://1.a",
+        "http://0x7g",
         "http://[2001:db8::1]:80",
+        "http://[::ffff:127.0.0.1]",
         "http://127.0.0.1:1",
-        "http://0x7f000001",
     ] {
         assert!(text.parse::<Backend>().is_ok(), "{text}");
     }
@@ -194,6 +196,38 @@ fn host_and_port_must_be_canonical() {
         assert!(text.parse::<Backend>().is_err(), "{text}");
     }
     assert!(format!("http://{}", "a".repeat(64)).parse::<Backend>().is_err());
+    assert!(format!("http://{}", ["a"; 127].join(".")).parse::<Backend>().is_ok());
+    assert!(format!("http://{}", ["a"; 128].join(".")).parse::<Backend>().is_err());
+}
+
+// Clients differ in how they read them: as an address, or as a name that does not exist.
+#[test]
+fn unusual_addresses_are_refused() {
+    for host in [
+        "127.0.0.1.",
+        "127.1",
+        "127.0.0.1.1",
+        "256.0.0.1",
+        "2130706433",
+        "0177.0.0.1",
+        "10.0.0.01",
+        "0x7f000001",
+        "0X7F.1",
+        "0x",
+        "0x.",
+        "auth.1",
+        "auth.0x1",
+        "[]",
+        "[x]",
+        "[1]",
+        "[::1",
+        "[::1]x",
+        "[fe80::1%25eth0]",
+        "[v1.x]",
+    ] {
+        assert!(format!("http://{host}").parse::<Backend>().is_err(), "{host}");
+        assert!(format!("https://{host}:8443/x").parse::<Backend>().is_err(), "{host}");
+    }
 }
 
 // They are refused in health paths and base paths, in any encoding.

@@ -45,7 +45,7 @@ async fn seeding_twice_changes_nothing() {
     }
     assert_eq!(restarted.history(&auth(), None, 10).await.unwrap().len(), 3);
     assert_eq!(percents(restarted.handle().route("auth").unwrap().split()), [70.0, 30.0]);
-    assert!(restarted.refusals(&auth(), 10).await.unwrap().is_empty());
+    assert!(restarted.refusals(&auth(), None, 10).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn replicas_that_seed_together_all_succeed() {
         }
     }
     assert_eq!(replicas[0].history(&auth(), None, 10).await.unwrap().len(), 2);
-    assert!(replicas[0].refusals(&auth(), 10).await.unwrap().is_empty());
+    assert!(replicas[0].refusals(&auth(), None, 10).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -79,7 +79,23 @@ async fn another_url_is_refused_with_both_urls() {
         let text = refused.to_string();
         assert!(text.contains("http://10.0.0.0:8080") && text.contains("http://10.9.9.9:8080"), "{text}");
     }
-    assert_eq!(first.refusals(&auth(), 10).await.unwrap().len(), 2);
+    assert_eq!(first.refusals(&auth(), None, 10).await.unwrap().len(), 2);
+}
+
+// The configuration of a restart does not know what operators have scaled since.
+#[tokio::test]
+async fn scaled_version_is_found() {
+    let deployments = Deployments::in_memory(Draw::Exact);
+    seed(&deployments, registration(0)).await.unwrap();
+    let more: tower_canary::Backend = "http://10.9.9.9:8080".parse().unwrap();
+    apply(&deployments, Change::add_urls(name(0), more.clone().into())).await;
+    let found = seed(&deployments, registration(0)).await.unwrap();
+    assert_eq!((found.before.generation(), found.after.generation()), (2, 2));
+    let first = registration(0).instances().clone();
+    apply(&deployments, Change::remove_urls(name(0), first)).await;
+    let refused = seed(&deployments, registration(0)).await.unwrap_err();
+    assert!(matches!(refused, DeployError::RegisteredElsewhere { .. }));
+    seed(&deployments, Registration::new(name(0), more)).await.unwrap();
 }
 
 #[tokio::test]
@@ -97,8 +113,15 @@ async fn removed_version_is_seeded_again() {
 #[tokio::test]
 async fn probe_failure_prints_its_cause_once() {
     let cause = tower_canary::deployments::Unhealthy::Status(503);
-    let error = DeployError::Unhealthy { version: name(0), cause };
-    assert!(error.to_string().contains("it responded 503"));
+    let backend: tower_canary::Backend = "http://10.0.0.1".parse().unwrap();
+    let error = DeployError::Unhealthy { version: name(0), causes: vec![(backend.clone(), cause.clone())] };
+    assert_eq!(
+        error.to_string(),
+        "version v0 is not healthy: it responded 503; repair it, or force the change"
+    );
+    let causes = vec![(backend.clone(), cause.clone()), (backend, cause)];
+    let text = DeployError::Unhealthy { version: name(0), causes }.to_string();
+    assert_eq!(text.matches("http://10.0.0.1: it responded 503").count(), 2, "{text}");
     assert!(std::error::Error::source(&error).is_none());
 }
 

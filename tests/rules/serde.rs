@@ -8,20 +8,20 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, from_str, from_value, json, to_value};
 use tower_canary::routing::{
-    Change, HealthPath, Instances, Reason, Registration, SlotMap, Split, SplitParts, Version, VersionId,
-    VersionShare,
+    Change, HealthPath, Instances, LastChange, Reason, Registration, ServiceSettings, SlotMap, Split,
+    SplitParts, Version, VersionId, VersionShare,
 };
 use tower_canary::{Backend, ServiceName, VersionName, Weight};
 
 use crate::support::*;
 
 /// Asserts that `value` is written as `form` and is read back from it.
-fn has_form<T: Debug + PartialEq + Serialize + DeserializeOwned>(value: &T, form: Value) {
+pub(crate) fn has_form<T: Debug + PartialEq + Serialize + DeserializeOwned>(value: &T, form: Value) {
     assert_eq!(to_value(value).unwrap(), form);
     assert_eq!(&from_value::<T>(form).unwrap(), value);
 }
 
-fn refusal<T: Debug + DeserializeOwned>(form: Value) -> String {
+pub(crate) fn refusal<T: Debug + DeserializeOwned>(form: Value) -> String {
     from_value::<T>(form).unwrap_err().to_string()
 }
 
@@ -132,7 +132,20 @@ fn a_split_has_the_documented_form() {
     });
     has_form(&parts, form.clone());
     has_form(&split, form.clone());
-    has_form(&split.shares()[0], json!({"version": "v0", "weight": 100, "active": true}));
+    (parts.removed, parts.versions, parts.slots) = (true, Vec::new(), SlotMap::default());
+    parts.last_change = Some(LastChange::new("alice", at(3)));
+    let mut removed = form.clone();
+    removed["versions"] = json!([]);
+    removed["slots"] = json!("");
+    removed["removed"] = json!(true);
+    removed["lastChange"] = json!({"actor": "alice", "at": 3_000});
+    has_form(&parts, removed);
+    let urls = json!(["http://10.0.0.1:8080"]);
+    let share = json!({"version": "v0", "weight": 100, "active": true, "instances": urls});
+    has_form(&split.shares()[0], share);
+    let earlier = VersionShare::new(name(0), Weight::FULL, true);
+    has_form(&earlier, json!({"version": "v0", "weight": 100, "active": true}));
+    has_form(&split.settings(), json!({"healthPath": split.health_path(), "pinEpoch": split.pin_epoch()}));
     let mut later = form;
     later["addedLater"] = json!(true);
     assert_eq!(from_value::<Split>(later).unwrap(), split);
@@ -163,7 +176,7 @@ fn changes_have_the_documented_forms() {
         (Change::force_deactivate(name(1)), json!({"kind": "deactivate", "version": "v1", "force": true})),
         (
             Change::set_url(name(1), url.clone()),
-            json!({"kind": "set-url", "version": "v1", "url": "http://h"}),
+            json!({"kind": "set-urls", "version": "v1", "urls": ["http://h"]}),
         ),
         (
             Change::update(name(1), url, true),
@@ -184,6 +197,30 @@ fn changes_have_the_documented_forms() {
 }
 
 #[test]
+fn service_changes_have_the_documented_forms() {
+    let forms = [
+        (
+            Change::restore_recorded(41, Vec::new(), Some(ServiceSettings::default()), Some(at(2))),
+            json!({
+                "kind": "restore", "generation": 41, "shares": [],
+                "settings": {"healthPath": null, "pinEpoch": 0}, "recordedAt": 2_000
+            }),
+        ),
+        (
+            Change::set_health_path(Some("/up".parse().unwrap())),
+            json!({"kind": "set-health-path", "healthPath": "/up"}),
+        ),
+        (Change::set_health_path(None), json!({"kind": "set-health-path", "healthPath": null})),
+        (Change::remove_service(), json!({"kind": "remove-service", "force": false})),
+        (Change::force_remove_service(), json!({"kind": "remove-service", "force": true})),
+    ];
+    for (change, form) in forms {
+        assert_eq!(form["kind"], change.kind());
+        has_form(&change, form);
+    }
+}
+
+#[test]
 fn options_of_a_change_may_be_left_out() {
     for (form, change) in [
         (
@@ -193,6 +230,7 @@ fn options_of_a_change_may_be_left_out() {
         (json!({"kind": "deactivate", "version": "v1"}), Change::deactivate(name(1))),
         (json!({"version": "v1", "kind": "switch"}), Change::switch(name(1))),
         (json!({"kind": "restore", "generation": 4}), Change::restore(4)),
+        (json!({"kind": "remove-service"}), Change::remove_service()),
     ] {
         assert_eq!(from_value::<Change>(form).unwrap(), change);
     }

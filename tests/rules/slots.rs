@@ -69,6 +69,14 @@ proptest! {
         prop_assert_eq!(&split.slots().to_string().parse::<SlotMap>().unwrap(), split.slots());
     }
 
+    // The SQL store relies on it: slots without versions say that rows are lost.
+    #[test]
+    fn slots_are_empty_without_active_version(steps in steps()) {
+        run(steps, |_, change, outcome| if let Ok(after) = outcome {
+            assert_eq!(after.slots().to_string().is_empty(), !after.has_active(), "after {change:?}");
+        });
+    }
+
     #[test]
     fn route_matches_slots_and_weights(steps in steps()) {
         let split = run(steps, |_, _, _| ());

@@ -55,7 +55,8 @@ proptest! {
                 assert_eq!(before, after);
             } else {
                 assert_eq!(after.generation(), before.generation() + 1);
-                assert_ne!((before.shares(), before.versions()), (after.shares(), after.versions()), "{change:?}");
+                let state = |split: &Split| (split.versions().to_vec(), split.settings(), split.is_removed());
+                assert_ne!(state(before), state(after), "{change:?}");
             }
         });
     }
@@ -82,8 +83,10 @@ proptest! {
                 Ok(after) => for share in shares {
                     let version = after.version(share.version.as_str());
                     assert!(version.map_or(!share.active, |v| (v.weight, v.active) == (share.weight, share.active)));
+                    assert!(version.is_none_or(|v| Some(&v.instances) == share.instances.as_ref()));
                 },
                 Err(ChangeError::RestoreGone { version, .. }) => assert!(before.version(version.as_str()).is_none()),
+                Err(ChangeError::ServiceRemoved(_)) => assert!(before.is_removed()),
                 Err(error) => assert!(matches!(error, ChangeError::RestoreEmpty { .. }), "{error}"),
             }
         });

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
-use tower_canary::routing::{Change, ChangeError, Registration, Split, VersionShare};
+use tower_canary::routing::{Change, ChangeError, Instances, Registration, Split, UrlChange};
 use tower_canary::{VersionName, Weight};
 
 pub(crate) fn at(seconds: u64) -> SystemTime {
@@ -102,9 +102,54 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (version.clone(), 1u16..9, any::<bool>()).prop_map(|(i, port, active)| {
             Step::Do(Change::update(name(i), format!("http://h:{port}").parse().unwrap(), active))
         }),
+        3 => (version.clone(), url_change()).prop_map(|(i, urls)| Step::Do(change_urls(name(i), urls))),
+        1 => (version.clone(), url_change(), any::<bool>())
+            .prop_map(|(i, urls, active)| Step::Do(Change::update_urls(name(i), urls, active))),
         1 => version.prop_map(|i| Step::Do(Change::remove(name(i)))),
+        1 => any::<bool>().prop_map(|set| {
+            Step::Do(Change::set_health_path(set.then(|| "/healthz".parse().unwrap())))
+        }),
+        2 => (version_and_share(), any::<bool>()).prop_map(|((i, share), set)| {
+            Step::Do(if set { Change::set_mirror(name(i), share) } else { Change::remove_mirror() })
+        }),
+        1 => prop_oneof![4 => Just(Change::remove_service()), 1 => Just(Change::force_remove_service())]
+            .prop_map(Step::Do),
         1 => (0usize..60).prop_map(Step::Restore),
     ]
+}
+
+fn version_and_share() -> impl Strategy<Value = (usize, Weight)> {
+    (0usize..6, 0u16..=10_000).prop_map(|(i, hundredths)| (i, Weight::from_hundredths(hundredths).unwrap()))
+}
+
+/// Up to three of nine base URLs, of which the earlier ones are spelled in two ways.
+pub(crate) fn instances() -> impl Strategy<Value = Instances> {
+    let port = (1u16..9, any::<bool>());
+    prop::collection::vec(port, 1..4).prop_filter_map("each URL once", |ports| {
+        let spelled = ports.into_iter().map(|(port, slash)| {
+            let end = if slash { "/" } else { "" };
+            format!("http://h:{port}{end}").parse().unwrap()
+        });
+        Instances::new(spelled.collect()).ok()
+    })
+}
+
+pub(crate) fn url_change() -> impl Strategy<Value = UrlChange> {
+    prop_oneof![
+        instances().prop_map(UrlChange::Set),
+        instances().prop_map(UrlChange::Add),
+        instances().prop_map(UrlChange::Remove),
+    ]
+}
+
+/// Changes the base URLs of `version`.
+pub(crate) fn change_urls(version: VersionName, urls: UrlChange) -> Change {
+    match urls {
+        UrlChange::Set(urls) => Change::set_urls(version, urls),
+        UrlChange::Add(urls) => Change::add_urls(version, urls),
+        UrlChange::Remove(urls) => Change::remove_urls(version, urls),
+        other => panic!("{other:?} has no constructor"),
+    }
 }
 
 /// Sets weights of six versions that total 100 percent.
@@ -116,18 +161,23 @@ fn whole(mut cuts: Vec<u16>) -> Change {
     Change::SetWeights(cuts.into_iter().enumerate().map(|(i, cut)| (name(i), part(cut))).collect())
 }
 
+/// Restores `split` with all that the history records of it.
+pub(crate) fn restore_whole(split: &Split) -> Change {
+    Change::restore_recorded(split.generation(), split.shares(), Some(split.settings()), None)
+}
+
 /// Runs `steps` from an empty split and calls `see` for each with the split before, the change, and its outcome.
 pub(crate) fn run(
     steps: Vec<Step>,
     mut see: impl FnMut(&Split, &Change, &Result<Split, ChangeError>),
 ) -> Split {
     let mut split = Split::new("auth".parse().unwrap(), 7);
-    let mut past: Vec<(u64, Vec<VersionShare>)> = Vec::new();
+    let mut past: Vec<Split> = Vec::new();
     for (second, step) in steps.into_iter().enumerate() {
         let change = match step {
             Step::Do(change) => change,
             Step::Restore(back) => match past.len().checked_sub(1 + back % past.len().max(1)) {
-                Some(i) => Change::restore_shares(past[i].0, past[i].1.clone()),
+                Some(i) => restore_whole(&past[i]),
                 None => continue,
             },
         };
@@ -135,7 +185,7 @@ pub(crate) fn run(
         see(&split, &change, &outcome);
         if let Ok(after) = outcome {
             if after.generation() != split.generation() {
-                past.push((after.generation(), after.shares()));
+                past.push(after.clone());
             }
             split = after;
         }

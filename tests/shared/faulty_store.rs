@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use tokio::sync::broadcast;
@@ -13,8 +13,9 @@ use tokio::time::{Instant, sleep};
 use tower_canary::ServiceName;
 use tower_canary::routing::Change;
 use tower_canary::store::{
-    Applied, BrokenSplit, ChangeRequest, HistoryEntry, MemoryStore, Refusal, RefusalLog, Replica,
-    ReplicaRegistry, Report, RouteStore, Signal, Snapshot, StoreError,
+    Applied, BrokenSplit, ChangeRequest, HistoryEntry, LiveRollouts, MemoryStore, NewRollout, Refusal,
+    RefusalLog, Replica, ReplicaFigures, ReplicaRegistry, Report, RolloutStore, RolloutWrite, RolloutWritten,
+    RouteStore, Signal, Snapshot, StoreError, StoredRollout, StoredRolloutEvent,
 };
 
 /// One gateway's access to a store in memory. All faults are off at first.
@@ -33,8 +34,16 @@ pub(crate) struct FaultyStore {
     pub(crate) unreadable: AtomicBool,
     /// A load takes 50 ms before it reads.
     pub(crate) late: AtomicBool,
-    /// A load takes 50 ms after it has read, and a commit 5 ms.
+    /// A load, also of rollouts, takes 50 ms after it has read, and a commit 5 ms.
     pub(crate) slow: AtomicBool,
+    /// A write to a rollout is made, and its answer is lost.
+    pub(crate) loses_answers: AtomicBool,
+    /// The next write to a rollout arrives after this time, when its sender has given up.
+    pub(crate) write_delay: Mutex<Option<Duration>>,
+    /// The results of writes that arrived late.
+    pub(crate) late_writes: Arc<Mutex<Vec<RolloutWritten>>>,
+    /// The time that this gateway reads with the rollouts, in place of the store's.
+    pub(crate) stopped_clock: Mutex<Option<SystemTime>>,
     /// The content of a backup that was restored: every load returns it.
     pub(crate) older: Mutex<Option<Snapshot>>,
     /// A change of `auth` that is made while the splits are read, after the revision: in the next load of all splits
@@ -44,6 +53,8 @@ pub(crate) struct FaultyStore {
     pub(crate) signals: broadcast::Sender<Signal>,
     /// When loads were requested.
     pub(crate) reads: Mutex<Vec<Instant>>,
+    /// When writes to rollouts were requested.
+    pub(crate) rollout_writes: Mutex<Vec<Instant>>,
     /// When reports were made.
     pub(crate) reports: Mutex<Vec<Instant>>,
     /// The revisions after which changes were loaded.
@@ -82,10 +93,15 @@ impl FaultyStore {
             unreadable: AtomicBool::default(),
             late: AtomicBool::default(),
             slow: AtomicBool::default(),
+            loses_answers: AtomicBool::default(),
+            write_delay: Mutex::default(),
+            late_writes: Arc::default(),
+            stopped_clock: Mutex::default(),
             older: Mutex::default(),
             between: Mutex::default(),
             signals: broadcast::channel(64).0,
             reads: Mutex::default(),
+            rollout_writes: Mutex::default(),
             reports: Mutex::default(),
             loads: Mutex::default(),
             sends_signals: false,
@@ -129,6 +145,17 @@ impl FaultyStore {
         fail_if(is_on(&self.read_only), "full")
     }
 
+    /// Makes a write after `delay`, whether its sender still waits or not.
+    fn send_late(&self, write: RolloutWrite, delay: Duration) {
+        let memory = Arc::clone(&self.memory);
+        let late = Arc::clone(&self.late_writes);
+        tokio::spawn(async move {
+            sleep(delay).await;
+            let written = memory.write_rollout(&write).await.unwrap();
+            late.lock().unwrap().push(written);
+        });
+    }
+
     async fn wait_latency(&self) {
         if let Some(latency) = self.latency.clone() {
             sleep(Duration::from_secs_f64(rand::random_range(latency))).await;
@@ -138,6 +165,9 @@ impl FaultyStore {
     /// Reads the revision and then the splits, as a SQL store does.
     async fn read(&self, after: u64) -> Result<Snapshot, StoreError> {
         let mut snapshot = self.memory.load(after).await?;
+        if snapshot.revision == after {
+            snapshot.rollouts = None;
+        }
         let between = self.between.lock().unwrap().take_if(|(all, _)| *all == (after == 0));
         if let Some((_, change)) = between {
             let request = ChangeRequest::new(change, "between").without_check();
@@ -214,6 +244,10 @@ impl RouteStore for FaultyStore {
     fn replica_registry(&self) -> Option<&dyn ReplicaRegistry> {
         Some(self)
     }
+
+    fn rollout_store(&self) -> Option<&dyn RolloutStore> {
+        Some(self)
+    }
 }
 
 #[async_trait]
@@ -224,9 +258,14 @@ impl RefusalLog for FaultyStore {
         self.memory.record_refusal(refusal).await
     }
 
-    async fn refusals(&self, service: &ServiceName, limit: u32) -> Result<Vec<Refusal>, StoreError> {
+    async fn refusals(
+        &self,
+        service: &ServiceName,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<Refusal>, StoreError> {
         self.reach()?;
-        self.memory.refusals(service, limit).await
+        self.memory.refusals(service, before, limit).await
     }
 }
 
@@ -247,6 +286,70 @@ impl ReplicaRegistry for FaultyStore {
     async fn replicas(&self) -> Result<Vec<Replica>, StoreError> {
         self.reach()?;
         self.memory.replicas().await
+    }
+
+    async fn figures(&self) -> Result<Vec<ReplicaFigures>, StoreError> {
+        self.reach()?;
+        self.memory.figures().await
+    }
+}
+
+#[async_trait]
+impl RolloutStore for FaultyStore {
+    async fn live(&self) -> Result<LiveRollouts, StoreError> {
+        self.reach()?;
+        let live = self.memory.live().await?;
+        if is_on(&self.slow) {
+            sleep(Duration::from_millis(50)).await;
+        }
+        let stopped = *self.stopped_clock.lock().unwrap();
+        Ok(LiveRollouts::new(stopped.unwrap_or(live.now), live.rollouts))
+    }
+
+    async fn rollout(&self, id: &str) -> Result<Option<StoredRollout>, StoreError> {
+        self.reach()?;
+        self.memory.rollout(id).await
+    }
+
+    async fn rollouts(
+        &self,
+        service: &ServiceName,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<StoredRollout>, StoreError> {
+        self.reach()?;
+        self.memory.rollouts(service, before, limit).await
+    }
+
+    async fn rollout_events(&self, id: &str, limit: u32) -> Result<Vec<StoredRolloutEvent>, StoreError> {
+        self.reach()?;
+        self.memory.rollout_events(id, limit).await
+    }
+
+    async fn start_rollout(&self, new: &NewRollout) -> Result<StoredRollout, StoreError> {
+        (self.hook.0)();
+        self.reach_for_write()?;
+        let started = self.memory.start_rollout(new).await?;
+        let _ = self.signals.send(Signal::Changed);
+        fail_if(is_on(&self.loses_answers), "the connection was lost")?;
+        Ok(started)
+    }
+
+    async fn write_rollout(&self, write: &RolloutWrite) -> Result<RolloutWritten, StoreError> {
+        (self.hook.0)();
+        self.rollout_writes.lock().unwrap().push(Instant::now());
+        self.reach_for_write()?;
+        let delay = self.write_delay.lock().unwrap().take();
+        if let Some(delay) = delay {
+            self.send_late(write.clone(), delay);
+            std::future::pending::<()>().await;
+        }
+        let written = self.memory.write_rollout(write).await?;
+        let _ = self.signals.send(Signal::Changed);
+        tokio::task::yield_now().await;
+        (self.hook.0)();
+        fail_if(is_on(&self.loses_answers), "the connection was lost")?;
+        Ok(written)
     }
 }
 

@@ -1,15 +1,15 @@
-//! A check of versions whose outcome a test sets.
+//! A check of instances whose outcome a test sets.
 #![allow(dead_code, reason = "each test binary uses a part of the script")]
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use tower_canary::deployments::{Healthy, Unhealthy, UrlRefused, VersionCheck};
-use tower_canary::routing::{Backend, HealthPath, Version};
+use tower_canary::routing::{Backend, HealthPath};
 
-/// Finds every version healthy at first. Clones share the script.
+/// Finds every instance healthy at first. Clones share the script.
 #[derive(Clone)]
 pub(crate) struct ScriptedCheck {
     script: Arc<Mutex<Script>>,
@@ -21,9 +21,12 @@ pub(crate) struct ScriptedCheck {
 struct Script {
     healthy: Option<Healthy>,
     all_unhealthy: Option<Unhealthy>,
+    /// By URL.
     unhealthy: HashMap<String, Unhealthy>,
-    /// The health paths of the probes so far.
-    paths: Vec<Option<String>>,
+    /// The URLs whose probes never end.
+    hanging: HashSet<String>,
+    /// The URLs and health paths of the probes so far.
+    probes: Vec<(String, Option<String>)>,
 }
 
 impl Default for ScriptedCheck {
@@ -44,7 +47,7 @@ impl ScriptedCheck {
         Self { admit, ..self }
     }
 
-    /// Returns `healthy` for healthy versions.
+    /// Returns `healthy` for healthy instances.
     pub(crate) fn with_healthy(self, healthy: Healthy) -> Self {
         self.script.lock().unwrap().healthy = Some(healthy);
         self
@@ -55,27 +58,44 @@ impl ScriptedCheck {
         Self { hook: Arc::new(hook), ..self }
     }
 
-    /// Finds all versions unhealthy, or with `None` only the versions that are set.
+    /// Finds all instances unhealthy, or with `None` only the instances that are set.
     pub(crate) fn set_all(&self, unhealthy: Option<Unhealthy>) {
         self.script.lock().unwrap().all_unhealthy = unhealthy;
     }
 
-    /// Finds `version` unhealthy, or healthy again.
-    pub(crate) fn set(&self, version: &str, unhealthy: Option<Unhealthy>) {
+    /// Finds the instance at `url` unhealthy, or healthy again.
+    pub(crate) fn set(&self, url: &str, unhealthy: Option<Unhealthy>) {
         let script = &mut self.script.lock().unwrap().unhealthy;
         match unhealthy {
-            Some(unhealthy) => script.insert(version.to_owned(), unhealthy),
-            None => script.remove(version),
+            Some(unhealthy) => script.insert(url.to_owned(), unhealthy),
+            None => script.remove(url),
         };
     }
 
+    /// Lets probes of the instance at `url` never end, from now on.
+    pub(crate) fn hang(&self, url: &str) {
+        self.script.lock().unwrap().hanging.insert(url.to_owned());
+    }
+
+    /// Records a probe, and returns whether it never ends.
+    fn record(&self, backend: &Backend, path: Option<&HealthPath>) -> bool {
+        let mut script = self.script.lock().unwrap();
+        script.probes.push((backend.as_str().to_owned(), path.map(|path| path.as_str().to_owned())));
+        script.hanging.contains(backend.as_str())
+    }
+
     pub(crate) fn probes(&self) -> usize {
-        self.script.lock().unwrap().paths.len()
+        self.script.lock().unwrap().probes.len()
+    }
+
+    /// Returns how often the instance at `url` was probed.
+    pub(crate) fn probes_of(&self, url: &str) -> usize {
+        self.script.lock().unwrap().probes.iter().filter(|(probed, _)| probed == url).count()
     }
 
     /// Returns the health path of each probe so far.
     pub(crate) fn paths(&self) -> Vec<Option<String>> {
-        self.script.lock().unwrap().paths.clone()
+        self.script.lock().unwrap().probes.iter().map(|(_, path)| path.clone()).collect()
     }
 }
 
@@ -88,14 +108,16 @@ impl VersionCheck for ScriptedCheck {
 
     async fn probe(
         &self,
-        version: &Version,
+        backend: &Backend,
         path: Option<&HealthPath>,
     ) -> Result<Option<Healthy>, Unhealthy> {
         (self.hook)();
         tokio::task::yield_now().await;
-        let mut script = self.script.lock().unwrap();
-        script.paths.push(path.map(|path| path.as_str().to_owned()));
-        let unhealthy = script.unhealthy.get(version.name.as_str()).or(script.all_unhealthy.as_ref());
+        if self.record(backend, path) {
+            std::future::pending::<()>().await;
+        }
+        let script = self.script.lock().unwrap();
+        let unhealthy = script.unhealthy.get(backend.as_str()).or(script.all_unhealthy.as_ref());
         unhealthy.cloned().map_or_else(|| Ok(script.healthy), Err)
     }
 }

@@ -162,7 +162,7 @@ async fn give_up_reads(store: &SqlStore) {
             store.load(0).await.unwrap();
             store.history(&auth(), None, 9).await.unwrap();
             store.record_refusal(&refusal).await.unwrap();
-            store.refusals(&auth(), 9).await.unwrap();
+            store.refusals(&auth(), None, 9).await.unwrap();
             store.report(&Report::new("a", "a", 1)).await.unwrap();
             store.replicas().await.unwrap();
             store.withdraw("a").await.unwrap();

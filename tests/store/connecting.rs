@@ -32,7 +32,7 @@ async fn unused_address() -> SocketAddr {
 }
 
 /// The URL of `database` with `address` in place of its server.
-fn moved(database: &TestDatabase, address: SocketAddr) -> String {
+pub(crate) fn moved(database: &TestDatabase, address: SocketAddr) -> String {
     let mut url = Url::parse(&database.url).unwrap();
     url.set_ip_host(address.ip()).unwrap();
     url.set_port(Some(address.port())).unwrap();
@@ -46,13 +46,13 @@ fn with_password(url: &str) -> String {
 }
 
 /// Forwards to the server of `database` as long as it lives.
-struct Forwarder {
-    address: SocketAddr,
+pub(crate) struct Forwarder {
+    pub(crate) address: SocketAddr,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Forwarder {
-    async fn start(at: SocketAddr, database: &TestDatabase) -> Self {
+    pub(crate) async fn start(at: SocketAddr, database: &TestDatabase) -> Self {
         let server = Url::parse(&database.url).unwrap();
         let port = server.port().unwrap_or(if database.kind == Kind::Postgres { 5432 } else { 3306 });
         let server = (server.host_str().unwrap().to_owned(), port);
@@ -73,7 +73,7 @@ impl Forwarder {
     }
 
     /// Closes all connections and accepts no more.
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.task.abort();
         let _ = self.task.await;
     }

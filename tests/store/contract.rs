@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 use proptest::prelude::*;
 use tower_canary::Weight;
-use tower_canary::routing::{Change, Registration};
+use tower_canary::routing::{Backend, Change, Instances, Registration};
 use tower_canary::store::{RouteStore, contract};
 
 use crate::support::version;
@@ -29,7 +29,9 @@ where
 
 fn any_change() -> impl Strategy<Value = Change> {
     let name = (0..4_u8).prop_map(|i| version(&format!("v{i}")));
-    let url = (0..3_u8).prop_map(|i| format!("http://10.0.0.{i}/b").parse().unwrap());
+    let url = (0..3_u8).prop_map(|i| format!("http://10.0.0.{i}/b").parse::<Backend>().unwrap());
+    let urls = prop::collection::vec(url.clone(), 1..3)
+        .prop_filter_map("each URL once", |urls| Instances::new(urls).ok());
     let share = (0..=10_000_u16).prop_map(|w| Weight::from_hundredths(w).unwrap());
     let new = (name.clone(), url.clone(), prop::option::of(share.clone()), any::<bool>());
     prop_oneof![
@@ -51,8 +53,14 @@ fn any_change() -> impl Strategy<Value = Change> {
                 (false, false) => Change::deactivate(version),
             }),
         1 => (name.clone(), url).prop_map(|(version, backend)| Change::set_url(version, backend)),
+        1 => (name.clone(), urls.clone()).prop_map(|(version, urls)| Change::set_urls(version, urls)),
+        2 => (name.clone(), urls.clone()).prop_map(|(version, urls)| Change::add_urls(version, urls)),
+        2 => (name.clone(), urls).prop_map(|(version, urls)| Change::remove_urls(version, urls)),
         2 => name.prop_map(Change::remove),
         1 => Just(Change::Redraw),
+        1 => any::<bool>().prop_map(|set| Change::set_health_path(set.then(|| "/up".parse().unwrap()))),
+        1 => Just(Change::remove_service()),
+        1 => Just(Change::force_remove_service()),
     ]
 }
 
@@ -70,7 +78,14 @@ macro_rules! contract {
                 no_op_adds_no_history
                 history_is_paged_latest_first
                 history_records_the_whole_change
+                version_keeps_all_base_urls
+                added_base_urls_are_not_lost
+                last_base_url_stays
+                history_has_all_base_urls
+                removed_service_keeps_its_history
+                removed_service_starts_again
                 refusals_are_stored_latest_first
+                refusals_are_paged_by_id
                 refusal_texts_are_truncated
                 last_1_000_refusals_are_stored
                 load_returns_only_later_changes
@@ -78,6 +93,18 @@ macro_rules! contract {
                 concurrent_writers_are_serialized
                 replicas_show_their_last_report
                 draining_lasts_until_next_report
+                draining_base_urls_last_until_next_report
+                admin_url_lasts_until_next_report
+                figures_last_until_next_report
+                rollout_is_stored_with_all_values
+                service_has_one_live_rollout
+                rollout_start_is_refused
+                rollout_turn_fences_writers
+                rollout_write_stores_all_values
+                refused_rollout_write_stores_nothing
+                rollout_lease_has_one_leader
+                last_50_rollouts_are_stored
+                rollout_texts_are_limited
             );
 
             #[test]

@@ -88,6 +88,16 @@ impl TestDatabase {
         Self { kind, url: url.into(), name, _directory: None }
     }
 
+    /// Creates a database of PostgreSQL that does not store all characters.
+    #[allow(dead_code, reason = "not every test binary calls it")]
+    pub(crate) async fn in_latin_1(kind: Kind) -> Self {
+        let database = Self::new(kind).await;
+        kind.execute(&format!("DROP DATABASE {}", database.name)).await;
+        let options = "TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'";
+        kind.execute(&format!("CREATE DATABASE {} {options}", database.name)).await;
+        database
+    }
+
     /// A connection beside the store's, for manual edits.
     pub(crate) async fn connect(&self) -> DatabaseConnection {
         self.connect_many(1).await
@@ -202,10 +212,15 @@ impl TestUser {
     pub(crate) const PASSWORD: &str = "s3cret";
 
     pub(crate) async fn new(kind: Kind) -> Self {
+        Self::with_password(kind, Self::PASSWORD).await
+    }
+
+    #[allow(dead_code, reason = "not every test binary calls it")]
+    pub(crate) async fn with_password(kind: Kind, password: &str) -> Self {
         let name = random_name();
         let create = match kind {
-            Kind::Postgres => format!("CREATE ROLE {name} LOGIN PASSWORD '{}'", Self::PASSWORD),
-            _ => format!("CREATE USER {name} IDENTIFIED BY '{}'", Self::PASSWORD),
+            Kind::Postgres => format!("CREATE ROLE {name} LOGIN PASSWORD '{password}'"),
+            _ => format!("CREATE USER {name} IDENTIFIED BY '{password}'"),
         };
         kind.execute(&create).await;
         Self { kind, name }

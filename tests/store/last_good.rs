@@ -2,7 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use tower_canary::routing::{Change, Registration, Split};
+use tower_canary::routing::{Change, ChangeError, Instances, MirrorShare, Registration, Split, SplitParts};
 use tower_canary::store::{LastGood, LastGoodError, MemoryStore, RouteStore, Snapshot};
 
 use crate::support::{apply, assert_totals, by_alice, register, set_weight, two_versions, version};
@@ -26,6 +26,9 @@ async fn last_good() -> LastGood {
 async fn last_good_round_trips() {
     let kept = last_good().await;
     assert_eq!(LastGood::from_json(&kept.to_json()).unwrap(), kept);
+    let removed = kept.snapshot.splits[0].apply(&Change::force_remove_service(), UNIX_EPOCH).unwrap();
+    let removed = LastGood::new(Snapshot::new(9, vec![removed]), UNIX_EPOCH);
+    assert_eq!(LastGood::from_json(&removed.to_json()).unwrap(), removed);
     let empty = LastGood::new(Snapshot::default(), UNIX_EPOCH);
     assert_eq!(LastGood::from_json(&empty.to_json()).unwrap(), empty);
 }
@@ -67,4 +70,52 @@ async fn invalid_value_names_its_service() {
         let refused = LastGood::from_json(&json.replacen(good, bad, 1)).unwrap_err();
         assert!(refused.to_string().starts_with("service orders: "), "{refused}");
     }
+}
+
+/// The saved routes, with `auth` changed.
+async fn last_good_with(change: impl FnOnce(&mut SplitParts)) -> LastGood {
+    let mut kept = last_good().await;
+    let mut parts = kept.snapshot.splits[0].clone().into_parts();
+    change(&mut parts);
+    kept.snapshot.splits[0] = Split::from_parts(parts).0;
+    kept
+}
+
+// A release that knows one URL of a version reads the first.
+#[tokio::test]
+async fn all_instances_are_saved() {
+    let urls = ["http://10.0.0.1", "http://10.0.0.2", "http://10.0.0.3"].map(|url| url.parse().unwrap());
+    let kept =
+        last_good_with(|auth| auth.versions[0].instances = Instances::new(urls.to_vec()).unwrap()).await;
+    let json = kept.to_json();
+    assert_eq!(LastGood::from_json(&json).unwrap(), kept);
+    assert!(json.contains(r#""url":"http://10.0.0.1""#), "{json}");
+    for (good, bad) in [("http://10.0.0.3", "http://10.0.0.2"), ("http://10.0.0.3", "javascript:")] {
+        let refused = LastGood::from_json(&json.replacen(good, bad, 1)).unwrap_err();
+        assert!(refused.to_string().starts_with("service auth: "), "{refused}");
+    }
+}
+
+// Routes of a forged file are served, and their counters are not incremented.
+#[tokio::test]
+async fn largest_counters_do_not_overflow() {
+    let kept = last_good_with(|auth| (auth.generation, auth.pin_epoch) = (u64::MAX, u64::MAX)).await;
+    let read = LastGood::from_json(&kept.to_json()).unwrap().snapshot.splits.remove(0);
+    assert_eq!((read.generation(), read.pin_epoch()), (u64::MAX, u64::MAX));
+    for change in [Change::Redraw, set_weight("v1.1", "50"), register("v9")] {
+        assert_eq!(read.apply(&change, UNIX_EPOCH), Err(ChangeError::TooManyChanges), "{change}");
+    }
+}
+
+#[tokio::test]
+async fn mirror_is_saved() {
+    let kept = last_good_with(|auth| {
+        let version = auth.versions.iter().find(|version| version.active).unwrap();
+        auth.mirror = Some(MirrorShare::new(version.name.clone(), "12.34".parse().unwrap()));
+    });
+    let kept = kept.await;
+    assert!(kept.to_json().contains(r#""mirror":{"version":""#), "{}", kept.to_json());
+    assert_eq!(LastGood::from_json(&kept.to_json()).unwrap(), kept);
+    let too_much = kept.to_json().replacen(r#""share":1234"#, r#""share":10001"#, 1);
+    assert!(LastGood::from_json(&too_much).is_err());
 }

@@ -19,7 +19,7 @@ crate::on_postgres! {
 crate::on_sqlite! { database_without_signals_is_polled }
 crate::on_mysql! { database_without_signals_is_polled }
 
-/// Returns the next signal, or `None` if there is none within `wait`.
+/// Returns the next signal, or `None` if it does not come within `wait`.
 async fn next_signal(store: &SqlStore, wait: Duration) -> Option<Signal> {
     tokio::time::timeout(wait, store.changed()).await.ok()
 }

@@ -7,6 +7,8 @@
 
 #[cfg(feature = "_sql")]
 mod cancelling;
+#[cfg(feature = "sqlite")]
+mod closing;
 #[cfg(feature = "_sql")]
 mod connecting;
 mod contract;
@@ -15,9 +17,15 @@ mod custom_store;
 #[cfg(feature = "_sql")]
 mod databases;
 #[cfg(feature = "_sql")]
+mod earlier;
+#[cfg(feature = "_sql")]
+mod earlier_release;
+#[cfg(feature = "_sql")]
 mod edits;
 #[cfg(feature = "_sql")]
 mod failing;
+#[cfg(feature = "_sql")]
+mod failover;
 #[cfg(feature = "serde")]
 #[path = "../../examples/custom_store/json_file_store.rs"]
 mod json_file_store;
@@ -29,6 +37,8 @@ mod listening;
 mod migrating;
 #[cfg(feature = "_sql")]
 mod replicas;
+#[cfg(feature = "_sql")]
+mod rollouts;
 #[cfg(feature = "serde")]
 mod serde;
 #[cfg(feature = "_sql")]
@@ -36,6 +46,10 @@ mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod support;
+#[cfg(feature = "_sql")]
+mod unusable;
+#[cfg(feature = "_sql")]
+mod urls;
 
 contract!(memory, async || Box::new(tower_canary::store::MemoryStore::new()));
 #[cfg(feature = "sqlite")]

@@ -9,6 +9,7 @@ use tower_canary::store::sql::{ConnectError, Migrations, SqlStore, migrations};
 use tower_canary::store::{RouteStore, contract};
 
 use crate::databases::{Kind, TestDatabase, TestUser};
+use crate::earlier::Earlier;
 use crate::support::two_versions;
 
 crate::on_every_database! {
@@ -24,10 +25,11 @@ crate::on_every_database! {
     cancelled_start_leaves_no_lock;
     servers:
     unprivileged_user_starts_after_migration
+    long_reader_blocks_no_gateway
 }
 
 /// The number of migrations.
-const ALL: u64 = 9;
+const ALL: u64 = 19;
 
 async fn application_tables_are_untouched(kind: Kind) {
     let database = TestDatabase::new(kind).await;
@@ -193,6 +195,36 @@ async fn start_waits_for_later_release(kind: Kind) {
     starting.await.unwrap().unwrap();
 }
 
+// A change of a table waits for a backup that reads it, and everybody else would wait behind the change.
+async fn long_reader_blocks_no_gateway(kind: Kind) {
+    let database = TestDatabase::new(kind).await;
+    Earlier::connect(&database).await.create_tables().await;
+    let backup = begin_backup(&database).await;
+    let url = database.url.clone();
+    let starting = tokio::spawn(async move { SqlStore::connect(&url).await });
+    assert_reads_for_3_s(&database).await;
+    assert!(!starting.is_finished());
+    backup.execute_unprepared("COMMIT").await.unwrap();
+    starting.await.unwrap().unwrap();
+    assert_eq!(database.count("gateway_migrations").await, ALL);
+}
+
+/// Returns a connection in a transaction that has read a table.
+async fn begin_backup(database: &TestDatabase) -> DatabaseConnection {
+    let db = database.connect().await;
+    db.execute_unprepared("BEGIN").await.unwrap();
+    db.execute_unprepared("SELECT id FROM gateway_service_version").await.unwrap();
+    db
+}
+
+async fn assert_reads_for_3_s(database: &TestDatabase) {
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let read = database.count("gateway_service_version");
+        assert_eq!(tokio::time::timeout(Duration::from_secs(2), read).await, Ok(0));
+    }
+}
+
 async fn cancelled_start_leaves_no_lock(kind: Kind) {
     let database = TestDatabase::new(kind).await;
     for round in 1..=60 {
@@ -212,7 +244,8 @@ async fn cancelled_start_leaves_no_lock(kind: Kind) {
 
 /// Statements that drop the tables, in an order that the foreign keys allow.
 const DROP_ALL: &str =
-    "DROP TABLE gateway_refused_change; DROP TABLE gateway_replica; DROP TABLE gateway_revision; DROP TABLE gateway_split_change;
+    "DROP TABLE gateway_rollout_event; DROP TABLE gateway_rollout;
+    DROP TABLE gateway_refused_change; DROP TABLE gateway_replica; DROP TABLE gateway_revision; DROP TABLE gateway_split_change;
     DROP TABLE gateway_service_version; DROP TABLE gateway_service_config; DROP TABLE gateway_migrations";
 
 // Until then the error says to run the migrations as a privileged user.
@@ -251,7 +284,7 @@ async fn mysql_resumes_an_unrecorded_migration() {
     let store = SqlStore::connect(&database.url).await.unwrap();
     let before = two_versions(&store).await;
     for from in 1..=ALL {
-        let forget = format!("DELETE FROM gateway_migrations WHERE version >= 'gateway_000{from}'");
+        let forget = format!("DELETE FROM gateway_migrations WHERE version >= 'gateway_{from:04}'");
         database.by_hand(&forget).await;
         let again = SqlStore::connect(&database.url).await.unwrap();
         assert_eq!(again.load(0).await.unwrap().splits, std::slice::from_ref(&before));

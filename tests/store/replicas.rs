@@ -21,6 +21,8 @@ crate::on_every_database! {
     concurrent_reports_are_all_stored
     older_gateway_reports_without_draining
     other_gateway_holds_until_drained
+    report_of_the_future_expires
+    predecessor_expires_soon
 }
 
 async fn older_gateway_reports_without_draining(kind: Kind) {
@@ -131,4 +133,53 @@ async fn concurrent_reports_are_all_stored(kind: Kind) {
         assert_eq!(replicas.len(), 20);
         assert!(replicas.iter().all(|replica| replica.revision == revision), "{replicas:?}");
     }
+}
+
+/// Sets back the clock of the database, as it seems to the reports.
+async fn set_back(store: &crate::sql::Opened, millis: i64) {
+    store.database.by_hand(&format!("UPDATE gateway_replica SET seen_at = seen_at + {millis}")).await;
+}
+
+async fn listed(store: &SqlStore) -> Vec<String> {
+    store.replicas().await.unwrap().into_iter().map(|replica| replica.id).collect()
+}
+
+// It is dated now by a report of another replica, or, without one, when it is listed.
+async fn report_of_the_future_expires(kind: Kind) {
+    let store = open(kind).await;
+    for another_reports in [false, true] {
+        report_of_the_future(&store).await;
+        if another_reports {
+            store.report(&Report::new("alive", "b", 1)).await.unwrap();
+        } else {
+            assert_eq!(listed(&store).await, ["dead"]);
+        }
+        assert_gone_after_expiry(&store).await;
+    }
+}
+
+async fn report_of_the_future(store: &crate::sql::Opened) {
+    store.withdraw("alive").await.unwrap();
+    store.report(&Report::new("dead", "a", 1)).await.unwrap();
+    set_back(store, 3_600_000).await;
+}
+
+async fn assert_gone_after_expiry(store: &crate::sql::Opened) {
+    set_back(store, -15_001).await;
+    store.report(&Report::new("alive", "b", 1)).await.unwrap();
+    assert_eq!(listed(store).await, ["alive"]);
+    assert_eq!(store.database.count("gateway_replica").await, 1);
+}
+
+// One that lives reports again before.
+async fn predecessor_expires_soon(kind: Kind) {
+    let store = open(kind).await;
+    for (id, name) in [("killed", "a"), ("lives", "a"), ("other", "b")] {
+        store.report(&Report::new(id, name, 1)).await.unwrap();
+    }
+    store.report(&Report::new("restarted", "a", 0).with_start(true)).await.unwrap();
+    assert_eq!(listed(&store).await.len(), 4);
+    store.report(&Report::new("lives", "a", 1)).await.unwrap();
+    set_back(&store, -6_001).await;
+    assert_eq!(listed(&store).await, ["lives", "restarted", "other"]);
 }

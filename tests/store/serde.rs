@@ -31,7 +31,9 @@ async fn stored_values_round_trip() {
     snapshot.broken.push(BrokenSplit::new("orders", "row 7"));
     assert_round_trip(&snapshot);
     assert_round_trip(&LastGood::new(snapshot, now()));
-    let report = Report::new("1", "a", 7).with_draining(vec![Draining::new(auth(), version("v1.0"))]);
+    let draining = Draining::new(auth(), version("v1.0"));
+    let instance = draining.clone().with_url("http://10.0.0.1/b/".parse().unwrap());
+    let report = Report::new("1", "a", 7).with_draining(vec![draining, instance]);
     assert_round_trip(&report);
     assert_round_trip(&Replica::new(report, Duration::from_millis(1_234)));
 }
@@ -46,7 +48,10 @@ fn fields_are_in_camel_case_and_times_in_milliseconds() {
     });
     assert_eq!(to_value(entry).unwrap(), expected);
     let replica = Replica::new(Report::new("1", "a", 7), Duration::from_millis(1_234));
-    let expected = json!({ "id": "1", "name": "a", "revision": 7, "seenMillis": 1_234, "draining": [] });
+    let expected = json!({
+        "id": "1", "name": "a", "adminUrl": null, "revision": 7, "seenMillis": 1_234, "draining": [],
+        "reportsUrls": true
+    });
     assert_eq!(to_value(replica).unwrap(), expected);
 }
 
@@ -56,6 +61,15 @@ fn later_fields_are_ignored_and_missing_lists_are_empty() {
     assert_eq!(report, Report::new("1", "a", 7));
     let snapshot: Snapshot = from_value(json!({ "revision": 7, "splits": [] })).unwrap();
     assert_eq!(snapshot, Snapshot::new(7, Vec::new()));
+}
+
+#[test]
+fn replica_of_an_earlier_release_reports_no_urls() {
+    let draining = json!([{"service": "auth", "version": "v1.0"}]);
+    let form = json!({"id": "1", "name": "a", "revision": 7, "seenMillis": 0, "draining": draining});
+    let replica: Replica = from_value(form).unwrap();
+    assert_eq!((replica.reports_urls, &replica.draining[0].url), (false, &None));
+    assert_eq!(to_value(&replica.draining).unwrap(), draining);
 }
 
 #[test]

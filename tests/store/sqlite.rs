@@ -182,8 +182,12 @@ async fn measure() {
     println!("load when nothing changed: {:?}", start.elapsed() / changes);
 
     let many = "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 10001)
-        INSERT INTO gateway_service_config SELECT i, 'service-' || i, 3, i, 'v1:10000', NULL, 3, 0, 0, 0 FROM n;
-        INSERT INTO gateway_service_version SELECT printf('%08x-0000-8000-8000-00000000000', s.id) || v.i, s.id, 'v' || v.i,
+        INSERT INTO gateway_service_config
+            (id, service_name, generation, salt, slots, health_path, revision, created_at, updated_at, epoch)
+            SELECT i, 'service-' || i, 3, i, 'v1:10000', NULL, 3, 0, 0, 0 FROM n;
+        INSERT INTO gateway_service_version
+        (id, service_id, version, url, weight, is_active, position, created_at, updated_at)
+        SELECT printf('%08x-0000-8000-8000-00000000000', s.id) || v.i, s.id, 'v' || v.i,
         'http://10.0.0.' || v.i || ':8080', (v.i = 1) * 10000, 1, v.i, 0, 0
         FROM gateway_service_config s, (SELECT 1 AS i UNION SELECT 2 UNION SELECT 3) v WHERE s.id > 1";
     store.database.by_hand(many).await;

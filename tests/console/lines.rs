@@ -1,0 +1,69 @@
+//! The lines for a shell that the page shows do what the page does.
+
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::browser::{Browser, in_browser};
+use crate::server::Server;
+
+/// Runs the line of curl that the page shows last, and returns the response.
+async fn run_shown(page: &Browser, server: &Server) -> String {
+    page.until("document.querySelector('.same [aria-pressed]') != null").await;
+    if page.eval("document.querySelector('.same [aria-pressed]').ariaPressed").await == json!("false") {
+        page.press("curl").await;
+    }
+    page.reads(".same code", "curl -X").await;
+    let line = page.eval("[...document.querySelectorAll('.same code')].at(-1).textContent").await;
+    let line = line.as_str().unwrap().to_owned();
+    assert!(line.contains("$CANARY_TOKEN") && !line.contains("eyJ"), "{line}");
+    let token = server.token();
+    let run = move || Command::new("sh").args(["-euc", &line]).env("CANARY_TOKEN", token).output().unwrap();
+    let output = tokio::task::spawn_blocking(run).await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium and chromedriver: see .ci/run"]
+async fn each_line_makes_its_change() {
+    let server = Server::rolling_out().await;
+    in_browser("lines", async |page| {
+        page.sign_in(&server).await;
+        page.fill("[aria-label='Weight of v2.4.0 in percent']", "50").await;
+        page.reads(".draft", "of users move").await;
+        page.fill("[aria-label=Reason]", "it's \"fine\" at $HOME").await;
+        page.reads(".same code", "--reason 'it'\\''s \"fine\" at $HOME'").await;
+        let made = run_shown(page, &server).await;
+        assert!(made.contains("\"generation\":9"), "{made}");
+        page.reads(".log", "it's \"fine\" at $HOME").await;
+        page.press("Discard").await;
+        each_dialog(page, &server).await;
+        page.press("Register version").await;
+        page.fill("dialog input[placeholder='v1.2']", "v2.6.0").await;
+        page.fill("dialog textarea", "http://10.0.4.6:8080").await;
+        assert!(run_shown(page, &server).await.contains("\"version\":\"v2.6.0\""));
+    })
+    .await;
+}
+
+/// Runs the line of each dialog, and leaves the dialog without a change of its own.
+async fn each_dialog(page: &Browser, server: &Server) {
+    for (open, generation) in [
+        (&["Roll back to v2.3.1"][..], 10),
+        (&["Restore 7: the split of that generation"], 11),
+        (&["More for v2.4.0", "Draw users again…"], 12),
+        (&["More for v2.2.0", "Take into service…"], 13),
+        (&["More for v2.2.0", "Take out of service…"], 14),
+        (&["More for v2.2.0", "Remove…"], 15),
+    ] {
+        page.reads(".title", &format!("generation {}", generation - 1)).await;
+        for name in open {
+            page.press(name).await;
+        }
+        page.sees("dialog").await;
+        let made = run_shown(page, server).await;
+        assert!(made.contains(&format!("\"generation\":{generation}")), "{open:?}: {made}");
+        page.press("Cancel").await;
+    }
+}
