@@ -4,22 +4,24 @@
 //! are: Criterion's short samples of two threads would not overlap.
 #![expect(clippy::unwrap_used, reason = "a bench stops where it is wrong")]
 
+mod support;
+
 use std::convert::Infallible;
-use std::future::{Future, Ready, ready};
+use std::future::ready;
 use std::hint::black_box;
-use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group};
-use http::{Request, Response, Uri};
+use http::{Request, Response};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use tower::{Layer, Service};
+use tower::Layer;
 use tower_canary::routing::{Change, Point, Route, RoutingTable, Split};
 use tower_canary::traffic::Outcome;
 use tower_canary::{Draw, RoutingHandle, Target, Weight, WeightedVersionLayer};
+
+use self::support::{Null, drive, request, time};
 
 fn split(service: &str, weights: &[(&str, f64)]) -> Split {
     let name = |i: usize| format!("v{i}").parse().unwrap();
@@ -44,37 +46,6 @@ fn handle(draw: Draw, split: Split) -> RoutingHandle {
 
 fn fixed(handle: &RoutingHandle) -> WeightedVersionLayer {
     WeightedVersionLayer::new(handle, Target::service("auth".parse().unwrap()))
-}
-
-/// A client without work.
-#[derive(Clone)]
-struct Null;
-
-impl Service<Request<()>> for Null {
-    type Response = Response<String>;
-    type Error = Infallible;
-    type Future = Ready<Result<Response<String>, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<()>) -> Self::Future {
-        black_box(request.uri());
-        ready(Ok(Response::new(String::new())))
-    }
-}
-
-fn request() -> Request<()> {
-    static PATH: &str = "/login?next=home";
-    let mut request = Request::new(());
-    *request.uri_mut() = Uri::from_static(PATH);
-    request
-}
-
-fn drive<S: Service<Request<()>>>(service: &mut S, request: Request<()>) {
-    let mut future = pin!(service.call(request));
-    assert!(black_box(future.as_mut().poll(&mut Context::from_waker(Waker::noop()))).is_ready());
 }
 
 /// The algorithm in its simplest form: sum and scan over floats, format and parse the URI.
@@ -396,12 +367,6 @@ fn fastest() {
     }
     let [none, layer, untimed, clone] = best;
     println!("no layer {none:.1}   layer {layer:.1}   without latencies {untimed:.1}   cloned {clone:.1}");
-}
-
-fn time(turns: u32, mut turn: impl FnMut()) -> f64 {
-    let from = Instant::now();
-    (0..turns).for_each(|_| turn());
-    from.elapsed().as_nanos() as f64 / f64::from(turns)
 }
 
 fn main() {
