@@ -25,11 +25,13 @@ const SHORT: &str = r#"{"version": "v1.1", "steps": [10, 50], "hold": "1m", "bak
 const BLUE_GREEN: &str = r#"{"version": "v1.1", "form": "blue-green", "bake": {"hold": "1h"},
     "guard": {"errors": {"limit": 1}}}"#;
 
-/// Starts a fleet whose rollout is in its first stage. Returns the id of the rollout too.
+/// Starts a fleet that serves the first stage of a rollout. Returns the id of the rollout too.
 async fn holding() -> (Fleet, String) {
     let fleet = Fleet::start(&[auth()]).await;
     let id = fleet.begin(SHORT).await.stored.id;
     fleet.wait_for(&id, "holding", 1, 60).await;
+    // The phase is written with the weight, which the gateways load within 1.2 s.
+    sleep(Duration::from_secs(2)).await;
     (fleet, id)
 }
 

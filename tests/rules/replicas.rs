@@ -64,6 +64,19 @@ fn names(replicas: &[Replica]) -> Vec<&str> {
     replicas.iter().map(|replica| replica.name.as_str()).collect()
 }
 
+// Loads between two reports do not delay the second one.
+#[tokio::test(start_paused = true)]
+async fn reports_are_five_seconds_apart() {
+    let store = Arc::new(FaultyStore::default());
+    let (_replica, _stop) = running(&store, "a").await;
+    sleep(Duration::from_secs(60)).await;
+    let reports = store.reports.lock().unwrap().clone();
+    // The first ones are those of the start.
+    let pauses: Vec<_> = reports.windows(2).skip(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(pauses.len() >= 10, "{pauses:?}");
+    assert!(pauses.iter().all(|pause| pause.as_millis().abs_diff(5_000) <= 2), "{pauses:?}");
+}
+
 // A burst of signals causes few loads.
 #[tokio::test(start_paused = true)]
 async fn signal_is_followed_within_25_ms() {

@@ -49,10 +49,19 @@ impl Reporter {
         at.elapsed() >= REPORT_EVERY || self.replicas.compose_report().as_ref() != Some(report)
     }
 
-    /// Waits until the report may have changed or has to be repeated.
-    async fn wait(&mut self) {
+    /// Returns the longest time between two checks of whether a report is due.
+    fn check_every(&self) -> Duration {
         let is_draining = self.last.as_ref().is_some_and(|(report, _)| !report.draining.is_empty());
-        let pause = if is_draining { CHECK_DRAINING_EVERY } else { REPORT_EVERY };
+        if is_draining { CHECK_DRAINING_EVERY } else { REPORT_EVERY }
+    }
+
+    /// Returns the time until the last report has to be repeated.
+    fn until_repeated(&self) -> Duration {
+        self.last.as_ref().map_or(Duration::ZERO, |(_, at)| REPORT_EVERY.saturating_sub(at.elapsed()))
+    }
+
+    /// Waits for `pause` at most. A load ends it, since the report may differ then.
+    async fn wait(&mut self, pause: Duration) {
         tokio::select! {
             () = sleep(pause) => {}
             Ok(()) = self.loads.changed() => {}
@@ -68,10 +77,10 @@ impl Duty for Reporter {
 
     async fn due(&mut self, failures: u32) {
         if failures > 0 {
-            self.wait().await;
+            self.wait(self.check_every()).await;
         }
         while !self.is_due() {
-            self.wait().await;
+            self.wait(self.check_every().min(self.until_repeated())).await;
         }
     }
 
