@@ -101,6 +101,11 @@ impl Replicas {
         self.registration().is_some()
     }
 
+    /// Returns the revision that this process serves.
+    pub(super) fn revision(&self) -> u64 {
+        self.publisher.freshness().revision
+    }
+
     /// Composes the report of this process. Returns `None` if it [does not report](Self::can_report).
     pub(super) fn compose_report(&self) -> Option<Report> {
         let (identity, _) = self.registration()?;

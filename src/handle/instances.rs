@@ -13,7 +13,7 @@ use super::routing_handle::RoutingHandle;
 use super::status::{InstanceStatus, VersionInstances};
 use crate::health::InstanceState;
 use crate::routing::{Backend, Version, VersionName};
-use crate::traffic::InstanceCounts;
+use crate::traffic::{InstanceCounts, ServiceSnapshot};
 
 impl RoutingHandle {
     /// Returns the instances of each version of `service`, or `None` if the service is not published.
@@ -222,12 +222,15 @@ impl ServiceEntry {
                 draining.extend(retired.draining().into_iter().map(|version| (version, None)));
                 return draining;
             };
-            let snapshot = self.snapshot_of(live, retired, zero_weight_reachable);
-            let versions = snapshot.versions().filter(|(version, counted)| match version.weight.is_zero() {
-                true => counted.in_flight() > 0 || counted.is_reachable(),
-                false => is_outdated,
-            });
-            draining.extend(versions.map(|(version, _)| (version.name.clone(), None)));
+            // Most services have none of these, and of thousands of services the snapshots would be most of the work.
+            let versions = live.route().split().versions();
+            if is_outdated
+                || !retired.versions().is_empty()
+                || versions.iter().any(|version| version.weight.is_zero())
+            {
+                let snapshot = self.snapshot_of(live, retired, zero_weight_reachable);
+                draining.extend(draining_versions(&snapshot, is_outdated));
+            }
             draining.extend(removed_instances(live, retired.readers()));
             if is_outdated {
                 draining.extend(reachable_instances(live, zero_weight_reachable));
@@ -235,6 +238,18 @@ impl ServiceEntry {
             draining
         })
     }
+}
+
+/// Returns the versions of `snapshot` that drain. Where the route `is_outdated`, also those that serve.
+fn draining_versions(
+    snapshot: &ServiceSnapshot,
+    is_outdated: bool,
+) -> impl Iterator<Item = (VersionName, Option<Backend>)> {
+    let versions = snapshot.versions().filter(move |(version, counted)| match version.weight.is_zero() {
+        true => counted.in_flight() > 0 || counted.is_reachable(),
+        false => is_outdated,
+    });
+    versions.map(|(version, _)| (version.name.clone(), None))
 }
 
 /// Returns the removed instances of published versions that have requests or may yet get some.

@@ -46,7 +46,13 @@ impl Reporter {
     /// Returns whether the report differs from the last one, or has to be repeated.
     fn is_due(&self) -> bool {
         let Some((report, at)) = &self.last else { return true };
-        at.elapsed() >= REPORT_EVERY || self.replicas.compose_report().as_ref() != Some(report)
+        if at.elapsed() >= REPORT_EVERY {
+            return true;
+        }
+        // Nothing begins to drain without a change. Polls of the store find none most of the time, and to look through
+        // thousands of services after each would be most of the work of this process.
+        let may_differ = !report.draining.is_empty() || self.replicas.revision() != report.revision;
+        may_differ && self.replicas.compose_report().as_ref() != Some(report)
     }
 
     /// Returns the longest time between two checks of whether a report is due.
