@@ -8,7 +8,7 @@ limit (`ulimit -Sn`) is raised to the hard one; if that is too low, there are fe
 """
 import argparse, asyncio, multiprocessing, pathlib, resource, ssl, subprocess, sys, tempfile
 
-import run, tls
+import load, proxies, tls
 
 UPGRADE = "GET /socket/chat HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
 ACCEPTED = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: "
@@ -80,7 +80,7 @@ async def settled(pid):
     """Returns the memory in KiB once it no longer changes."""
     before = 0
     for _ in range(60):
-        now = run.memory(pid) * 1024
+        now = load.memory(pid) * 1024
         if abs(now - before) < 64:
             break
         before = now
@@ -98,7 +98,7 @@ async def measure(kind, count, url, options, directory):
         exported = dict(line.split(" ", 1)[1].strip().split("=", 1) for line in iter(process.stdout.readline, "\n") if line.startswith("export"))
         for service in ("plain", "socket"):
             body = {"version": "v1", "url": url}
-            await asyncio.to_thread(run.call, exported, "POST", f"/routing/services/{service}/versions?force=true", body)
+            await asyncio.to_thread(proxies.call, exported, "POST", f"/routing/services/{service}/versions?force=true", body)
         port = int(exported["GATEWAY"].rsplit(":", 1)[1])
         # What the first requests allocate is no memory of a connection.
         for _, writer in await open_all(kind, port, AT_ONCE):
@@ -128,7 +128,7 @@ def possible(kind, wanted):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--gateway", type=pathlib.Path, default=run.GATEWAY, help="the program of the gateway")
+    parser.add_argument("--gateway", type=pathlib.Path, default=proxies.GATEWAY, help="the program of the gateway")
     parser.add_argument("--count", type=int, default=10_000, help="connections of each kind")
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--threads", type=int, default=1, help="of the gateway")

@@ -12,11 +12,11 @@ about four minutes. With --write the tables in README.md are replaced.
 """
 import argparse, asyncio, bisect, os, pathlib, shutil, subprocess, sys, tempfile
 
-import run
+import proxies, tables
 from faults.client import Client
 from faults.service import Service
 
-HERE = run.HERE / "faults"
+HERE = proxies.HERE / "faults"
 PORTS = {"one": 19101, "two": 19102, "three": 19103, "gateway": 19110, "gateway_again": 19111, "nginx": 19120, "nginx_again": 19121}
 PORTS |= {"haproxy": 19130, "haproxy_again": 19131, "envoy": 19140, "envoy_again": 19141}
 BACKENDS = ("one", "two", "three")
@@ -27,7 +27,7 @@ AGAIN = "GET again"
 SETTLE, BACK = 10, 90
 
 
-class Proxies(run.Proxies):
+class Proxies(proxies.Proxies):
     """The proxies in front of the three backends, with the configurations of faults/."""
 
     def __init__(self, directory, options):
@@ -46,19 +46,19 @@ class Proxies(run.Proxies):
         quiet = dict(stdout=subprocess.DEVNULL)
         both = lambda name: {name: PORTS[name], f"{name}, {AGAIN}": PORTS[f"{name}_again"]}
         if shutil.which("nginx") and "nginx" not in self.omitted:
-            self.start(run.PROXY_CORE, ["nginx", "-c", self.configured("nginx.conf")], both("nginx"), **quiet)
+            self.start(proxies.PROXY_CORE, ["nginx", "-c", self.configured("nginx.conf")], both("nginx"), **quiet)
         if shutil.which("haproxy") and "haproxy" not in self.omitted:
-            self.start(run.PROXY_CORE, ["haproxy", "-f", self.configured("haproxy.cfg")], both("haproxy"), **quiet)
+            self.start(proxies.PROXY_CORE, ["haproxy", "-f", self.configured("haproxy.cfg")], both("haproxy"), **quiet)
         if shutil.which("envoy") and "envoy" not in self.omitted:
             envoy = ["envoy", "-c", self.configured("envoy.yaml"), "--concurrency", 1, "--disable-hot-restart", "-l", "off"]
-            self.start(run.PROXY_CORE, envoy, both("envoy"), **quiet)
+            self.start(proxies.PROXY_CORE, envoy, both("envoy"), **quiet)
 
     def start_gateway(self, name, port, options):
         """Starts the gateway with one version of three instances, which have a health path."""
         exported = self.launch_gateway(name, port, options, self.gateway)
         urls = [f"http://127.0.0.1:{PORTS[backend]}" for backend in BACKENDS]
         version = {"version": "v1", "urls": urls, "healthPath": "/healthz"}
-        run.call(exported, "POST", "/routing/services/bench/versions", version)
+        proxies.call(exported, "POST", "/routing/services/bench/versions", version)
 
 
 class Watched:
@@ -139,25 +139,25 @@ def table(title, watched, times, rate):
 
 
 def measure(options, directory):
-    proxies = Proxies(directory, options)
-    services = {name: Service(name, PORTS[name], options.delay, run.LOAD_CORE) for name in BACKENDS}
+    running = Proxies(directory, options)
+    services = {name: Service(name, PORTS[name], options.delay, proxies.LOAD_CORE) for name in BACKENDS}
     try:
         for service in services.values():
             service.start()
-        proxies.start_peers()
-        if "gateway" not in proxies.omitted:
+        running.start_peers()
+        if "gateway" not in running.omitted:
             again = ["--retry-safe", "--attempt-timeout", options.timeout, "--response-timeout", 3 * options.timeout]
-            proxies.start_gateway("gateway", PORTS["gateway"], ["--response-timeout", options.timeout])
-            proxies.start_gateway(f"gateway, {AGAIN}", PORTS["gateway_again"], again)
+            running.start_gateway("gateway", PORTS["gateway"], ["--response-timeout", options.timeout])
+            running.start_gateway(f"gateway, {AGAIN}", PORTS["gateway_again"], again)
         paths = {"gateway": "/bench/"}
-        watched = [Watched(name, port, paths.get(name.split(",")[0], "/")) for name, (_, port) in proxies.running.items()]
+        watched = [Watched(name, port, paths.get(name.split(",")[0], "/")) for name, (_, port) in running.running.items()]
         times = asyncio.run(drive(options, watched, services))
     finally:
-        proxies.stop()
+        running.stop()
         for service in services.values():
             service.stop()
     build = " The gateway is built without optimizations." if "debug" in options.gateway.parts else ""
-    lines = [f"{run.machine(('nginx', 'haproxy', 'envoy'))}. {options.rate} requests per second through each, three backends that take "
+    lines = [f"{tables.machine(('nginx', 'haproxy', 'envoy'))}. {options.rate} requests per second through each, three backends that take "
              f"{options.delay} ms, response timeout {options.timeout} s. Each fault lasts {options.hold} s.{build}", ""]
     for fault, each in times.items():
         lines += table(f"One of three backends {FAULTS[fault]}", watched, each, options.rate)
@@ -171,7 +171,7 @@ def main():
     parser.add_argument("--delay", type=int, default=10, help="milliseconds that a backend takes for a response")
     parser.add_argument("--timeout", type=int, default=5, help="seconds until a proxy gives up on a response")
     parser.add_argument("--faults", default=",".join(FAULTS))
-    parser.add_argument("--gateway", type=pathlib.Path, default=run.GATEWAY, help="the program of the gateway")
+    parser.add_argument("--gateway", type=pathlib.Path, default=proxies.GATEWAY, help="the program of the gateway")
     parser.add_argument("--omit", default="", help="comma-separated names of proxies")
     parser.add_argument("--write", action="store_true", help="replace the tables in README.md")
     options = parser.parse_args()
@@ -182,7 +182,7 @@ def main():
         text = "\n".join(measure(options, pathlib.Path(directory)))
     print(text)
     if options.write:
-        run.write("failures", text)
+        tables.write("failures", text)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ build() {
 rm -rf "$target/profiles"
 build counted "-Cprofile-generate=$target/profiles"
 python3 benches/peers/run.py --alone --gateway "$target/counted/$host/release/examples/gateway" --pgo "$target/none" \
-    --rounds 1 --seconds "$seconds" --rate 0 --protocols http2 --tls ''
+    --rounds 1 --seconds "$seconds" --loads '' --protocols http2,http2_headers --tls ''
 "$profdata" merge -o "$target/merged.profdata" "$target/profiles"
 build optimized "-Cprofile-use=$target/merged.profdata"
 cp "$target/optimized/$host/release/examples/gateway" "$target/gateway"
