@@ -8,7 +8,9 @@ use axum::Router;
 use axum::response::Redirect;
 use axum::routing::get;
 use http::{Request, Response, StatusCode};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 use tower::service_fn;
 use tower_canary::Deployments;
 use tower_canary::deployments::{DeployError, Unhealthy, VersionCheck};
@@ -110,7 +112,7 @@ async fn causes_are_short_and_leak_nothing() {
     let url = format!("http://{}", rude.local_addr().unwrap());
     tokio::spawn(async move {
         let (mut stream, _) = rude.accept().await.unwrap();
-        tokio::io::AsyncWriteExt::write_all(&mut stream, b"220 secret banner\r\n\r\n").await.unwrap();
+        stream.write_all(b"220 secret banner\r\n\r\n").await.unwrap();
     });
     assert_eq!(cause(&url).await, "it gave no response in HTTP");
 }
@@ -160,4 +162,36 @@ async fn switch_needs_a_healthy_version() {
     let DeployError::Unhealthy { causes, .. } = &refused else { panic!("{refused}") };
     assert!(matches!(causes[..], [(_, Unhealthy::Status(500))]), "{refused}");
     apply(switch("v3")).await.unwrap();
+}
+
+/// Accepts one connection, responds to its request, and reads until it is closed. Returns the request.
+async fn record(listener: TcpListener, response: &'static [u8]) -> String {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        assert!(stream.read_buf(&mut request).await.unwrap() > 0, "the request ends early");
+    }
+    stream.write_all(response).await.unwrap();
+    // A reset is an end as well: the body was not read.
+    let closed = timeout(Duration::from_secs(20), stream.read(&mut [0])).await.unwrap();
+    assert!(matches!(closed, Ok(0) | Err(_)), "{closed:?}");
+    String::from_utf8(request).unwrap()
+}
+
+#[tokio::test]
+async fn probe_closes_its_connection() {
+    let responses: [&[u8]; 3] =
+        [b"", b"HTTP/1.1 200 OK\r\ncontent-length: 99999\r\n\r\npart", b"HTTP/1.0 204 \r\n\r\n"];
+    for response in responses {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let recorded = tokio::spawn(record(listener, response));
+        let http = HttpProbe::new(policy()).with_timeout(Duration::from_secs(1));
+        let probed = probe(&http, &format!("http://{host}/base"), Some("/healthz?full=1")).await;
+        assert_eq!(probed.is_ok(), !response.is_empty(), "{probed:?}");
+        let request = recorded.await.unwrap().to_lowercase();
+        assert!(request.starts_with("get /base/healthz?full=1 http/1.1\r\n"), "{request}");
+        assert!(request.contains(&format!("\r\nhost: {host}\r\n")), "{request}");
+        assert!(request.contains("\r\nuser-agent: tower-canary/"), "{request}");
+    }
 }
