@@ -1,8 +1,7 @@
 //! The cost of several instances, of checks and of slow start for a request: `cargo bench --bench instances`.
 //!
 //! `--fastest` prints the nanoseconds of the fastest of many short runs, which other programs disturb least.
-//! `--turns NAME COUNT` is for instruction counts: the difference of two runs under `valgrind --tool=callgrind` with other
-//! counts.
+//! `benches/instructions` counts the instructions of one instance, two and eight.
 #![expect(clippy::unwrap_used, reason = "a bench stops where it is wrong")]
 #![expect(clippy::disallowed_methods, reason = "the script of checks locks")]
 
@@ -147,12 +146,6 @@ fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     if arguments.iter().any(|argument| argument == "--fastest") {
         return fastest();
-    }
-    if let Some(at) = arguments.iter().position(|argument| argument == "--turns") {
-        let case = CASES.iter().find(|case| case.name == arguments[at + 1]).unwrap();
-        let count: u64 = arguments[at + 2].parse().unwrap();
-        let mut layered = case.layered();
-        return (0..count).for_each(|_| drive(&mut layered, request()));
     }
     track();
     Criterion::default().configure_from_args().final_summary();

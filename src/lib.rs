@@ -63,7 +63,7 @@
 //! | [`health`] | which instances of a version get requests: states, settings |
 //! | [`traffic`] | the figures of each version: outcomes, latencies, windows |
 //! | [`metrics`] | these figures for the `metrics` facade |
-//! | [`docs`] | guides: architecture, recipes, operating, troubleshooting, contributing |
+//! | [`docs`] | guides: architecture, recipes, operating, databases, errors, troubleshooting, contributing |
 //!
 //! # Features
 //!

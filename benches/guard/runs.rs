@@ -73,18 +73,19 @@ pub(crate) fn in_parallel<T: Send>(size: Size, once: impl Fn(&mut Chance) -> T +
     let threads = size.threads.get();
     let mut results: Vec<(u64, T)> = thread::scope(|scope| {
         let once = &once;
-        let part = |first: u64| {
-            move || {
-                let mut chance = Chance::new();
-                let seeds = (first..size.runs).step_by(threads);
-                let runs = seeds.map(|seed| {
-                    chance.reseed(seed + 1);
-                    (seed, once(&mut chance))
-                });
-                runs.collect::<Vec<_>>()
-            }
-        };
-        let parts: Vec<_> = (0..threads as u64).map(|first| scope.spawn(part(first))).collect();
+        let parts: Vec<_> = (0..threads as u64)
+            .map(|first| {
+                scope.spawn(move || {
+                    let mut chance = Chance::new();
+                    let seeds = (first..size.runs).step_by(threads);
+                    let runs = seeds.map(|seed| {
+                        chance.reseed(seed + 1);
+                        (seed, once(&mut chance))
+                    });
+                    runs.collect::<Vec<_>>()
+                })
+            })
+            .collect();
         parts.into_iter().flat_map(|part| part.join().unwrap()).collect()
     });
     results.sort_unstable_by_key(|(seed, _)| *seed);

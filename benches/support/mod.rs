@@ -37,9 +37,12 @@ pub(crate) fn request() -> Request<()> {
     request
 }
 
-pub(crate) fn drive<S: Service<Request<()>>>(service: &mut S, request: Request<()>) {
+/// Sends a request to a service that responds at once.
+pub(crate) fn drive<S: Service<Request<B>>, B>(service: &mut S, request: Request<B>) {
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(service.poll_ready(&mut context).is_ready());
     let mut future = pin!(service.call(request));
-    assert!(black_box(future.as_mut().poll(&mut Context::from_waker(Waker::noop()))).is_ready());
+    assert!(black_box(future.as_mut().poll(&mut context)).is_ready());
 }
 
 /// Returns the nanoseconds per turn.

@@ -65,7 +65,8 @@ impl RouteStore for JsonFileStore {
 
     async fn commit(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError> {
         let inner = self.0.clone();
-        let (service, request) = (service.clone(), request.clone());
+        let service = service.clone();
+        let request = request.clone();
         // A blocking task runs to its end even if this call is dropped, so a change is never made halfway.
         let committed = tokio::task::spawn_blocking(move || inner.commit(&service, &request));
         committed.await.map_err(unavailable)?

@@ -1,4 +1,4 @@
-//! The health of instances: checks, and what is done while none is usable.
+//! The health of instances: checks, and the choice while no instance is usable.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

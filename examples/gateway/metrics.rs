@@ -42,7 +42,7 @@ fn install_recorder() -> Result<PrometheusHandle, BuildError> {
         .install_recorder()
 }
 
-/// The recorder, and what is exported to it.
+/// The recorder, and the sources that export to it.
 #[derive(Clone, Debug)]
 pub(crate) struct Exports {
     deployments: Deployments,

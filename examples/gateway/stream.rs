@@ -131,7 +131,7 @@ impl AsyncWrite for ClientStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // TLS has bytes of its own that wait for the client. TCP has none.
+        // A TLS session buffers bytes for the client. A TCP stream does not.
         let result = Pin::new(&mut self.stream).poll_flush(cx);
         self.written(result)
     }

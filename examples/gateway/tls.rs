@@ -93,7 +93,7 @@ impl TlsOptions {
         Ok(())
     }
 
-    /// Returns what was loaded, or `None` if clients speak plain HTTP.
+    /// Returns the certificate and its files, or `None` if clients speak plain HTTP.
     pub(crate) fn loaded(&self) -> Option<&Arc<Tls>> {
         self.loaded.as_ref()
     }
@@ -134,13 +134,13 @@ impl Tls {
                 refused = self.replace(&read).err();
                 seen = read;
             } else if let Some(failure) = refused.take() {
-                // Two files are not replaced at the same moment, so only what has stayed the same is a mistake.
+                // Two files are not replaced at the same moment, so a pair is only a mistake if it is the same in the next check.
                 warn_of(&failure);
             }
         }
     }
 
-    /// Uses what was read for new connections.
+    /// Uses the certificate in `read` for new connections.
     fn replace(&self, read: &Result<Pem, Failure>) -> Result<(), Failure> {
         let certified = self.files.parse(read.as_ref().map_err(Failure::clone)?)?;
         self.certificate.0.store(Arc::new(certified));

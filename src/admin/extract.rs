@@ -47,13 +47,13 @@ pub(super) struct ServicePath(pub(super) ServiceName);
 #[derive(Debug)]
 pub(super) struct VersionPath(pub(super) ServiceName, pub(super) VersionName);
 
-/// The sender of a request, as the guard has found it.
+/// The sender of a request, as `access` has found it.
 #[derive(Debug)]
 pub(super) struct Sender(pub(super) Principal);
 
 /// The sender of a write and its conditions.
 ///
-/// It reads the query parameters of [`ChangeParams`], `If-Match` and `If-None-Match`, and the principal that the guard
+/// It reads the query parameters of [`ChangeParams`], `If-Match` and `If-None-Match`, and the principal that `access`
 /// has found. A principal without [`Scope::Write`] is refused, except for a preview.
 /// A handler that makes a change takes one, and hands it to
 /// [`AdminState::change`](super::state::AdminState::change).
@@ -176,7 +176,7 @@ impl<S: Send + Sync> FromRequestParts<S> for WriteConditions {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let Sender(principal) = Sender::from_request_parts(parts, state).await?;
         let StrictQuery(params) = StrictQuery::<ChangeParams>::from_request_parts(parts, state).await?;
-        // The guard has decided the same by the text of the query. Here it is decided by the value that is used.
+        // `access` has decided the same by the text of the query. Here it is decided by the value that is used.
         if !params.dry_run && !principal.may(Scope::Write) {
             return Err(ApiError::insufficient_scope(None, Scope::Write));
         }

@@ -207,6 +207,8 @@ impl fmt::Debug for JwtKeys {
 }
 
 impl Key {
+    /// Returns whether the token may be of this key: the algorithm must be its own, whatever the header of
+    /// the token says, and the ids must agree if both have one.
     fn may_have_signed(&self, header: &Header) -> bool {
         let has_id = match (&self.id, &header.kid) {
             (Some(id), Some(named)) => id == named,

@@ -83,7 +83,8 @@
 //!   registration expects that the service does not exist yet, or was removed, as `If-None-Match: *` does. `*` expects
 //!   that it exists. A request that is sent again after its response was lost has its effect once if it has this
 //!   condition: that matters for a redraw, which would draw users again. There is no `Idempotency-Key`, since the
-//!   generation serves that purpose in all gateways and needs no memory of keys.
+//!   generation serves that purpose in all gateways and needs no memory of keys. [`docs`](crate::docs) has a recipe for a
+//!   client that tries again after a conflict, in `cookbook::applications`.
 //! - `?force=true` skips the probe, and allows to deactivate the last active version or to remove a service that has
 //!   active versions. It does not skip the policy for URLs.
 //! - `?dryRun=true` does not make the change. The response shows the split that the change would make, and which users
@@ -214,67 +215,6 @@
 //!     assert_eq!(app.oneshot(register).await?.status(), 201);
 //!     Ok(())
 //! }
-//! ```
-//!
-//! # Concurrent changes
-//!
-//! Two operators may change the same split. A client that reads a split, decides, and writes sends the ETag
-//! that it has read. If the split has changed meanwhile, the write is refused with 412 and both generations,
-//! and the client reads again. Requests and responses are the types of the module [`api`](crate::api):
-//!
-//! ```
-//! use axum::Router;
-//! use axum::body::{Body, to_bytes};
-//! use http::{Request, Response};
-//! use tower::ServiceExt;
-//! use tower_canary::api::{ChangeResult, Problem, SetWeight};
-//!
-//! /// Sets the weight of v1.1 if the split of `auth` is still at `generation`.
-//! async fn set_weight(api: Router, generation: u64, body: &SetWeight) -> Response<Body> {
-//!     let request = Request::put("/deployment/services/auth/versions/v1.1/weight")
-//!         .header("authorization", "Bearer a-valid-token")
-//!         .header("content-type", "application/json")
-//!         .header("if-match", format!("\"{generation}\""))
-//!         .body(Body::from(serde_json::to_vec(body).expect("a request is JSON")))
-//!         .expect("a valid request");
-//!     api.oneshot(request).await.expect("a router responds")
-//! }
-//!
-//! /// Returns the generation after the change. On a conflict it tries again with the present generation.
-//! async fn start_canary(api: Router, mut generation: u64) -> Result<u64, Box<dyn std::error::Error>> {
-//!     let body = SetWeight::new("5".parse()?).with_reason("start".parse()?);
-//!     loop {
-//!         let response = set_weight(api.clone(), generation, &body).await;
-//!         let status = response.status();
-//!         let json = to_bytes(response.into_body(), 64 * 1024).await?;
-//!         if status.is_success() {
-//!             let result: ChangeResult = serde_json::from_slice(&json)?;
-//!             return Ok(result.split.generation);
-//!         }
-//!         let problem: Problem = serde_json::from_slice(&json)?;
-//!         generation = problem.current_generation.ok_or(problem)?;
-//!     }
-//! }
-//! # use tower_canary::admin::{self, AdminAuth, AuthError, Authenticator, Principal, Scope};
-//! # use tower_canary::{Deployments, Draw, routing::Change, store::ChangeRequest};
-//! # #[derive(Debug)] struct Everybody;
-//! # #[async_trait::async_trait] impl Authenticator for Everybody {
-//! #     async fn authenticate(&self, _: &http::request::Parts) -> Result<Principal, AuthError> {
-//! #         let alice = Principal::new("alice").map_err(AuthError::invalid)?;
-//! #         Ok(alice.with_scopes([Scope::Read, Scope::Write]))
-//! #     }
-//! # }
-//! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
-//! # let deployments = Deployments::in_memory(Draw::Exact);
-//! # for (version, url) in [("v1.0", "http://10.0.0.1"), ("v1.1", "http://10.0.0.2")] {
-//! #     let register = Change::register(version.parse()?, url.parse()?);
-//! #     deployments.apply(&"auth".parse()?, ChangeRequest::new(register, "alice")).await?;
-//! # }
-//! # let api = admin::router(deployments, AdminAuth::custom(Everybody));
-//! # assert_eq!(start_canary(api, 1).await?, 3);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! # })?;
-//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! # Problems

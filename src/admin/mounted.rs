@@ -26,6 +26,7 @@ impl Mounted {
         Self(Some(rollouts))
     }
 
+    /// Returns whether the API has rollouts.
     pub(super) const fn is_there(&self) -> bool {
         self.0.is_some()
     }

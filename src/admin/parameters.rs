@@ -11,9 +11,7 @@ use utoipa::openapi::{RefOr, Required, Schema};
 
 use super::etag::IfNoneMatch;
 use super::extract::{ServicePath, VersionPath, WriteConditions};
-use crate::api::{
-    ChangeParams, ExplainParams, HistoryParams, RefusalParams, ServicesParams, TrafficParams, VersionsParams,
-};
+use crate::api::{ChangeParams, ExplainParams, PageParams, ServicesParams, TrafficParams, VersionsParams};
 use crate::routing::{Backend, ServiceName, VersionName};
 
 /// A list of entity tags (RFC 9110, section 8.8.3).
@@ -75,22 +73,14 @@ impl IntoParams for VersionsParams {
     }
 }
 
-impl IntoParams for HistoryParams {
+impl IntoParams for PageParams {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let limit = format!("the number of changes; default: {}", Self::DEFAULT_LIMIT);
+        let limit = format!("the number of entries; default: {}", Self::DEFAULT_LIMIT);
+        let before = "only entries with a smaller number: the generation of a change, the id of a refusal, or the number of a \
+                      rollout";
         vec![
             query("limit", &limit, whole(1, Self::MAX_LIMIT.into())),
-            query("before", "only changes before this generation", whole(0, u64::MAX)),
-        ]
-    }
-}
-
-impl IntoParams for RefusalParams {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let limit = format!("the number of refused changes; default: {}", HistoryParams::DEFAULT_LIMIT);
-        vec![
-            query("limit", &limit, whole(1, HistoryParams::MAX_LIMIT.into())),
-            query("before", "only refused changes with a smaller id", whole(0, u64::MAX)),
+            query("before", before, whole(0, u64::MAX)),
         ]
     }
 }
@@ -127,18 +117,22 @@ fn weights_pattern() -> String {
     format!("^{name}:{weight}(?:,{name}:{weight})*$")
 }
 
+/// The service in the path.
 pub(super) fn service() -> Parameter {
     path("service", "the name of the service", name(ServiceName::MAX_LEN, ServiceName::PATTERN))
 }
 
+/// A segment of the path, which is always required.
 pub(super) fn path(name: &str, description: &str, schema: Object) -> Parameter {
     parameter(name, ParameterIn::Path, description, schema)
 }
 
+/// A parameter of the query.
 pub(super) fn query(name: &str, description: &str, schema: Object) -> Parameter {
     parameter(name, ParameterIn::Query, description, schema)
 }
 
+/// A request header.
 fn header(name: &str, description: &str, schema: impl Into<RefOr<Schema>>) -> Parameter {
     parameter(name, ParameterIn::Header, description, schema)
 }
@@ -155,6 +149,7 @@ fn parameter(
     parameter.required(required).schema(Some(schema)).build()
 }
 
+/// A text. The caller adds its limits.
 pub(super) fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
@@ -167,10 +162,12 @@ fn etags() -> RefOr<Schema> {
     AnyOfBuilder::new().item(words(&["*"])).item(list).examples(["\"41\""]).into()
 }
 
+/// A base URL.
 fn backend() -> Object {
     text().max_length(Some(Backend::MAX_LEN)).pattern(Some(Backend::PATTERN)).build()
 }
 
+/// The name of a service or a version.
 fn name(max_length: usize, pattern: &str) -> Object {
     text().max_length(Some(max_length)).pattern(Some(pattern)).build()
 }
@@ -180,10 +177,12 @@ fn words(words: &[&str]) -> Object {
     text().enum_values(Some(words.iter().copied().map(Value::from))).build()
 }
 
+/// `true` or `false`.
 pub(super) fn boolean() -> Object {
     ObjectBuilder::new().schema_type(Type::Boolean).build()
 }
 
+/// A whole number in a range, both ends included.
 pub(super) fn whole(minimum: u64, maximum: u64) -> Object {
     ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(minimum)).maximum(Some(maximum)).build()
 }

@@ -86,11 +86,13 @@ impl LastProbes {
         self.ended >= asked || self.is_recent()
     }
 
+    /// Returns whether the probes may still be reported instead of new ones.
     fn is_recent(&self) -> bool {
         self.started.elapsed() < PERIOD
     }
 }
 
+/// Returns whether a slot must be kept. One that is locked is in use.
 fn is_recent(slot: &Slot) -> bool {
     slot.try_lock().is_ok_and(|last| last.as_ref().is_some_and(LastProbes::is_recent))
 }

@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
-use super::parameters::{boolean, path, query, service, text, whole};
+use super::parameters::{boolean, path, query, service, text};
 use super::rollout_extract::RolloutPath;
-use crate::api::{AbortParams, HistoryParams, RolloutsParams, StartParams};
+use crate::api::{AbortParams, StartParams};
 use crate::routing::VersionName;
 
 /// A whole number with its unit.
@@ -16,16 +16,6 @@ impl IntoParams for RolloutPath {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let id = "the id of the rollout, or 'current' for the one that is under way";
         vec![service(), path("rollout", id, text().build())]
-    }
-}
-
-impl IntoParams for RolloutsParams {
-    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let limit = format!("the number of rollouts; default: {}", HistoryParams::DEFAULT_LIMIT);
-        vec![
-            query("limit", &limit, whole(1, HistoryParams::MAX_LIMIT.into())),
-            query("before", "only rollouts with a smaller number", whole(0, u64::MAX)),
-        ]
     }
 }
 

@@ -77,7 +77,7 @@ where
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(state);
-    // The guard is around the routes as one service. A layer of the routes would be inside the code that adds
+    // `access` is around the routes as one service. A layer of the routes would be inside the code that adds
     // the `Allow` header, which would then show unauthenticated clients which paths exist.
     Router::new()
         .fallback_service(routes)
@@ -104,9 +104,7 @@ pub fn openapi_json() -> Value {
     document
 }
 
-/// Shows this document.
-///
-/// The paths in it are relative to its own path.
+/// Responds with the document.
 #[utoipa::path(
     get,
     path = "/openapi.json",

@@ -164,6 +164,7 @@ impl From<Convergence> for ConvergenceView {
     }
 }
 
+/// Returns the names that operators gave the replicas.
 fn names(replicas: Vec<Replica>) -> Vec<String> {
     replicas.into_iter().map(|replica| replica.name).collect()
 }

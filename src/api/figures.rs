@@ -167,6 +167,7 @@ impl From<&Latencies> for LatencyView {
     }
 }
 
+/// Returns a latency as the API shows it: in milliseconds, rounded like a rate.
 fn in_milliseconds(time: Duration) -> f64 {
     rounded(time.as_secs_f64() * 1e3)
 }

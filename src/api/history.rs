@@ -278,10 +278,12 @@ impl From<&ServiceSettings> for SettingsView {
     }
 }
 
+/// Returns the word for the kind of an actor.
 fn word(kind: Option<ActorKind>) -> Option<String> {
     kind.map(|kind| kind.as_str().to_owned())
 }
 
+/// Returns the shares by version.
 fn shares(shares: &[VersionShare]) -> BTreeMap<String, ShareView> {
     shares.iter().map(|share| (share.version.to_string(), share.into())).collect()
 }

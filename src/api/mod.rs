@@ -12,7 +12,7 @@
 //! | `change` | request bodies: [`SetWeight`], [`SetWeights`], [`UpdateService`], [`RestoreGeneration`], [`PlainChange`] |
 //! | `version_change` | request bodies of one version: [`RegisterVersion`], [`UpdateVersion`] |
 //! | `change_result` | [`ChangeResult`], [`UserMove`], [`ConvergenceView`], [`RolloutEffect`] |
-//! | `params` | query parameters: [`ChangeParams`], [`HistoryParams`], [`RefusalParams`], [`ServicesParams`], [`VersionsParams`], [`ExplainParams`], [`TrafficParams`] |
+//! | `params` | query parameters: [`ChangeParams`], [`PageParams`], [`ServicesParams`], [`VersionsParams`], [`ExplainParams`], [`TrafficParams`] |
 //! | `history` | [`HistoryPage`], [`HistoryEntryView`], [`RefusalPage`], [`RefusalView`] |
 //! | `traffic`, `figures`, `instance_traffic` | [`TrafficView`] and the figures in it, [`InstanceTrafficView`] |
 //! | `cluster_drain` | [`ClusterDrainView`], [`DrainBlockerView`] |
@@ -104,8 +104,8 @@ pub use self::instance::{InstanceView, LastCheckView, VersionHealthView};
 pub use self::instance_traffic::InstanceTrafficView;
 pub use self::overview::{ServiceTrafficView, TrafficOverview};
 pub use self::params::{
-    ChangeParams, ChangeWait, ExplainParams, HistoryParams, RefusalParams, ServicesParams, TrafficParams,
-    TrafficWait, VersionsParams,
+    ChangeParams, ChangeWait, ExplainParams, PageParams, ServicesParams, TrafficParams, TrafficWait,
+    VersionsParams,
 };
 pub use self::percent::Percent;
 pub use self::problem::Problem;
@@ -117,8 +117,7 @@ pub use self::rollout::{
     AbortParams, RolloutDetails, RolloutEndPreview, RolloutEventView, RolloutGateView, RolloutLeaderView,
     RolloutList, RolloutMeasureView, RolloutPage, RolloutPauseView, RolloutPreview, RolloutReplicaView,
     RolloutRequestsView, RolloutReturnView, RolloutStagePreview, RolloutStageView, RolloutSummary,
-    RolloutTallyView, RolloutTotalsView, RolloutVerdictView, RolloutsParams, StartParams, StartRollout,
-    StepOrder,
+    RolloutTallyView, RolloutTotalsView, RolloutVerdictView, StartParams, StartRollout, StepOrder,
 };
 #[cfg(all(feature = "admin", feature = "rollout"))]
 pub(crate) use self::rollout::{PlanSchema, StartAnswerSchema};

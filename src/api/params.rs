@@ -46,54 +46,40 @@ pub enum ChangeWait {
     Converged,
 }
 
-/// The query parameters of the history of a service. The default is the first page.
+/// The query parameters of a list that goes back in time: the history of a service, its refused changes, or its rollouts.
+/// The default is the first page, with the latest entries.
+///
+/// Each entry has a number, and a page starts at the greatest one below [`before`](Self::before):
+///
+/// | list | the number |
+/// | --- | --- |
+/// | [`HistoryPage`](super::HistoryPage) | the generation |
+/// | [`RefusalPage`](super::RefusalPage) | the id |
+/// | [`RolloutPage`](super::RolloutPage) | the number of the rollout |
+///
+/// A full page has a `nextBefore`: sent as `before`, it selects the next page.
 ///
 /// ```
-/// use tower_canary::api::HistoryParams;
+/// use tower_canary::api::PageParams;
 ///
-/// let mut params = HistoryParams::default();
-/// params.limit = Some(HistoryParams::MAX_LIMIT);
-/// assert_eq!(serde_json::to_string(&params)?, r#"{"limit":200}"#);
-/// # Ok::<(), serde_json::Error>(())
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct HistoryParams {
-    /// The number of changes on the page, 1 to 200. Default: 50.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "page_limit::<_, { HistoryParams::MAX_LIMIT }>"
-    )]
-    pub limit: Option<u32>,
-    /// Show only changes before this generation.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub before: Option<u64>,
-}
-
-/// The query parameters of the refused changes of a service. The default is the first page.
-///
-/// ```
-/// use tower_canary::api::RefusalParams;
-///
-/// let mut params = RefusalParams::default();
+/// let mut params = PageParams::default();
+/// params.limit = Some(PageParams::MAX_LIMIT);
 /// params.before = Some(17);
-/// assert_eq!(serde_json::to_string(&params)?, r#"{"before":17}"#);
+/// assert_eq!(serde_json::to_string(&params)?, r#"{"limit":200,"before":17}"#);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
-pub struct RefusalParams {
-    /// The number of refused changes on the page, 1 to 200. Default: 50.
+pub struct PageParams {
+    /// The number of entries on the page, 1 to 200. Default: 50.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
-        deserialize_with = "page_limit::<_, { HistoryParams::MAX_LIMIT }>"
+        deserialize_with = "page_limit::<_, { PageParams::MAX_LIMIT }>"
     )]
     pub limit: Option<u32>,
-    /// Show only refused changes with a smaller id.
+    /// Show only entries with a smaller number than this. An entry with this number need not exist.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<u64>,
 }
@@ -222,11 +208,11 @@ impl ChangeParams {
         "^(?:(?:0|[1-9][0-9]{0,3}|[1-5][0-9]{4}|60000)ms|(?:[1-5]?[0-9]|60)s|[01]m)$";
 }
 
-impl HistoryParams {
-    /// The number of changes on a page if [`limit`](Self::limit) is left out. It holds for [`RefusalParams`] too.
+impl PageParams {
+    /// The number of entries on a page if [`limit`](Self::limit) is left out.
     pub const DEFAULT_LIMIT: u32 = 50;
 
-    /// The largest [`limit`](Self::limit). It holds for [`RefusalParams`] too.
+    /// The largest [`limit`](Self::limit).
     pub const MAX_LIMIT: u32 = 200;
 }
 

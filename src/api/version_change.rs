@@ -205,11 +205,13 @@ impl UpdateVersion {
         Self { reason: Some(reason), ..self }
     }
 
+    /// Clears all forms in which a body names base URLs: it may have one of them.
     fn without_urls(self) -> Self {
         Self { url: None, urls: None, add_urls: None, remove_urls: None, ..self }
     }
 }
 
+/// Returns base URLs as a body has them.
 fn texts(urls: &Instances) -> Vec<String> {
     urls.iter().map(Backend::to_string).collect()
 }

@@ -16,6 +16,8 @@ pub(crate) struct Load {
 }
 
 impl Load {
+    /// Returns the load as one number: the lower one gets the request. A recent failure weighs as much as
+    /// several requests in flight, so an instance that fails fast does not attract requests by being idle.
     #[inline]
     const fn score(self, ignores_failures: bool) -> usize {
         let failures = if ignores_failures { 0 } else { self.failures as usize };

@@ -41,7 +41,9 @@ impl Members {
 /// It takes the same time for every word: byte `i` of `sums` is the number of bits in the bytes 0 to `i`
 /// ([Vigna 2008](https://doi.org/10.1007/978-3-540-68552-4_12)).
 const fn nth_bit(word: u64, rank: u32) -> usize {
+    /// The lowest bit of each byte.
     const ONES: u64 = 0x0101_0101_0101_0101;
+    /// The highest bit of each byte.
     const HIGH_BITS: u64 = 0x80 * ONES;
     let pairs = word - ((word >> 1) & (0x55 * ONES));
     let nibbles = (pairs & (0x33 * ONES)) + ((pairs >> 2) & (0x33 * ONES));

@@ -24,6 +24,7 @@ impl Turn {
         Self(bits)
     }
 
+    /// Returns the state, for storage between two choices.
     #[inline]
     pub(crate) const fn bits(self) -> u64 {
         self.0

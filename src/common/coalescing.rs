@@ -61,6 +61,7 @@ pub struct CoalescingStream<S> {
     is_blocked: bool,
 }
 
+/// What the first bytes of the connection are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Protocol {
     /// So many bytes agree with the preface.
@@ -106,11 +107,13 @@ impl<S> CoalescingStream<S> {
         Self::with_protocol(stream, Protocol::Http2)
     }
 
+    /// Wraps a stream with an empty buffer.
     const fn with_protocol(stream: S, protocol: Protocol) -> Self {
         let buffer = Vec::new();
         Self { stream, protocol, buffer, taken: 0, is_fresh: false, put_off: 0, is_blocked: false }
     }
 
+    /// Returns whether writes are gathered. HTTP/1 writes are large already.
     fn gathers(&self) -> bool {
         self.protocol == Protocol::Http2
     }
@@ -129,13 +132,14 @@ impl<S> CoalescingStream<S> {
         count
     }
 
+    /// Returns whether more bytes may be gathered before the next write.
     fn has_room(&self) -> bool {
         !self.is_blocked && self.buffer.len() < MAX_BYTES
     }
 }
 
 impl<S: AsyncWrite + Unpin> CoalescingStream<S> {
-    /// Writes what was gathered.
+    /// Writes the gathered bytes.
     fn poll_write_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while let Some(rest) = self.buffer.get(self.taken..).filter(|rest| !rest.is_empty()) {
             let written = Pin::new(&mut self.stream).poll_write(cx, rest);

@@ -1,6 +1,8 @@
 //! Hashes for identities and seeds. An attacker can find collisions of either.
 
+/// The offset basis of FNV-1a for 64 bits.
 const FNV_OFFSET: u64 = 0xCBF2_9CE4_8422_2325;
+/// The prime of FNV-1a for 64 bits.
 const FNV_PRIME: u64 = 0x0000_0100_0000_01B3;
 
 /// Hashes `text` by 64-bit [FNV-1a](https://www.rfc-editor.org/rfc/rfc9923).

@@ -70,6 +70,7 @@ impl Shard {
         Self { number, of_thread: PhantomData }
     }
 
+    /// Returns the number of the shard, which may be sent to another thread.
     pub(crate) const fn id(self) -> ShardId {
         ShardId(self.number)
     }
@@ -80,6 +81,7 @@ impl Shard {
         self.number == id.0 && self.is_owned()
     }
 
+    /// Returns whether this thread alone writes the shard.
     const fn is_owned(self) -> bool {
         self.number != SHARED
     }
@@ -162,6 +164,7 @@ impl Registry {
         u8::try_from(lowest_free(taken.ok()?)).ok()
     }
 
+    /// Gives a shard back for the next thread.
     fn give_back(&self, shard: u8) {
         // Release: pairs with the Acquire in `take`.
         self.0.fetch_and(!(1 << shard), Ordering::Release);

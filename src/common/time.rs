@@ -33,10 +33,12 @@ pub(crate) mod duration_millis {
 
     use serde::{Deserialize, Deserializer, Serializer};
 
+    /// Writes a duration in whole milliseconds.
     pub(crate) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
     }
 
+    /// Reads a duration in milliseconds.
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
         u64::deserialize(deserializer).map(Duration::from_millis)
     }

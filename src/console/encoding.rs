@@ -17,15 +17,18 @@ pub(super) fn has(headers: &HeaderMap, tag: &str) -> bool {
     items(headers, &IF_NONE_MATCH).any(|known| known == "*" || known.trim_start_matches("W/") == tag)
 }
 
+/// Returns the item of `Accept-Encoding` about a coding, with its weight.
 fn named<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     items(headers, &ACCEPT_ENCODING).find(|coding| coding_name(coding).eq_ignore_ascii_case(name))
 }
 
+/// Returns the items of a list-valued field (RFC 9110, 5.6.1). Lines that are no text are left out.
 fn items<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).map(str::trim)
 }
 
+/// Returns the name of a coding, without its weight.
 fn coding_name(coding: &str) -> &str {
     coding.split(';').next().unwrap_or_default().trim()
 }

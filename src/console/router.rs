@@ -29,6 +29,7 @@ where
     Router::new().route("/", get(async move |headers: HeaderMap| respond(&page, &headers)))
 }
 
+/// Responds with the page, or with 304 if the client has it.
 fn respond(page: &Page, request: &HeaderMap) -> Response {
     let gzipped = page.gzipped.as_ref().filter(|_| encoding::takes_gzip(request));
     // The two forms are different bytes, so they have different tags.

@@ -69,11 +69,13 @@ impl Console {
         self.page().policy
     }
 
+    /// Creates the page with these settings.
     pub(super) fn page(&self) -> Page {
         Page::new(&self.api, &self.login)
     }
 }
 
+/// Checks a path that is written into the page. `//host` would lead to another site.
 fn path(text: String) -> Result<String, InvalidPath> {
     if text.is_empty() || text.starts_with("//") || !text.bytes().all(is_of_path) {
         return Err(InvalidPath(text));
@@ -81,6 +83,7 @@ fn path(text: String) -> Result<String, InvalidPath> {
     Ok(text)
 }
 
+/// Returns whether a byte may stand in a path as it is. No such byte ends a text in HTML or in a script.
 const fn is_of_path(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'/' | b'%')
 }

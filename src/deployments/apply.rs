@@ -192,6 +192,7 @@ impl<'a> NotifyOnDrop<'a> {
         Self { notify, armed: true }
     }
 
+    /// Ends the guard without a notification: the change was published.
     pub(super) fn disarm(mut self) {
         self.armed = false;
     }

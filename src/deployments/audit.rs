@@ -82,6 +82,8 @@ impl Audit {
         }
     }
 
+    /// Creates the record of a refused change, with the split that this gateway serves. After a conflict of
+    /// generations the served split may be an earlier one than the sender met; then the record has no split.
     fn refusal(&self, service: &ServiceName, request: &ChangeRequest, error: &DeployError) -> Refusal {
         let route = self.handle.route(service.as_str());
         let split = route.as_ref().map(|route| route.split());
@@ -174,6 +176,7 @@ fn mirror_unlike(split: &Split, other: &Split) -> Option<String> {
     (mirror != other.mirror()).then(|| mirror.map_or_else(String::new, MirrorShare::to_string))
 }
 
+/// Logs a refused change. Texts of the sender are escaped, so that none forges a line.
 fn log_refusal(request: &ChangeRequest, refusal: &Refusal) {
     tracing::warn!(
         service = %refusal.service,
@@ -192,10 +195,12 @@ fn log_refusal(request: &ChangeRequest, refusal: &Refusal) {
     );
 }
 
+/// Returns whether the sender skipped the probes.
 fn is_forced(request: &ChangeRequest) -> bool {
     request.clearance == Clearance::All
 }
 
+/// Returns the weights in one line of a log.
 fn in_words(shares: &[VersionShare]) -> String {
     shares.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

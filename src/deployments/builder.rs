@@ -83,6 +83,7 @@ impl Deployments {
 }
 
 impl Builder {
+    /// Begins with the defaults: a handle of its own, no replica name, no cache, no health.
     pub(super) fn new(store: Arc<dyn RouteStore>, check: Arc<dyn VersionCheck>) -> Self {
         Self {
             store,

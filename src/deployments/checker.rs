@@ -53,6 +53,7 @@ impl Checker {
         }
     }
 
+    /// Asks the version check about each base URL. The first that it refuses ends it.
     fn admit_all(&self, instances: &Instances) -> Result<(), UrlRefused> {
         instances.iter().try_for_each(|backend| self.check.admit(backend))
     }

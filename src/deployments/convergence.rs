@@ -37,6 +37,7 @@ pub struct Convergence {
 }
 
 impl Convergence {
+    /// Divides the replicas by whether they serve the revision.
     fn new(revision: u64, replicas: Vec<Replica>) -> Self {
         let (serving, waiting) = replicas.into_iter().partition(|replica| replica.revision >= revision);
         Self { serving, waiting }
@@ -71,6 +72,7 @@ pub(super) async fn wait_converged(
     last
 }
 
+/// Reads the state of all replicas, after this process serves the revision itself.
 async fn read(replicas: &Replicas, loader: &Loader, revision: u64) -> Result<Convergence, StoreError> {
     loader.refresh_to(revision).await?;
     Ok(Convergence::new(revision, replicas.all().await?))

@@ -29,6 +29,7 @@ pub struct VersionProbe {
 }
 
 impl VersionProbe {
+    /// Creates the result of the probe of one instance.
     pub(super) const fn new(
         version: VersionName,
         backend: Backend,

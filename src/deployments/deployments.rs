@@ -90,6 +90,7 @@ impl HealthParts {
         Self { settings, log: Arc::default() }
     }
 
+    /// Creates the duty that checks instances. Each call of [`Deployments::run`] has its own.
     fn duty(&self, parts: &Parts) -> HealthChecker {
         // Replicas that start together spread their checks by their names.
         let seed = parts.replicas.name().map_or_else(rand::random, fnv1a);
@@ -99,10 +100,12 @@ impl HealthParts {
 }
 
 impl Deployments {
+    /// Creates the facade of parts that were started.
     pub(super) fn from_parts(parts: Parts) -> Self {
         Self { parts: Arc::new(parts) }
     }
 
+    /// Returns the parts, for the methods that live in other files of this module.
     pub(super) fn parts(&self) -> &Parts {
         &self.parts
     }

@@ -122,6 +122,8 @@ impl OtherReplicas {
         })
     }
 
+    /// Returns what a report names if its gateway has requests for the instance: the URL, or the whole
+    /// version while the URL belongs to it.
     fn draining_instance(&self, version: &VersionName, backend: &Backend) -> DrainingInstance {
         let route = self.publisher.handle().route(self.service.as_str());
         let registered = route.as_ref().and_then(|route| route.split().version(version.as_str()));
@@ -142,6 +144,7 @@ struct DrainingInstance {
 }
 
 impl DrainingInstance {
+    /// Returns whether a replica may have requests for the instance.
     fn is_reported_by(&self, replica: &Replica) -> bool {
         // A gateway of the release before reports versions only, and may have requests for a URL that was replaced.
         !replica.reports_urls

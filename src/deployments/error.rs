@@ -76,6 +76,7 @@ pub enum DeployError {
     Unsettled,
 }
 
+/// Lists base URLs for a message.
 fn urls(instances: &Instances) -> String {
     instances.iter().map(Backend::as_str).collect::<Vec<_>>().join(", ")
 }
@@ -88,6 +89,7 @@ fn failures(causes: &[(Backend, Unhealthy)]) -> String {
     causes.iter().map(|(backend, cause)| format!("{backend}: {cause}")).collect::<Vec<_>>().join("; ")
 }
 
+/// Lists the versions whose earlier URLs are refused now.
 fn refusals(refused: &[(VersionName, UrlRefused)]) -> String {
     let texts = refused.iter().map(|(version, cause)| format!("the URL of {version}: {cause}"));
     texts.collect::<Vec<_>>().join("; ")

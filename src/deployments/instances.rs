@@ -76,6 +76,7 @@ impl Deployments {
         Ok(probes)
     }
 
+    /// Returns the version as this process serves it, with its route.
     fn find(
         &self,
         service: &ServiceName,

@@ -40,6 +40,8 @@ impl Loader {
         Ok(())
     }
 
+    /// Loads the changes since the last load, and then all splits if a whole load is due. Only one load runs
+    /// at a time, so that a slow one never publishes over a later one.
     async fn load_and_publish(&self) -> Result<(), StoreError> {
         let _one_at_a_time = self.loading.lock().await;
         let after = self.publisher.load_started();
@@ -55,6 +57,7 @@ impl Loader {
         Ok(())
     }
 
+    /// Loads from the store, and counts a failure.
     async fn load(&self, after: u64) -> Result<Snapshot, StoreError> {
         let loaded = self.store.load(after).await;
         recorder::record_store_call("load", &loaded);

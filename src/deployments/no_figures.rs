@@ -2,6 +2,7 @@
 
 use super::publisher::Publisher;
 
+/// Returns no figures.
 pub(super) const fn compose(_: &Publisher) -> Option<String> {
     None
 }

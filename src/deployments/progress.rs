@@ -310,6 +310,7 @@ impl Progress {
         self.covered = 0;
     }
 
+    /// Records that the store was read up to a revision. Own changes up to it are covered by that.
     fn set_loaded(&mut self, revision: u64, now: Instant) {
         self.loaded.revision = revision;
         self.loaded.age = Duration::ZERO;
@@ -362,6 +363,7 @@ impl Progress {
 }
 
 impl ServedRevisions {
+    /// Records the revision at which a load read the services that were unknown until then.
     fn read_at(&mut self, revision: u64) {
         self.others.get_or_insert(revision);
         for service in std::mem::take(&mut self.unknown) {
@@ -369,6 +371,7 @@ impl ServedRevisions {
         }
     }
 
+    /// Returns the revision up to which a service was read, or `None` while that is unknown.
     fn get(&self, service: &ServiceName) -> Option<u64> {
         if self.unknown.contains(service) {
             return None;

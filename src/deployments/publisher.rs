@@ -29,6 +29,7 @@ pub(super) struct Publisher {
 }
 
 impl Publisher {
+    /// Creates a publisher to a handle that it alone publishes to.
     pub(super) fn new(handle: RoutingHandle) -> Self {
         Self {
             handle,
@@ -104,6 +105,8 @@ impl Publisher {
         progress.admits(changes.term) && progress.snapshot_read(changes.revision)
     }
 
+    /// Publishes one split of a load, unless a later one is served or a later server was seen. The lock is
+    /// held from the decision to the publication.
     fn publish_changed(&self, split: &Split, term: u64) {
         let mut progress = self.progress();
         // Asked again for each split: a change of a later server may have been published in between.
@@ -239,6 +242,7 @@ impl Publisher {
         self.progress().freshness(now())
     }
 
+    /// Locks the record of the splits that are served.
     fn progress(&self) -> MutexGuard<'_, Progress> {
         lock(&self.progress)
     }
@@ -258,11 +262,13 @@ impl Loaded {
         Self { routes, removed }
     }
 
+    /// Returns the splits of a whole load, and the last splits of removed services.
     fn splits(&self) -> impl Iterator<Item = &Split> {
         self.routes.iter().map(|route| route.split()).chain(&self.removed)
     }
 }
 
+/// Logs the services that a load could not read, with the row of each.
 fn log_broken(broken: &[BrokenSplit]) {
     for BrokenSplit { service, reason } in broken {
         tracing::error!(?service, %reason, "a stored split cannot be read; its last good route stays in use");

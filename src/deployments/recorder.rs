@@ -15,8 +15,11 @@ use crate::handle::RoutingHandle;
 use crate::routing::{Instances, ServiceName, Version, VersionName};
 use crate::store::StoreError;
 
+/// Counts calls of the store that failed, by operation.
 pub(crate) const STORE_ERRORS: &str = "canary_store_errors_total";
+/// Counts requested changes, by action and result.
 pub(crate) const CHANGES: &str = "canary_admin_changes_total";
+/// Counts checks and probes, by result.
 pub(crate) const HEALTH_CHECKS: &str = "canary_health_checks_total";
 
 /// The operations of the store by which its errors are counted.

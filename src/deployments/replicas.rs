@@ -8,6 +8,7 @@ use super::publisher::Publisher;
 use crate::routing::Backend;
 use crate::store::{Draining, Replica, ReplicaRegistry, Report, RouteStore, StoreError, check_text};
 
+/// The most characters of a replica's name.
 const MAX_NAME: usize = 255;
 
 /// Id and name of this process.
@@ -85,6 +86,7 @@ impl Replicas {
         Ok(replicas)
     }
 
+    /// Reads the replicas that have reported. A store without a registry returns an empty list.
     async fn registered(&self) -> Result<Vec<Replica>, StoreError> {
         match self.store.replica_registry() {
             Some(registry) => registry.replicas().await,
@@ -92,6 +94,7 @@ impl Replicas {
         }
     }
 
+    /// Returns whether a replica is this process. The id decides: names may be used twice.
     fn is_this(&self, replica: &Replica) -> bool {
         self.id() == Some(replica.id.as_str())
     }

@@ -55,6 +55,8 @@ impl Deployments {
 }
 
 impl Applier {
+    /// Writes to a rollout, and probes the versions that its changes give traffic, as for a change that a
+    /// person makes. Each round of probes may find that the split changed meanwhile, so there are several.
     async fn write_rollout(
         &self,
         mut write: RolloutWrite,
@@ -79,6 +81,8 @@ impl Applier {
         Err(DeployError::Unsettled)
     }
 
+    /// Writes once, and publishes what was written. If the caller leaves in between, the refresher publishes
+    /// it.
     async fn write_and_publish(&self, write: &RolloutWrite) -> Result<RolloutWritten, StoreError> {
         let Some(store) = self.store.rollout_store() else {
             return Err(StoreError::Unavailable("the store has no rollouts".into()));

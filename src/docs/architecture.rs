@@ -165,6 +165,25 @@
 //!    [`health_events`](crate::Deployments::health_events). Nothing is written to the store: another gateway has a view
 //!    of its own.
 //!
+//! # Where to begin to read
+//!
+//! Each line is one afternoon, from the first file to the last. The pure files come with the rules as tests beside them
+//! or in `tests/rules`.
+//!
+//! | to understand | read |
+//! | --- | --- |
+//! | a request | `layer/service.rs`, `layer/settings.rs`, `handle/snapshot.rs`, `traffic/in_flight.rs` |
+//! | why a request counts once | `handle/entry.rs`, `handle/retired.rs`, then [`concurrency`](super::concurrency) |
+//! | the rules of a change | `routing/apply.rs`, `routing/rebalance.rs`, `routing/reassign.rs` |
+//! | a change on its way | `admin/state.rs`, `deployments/apply.rs`, `store/change_request.rs`, `store/sql/write.rs` |
+//! | how gateways agree | `deployments/loader.rs`, `deployments/progress.rs`, `deployments/publisher.rs` |
+//! | background work | `deployments/background/duty.rs`, `driver.rs`, then any duty beside them |
+//! | the health of instances | `health/step.rs`, `handle/fleet.rs`, `deployments/checks/schedule.rs` |
+//! | a rollout | `rollout/machine/tick.rs`, `rollout/guard/guard.rs`, `rollout/driver/duty.rs` |
+//! | the command line | `bin/canary/main.rs`, `client/call.rs`, then any verb |
+//!
+//! Most types live in the file of their name, in snake case, and a `mod.rs` only declares and re-exports.
+//!
 //! [`Affinity`]: crate::layer::Affinity
 //! [`Change`]: crate::routing::Change
 //! [`Draw`]: crate::routing::Draw

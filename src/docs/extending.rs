@@ -84,7 +84,8 @@
 //!
 //! 1. `Cargo.toml`: a feature that enables `_sql` and the driver in sea-orm and sea-orm-migration.
 //!    `deny.toml` may need a licence.
-//! 2. `src/store/sql/connect.rs`: its schemes in `backend`, and the number of writers in `max_writers`.
+//! 2. `src/store/sql/database_url.rs`: its schemes in `backend`. `src/store/sql/connect.rs`: the number of writers
+//!    in `max_writers`.
 //! 3. `src/store/sql/xyz.rs`: the options of a connection, with the limits of `limits.rs`. `mysql.rs` is the
 //!    model for a server, `sqlite.rs` for a file.
 //! 4. `src/store/sql/dialect.rs`: how a transaction that writes begins and locks, its time limits and how
@@ -97,7 +98,7 @@
 //! 8. Tests: a `Kind` in `tests/store/databases.rs`, a line `contract!(…)` and the list of
 //!    `on_every_database!` in `tests/store`, a module in the macro of `tests/campaigns/support.rs`, and the
 //!    server in `.ci/run`.
-//! 9. Docs: the tables in `src/store/sql/mod.rs`, a section in [`operating`](super::operating), the features
+//! 9. Docs: the tables in `src/store/sql/mod.rs`, a section in [`databases`](super::databases), the features
 //!    in `src/lib.rs` and in the README.
 //!
 //! # A setting of the client for backends
@@ -153,7 +154,7 @@
 //!    covered. `tests/admin/api.rs`, or the file of its resource, for what it does, with an unknown service and a
 //!    wrong parameter; `api.rs` counts the paths and the operations of the document. `tests/admin/wire.rs`, that the response
 //!    reads back. `tests/admin/malformed.rs`, if it has a body or a query.
-//! 7. Docs: the table of routes in `src/admin/mod.rs`, and the link of the wire type at the end of that page.
+//! 7. Docs: the table of routes in `src/admin/mod.rs`, whose row links to the wire type.
 //! 8. The command line, if people use the route: a row in `src/bin/canary/client/endpoint.rs`, a verb in
 //!    `src/bin/canary/verbs` with an example in its help, and a session in `tests/cli`.
 //!
@@ -195,13 +196,14 @@
 //!
 //! A new command on a split, such as "switch".
 //!
-//! 1. `src/routing/change.rs`: a `#[non_exhaustive]` variant of [`Change`](crate::routing::Change), its
-//!    constructor, `kind`, `version` and `Display`. `src/routing/serde/change.rs`: its JSON.
+//! 1. `src/routing/change.rs`: a `#[non_exhaustive]` variant of [`Change`](crate::routing::Change), and its arm in
+//!    `version`. `change_constructors.rs` beside it has the constructors, `change_text.rs` has `kind` and `Display`.
+//!    `src/routing/serde/change.rs`: its JSON.
 //! 2. `src/routing/apply.rs`: the rule. It keeps the invariants of [`Split`](crate::routing::Split): weights
 //!    of active versions total 100, inactive ones have 0. A new refusal is a variant of
 //!    [`ChangeError`](crate::routing::ChangeError), with a problem in `src/admin/problem.rs`.
 //! 3. A change that gives traffic to a version without any is found by `ChangeRequest::decide` from the split
 //!    before and after. Nothing to do, but test it.
 //! 4. Tests: `tests/rules/splits.rs` (also in the random changes of its support), `any_change` in
-//!    `tests/store/contract.rs`, and `random_changes` in `src/store/contract/rules.rs`.
+//!    `tests/store/contract.rs`, and `random_change` in `src/store/contract/rules.rs`.
 //! 5. An admin route for it, and the label `action` in the table of metrics.

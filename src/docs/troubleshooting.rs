@@ -8,9 +8,9 @@
 //! | 503 `no-active-version` | every version of the service is inactive | activate one, or `switch` to one |
 //! | 502 `bad-gateway` | the backend refused the connection, closed it, or sent no valid HTTP | one warning per second has the cause, the others are debug events; call `POST …/versions/{version}/check` |
 //! | 502 `bad-gateway`, though the backend was only slow | the client has a timeout of its own whose error the proxy does not know, such as reqwest's | [`with_timeout_check`](crate::proxy::Proxy::with_timeout_check) |
-//! | 408 `request-timeout` | the backend waited for the request body, and the client did not send it in time | the client's side; large uploads need no longer timeout, since every 16 KiB restart it |
+//! | 408 `request-timeout` | the backend waited for the request body, and the client did not send it in time | on the side of the client; a large upload needs no longer timeout, because every 16 KiB of the body restart it |
 //! | 400 `malformed-body` for each upload over HTTP/2 | the body of a middleware before the proxy hides the end of the upload | move it below the proxy, or see [`with_unreported_body_end`](crate::proxy::Proxy::with_unreported_body_end) |
-//! | redirects lead to the address of a backend | the backend knows neither the host nor the prefix of the client | [`HostPolicy::Preserve`](crate::layer::HostPolicy::Preserve), or [`with_redirect_rewriting`](crate::proxy::Proxy::with_redirect_rewriting) |
+//! | redirects lead to the address of a backend | the backend makes absolute URLs from `Host`, and knows neither the host nor the prefix of the client | [`HostPolicy::Preserve`](crate::layer::HostPolicy::Preserve), or [`with_redirect_rewriting`](crate::proxy::Proxy::with_redirect_rewriting) |
 //! | a version never drains, with no request that moves | a client reads nothing, or a backend sends nothing | [`with_body_idle_timeout`](crate::proxy::Proxy::with_body_idle_timeout) |
 //! | 400 `ambiguous-host`, 501, 508 `loop-detected` | the request is one that the proxy refuses | see [the wire](crate::proxy#behavior-on-the-wire) |
 //! | 504 `gateway-timeout` | no response head within the timeout of the proxy (60 s by default) or of the client | [`with_response_timeout`](crate::proxy::Proxy::with_response_timeout) |
@@ -19,7 +19,6 @@
 //! | a user changes versions | the request has no key, or the key differs between requests | `GET …/explain?key=…`; read the key from something that stays, such as a session cookie |
 //! | a user stays with the old version after a switch | a pin holds while its version is active | make the version inactive, or redraw |
 //! | a tester's override is ignored | the trust predicate returned false, or the version is inactive | the response header `canary-override-refused` has the reason: see [`Override`](crate::layer::Override) |
-//! | redirects lead to the backend's address | the backend makes absolute URLs from `Host` | [`HostPolicy::Preserve`](crate::layer::HostPolicy::Preserve) |
 //!
 //! # Instances
 //!
@@ -73,7 +72,7 @@
 //! | a step does not pass, "the canary has 40 of 200 requests" | too little traffic at this weight | a larger first step, `leastRequests` below 200, or a longer deadline |
 //! | the guard counts fewer requests than users send | a gateway does not report (`reports` is false), or they are requests by an override | a replica name for every gateway |
 //! | `paused`, reason `changed` | a person changed the weights; they stay | `resume` sets those of the step again, `abort` goes back |
-//! | `paused`, reason `replaced` | base URLs of the canary or the others were replaced, so the evidence is of other processes | `resume` begins the step anew |
+//! | `paused`, reason `replaced` | base URLs of the canary or the others were replaced, so the evidence is of other processes | `resume` begins the step again, without the evidence so far |
 //! | `paused`, reason `inconclusive` | the deadline passed without a verdict | `resume` accepts the step; or abort, and start with a plan that this traffic can answer |
 //! | an event `stuck` | a version that would get traffic fails its probe | repair it; `abort?force=true` goes back all the same |
 //! | a gate never opens | the gateway that leads does not have it (the log says so), or its URL does not respond 2xx | the same gates on every gateway |

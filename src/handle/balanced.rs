@@ -34,6 +34,7 @@ impl Balanced {
         Self { fleet: Arc::clone(fleet), seats, turns: first_turns(fleet.draw(), fleet.id()) }
     }
 
+    /// Returns the health of these instances.
     pub(super) const fn fleet(&self) -> &Arc<Fleet> {
         &self.fleet
     }
@@ -55,6 +56,7 @@ impl Balanced {
         self.pick_of(shard, self.fleet.members().bits())
     }
 
+    /// Picks among the instances whose bits are set. One alone needs no draw.
     #[inline]
     fn pick_of(&self, shard: Shard, usable: u64) -> Option<(usize, &Seat)> {
         let i = match usable {

@@ -133,6 +133,7 @@ impl RoutingHandle {
     }
 }
 
+/// Picks by the slot of the key. An empty key counts as no key, as in a layer.
 fn pick(snapshot: &RouteSnapshot<'_>, key: Option<&[u8]>) -> Pick {
     match key {
         None | Some([]) => snapshot.draw(),

@@ -54,6 +54,7 @@ impl<'a> RouteSnapshot<'a> {
 pub(crate) struct UnsentCopies(Arc<Counters>);
 
 impl UnsentCopies {
+    /// Counts a request of which no copy was sent.
     pub(crate) fn count(&self, why: Unsent) {
         self.0.count_unsent(why);
     }

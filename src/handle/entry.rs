@@ -33,6 +33,8 @@ pub(crate) struct ServiceEntry {
 }
 
 impl ServiceEntry {
+    /// Creates the entry of a service without a route. A seeded draw gets its points from the seed and the
+    /// name, so they repeat whatever the order of the services.
     pub(super) fn new(draw: Draw, service: &ServiceName) -> Self {
         Self {
             service: service.clone(),
@@ -46,6 +48,7 @@ impl ServiceEntry {
         }
     }
 
+    /// Returns the name, which never changes.
     pub(crate) const fn service(&self) -> &ServiceName {
         &self.service
     }
@@ -55,6 +58,7 @@ impl ServiceEntry {
         self.created
     }
 
+    /// Locks the routes that are not published any more. Requests never take this lock.
     pub(super) fn retired(&self) -> MutexGuard<'_, Retired> {
         lock(&self.retired)
     }
@@ -123,6 +127,7 @@ impl ServiceEntry {
         retired.set_removed(true);
     }
 
+    /// Withdraws the route, if there is one, and retires its versions.
     fn withdraw_locked(&self, retired: &mut Retired) {
         if let Some(before) = self.live.swap(None) {
             retired.retire(&before, None);
@@ -175,6 +180,7 @@ impl ServiceEntry {
         self.observe(|live, retired| Some(self.snapshot_of(live?, retired, zero_weight_reachable)))
     }
 
+    /// Reads the counters of all versions, published and removed, under the lock of the retired ones.
     pub(super) fn snapshot_of(
         &self,
         live: &LiveRoute,
@@ -220,6 +226,8 @@ pub(super) fn is_reachable(split: &Split, version: &Version, zero_weight_reachab
     !version.weight.is_zero() || (version.active && (zero_weight_reachable || is_mirrored()))
 }
 
+/// Returns the requests in flight at a version, with all readers that have not chosen yet: too many for a
+/// moment, never too few. `None` if it is not published and has none.
 fn in_flight(live: Option<&LiveRoute>, retired: &Retired, name: &str) -> Option<usize> {
     // Before the counters are read: see `Retired`.
     let readers = retired.readers();

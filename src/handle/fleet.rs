@@ -123,18 +123,22 @@ impl Fleet {
         }
     }
 
+    /// Returns the service of the version.
     pub(crate) const fn service(&self) -> &ServiceName {
         &self.service
     }
 
+    /// Returns the name of the version.
     pub(crate) const fn version(&self) -> &VersionName {
         &self.version
     }
 
+    /// Returns the id of the version. A version that was registered again has another fleet.
     pub(crate) const fn id(&self) -> VersionId {
         self.id
     }
 
+    /// Returns the base URLs in their order, by which all positions count.
     pub(crate) const fn instances(&self) -> &Instances {
         &self.instances
     }
@@ -144,11 +148,13 @@ impl Fleet {
         self.draw
     }
 
+    /// Returns the set of all positions.
     #[inline]
     pub(super) const fn members(&self) -> Members {
         self.members
     }
 
+    /// Returns the words that requests read to find the usable instances.
     #[inline]
     pub(super) const fn words(&self) -> &Words {
         &self.words
@@ -164,10 +170,12 @@ impl Fleet {
         self.counted.get_or_init(|| members.collect());
     }
 
+    /// Returns the counters of the instances. They are empty until the fleet is published.
     fn counted(&self) -> &[Member] {
         self.counted.get().map_or(&[], |members| members)
     }
 
+    /// Returns the failures in a row of instance `i`. `None` without health.
     fn row(&self, i: usize) -> Option<&FailureRow> {
         self.counted().get(i)?.row.as_deref()
     }
@@ -211,6 +219,7 @@ impl Fleet {
         transitions
     }
 
+    /// Applies an event under the lock, and updates the row and the words that requests read.
     fn apply_locked(
         &self,
         judge: &Judge,
@@ -232,6 +241,7 @@ impl Fleet {
         self.any_record(Record::awaits_time)
     }
 
+    /// Returns whether an instance has such a record. A fleet without health has no records.
     fn any_record(&self, is_one: impl Fn(&Record) -> bool) -> bool {
         self.judge.as_ref().is_some_and(|judge| lock(&judge.state).records.iter().any(is_one))
     }

@@ -21,6 +21,7 @@ impl FleetSettings {
         Self { draw, ..Self::default() }
     }
 
+    /// Returns the draw of the handle, which also decides how instances are drawn.
     pub(super) const fn draw(&self) -> Draw {
         self.draw
     }

@@ -35,15 +35,17 @@ impl<F> Default for FullRows<F> {
 }
 
 impl<F> FullRows<F> {
+    /// Queues an instance, and wakes the duty.
     fn push(&self, place: Arc<Place<F>>) {
         lock(&self.queue).push_back(place);
         self.added.notify_one();
     }
 
+    /// Takes the instance that has waited longest.
     fn pop(&self) -> Option<Arc<Place<F>>> {
         let place = lock(&self.queue).pop_front()?;
         // Relaxed, like the swap: the lock of the queue orders them. A failure from here on queues the instance again, and
-        // whoever took it reads its row after this.
+        // the caller reads its row after this.
         place.is_queued.store(false, Ordering::Relaxed);
         Some(place)
     }
@@ -65,6 +67,7 @@ impl<F> FullRows<F> {
 }
 
 impl<F> Place<F> {
+    /// Creates the place of an instance that belongs to no fleet yet.
     pub(super) fn new(rows: &Arc<FullRows<F>>) -> Arc<Self> {
         let fleet = Mutex::new((Weak::new(), 0));
         Arc::new(Self { rows: Arc::downgrade(rows), is_queued: AtomicBool::new(false), fleet })
@@ -75,6 +78,8 @@ impl<F> Place<F> {
         *lock(&self.fleet) = (Arc::downgrade(fleet), i);
     }
 
+    /// Returns the fleet of the instance now, and its position there. It may have changed since the instance
+    /// was queued.
     fn find(&self) -> Option<(Arc<F>, usize)> {
         let (fleet, i) = &*lock(&self.fleet);
         Some((fleet.upgrade()?, *i))

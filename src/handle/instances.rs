@@ -100,6 +100,7 @@ impl RoutingHandle {
 }
 
 impl ServiceEntry {
+    /// Reads the instances of all published versions at one moment.
     fn instances(&self) -> Option<Vec<VersionInstances>> {
         self.observe(|live, retired| {
             let live = live?;
@@ -186,10 +187,12 @@ impl ServiceEntry {
         }
     }
 
+    /// Returns the requests in flight at an instance.
     fn instance_in_flight(&self, version: &str, backend: &Backend) -> Option<usize> {
         self.observe(|live, retired| instance_in_flight(live, retired, version, backend))
     }
 
+    /// Returns whether an instance gets no more requests and its last one has ended. `None` if it is unknown.
     fn is_instance_drained(
         &self,
         version: &str,
@@ -297,6 +300,8 @@ fn take(counts: &mut Vec<InstanceCounts>, backend: &Backend) -> InstanceCounts {
     }
 }
 
+/// Counts the requests in flight at an instance, of published and of retired routes, with all readers that
+/// have not chosen yet.
 fn instance_in_flight(
     live: Option<&LiveRoute>,
     retired: &Retired,

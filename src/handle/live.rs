@@ -65,6 +65,7 @@ impl LiveRoute {
         self.mirror.as_deref()
     }
 
+    /// Returns the compiled split.
     #[inline]
     pub(super) const fn route(&self) -> &Arc<Route> {
         &self.route
@@ -105,6 +106,8 @@ impl LiveRoute {
 }
 
 impl LiveVersion {
+    /// Creates the live form of a version. The counters and the instances of the same version before are used
+    /// on, so that no count starts again.
     fn new(version: &Version, fleet: Option<&Arc<Fleet>>, before: Option<&Self>) -> Self {
         let counters = before.map_or_else(Arc::default, |before| Arc::clone(&before.counters));
         let backend = version.backend();
@@ -146,10 +149,12 @@ impl LiveVersion {
         self.fleet().map_or(1, |fleet| fleet.words().usable())
     }
 
+    /// Returns the fleet. `None` for a version with one instance that is not checked.
     pub(super) fn fleet(&self) -> Option<&Arc<Fleet>> {
         self.balanced.as_ref().map(|balanced| balanced.fleet())
     }
 
+    /// Returns the counters of the version.
     #[inline]
     pub(super) const fn counters(&self) -> &Arc<Counters> {
         &self.counters
@@ -165,6 +170,8 @@ fn balanced(fleet: &Arc<Fleet>, counters: &Counters, before: Option<&LiveVersion
     }
 }
 
+/// Returns the fleet of each version of a new route: the one of the route before where the base URLs are the
+/// same.
 fn fleets<'a>(
     route: &Route,
     settings: &FleetSettings,
@@ -181,6 +188,7 @@ fn fleets<'a>(
     if fleets.iter().all(Option::is_none) { Box::default() } else { fleets.into() }
 }
 
+/// Creates the live form of each version, in the order of the split.
 fn live_versions<'a>(
     route: &Route,
     fleets: &[Option<Arc<Fleet>>],

@@ -53,6 +53,7 @@ pub(super) struct RetiredVersion {
 }
 
 impl RetiredVersion {
+    /// Returns the counters that requests of the retired version still use.
     pub(super) const fn counters(&self) -> &Arc<Counters> {
         self.live.counters()
     }
@@ -162,6 +163,7 @@ impl Retired {
     }
 }
 
+/// Returns whether the split has this version, and not only one of the same name.
 fn has_registration(split: &Split, version: &Version) -> bool {
     split.versions().iter().any(|other| is_same_registration(other, version))
 }

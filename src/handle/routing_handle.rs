@@ -45,6 +45,7 @@ pub struct RoutingHandle {
     shared: Arc<Shared>,
 }
 
+/// What all clones of a handle share.
 #[derive(Debug, Default)]
 struct Shared {
     fleets: FleetSettings,
@@ -63,10 +64,14 @@ struct Shared {
     sample_times: Mutex<SampleTimes>,
 }
 
+/// The entries by name. A map that is published is never changed: a new service replaces the map.
 pub(crate) type Entries = HashMap<ServiceName, Arc<ServiceEntry>, RandomState>;
 
 impl RoutingHandle {
     /// Creates a handle without routes, with [`Draw::Exact`].
+    ///
+    /// Clones share everything. An application makes one handle for all layers: the draws, the counters and
+    /// the health of the instances belong to it.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -97,17 +102,37 @@ impl RoutingHandle {
         self.shared.fleets.set_health(health);
     }
 
+    /// Returns what all fleets of this handle share.
     pub(super) fn fleet_settings(&self) -> &FleetSettings {
         &self.shared.fleets
     }
 
     /// Returns the route that requests of `service` follow now, or `None` if it is not published.
+    ///
+    /// The route is a moment: a change that is published afterwards makes another one. For the version of a
+    /// request use a layer, or [`choose`](Self::choose), which counts the request.
+    ///
+    /// ```
+    /// use tower_canary::RoutingHandle;
+    /// use tower_canary::routing::{Change, Route, Split};
+    ///
+    /// let split = Split::new("auth".parse()?, 7)
+    ///     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), std::time::SystemTime::now())?;
+    /// let handle = RoutingHandle::new();
+    /// assert!(handle.publish(Route::compile(split)));
+    /// assert_eq!(handle.route("auth").map(|route| route.split().generation()), Some(1));
+    /// assert!(handle.route("orders").is_none());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn route(&self, service: &str) -> Option<Arc<Route>> {
         self.find(service)?.route()
     }
 
     /// Returns all routes that requests follow now.
+    ///
+    /// Each route is one that was published, but two routes may be from before and after a change that
+    /// happened meanwhile.
     #[must_use]
     pub fn table(&self) -> RoutingTable {
         self.entries_owned().values().filter_map(|entry| entry.route()).collect()
@@ -129,6 +154,7 @@ impl RoutingHandle {
         true
     }
 
+    /// Publishes a route at its entry, under the lock of publications.
     fn publish_to(&self, entry: &ServiceEntry, route: &Arc<Route>) {
         if route.split().versions().iter().any(|version| version.instances.len().get() > 1) {
             // Relaxed: a flag of its own, which orders nothing.
@@ -273,15 +299,21 @@ impl RoutingHandle {
         self.shared.rules.load(Ordering::Relaxed) & (1 << reason as u8) != 0
     }
 
+    /// Returns whether a layer may send requests to versions at weight 0, by a pin or an override. Then they
+    /// are not drained. It never becomes false again: a layer cannot be forgotten while a request may be
+    /// inside.
     pub(super) fn is_zero_weight_reachable(&self) -> bool {
         self.shared.zero_weight_reachable.load(Ordering::Relaxed)
     }
 
+    /// Locks the times at which the counters were sampled.
     pub(super) fn sample_times(&self) -> MutexGuard<'_, SampleTimes> {
         lock(&self.shared.sample_times)
     }
 }
 
+/// Returns whether the served split is a later one of the same life of the service. A service that was
+/// removed and registered again has another salt, and its generations say nothing about the earlier ones.
 fn is_later(served: &Split, new: &Split) -> bool {
     served.salt() == new.salt() && served.generation() > new.generation()
 }

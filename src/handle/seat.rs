@@ -48,6 +48,8 @@ impl Seat {
         Self::new(backend, counters, Some(Arc::new(row)), Some(place))
     }
 
+    /// Creates the seat of an instance, with its counters and an address for each shard: two threads share no
+    /// cache line by sending to one instance.
     fn new(
         backend: &Backend,
         counters: &Counters,
@@ -58,6 +60,7 @@ impl Seat {
         Self { upstreams: Sharded::new(|shard, _| Upstream::new(backend, shard)), counters, row, place }
     }
 
+    /// Returns the address on this shard.
     #[inline]
     pub(super) fn upstream(&self, shard: Shard) -> &Upstream {
         self.upstreams.at(shard)

@@ -18,6 +18,7 @@ use crate::traffic::InFlight;
 /// [enter](Self::enter) before the route is dropped.
 // A few pointers, which stay in registers: the request in flight is not among them. For the same reason the functions on the
 // path of a request are always inlined: each result that goes through memory costs more instructions than the choice.
+/// The version and the instance for one request, before it is counted there.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "a request counts only once it entered"]
 pub(crate) struct Choice<'a> {
@@ -110,12 +111,14 @@ impl ServiceEntry {
         Loaded { entry: self, live: self.live.load() }
     }
 
+    /// Counts a request for a service without a route.
     #[cold]
     fn count_unknown(&self) {
         // Relaxed, here and below: counts of their own, which order nothing.
         self.unknown.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts a request that no version can take, and returns why.
     #[cold]
     fn count_unserved(&self, why: NoChoice) -> NoChoice {
         self.unserved.fetch_add(1, Ordering::Relaxed);
@@ -136,6 +139,7 @@ impl Loaded<'_> {
 }
 
 impl<'a> RouteSnapshot<'a> {
+    /// Returns the split that the request follows to its end.
     #[inline]
     pub(crate) fn split(&self) -> &'a Split {
         self.live.route().split()
@@ -182,6 +186,7 @@ impl<'a> RouteSnapshot<'a> {
         Ok(choice)
     }
 
+    /// Creates the choice of a version and one of its instances.
     #[inline]
     pub(super) fn choice(
         &self,

@@ -29,6 +29,9 @@ pub struct VersionInstances {
 }
 
 /// One instance as this gateway sees it. See [`VersionInstances`].
+///
+/// The counts begin when this gateway first serves the instance, and go on when a change keeps its base URL.
+/// They are of this gateway alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InstanceStatus {

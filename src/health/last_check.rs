@@ -4,7 +4,9 @@ use std::time::Duration;
 
 /// What the last check of an instance saw.
 ///
-/// It has a status or a cause, never the body of the response.
+/// It has a status or a cause, never the body of the response. Whether a check passes is up to the
+/// [`VersionCheck`](crate::deployments::VersionCheck): the one of `probe` wants a status of 200 to 299. See
+/// [`RoutingHandle::instances`](crate::RoutingHandle::instances) for an example that reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LastCheck {

@@ -68,6 +68,7 @@ impl Record {
         self
     }
 
+    /// Returns the state that operators see.
     pub(crate) const fn state(&self) -> InstanceState {
         self.state
     }

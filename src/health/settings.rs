@@ -2,18 +2,30 @@
 
 use std::time::Duration;
 
+/// The default pause between two checks of an instance.
 const INTERVAL: Duration = Duration::from_secs(5);
+/// The default limit of one check.
 const TIMEOUT: Duration = Duration::from_secs(2);
+/// The pause before the next check while the state of an instance may be about to change.
 const RECHECK: Duration = Duration::from_secs(1);
+/// The pause between two checks of an instance that is down.
 const DOWN_INTERVAL: Duration = Duration::from_secs(2);
+/// The pause between two checks while the service has no requests.
 const IDLE_INTERVAL: Duration = Duration::from_secs(60);
+/// The default length of the first ejection. Each one that follows soon is longer.
 const FIRST_EJECTION: Duration = Duration::from_secs(30);
+/// The default length of the longest ejection.
 const LONGEST_EJECTION: Duration = Duration::from_secs(300);
 
+/// The shortest pause that can be set.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
+/// The shortest limit that can be set.
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(10);
+/// The shortest ejection that can be set.
 const SHORTEST_EJECTION: Duration = Duration::from_secs(1);
+/// The longest interval and slow start that can be set.
 const HOUR: Duration = Duration::from_hours(1);
+/// The longest ejection that can be set.
 const DAY: Duration = Duration::from_hours(24);
 
 /// The most checks or requests in a row that a setting can ask for.
@@ -154,6 +166,7 @@ impl Health {
         Self { is_refusing: true, ..self }
     }
 
+    /// Returns the pause between two checks.
     pub(crate) const fn interval(&self) -> Duration {
         self.interval
     }
@@ -173,26 +186,32 @@ impl Health {
         self.idle_interval.max(self.interval)
     }
 
+    /// Returns the limit of one check.
     pub(crate) const fn timeout(&self) -> Duration {
         self.timeout
     }
 
+    /// Returns how many failed requests in a row eject an instance.
     pub(crate) const fn row(&self) -> u32 {
         self.row
     }
 
+    /// Returns whether another version serves while a version has no usable instance.
     pub(crate) const fn is_failover(&self) -> bool {
         self.is_failover
     }
 
+    /// Returns whether requests are refused while a version has no usable instance.
     pub(crate) const fn is_refusing(&self) -> bool {
         self.is_refusing
     }
 
+    /// Returns how many failed checks in a row take an instance down.
     pub(super) const fn falls(&self) -> u32 {
         self.falls
     }
 
+    /// Returns how many passed checks in a row bring it back.
     pub(super) const fn rises(&self) -> u32 {
         self.rises
     }

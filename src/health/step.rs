@@ -52,6 +52,8 @@ pub(super) fn step(
 }
 
 impl Record {
+    /// A check passed. A new instance enters service with the first one, one that was down needs several. An
+    /// ejected one is in service again only when its time is over: checks do not see why requests fail.
     fn check_passed(&mut self, settings: &Health, now: Instant) -> Option<Transition> {
         let passed = self.count_check(true);
         match self.state {
@@ -62,6 +64,7 @@ impl Record {
         }
     }
 
+    /// A check failed. A new instance is down with the first one, since it has never worked.
     fn check_failed(&mut self, settings: &Health, now: Instant) -> Option<Transition> {
         let failed = self.count_check(false);
         let is_down = match self.state {
@@ -75,6 +78,8 @@ impl Record {
         })
     }
 
+    /// Too many requests failed in a row. If no more instances may be ejected, this one is spared, which is
+    /// reported once.
     fn row_full(&mut self, settings: &Health, may_eject: bool, now: Instant) -> Option<Transition> {
         // Of an instance that is out of service, the last requests end now, or it is tried because no other is usable.
         if !self.state.is_up() {
@@ -88,12 +93,15 @@ impl Record {
         is_first.then_some(Transition::Spared)
     }
 
+    /// A request succeeded, so the trial is over.
     fn row_cleared(&mut self) -> Option<Transition> {
         self.trial = false;
         self.spared = false;
         None
     }
 
+    /// The version lost its health path. Results of checks mean nothing any more, and an ejection stays: it
+    /// comes from requests.
     fn unchecked(&mut self, now: Instant) -> Option<Transition> {
         self.checks = None;
         match self.state {
@@ -102,10 +110,13 @@ impl Record {
         }
     }
 
+    /// An operator ends the ejection. The instance is on trial, as after the end of its time.
     fn cleared(&mut self, now: Instant) -> Option<Transition> {
         (self.state == InstanceState::Ejected).then(|| self.return_on_trial(now))
     }
 
+    /// Some time passed: a slow start or an ejection may be over. An instance whose checks fail does not come
+    /// back.
     fn time_passed(&mut self, settings: &Health, now: Instant) -> Option<Transition> {
         if self.state == InstanceState::Up && !is_warming(settings, self, now) {
             self.warm_since = None;
@@ -119,6 +130,8 @@ impl Record {
         is_over.then(|| self.return_on_trial(now))
     }
 
+    /// Takes the instance out of service. Each ejection is longer than the last, and a long time in service
+    /// shortens the next one again. The length is jittered, so that instances do not return together.
     fn eject(&mut self, settings: &Health, now: Instant) -> Transition {
         let served = now.saturating_duration_since(self.since);
         let forgiven = u32::try_from(served.as_secs() / FORGIVEN_AFTER.as_secs()).unwrap_or(u32::MAX);
@@ -139,6 +152,7 @@ impl Record {
         Transition::Up { trial: false }
     }
 
+    /// Puts an ejected instance into service, slowly, and with one failure allowed.
     fn return_on_trial(&mut self, now: Instant) -> Transition {
         self.enter(InstanceState::Up, now);
         self.trial = true;

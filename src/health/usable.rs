@@ -29,6 +29,7 @@ fn best(records: &[Record]) -> u64 {
     }
 }
 
+/// Returns a word with a bit for each instance in one of these states.
 fn bits(records: &[Record], is_set: impl Fn(InstanceState) -> bool) -> u64 {
     let set = records.iter().enumerate().filter(|(_, record)| is_set(record.state));
     set.fold(0, |bits, (i, _)| bits | 1 << i)

@@ -72,6 +72,7 @@ enum KeySource {
     Function(Arc<KeyFunction>),
 }
 
+/// A function of the application that finds the key of a request. It may borrow the key from the head.
 type KeyFunction = dyn for<'a> Fn(&RequestHead<'a>) -> Option<Cow<'a, [u8]>> + Send + Sync;
 
 /// The address of the client, in the extensions of a request.
@@ -148,6 +149,7 @@ impl Affinity {
         Self { sources: self.sources.iter().chain(other.sources.iter()).cloned().collect() }
     }
 
+    /// Creates an affinity by one source. Others are added behind it.
     fn from_source(source: KeySource) -> Self {
         Self { sources: [source].into() }
     }

@@ -33,6 +33,8 @@ impl Annotations {
         Some(Box::new(Self { pin, refused, ..Self::default() }))
     }
 
+    /// Adds everything to the response head. The cookies of the backend are counted before the pin is added:
+    /// the proxy must know which are its own to map back.
     #[cold]
     pub(super) fn add_to<B>(self, response: &mut Response<B>) {
         if let Some(choice) = self.choice {

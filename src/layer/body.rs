@@ -41,6 +41,7 @@ pin_project! {
 }
 
 impl<B> ResponseBody<B> {
+    /// Wraps the body of a backend. The guard lives as long as the body.
     pub(crate) const fn upstream(body: B, in_flight: Option<InFlight>) -> Self {
         Self { kind: Kind::Upstream { body, in_flight, grpc_status: GrpcStatus::Settled } }
     }
@@ -53,6 +54,7 @@ impl<B> ResponseBody<B> {
         self
     }
 
+    /// Creates the body of a response of the layer itself.
     pub(crate) const fn from_bytes(bytes: Bytes) -> Self {
         Self { kind: Kind::Local { bytes } }
     }

@@ -44,6 +44,7 @@ pub struct VersionChoice {
 }
 
 impl VersionChoice {
+    /// Copies the choice for extensions. It allocates, so a layer does it only on request.
     pub(super) fn new(choice: &Choice<'_>) -> Self {
         Self {
             service: choice.split.service().clone(),

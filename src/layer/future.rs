@@ -66,6 +66,7 @@ pin_project! {
 }
 
 impl<F> ResponseFuture<F> {
+    /// Waits for the response of the client.
     pub(super) const fn forwarded(
         inner: F,
         in_flight: Option<InFlight>,
@@ -80,6 +81,7 @@ impl<F> ResponseFuture<F> {
         Self::forwarded(inner, Some(in_flight), None)
     }
 
+    /// Responds without the client.
     pub(super) const fn rejected(
         rejection: Rejection,
         form: ProblemForm,
@@ -146,6 +148,7 @@ fn finish<R: Body>(
     response.map(|body| ResponseBody::upstream(body, in_flight).with_grpc_status(grpc_status))
 }
 
+/// Records the status of the response, and its end if there is no body to wait for.
 #[inline]
 fn record_head<R: Body>(in_flight: &mut InFlight, response: &Response<R>, is_grpc: bool) {
     in_flight.record_head(response.status());

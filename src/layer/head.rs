@@ -28,6 +28,7 @@ pub struct RequestHead<'a> {
 }
 
 impl<'a> RequestHead<'a> {
+    /// Borrows the head of a request.
     pub(super) fn new<B>(request: &'a Request<B>) -> Self {
         Self {
             method: request.method(),

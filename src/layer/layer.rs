@@ -138,6 +138,7 @@ impl<M> WeightedVersionLayer<M> {
         self.set(|settings| rule(settings.rules.get_or_insert_default()))
     }
 
+    /// Changes a setting of this layer alone: clones that were made before keep theirs.
     fn set(mut self, set: impl FnOnce(&mut LayerSettings)) -> Self {
         set(Arc::make_mut(&mut self.settings));
         self

@@ -52,6 +52,7 @@ pub struct Override {
     trusts: Arc<Trusts>,
 }
 
+/// A function of the application that decides whether the sender of a request may choose a version.
 type Trusts = dyn Fn(&RequestHead<'_>) -> bool + Send + Sync;
 
 /// The place of the version's name in a request.

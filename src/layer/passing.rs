@@ -3,7 +3,7 @@
 use super::rewrite::HostPolicy;
 use crate::handle::{Choice, RouteSnapshot};
 
-/// What is known of a request that was given a version and is not rewritten yet.
+/// A request that was given a version and is not rewritten yet: the choice, and the options for the rest of its way.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(not(feature = "mirror"), expect(dead_code, reason = "only a mirror reads it"))]
 pub(crate) struct Passing<'a> {

@@ -118,6 +118,7 @@ fn replace_host(headers: &mut HeaderMap, host: &HeaderValue) {
     }
 }
 
+/// Sends the host that the client named, as one `Host` header, whether it was in the header or in the target.
 fn preserve_host<B>(request: &mut Request<B>) -> Result<(), Rejection> {
     if request.headers().get_all(HOST).iter().nth(1).is_some() {
         return Err(Rejection::AmbiguousHost);

@@ -94,6 +94,7 @@ impl Rewritten {
         request.extensions().get::<ReportRewrite>().map(|_| Self::new(request, upstream, strip))
     }
 
+    /// Records the target of the backend, and the prefix that is cut from the path.
     #[cold]
     fn new<B>(request: &Request<B>, upstream: &Upstream, strip: usize) -> Self {
         Self {
@@ -117,6 +118,7 @@ fn stripped<B>(request: &Request<B>, strip: usize) -> &str {
     path.get(..strip).unwrap_or_default()
 }
 
+/// Adds the cut prefix to `X-Forwarded-Prefix`, behind the one of an earlier proxy.
 fn forward_prefix<B>(request: &mut Request<B>, strip: usize) {
     // Part of a valid head, so the conversion does not fail. The usual case needs this one allocation.
     let Ok(prefix) = HeaderValue::from_bytes(stripped(request, strip).as_bytes()) else { return };

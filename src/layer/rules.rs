@@ -52,6 +52,8 @@ impl Rules {
     /// Removes the override from `request`, so that no backend sees it, and returns what it asks for.
     // Neither this nor the other rules are inlined, and they take copies of the choice, so that it need not be in memory: the
     // path of a layer without rules stays short.
+    /// Takes the requested version out of the request. Its header never reaches the backend, whether it is
+    /// honoured or not.
     #[inline(never)]
     pub(super) fn take_override<B>(&self, request: &mut Request<B>) -> Option<OverrideRequest> {
         self.overriding.as_ref()?.take(request)
@@ -73,6 +75,7 @@ impl Rules {
         picked
     }
 
+    /// Applies the rules in their order. The first one that has an answer ends it.
     fn pick_for<B>(
         &self,
         request: &Request<B>,
@@ -119,11 +122,13 @@ impl Rules {
         sticky.unwrap_or_else(|| snapshot.draw())
     }
 
+    /// Picks the version of a valid pin, if it is active.
     fn by_pin<B>(&self, request: &Request<B>, snapshot: &RouteSnapshot<'_>) -> Option<Pick> {
         let version = self.pinning.as_ref()?.pinned(request.headers(), snapshot.split())?;
         Some(Pick::new(Some(version), Reason::Pin))
     }
 
+    /// Picks the version that holds the slot of the key, if the request has a key.
     fn by_key<B>(&self, request: &Request<B>, snapshot: &RouteSnapshot<'_>) -> Option<Pick> {
         let slot = self.affinity.as_ref()?.slot(&RequestHead::new(request), snapshot.split().salt())?;
         Some(snapshot.by_slot(slot))

@@ -50,6 +50,7 @@ pub(super) struct Rejected {
 }
 
 impl LayerSettings {
+    /// Creates settings with the defaults: no rules, the host of the backend, latencies measured.
     pub(super) const fn new(source: Source) -> Self {
         Self {
             source,
@@ -123,6 +124,7 @@ impl LayerSettings {
         self.forward(request, self.passing(snapshot, choice, strip), annotations, tap)
     }
 
+    /// Puts together everything that the rest of the way needs.
     #[inline(always)]
     const fn passing<'a>(
         &self,
@@ -159,23 +161,37 @@ impl LayerSettings {
         if rewritten.is_some() {
             annotations.get_or_insert_default().rewritten = rewritten;
         }
-        if self.expose_choice {
-            expose(choice, request, &mut annotations);
-        }
-        if self.record_span_fields {
-            record_span_fields(choice);
-        }
+        self.report(request, choice, &mut annotations);
         if self.measure_latency {
             in_flight.start_timer();
         }
         Ok(Routed { in_flight: Some(in_flight), annotations })
     }
 
+    /// Reports the choice where the application asked for it: in the extensions of the request, and in its span.
+    #[inline(always)]
+    fn report<B>(
+        &self,
+        request: &mut Request<B>,
+        choice: Choice<'_>,
+        annotations: &mut Option<Box<Annotations>>,
+    ) {
+        if self.expose_choice {
+            expose(choice, request, annotations);
+        }
+        if self.record_span_fields {
+            record_span_fields(choice);
+        }
+    }
+
+    /// Returns the facts for the proxy around the layer, if it wants them. With the client's own host there
+    /// is nothing to map back.
     #[inline]
     fn prepare<B>(&self, request: &mut Request<B>, upstream: &Upstream, strip: usize) -> Option<Rewritten> {
         Rewritten::prepare(request, upstream, strip).filter(|_| self.host != HostPolicy::Preserve)
     }
 
+    /// Sends a request that has no version to the fallback, or rejects it. It is in flight at no version.
     #[cold]
     fn fall_back<B>(
         &self,
@@ -201,6 +217,7 @@ impl LayerSettings {
     }
 }
 
+/// Puts the choice into the extensions of the request and of its response.
 #[cold]
 fn expose<B>(choice: Choice<'_>, request: &mut Request<B>, annotations: &mut Option<Box<Annotations>>) {
     let choice = VersionChoice::new(&choice);
@@ -208,6 +225,7 @@ fn expose<B>(choice: Choice<'_>, request: &mut Request<B>, annotations: &mut Opt
     annotations.get_or_insert_default().choice = Some(choice);
 }
 
+/// Records the choice in the current span. Fields that the span did not declare are ignored by `tracing`.
 #[cold]
 fn record_span_fields(choice: Choice<'_>) {
     let span = tracing::Span::current();

@@ -30,6 +30,7 @@ enum CacheableMethod {
 }
 
 impl CacheableRequest {
+    /// Takes the facts of the request that RFC 9111 asks for. The request is gone when the response comes.
     pub(super) fn new(method: &Method, headers: &HeaderMap) -> Self {
         let method = match method.as_str() {
             "GET" | "HEAD" | "QUERY" => CacheableMethod::Always,
@@ -75,6 +76,8 @@ struct Directives {
 }
 
 impl Directives {
+    /// Reads the directives of all lines of a field. Names are case-insensitive, and unknown directives are
+    /// ignored (RFC 9111, 5.2.3).
     fn parse(headers: &HeaderMap, field: &HeaderName) -> Self {
         let mut found = Self::default();
         for directive in headers.get_all(field).iter().flat_map(|line| elements(line.as_bytes())) {

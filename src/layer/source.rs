@@ -25,6 +25,7 @@ pub(super) struct BoundLookup {
 }
 
 impl Source {
+    /// Binds a target to a handle. A fixed service gets its entry now, so that a request needs no lookup.
     pub(super) fn new(target: Target, handle: &RoutingHandle) -> Self {
         match target.0 {
             TargetKind::Service(service) => Self::Fixed(handle.entry(&service)),
@@ -68,11 +69,13 @@ impl BoundLookup {
         Some((&**entry, strip))
     }
 
+    /// Logs the name that was looked for and where it was found. At `debug`: any client can cause it.
     #[cold]
     fn log_unknown(&self, service: &str) {
         tracing::debug!(service, found_by = %self.lookup, "unknown service");
     }
 
+    /// Logs that the request has nothing where the name should be.
     #[cold]
     fn log_unnamed(&self) {
         tracing::debug!(found_by = %self.lookup, "the request names no service");

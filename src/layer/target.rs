@@ -28,6 +28,7 @@ use crate::routing::ServiceName;
 #[derive(Clone)]
 pub struct Target(pub(super) TargetKind);
 
+/// How the service of a request is found.
 #[derive(Clone)]
 pub(super) enum TargetKind {
     Service(ServiceName),
@@ -48,6 +49,7 @@ pub(super) enum Lookup {
     Function(Arc<Function>),
 }
 
+/// A function of the application that names the service of a request.
 type Function = dyn Fn(&RequestHead<'_>) -> Option<ServiceName> + Send + Sync;
 
 /// The name of a service as a lookup found it.
@@ -60,18 +62,25 @@ pub(super) enum FoundName<'a> {
 
 impl Target {
     /// Sends every request to `service`. The fastest target: the service is looked up once, not per request.
+    ///
+    /// The service need not be registered yet: until it is, requests get 404 `unknown-service`.
     #[must_use]
     pub const fn service(service: ServiceName) -> Self {
         Self(TargetKind::Service(service))
     }
 
     /// Takes the service from the first segment of the path and strips it: `/auth/login` goes to `auth` as `/login`.
+    ///
+    /// The cut prefix is the part that `Proxy` reports as `X-Forwarded-Prefix`. The query stays. `/auth` goes
+    /// to `auth` as `/`.
     #[must_use]
     pub const fn path_segment() -> Self {
         Self(TargetKind::Lookup(Lookup::PathSegment { strip: true }))
     }
 
     /// Takes the service from the first segment of the path and leaves it: `/auth/login` goes to `auth` as `/auth/login`.
+    ///
+    /// For backends that know their own prefix.
     #[must_use]
     pub const fn path_segment_unstripped() -> Self {
         Self(TargetKind::Lookup(Lookup::PathSegment { strip: false }))
@@ -87,24 +96,68 @@ impl Target {
     }
 
     /// Takes the service from the labels in front of `domain` in the host: `auth.example.com` goes to `auth`.
+    ///
+    /// A host that is not below the domain names no service. Letter case does not matter.
+    ///
+    /// ```
+    /// use tower_canary::Target;
+    ///
+    /// assert_eq!(Target::subdomain_of("Example.com").to_string(), Target::subdomain_of("example.com").to_string());
+    /// ```
     #[must_use]
     pub fn subdomain_of(domain: &str) -> Self {
         Self(TargetKind::Lookup(Lookup::Subdomain(format!(".{}", domain.to_ascii_lowercase()).into())))
     }
 
     /// Takes the service from the header `name`. A request with several such headers has no service.
+    ///
+    /// Remove the header at the edge, unless clients may choose the service.
+    ///
+    /// ```
+    /// use http::HeaderName;
+    /// use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
+    ///
+    /// let by_header = Target::header(HeaderName::from_static("x-service"));
+    /// let layer = WeightedVersionLayer::new(&RoutingHandle::new(), by_header);
+    /// ```
     #[must_use]
     pub const fn header(name: HeaderName) -> Self {
         Self(TargetKind::Lookup(Lookup::Header(name)))
     }
 
     /// Takes the service from the [`ServiceName`] that the application put into the request's extensions.
+    ///
+    /// For an application whose own router finds the service, such as an axum handler in front:
+    ///
+    /// ```
+    /// use http::Request;
+    /// use tower_canary::{RoutingHandle, ServiceName, Target, WeightedVersionLayer};
+    ///
+    /// let layer = WeightedVersionLayer::new(&RoutingHandle::new(), Target::extension());
+    /// let mut request = Request::new(());
+    /// request.extensions_mut().insert("auth".parse::<ServiceName>()?);
+    /// # Ok::<(), tower_canary::routing::InvalidName>(())
+    /// ```
     #[must_use]
     pub const fn extension() -> Self {
         Self(TargetKind::Lookup(Lookup::Extension))
     }
 
     /// Takes the service from a `function` of the application. A request for which it returns `None` has no service.
+    ///
+    /// The function runs once for each request, so it should not block or allocate without
+    /// need. It sees the head alone, not the body.
+    ///
+    /// ```
+    /// use tower_canary::{ServiceName, Target};
+    ///
+    /// let writes: ServiceName = "orders-writer".parse()?;
+    /// let reads: ServiceName = "orders-reader".parse()?;
+    /// let by_method = Target::from_fn(move |head| {
+    ///     Some(if head.method.is_safe() { reads.clone() } else { writes.clone() })
+    /// });
+    /// # Ok::<(), tower_canary::routing::InvalidName>(())
+    /// ```
     #[must_use]
     pub fn from_fn(
         function: impl Fn(&RequestHead<'_>) -> Option<ServiceName> + Send + Sync + 'static,
@@ -169,6 +222,7 @@ impl Lookup {
 }
 
 impl FoundName<'_> {
+    /// Returns the name as a text, which need not be the name of a service.
     pub(super) fn as_str(&self) -> &str {
         match self {
             Self::Text(text) => text,
@@ -183,6 +237,7 @@ fn strip_domain<'a>(host: &'a str, suffix: &str) -> Option<&'a str> {
     domain.eq_ignore_ascii_case(suffix).then_some(label)
 }
 
+/// Returns the text in lower case. A host is case-insensitive, the names of services are lower case.
 fn lowercase(text: &str) -> Cow<'_, str> {
     match text.bytes().any(|byte| byte.is_ascii_uppercase()) {
         true => text.to_ascii_lowercase().into(),

@@ -25,6 +25,7 @@ pub(super) struct Tried {
     attempts: Arc<Mutex<Attempts>>,
 }
 
+/// The attempts of one request so far.
 #[derive(Debug, Default)]
 struct Attempts {
     /// Each instance with its version, in the order of the attempts.
@@ -84,6 +85,7 @@ impl Tried {
         if attempts.failed { attempts.another_instance(snapshot, version).unwrap_or(0) } else { 0 }
     }
 
+    /// Locks the attempts.
     fn attempts(&self) -> MutexGuard<'_, Attempts> {
         lock(&self.attempts)
     }
@@ -102,6 +104,7 @@ impl Attempts {
         (self.within < MAX_OTHER_INSTANCES && snapshot.usable(version) & !tried != 0).then_some(tried)
     }
 
+    /// Returns the instances of a version that were tried, as bits by their positions now.
     fn tried_of(&self, version: &Version) -> u64 {
         let own = self.instances.iter().filter(|(id, _)| *id == version.id);
         let positions = own.filter_map(|(_, backend)| version.instances.position(backend));

@@ -4,11 +4,14 @@ use metrics::{Label, Unit, counter, describe_counter, describe_histogram, histog
 
 use crate::traffic::{CopyTraffic, Outcome, Unsent};
 
+/// The counter of copies that ended.
 const COPIES: &str = "canary_mirror_copies_total";
+/// The counter of requests of which no copy was sent.
 const UNSENT: &str = "canary_mirror_unsent_total";
+/// The histogram of the time until the response head of a copy.
 const DURATION: &str = "canary_mirror_duration_seconds";
 
-/// Exports what was `added` since the last export to the series of the version with these `labels`.
+/// Exports the counts `added` since the last export to the series of the version with these `labels`.
 pub(super) fn export(labels: &[Label; 2], added: &CopyTraffic) {
     for outcome in Outcome::ALL {
         let labels = with(labels, "outcome", outcome.as_str());
@@ -24,12 +27,14 @@ pub(super) fn export(labels: &[Label; 2], added: &CopyTraffic) {
     }
 }
 
+/// Returns the labels of the version with one more.
 fn with(labels: &[Label; 2], name: &'static str, value: &'static str) -> Vec<Label> {
     let mut labels = labels.to_vec();
     labels.push(Label::from_static_parts(name, value));
     labels
 }
 
+/// Describes the metrics to the recorder. A recorder that was installed later has no descriptions.
 pub(super) fn describe() {
     describe_counter!(COPIES, Unit::Count, "Copies of requests that ended, by the status of their response.");
     describe_counter!(UNSENT, Unit::Count, "Requests that were drawn to be copied and were not, by cause.");

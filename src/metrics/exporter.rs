@@ -37,6 +37,9 @@ const REVISION: &str = "canary_snapshot_revision";
 const AGE: &str = "canary_snapshot_age_seconds";
 
 /// The kinds of change, as [`Change::kind`](crate::routing::Change::kind) names them.
+///
+/// Each has its series from the first export on. A kind that is missing here would begin with its first change, which
+/// `increase` in PromQL does not count.
 const ACTIONS: [&str; 16] = [
     "activate",
     "add-urls",
@@ -232,6 +235,8 @@ impl Series {
         self.instances.export(&self.labels, version);
     }
 
+    /// Returns the facts that the series of the next version of this name must know to end the series of this
+    /// one.
     fn successor(&self) -> Successor {
         Successor { has_health: self.healthy.is_some(), urls: self.instances.urls() }
     }
@@ -286,12 +291,14 @@ impl Series {
         }
     }
 
+    /// Increments a counter of the version with one more label.
     fn increment(&self, name: &'static str, label: &'static str, value: &'static str, count: u64) {
         let mut labels = self.labels.to_vec();
         labels.push(Label::from_static_parts(label, value));
         counter!(name, labels).increment(count);
     }
 
+    /// Sets the gauges of the version. After its removal the weight is 0.
     fn export_gauges(&self, weight: f64, in_flight: usize) {
         gauge!(WEIGHT, self.labels.to_vec()).set(weight);
         #[expect(clippy::cast_precision_loss, reason = "requests in flight are far below 2^53")]

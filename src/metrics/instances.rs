@@ -71,6 +71,7 @@ impl InstanceSeries {
         self.ejections.keys().cloned().collect()
     }
 
+    /// Exports the number of instances in each state, also where it is 0.
     fn export_version(&mut self, labels: &[Label; 2], version: &VersionInstances) {
         for state in InstanceState::ALL {
             let registered = version.instances.iter().filter(|instance| instance.registered);
@@ -87,6 +88,7 @@ impl InstanceSeries {
         }
     }
 
+    /// Exports one instance. A removed one has NaN, which no alert matches.
     fn export_instance(&mut self, labels: &[Label; 2], instance: &InstanceStatus) {
         let labels = with(labels, "url", instance.backend.as_str());
         let usable = if instance.registered { small(usize::from(instance.usable)) } else { f64::NAN };
@@ -117,6 +119,7 @@ fn with(labels: &[Label; 2], name: &'static str, value: &str) -> Vec<Label> {
     labels
 }
 
+/// Converts a count that an `f64` holds exactly.
 #[expect(clippy::cast_precision_loss, reason = "instances and requests in flight are far below 2^53")]
 fn small(count: usize) -> f64 {
     count as f64

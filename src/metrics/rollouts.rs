@@ -15,7 +15,7 @@ const LEADER: &str = "canary_rollout_leader";
 const TICK_AGE: &str = "canary_rollout_tick_age_seconds";
 const ENDED: &str = "canary_rollouts_total";
 
-/// Exports rollouts to the recorder of the `metrics` facade. Clones share what was exported.
+/// Exports rollouts to the recorder of the `metrics` facade. Clones share the record of exported rollouts.
 ///
 /// ```
 /// use tower_canary::metrics::RolloutMetrics;
@@ -85,16 +85,19 @@ fn end(status: &RolloutStatus) {
     gauge!(TICK_AGE, of_service(status)).set(f64::NAN);
 }
 
+/// Sets the gauge of the present phase to 1, and those of the other phases to 0.
 fn set_phase(status: &RolloutStatus, current: Option<&str>) {
     for phase in Phase::LIVE {
         gauge!(PHASE, with(status, "phase", phase)).set(if current == Some(phase) { 1.0 } else { 0.0 });
     }
 }
 
+/// Returns the label of the service.
 fn of_service(status: &RolloutStatus) -> Vec<Label> {
     vec![label("service", status.service.as_str())]
 }
 
+/// Returns the label of the service with one more.
 fn with(status: &RolloutStatus, name: &'static str, value: &'static str) -> Vec<Label> {
     vec![label("service", status.service.as_str()), Label::from_static_parts(name, value)]
 }

@@ -44,7 +44,7 @@ impl Prepared {
         in_flight.send_copy();
         let request = head.map(|()| body);
         RequestCopy(Box::pin(async move {
-            // An error means that it took too long. What was dropped then is counted.
+            // An error means that it took too long. The dropped copy is counted.
             let _ = tokio::time::timeout(timeout, run(client, request, in_flight, is_measured)).await;
             drop(slot);
         }))

@@ -53,7 +53,7 @@ where
 
 impl Mirror {
     /// Copies `request`, if its turn has come. Returns how it is counted then.
-    // It takes a copy of what is known of the request, so that nothing of that need be in memory where nothing is copied.
+    // `Passing` comes by value: a reference would keep it in memory also where no request is copied.
     #[cold]
     #[inline(never)]
     fn copy<S, B, R>(&self, client: &S, request: &mut Request<B>, passing: Passing<'_>) -> Option<Arc<Apart>>
@@ -105,6 +105,8 @@ impl Mirror {
         }
     }
 
+    /// Decides whether a copy can be sent, before anything is copied. The reasons are in the order of their
+    /// costs.
     fn prepare<B: Body>(
         &self,
         request: &Request<B>,

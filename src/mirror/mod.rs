@@ -57,7 +57,7 @@
 //!
 //! | request | why |
 //! | --- | --- |
-//! | a method other than `GET` and `HEAD`, or those of [`with_methods`](Mirror::with_methods) | what is done twice is done twice |
+//! | a method other than `GET` and `HEAD`, or those of [`with_methods`](Mirror::with_methods) | its effect would happen twice |
 //! | `CONNECT`, and a request with `Upgrade` | a tunnel has no end to compare |
 //! | with `X-Canary-Mirror` | it is a copy of a gateway in front. So a client can keep its requests from being copied |
 //! | with `Trailer` | the copy would lack them |
@@ -65,7 +65,7 @@
 //! | by an [`Override`](crate::layer::Override) | it is a tester's |
 //! | an attempt after a failover | the first attempt was copied |
 //!
-//! # What is sent
+//! # The copy
 //!
 //! The copy is what the version would get if it were chosen: the same method, path, query, headers and body, `Host` by the
 //! [`HostPolicy`](crate::layer::HostPolicy), and `X-Canary-Mirror: 1`. Give the version credentials and data with which it

@@ -10,8 +10,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::copy::RequestCopy;
 
+/// The default number of copies in flight. Beyond it, requests are counted as `busy` and not copied.
 const MAX_IN_FLIGHT: usize = 64;
+/// The default size of the largest body that is copied.
 const MAX_BODY: usize = 64 * 1024;
+/// The default time for one copy.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Copies requests to the version that the split names. See the [module](super) for an example.
@@ -91,6 +94,7 @@ impl Mirror {
         Self { methods: methods.into_iter().collect(), ..self }
     }
 
+    /// Returns whether requests of this method are copied. A tunnel has no body that could be.
     pub(super) fn copies(&self, method: &Method) -> bool {
         self.methods.contains(method) && method != Method::CONNECT
     }
@@ -100,6 +104,7 @@ impl Mirror {
         Arc::clone(&self.slots).try_acquire_owned().ok()
     }
 
+    /// Sends a copy on the executor of the application.
     pub(super) fn execute(&self, copy: RequestCopy) {
         self.executor.execute(copy);
     }

@@ -47,6 +47,7 @@ impl Tee {
         self.max - self.bytes.len()
     }
 
+    /// Adds bytes for the copy.
     fn collect(&mut self, data: &[u8]) {
         // Doubled as usual, but never beyond the limit.
         if data.len() > self.bytes.capacity() - self.bytes.len() {
@@ -66,6 +67,7 @@ impl Tee {
         self.finish.is_none()
     }
 
+    /// Hands the whole body to the copy, or the reason why there is none. It happens once.
     fn finish(&mut self, result: Result<Bytes, Unsent>) {
         if let Some(finish) = self.finish.take() {
             self.bytes = Vec::new();

@@ -16,6 +16,7 @@ pub(super) enum AddressKind {
     Denied(&'static str),
 }
 
+/// The kind of the addresses at which clouds serve credentials.
 const METADATA: AddressKind = AddressKind::Denied("it is a metadata service of a cloud");
 
 /// Names under which clouds serve credentials to any process of a machine. Names below them count too.
@@ -63,6 +64,7 @@ impl AddressKind {
         }
     }
 
+    /// Classifies an IPv4 address. Metadata comes first: it is the most useful reason for an operator.
     fn from_v4(address: Ipv4Addr) -> Self {
         if METADATA_V4.contains(&address) {
             METADATA
@@ -81,6 +83,7 @@ impl AddressKind {
         }
     }
 
+    /// Classifies an IPv6 address that does not stand for an IPv4 one.
     fn from_v6(address: Ipv6Addr) -> Self {
         match address.segments() {
             _ if address.is_loopback() => Self::Loopback,

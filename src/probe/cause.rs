@@ -17,6 +17,8 @@ pub(super) fn summarize(error: &(dyn Error + 'static)) -> String {
     chain(error).find_map(known_cause).unwrap_or_else(|| "it gave no response in HTTP".to_owned())
 }
 
+/// Returns the cause that one error of a chain names. Texts of unknown errors are not used, since they may
+/// have anything in them.
 fn known_cause(error: &(dyn Error + 'static)) -> Option<String> {
     if error.is::<Forbidden>() || error.is::<HttpsUnsupported>() {
         return Some(error.to_string());
@@ -31,11 +33,13 @@ fn known_cause(error: &(dyn Error + 'static)) -> Option<String> {
     error.downcast_ref::<io::Error>().and_then(|error| io_cause(error.kind())).map(str::to_owned)
 }
 
+/// Returns why a handshake failed, as far as an operator can do something.
 #[cfg(feature = "client-tls")]
 fn tls_cause(error: &HandshakeFailed) -> &'static str {
     if error.is_certificate_refused() { "its certificate is not trusted" } else { "the TLS handshake failed" }
 }
 
+/// Returns the words for an error of the network.
 const fn io_cause(kind: ErrorKind) -> Option<&'static str> {
     Some(match kind {
         ErrorKind::ConnectionRefused => "connection refused",

@@ -21,6 +21,7 @@ use super::resolver::{Forbidden, GuardedResolver};
 use super::stream::GuardedStream;
 use crate::common::error::BoxError;
 
+/// A connection under way.
 type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 
 /// A connector for hyper-util's `Client` that connects only where a [`UrlPolicy`] allows.
@@ -160,6 +161,8 @@ impl fmt::Debug for GuardedConnector {
 // === impl TcpConnector ===
 
 impl<R> TcpConnector<R> {
+    /// Creates the connector. The policy judges each address that the resolver returns, so a name that
+    /// changes its address is judged again.
     fn new(policy: UrlPolicy, resolver: R) -> Self {
         let mut http = HttpConnector::new_with_resolver(GuardedResolver { policy, inner: resolver });
         http.set_nodelay(true);

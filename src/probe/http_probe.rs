@@ -167,6 +167,7 @@ pub(super) fn target(backend: &Backend, health_path: Option<&HealthPath>) -> Opt
         .ok()
 }
 
+/// Creates the result of a probe without a response.
 fn unreachable(cause: &str) -> Unhealthy {
     Unhealthy::Unreachable(cause.to_owned())
 }
@@ -191,6 +192,8 @@ fn failed(error: impl Into<BoxError>) -> Unhealthy {
     Unhealthy::Unreachable(cause::summarize(&*error))
 }
 
+/// Returns whether a status counts as healthy. A health path is made for this question; of a base URL only a
+/// failure of the server says something.
 fn is_healthy(status: StatusCode, health_path: Option<&HealthPath>) -> bool {
     match health_path {
         Some(_) => status.is_success(),

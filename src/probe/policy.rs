@@ -102,6 +102,7 @@ impl UrlPolicy {
         self.judge(AddressKind::from_address(address))
     }
 
+    /// Returns why an address of this kind is denied, if it is.
     const fn judge(self, kind: AddressKind) -> Result<(), &'static str> {
         match kind {
             AddressKind::Ordinary => Ok(()),

@@ -109,6 +109,7 @@ impl<S> GuardedStream<S> {
     }
 }
 
+/// Returns the number of bytes in all buffers.
 fn total_len(bufs: &[IoSlice<'_>]) -> usize {
     bufs.iter().map(|buf| buf.len()).sum()
 }

@@ -139,6 +139,7 @@ pub(crate) fn negotiated(stream: &TlsStream<GuardedStream>) -> Protocol {
     }
 }
 
+/// Creates a connector that offers these protocols by ALPN.
 fn connector(config: &Arc<ClientConfig>, protocols: &[&str]) -> TlsConnector {
     let mut config = ClientConfig::clone(config);
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();

@@ -76,19 +76,22 @@ impl<B> RequestBody<B> {
         self.body.into_plain().map(|body| body.body.into_inner())
     }
 
+    /// Wraps a body without an idle time.
     pub(super) const fn plain(body: Sending<B>) -> Self {
         Self { body: MaybeWatched::Plain { body } }
     }
 }
 
 impl<B: Send + 'static> RequestBody<B> {
+    /// Wraps a body that the watch may end.
     pub(super) fn watched(body: Sending<B>, watch: &mut PendingWatch) -> Self {
         Self { body: MaybeWatched::Watched { body: watch.watch_request(body) } }
     }
 }
 
 impl<B: Body> Sending<B> {
-    /// Sends `body`. If it `reports_end`, frames that end without that are an error.
+    /// Sends `body`, and records how far it is in `progress`. `reports_end` says that the body of the client
+    /// knows its own end: then the frames may not stop before it has reported the end.
     pub(super) fn new(body: B, progress: RequestProgress, reports_end: bool) -> Self {
         Self {
             is_end_stream: body.is_end_stream(),

@@ -74,6 +74,8 @@ impl AddressHeader {
     }
 }
 
+/// Returns the reported addresses from the nearest hop outwards, up to the first that is not an address:
+/// everything behind it may be invented.
 fn nearest_first(reported: impl Iterator<Item = Option<IpAddr>>) -> Vec<IpAddr> {
     let reported: Vec<_> = reported.collect();
     reported.into_iter().rev().map_while(|address| address).collect()
@@ -101,6 +103,7 @@ fn forwarded_for(element: &[u8]) -> Option<IpAddr> {
     parse_address(unquoted.unwrap_or(value))
 }
 
+/// Returns the element of `Forwarded` for a client. An IPv6 address is quoted there (RFC 7239, 6).
 fn forwarded_element(address: IpAddr) -> String {
     match address {
         IpAddr::V4(_) => ["for=", &format_address(address)].concat(),

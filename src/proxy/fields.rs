@@ -3,9 +3,13 @@
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
+/// The addresses of the clients and proxies before.
 const FOR: &str = "x-forwarded-for";
+/// The host that the client named.
 const HOST: &str = "x-forwarded-host";
+/// The scheme that the client used.
 const PROTO: &str = "x-forwarded-proto";
+/// The part of the path that was cut off.
 const PREFIX: &str = "x-forwarded-prefix";
 
 /// The addresses of the client and of each proxy behind it, outermost first.

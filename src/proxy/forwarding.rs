@@ -84,6 +84,7 @@ impl Forwarding {
         }
     }
 
+    /// Returns whether the fields of a peer at this address are believed.
     fn trusts(&self, address: IpAddr) -> bool {
         self.trusted.as_ref().is_some_and(|trusted| trusted(address))
     }

@@ -158,6 +158,7 @@ impl Sent {
         }
     }
 
+    /// Completes the upgrade that the backend accepted, or refuses one that the client did not ask for.
     fn complete_upgrade<R>(&mut self, response: &mut Response<R>) -> Result<(), &'static StaticProblem> {
         match self.handshake.take().filter(|handshake| handshake.is_accepted_by(response)) {
             Some(handshake) => {
@@ -168,6 +169,7 @@ impl Sent {
         }
     }
 
+    /// Returns whether the deadline passed while the backend waited for the client.
     fn has_stalled_body(&self) -> bool {
         self.progress.waits_for_client() && self.progress.deadline() <= Instant::now()
     }

@@ -64,6 +64,7 @@ fn strip_connection_options(headers: &mut HeaderMap) {
     }
 }
 
+/// Returns whether `Connection` may not remove the field.
 fn is_end_to_end(name: &HeaderName) -> bool {
     END_TO_END.contains(name) || FORWARDING_HEADERS.contains(&name.as_str())
 }
@@ -80,6 +81,7 @@ pub(super) fn clean_response_trailers(trailers: &mut HeaderMap) {
     remove_where(trailers, is_forbidden_in_trailers);
 }
 
+/// Returns whether a trailer of this name is removed (RFC 9110, 6.5.1).
 fn is_forbidden_in_trailers(name: &str) -> bool {
     HOP_BY_HOP.contains(&name) || NOT_IN_TRAILERS.contains(&name) || FORWARDING_HEADERS.contains(&name)
 }

@@ -54,6 +54,7 @@ fn split_port(authority: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
+/// Parses a port. An empty one is the default of the scheme (RFC 3986, 3.2.3).
 fn port_number(text: &[u8], default: u16) -> Option<u16> {
     if text.is_empty() {
         return Some(default);
@@ -81,6 +82,7 @@ fn is_plain_host(text: &[u8]) -> bool {
     !name.is_empty() && name.iter().all(is_name_byte) && port.iter().skip(1).all(u8::is_ascii_digit)
 }
 
+/// Returns whether a byte may stand in a host name.
 const fn is_name_byte(byte: &u8) -> bool {
     matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-')
 }

@@ -36,6 +36,7 @@ impl LocalResponse {
         response
     }
 
+    /// Returns whether the response has `Allow` (RFC 9110, 10.2.1).
     fn lists_methods(self) -> bool {
         match self {
             Self::Problem(problem) => problem.status == StatusCode::METHOD_NOT_ALLOWED,

@@ -150,10 +150,12 @@ impl RequestProgress {
         }
     }
 
+    /// Returns whether the response head has arrived.
     fn has_response(&self) -> bool {
         self.body.as_ref().is_some_and(|body| body.responded.load(Ordering::Relaxed))
     }
 
+    /// Records whether the backend waits for the client's next bytes.
     fn set_waits_for_client(&self, waits: bool) {
         if let Some(body) = &self.body {
             body.waits_for_client.store(waits, Ordering::Relaxed);

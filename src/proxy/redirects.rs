@@ -96,6 +96,8 @@ impl UrlMap<'_> {
         is_changed.then(|| attributes.join(";"))
     }
 
+    /// Returns the attribute `Path` of a cookie as the client has to use it. `None` for another attribute,
+    /// and for a path that stays.
     fn cookie_path(&self, attribute: &str) -> Option<String> {
         let (name, path) = attribute.split_once('=')?;
         if !name.trim().eq_ignore_ascii_case("path") {

@@ -16,6 +16,7 @@ pub(super) fn is_timeout(error: &(dyn Error + 'static), check: Option<&TimeoutCh
     chain(error).any(|cause| is_known_timeout(cause) || check.is_some_and(|check| check(cause)))
 }
 
+/// Returns whether one error of a chain is a timeout of a library that is known here.
 fn is_known_timeout(error: &(dyn Error + 'static)) -> bool {
     error.downcast_ref().is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::TimedOut)
         || error.downcast_ref().is_some_and(hyper::Error::is_timeout)

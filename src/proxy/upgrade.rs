@@ -67,6 +67,8 @@ impl Handshake {
         response.extensions().get::<OnUpgrade>().is_some() && self.agrees_with(response.headers())
     }
 
+    /// Returns whether the backend chose protocols that the client asked for, with the proof that a WebSocket
+    /// needs.
     fn agrees_with(&self, headers: &HeaderMap) -> bool {
         let chosen = protocols(headers);
         let is_websocket = chosen.iter().any(|protocol| protocol.eq_ignore_ascii_case("websocket"));
@@ -104,6 +106,7 @@ fn protocols(headers: &HeaderMap) -> Vec<String> {
     names.filter(|name| !is_http(name)).map(str::to_owned).collect()
 }
 
+/// Returns whether a protocol is a version of HTTP, which would carry requests past this proxy.
 fn is_http(protocol: &str) -> bool {
     let protocol = protocol.to_ascii_lowercase();
     HTTP_PROTOCOLS.iter().any(|http| protocol.starts_with(http))

@@ -44,6 +44,7 @@ impl Via {
         Ok(Self::from_token(name))
     }
 
+    /// Creates the entries for each version of HTTP, once for all requests.
     fn from_token(name: &str) -> Self {
         Self {
             name: name.into(),

@@ -91,6 +91,8 @@ impl Split {
         }
     }
 
+    /// Adds a version. The first active one takes all traffic. A later one takes none unless a weight is
+    /// given: registering does not move users.
     fn register(&mut self, new: &Registration, at: SystemTime) -> Result<(), ChangeError> {
         let weight = self.weight_to_register(new)?;
         self.removed = false;
@@ -126,6 +128,7 @@ impl Split {
         Ok(weight)
     }
 
+    /// Sets one weight. The other active versions share the rest in their present proportions.
     fn set_weight(&mut self, version: &VersionName, weight: Weight) -> Result<(), ChangeError> {
         let own = self.version_mut(version)?;
         if own.active {
@@ -156,6 +159,7 @@ impl Split {
         Ok(())
     }
 
+    /// Sets all weights. Active versions that are left out get 0.
     fn set_weights(&mut self, weights: &BTreeMap<VersionName, Weight>) -> Result<(), ChangeError> {
         check_total(weights.values())?;
         for (version, weight) in weights {
@@ -169,6 +173,7 @@ impl Split {
         Ok(())
     }
 
+    /// Gives one version all traffic, and activates it. Repeating it changes nothing.
     fn switch(&mut self, version: &VersionName) -> Result<(), ChangeError> {
         self.version_mut(version)?.active = true;
         for other in &mut self.versions {
@@ -177,10 +182,12 @@ impl Split {
         Ok(())
     }
 
+    /// Activates or deactivates a version.
     fn set_active(&mut self, version: &VersionName, active: bool, force: bool) -> Result<(), ChangeError> {
         if active { self.activate(version) } else { self.deactivate(version, force) }
     }
 
+    /// Activates a version at weight 0, or at 100 if it is the only active one.
     fn activate(&mut self, version: &VersionName) -> Result<(), ChangeError> {
         let is_first = !self.has_active();
         let own = self.version_mut(version)?;
@@ -191,6 +198,7 @@ impl Split {
         Ok(())
     }
 
+    /// Deactivates a version. The others take its weight in their present proportions.
     fn deactivate(&mut self, version: &VersionName, force: bool) -> Result<(), ChangeError> {
         if !self.version_mut(version)?.active {
             return Ok(());
@@ -208,6 +216,7 @@ impl Split {
         Ok(())
     }
 
+    /// Changes base URLs. The weight stays: users keep their version while its processes are replaced.
     fn change_urls(&mut self, version: &VersionName, urls: &UrlChange) -> Result<(), ChangeError> {
         let own = self.version_mut(version)?;
         let after = match urls {
@@ -224,6 +233,7 @@ impl Split {
         Ok(())
     }
 
+    /// Removes an inactive version. Its weight is 0, so nothing else changes.
     fn remove(&mut self, version: &VersionName) -> Result<(), ChangeError> {
         if self.version_mut(version)?.active {
             return Err(ChangeError::VersionActive(version.clone()));
@@ -232,6 +242,7 @@ impl Split {
         Ok(())
     }
 
+    /// Removes all versions and the health path. The generation and the history go on.
     fn remove_service(&mut self, force: bool) -> Result<(), ChangeError> {
         let active = self.versions.iter().filter(|version| version.active);
         let active: Vec<VersionName> = active.map(|version| version.name.clone()).collect();
@@ -244,6 +255,7 @@ impl Split {
         Ok(())
     }
 
+    /// Finds a version by its name.
     fn version_mut(&mut self, name: &VersionName) -> Result<&mut Version, ChangeError> {
         let version = self.versions.iter_mut().find(|version| version.name == *name);
         version.ok_or_else(|| ChangeError::UnknownVersion(name.clone()))

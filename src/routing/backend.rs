@@ -216,6 +216,7 @@ impl fmt::Debug for Backend {
     }
 }
 
+/// Parses a base URL and checks each of its parts.
 fn parse(text: &str) -> Result<Backend, Fault> {
     if text.len() > MAX_LEN {
         return Err(Fault::TooLong);
@@ -243,6 +244,7 @@ fn parse(text: &str) -> Result<Backend, Fault> {
     Ok(Backend { scheme, authority, host, base_path, given: text.into() })
 }
 
+/// Checks the host and the port. `http::Uri` accepts characters there that no host has.
 fn check_authority(authority: &Authority) -> Result<(), Fault> {
     if authority.as_str().contains('@') {
         return Err(Fault::UserInfo);

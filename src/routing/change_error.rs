@@ -109,6 +109,7 @@ pub enum ChangeError {
     TooManyChanges,
 }
 
+/// Lists versions for a message.
 fn names(versions: &[VersionName]) -> String {
     versions.iter().map(VersionName::as_str).collect::<Vec<_>>().join(", ")
 }

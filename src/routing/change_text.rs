@@ -65,6 +65,7 @@ impl fmt::Display for Change {
     }
 }
 
+/// Writes the weights of a split in the order of the names.
 fn write_weights(
     f: &mut fmt::Formatter<'_>,
     kind: &str,
@@ -78,6 +79,7 @@ fn write_weights(
     Ok(())
 }
 
+/// Writes a change of base URLs.
 fn write_urls(
     f: &mut fmt::Formatter<'_>,
     kind: &str,
@@ -91,6 +93,7 @@ fn write_urls(
     }
 }
 
+/// Writes the base URLs of an update, which may set the active flag as well.
 fn write_update(f: &mut fmt::Formatter<'_>, version: &VersionName, urls: &UrlChange) -> fmt::Result {
     match urls {
         UrlChange::Set(urls) => write!(f, "update {version} to {urls}"),
@@ -99,6 +102,7 @@ fn write_update(f: &mut fmt::Formatter<'_>, version: &VersionName, urls: &UrlCha
     }
 }
 
+/// Returns the words for a forced change.
 const fn describe_force(force: bool) -> &'static str {
     if force { ", even the last" } else { "" }
 }

@@ -56,12 +56,17 @@ impl Instances {
     }
 
     /// Returns the base URL that was registered first.
+    ///
+    /// It is the one that a gateway of an earlier release serves, and the one that is shown where only one
+    /// fits.
     #[must_use]
     pub fn first(&self) -> &Backend {
         &self.0[0]
     }
 
     /// Returns the number of base URLs.
+    ///
+    /// From 1 to [`MAX`](Self::MAX): a version without a base URL does not exist.
     #[must_use]
     pub fn len(&self) -> NonZero<usize> {
         NonZero::new(self.0.len()).unwrap_or(NonZero::<usize>::MIN)

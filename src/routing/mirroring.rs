@@ -5,6 +5,7 @@ use super::mirror_share::MirrorShare;
 use super::split::Split;
 
 impl Split {
+    /// Sets or removes the mirror. Only an active version can get copies, and only of a share above 0.
     pub(super) fn set_mirror(&mut self, mirror: Option<&MirrorShare>) -> Result<(), ChangeError> {
         if let Some(mirror) = mirror {
             let version = self.version(mirror.version.as_str());

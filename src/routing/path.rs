@@ -49,6 +49,8 @@ pub(crate) fn has_dot_segment(path: &str) -> bool {
     decode_fully(path).split(|byte| matches!(byte, b'/' | b'\\')).any(is_dot_segment)
 }
 
+/// Returns whether a backend may read the segment as `.` or `..`. Some cut parameters (`;`) or a NUL off
+/// before they look.
 fn is_dot_segment(segment: &[u8]) -> bool {
     let name = segment.split(|byte| matches!(byte, b';' | b'?' | b'#' | 0)).next();
     matches!(name, Some(b"." | b".."))

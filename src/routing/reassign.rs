@@ -52,6 +52,7 @@ struct Span {
 }
 
 impl Span {
+    /// Creates a span without an owner.
     const fn free(len: u16) -> Self {
         Self { owner: None, len }
     }
@@ -61,6 +62,7 @@ impl Span {
 struct Spans(Vec<Span>);
 
 impl Spans {
+    /// Creates the spans of a slot map. An empty map is one free span.
     fn new(runs: &[Run]) -> Self {
         if runs.is_empty() {
             return Self(vec![Span::free(SLOTS)]);
@@ -133,6 +135,7 @@ impl Spans {
         })
     }
 
+    /// Returns where the spans of such owners are.
     fn positions(&self, matches: impl Fn(Option<&VersionName>) -> bool) -> Vec<usize> {
         (0..self.0.len()).filter(|i| matches(self.0[*i].owner.as_ref())).collect()
     }

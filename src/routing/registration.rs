@@ -37,6 +37,15 @@ pub struct Registration {
 
 impl Registration {
     /// Creates the registration of an active version with one base URL and the default weight.
+    ///
+    /// ```
+    /// use tower_canary::routing::Registration;
+    ///
+    /// let stable = Registration::new("v1.0".parse()?, "http://10.0.0.1:8080".parse()?);
+    /// assert!(stable.active && stable.weight.is_none());
+    /// assert_eq!(stable.instances().len().get(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn new(version: VersionName, backend: Backend) -> Self {
         Self { version, instances: backend.into(), weight: None, active: true, health_path: None }

@@ -59,6 +59,7 @@ impl Split {
         later.map(|version| version.name.clone())
     }
 
+    /// Gives each version its share of the earlier generation, with the base URLs that were recorded.
     fn restore_versions(&mut self, shares: &[VersionShare]) {
         for version in &mut self.versions {
             let share = shares.iter().find(|share| share.version == version.name);

@@ -47,6 +47,9 @@ struct Interval {
 
 impl Route {
     /// Compiles the route of `split`.
+    ///
+    /// The route keeps the split, and beside it the intervals of points and of slots with the version of
+    /// each. A choice searches these and reads nothing else of the split.
     #[must_use]
     pub fn compile(split: Split) -> Self {
         let weights =
@@ -107,6 +110,7 @@ impl Route {
     }
 }
 
+/// Returns the place of a version in the split, by which a route names it.
 fn position(split: &Split, name: &VersionName) -> Option<usize> {
     split.versions().iter().position(|version| version.name == *name)
 }

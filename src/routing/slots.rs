@@ -41,6 +41,7 @@ pub struct SlotMap {
 }
 
 impl SlotMap {
+    /// The map of a split without active versions.
     pub(super) const EMPTY: Self = Self { runs: Vec::new() };
 
     /// Returns the runs in slot order: a version, and how many consecutive slots it owns.
@@ -120,6 +121,7 @@ impl SlotMap {
             && weights.all(|(version, weight)| self.slots_of(version) == weight.hundredths())
     }
 
+    /// Returns how many slots a version has: its weight in hundredths of a percent.
     fn slots_of(&self, version: &VersionName) -> u16 {
         self.runs.iter().filter(|run| run.version == *version).map(|run| run.len).sum()
     }
@@ -148,6 +150,7 @@ impl FromStr for SlotMap {
     }
 }
 
+/// Parses one run, such as `v1.0:9000`.
 fn parse_run(text: &str) -> Option<Run> {
     let (version, len) = text.split_once(':')?;
     Some(Run { version: version.parse().ok()?, len: len.parse().ok()? })
@@ -161,6 +164,7 @@ pub(super) struct Overlap<'a> {
 }
 
 impl Overlap<'_> {
+    /// Returns whether users of this span get another version.
     pub(super) fn changes_owner(&self) -> bool {
         self.before != self.after
     }
@@ -178,10 +182,12 @@ impl<'a> Cursor<'a> {
         Self { rest: runs, begin: 0 }
     }
 
+    /// Returns the version of the present run.
     fn owner(&self) -> Option<&'a VersionName> {
         self.rest.first().map(|run| &run.version)
     }
 
+    /// Returns the slot after the present run. After the last run that is the end of the map.
     fn end(&self) -> u16 {
         self.rest.first().map_or(SLOTS, |run| (self.begin + run.len).min(SLOTS))
     }

@@ -80,18 +80,37 @@ impl Split {
     }
 
     /// Returns the salt of the hash of keys.
+    ///
+    /// Two services with one salt give a user the same slot, so their canaries have the same users. A service
+    /// that was removed and registered again has another salt.
     #[must_use]
     pub const fn salt(&self) -> u64 {
         self.salt
     }
 
     /// Returns the number of changes so far. It is the optimistic lock of every write.
+    ///
+    /// A change that changes nothing leaves it as it is. It goes on after the service was removed and
+    /// registered again, so no two states of a service have the same number.
     #[must_use]
     pub const fn generation(&self) -> u64 {
         self.generation
     }
 
     /// Returns how often all pins were invalidated. A pin of an earlier epoch is ignored.
+    ///
+    /// [`Change::Redraw`](super::Change::Redraw) increments it.
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    /// use tower_canary::routing::{Change, Split};
+    ///
+    /// let split = Split::new("auth".parse()?, 7)
+    ///     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), SystemTime::now())?;
+    /// let redrawn = split.apply(&Change::Redraw, SystemTime::now())?;
+    /// assert_eq!((split.pin_epoch(), redrawn.pin_epoch()), (0, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub const fn pin_epoch(&self) -> u64 {
         self.pin_epoch
@@ -165,6 +184,9 @@ impl Split {
     }
 
     /// Returns the versions, oldest first.
+    ///
+    /// The order is the order of registration. A version that was removed and registered again is the
+    /// youngest.
     #[must_use]
     pub fn versions(&self) -> &[Version] {
         &self.versions
@@ -187,18 +209,33 @@ impl Split {
     }
 
     /// Returns the owners of the slots.
+    ///
+    /// A change moves the fewest slots that it can, and only to versions that grow: a user with a key never
+    /// leaves a version whose weight rises.
     #[must_use]
     pub const fn slots(&self) -> &SlotMap {
         &self.slots
     }
 
     /// Returns the weight, the active flag and the base URLs of each version, oldest first, as the history records them.
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    /// use tower_canary::routing::{Change, Split};
+    ///
+    /// let split = Split::new("auth".parse()?, 7)
+    ///     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), SystemTime::now())?;
+    /// assert_eq!(split.shares()[0].to_string(), "v1.0 100 %");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn shares(&self) -> Vec<VersionShare> {
         self.versions.iter().map(Version::share).collect()
     }
 
     /// Returns whether any version is active.
+    ///
+    /// Without one the layer responds 503 `no-active-version`, or uses its fallback.
     #[must_use]
     pub fn has_active(&self) -> bool {
         self.versions.iter().any(|version| version.active)

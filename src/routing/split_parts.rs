@@ -158,6 +158,8 @@ impl Split {
         self.versions.iter().enumerate().all(|(i, v)| self.versions[..i].iter().all(|w| w.name != v.name))
     }
 
+    /// Makes parts that break the rules a split that keeps them: no version twice, no weight without being
+    /// active, 100 percent in total, slots that follow the weights.
     fn repaired(mut self) -> Self {
         let mut names = BTreeSet::new();
         self.versions.retain(|version| names.insert(version.name.clone()));
@@ -171,6 +173,8 @@ impl Split {
         self
     }
 
+    /// Scales the weights of the active versions to 100 percent. If all of them are 0, the oldest version
+    /// takes everything: some version has to serve.
     fn scale_to_full(&mut self) {
         let mut active: Vec<&mut Version> = self.versions.iter_mut().filter(|v| v.active).collect();
         let weights: Vec<u32> = active.iter().map(|v| u32::from(v.weight.hundredths())).collect();

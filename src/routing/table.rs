@@ -56,6 +56,8 @@ impl RoutingTable {
     }
 
     /// Returns the number of services.
+    ///
+    /// It counts services with a route, also those without an active version.
     #[must_use]
     pub fn len(&self) -> usize {
         self.routes.len()

@@ -48,6 +48,7 @@ pub(super) mod optional_word {
 
     use crate::store::actor_kind::ActorKind;
 
+    /// Writes the word of a kind, for `serde(with)`.
     #[expect(clippy::trivially_copy_pass_by_ref, clippy::ref_option, reason = "serde calls it so")]
     pub(in crate::store) fn serialize<S: Serializer>(
         kind: &Option<ActorKind>,
@@ -56,6 +57,7 @@ pub(super) mod optional_word {
         kind.map(ActorKind::as_str).serialize(serializer)
     }
 
+    /// Reads the word of a kind. A word of a later release is read as unknown, and not refused.
     pub(in crate::store) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<ActorKind>, D::Error> {

@@ -218,6 +218,7 @@ impl ChangeRequest {
         self.decide_on(&removed.with_salt(self.salt.unwrap_or_else(rand::random)), at)
     }
 
+    /// Refuses the request if its sender has seen another generation.
     fn check_generation(&self, found: u64) -> Result<(), StoreError> {
         match self.expected_generation {
             Some(expected) if expected != found => Err(StoreError::GenerationConflict { expected, found }),
@@ -225,6 +226,8 @@ impl ChangeRequest {
         }
     }
 
+    /// Applies the rules, and refuses versions that would get traffic at URLs that the request does not
+    /// clear.
     fn decide_on(&self, split: &Split, at: SystemTime) -> Result<Split, StoreError> {
         let mut after = split.apply(&self.change, at)?;
         let uncleared: Vec<Version> =

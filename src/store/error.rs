@@ -94,6 +94,7 @@ pub enum StoreError {
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
+/// Lists versions for a message.
 fn names(versions: &[Version]) -> String {
     versions.iter().map(|version| version.name.as_str()).collect::<Vec<_>>().join(", ")
 }

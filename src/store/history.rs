@@ -60,6 +60,21 @@ pub struct HistoryEntry {
 impl HistoryEntry {
     /// Creates the entry for a `request` that changed the split `before` into `after` at the time `at`. A store records it
     /// together with the split.
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    /// use tower_canary::routing::{Change, Split};
+    /// use tower_canary::store::{ChangeRequest, HistoryEntry};
+    ///
+    /// let at = SystemTime::UNIX_EPOCH;
+    /// let request = ChangeRequest::new(Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), "alice");
+    /// let before = Split::new("auth".parse()?, 7);
+    /// let after = before.apply(&request.change, at)?;
+    /// let entry = HistoryEntry::new(&request, &before, &after, at);
+    /// assert_eq!((entry.generation, &*entry.actor, &*entry.kind), (1, "alice", "register"));
+    /// assert!(entry.before.is_empty() && entry.after.len() == 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn new(request: &ChangeRequest, before: &Split, after: &Split, at: SystemTime) -> Self {
         let entry = Self::from_stored(after.generation(), &request.actor, request.change.kind(), at);
@@ -103,18 +118,25 @@ impl HistoryEntry {
     }
 
     /// Sets the version that the change names.
+    ///
+    /// Changes of the whole split, such as a restore, name none.
     #[must_use]
     pub fn with_version(self, version: Option<VersionName>) -> Self {
         Self { version, ..self }
     }
 
     /// Sets the split before and after the change.
+    ///
+    /// A restore of this generation brings back the shares `after` it.
     #[must_use]
     pub fn with_shares(self, before: Vec<VersionShare>, after: Vec<VersionShare>) -> Self {
         Self { before, after, ..self }
     }
 
     /// Sets the settings of the service before and after the change.
+    ///
+    /// `None` stands for an entry of an earlier release, which did not record them. A restore then leaves the
+    /// settings as they are.
     #[must_use]
     pub fn with_settings(self, before: Option<ServiceSettings>, after: Option<ServiceSettings>) -> Self {
         Self { settings_before: before, settings_after: after, ..self }

@@ -54,6 +54,7 @@ struct Document {
     services: Vec<SplitDocument>,
 }
 
+/// One service in the document of a snapshot.
 #[derive(Serialize, Deserialize)]
 struct SplitDocument {
     name: String,
@@ -72,6 +73,7 @@ struct SplitDocument {
     last_change: Option<ChangeDocument>,
 }
 
+/// The mirror of a service.
 #[derive(Serialize, Deserialize)]
 struct MirrorDocument {
     version: String,
@@ -79,12 +81,14 @@ struct MirrorDocument {
     share: u16,
 }
 
+/// The last change of a service.
 #[derive(Serialize, Deserialize)]
 struct ChangeDocument {
     actor: String,
     at: i64,
 }
 
+/// One version of a service.
 #[derive(Serialize, Deserialize)]
 struct VersionDocument {
     id: String,
@@ -173,6 +177,7 @@ impl SplitDocument {
         Ok(Split::from_parts(parts).0)
     }
 
+    /// Interprets a version.
     fn version(&self, version: &VersionDocument) -> Result<Version, LastGoodError> {
         Ok(Version {
             id: self.parse(&version.id)?,
@@ -185,11 +190,13 @@ impl SplitDocument {
         })
     }
 
+    /// Interprets the mirror.
     fn mirror(&self, mirror: &MirrorDocument) -> Result<MirrorShare, LastGoodError> {
         let share = Weight::from_hundredths(mirror.share).map_err(|error| self.invalid(&error))?;
         Ok(MirrorShare::new(self.parse(&mirror.version)?, share))
     }
 
+    /// Interprets the base URLs. A snapshot of an earlier release has one.
     fn instances(&self, version: &VersionDocument) -> Result<Instances, LastGoodError> {
         let urls = std::iter::once(&version.url).chain(&version.more_urls);
         let backends: Result<Vec<Backend>, _> = urls.map(|url| self.parse(url)).collect();
@@ -201,6 +208,8 @@ impl SplitDocument {
         text.parse().map_err(|error| self.invalid(&error))
     }
 
+    /// Creates the error for a value that is not valid. One such value makes the whole text unusable: a part
+    /// of the services would be worse than an earlier snapshot.
     fn invalid(&self, reason: &dyn fmt::Display) -> LastGoodError {
         LastGoodError::Invalid { service: self.name.clone(), reason: reason.to_string() }
     }

@@ -26,7 +26,7 @@ pub struct NewRollout {
     pub plan: String,
     /// The first events, in order.
     pub events: Vec<NewRolloutEvent>,
-    /// Who starts it: at most [`MAX_ACTOR`] characters.
+    /// The actor that starts it: at most [`MAX_ACTOR`] characters.
     pub actor: String,
     /// What kind of sender the actor is.
     pub actor_kind: ActorKind,

@@ -207,6 +207,7 @@ impl Refusal {
     }
 }
 
+/// Shortens a text to the longest reason.
 fn truncate_long(text: &str) -> String {
     truncate(text, MAX_REASON)
 }

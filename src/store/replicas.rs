@@ -154,6 +154,9 @@ impl Report {
     pub const MAX_FIGURES: usize = 64 * 1024;
 
     /// Creates the report of a replica that drains no version.
+    ///
+    /// The id is of the process and chosen at its start, the name is of the deployment and stays: two
+    /// processes of one name succeed each other.
     pub fn new(id: impl Into<String>, name: impl Into<String>, revision: u64) -> Self {
         Self {
             id: id.into(),
@@ -167,6 +170,8 @@ impl Report {
     }
 
     /// Sets the base URL of the replica's admin API.
+    ///
+    /// It is shown to operators and never called by the store. Default: `None`.
     #[must_use]
     pub fn with_admin_url(self, admin_url: Option<String>) -> Self {
         Self { admin_url, ..self }
@@ -190,12 +195,18 @@ impl Report {
     }
 
     /// Sets whether this is the first report of the process.
+    ///
+    /// A store then lets earlier processes of the same name expire after [`Replica::SUCCESSION`]. Default:
+    /// `false`.
     #[must_use]
     pub fn with_start(self, starts: bool) -> Self {
         Self { starts, ..self }
     }
 
     /// Sets the versions and base URLs that the replica may still have requests for.
+    ///
+    /// They must have been found *after* the revision of the report was served: others conclude from a report
+    /// that lacks a version that the version is drained here.
     #[must_use]
     pub fn with_draining(self, draining: Vec<Draining>) -> Self {
         Self { draining, ..self }

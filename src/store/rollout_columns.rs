@@ -15,6 +15,13 @@ const MAX_WORD: usize = 16;
 pub(super) const MAX_DOCUMENT: usize = 1 << 20;
 
 /// The values of a rollout that each write replaces. The store reads none of these texts but the presence of an outcome.
+///
+/// ```
+/// use tower_canary::store::RolloutColumns;
+///
+/// let waiting = RolloutColumns::new("{}", "waiting");
+/// assert_eq!((waiting.step, &waiting.outcome), (0, &None));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RolloutColumns {
@@ -35,6 +42,13 @@ pub struct RolloutColumns {
 }
 
 /// An event of a rollout that is recorded. See [`StoredRolloutEvent`](super::StoredRolloutEvent).
+///
+/// ```
+/// use tower_canary::store::NewRolloutEvent;
+///
+/// let event = NewRolloutEvent::new("approved", 2, Some("alice"), "step 2 is approved");
+/// assert_eq!((event.step, event.actor.as_deref()), (2, Some("alice")));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NewRolloutEvent {
@@ -86,6 +100,7 @@ impl RolloutColumns {
         Self { why: why.map(|why| truncate(why, MAX_REASON)), ..self }
     }
 
+    /// Checks that each text has a size that every store accepts. A store calls it before it writes.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         check_text("state", &self.state, MAX_DOCUMENT)?;
         check_text("evidence", self.evidence.as_deref().unwrap_or_default(), MAX_DOCUMENT)?;
@@ -102,6 +117,7 @@ impl NewRolloutEvent {
         Self { kind: kind.into(), step, actor, text: truncate(text, MAX_REASON) }
     }
 
+    /// Checks the texts of the event.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         check_text("event kind", &self.kind, MAX_WORD)?;
         check_text("actor", self.actor.as_deref().unwrap_or_default(), MAX_ACTOR)?;

@@ -32,6 +32,16 @@ pub struct RolloutWrite {
 }
 
 /// Whether the writer of a rollout leads it.
+///
+/// A tick of the leader claims the lease; an order of a person keeps it.
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_canary::store::LeaseUse;
+///
+/// let claim = LeaseUse::Claim { replica: "7f3a".to_owned(), length: Duration::from_secs(13) };
+/// assert_ne!(claim, LeaseUse::Keep);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LeaseUse {
@@ -47,6 +57,9 @@ pub enum LeaseUse {
 }
 
 /// The result of a write to a rollout.
+///
+/// A write that was overtaken is no error: two gateways may both believe to lead for a moment, and one of
+/// them finds out by this.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RolloutWritten {
@@ -62,6 +75,8 @@ pub enum RolloutWritten {
 }
 
 /// A change of a [`RolloutWrite`] that the rules allow.
+///
+/// A store makes the changes of a write in their order, each with an entry of its own in the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DecidedChange {

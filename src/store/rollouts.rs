@@ -56,8 +56,8 @@ use crate::routing::ServiceName;
 /// | --- | --- |
 /// | How many rollouts does a service have at a time? | One that is not over. The store keeps the last [`StoredRollout::RETAINED`] that are over, and deletes earlier ones with the next start. |
 /// | Who may write? | Any gateway: the turn decides. A write that names another turn than the stored one is [overtaken](RolloutWritten::Overtaken), and nothing of it is stored. |
-/// | What is the lease? | A courtesy, so that one gateway at a time drives a rollout. It is measured by the store's clock alone, since the clocks of gateways differ. |
-/// | What is written together? | The values, the changes of the split with their history, the events and the lease: all of it or nothing. |
+/// | The lease? | A courtesy, so that one gateway at a time drives a rollout. It is measured by the store's clock alone, since the clocks of gateways differ. |
+/// | Which writes belong together? | The values, the changes of the split with their history, the events and the lease: all of it or nothing. |
 /// | How do other gateways learn of it? | A start, and a write that ends a rollout, increment the revision of the store and of the service, and [`Snapshot::rollouts`](super::Snapshot::rollouts) lists the services with a rollout. |
 /// | What if the service is deleted? | Its rollouts are deleted with it. A service that is [removed](crate::routing::Split::is_removed) keeps them. |
 #[async_trait]

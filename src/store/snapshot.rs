@@ -32,18 +32,26 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Creates a snapshot in which every split could be read. `splits` must be ordered by service name.
+    ///
+    /// The revision must have been read before the splits: a change in between is then loaded again, and
+    /// never missed.
     #[must_use]
     pub const fn new(revision: u64, splits: Vec<Split>) -> Self {
         Self { revision, splits, broken: Vec::new(), term: 0, rollouts: None }
     }
 
     /// Sets the term in which the splits were read, for a store that follows several servers.
+    ///
+    /// Count up when the store begins to follow another server. A gateway then loads everything, and drops
+    /// late answers of the server before.
     #[must_use]
     pub fn with_term(self, term: u64) -> Self {
         Self { term, ..self }
     }
 
     /// Sets the services with a rollout that is not over, ordered by name.
+    ///
+    /// The driver of rollouts reads no rollout while the list is empty.
     #[must_use]
     pub fn with_rollouts(self, services: Vec<ServiceName>) -> Self {
         Self { rollouts: Some(services), ..self }

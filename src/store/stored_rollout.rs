@@ -44,7 +44,7 @@ pub struct StoredRollout {
     pub start_generation: u64,
     /// The generation of the split after the last change that the rollout made, or at the start.
     pub generation: u64,
-    /// The revision of the store at the last change of the service, by whomever it was made. A start, and the write that ends
+    /// The revision of the store at the last change of the service, whether a person or the rollout made it. A start, and the write that ends
     /// a rollout, count too.
     pub service_revision: u64,
     /// The id of the replica that claimed the lease last.

@@ -78,6 +78,7 @@ impl Activity {
         self.outcome(Outcome::ServerError) + self.outcome(Outcome::Error)
     }
 
+    /// Adds all counts, with the latencies.
     pub(super) fn add(&mut self, other: &Self) {
         self.add_counts(other);
         self.latencies.add_all(&other.latencies);
@@ -101,10 +102,12 @@ impl Activity {
         later
     }
 
+    /// Returns the counts in a fixed order, without the latencies.
     fn counts(&self) -> impl Iterator<Item = u64> + '_ {
         self.picks.iter().chain(&self.outcomes).copied().chain([self.diverted])
     }
 
+    /// Returns the same counts to change them.
     fn counts_mut(&mut self) -> impl Iterator<Item = &mut u64> + '_ {
         self.picks.iter_mut().chain(&mut self.outcomes).chain([&mut self.diverted])
     }

@@ -37,6 +37,7 @@ pub(crate) struct Apart {
     kind: ApartKind,
 }
 
+/// Why a request is counted apart.
 #[derive(Debug)]
 pub(super) enum ApartKind {
     Overridden,
@@ -45,6 +46,7 @@ pub(super) enum ApartKind {
 }
 
 impl ApartCounters {
+    /// Counts a request of which no copy was sent, by the reason.
     #[cold]
     pub(super) fn count_unsent(&self, why: Unsent) {
         // Relaxed, here and below: counts of their own, which order nothing.
@@ -56,6 +58,7 @@ impl ApartCounters {
         self.sent.load(Ordering::Relaxed)
     }
 
+    /// Reads the traffic of copies.
     pub(super) fn copies(&self) -> CopyTraffic {
         // The ends first: no more copies have ended than were sent.
         let ends = self.copies.activity();
@@ -65,6 +68,7 @@ impl ApartCounters {
 }
 
 impl CopySent {
+    /// Returns whether the copy was sent.
     fn get(&self) -> bool {
         // Relaxed: a late read leaves one original out of a comparison.
         self.0.load(Ordering::Relaxed)
@@ -84,6 +88,8 @@ impl Apart {
         }
     }
 
+    /// Records the latency among the requests of this kind. A copy is not a request of a user, so it is not
+    /// counted at its instance.
     #[cold]
     pub(super) fn record_latency(&self, counters: &ShardCounters, began: ShardId, latency: Duration) {
         if let Some(ends) = self.ends() {
@@ -115,6 +121,7 @@ impl Apart {
         }
     }
 
+    /// Returns whether the request is a copy.
     const fn is_copy(&self) -> bool {
         matches!(self.kind, ApartKind::Copy(_))
     }

@@ -54,6 +54,7 @@ impl CopyTraffic {
         &self.ends.latencies
     }
 
+    /// Returns how the copies ended.
     #[cfg(feature = "rollout")]
     pub(super) const fn ends(&self) -> &Activity {
         &self.ends

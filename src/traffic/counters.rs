@@ -35,6 +35,7 @@ pub(crate) struct Counters {
     apart: Arc<ApartCounters>,
 }
 
+/// The counters of the instances, and the sum of those that are gone.
 #[derive(Debug, Default)]
 struct Parts {
     instances: Vec<(Backend, InstanceCounters)>,
@@ -63,6 +64,7 @@ impl Default for Counters {
 }
 
 impl Counters {
+    /// Locks the parts. Requests never take this lock.
     fn parts(&self) -> MutexGuard<'_, Parts> {
         lock(&self.parts)
     }
@@ -178,6 +180,7 @@ impl Counters {
         self.counts_of(&self.parts())
     }
 
+    /// Sums the counts of all instances, without the latencies.
     fn counts_of(&self, parts: &Parts) -> Activity {
         let mut counts = Activity { diverted: self.diverted(), ..Activity::default() };
         counts.picks[Reason::Mirror as usize] = self.apart.sent();
@@ -188,6 +191,7 @@ impl Counters {
         counts
     }
 
+    /// Locks the samples of the last minutes.
     fn history(&self) -> MutexGuard<'_, History> {
         lock(&self.history)
     }
@@ -231,6 +235,7 @@ impl Counters {
 }
 
 impl InstanceCounts {
+    /// Reads the counters of one instance.
     fn new(backend: &Backend, counters: &InstanceCounters) -> Self {
         Self {
             backend: backend.clone(),
@@ -240,6 +245,7 @@ impl InstanceCounts {
         }
     }
 
+    /// Adds the counts of another life of the same instance.
     fn add(&mut self, other: &Self) {
         self.in_flight += other.in_flight;
         self.picks += other.picks;

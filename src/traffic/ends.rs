@@ -20,6 +20,7 @@ pub(super) struct Ends {
 }
 
 impl Ends {
+    /// Counts the end of a request.
     #[inline]
     pub(super) fn count_outcome(&self, shard: Shard, outcome: Outcome) {
         // Release: pairs with the Acquire in `add_counts_to`, so that a reader of this count sees what was counted of the same
@@ -27,11 +28,14 @@ impl Ends {
         shard.add(&self.outcomes[outcome as usize], 1, Ordering::Release);
     }
 
+    /// Records the time until the response head. The histogram is created by the first latency: an idle
+    /// instance needs none.
     #[inline]
     pub(super) fn record_latency(&self, shard: Shard, latency: Duration) {
         self.latencies.get_or_init(Histogram::new).record(shard, latency);
     }
 
+    /// Returns how many requests ended in this way.
     pub(super) fn outcomes(&self, outcome: Outcome) -> u64 {
         // Relaxed: a count of its own.
         self.outcomes[outcome as usize].load(Ordering::Relaxed)

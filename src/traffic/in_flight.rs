@@ -34,6 +34,8 @@ pub(crate) struct InFlight {
 }
 
 impl InFlight {
+    /// Creates the guard of a request that was counted as picked. Dropped before anything else happens, it
+    /// counts as abandoned.
     #[inline]
     pub(super) const fn new(counters: Arc<ShardCounters>, shard: ShardId) -> Self {
         Self {

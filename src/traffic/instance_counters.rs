@@ -43,6 +43,8 @@ impl InstanceCounters {
         InFlight::new(Arc::clone(counters), shard.id())
     }
 
+    /// Counts a request that names its version. It is also counted apart, since testers are no sample of the
+    /// users.
     #[cold]
     fn enter_overridden(&self, shard: Shard) -> InFlight {
         let counters = shard.of(&self.shards);
@@ -66,6 +68,7 @@ impl InstanceCounters {
         self.apart(ApartKind::Original(sent.clone()))
     }
 
+    /// Creates the counts of one request that is counted apart.
     fn apart(&self, kind: ApartKind) -> Arc<Apart> {
         Arc::new(Apart::new(Arc::clone(&self.apart), kind))
     }

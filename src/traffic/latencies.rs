@@ -10,9 +10,11 @@ use crate::common::sharded::Shard;
 const UNIT_BITS: u32 = 8;
 /// Each power of two is divided into 16 buckets, so the middle of a bucket is within 1/32 of each time in it.
 const SUB_BITS: u32 = 4;
+/// The number of buckets for each power of two.
 const SUB: u64 = 1 << SUB_BITS;
 /// Longer times are counted as the longest: 2^37 ns, 137 seconds.
 const MAX_BITS: u32 = 37 - UNIT_BITS;
+/// The number of all buckets.
 const BUCKETS: usize = ((MAX_BITS - SUB_BITS + 1) << SUB_BITS) as usize;
 
 /// Returns the bucket of `time`. The buckets are log-linear, as in HdrHistogram: below 16 units each unit has its own.
@@ -72,6 +74,7 @@ impl Histogram {
         Self(Box::new(std::array::from_fn(|_| AtomicU64::new(0))))
     }
 
+    /// Counts one time in its bucket.
     #[inline]
     pub(super) fn record(&self, shard: Shard, time: Duration) {
         if let Some(count) = self.0.get(bucket(time)) {
@@ -80,6 +83,7 @@ impl Histogram {
         }
     }
 
+    /// Adds the counts of all buckets to a sum.
     pub(super) fn add_to(&self, latencies: &mut Latencies) {
         for (bucket, count) in (0..).zip(self.0.iter()) {
             latencies.add(bucket, count.load(Ordering::Relaxed));
@@ -151,6 +155,7 @@ impl Latencies {
         sum(self.counts.range(edge.0..).map(|(_, count)| count))
     }
 
+    /// Adds to one bucket. Empty buckets are not stored: most latencies of a version share a few.
     pub(super) fn add(&mut self, bucket: u16, count: u64) {
         if count > 0 {
             let own = self.counts.entry(bucket).or_default();
@@ -159,6 +164,7 @@ impl Latencies {
         }
     }
 
+    /// Adds another distribution.
     pub(crate) fn add_all(&mut self, other: &Self) {
         for (bucket, count) in &other.counts {
             self.add(*bucket, *count);

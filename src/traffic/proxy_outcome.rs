@@ -13,6 +13,7 @@ use crate::common::lock::lock;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ProxyOutcome(Arc<Shared>);
 
+/// What the proxy and the layer share about one request.
 #[derive(Debug, Default)]
 struct Shared {
     outcome: OnceLock<Outcome>,

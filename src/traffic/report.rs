@@ -79,6 +79,7 @@ impl VersionTraffic {
         !self.reachable && self.in_flight == 0
     }
 
+    /// Computes the windows of one version. The shares come later, since they need all versions.
     fn new(version: &Version, counted: &VersionSnapshot, now: Instant, samples: &SampleTimes) -> Self {
         let total = counted.total();
         let windows = WINDOWS.map(|nominal| {
@@ -112,6 +113,7 @@ impl Window {
 }
 
 impl ServiceTraffic {
+    /// Computes the report, with the share that each version had of the requests in each window.
     pub(crate) fn new(snapshot: &ServiceSnapshot, samples: &SampleTimes) -> Self {
         let now = Instant::now();
         let versions = snapshot.versions();

@@ -23,6 +23,8 @@ pub struct VersionSeries {
 }
 
 /// The requests of one version in the period between two samples. See [`VersionSeries`].
+///
+/// A rate per second is `requests` over `length`: a sample that came late is longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TrafficSample {

@@ -30,6 +30,8 @@ pub(super) struct ShardCounters {
     elsewhere: Elsewhere,
 }
 
+/// The ends of requests on threads that do not own the shard, in a block of their own: see
+/// [`docs::concurrency`](crate::docs::concurrency#shards).
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Elsewhere(Ends);
@@ -39,6 +41,7 @@ struct Elsewhere(Ends);
 const _: () = assert!(size_of::<ShardCounters>() == 128 + size_of::<Elsewhere>());
 
 impl ShardCounters {
+    /// Creates counters at 0.
     pub(super) fn new(row: Option<Arc<FailureRow>>) -> Self {
         Self {
             picks: std::array::from_fn(|_| AtomicU64::new(0)),
@@ -84,15 +87,18 @@ impl ShardCounters {
         if shard.owns(began) { (&self.ends, shard) } else { (&self.elsewhere.0, Shard::shared()) }
     }
 
+    /// Returns the ends on the owner's thread and on other threads.
     fn all_ends(&self) -> [&Ends; 2] {
         [&self.ends, &self.elsewhere.0]
     }
 
+    /// Returns how many requests were picked for this reason.
     pub(super) fn picks(&self, reason: Reason) -> u64 {
         // Relaxed: a count of its own.
         self.picks.get(reason as usize).map_or(0, |picks| picks.load(Ordering::Relaxed))
     }
 
+    /// Returns how many requests ended in this way, wherever they ended.
     pub(super) fn outcomes(&self, outcome: Outcome) -> u64 {
         self.all_ends().iter().map(|ends| ends.outcomes(outcome)).sum()
     }

@@ -70,10 +70,12 @@ impl VersionSnapshot {
         Self { is_reachable, ..self }
     }
 
+    /// Returns the requests in flight, with the readers that have not chosen yet.
     pub(crate) const fn in_flight(&self) -> usize {
         self.in_flight
     }
 
+    /// Returns whether a request may still choose the version.
     pub(crate) const fn is_reachable(&self) -> bool {
         self.is_reachable
     }

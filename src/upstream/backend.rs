@@ -127,10 +127,13 @@ impl<B> Backend<B> {
         })
     }
 
+    /// Returns whether one more connection may be opened.
     fn has_room(&self, state: &State<B, Claim<B>>) -> bool {
         state.open < self.settings.max_connections
     }
 
+    /// Takes the place of a new connection. It counts as open from here on, and is given back if connecting
+    /// fails.
     fn attempt(self: &Arc<Self>, state: &mut State<B, Claim<B>>, is_http2: bool) -> Claim<B> {
         state.open += 1;
         state.connecting += usize::from(is_http2);
@@ -173,6 +176,7 @@ impl<B> Backend<B> {
         }
     }
 
+    /// Returns a stream, or a place for a connection, for the request over HTTP/2 that has waited longest.
     fn next_for_http2(self: &Arc<Self>, state: &mut State<B, Claim<B>>) -> Option<Claim<B>> {
         if !state.waiting_http2.has_waiting() {
             return None;
@@ -193,11 +197,13 @@ impl<B> Backend<B> {
         });
     }
 
+    /// Returns whether the backend has no connection.
     pub(super) fn is_unused(&self) -> bool {
         // A request that waits holds the backend.
         lock(&self.state).open == 0
     }
 
+    /// Counts the connections and the streams at one moment.
     pub(super) fn counts(&self) -> Counts {
         let state = lock(&self.state);
         let streams: Vec<_> = state.http2.iter().map(|connection| connection.streams()).collect();

@@ -61,18 +61,22 @@ pub(super) trait Reusable: Send + Sync {
 }
 
 impl Body {
+    /// Wraps a body. One without content gives its connection back at once: hyper does not poll it.
     pub(super) fn new(incoming: Incoming, hold: Hold, limits: HeadLimits) -> Self {
         let mut body = Self { incoming, hold, limits };
         body.release_at_end();
         body
     }
 
+    /// Gives the connection back if no more frames come. hyper knows the end of a body with a length with its
+    /// last frame, so the connection need not wait for another poll.
     fn release_at_end(&mut self) {
         if self.incoming.is_end_stream() {
             self.release();
         }
     }
 
+    /// Gives the connection back for the next request.
     fn release(&mut self) {
         if let Hold::Connection(connection) = std::mem::replace(&mut self.hold, Hold::Nothing) {
             connection.reuse();
@@ -88,6 +92,8 @@ impl Body {
         is_truncated.then(|| Err(Error::truncated()))
     }
 
+    /// Returns a frame, unless it has trailers beyond the limits. hyper limits the head alone. The connection
+    /// is then not used again.
     fn check_frame(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, Error> {
         if frame.trailers_ref().is_some_and(|trailers| !is_within(self.limits, trailers)) {
             self.close();
@@ -97,6 +103,8 @@ impl Body {
         Ok(frame)
     }
 
+    /// Gives the connection up. It has bytes of this response left, which the next request would read as its
+    /// own.
     fn close(&mut self) {
         if let Hold::Connection(connection) = std::mem::replace(&mut self.hold, Hold::Nothing) {
             connection.abandon();

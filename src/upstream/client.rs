@@ -79,6 +79,7 @@ impl<B> Client<B> {
         Self::with_settings(Settings::new(Connector::new(policy), Arc::new(executor)))
     }
 
+    /// Creates a client with pools of its own: connections that were made with other settings are not used.
     fn with_settings(settings: Settings) -> Self {
         let shared = Shared {
             pools: Pools::new(),
@@ -88,12 +89,14 @@ impl<B> Client<B> {
         Self::with_pool(Arc::new(settings), Arc::new(shared))
     }
 
+    /// Creates a client with a pool beside those that `shared` knows.
     fn with_pool(settings: Arc<Settings>, shared: Arc<Shared<B>>) -> Self {
         let pool = Arc::new(Pool::new(settings));
         shared.pools.add(&pool);
         Self { handle: Arc::new(Handle { pool, shared }) }
     }
 
+    /// Changes a setting.
     fn set(self, set: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings::clone(&self.handle.pool.settings);
         set(&mut settings);

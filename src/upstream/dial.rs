@@ -40,6 +40,7 @@ pub(super) struct Needs<B> {
 }
 
 impl<B> Needs<B> {
+    /// Claims a connection of the kind that the backend wants for such a request.
     fn claim(&self, backend: &Arc<Backend<B>>) -> Found<B> {
         match backend.wants(self.is_grpc) {
             Wants::Http1 => backend.claim_http1(self.is_fresh),
@@ -63,6 +64,8 @@ pub(super) async fn acquire<B: SentBody>(
     }
 }
 
+/// Waits and connects until the request has a connection. A claim may be lost while it waits, and is then
+/// made again.
 async fn settle<B: SentBody>(
     backend: &Arc<Backend<B>>,
     needs: &Needs<B>,
@@ -83,6 +86,7 @@ async fn settle<B: SentBody>(
     }
 }
 
+/// Makes a connection, of the protocol that the backend agrees to.
 async fn connect<B: SentBody>(backend: &Arc<Backend<B>>, attempt: Attempt<B>) -> Result<Acquired<B>, Error> {
     let offer = match &attempt.http2 {
         _ if backend.target.tls && backend.settings.http2 != Http2::Never => Offer::Negotiate,
@@ -105,6 +109,7 @@ async fn connect<B: SentBody>(backend: &Arc<Backend<B>>, attempt: Attempt<B>) ->
     }
 }
 
+/// Starts HTTP/1.1 on a new connection, and spawns its driver.
 async fn start_http1<B: SentBody>(
     backend: &Arc<Backend<B>>,
     place: Place<B>,
@@ -161,6 +166,7 @@ async fn start_http2<B: SentBody>(
 struct Unlisted<B>(Option<Arc<Http2Connection<B>>>);
 
 impl<B> Unlisted<B> {
+    /// Offers a new connection to all requests, and takes a stream of it for this one.
     fn list(mut self, backend: &Arc<Backend<B>>) -> Option<StreamPermit<B>> {
         self.0.take().map(|connection| backend.add_http2(&connection))
     }

@@ -19,6 +19,7 @@ use crate::common::lock::lock;
 /// The maximum time without a write for a request whose response has ended.
 const MAX_STALL: Duration = Duration::from_secs(60);
 
+/// The future of one stream.
 type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The pool as a driver sees it. It holds the place of the connection until the driver is dropped.
@@ -163,6 +164,7 @@ pub(super) struct Http2Driver<B, D, K: Keeper<Http2Connection<B>>> {
 
 /// hyper's dispatcher, with the limit that the peer has set.
 pub(super) trait Dispatch: Future {
+    /// Returns how many streams the backend allows now. 0 before its SETTINGS have arrived.
     fn max_streams(&self) -> usize;
 }
 
@@ -199,6 +201,7 @@ impl<B, D: Dispatch, K: Keeper<Http2Connection<B>>> Http2Driver<B, D, K> {
         }
     }
 
+    /// Runs the connection, and removes it from its pool when it ends.
     fn poll_dispatch(&mut self, cx: &mut Context<'_>) {
         if let Some(dispatch) = &mut self.dispatch
             && dispatch.as_mut().poll(cx).is_ready()
@@ -210,11 +213,13 @@ impl<B, D: Dispatch, K: Keeper<Http2Connection<B>>> Http2Driver<B, D, K> {
         }
     }
 
+    /// Runs the streams that hyper has handed over.
     fn poll_streams(&mut self, cx: &mut Context<'_>) {
         self.running.extend(self.streams.take());
         while let Poll::Ready(Some(())) = Pin::new(&mut self.running).poll_next(cx) {}
     }
 
+    /// Publishes the limit of streams. The first limit above 0 makes the connection usable.
     fn publish_limit(&mut self) {
         let Some(dispatch) = &self.dispatch else { return };
         let limit = dispatch.max_streams();

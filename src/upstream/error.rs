@@ -51,6 +51,7 @@ enum Kind {
 }
 
 impl Kind {
+    /// Returns the message. The sources say more.
     const fn text(self) -> &'static str {
         match self {
             Self::Uri => "the URI of the request names no backend",

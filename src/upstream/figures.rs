@@ -43,6 +43,7 @@ impl<B> Pools<B> {
         Self(Mutex::new(Vec::new()))
     }
 
+    /// Adds a pool, and forgets those that are gone.
     pub(super) fn add(&self, pool: &Arc<Pool<B>>) {
         let mut pools = lock(&self.0);
         pools.retain(|pool| pool.strong_count() > 0);

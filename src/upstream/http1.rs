@@ -21,6 +21,7 @@ use crate::common::lock::lock;
 
 /// The pool that a connection returns to.
 pub(super) trait Http1Pool<B>: Send + Sync {
+    /// Takes the connection back after its response has ended.
     fn give_back(&self, connection: Arc<Http1Connection<B>>);
 }
 
@@ -90,6 +91,7 @@ impl<B> Http1Connection<B> {
         self.driver.wake();
     }
 
+    /// Returns whether the response was given up, so that the driver has to end.
     pub(super) fn is_abandoned(&self) -> bool {
         self.is_abandoned.load(Ordering::Acquire)
     }
@@ -104,14 +106,18 @@ impl<B> Http1Connection<B> {
         self.reads.writes()
     }
 
+    /// Returns whether hyper would send a request now. It would not if the backend has closed the connection.
     pub(super) fn is_ready(&self) -> bool {
         lock(&self.sender).as_ref().is_some_and(SendRequest::is_ready)
     }
 
+    /// Returns whether the connection is too old for another request.
     pub(super) fn is_expired(&self) -> bool {
         self.expiry.is_some_and(|expiry| expiry <= Instant::now())
     }
 
+    /// Returns how long the connection may be idle: the setting, or less if the backend said so (`Keep-Alive:
+    /// timeout=`).
     pub(super) fn max_idle(&self) -> Duration {
         Duration::from_millis(self.max_idle.load(Ordering::Relaxed))
     }
@@ -133,6 +139,7 @@ impl<B> Http1Connection<B> {
         Poll::Ready(())
     }
 
+    /// Gives the connection to its pool. Without a pool nobody would use it, so it is closed.
     fn give_back(self: &Arc<Self>) {
         match self.pool.upgrade() {
             Some(pool) => pool.give_back(Arc::clone(self)),
@@ -140,6 +147,7 @@ impl<B> Http1Connection<B> {
         }
     }
 
+    /// Returns whether another request may use the connection.
     fn is_reusable(&self) -> bool {
         !self.is_private.load(Ordering::Relaxed)
             // A backend that responds early may read the rest of the body as further requests.
@@ -188,6 +196,7 @@ impl<B> Lease<B> {
         self.0 = None;
     }
 
+    /// Takes the connection out of the lease, which then does not give it back.
     pub(super) fn into_connection(mut self) -> Option<Arc<Http1Connection<B>>> {
         self.0.take()
     }
@@ -246,6 +255,7 @@ impl<B> Drop for Lease<B> {
     }
 }
 
+/// Returns whether the connection carries another protocol from now on.
 fn is_upgrade(response: &Response<Incoming>, is_connect: bool) -> bool {
     response.status() == StatusCode::SWITCHING_PROTOCOLS || (is_connect && response.status().is_success())
 }

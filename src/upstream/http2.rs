@@ -91,10 +91,12 @@ impl<B> Http2Connection<B> {
         drop(sender);
     }
 
+    /// Returns whether no more streams can be opened.
     pub(super) fn is_closed(&self) -> bool {
         lock(&self.sender).as_ref().is_none_or(SendRequest::is_closed)
     }
 
+    /// Returns the number of open streams.
     pub(super) fn streams(&self) -> usize {
         self.streams.load(Ordering::Relaxed)
     }
@@ -118,6 +120,7 @@ impl<B> Http2Connection<B> {
         (self.streams() == 0).then(|| self.reads.age().saturating_sub(self.changed()))
     }
 
+    /// Returns whether a request may open a stream now, later, or never.
     pub(super) fn availability(&self) -> Availability {
         let is_expired = self.expiry.is_some_and(|expiry| expiry <= Instant::now());
         if is_expired || self.is_private.load(Ordering::Relaxed) || self.is_closed() {
@@ -137,6 +140,7 @@ impl<B> Http2Connection<B> {
         self.streams() > 0 && self.reads.age().saturating_sub(heard) > self.max_silence
     }
 
+    /// Returns the age of the connection when its number of streams changed last.
     fn changed(&self) -> Duration {
         Duration::from_millis(self.changed.load(Ordering::Relaxed))
     }
@@ -156,6 +160,7 @@ impl<B> Http2Connection<B> {
         }
     }
 
+    /// Records that the number of streams changed.
     fn record_change(&self) {
         let age = u64::try_from(self.reads.age().as_millis()).unwrap_or(u64::MAX);
         self.changed.store(age, Ordering::Relaxed);

@@ -8,6 +8,7 @@ use metrics::{Unit, describe_gauge, gauge};
 use super::figures::BackendConnections;
 use crate::common::lock::lock;
 
+/// The gauge of connections.
 const CONNECTIONS: &str = "canary_upstream_connections";
 
 /// The backends whose gauges were set, so that the gauges of a forgotten backend can be set to 0.
@@ -15,6 +16,7 @@ const CONNECTIONS: &str = "canary_upstream_connections";
 pub(super) struct Published(Mutex<BTreeSet<String>>);
 
 impl Published {
+    /// Sets the gauges. A backend that is gone has 0 in each state.
     pub(super) fn publish(&self, connections: &[BackendConnections]) {
         describe_gauge!(CONNECTIONS, Unit::Count, "Connections to a backend, by state: idle or in_use.");
         let mut published = lock(&self.0);

@@ -34,9 +34,11 @@ pub(super) type Unsent<B> = Box<Request<Payload<B>>>;
 
 /// Gets the report that a request body was sent or given up.
 pub(super) trait Upload: Send + Sync {
+    /// The body was sent to its end, or given up.
     fn ended(&self);
 }
 
+/// Where the bytes come from.
 #[derive(Debug)]
 enum Content<B> {
     Empty,
@@ -45,14 +47,17 @@ enum Content<B> {
 }
 
 impl<B> Payload<B> {
+    /// Creates a payload without bytes.
     pub(super) const fn empty() -> Self {
         Self { content: Content::Empty, upload: None }
     }
 
+    /// Creates a payload that can be sent once.
     pub(super) const fn once(body: B) -> Self {
         Self { content: Content::Once(body), upload: None }
     }
 
+    /// Creates a payload that can be sent again as long as its beginning is kept.
     pub(super) const fn replayed(body: ReplayBody<B>) -> Self {
         Self { content: Content::Replayed(body), upload: None }
     }

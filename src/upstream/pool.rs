@@ -76,6 +76,7 @@ impl<B> Backends<B> {
         Self { by_authority: HashMap::default(), prune_at: PRUNE_ABOVE }
     }
 
+    /// Adds a backend, and removes unused ones if there are many.
     fn add(&mut self, authority: Box<str>, backend: Arc<Backend<B>>) {
         if self.by_authority.len() >= self.prune_at {
             self.by_authority.retain(|_, backend| Arc::strong_count(backend) > 1 || !backend.is_unused());

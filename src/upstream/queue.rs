@@ -44,6 +44,7 @@ impl<C> Queue<C> {
         !self.0.is_empty()
     }
 
+    /// Removes the requests whose futures were dropped.
     pub(super) fn forget_cancelled(&mut self) {
         self.0.retain(|waiting| !waiting.is_closed());
     }

@@ -36,6 +36,7 @@ pub(super) struct ReplayBody<B> {
     position: usize,
 }
 
+/// The body, and the frames of it that were read.
 #[derive(Debug)]
 struct Tape<B> {
     body: B,
@@ -46,6 +47,7 @@ struct Tape<B> {
     attempt: usize,
 }
 
+/// A frame that can be sent again.
 #[derive(Clone, Debug)]
 enum Kept {
     Data(Bytes),
@@ -89,6 +91,7 @@ impl<B> Replay<B> {
 // === impl Tape ===
 
 impl<B> Tape<B> {
+    /// Gives the kept frames up: the body cannot be sent again.
     fn forget(&mut self) {
         self.is_kept = false;
         self.frames = Vec::new();

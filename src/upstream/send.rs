@@ -63,6 +63,8 @@ pub(super) async fn send<B: SentBody>(
     }
 }
 
+/// Sends a request over HTTP/1.1. On a reused connection a copy is kept, in case the backend has closed it
+/// meanwhile.
 async fn send_http1<B: SentBody>(
     backend: &Backend<B>,
     outgoing: Outgoing<B>,
@@ -89,6 +91,7 @@ async fn send_http1<B: SentBody>(
     }
 }
 
+/// Sends a request over HTTP/2. A copy of its head is kept while another attempt is allowed.
 async fn send_http2<B: SentBody>(
     backend: &Backend<B>,
     mut outgoing: Outgoing<B>,

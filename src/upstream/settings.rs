@@ -109,6 +109,7 @@ impl Settings {
         Instant::now().checked_add(age)
     }
 
+    /// Returns hyper's options for HTTP/1.1. The [module](super) has a table of them with the reasons.
     pub(super) fn http1(&self) -> hyper::client::conn::http1::Builder {
         let mut builder = hyper::client::conn::http1::Builder::new();
         builder
@@ -124,6 +125,7 @@ impl Settings {
         builder
     }
 
+    /// Returns hyper's options for HTTP/2.
     pub(super) fn http2<E: Clone>(&self, executor: E) -> hyper::client::conn::http2::Builder<E> {
         let list = self.limits.size.saturating_mul(H2_LIST_FACTOR);
         let mut builder = hyper::client::conn::http2::Builder::new(executor);

@@ -48,6 +48,7 @@ pub(super) enum Wants {
 }
 
 impl<B, C> State<B, C> {
+    /// Creates the state of a backend without connections.
     pub(super) const fn new() -> Self {
         Self {
             open: 0,
@@ -101,6 +102,7 @@ impl<B, C> State<B, C> {
         self.ended.push(Arc::clone(connection));
     }
 
+    /// Ends the connections without streams. They are dropped after the lock, since that takes it again.
     pub(super) fn close_unused_http2(&mut self) {
         self.http2.retain(|connection| {
             let is_used = connection.streams() > 0;
@@ -113,6 +115,7 @@ impl<B, C> State<B, C> {
 }
 
 impl<B> Idle<B> {
+    /// Returns whether an idle connection may serve a request.
     pub(super) fn is_usable(&self) -> bool {
         self.connection.is_ready() && !self.rest().is_zero() && !self.connection.is_expired()
     }

@@ -31,6 +31,7 @@ pub(super) struct Reads {
 }
 
 impl Wire {
+    /// Wraps the stream of a connection that was just opened.
     pub(super) fn new(stream: Stream) -> Self {
         let reads = Reads {
             opened: Instant::now(),
@@ -41,6 +42,7 @@ impl Wire {
         Self { stream, reads: Arc::new(reads) }
     }
 
+    /// Returns the record of the reads, for requests on this connection.
     pub(super) fn reads(&self) -> Arc<Reads> {
         Arc::clone(&self.reads)
     }
@@ -67,6 +69,7 @@ impl Reads {
         self.writes.load(Ordering::Relaxed)
     }
 
+    /// Counts a write that took place.
     fn record_write<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if matches!(written, Poll::Ready(Ok(_))) {
             self.writes.fetch_add(1, Ordering::Relaxed);
@@ -74,6 +77,7 @@ impl Reads {
         written
     }
 
+    /// Counts a read, and records its time.
     fn record(&self) {
         self.count.fetch_add(1, Ordering::Relaxed);
         let age = u64::try_from(self.age().as_millis()).unwrap_or(u64::MAX);

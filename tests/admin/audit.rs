@@ -161,11 +161,11 @@ async fn user_text_is_escaped_in_the_log() {
     let auth = "auth".parse().unwrap();
     let log = Log::of_this_thread();
     let evil = "a\r\n2026-01-01 INFO forged\u{1b}[2J\u{202e}\u{9b}";
-    let by_evil = |change| ChangeRequest::new(change, evil).with_reason(evil);
     let register = Change::register("v1.0".parse().unwrap(), "http://10.0.0.1".parse().unwrap());
-    deployments.apply(&auth, by_evil(register.clone())).await.unwrap();
-    deployments.apply(&auth, by_evil(register)).await.unwrap_err();
-    let (made, refused) = (lines(&log, "split changed"), lines(&log, "change refused"));
+    deployments.apply(&auth, ChangeRequest::new(register.clone(), evil).with_reason(evil)).await.unwrap();
+    deployments.apply(&auth, ChangeRequest::new(register, evil).with_reason(evil)).await.unwrap_err();
+    let made = lines(&log, "split changed");
+    let refused = lines(&log, "change refused");
     assert_eq!((made.len(), refused.len()), (1, 1), "{}", log.text());
     assert!(
         refused[0].contains(" WARN ") && refused[0].contains(r#"why="version v1.0 is registered already"#)

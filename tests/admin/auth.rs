@@ -1,20 +1,15 @@
 //! Authentication: no route, known or not, responds to an unauthenticated client.
 
-use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
+use http::Request;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use http::request::Parts;
-use http::{HeaderValue, Request};
 use http_body_util::BodyExt;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use tower::ServiceExt;
-use tower_canary::admin::{
-    self, AdminAuth, AuthError, Authenticator, Denial, JwtAuth, JwtConfigError, Principal, Scope,
-};
-
+use tower_canary::admin::{self, AdminAuth, JwtAuth, JwtConfigError};
 use tower_canary::{Deployments, Draw};
 
 use crate::keys::{EC, ED, RSA};
@@ -34,7 +29,8 @@ fn requests() -> Vec<(&'static str, String)> {
     methods.into_iter().flat_map(|method| paths.clone().into_iter().map(move |path| (method, path))).collect()
 }
 
-fn request(method: &str, path: &str, authorization: &[&str]) -> Request<Body> {
+/// Returns a request with a body for any route, and these values of `Authorization`.
+pub(crate) fn request(method: &str, path: &str, authorization: &[&str]) -> Request<Body> {
     let mut request = Request::builder().method(method).uri(format!("{MOUNT}{path}"));
     for value in authorization {
         request = request.header(AUTHORIZATION, *value);
@@ -240,12 +236,10 @@ async fn common_token_forms_are_accepted() {
 
 #[tokio::test]
 async fn algorithms_accept_only_their_tokens() {
-    let (hs, rs) =
-        (EncodingKey::from_secret(SECRET), EncodingKey::from_rsa_pem(RSA.private.as_bytes()).unwrap());
-    let (es, ed) = (
-        EncodingKey::from_ec_pem(EC.private.as_bytes()).unwrap(),
-        EncodingKey::from_ed_pem(ED.private.as_bytes()).unwrap(),
-    );
+    let hs = EncodingKey::from_secret(SECRET);
+    let rs = EncodingKey::from_rsa_pem(RSA.private.as_bytes()).unwrap();
+    let es = EncodingKey::from_ec_pem(EC.private.as_bytes()).unwrap();
+    let ed = EncodingKey::from_ed_pem(ED.private.as_bytes()).unwrap();
     let tokens = [
         signed(Algorithm::HS256, &hs),
         signed(Algorithm::RS256, &rs),
@@ -285,97 +279,4 @@ fn unsafe_keys_are_refused() {
     assert!(JwtAuth::eddsa(EC.public.as_bytes(), ISSUER, AUDIENCE).is_err());
     let shown = format!("{:?}", JwtAuth::hs256(SECRET, ISSUER, AUDIENCE).unwrap());
     assert!(!shown.contains("0123456789") && !shown.contains("48, 49"), "{shown}");
-}
-
-/// Takes the name in a header.
-#[derive(Debug)]
-struct ByHeader;
-
-#[async_trait]
-impl Authenticator for ByHeader {
-    async fn authenticate(&self, request: &Parts) -> Result<Principal, AuthError> {
-        let user = request.headers.get("x-user").ok_or(AuthError::Missing)?;
-        let user = user.to_str().map_err(AuthError::invalid)?;
-        Ok(Principal::new(user).map_err(AuthError::invalid)?.with_scopes([Scope::Read, Scope::Write]))
-    }
-}
-
-#[tokio::test]
-async fn custom_authenticator_names_the_actor() {
-    let api = Api::with(AdminAuth::custom(ByHeader)).await;
-    let register = |user: Option<&str>| {
-        let mut request = Request::post(format!("{MOUNT}/routing/services/auth/versions"));
-        request = user.into_iter().fold(request, |request, user| request.header("x-user", user));
-        let body = Body::from(r#"{"version":"v1","url":"http://10.0.0.1"}"#);
-        request.header("content-type", "application/json").body(body).unwrap()
-    };
-    api.send(register(None)).await.is_problem(401, "unauthorized");
-    api.send(register(Some(""))).await.is_problem(401, "unauthorized");
-    api.send(register(Some("bob"))).await.is_ok();
-    let history = Request::get(format!("{MOUNT}/deployment/services/auth/history")).header("x-user", "bob");
-    let history = api.send(history.body(Body::empty()).unwrap()).await;
-    assert_eq!(history.json["history"][0]["actor"], json!("bob"));
-}
-
-/// Rejects every request and states its own scheme.
-#[derive(Debug)]
-struct Signed;
-
-#[async_trait]
-impl Authenticator for Signed {
-    async fn authenticate(&self, _: &Parts) -> Result<Principal, AuthError> {
-        Err(AuthError::Missing)
-    }
-
-    fn challenge(&self, denial: Denial) -> Option<HeaderValue> {
-        assert_eq!(denial, Denial::MissingCredentials);
-        Some(HeaderValue::from_static("Signature"))
-    }
-
-    fn instructions(&self) -> &str {
-        "sign the request"
-    }
-}
-
-#[tokio::test]
-async fn a_custom_authenticator_states_its_challenge() {
-    let api = Api::with(AdminAuth::custom(Signed)).await;
-    let answer = api.send(request("GET", "/deployment/services", &[])).await;
-    answer.is_problem(401, "unauthorized");
-    assert_eq!(answer.headers[WWW_AUTHENTICATE], "Signature");
-    assert_eq!(answer.json["detail"], "sign the request");
-}
-
-/// Grants the scope that the request names.
-#[derive(Debug)]
-struct ByScope;
-
-#[async_trait]
-impl Authenticator for ByScope {
-    async fn authenticate(&self, request: &Parts) -> Result<Principal, AuthError> {
-        let scope = request.headers.get("x-scope").ok_or(AuthError::Missing)?;
-        let scope: Scope = scope.to_str().map_err(AuthError::invalid)?.parse().map_err(AuthError::invalid)?;
-        Ok(Principal::new("bob").map_err(AuthError::invalid)?.with_scopes([scope]))
-    }
-}
-
-#[tokio::test]
-async fn the_default_challenge_does_not_ask_for_a_bearer_token() {
-    let api = Api::with(AdminAuth::custom(ByScope)).await;
-    let send = async |scope: Option<&'static str>| {
-        let mut request = request("GET", "/deployment/services", &[]);
-        if let Some(scope) = scope {
-            request.headers_mut().insert("x-scope", HeaderValue::from_static(scope));
-        }
-        api.send(request).await
-    };
-    for answer in [send(None).await, send(Some("admin")).await] {
-        answer.is_problem(401, "unauthorized");
-        assert_eq!(answer.headers[WWW_AUTHENTICATE], r#"Custom realm="canary-admin""#);
-        assert!(!answer.text.to_lowercase().contains("bearer"), "{}", answer.text);
-    }
-    let denied = send(Some("canary:write")).await;
-    denied.is_problem(403, "insufficient-scope");
-    assert!(!denied.headers.contains_key(WWW_AUTHENTICATE));
-    send(Some("canary:read")).await.is_ok();
 }

@@ -77,7 +77,8 @@ async fn services_are_listed_by_page() {
     let all = api.get(LIST).await;
     assert_eq!(names(&all), ["auth", "auth-admin", "catalog", "search", "shop"]);
     assert_eq!(all.json["nextAfter"], Value::Null);
-    let (mut seen, mut after) = (Vec::new(), String::new());
+    let mut seen = Vec::new();
+    let mut after = String::new();
     loop {
         let page = api.get(&format!("{LIST}?limit=2&after={after}")).await;
         seen.extend(names(&page).into_iter().map(ToOwned::to_owned));

@@ -186,7 +186,8 @@ async fn declared_parameters_are_accepted() {
 async fn values_beyond_a_limit_are_refused() {
     for operation in operations() {
         for parameter in operation.parameters("query") {
-            let (name, schema) = (parameter["name"].as_str().unwrap(), &parameter["schema"]);
+            let name = parameter["name"].as_str().unwrap();
+            let schema = &parameter["schema"];
             let below = schema["minimum"].as_i64().map(|least| (least - 1).to_string());
             let above = schema["maximum"].as_u64().map(|most| (u128::from(most) + 1).to_string());
             let other = schema.get("enum").or_else(|| schema.get("pattern")).map(|_| "%20".to_owned());

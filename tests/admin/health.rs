@@ -110,6 +110,10 @@ async fn other_responses_have_no_health() {
 
 #[tokio::test(start_paused = true)]
 async fn state_outlives_changes_of_the_split() {
+    fn states(version: &Value) -> Vec<&Value> {
+        version["instances"].as_array().unwrap().iter().map(|instance| &instance["state"]).collect()
+    }
+
     let gateway = Observed::new(Health::new()).await;
     gateway.set_sick(B, true).await;
     let body = json!({"version": "v1.1", "url": "http://10.0.0.9"});
@@ -117,15 +121,12 @@ async fn state_outlives_changes_of_the_split() {
     let weights = json!({"weights": {"v1.0": 60, "v1.1": 40}});
     gateway.api.put("/deployment/services/auth/weights", weights).await.is_ok();
     gateway.api.put(V1, json!({"addUrls": ["http://10.0.0.3"]})).await.is_ok();
-    let states = |version: Value| -> Vec<Value> {
-        version["instances"].as_array().unwrap().iter().map(|instance| instance["state"].clone()).collect()
-    };
-    assert_eq!(states(gateway.version().await), ["up", "down", "new"]);
+    assert_eq!(states(&gateway.version().await), ["up", "down", "new"]);
     gateway.api.put(V1, json!({"removeUrls": [A]})).await.is_ok();
-    assert_eq!(states(gateway.version().await)[0], "down");
+    assert_eq!(states(&gateway.version().await)[0], "down");
     gateway.api.put(V1, json!({"removeUrls": [B]})).await.is_ok();
     gateway.api.put(&format!("{V1}?force=true"), json!({"addUrls": [B]})).await.is_ok();
-    assert_eq!(states(gateway.version().await)[1], "new", "it was added again");
+    assert_eq!(states(&gateway.version().await)[1], "new", "it was added again");
 }
 
 async fn read_if_none_match(gateway: &Observed, tag: &str) -> Answer {

@@ -1,21 +1,30 @@
 //! Traffic of instances, and the wait until one is drained.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
+use tower_canary::Deployments;
 use tower_canary::api::{ReplicaList, TrafficView};
 use tower_canary::health::Health;
 use tower_canary::routing::{Backend, Change, Instances};
 use tower_canary::store::ChangeRequest;
-use tower_canary::{Deployments, NoVersionCheck};
 
 use crate::observed::{A, B, Observed, V1, VERSIONS, send};
-use crate::support::{Api, faulty_store};
+use crate::support::{Api, faulty_store, start_two};
 
 const TRAFFIC: &str = "/deployment/services/auth/traffic";
+
+/// Returns ten requests to a gateway that get their responses after 20 seconds.
+fn ten_requests(deployments: &Deployments) -> LocalSet {
+    let requests = LocalSet::new();
+    for _ in 0..10 {
+        let deployments = deployments.clone();
+        requests.spawn_local(async move { send(&deployments, &[], Duration::from_secs(20)).await });
+    }
+    requests
+}
 
 /// The traffic of the instance `i` of the version `v`.
 fn instance(answer: &Value, v: usize, i: usize) -> &Value {
@@ -45,11 +54,7 @@ async fn picks_and_failures_are_counted_by_instance() {
 #[tokio::test(start_paused = true)]
 async fn requests_in_flight_are_counted_by_instance() {
     let gateway = Observed::new(Health::new()).await;
-    let requests = LocalSet::new();
-    for _ in 0..10 {
-        let deployments = gateway.deployments.clone();
-        requests.spawn_local(async move { send(&deployments, &[], Duration::from_secs(20)).await });
-    }
+    let requests = ten_requests(&gateway.deployments);
     requests
         .run_until(async {
             sleep(Duration::from_secs(1)).await;
@@ -106,11 +111,7 @@ async fn one_instance_is_shown_by_its_url() {
 #[tokio::test(start_paused = true)]
 async fn wait_for_an_instance_ends_with_its_last_request() {
     let gateway = Observed::new(Health::new()).await;
-    let requests = LocalSet::new();
-    for _ in 0..10 {
-        let deployments = gateway.deployments.clone();
-        requests.spawn_local(async move { send(&deployments, &[], Duration::from_secs(20)).await });
-    }
+    let requests = ten_requests(&gateway.deployments);
     requests
         .run_until(async {
             sleep(Duration::from_secs(1)).await;
@@ -138,13 +139,7 @@ async fn wait_for_an_instance_ends_with_its_last_request() {
 /// Two running gateways on one store with `auth` at A and B, and the admin API of the first.
 async fn two_gateways() -> (Api, [Deployments; 2]) {
     let store = faulty_store();
-    let gateway = async |name: &str| {
-        let builder = Deployments::builder(Arc::clone(&store), NoVersionCheck).with_replica_name(name);
-        let deployments = builder.start().await.unwrap();
-        tokio::spawn(deployments.clone().run(std::future::pending()));
-        deployments
-    };
-    let gateways = [gateway("gateway-1").await, gateway("gateway-2").await];
+    let gateways = start_two(&store).await;
     let api = Api::over(gateways[0].clone());
     api.post(VERSIONS, json!({"version": "v1.0", "urls": [A, B]})).await.is_ok();
     sleep(Duration::from_secs(2)).await;
@@ -159,11 +154,7 @@ fn drained(answer: &Value) -> [&Value; 3] {
 #[tokio::test(start_paused = true)]
 async fn wait_for_an_instance_covers_other_replicas() {
     let (api, [here, there]) = two_gateways().await;
-    let requests = LocalSet::new();
-    for _ in 0..10 {
-        let deployments = there.clone();
-        requests.spawn_local(async move { send(&deployments, &[], Duration::from_secs(20)).await });
-    }
+    let requests = ten_requests(&there);
     requests
         .run_until(async {
             sleep(Duration::from_secs(1)).await;

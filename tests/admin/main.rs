@@ -9,6 +9,7 @@
 mod api;
 mod audit;
 mod auth;
+mod authenticators;
 mod checks;
 mod conditional;
 mod document;

@@ -65,8 +65,11 @@ async fn every_write_has_a_dry_run() {
 
 #[tokio::test]
 async fn dry_run_is_refused_like_the_change() {
+    fn dry(path: &str) -> String {
+        format!("{path}?dryRun=true")
+    }
+
     let api = Api::with_two_versions().await;
-    let dry = |path: &str| format!("{path}?dryRun=true");
     api.put(&dry(WEIGHT), json!({"weight": 101})).await.is_problem(422, "invalid-weight");
     let unknown = "/deployment/services/auth/versions/v9/weight";
     api.put(&dry(unknown), json!({"weight": 1})).await.is_problem(404, "unknown-version");

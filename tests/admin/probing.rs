@@ -29,11 +29,12 @@ async fn probe(probe: &impl VersionCheck, url: &str, path: Option<&str>) -> Resu
 
 /// Serves statuses at `/base/<status>` and a redirect, and counts the requests to its target.
 async fn backend() -> (String, Arc<AtomicUsize>) {
+    async fn status(axum::extract::Path(status): axum::extract::Path<u16>) -> (StatusCode, &'static str) {
+        (StatusCode::from_u16(status).unwrap(), "secret body")
+    }
+
     let followed = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&followed);
-    let status = |axum::extract::Path(status): axum::extract::Path<u16>| async move {
-        (StatusCode::from_u16(status).unwrap(), "secret body")
-    };
     let app = Router::new()
         .route("/base/{status}", get(status))
         .route("/base/away", get(async || Redirect::temporary("/base/target")))
@@ -146,6 +147,10 @@ async fn custom_client_probes_https() {
 
 #[tokio::test]
 async fn switch_needs_a_healthy_version() {
+    fn switch(name: &str) -> Change {
+        Change::switch(name.parse().unwrap())
+    }
+
     let (url, _) = backend().await;
     let deployments = Deployments::start(MemoryStore::new(), HttpProbe::new(policy())).await.unwrap();
     let service = "auth".parse().unwrap();
@@ -157,7 +162,6 @@ async fn switch_needs_a_healthy_version() {
     for (name, url) in [("v1", url.clone()), ("v2", format!("{url}500")), ("v3", format!("{url}200"))] {
         apply(Change::register(name.parse().unwrap(), url.parse().unwrap())).await.unwrap();
     }
-    let switch = |name: &str| Change::switch(name.parse().unwrap());
     let refused = apply(switch("v2")).await.unwrap_err();
     let DeployError::Unhealthy { causes, .. } = &refused else { panic!("{refused}") };
     assert!(matches!(causes[..], [(_, Unhealthy::Status(500))]), "{refused}");

@@ -181,6 +181,10 @@ async fn malformed_queries_are_400() {
 
 #[tokio::test]
 async fn bodies_must_be_json_and_small() {
+    fn padded(len: usize) -> String {
+        format!("{}{}", r#"{"weight":1}"#, " ".repeat(len - 12))
+    }
+
     let api = Api::with_two_versions().await;
     let weight = format!("{A}/versions/v1.1/weight");
     let mut form = api.request("PUT", &weight, Body::from(r#"{"weight":1}"#));
@@ -189,7 +193,6 @@ async fn bodies_must_be_json_and_small() {
     let mut bare = api.request("PUT", &weight, Body::from(r#"{"weight":1}"#));
     bare.headers_mut().remove(CONTENT_TYPE);
     api.send(bare).await.is_problem(415, "unsupported-media-type");
-    let padded = |len: usize| format!("{}{}", r#"{"weight":1}"#, " ".repeat(len - 12));
     refused(&api, "PUT", &weight, padded(16 * 1024 + 1)).await.is_problem(413, "payload-too-large");
     api.send(api.request("PUT", &weight, Body::from(padded(16 * 1024)))).await.is_ok();
 }

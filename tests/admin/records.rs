@@ -171,7 +171,8 @@ async fn service_is_removed() {
     api.post(&format!("{AUTH}/restore"), json!({"generation": 2})).await.is_problem(404, "unknown-service");
     let page: HistoryPage =
         serde_json::from_value(api.get(&format!("{AUTH}/history")).await.is_ok().clone()).unwrap();
-    let (entry, refused) = (&page.history[0], page.refused.unwrap());
+    let entry = &page.history[0];
+    let refused = page.refused.unwrap();
     assert_eq!(
         (entry.request.change.as_str(), entry.request.reason.as_deref()),
         ("remove-service", Some("mistyped"))

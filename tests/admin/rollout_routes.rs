@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tower_canary::admin;
-use tower_canary::api::{AbortParams, RolloutsParams, StartParams, StartRollout, StepOrder};
+use tower_canary::api::{AbortParams, StartParams, StartRollout, StepOrder};
 
 use crate::rollout_support::{jwt, plan};
 use crate::support::{Api, MOUNT};
@@ -81,7 +81,6 @@ fn requests_of_a_client_arrive_as_they_were_built() {
     arrives(&StepOrder::new(2).with_reason("why".parse().unwrap()));
     arrives(&StartParams::default());
     arrives(&AbortParams::default());
-    arrives(&RolloutsParams::default());
     assert!(serde_json::from_str::<StepOrder>(r#"{"step": 1, "stage": 1}"#).is_err());
     assert!(serde_json::from_str::<StartRollout>(r#"{"version": "v1.1", "nonsense": 1}"#).is_err());
 }

@@ -58,7 +58,8 @@ async fn events_come_every_2_s_in_their_order_until_it_is_over() {
     let steps: Vec<u64> = seen.iter().map(|event| event["step"].as_u64().unwrap()).collect();
     assert!(steps.is_sorted(), "{steps:?}");
     for two in seen.windows(2) {
-        let (earlier, later) = (kinds(&two[0]), kinds(&two[1]));
+        let earlier = kinds(&two[0]);
+        let later = kinds(&two[1]);
         assert!(later.starts_with(&earlier), "events are added at the end: {earlier:?}, {later:?}");
         assert!(two[0]["at"].as_str() <= two[1]["at"].as_str());
     }

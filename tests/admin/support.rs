@@ -11,13 +11,13 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
-use tower_canary::Deployments;
 #[cfg(not(feature = "rollout"))]
 use tower_canary::admin::router as mount;
 use tower_canary::admin::{AdminAuth, JwtAuth};
 use tower_canary::deployments::{Healthy, Unhealthy};
 use tower_canary::probe::UrlPolicy;
 use tower_canary::store::{Refusal, RefusalLog, RouteStore, Snapshot};
+use tower_canary::{Deployments, NoVersionCheck};
 
 use crate::faulty_store::FaultyStore;
 use crate::scripted_check::ScriptedCheck;
@@ -32,6 +32,17 @@ pub(crate) const AUDIENCE: &str = "canary-admin";
 /// Creates a store that records refused changes, too.
 pub(crate) fn faulty_store() -> Arc<FaultyStore> {
     Arc::new(FaultyStore::default().with_refusal_log())
+}
+
+/// Starts two gateways on one store, `gateway-1` and `gateway-2`. They run until the runtime ends.
+pub(crate) async fn start_two(store: &Arc<FaultyStore>) -> [Deployments; 2] {
+    let gateway = async |name: &str| {
+        let builder = Deployments::builder(Arc::clone(store), NoVersionCheck).with_replica_name(name);
+        let deployments = builder.start().await.unwrap();
+        tokio::spawn(deployments.clone().run(std::future::pending()));
+        deployments
+    };
+    [gateway("gateway-1").await, gateway("gateway-2").await]
 }
 
 fn scripted_check() -> ScriptedCheck {

@@ -118,13 +118,14 @@ async fn keys_are_chosen_by_id() {
 // Each token is accepted until its key is removed.
 #[tokio::test]
 async fn rotation_refuses_no_token() {
-    let list = |ids: &[(&str, &[u8])]| {
-        let add = |keys: JwtKeys, (id, secret): &(&str, &[u8])| keys.with_hs256(Some(id), secret).unwrap();
-        ids.iter().fold(JwtKeys::new(), add)
-    };
+    fn list(ids: &[(&str, &[u8])]) -> JwtKeys {
+        ids.iter().fold(JwtKeys::new(), |keys, (id, secret)| keys.with_hs256(Some(id), secret).unwrap())
+    }
+
     let keys = list(&[("1", SECRET)]);
     let auth = JwtAuth::with_keys(keys.clone(), ISSUER, AUDIENCE);
-    let (old, new) = (signed(Some("1"), SECRET), signed(Some("2"), OTHER));
+    let old = signed(Some("1"), SECRET);
+    let new = signed(Some("2"), OTHER);
     for (now, expected) in [
         (list(&[("1", SECRET)]), [200, 401]),
         (list(&[("1", SECRET), ("2", OTHER)]), [200, 200]),
@@ -143,12 +144,13 @@ fn url(bytes: &[u8]) -> String {
 
 /// A key set with the public keys of the tests, as an issuer publishes it.
 fn key_set() -> String {
-    let jwk = |key: EncodingKey, algorithm| {
-        serde_json::to_value(jsonwebtoken::jwk::Jwk::from_encoding_key(&key, algorithm).unwrap()).unwrap()
-    };
-    let mut rsa = jwk(EncodingKey::from_rsa_pem(RSA.private.as_bytes()).unwrap(), Algorithm::RS256);
-    let mut ec = jwk(EncodingKey::from_ec_pem(EC.private.as_bytes()).unwrap(), Algorithm::ES256);
-    let mut ed = jwk(EncodingKey::from_ed_pem(ED.private.as_bytes()).unwrap(), Algorithm::EdDSA);
+    fn jwk(key: &EncodingKey, algorithm: Algorithm) -> Value {
+        serde_json::to_value(jsonwebtoken::jwk::Jwk::from_encoding_key(key, algorithm).unwrap()).unwrap()
+    }
+
+    let mut rsa = jwk(&EncodingKey::from_rsa_pem(RSA.private.as_bytes()).unwrap(), Algorithm::RS256);
+    let mut ec = jwk(&EncodingKey::from_ec_pem(EC.private.as_bytes()).unwrap(), Algorithm::ES256);
+    let mut ed = jwk(&EncodingKey::from_ed_pem(ED.private.as_bytes()).unwrap(), Algorithm::EdDSA);
     rsa["kid"] = json!("rsa");
     ec["kid"] = json!("ec");
     ed["kid"] = json!("ed");
@@ -165,13 +167,14 @@ fn key_set() -> String {
 
 #[tokio::test]
 async fn key_set_of_an_issuer_is_read() {
+    fn sign(id: &str, algorithm: Algorithm, key: &EncodingKey) -> String {
+        let header = Header { kid: Some(id.into()), ..Header::new(algorithm) };
+        encode(&header, &claims(), key).unwrap()
+    }
+
     let keys = JwtKeys::from_jwks(key_set().as_bytes()).unwrap();
     assert_eq!(keys.len(), 3, "{keys:?}");
     let auth = JwtAuth::with_keys(keys, ISSUER, AUDIENCE);
-    let sign = |id: &str, algorithm, key: &EncodingKey| {
-        let header = Header { kid: Some(id.into()), ..Header::new(algorithm) };
-        encode(&header, &claims(), key).unwrap()
-    };
     let rsa = EncodingKey::from_rsa_pem(RSA.private.as_bytes()).unwrap();
     for (token, status) in [
         (sign("rsa", Algorithm::RS256, &rsa), 200),

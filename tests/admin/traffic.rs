@@ -15,10 +15,10 @@ use tokio::time::{Instant, sleep};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_canary::routing::Change;
 use tower_canary::store::ChangeRequest;
-use tower_canary::{Deployments, Draw, NoVersionCheck, Target, WeightedVersionLayer};
+use tower_canary::{Deployments, Draw, Target, WeightedVersionLayer};
 
 use crate::faulty_store::FaultyStore;
-use crate::support::{Api, faulty_store};
+use crate::support::{Api, faulty_store, start_two};
 
 const TRAFFIC: &str = "/deployment/services/auth/traffic";
 
@@ -72,8 +72,8 @@ async fn traffic_reports_figures_and_weight() {
     assert_eq!((&v(traffic, 0)["version"], &v(traffic, 0)["weight"]), (&json!("v1.0"), &json!(90)));
     let total = &v(traffic, 0)["total"];
     assert_eq!((&total["requests"], &total["picks"]["draw"]), (&json!(90), &json!(90)));
-    let failed = |i: usize| v(traffic, i)["total"]["outcomes"]["5xx"].as_u64().unwrap();
-    assert_eq!(failed(0) + failed(1), 1);
+    let failed = [0, 1].map(|i| v(traffic, i)["total"]["outcomes"]["5xx"].as_u64().unwrap());
+    assert_eq!(failed.iter().sum::<u64>(), 1);
     let last = &v(traffic, 1)["windows"][0];
     assert_eq!(
         (&last["window"], &last["requests"], &last["rates"]["n"]),
@@ -242,7 +242,8 @@ async fn stream_sends_every_2_s_for_5_min() {
     let (api, deployments) = served().await;
     let (kind, mut body) = events(&api).await;
     assert_eq!(kind, "text/event-stream");
-    let (start, mut received) = (Instant::now(), 0_u64);
+    let start = Instant::now();
+    let mut received = 0_u64;
     while let Some(frame) = body.frame().await {
         let text = String::from_utf8(frame.unwrap().into_data().unwrap().to_vec()).unwrap();
         let data = text.strip_prefix("event: traffic\ndata: ").unwrap();
@@ -273,13 +274,7 @@ async fn shutdown_ends_streams_and_waits() {
 /// Two running gateways on one store, with the admin API of the first.
 async fn two_gateways() -> (Api, [Deployments; 2], Arc<FaultyStore>) {
     let store = faulty_store();
-    let gateway = async |name: &str| {
-        let builder = Deployments::builder(Arc::clone(&store), NoVersionCheck).with_replica_name(name);
-        let deployments = builder.start().await.unwrap();
-        tokio::spawn(deployments.clone().run(std::future::pending()));
-        deployments
-    };
-    let gateways = [gateway("gateway-1").await, gateway("gateway-2").await];
+    let gateways = start_two(&store).await;
     for (version, url) in [("v1.0", "http://10.0.0.1"), ("v1.1", "http://10.0.0.2")] {
         change(&gateways[0], Change::register(version.parse().unwrap(), url.parse().unwrap())).await;
     }

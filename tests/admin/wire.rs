@@ -9,10 +9,11 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use tower_canary::admin;
 use tower_canary::api::{
-    ChangeParams, ChangeResult, CheckView, ExplainParams, ExplanationView, HistoryPage, HistoryParams,
-    Problem, ProblemKind, RegisterVersion, ReplicaList, ServiceList, SetWeight, SetWeights, SplitView,
-    StatusView, Timestamp, TrafficParams, TrafficView, VersionState,
+    ChangeParams, ChangeReason, ChangeResult, CheckView, ExplainParams, ExplanationView, HistoryPage,
+    PageParams, Problem, ProblemKind, RegisterVersion, ReplicaList, ServiceList, SetWeight, SetWeights,
+    SplitView, StatusView, Timestamp, TrafficParams, TrafficView, VersionState,
 };
+use tower_canary::routing::VersionName;
 use tower_canary::store::{ReplicaRegistry, Report};
 
 use crate::support::{Answer, Api};
@@ -124,29 +125,30 @@ fn arrives<T: Serialize + DeserializeOwned + PartialEq + Debug>(request: &T) {
 
 #[test]
 fn requests_of_a_client_arrive_as_they_were_built() {
-    let reason = || "a \u{1f424} reason".parse().unwrap();
-    let version = || "v1.1".parse().unwrap();
+    let reason: ChangeReason = "a \u{1f424} reason".parse().unwrap();
+    let version: VersionName = "v1.1".parse().unwrap();
     let url = "http://10.0.0.2:8080".parse().unwrap();
     let urls = vec!["http://10.0.0.2".parse().unwrap(), "http://10.0.0.3".parse().unwrap()];
     let urls = tower_canary::routing::Instances::new(urls).unwrap();
-    arrives(&SetWeight::new("12.5".parse().unwrap()).with_reason(reason()));
-    arrives(&SetWeights::new([(version(), "100".parse().unwrap())]).with_reason(reason()));
-    arrives(&RegisterVersion::new(&version(), &url).with_active(false).with_weight("0".parse().unwrap()));
-    arrives(&RegisterVersion::new(&version(), &url).with_urls(&urls).with_reason(reason()));
+    arrives(&SetWeight::new("12.5".parse().unwrap()).with_reason(reason.clone()));
+    arrives(&SetWeights::new([(version.clone(), "100".parse().unwrap())]).with_reason(reason.clone()));
+    arrives(&RegisterVersion::new(&version, &url).with_active(false).with_weight("0".parse().unwrap()));
+    arrives(&RegisterVersion::new(&version, &url).with_urls(&urls).with_reason(reason.clone()));
     let update = tower_canary::api::UpdateVersion::new();
     arrives(&update.clone().with_url(&url).with_active(true));
-    arrives(&update.clone().with_urls(&urls).with_reason(reason()));
+    arrives(&update.clone().with_urls(&urls).with_reason(reason.clone()));
     arrives(&update.clone().with_added_urls(&urls));
     arrives(&update.with_removed_urls(&urls));
     arrives(&tower_canary::api::CheckVersion::new().with_clear(true));
     arrives(&tower_canary::api::VersionsParams::default());
-    arrives(&tower_canary::api::UpdateService::new(Some(&"/up".parse().unwrap())).with_reason(reason()));
+    arrives(
+        &tower_canary::api::UpdateService::new(Some(&"/up".parse().unwrap())).with_reason(reason.clone()),
+    );
     arrives(&tower_canary::api::UpdateService::new(None));
-    arrives(&tower_canary::api::RefusalParams::default());
-    arrives(&tower_canary::api::RestoreGeneration::new(u64::MAX).with_reason(reason()));
+    arrives(&tower_canary::api::RestoreGeneration::new(u64::MAX).with_reason(reason));
     arrives(&tower_canary::api::PlainChange::new());
     arrives(&ChangeParams::default());
-    arrives(&HistoryParams::default());
+    arrives(&PageParams::default());
     arrives(&tower_canary::api::ServicesParams::default());
     arrives(&ExplainParams::new("alice"));
     arrives(&TrafficParams::default());

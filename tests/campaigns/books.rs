@@ -15,7 +15,8 @@ pub(crate) async fn assert_balanced(database: &TestDatabase) {
 pub(crate) async fn assert_balanced_in(db: &DatabaseConnection, kind: Kind) {
     let mut changes = 0;
     for service in rows(db, "SELECT id, generation FROM gateway_service_config").await {
-        let (id, generation): (i64, i64) = (number(&service, 0), number(&service, 1));
+        let id: i64 = number(&service, 0);
+        let generation: i64 = number(&service, 1);
         assert_split(db, id).await;
         let history =
             format!("SELECT generation FROM gateway_split_change WHERE service_id = {id} ORDER BY 1");

@@ -29,9 +29,8 @@ async fn migrations_in(database: &TestDatabase, table: &str) -> Vec<String> {
 async fn application_migrations(database: &TestDatabase) -> Vec<(String, i64)> {
     let db = database.connect().await;
     let rows = rows(&db, "SELECT version, applied_at FROM seaql_migrations ORDER BY version").await;
-    let both =
-        |row: &sea_orm::QueryResult| (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap());
-    let rows = rows.iter().map(both).collect();
+    let rows = rows.iter().map(|row| (row.try_get_by_index(0).unwrap(), row.try_get_by_index(1).unwrap()));
+    let rows = rows.collect();
     db.close().await.unwrap();
     rows
 }

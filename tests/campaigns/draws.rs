@@ -68,12 +68,9 @@ fn position(status: StatusCode) -> usize {
 fn p_value(draw: Draw, weights: &[f64], draws: usize) -> f64 {
     let mut counts = vec![0.0; weights.len()];
     drawn(&handle(draw, &split(weights))).take(draws).for_each(|version| counts[version] += 1.0);
-    let expected = |weight: &f64| weight * draws as f64 / 100.0;
-    let chi_square = counts
-        .iter()
-        .zip(weights)
-        .map(|(count, weight): (&f64, &f64)| (count - expected(weight)).powi(2) / expected(weight))
-        .sum();
+    let expected = weights.iter().map(|weight| weight * draws as f64 / 100.0);
+    let chi_square =
+        counts.iter().zip(expected).map(|(count, expected)| (count - expected).powi(2) / expected).sum();
     ChiSquared::new(weights.len() as f64 - 1.0).unwrap().sf(chi_square)
 }
 
@@ -82,9 +79,9 @@ fn p_value(draw: Draw, weights: &[f64], draws: usize) -> f64 {
 fn uniformity(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     let n = values.len() as f64;
-    let off =
-        |(i, value): (usize, &f64)| (value - i as f64 / n).abs().max((value - (i as f64 + 1.0) / n).abs());
-    let furthest = values.iter().enumerate().map(off).fold(0.0, f64::max);
+    let steps =
+        values.iter().enumerate().map(|(i, value)| (value - i as f64 / n, value - (i as f64 + 1.0) / n));
+    let furthest = steps.map(|(before, after)| before.abs().max(after.abs())).fold(0.0, f64::max);
     let lambda = (n.sqrt() + 0.12 + 0.11 / n.sqrt()) * furthest;
     (1..=100)
         .map(|k: i32| {
@@ -201,13 +198,14 @@ fn a_sequence_goes_on_through_swaps(draws: usize) {
     let handle = handle(Draw::Seeded(9), &splits[0]);
     let stopped = AtomicBool::new(false);
     let first = splits[0].generation();
-    let turn = |split: &Split, swaps: u64| {
-        let weights = if swaps.is_multiple_of(2) { [20.0, 80.0] } else { [90.0, 10.0] };
-        split.apply(&set_weights(&weights), at(3)).unwrap()
-    };
     let mut layered = layer(&handle).with_choice().layer(Position);
     let (swaps, by_split, wrong) = std::thread::scope(|scope| {
-        let swapping = scope.spawn(|| swap(&handle, &stopped, turn));
+        let swapping = scope.spawn(|| {
+            swap(&handle, &stopped, |split: &Split, swaps: u64| {
+                let weights = if swaps.is_multiple_of(2) { [20.0, 80.0] } else { [90.0, 10.0] };
+                split.apply(&set_weights(&weights), at(3)).unwrap()
+            })
+        });
         let mut by_split = [0, 0];
         let mut wrong = 0;
         for (one, other) in one.into_iter().zip(other) {
@@ -232,11 +230,12 @@ fn a_count_is_exact_through_swaps(draws: usize) {
     let alone = drawn(&handle(Draw::Seeded(9), &split)).take(draws).filter(|version| *version == 1).count();
     let handle = handle(Draw::Seeded(9), &split);
     let stopped = AtomicBool::new(false);
-    let redraw = |split: &Split, _| split.apply(&Change::Redraw, UNIX_EPOCH).unwrap();
-    let count = || drawn(&handle).take(draws / 2).filter(|version| *version == 1).count();
     let (swaps, together) = std::thread::scope(|scope| {
-        let swapping = scope.spawn(|| swap(&handle, &stopped, redraw));
-        let counting = [scope.spawn(count), scope.spawn(count)];
+        let swapping = scope.spawn(|| {
+            swap(&handle, &stopped, |split: &Split, _| split.apply(&Change::Redraw, UNIX_EPOCH).unwrap())
+        });
+        let counting = [(); 2]
+            .map(|()| scope.spawn(|| drawn(&handle).take(draws / 2).filter(|version| *version == 1).count()));
         let together = counting.into_iter().map(|thread| thread.join().unwrap()).sum::<usize>();
         stopped.store(true, Ordering::Relaxed);
         (swapping.join().unwrap(), together)

@@ -33,11 +33,14 @@ async fn everywhere() -> (u16, Arc<AtomicU64>) {
     let port = listener.local_addr().unwrap().port();
     let checks = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&checks);
-    let respond = move |_| {
-        counted.fetch_add(1, Ordering::Relaxed);
-        std::future::ready(Response::new(full("ok")))
-    };
-    tokio::spawn(serve(listener, respond, std::future::pending()));
+    tokio::spawn(serve(
+        listener,
+        move |_| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            std::future::ready(Response::new(full("ok")))
+        },
+        std::future::pending(),
+    ));
     (port, checks)
 }
 
@@ -49,7 +52,7 @@ fn urls(service: usize, port: u16) -> [String; 3] {
 async fn register(gateway: &Gateway, services: usize, port: u16) {
     let admin = gateway.admin.clone();
     let token = gateway.token.clone();
-    let register = move |client: HttpClient, service: usize| {
+    let statuses: BTreeSet<StatusCode> = concurrently(services, move |client: HttpClient, service: usize| {
         let body = json!({ "version": "v1", "urls": urls(service, port), "healthPath": HEALTH_PATH });
         let request = Request::post(format!("{admin}/routing/services/s{service}/versions?force=true"))
             .header("authorization", format!("Bearer {token}"))
@@ -57,8 +60,10 @@ async fn register(gateway: &Gateway, services: usize, port: u16) {
             .body(full(body.to_string()))
             .unwrap();
         async move { read(client.request(request).await.unwrap()).await.status }
-    };
-    let statuses: BTreeSet<StatusCode> = concurrently(services, register).await.into_iter().collect();
+    })
+    .await
+    .into_iter()
+    .collect();
     assert_eq!(statuses, BTreeSet::from([StatusCode::CREATED]));
 }
 

@@ -88,6 +88,8 @@ mod idle_fleets;
 mod impatient;
 mod kills;
 mod lasting;
+#[path = "../gateway/launch.rs"]
+mod launch;
 #[cfg(feature = "rollout")]
 mod leaders;
 #[path = "../gateway/logged.rs"]

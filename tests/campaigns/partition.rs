@@ -13,7 +13,8 @@ use tempfile::TempDir;
 use tokio::time::sleep;
 
 use crate::fleet::HEALTH_PATH;
-use crate::harness::{Gateway, command};
+use crate::harness::Gateway;
+use crate::launch::command;
 use crate::paced::Paced;
 use crate::support::{history, read_split};
 use crate::versions::Process;

@@ -28,7 +28,8 @@ impl Users {
 
     /// Sends `times` requests of each user. No user may change version meanwhile.
     async fn visit(&mut self, gateway: &Gateway, times: usize) {
-        let (url, pins): (Arc<str>, _) = (gateway.url("/auth/").into(), Arc::clone(&self.pins));
+        let url: Arc<str> = gateway.url("/auth/").into();
+        let pins = Arc::clone(&self.pins);
         let visited = concurrently(self.pins.len(), move |client, user: usize| {
             visits(client, Arc::clone(&url), pins[user].clone(), times)
         })

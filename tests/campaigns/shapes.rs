@@ -96,7 +96,8 @@ impl Pooler {
     /// Starts one with `settings`. Returns `None` if a program is not installed.
     async fn start(settings: &str) -> Option<Self> {
         let cluster = Cluster::start()?;
-        let (dir, port) = (cluster.directory(), free_port());
+        let dir = cluster.directory();
+        let port = free_port();
         let file = dir.path().join("pgbouncer.ini");
         let server = cluster.address();
         std::fs::write(

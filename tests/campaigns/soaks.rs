@@ -12,6 +12,10 @@ const GROWTH: f64 = 1_024.0;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a campaign"]
 async fn soaked_gateway_leaks_nothing() {
+    fn memory(third: &[Resources]) -> f64 {
+        mean(&third.iter().map(|resources| resources.memory as f64).collect::<Vec<_>>())
+    }
+
     let minutes = setting("CANARY_SOAK_MINUTES", 10);
     let SoakReport { samples, before, after, done } = soak(Duration::from_secs(60 * minutes)).await;
     println!("{minutes} minutes: {done:?}");
@@ -33,9 +37,6 @@ async fn soaked_gateway_leaks_nothing() {
             means.collect::<Vec<_>>()
         );
     }
-    let memory = |third: &[Resources]| {
-        mean(&third.iter().map(|resources| resources.memory as f64).collect::<Vec<_>>())
-    };
     let growth = memory(thirds[2]) - memory(thirds[1]);
     assert!(growth <= GROWTH, "memory grew by {growth} KiB");
     assert!(after.has_no_leak_since(before));

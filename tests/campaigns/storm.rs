@@ -48,8 +48,9 @@ async fn backends() -> Vec<Backend> {
 }
 
 fn weights(map: [u16; 3]) -> Change {
-    let weight = |hundredths| tower_canary::Weight::from_hundredths(hundredths).unwrap();
-    let weights = VERSIONS.iter().zip(map).map(|(name, w)| (name.parse::<VersionName>().unwrap(), weight(w)));
+    let weights = VERSIONS.iter().zip(map).map(|(name, w)| {
+        (name.parse::<VersionName>().unwrap(), tower_canary::Weight::from_hundredths(w).unwrap())
+    });
     Change::SetWeights(weights.collect())
 }
 

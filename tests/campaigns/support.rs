@@ -11,7 +11,8 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::harness::{Gateway, HttpClient, client, command, empty, read};
+use crate::harness::{Gateway, HttpClient, client, empty, read};
+use crate::launch::command;
 
 /// Defines a test on SQLite, and the same test on the servers, in the modules `on_postgres` and `on_mysql`. These are ignored,
 /// since they need the URL of a server.
@@ -171,20 +172,21 @@ where
     A: Future<Output = T> + Send,
     T: Send + 'static,
 {
-    let share = |first: usize| {
+    let mut connections = Vec::new();
+    for first in 0..CONNECTIONS {
         let client = client();
         let ask = ask.clone();
-        tokio::spawn(async move {
+        connections.push(tokio::spawn(async move {
             let mut responses = Vec::new();
             for i in (first..count).step_by(CONNECTIONS) {
                 responses.push((i, ask(client.clone(), i).await));
             }
             responses
-        })
-    };
+        }));
+    }
     let mut all = Vec::with_capacity(count);
-    for share in (0..CONNECTIONS).map(share).collect::<Vec<_>>() {
-        all.extend(share.await.unwrap());
+    for connection in connections {
+        all.extend(connection.await.unwrap());
     }
     all.sort_unstable_by_key(|(i, _)| *i);
     all.into_iter().map(|(_, response)| response).collect()

@@ -115,7 +115,10 @@ fn byte() -> impl Strategy<Value = u8> {
 }
 
 fn parts() -> impl Strategy<Value = Vec<CookiePart>> {
-    let bytes = |most| prop::collection::vec(byte(), 0..most);
+    fn bytes(most: usize) -> impl Strategy<Value = Vec<u8>> {
+        prop::collection::vec(byte(), 0..most)
+    }
+
     let edit = prop_oneof![
         1 => any::<usize>().prop_map(Edit::Cut),
         1 => (any::<usize>(), bytes(4)).prop_map(|(i, bytes)| Edit::Insert(i, bytes)),

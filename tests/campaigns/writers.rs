@@ -186,10 +186,7 @@ async fn register_all(gateway: &Gateway, backend: &Backend) {
 
 async fn same(gateways: &[Arc<Gateway>; 2]) -> bool {
     let [one, other] = gateways;
-    let all = |gateway: Arc<Gateway>| async move {
-        gateway.admin(Method::GET, "/deployment/services", Value::Null).await
-    };
-    all(Arc::clone(one)).await == all(Arc::clone(other)).await
+    one.services().await == other.services().await
 }
 
 async fn write_all(gateways: &[Arc<Gateway>; 2], backends: [Backend; 2], changes: u64) -> (Outcomes, u64) {

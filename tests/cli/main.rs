@@ -15,6 +15,8 @@ mod examples;
 #[path = "../gateway/harness.rs"]
 mod harness;
 mod hostile;
+#[path = "../gateway/launch.rs"]
+mod launch;
 mod program;
 mod recipes;
 mod retries;

@@ -12,12 +12,13 @@ const WEIGHT: [&str; 4] = ["weight", "auth", "v1.1", "10"];
 
 /// A split of two versions, at these weights.
 fn split(generation: u64, first: u8) -> String {
-    let version = |name: &str, weight: u8| {
+    fn version(name: &str, weight: u8) -> serde_json::Value {
         json!({
             "id": name, "version": name, "url": "http://10.0.0.1", "urls": ["http://10.0.0.1"], "weight": weight,
             "isActive": true, "createdAt": "2026-01-05T09:30:00Z", "updatedAt": "2026-01-05T09:30:00Z"
         })
-    };
+    }
+
     json!({
         "success": true, "service": "auth", "generation": generation, "healthPath": null, "lastChange": null,
         "versions": [version("v1.0", first), version("v1.1", 100 - first)]

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::backends::{self, Health, Load};
 use crate::cluster::Cluster;
-use crate::harness::{Gateway, bare_command};
+use crate::harness::Gateway;
+use crate::launch::bare_command;
 use crate::program::{Run, finish, for_gateway, run, run_at, spawn};
 use crate::scripted::{Reply, Scripted};
 use crate::wait::wait_until;

@@ -122,7 +122,8 @@ async fn platform_trusts_no_stranger() {
 
 #[test]
 fn tls_admits_https() {
-    let (plain, strict) = (HttpProbe::new(UrlPolicy::new().allow_https()), HttpProbe::new(UrlPolicy::new()));
+    let plain = HttpProbe::new(UrlPolicy::new().allow_https());
+    let strict = HttpProbe::new(UrlPolicy::new());
     let secure = strict.clone().with_tls(ClientTls::new(Authority::new().client()));
     let admits = |url: &str| {
         let backend = url.parse().unwrap();

@@ -18,8 +18,11 @@ async fn run_shown(page: &Browser, server: &Server) -> String {
     let line = line.as_str().unwrap().to_owned();
     assert!(line.contains("$CANARY_TOKEN") && !line.contains("eyJ"), "{line}");
     let token = server.token();
-    let run = move || Command::new("sh").args(["-euc", &line]).env("CANARY_TOKEN", token).output().unwrap();
-    let output = tokio::task::spawn_blocking(run).await.unwrap();
+    let output = tokio::task::spawn_blocking(move || {
+        Command::new("sh").args(["-euc", &line]).env("CANARY_TOKEN", token).output().unwrap()
+    })
+    .await
+    .unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()
 }

@@ -21,10 +21,13 @@ use crate::versions::Process;
 /// sockets.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stop_after_drain_fails_no_request() {
+    fn register(name: &str, url: &str) -> Change {
+        Change::register(name.parse().unwrap(), url.parse().unwrap())
+    }
+
     let old = named_backend("v1", Duration::from_millis(900)).await;
     let new = named_backend("v2", Duration::ZERO).await;
     let at = SystemTime::now();
-    let register = |name: &str, url: &str| Change::register(name.parse().unwrap(), url.parse().unwrap());
     let split = Split::new("auth".parse().unwrap(), 7).apply(&register("v1", &old.url), at).unwrap();
     let split = split.apply(&register("v2", &new.url), at).unwrap();
     let handle = RoutingHandle::new();

@@ -8,7 +8,8 @@ use http::{Method, Request, StatusCode};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
-use crate::harness::{Gateway, bare_command, command, empty};
+use crate::harness::{Gateway, empty};
+use crate::launch::{bare_command, command};
 
 const SECRET: &str = "hunter2 hunter2 hunter2 hunter2 ";
 

@@ -301,8 +301,9 @@ pub(crate) async fn end_after_switch(
     assert_eq!(gateway.in_flight("auth", "v1").await, 0);
     let after = load.end().await;
     assert!(after.iter().all(|(version, _)| version == "v2"));
-    let of = |wanted| statuses.iter().filter(|status| **status == wanted).count();
-    Ending { succeeded: of(StatusCode::OK), failed: of(StatusCode::BAD_GATEWAY), after: after.len() }
+    let [succeeded, failed] = [StatusCode::OK, StatusCode::BAD_GATEWAY]
+        .map(|wanted| statuses.iter().filter(|status| **status == wanted).count());
+    Ending { succeeded, failed, after: after.len() }
 }
 
 /// Waits until the process of the old version handles `in_flight` requests. A request on its way to the

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::io::BufReader;
+use std::path::Path;
 use std::pin::pin;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
@@ -24,14 +24,12 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tower_canary::layer::ResponseBody;
 
+use crate::launch::{command, read_export, read_guide};
 use crate::wait::wait_until;
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 pub(crate) type AnyBody = BoxBody<Bytes, BoxError>;
 pub(crate) type HttpClient = Client<HttpConnector, AnyBody>;
-
-/// The last line of the guide of a gateway with its demo.
-pub(crate) const END_OF_GUIDE: &str = "# That is the end.";
 
 /// A running gateway, killed when dropped.
 #[derive(Debug)]
@@ -136,11 +134,11 @@ impl Gateway {
     /// Returns the resident memory in KiB: the current value and the maximum.
     pub(crate) fn memory(&self) -> (u64, u64) {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let field = |name| {
+        let [current, maximum] = ["VmRSS:", "VmHWM:"].map(|name| {
             let line = status.lines().find(|line| line.starts_with(name)).unwrap();
             line.split_whitespace().nth(1).unwrap().parse().unwrap()
-        };
-        (field("VmRSS:"), field("VmHWM:"))
+        });
+        (current, maximum)
     }
 
     /// Returns the number of tasks of the gateway.
@@ -333,65 +331,6 @@ impl Drop for Gateway {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Returns the command for a gateway on the database in `dir`, without variables of the environment.
-pub(crate) fn command(dir: &Path) -> Command {
-    let mut command = bare_command();
-    command.args(["--database", &format!("sqlite://{}/canary.db?mode=rwc", dir.display())]);
-    command
-}
-
-/// Returns the command for a gateway without an option and without a variable for one.
-pub(crate) fn bare_command() -> Command {
-    let mut command = Command::new(program());
-    let variables = std::env::vars_os().map(|(name, _)| name);
-    for name in variables.filter(|name| is_of_the_gateway(&name.to_string_lossy())) {
-        command.env_remove(name);
-    }
-    command
-}
-
-/// Returns whether a variable sets an option of the gateway.
-fn is_of_the_gateway(variable: &str) -> bool {
-    variable.starts_with("CANARY_") || variable.starts_with("DATABASE_URL") || variable == "MONOLITH_URL"
-}
-
-/// Returns the example binary of the profile that this test was built with.
-fn program() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let program = test.ancestors().nth(2).unwrap().join("examples").join("gateway");
-    let program = program.with_extension(std::env::consts::EXE_EXTENSION);
-    assert!(
-        program.exists(),
-        "build it first: cargo build --example gateway ({} is missing)",
-        program.display()
-    );
-    program
-}
-
-fn read_export(lines: &mut impl BufRead, name: &str) -> String {
-    let wanted = format!("export {name}");
-    loop {
-        let mut line = String::new();
-        assert_ne!(lines.read_line(&mut line).unwrap(), 0, "the gateway ended before it printed {name}");
-        if let Some(value) = line.strip_prefix(&wanted) {
-            return value.trim().to_owned();
-        }
-    }
-}
-
-/// Reads to the end of the guide, or to the end of a gateway that prints none.
-fn read_guide(lines: impl BufRead) -> String {
-    let mut text = String::new();
-    for line in lines.lines().map(Result::unwrap) {
-        text.push_str(&line);
-        text.push('\n');
-        if line.starts_with(END_OF_GUIDE) {
-            break;
-        }
-    }
-    text
 }
 
 /// Creates a client with its own connections.

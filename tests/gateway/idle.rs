@@ -11,7 +11,7 @@ use tokio::time::sleep;
 
 use crate::backends::{Backend, backend, named_backend};
 use crate::clients::{RawClient, http2_connection};
-use crate::harness::{Gateway, empty, full};
+use crate::harness::{AnyBody, Gateway, empty, full};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -19,6 +19,10 @@ async fn gateway_to(options: &[&str], backend: &Backend) -> Gateway {
     let gateway = Gateway::start(&[&["--no-demo"], options].concat());
     gateway.register("auth", "v1", &backend.url).await;
     gateway
+}
+
+fn get(gateway: &Gateway, path: &str) -> Request<AnyBody> {
+    Request::get(gateway.url(path)).body(empty()).unwrap()
 }
 
 // A limit for heads that ran between requests too would close the connection after 10 s. The time of a head starts with its
@@ -84,11 +88,10 @@ async fn idle_http2_connection_is_closed() {
     let backend = named_backend("v1", Duration::from_millis(1_500)).await;
     let gateway = gateway_to(&["--http2-idle-timeout", "1"], &backend).await;
     let mut client = http2_connection(&gateway.data).await;
-    let request = || Request::get(gateway.url("/auth/a")).body(empty()).unwrap();
-    let response = client.send_request(request()).await.unwrap();
+    let response = client.send_request(get(&gateway, "/auth/a")).await.unwrap();
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "auth v1 /a\n");
     sleep(3 * SECOND).await;
-    assert!(client.send_request(request()).await.is_err());
+    assert!(client.send_request(get(&gateway, "/auth/a")).await.is_err());
 }
 
 // The upload takes longer than the idle limit, and so does its response.
@@ -135,11 +138,10 @@ async fn stalled_http2_reader_frees_its_version() {
     let backend = endless().await;
     let gateway = gateway_to(&["--body-idle-timeout", "1"], &backend).await;
     let mut client = http2_connection(&gateway.data).await;
-    let request = || Request::get(gateway.url("/auth/")).body(empty()).unwrap();
-    let _stalled = client.send_request(request()).await.unwrap();
+    let _stalled = client.send_request(get(&gateway, "/auth/")).await.unwrap();
     gateway.wait_in_flight("auth", "v1", 1).await;
     gateway.wait_in_flight("auth", "v1", 0).await;
-    assert_eq!(client.send_request(request()).await.unwrap().status(), 200);
+    assert_eq!(client.send_request(get(&gateway, "/auth/")).await.unwrap().status(), 200);
 }
 
 #[tokio::test]

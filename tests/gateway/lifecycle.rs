@@ -8,7 +8,8 @@ use http::Request;
 use tokio::net::TcpStream;
 
 use crate::backends::named_backend;
-use crate::harness::{Gateway, client, command, empty, read};
+use crate::harness::{Gateway, client, empty, read};
+use crate::launch::command;
 use crate::wait::wait_until;
 
 /// All options but `--help` and `--version`.
@@ -172,9 +173,10 @@ async fn connections_use_tcp_keepalive() {
     tokio::io::AsyncWriteExt::write_all(&mut client, request).await.unwrap();
     let (_stream, peer) = backend.accept().await.unwrap();
     // The retransmission timer runs until the sent bytes are acknowledged.
-    let both = || [timers(gateway.data.rsplit(':').next().unwrap()), timers(&peer.port().to_string())];
     wait_until(Duration::from_secs(5), "only the timers of keepalive run", async || {
-        both().iter().all(|timers| timers == &["02"])
+        [timers(gateway.data.rsplit(':').next().unwrap()), timers(&peer.port().to_string())]
+            .iter()
+            .all(|timers| timers == &["02"])
     })
     .await;
     assert_eq!(timers(gateway.data.rsplit(':').next().unwrap()), ["02"], "of the client's");

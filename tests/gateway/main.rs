@@ -22,6 +22,7 @@ mod heads;
 mod http2;
 mod idle;
 mod instances;
+mod launch;
 mod lifecycle;
 mod limits;
 mod lingering;

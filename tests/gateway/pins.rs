@@ -6,7 +6,8 @@ use std::time::Duration;
 use http::Request;
 
 use crate::backends::{Backend, named_backend};
-use crate::harness::{Gateway, command, empty};
+use crate::harness::{Gateway, empty};
+use crate::launch::command;
 
 const TOKENS: &str = "tokens tokens tokens tokens tokens";
 const OTHER_TOKENS: &str = "others others others others others";

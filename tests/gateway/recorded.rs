@@ -67,6 +67,10 @@ impl RecordedGateway {
 
 /// Asserts that `head` has only one interpretation.
 fn assert_canonical(head: &str, base: &str, name: &str) {
+    fn is_token(name: &str) -> bool {
+        name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    }
+
     let count = |field: &str| head.lines().filter(|line| line.starts_with(field)).count();
     assert!(count("content-length:") + count("transfer-encoding:") <= 1, "{name}: {head}");
     assert_eq!(count("host:"), 1, "{name}: {head}");
@@ -75,7 +79,6 @@ fn assert_canonical(head: &str, base: &str, name: &str) {
     let request: Vec<&str> = lines.next().unwrap().split(' ').collect();
     let [_, target, "http/1.1"] = request[..] else { panic!("{name}: {head:?}") };
     assert!(target.strip_prefix(base).is_some_and(|rest| rest.starts_with('/')), "{name}: {head:?}");
-    let is_token = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
     assert!(
         lines.all(|line| line.split_once(": ").is_some_and(|(name, _)| is_token(name))),
         "{name}: {head:?}"

@@ -212,10 +212,10 @@ impl Soak {
     /// Clients that disconnect while they wait and while they download.
     async fn cancellations(self: Arc<Self>) {
         while self.is_running() {
-            let get = |path: &str| Request::get(self.gateway.url(path)).body(empty()).unwrap();
-            let gone = timeout(Duration::from_millis(30), client().request(get("/auth/slow/1000"))).await;
-            assert!(gone.is_err());
-            let mut download = client().request(get("/auth/down/16")).await.unwrap().into_body();
+            let slow = Request::get(self.gateway.url("/auth/slow/1000")).body(empty()).unwrap();
+            assert!(timeout(Duration::from_millis(30), client().request(slow)).await.is_err());
+            let large = Request::get(self.gateway.url("/auth/down/16")).body(empty()).unwrap();
+            let mut download = client().request(large).await.unwrap().into_body();
             assert!(download.frame().await.unwrap().is_ok());
             increment(&self.done.cancelled);
             sleep(Duration::from_millis(50)).await;

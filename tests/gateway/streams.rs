@@ -157,15 +157,16 @@ async fn calls(gateway: Arc<Gateway>, count: usize) {
 /// Reads events, none lost and none twice, with plain requests in between.
 async fn events(gateway: Arc<Gateway>, count: usize) {
     let client = client();
-    let get = |path: &str| Request::get(gateway.url(path)).body(empty()).unwrap();
-    let response = client.request(get("/auth/events/1")).await.unwrap();
+    let events = Request::get(gateway.url("/auth/events/1")).body(empty()).unwrap();
+    let response = client.request(events).await.unwrap();
     assert!(response.headers().contains_key(X_VERSION));
     let mut body = response.into_body();
     let mut received = String::new();
     while received.matches("\n\n").count() < count {
         let frame = timeout(MESSAGE_TIMEOUT, body.frame()).await.unwrap().unwrap().unwrap();
         received.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap());
-        assert_eq!(read(client.request(get("/auth/")).await.unwrap()).await.status, StatusCode::OK);
+        let plain = Request::get(gateway.url("/auth/")).body(empty()).unwrap();
+        assert_eq!(read(client.request(plain).await.unwrap()).await.status, StatusCode::OK);
     }
     let whole: String = (0..count).map(|i| format!("data: {i}\n\n")).collect();
     assert!(received.starts_with(&whole), "{received}");

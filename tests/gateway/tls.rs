@@ -153,7 +153,8 @@ async fn pins_are_secure_by_tls() {
 #[tokio::test]
 async fn garbage_breaks_nothing() {
     let log = tempfile::NamedTempFile::new().unwrap();
-    let (files, echo) = (Files::new(), echo().await);
+    let files = Files::new();
+    let echo = echo().await;
     let options = files.options(&["--threads", "1"]);
     let options: Vec<_> = options.iter().map(String::as_str).collect();
     let gateway = Gateway::start_logging(log.reopen().unwrap(), Some("warn,gateway=debug"), &options);

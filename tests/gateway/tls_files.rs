@@ -84,25 +84,26 @@ struct Load {
 impl Load {
     fn start(gateway: &Gateway, files: &Files) -> Self {
         let stopped = Arc::new(AtomicBool::new(false));
-        let client = |i: usize| {
-            let stopped = Arc::clone(&stopped);
-            let address = gateway.data.clone();
-            let config = files.client(&[if i.is_multiple_of(2) { "h2" } else { "http/1.1" }]);
-            // Some connections outlive several changes, others none.
-            let each = 1 + i / 2 * 200;
-            tokio::spawn(async move {
-                let mut connections = 0;
-                while !stopped.load(Ordering::Relaxed) {
-                    let mut sender = Sender::on(connect(&address, config.clone()).await).await;
-                    connections += 1;
-                    for _ in 0..each {
-                        assert_eq!(sender.get("/auth/").await.status(), StatusCode::OK);
+        let clients = (0..8)
+            .map(|i: usize| {
+                let stopped = Arc::clone(&stopped);
+                let address = gateway.data.clone();
+                let config = files.client(&[if i.is_multiple_of(2) { "h2" } else { "http/1.1" }]);
+                // Some connections outlive several changes, others none.
+                let each = 1 + i / 2 * 200;
+                tokio::spawn(async move {
+                    let mut connections = 0;
+                    while !stopped.load(Ordering::Relaxed) {
+                        let mut sender = Sender::on(connect(&address, config.clone()).await).await;
+                        connections += 1;
+                        for _ in 0..each {
+                            assert_eq!(sender.get("/auth/").await.status(), StatusCode::OK);
+                        }
                     }
-                }
-                (connections, connections * each)
+                    (connections, connections * each)
+                })
             })
-        };
-        let clients = (0..8).map(client).collect();
+            .collect();
         Self { stopped, clients }
     }
 

@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 
 use http::{Request, StatusCode};
 
-use crate::harness::{END_OF_GUIDE, client, command, empty, read};
+use crate::harness::{client, empty, read};
+use crate::launch::{END_OF_GUIDE, command};
 
 /// The first letters of every JWT.
 const JWT: &str = "eyJ";

@@ -174,10 +174,10 @@ fn lint(page: &str) -> BTreeMap<String, BTreeSet<String>> {
             let (sample, value) = line.rsplit_once(' ').unwrap();
             assert!(value.parse::<f64>().is_ok(), "{line}");
             let (name, labels) = sample.split_once('{').unwrap_or((sample, ""));
-            let of = |suffix| {
-                name.strip_suffix(suffix).filter(|base| kinds.get(*base).is_some_and(|k| k == "histogram"))
-            };
-            let base = of("_bucket").or_else(|| of("_sum")).or_else(|| of("_count")).unwrap_or(name);
+            let mut bases =
+                ["_bucket", "_sum", "_count"].into_iter().filter_map(|suffix| name.strip_suffix(suffix));
+            let base =
+                bases.find(|base| kinds.get(*base).is_some_and(|kind| kind == "histogram")).unwrap_or(name);
             assert!(base.starts_with("canary_") && kinds.contains_key(base), "{line}");
             assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{line}");
             series.entry(base.to_owned()).or_insert_with(BTreeSet::new).insert(format!("{name}{{{labels}"));
@@ -193,9 +193,9 @@ async fn metrics_are_valid_and_bounded() {
     let gateway = Gateway::start(&["--no-demo"]);
     gateway.register("auth", "v1", &backend.url).await;
     gateway.register("auth", "v2", &backend.url).await;
-    let page = || async { read_url(&gateway.admin.replace("/api/v1/admin", "/metrics")).await };
     gateway.get("/auth/200/0").await;
-    let first = page().await;
+    let page = gateway.admin.replace("/api/v1/admin", "/metrics");
+    let first = read_url(&page).await;
     assert_eq!(first.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
     let before = lint(&first.text);
     for i in 0..200 {
@@ -204,7 +204,7 @@ async fn metrics_are_valid_and_bounded() {
         gateway.send(request.body(empty()).unwrap()).await;
         gateway.get(&format!("/nobody-{i}/")).await;
     }
-    let last = page().await.text;
+    let last = read_url(&page).await.text;
     let after = lint(&last);
     assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>());
     assert_eq!(before, after);

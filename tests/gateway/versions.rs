@@ -58,11 +58,14 @@ async fn respond(name: &'static str, mut request: Request<Incoming>) -> Response
 }
 
 async fn body(request: Request<Incoming>) -> AnyBody {
+    fn number(text: &str) -> u64 {
+        text.parse::<u64>().unwrap_or(0)
+    }
+
     if request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/grpc") {
         return echo_calls(request.into_body());
     }
     let path = request.uri().path().to_owned();
-    let number = |text: &str| text.parse::<u64>().unwrap_or(0);
     match path.trim_matches('/').split_once('/') {
         Some(("slow", millis)) => {
             sleep(Duration::from_millis(number(millis))).await;

@@ -72,9 +72,11 @@ async fn user_stays_with_the_explained_version() {
 
 #[tokio::test]
 async fn gateways_agree_on_every_user() {
-    let (here, there) = (auth(&HALVES), RoutingHandle::new());
+    let here = auth(&HALVES);
+    let there = RoutingHandle::new();
     assert!(there.publish(Route::compile(split("auth", &HALVES))));
-    let (one, other) = (by_user(&here), by_user(&there));
+    let one = by_user(&here);
+    let other = by_user(&there);
     for i in 0..1_000 {
         let name = format!("user-{i}");
         assert_eq!(choice(&one, user(&name)).await, choice(&other, user(&name)).await);
@@ -83,17 +85,19 @@ async fn gateways_agree_on_every_user() {
 
 #[tokio::test]
 async fn first_source_with_a_key_wins() {
-    let handle = auth(&HALVES);
-    let layer = by_user(&handle);
-    let both = |user: &str, session: &str| {
+    fn both(user: &str, session: &str) -> Request<()> {
         Request::get("/")
             .header(USER, user)
             .header(COOKIE, format!("a=1; session={session}"))
             .body(())
             .unwrap()
-    };
+    }
+
+    let handle = auth(&HALVES);
+    let layer = by_user(&handle);
     for i in 0..50 {
-        let (name, session) = (format!("u{i}"), format!("s{i}"));
+        let name = format!("u{i}");
+        let session = format!("s{i}");
         assert_kept(&layer, &handle, || both(&name, &session), name.as_bytes()).await;
         assert_kept(&layer, &handle, || both("", &session), session.as_bytes()).await;
     }
@@ -111,6 +115,14 @@ async fn empty_or_repeated_value_is_no_key() {
     }
 }
 
+fn with_cookies(headers: &[&str]) -> Request<()> {
+    let mut request = get("/");
+    for header in headers {
+        request.headers_mut().append(COOKIE, http::HeaderValue::from_bytes(header.as_bytes()).unwrap());
+    }
+    request
+}
+
 #[tokio::test]
 async fn cookie_is_found_among_others() {
     let handle = auth(&HALVES);
@@ -125,28 +137,20 @@ async fn cookie_is_found_among_others() {
         (&["session=\"quoted\""], b"\"quoted\""),
         (&["a=b ;  session=al\u{e9}ce  ; c"], "al\u{e9}ce".as_bytes()),
     ] {
-        let request = || {
-            let mut request = get("/");
-            for header in cookies {
-                request
-                    .headers_mut()
-                    .append(COOKIE, http::HeaderValue::from_bytes(header.as_bytes()).unwrap());
-            }
-            request
-        };
-        assert_kept(&layer, &handle, request, key).await;
+        assert_kept(&layer, &handle, || with_cookies(cookies), key).await;
     }
 }
 
 #[tokio::test]
 async fn address_spellings_share_one_key() {
-    let handle = auth(&HALVES);
-    let layer = fixed(&handle).with_affinity(Affinity::client_address()).with_choice();
-    let from = |address: IpAddr| {
+    fn from(address: IpAddr) -> Request<()> {
         let mut request = get("/");
         request.extensions_mut().insert(ClientAddress(address));
         request
-    };
+    }
+
+    let handle = auth(&HALVES);
+    let layer = fixed(&handle).with_affinity(Affinity::client_address()).with_choice();
     let mapped: Ipv6Addr = "::ffff:10.0.0.7".parse().unwrap();
     assert_kept(&layer, &handle, || from(mapped.into()), b"10.0.0.7").await;
     assert_kept(&layer, &handle, || from([10, 0, 0, 7].into()), b"10.0.0.7").await;
@@ -177,8 +181,10 @@ async fn keyless_users_get_the_exact_ratio() {
     }
     assert_eq!(handle.picks("auth", "v1", Reason::Draw), Some(100));
     assert_eq!(handle.picks("auth", "v1", Reason::Key), Some(kept));
-    let all = |reason| ["v0", "v1"].iter().filter_map(|v| handle.picks("auth", v, reason)).sum::<u64>();
-    assert_eq!((all(Reason::Draw), all(Reason::Key)), (1_000, 1_000));
+    for reason in [Reason::Draw, Reason::Key] {
+        let picks = ["v0", "v1"].iter().filter_map(|v| handle.picks("auth", v, reason));
+        assert_eq!(picks.sum::<u64>(), 1_000);
+    }
     assert_eq!(handle.picks("auth", "v9", Reason::Draw), None);
 }
 

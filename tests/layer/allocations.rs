@@ -69,12 +69,15 @@ fn choice_of_an_instance_does_not_allocate() {
 // A base path or a stripped segment.
 #[test]
 fn path_change_allocates_once() {
+    fn by_path(handle: &RoutingHandle) -> WeightedVersionLayer {
+        WeightedVersionLayer::new(handle, Target::path_segment())
+    }
+
     let plain = auth(&[("http://h:81", 100.0)]);
     let based = auth(&[("http://h:81/api", 100.0)]);
     assert_eq!(allocations(&fixed(&based), with_host("/login")), 1);
     assert_eq!(allocations(&fixed(&based), with_host("/a.b?x=%2e")), 1);
     assert_eq!(allocations(&fixed(&based), with_host("/a%20b")), 2);
-    let by_path = |handle: &RoutingHandle| WeightedVersionLayer::new(handle, Target::path_segment());
     assert_eq!(allocations(&by_path(&plain), with_host("/auth/login")), 1);
     assert_eq!(allocations(&by_path(&based), with_host("/auth/login")), 1);
     assert_eq!(allocations(&by_path(&plain), with_host("/auth")), 0);

@@ -18,8 +18,13 @@ fn total(handle: &RoutingHandle, version: usize) -> Activity {
 
 #[tokio::test]
 async fn the_draw_is_the_one_of_the_layer() {
+    fn picks(handle: &RoutingHandle) -> u64 {
+        handle.picks("auth", "v1", Reason::Draw).unwrap()
+    }
+
     let versions = [("http://h", 70.0), ("http://i", 30.0)];
-    let (chosen, layered) = (auth(&versions), auth(&versions));
+    let chosen = auth(&versions);
+    let layered = auth(&versions);
     assert_eq!(chosen.draw(), Draw::Seeded(1));
     let layer = fixed(&layered);
     for _ in 0..200 {
@@ -28,7 +33,6 @@ async fn the_draw_is_the_one_of_the_layer() {
         assert_eq!(choice.backend().authority().host(), sent.uri().host().unwrap());
         assert_eq!((choice.reason(), choice.generation()), (Reason::Draw, 3));
     }
-    let picks = |handle: &RoutingHandle| handle.picks("auth", "v1", Reason::Draw).unwrap();
     assert_eq!(picks(&chosen), picks(&layered));
     assert!((59..=61).contains(&picks(&chosen)));
 }

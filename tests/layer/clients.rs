@@ -38,7 +38,8 @@ where
 }
 
 async fn two_backends() -> tower_canary::RoutingHandle {
-    let (stable, canary) = (backend("stable").await, backend("canary").await);
+    let stable = backend("stable").await;
+    let canary = backend("canary").await;
     auth(&[(&format!("http://{stable}"), 90.0), (&format!("http://{canary}"), 10.0)])
 }
 
@@ -139,7 +140,9 @@ async fn aborted_call_is_not_in_flight() {
 // 70/30/0 within one percentage point over 500 requests, 10 concurrent.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn layer_meets_gateway_api_weights() {
-    let (a, b, c) = (backend("a").await, backend("b").await, backend("c").await);
+    let a = backend("a").await;
+    let b = backend("b").await;
+    let c = backend("c").await;
     let urls = [a, b, c].map(|address| format!("http://{address}"));
     let handle = auth(&[(&urls[0], 70.0), (&urls[1], 30.0), (&urls[2], 0.0)]);
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();

@@ -66,7 +66,8 @@ async fn answers_through(
     count: usize,
 ) -> (Vec<Result<String, Fault>>, Vec<(String, String)>) {
     let log = Log::default();
-    let (faults, noted): (BTreeMap<_, _>, _) = (faults.iter().copied().collect(), Arc::clone(&log));
+    let faults: BTreeMap<_, _> = faults.iter().copied().collect();
+    let noted = Arc::clone(&log);
     let client = service_fn(move |request: Request<ReplayableBody<Full<Bytes>>>| {
         let fault = faults.get(request.uri().host().unwrap()).copied();
         exchange(request, Arc::clone(&noted), fault)
@@ -222,12 +223,12 @@ async fn no_remaining_version_keeps_the_error() {
         let split = handle.route("auth").unwrap().split().apply(change, std::time::UNIX_EPOCH).unwrap();
         assert!(handle.publish(Route::compile(split)));
     };
-    let version = || "v1".parse().unwrap();
-    publish(&Change::set_weight(version(), "1".parse().unwrap()));
+    let version: tower_canary::VersionName = "v1".parse().unwrap();
+    publish(&Change::set_weight(version.clone(), "1".parse().unwrap()));
     let client = service_fn(|request: Request<ReplayableBody<Full<Bytes>>>| {
         assert_eq!(request.uri().host(), Some("10.0.0.1"), "no other is in service");
         if handle.route("auth").unwrap().split().versions()[1].active {
-            publish(&Change::deactivate(version()));
+            publish(&Change::deactivate(version.clone()));
         }
         std::future::ready(Err::<Response<String>, _>(Fault::Refused))
     });

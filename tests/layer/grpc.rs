@@ -84,10 +84,9 @@ async fn other_trailers_stay() {
 // gRPC calls a response whose headers have the status "trailers-only".
 #[tokio::test]
 async fn trailers_only_response_has_a_status() {
-    let empty = || Empty::new().map_err(|never| match never {});
-    let (headers, trailers) = through(grpc(empty())).await;
+    let (headers, trailers) = through(grpc(Empty::new().map_err(|never| match never {}))).await;
     assert_eq!((status(&headers), trailers), (Some("2"), None));
-    let mut response = grpc(empty());
+    let mut response = grpc(Empty::new().map_err(|never| match never {}));
     response.headers_mut().insert("grpc-status", HeaderValue::from_static("5"));
     let (headers, trailers) = through(response).await;
     assert_eq!((status(&headers), headers.contains_key("grpc-message"), trailers), (Some("5"), false, None));

@@ -136,9 +136,11 @@ fn apply(split: &Split, changes: &[Change]) -> Split {
 
 /// Moves all traffic to `to` and removes `version`.
 fn remove(split: &Split, version: &str, to: &str) -> Split {
-    let name = || version.parse().unwrap();
     let switch = Change::switch(to.parse().unwrap());
-    apply(split, &[switch, Change::deactivate(name()), Change::remove(name())])
+    apply(
+        split,
+        &[switch, Change::deactivate(version.parse().unwrap()), Change::remove(version.parse().unwrap())],
+    )
 }
 
 fn table(split: &Split) -> RoutingTable {

@@ -82,7 +82,8 @@ async fn requests_are_spread_evenly() {
 #[tokio::test]
 async fn seeded_choices_repeat() {
     let versions = [&["a1", "a2", "a3"][..]];
-    let (first, again) = (auth_of(&versions), auth_of(&versions));
+    let first = auth_of(&versions);
+    let again = auth_of(&versions);
     for _ in 0..100 {
         let hosts = [&first, &again].map(|handle| handle.choose("auth", None).unwrap().backend().clone());
         assert_eq!(hosts[0], hosts[1]);
@@ -176,23 +177,25 @@ fn several_instances_are_announced() {
     assert!(handle.has_instances());
 }
 
+/// Returns the number of requests that were sent until `done` was set.
+fn send_until(done: &AtomicBool, handle: &RoutingHandle) -> u64 {
+    let layered = fixed(handle).layer(Echo);
+    let mut sent = 0;
+    while !done.load(Ordering::Relaxed) {
+        layered.clone().oneshot(get("/")).now_or_never().unwrap().unwrap();
+        sent += 1;
+    }
+    sent
+}
+
 // Two threads of requests beside changes of weights and of base URLs.
 #[test]
 fn each_request_is_counted_once() {
     const CHANGES: usize = 2_000;
     let handle = auth_of(&[&["a1", "a2", "a3"], &["b1"]]);
     let done = AtomicBool::new(false);
-    let send = || {
-        let layered = fixed(&handle).layer(Echo);
-        let mut sent = 0_u64;
-        while !done.load(Ordering::Relaxed) {
-            layered.clone().oneshot(get("/")).now_or_never().unwrap().unwrap();
-            sent += 1;
-        }
-        sent
-    };
     let sent: u64 = std::thread::scope(|scope| {
-        let threads = [scope.spawn(send), scope.spawn(send)];
+        let threads = [(); 2].map(|()| scope.spawn(|| send_until(&done, &handle)));
         for n in 0..CHANGES {
             let weight = (n % 100).to_string();
             publish(&handle, &Change::set_weight("v1".parse().unwrap(), weight.parse().unwrap()));

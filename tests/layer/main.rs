@@ -7,6 +7,7 @@ mod allocations;
 mod choosing;
 mod clients;
 mod composition;
+mod draining;
 #[cfg(feature = "failover")]
 mod failover;
 mod grpc;
@@ -14,7 +15,12 @@ mod in_flight;
 mod instances;
 #[path = "../shared/log.rs"]
 mod log;
+mod outcomes;
 mod overriding;
+#[cfg(feature = "pin")]
+mod pin_caching;
+#[cfg(feature = "pin")]
+mod pin_forgeries;
 #[cfg(feature = "pin")]
 mod pins;
 mod rejections;

@@ -152,15 +152,19 @@ async fn client_errors_pass_through() {
 // gRPC gets INVALID_ARGUMENT for an error that a retry cannot fix.
 #[tokio::test]
 async fn grpc_web_gets_a_problem() {
-    let request = |kind: &str| {
+    fn layer() -> WeightedVersionLayer {
+        fixed(&auth(&[("http://h", 100.0)])).with_host(HostPolicy::Preserve)
+    }
+
+    fn request(kind: &str) -> Request<()> {
         Request::post("/x")
             .header("content-type", kind)
             .header("host", "a")
             .header("host", "b")
             .body(())
             .unwrap()
-    };
-    let layer = || fixed(&auth(&[("http://h", 100.0)])).with_host(HostPolicy::Preserve);
+    }
+
     assert_eq!(problem(layer(), request("application/grpc-web")).await, (400, "ambiguous-host".into()));
     assert_eq!(answer(layer(), request("application/grpc")).await.headers()["grpc-status"], "3");
 }

@@ -14,11 +14,15 @@ use tokio::net::TcpListener;
 use tower::{Layer, Service, ServiceExt};
 use tower_canary::layer::ResponseBody;
 use tower_canary::routing::{Change, Route, Split};
-use tower_canary::{Draw, RoutingHandle, Target, WeightedVersionLayer};
+use tower_canary::traffic::VersionTraffic;
+use tower_canary::{Draw, RoutingHandle, Target, VersionName, WeightedVersionLayer};
 
 /// A split of `service` with one active version per URL and weight: v0, v1, ...
 pub(crate) fn split(service: &str, versions: &[(&str, f64)]) -> Split {
-    let name = |i: usize| format!("v{i}").parse().unwrap();
+    fn name(i: usize) -> VersionName {
+        format!("v{i}").parse().unwrap()
+    }
+
     let mut split = Split::new(service.parse().unwrap(), 7);
     for (i, (url, _)) in versions.iter().enumerate() {
         split =
@@ -40,6 +44,11 @@ pub(crate) fn handle(splits: &[Split]) -> RoutingHandle {
 /// A handle with one service, `auth`.
 pub(crate) fn auth(versions: &[(&str, f64)]) -> RoutingHandle {
     handle(&[split("auth", versions)])
+}
+
+/// Returns the traffic of version `i` of the service `auth`.
+pub(crate) fn traffic_of(handle: &RoutingHandle, i: usize) -> VersionTraffic {
+    handle.traffic("auth").unwrap().versions[i].clone()
 }
 
 pub(crate) fn fixed(handle: &RoutingHandle) -> WeightedVersionLayer {
@@ -102,12 +111,12 @@ pub(crate) fn get(uri: &str) -> Request<()> {
 
 /// Starts a backend on a real socket that responds with its name, and the path and `Host` of the request.
 pub(crate) async fn backend(name: &'static str) -> SocketAddr {
-    let answer = move |request: Request<Incoming>| {
+    serve(move |request: Request<Incoming>| {
         let host = request.headers().get("host").map_or("", |host| host.to_str().unwrap()).to_owned();
         let text = format!("{name} {} {host}", request.uri());
         ready(Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(text)))))
-    };
-    serve(answer).await
+    })
+    .await
 }
 
 pub(crate) async fn serve<F, Fut, B>(answer: F) -> SocketAddr

@@ -92,7 +92,10 @@ async fn repeated_host_names_no_service() {
 
 #[tokio::test]
 async fn header_names_service() {
-    let target = || Target::header(HeaderName::from_static("x-service"));
+    fn target() -> Target {
+        Target::header(HeaderName::from_static("x-service"))
+    }
+
     assert_eq!(goes(target(), with("x-service", "orders")).await, "http://orders.internal/x");
     assert_eq!(goes(target(), with("x-service", "../orders")).await, "-");
     assert_eq!(goes(target(), get("/x")).await, "-");
@@ -100,11 +103,14 @@ async fn header_names_service() {
 
 #[tokio::test]
 async fn extension_or_function_names_service() {
+    fn by_method() -> Target {
+        Target::from_fn(|head| (head.method == "PUT").then(|| "orders".parse().unwrap()))
+    }
+
     let mut request = get("/x");
     request.extensions_mut().insert::<ServiceName>("orders".parse().unwrap());
     assert_eq!(goes(Target::extension(), request).await, "http://orders.internal/x");
     assert_eq!(goes(Target::extension(), get("/x")).await, "-");
-    let by_method = || Target::from_fn(|head| (head.method == "PUT").then(|| "orders".parse().unwrap()));
     assert_eq!(goes(by_method(), Request::put("/x").body(()).unwrap()).await, "http://orders.internal/x");
     assert_eq!(goes(by_method(), get("/x")).await, "-");
 }

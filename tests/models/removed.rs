@@ -84,19 +84,25 @@ impl Version {
 
     /// Returns whether the instance is forgotten.
     fn forgets(&self) -> bool {
-        let is_alone = || self.counters.load(Relaxed) == 1;
-        let is_idle = || self.in_flight.load(Relaxed) == 0;
         match self.fault {
-            Fault::RequestsReadBeforeReferences => is_idle() && is_alone(),
-            Fault::NoFenceBetweenReads => is_alone() && is_idle(),
+            Fault::RequestsReadBeforeReferences => self.is_idle() && self.is_alone(),
+            Fault::NoFenceBetweenReads => self.is_alone() && self.is_idle(),
             _ => {
-                if !is_alone() {
+                if !self.is_alone() {
                     return false;
                 }
                 fence(Acquire);
-                is_idle()
+                self.is_idle()
             }
         }
+    }
+
+    fn is_alone(&self) -> bool {
+        self.counters.load(Relaxed) == 1
+    }
+
+    fn is_idle(&self) -> bool {
+        self.in_flight.load(Relaxed) == 0
     }
 }
 

@@ -103,7 +103,8 @@ async fn silent(request: Request<RequestBody<Channel<Bytes>>>) -> Result<Respons
 // A minute from the last 16 KiB of the upload, or from its end.
 #[tokio::test(start_paused = true)]
 async fn timeout_restarts_with_upload_progress() {
-    let (theirs, backends) = (StatusCode::REQUEST_TIMEOUT, StatusCode::GATEWAY_TIMEOUT);
+    let theirs = StatusCode::REQUEST_TIMEOUT;
+    let backends = StatusCode::GATEWAY_TIMEOUT;
     // The size of a chunk, the seconds before each, their number, and whether the body ends; then the status and its time.
     for (chunk, pause, times, ends, expected) in [
         (16 * 1024, 50, 5, false, (theirs, 250 + 60)),
@@ -202,14 +203,17 @@ async fn client_readiness_error_is_502() {
 
 #[tokio::test]
 async fn proxy_errors_are_grpc_statuses() {
-    let echo =
-        |_: Request<RequestBody<Empty<Bytes>>>| ready(Ok::<_, io::Error>(Response::new(Full::default())));
-    let proxy = Proxy::new(service_fn(echo)).with_via("gateway").unwrap();
-    let with = |name: &'static str, value: &'static str| {
+    fn with(name: &'static str, value: &'static str) -> Request<Empty<Bytes>> {
         let mut request = grpc();
         request.headers_mut().append(name, value.parse().unwrap());
         request
-    };
+    }
+
+    let proxy = Proxy::new(service_fn(|_: Request<RequestBody<Empty<Bytes>>>| {
+        ready(Ok::<_, io::Error>(Response::new(Full::default())))
+    }))
+    .with_via("gateway")
+    .unwrap();
     for (request, expected) in [
         (with("host", "other"), "3"),
         (with("transfer-encoding", "gzip"), "12"),

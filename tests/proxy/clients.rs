@@ -59,19 +59,19 @@ async fn client_address(
     trusted: bool,
     claim: &str,
 ) -> (Option<IpAddr>, Option<String>) {
-    let echo = |request: Request<RequestBody<Empty<Bytes>>>| async move {
+    let mut request = Request::get("/").header("host", "shop").header("x-forwarded-for", claim);
+    if let Some(peer) = peer {
+        request = request.extension(peer);
+    }
+    let proxy = Proxy::new(service_fn(|request: Request<RequestBody<Empty<Bytes>>>| async move {
         let address = request.extensions().get().map(|ClientAddress(address)| *address);
         let forwarded =
             request.headers().get("x-forwarded-for").map(|value| value.to_str().unwrap().to_owned());
         let mut answer = Response::new(Full::<Bytes>::default());
         answer.extensions_mut().insert((address, forwarded));
         Ok::<_, std::io::Error>(answer)
-    };
-    let mut request = Request::get("/").header("host", "shop").header("x-forwarded-for", claim);
-    if let Some(peer) = peer {
-        request = request.extension(peer);
-    }
-    let proxy = Proxy::new(service_fn(echo)).with_trusted_proxies(move |_| trusted);
+    }))
+    .with_trusted_proxies(move |_| trusted);
     let mut answer = proxy.oneshot(request.body(Empty::new()).unwrap()).await.unwrap();
     answer.extensions_mut().remove().unwrap()
 }
@@ -79,7 +79,8 @@ async fn client_address(
 // Nothing is added for an unknown peer.
 #[tokio::test]
 async fn client_address_reaches_the_layer() {
-    let (peer, client) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([192, 0, 2, 1]));
+    let peer = IpAddr::from([10, 0, 0, 1]);
+    let client = IpAddr::from([192, 0, 2, 1]);
     let known = Some(ClientAddress(peer));
     let both = Some("192.0.2.1, 10.0.0.1".to_owned());
     assert_eq!(client_address(known, true, "192.0.2.1").await, (Some(client), both));
@@ -104,7 +105,8 @@ async fn binary_forwarded_for_is_extended() {
 
 #[tokio::test]
 async fn affinity_uses_the_forwarded_address() {
-    let (mut one, mut two) = (Backend::start().await, Backend::start().await);
+    let mut one = Backend::start().await;
+    let mut two = Backend::start().await;
     let mut gateway = Gateway::layered(
         &[one.address, two.address],
         |layer| layer.with_affinity(Affinity::client_address()),
@@ -129,8 +131,8 @@ async fn affinity_uses_the_forwarded_address() {
         }
     }
     assert_eq!(versions.len(), 2, "users differ");
-    let by_key = |version| gateway.handle.picks("auth", version, Reason::Key).unwrap();
-    assert_eq!(by_key("v1") + by_key("v2"), 40);
+    let by_key = ["v1", "v2"].map(|version| gateway.handle.picks("auth", version, Reason::Key).unwrap());
+    assert_eq!(by_key.iter().sum::<u64>(), 40);
 }
 
 fn from_proxy(headers: &[(&'static str, &'static str)]) -> Request<Empty<Bytes>> {
@@ -171,11 +173,17 @@ async fn connection_removes_no_end_to_end_header() {
 /// Returns the client's address, `Forwarded` and `X-Forwarded-For` as the layer and the backend get them.
 async fn addressed(trusted: bool, header: AddressHeader) -> [String; 3] {
     let claims = from_proxy(&[("forwarded", "for=192.0.2.1;proto=https"), ("x-forwarded-for", "6.6.6.6")]);
-    let with = |proxy: Proxy<_>| proxy.with_trusted_proxies(move |_| trusted).with_address_header(header);
-    let sent = exchange(with, claims).await.1.unwrap();
+    let sent = exchange(
+        |proxy: Proxy<_>| proxy.with_trusted_proxies(move |_| trusted).with_address_header(header),
+        claims,
+    )
+    .await
+    .1
+    .unwrap();
     let ClientAddress(client) = sent.extensions.get().unwrap();
-    let list = |name| values(&sent.headers, name).join("|");
-    [client.to_string(), list("forwarded"), list("x-forwarded-for")]
+    let [forwarded, forwarded_for] =
+        ["forwarded", "x-forwarded-for"].map(|name| values(&sent.headers, name).join("|"));
+    [client.to_string(), forwarded, forwarded_for]
 }
 
 #[tokio::test]

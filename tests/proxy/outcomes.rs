@@ -198,9 +198,12 @@ async fn backend_cannot_remove_layer_headers() {
     use tower_canary::layer::Override;
 
     let mut backend = Backend::start().await;
-    let ask = || Override::header(http::HeaderName::from_static("x-version"), |_| false);
-    let gateway =
-        Gateway::layered(&[backend.address], |layer| layer.with_override(ask()), |proxy| proxy).await;
+    let gateway = Gateway::layered(
+        &[backend.address],
+        |layer| layer.with_override(Override::header(http::HeaderName::from_static("x-version"), |_| false)),
+        |proxy| proxy,
+    )
+    .await;
     let mut client = gateway.connect().await;
     client.write_all(b"GET /auth HTTP/1.1\r\nhost: shop\r\nx-version: v1\r\n\r\n").await.unwrap();
     let answer = "HTTP/1.1 200 OK\r\nconnection: canary-override-refused, set-cookie, x-own\r\nset-cookie: a=b\r\n\

@@ -59,7 +59,8 @@ async fn handshake_and_bytes_pass_both_ways() {
 // Its request is in flight until both directions are closed.
 #[tokio::test]
 async fn tunnel_stays_with_its_version() {
-    let (mut old, mut new) = (Backend::start().await, Backend::start().await);
+    let mut old = Backend::start().await;
+    let mut new = Backend::start().await;
     let mut gateway = Gateway::upgrading(&[old.address, new.address]).await;
     let (mut client, mut server) = tunnel(&gateway, &mut old).await;
     gateway.change(&Change::switch("v2".parse().unwrap()));
@@ -139,7 +140,8 @@ async fn next_request_follows_refused_upgrade() {
 async fn mismatched_101_is_502() {
     let mut backend = Backend::start().await;
     let gateway = Gateway::upgrading(&[backend.address]).await;
-    let (no_key, chat) = ("sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "upgrade: chat");
+    let no_key = "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let chat = "upgrade: chat";
     for (request, answer) in [
         (PLAIN.to_owned(), AGREED.to_owned()),
         (HANDSHAKE.to_owned(), AGREED.replace("upgrade: websocket", chat)),
@@ -197,10 +199,8 @@ async fn http_and_tls_upgrades_are_dropped() {
 #[tokio::test]
 async fn unsupported_upgrade_is_a_plain_request() {
     let mut backend = Backend::start().await;
-    let (upgrading, plain) = (
-        Gateway::upgrading(&[backend.address]).await,
-        Gateway::start(&[backend.address], |proxy| proxy).await,
-    );
+    let upgrading = Gateway::upgrading(&[backend.address]).await;
+    let plain = Gateway::start(&[backend.address], |proxy| proxy).await;
     let with_body = HANDSHAKE.replace("\r\n\r\n", "\r\ncontent-length: 4\r\n\r\nbody");
     for (gateway, request) in [
         (&upgrading, with_body),
@@ -220,7 +220,8 @@ async fn never() -> (OnUpgrade, tokio::io::DuplexStream) {
     let (mut client, server) = tokio::io::duplex(1_024);
     let (send, mut upgrades) = mpsc::channel(1);
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        let (send, upgrade) = (send.clone(), hyper::upgrade::on(&mut request));
+        let send = send.clone();
+        let upgrade = hyper::upgrade::on(&mut request);
         async move {
             send.send(upgrade).await.unwrap();
             pending::<Result<Response<String>, Infallible>>().await

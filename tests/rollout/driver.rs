@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::sleep;
 use tower_canary::rollout::{
-    Gate, GateAnswer, Order, Question, Refused, RolloutActor, RolloutError, Started, Verb,
+    Gate, GateAnswer, Order, Question, Refused, RolloutActor, RolloutError, Rollouts, Started, Verb,
 };
 use tower_canary::routing::Change;
 use tower_canary::store::{RolloutStore, RouteStore, StoreError};
@@ -303,10 +303,11 @@ impl Gate for Third {
 
 #[tokio::test(start_paused = true)]
 async fn gates_are_asked_until_they_open() {
-    let prepare = |rollouts: tower_canary::rollout::Rollouts| {
+    fn prepare(rollouts: Rollouts) -> Rollouts {
         assert!(rollouts.clone().with_gate("approval", Third::default()).is_err());
         rollouts.with_gate("smoke", Third::default()).unwrap()
-    };
+    }
+
     let fleet = Fleet::start_with(&[auth()], prepare).await;
     let plan = r#"{"version": "v1.1", "steps": [10, 50], "hold": "1m", "startGates": ["smoke", "approval"]}"#;
     let rollout = fleet.begin(plan).await;

@@ -95,8 +95,10 @@ proptest! {
 
 #[test]
 fn restarted_gateway_counts_from_its_next_report() {
-    let report =
-        |canary, stable| [ReplicaFigures::new("a", Figures::new(canary, 0), Figures::new(stable, 0))];
+    fn report(canary: u64, stable: u64) -> [ReplicaFigures; 1] {
+        [ReplicaFigures::new("a", Figures::new(canary, 0), Figures::new(stable, 0))]
+    }
+
     let mut baseline = Baseline::default();
     baseline.window(&report(100, 1_000));
     // It has started again: its counts are lower.

@@ -76,9 +76,10 @@ fn three_versions_share_the_rest() {
     let split = split.apply(&Change::set_weights(weights), at(1)).unwrap();
     let mut rollout = Rollout::start_on(QUICK, split.clone());
     rollout.tick(Tick::passing());
-    let percents =
-        |rollout: &Rollout| rollout.split.versions().iter().map(|v| v.weight.percent()).collect::<Vec<_>>();
-    assert_eq!(percents(&rollout), [54.0, 10.0, 36.0]);
+    assert_eq!(
+        rollout.split.versions().iter().map(|v| v.weight.percent()).collect::<Vec<_>>(),
+        [54.0, 10.0, 36.0]
+    );
     rollout.order(Verb::Abort { force: false }).unwrap();
     assert_eq!(rollout.split.shares(), split.shares());
 }

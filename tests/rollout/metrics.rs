@@ -43,8 +43,10 @@ fn gauge(page: &Recorded, name: &str, more: &str) -> f64 {
 /// The phases at 1.
 fn phases(page: &Recorded) -> Vec<&str> {
     let phases = ["waiting", "holding", "gated", "paused", "returning"];
-    let is_current = |phase: &&str| gauge(page, "canary_rollout_phase", &format!("phase={phase},")) == 1.0;
-    phases.into_iter().filter(is_current).collect()
+    phases
+        .into_iter()
+        .filter(|phase| gauge(page, "canary_rollout_phase", &format!("phase={phase},")) == 1.0)
+        .collect()
 }
 
 fn ended(page: &Recorded, outcome: Outcome) -> Option<u64> {

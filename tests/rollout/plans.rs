@@ -1,6 +1,6 @@
 //! Plans: defaults, forms, refusals with their places, and the JSON that is read back.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -181,8 +181,11 @@ fn preview_shows_each_stage() {
 
 #[test]
 fn windows_know_days_times_and_offsets() {
+    fn hours(day: u64, hour: u64) -> SystemTime {
+        at((day * 24 + hour) * 3_600)
+    }
+
     // The Unix epoch was a Thursday at midnight.
-    let hours = |day: u64, hour: u64| at((day * 24 + hour) * 3_600);
     for (text, inside, outside) in [
         (
             "mon-fri 08:00-16:00 Z",

@@ -162,12 +162,13 @@ fn inconclusive_step_pauses_once() {
 
 #[test]
 fn inconclusive_step_advances_or_returns_by_plan() {
-    let with = |reaction: &str| {
+    fn with(reaction: &str) -> Rollout {
         let json = r#"{"version": "v1.1", "steps": [10, 50], "guard": {"whenInconclusive": "REACTION"}}"#;
         let mut rollout = Rollout::entered(&json.replace("REACTION", reaction));
         rollout.tick_out(&open_tick());
         rollout
-    };
+    }
+
     let mut advancing = with("advance");
     assert_eq!(advancing.phase(), "gated");
     advancing.tick(open_tick());

@@ -185,9 +185,9 @@ fn parent(path: &str) -> &str {
 
 fn source_files() -> Vec<SourceFile> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let is_of_the_library =
-        |path: &PathBuf| !path.ends_with("lib.rs") && !path.starts_with(source.join("bin"));
-    let files = rust_files(&source).into_iter().filter(is_of_the_library);
+    let files = rust_files(&source)
+        .into_iter()
+        .filter(|path| !path.ends_with("lib.rs") && !path.starts_with(source.join("bin")));
     let read = files.map(|path| SourceFile {
         name: path.strip_prefix(&source).unwrap().to_str().unwrap().replace('\\', "/"),
         text: production_code(&std::fs::read_to_string(&path).unwrap()),
@@ -198,8 +198,9 @@ fn source_files() -> Vec<SourceFile> {
 /// The lines without comments and documentation, up to the inline tests at the end.
 fn production_code(text: &str) -> String {
     let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-    let is_code = |line: &&str| !line.trim_start().starts_with("//") && !line.contains("doc = \"");
-    code.lines().filter(is_code).collect::<Vec<_>>().join("\n")
+    let lines =
+        code.lines().filter(|line| !line.trim_start().starts_with("//") && !line.contains("doc = \""));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn modules_below(folder: &str) -> BTreeSet<String> {
@@ -254,9 +255,10 @@ fn circle(graph: &Graph) -> Option<BTreeSet<String>> {
     let mut left: BTreeSet<String> = graph.keys().cloned().collect();
     loop {
         let used: BTreeSet<&String> = left.iter().flat_map(|name| &graph[name]).collect();
-        let in_circle =
-            |name: &&String| used.contains(name) && graph[*name].iter().any(|other| left.contains(other));
-        let next: BTreeSet<String> = left.iter().filter(in_circle).cloned().collect();
+        let in_circle = left
+            .iter()
+            .filter(|name| used.contains(name) && graph[*name].iter().any(|other| left.contains(other)));
+        let next: BTreeSet<String> = in_circle.cloned().collect();
         if next.len() == left.len() {
             return (!left.is_empty()).then_some(left);
         }
@@ -266,6 +268,8 @@ fn circle(graph: &Graph) -> Option<BTreeSet<String>> {
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let inside = |path: PathBuf| if path.is_dir() { rust_files(&path) } else { vec![path] };
-    entries.flat_map(inside).filter(|path| path.extension().is_some_and(|e| e == "rs")).collect()
+    entries
+        .flat_map(|path: PathBuf| if path.is_dir() { rust_files(&path) } else { vec![path] })
+        .filter(|path| path.extension().is_some_and(|e| e == "rs"))
+        .collect()
 }

@@ -167,7 +167,8 @@ fn reregistered_service_is_served() {
 // The probe requests the stored health path before the version gets traffic.
 #[tokio::test]
 async fn version_is_probed_once() {
-    let (store, probe) = (faulty_store(), ScriptedCheck::default());
+    let store = faulty_store();
+    let probe = ScriptedCheck::default();
     let here = Deployments::start(Arc::clone(&store), probe.clone()).await.unwrap();
     let there = Deployments::start(Arc::clone(&store), NoVersionCheck).await.unwrap();
     apply(&there, Change::Register(registration(0).with_health_path("/healthz".parse().unwrap())))
@@ -239,8 +240,11 @@ async fn added_instances_alone_are_probed() {
 
 #[tokio::test]
 async fn unstorable_text_is_refused() {
+    fn register() -> ChangeRequest {
+        ChangeRequest::new(Change::Register(registration(0)), "alice")
+    }
+
     let deployments = Deployments::in_memory(Draw::Exact);
-    let register = || ChangeRequest::new(Change::Register(registration(0)), "alice");
     for request in [register().with_reason("x".repeat(1_001)), register().with_reason("a\0b")] {
         let refused = deployments.apply(&auth(), request).await.unwrap_err();
         assert!(refused.to_string().starts_with("the reason must have at most 1000 characters"), "{refused}");

@@ -46,7 +46,8 @@ impl Two {
 
     async fn new() -> Self {
         let store = Arc::new(MemoryStore::new());
-        let (way_here, way_there) = (access_to(&store), access_to(&store));
+        let way_here = access_to(&store);
+        let way_there = access_to(&store);
         let gateway = async |way: &Arc<FaultyStore>, name: &str| {
             Deployments::builder(Arc::clone(way), NoVersionCheck)
                 .with_replica_name(name)
@@ -101,7 +102,8 @@ pub(crate) fn by_b(why: DrainBlocker) -> Vec<(String, DrainBlocker)> {
 #[tokio::test(start_paused = true)]
 async fn replica_holds_version_until_drained() {
     let two = Two::running().await;
-    let (first, second) = (respond(&two.there).await, respond(&two.there).await);
+    let first = respond(&two.there).await;
+    let second = respond(&two.there).await;
     apply(&two.here, switch(1)).await;
     assert_eq!(two.held().await, by_b(DrainBlocker::Behind));
     sleep(Duration::from_millis(1_250)).await;

@@ -39,8 +39,9 @@ fn count(seen: &[usize], version: usize) -> usize {
 
 /// Returns the largest difference between the count of `version` in any `window` consecutive requests and its share.
 fn worst(seen: &[usize], version: usize, window: usize, share: f64) -> f64 {
-    let off = |part: &[usize]| (count(part, version) as f64 - share * window as f64).abs();
-    seen.windows(window).map(off).fold(0.0, f64::max)
+    seen.windows(window)
+        .map(|part: &[usize]| (count(part, version) as f64 - share * window as f64).abs())
+        .fold(0.0, f64::max)
 }
 
 // One shard: at most 2 off in any 100 or 1,000 requests, 3 in any 10,000.
@@ -80,9 +81,9 @@ fn periodic_client_sees_the_share() {
 
 #[test]
 fn sequence_depends_on_the_seed() {
-    let two = || split(&[90.0, 10.0]);
-    assert_eq!(drawn(Draw::Seeded(7), &two(), 1_000), drawn(Draw::Seeded(7), &two(), 1_000));
-    assert_ne!(drawn(Draw::Seeded(7), &two(), 1_000), drawn(Draw::Seeded(8), &two(), 1_000));
+    let two: Split = split(&[90.0, 10.0]);
+    assert_eq!(drawn(Draw::Seeded(7), &two, 1_000), drawn(Draw::Seeded(7), &two, 1_000));
+    assert_ne!(drawn(Draw::Seeded(7), &two, 1_000), drawn(Draw::Seeded(8), &two, 1_000));
 }
 
 #[test]
@@ -154,7 +155,10 @@ fn zero_weight_is_never_drawn() {
 
 #[test]
 fn a_seeded_salt_repeats() {
-    let salt = |seed, name: &str| Draw::Seeded(seed).salt(&name.parse().unwrap()).unwrap();
+    fn salt(seed: u64, name: &str) -> u64 {
+        Draw::Seeded(seed).salt(&name.parse().unwrap()).unwrap()
+    }
+
     // Computed by another program. A release must not change it.
     assert_eq!(salt(7, "auth"), 4_452_048_088_238_319_454);
     let mut salts = std::collections::BTreeSet::new();

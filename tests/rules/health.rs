@@ -286,7 +286,8 @@ async fn reweights_disturb_neither_checks_nor_states() {
         if round % 50 == 0 {
             for (url, (probes, at)) in [A, B, C].into_iter().zip(&mut last) {
                 if gateway.check.probes_of(url) > *probes {
-                    (*probes, *at) = (gateway.check.probes_of(url), Instant::now());
+                    *probes = gateway.check.probes_of(url);
+                    *at = Instant::now();
                 }
                 assert!(at.elapsed() < Duration::from_secs(10), "{url} was not checked");
             }

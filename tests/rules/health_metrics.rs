@@ -55,7 +55,8 @@ async fn probe_that_ends_late_brings_no_series_back() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     let (deployments, _) = probed(&recorder).await;
-    let (service, version) = (auth(), "v1.1".parse().unwrap());
+    let service = auth();
+    let version = "v1.1".parse().unwrap();
     let (probe, ()) = tokio::join!(deployments.check(&service, &version), async {
         change(&deployments, Change::deactivate("v1.1".parse().unwrap())).await;
         change(&deployments, Change::remove("v1.1".parse().unwrap())).await;

@@ -33,8 +33,10 @@ async fn held(two: &Two) -> Vec<(String, DrainBlocker)> {
 
 /// A request at B, in flight until it is dropped.
 fn request_at_b(deployments: &Deployments) -> Chosen {
-    let choose = || deployments.handle().choose("auth", None).unwrap();
-    std::iter::repeat_with(choose).take(100).find(|chosen| *chosen.backend() == b()).unwrap()
+    std::iter::repeat_with(|| deployments.handle().choose("auth", None).unwrap())
+        .take(100)
+        .find(|chosen| *chosen.backend() == b())
+        .unwrap()
 }
 
 fn is_drained(handle: &RoutingHandle) -> bool {

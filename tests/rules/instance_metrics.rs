@@ -230,8 +230,7 @@ async fn successor_keeps_its_series() {
 #[tokio::test(start_paused = true)]
 async fn single_unchecked_instance_has_no_series() {
     let gateway = Gateway::without_versions(Health::new()).await;
-    let change_of = |url: &str| Change::register("v1.0".parse().unwrap(), url.parse().unwrap());
-    change(&gateway.deployments, change_of(A)).await;
+    change(&gateway.deployments, Change::register("v1.0".parse().unwrap(), A.parse().unwrap())).await;
     gateway.send(10, B).await;
     let exported = gateway.export();
     let of_instances =

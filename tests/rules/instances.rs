@@ -167,8 +167,11 @@ fn other_spelling_is_no_change() {
 
 #[test]
 fn update_of_urls_is_both_or_neither() {
+    fn update(change: UrlChange, active: bool) -> Change {
+        Change::update_urls(name(1), change, active)
+    }
+
     let before = applied(&split(&[90.0, 10.0]), &Change::set_urls(name(1), urls([1, 2])));
-    let update = |change, active| Change::update_urls(name(1), change, active);
     let less = applied(&before, &update(UrlChange::Remove(urls([1])), false));
     assert_eq!((percents(&less), &less.versions()[1].instances), (vec![100.0, 0.0], &urls([2])));
     let more = applied(&less, &update(UrlChange::Add(urls([1, 3])), true));

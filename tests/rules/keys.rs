@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use tower_canary::routing::{Move, Point, Reason, Route, Split};
+use tower_canary::routing::{Point, Reason, Route, Split};
 
 use crate::support::*;
 
@@ -17,8 +17,8 @@ fn slots_match_the_published_vectors() {
     for vector in vectors {
         let salt = u64::from_str_radix(vector["salt"].as_str().unwrap(), 16).unwrap();
         let hex = vector["key"].as_str().unwrap();
-        let byte = |i: usize| u8::from_str_radix(&hex[i..i + 2], 16).unwrap();
-        let key: Vec<u8> = (0..hex.len()).step_by(2).map(byte).collect();
+        let key: Vec<u8> =
+            (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(&hex[i..i + 2], 16).unwrap()).collect();
         assert_eq!(
             u64::from(Point::from_key(salt, &key).get()),
             vector["slot"].as_u64().unwrap(),
@@ -30,14 +30,15 @@ fn slots_match_the_published_vectors() {
 /// Returns the position of the version that each of the keys gets.
 fn holders(split: &Split) -> Vec<usize> {
     let route = Route::compile(split.clone());
-    let holder = |i: u32| {
-        let key = format!("user-{i}");
-        let explained = route.explain(key.as_bytes());
-        assert_eq!((explained.reason, explained.slot), (Reason::Key, Point::from_key(7, key.as_bytes())));
-        let name = &explained.version.unwrap().name;
-        split.versions().iter().position(|version| version.name == *name).unwrap()
-    };
-    (0..KEYS).map(holder).collect()
+    (0..KEYS)
+        .map(|i: u32| {
+            let key = format!("user-{i}");
+            let explained = route.explain(key.as_bytes());
+            assert_eq!((explained.reason, explained.slot), (Reason::Key, Point::from_key(7, key.as_bytes())));
+            let name = &explained.version.unwrap().name;
+            split.versions().iter().position(|version| version.name == *name).unwrap()
+        })
+        .collect()
 }
 
 fn share(of: usize) -> f64 {
@@ -104,8 +105,10 @@ fn random_weight_changes_move_the_fewest() {
 
 #[test]
 fn canary_users_differ_by_service() {
-    let canary =
-        |salt| (0..KEYS).filter(move |i| Point::from_key(salt, format!("user-{i}").as_bytes()).get() < 1_000);
+    fn canary(salt: u64) -> impl Iterator<Item = u32> {
+        (0..KEYS).filter(move |i| Point::from_key(salt, format!("user-{i}").as_bytes()).get() < 1_000)
+    }
+
     let one: Vec<_> = canary(1).collect();
     let other: BTreeSet<_> = canary(2).collect();
     let both = one.iter().filter(|user| other.contains(user)).count();
@@ -152,8 +155,8 @@ proptest! {
                     *expected.entry((from.cloned(), to.cloned())).or_default() += 1;
                 }
             }
-            let found = |m: &Move| ((m.from.clone(), m.to.clone()), m.slots);
-            assert_eq!(preview.moves.iter().map(found).collect::<BTreeMap<_, _>>(), expected);
+            let moves = preview.moves.iter().map(|m| ((m.from.clone(), m.to.clone()), m.slots));
+            assert_eq!(moves.collect::<BTreeMap<_, _>>(), expected);
         });
     }
 }

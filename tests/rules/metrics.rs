@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{Request, Response};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_canary::routing::{Change, Registration, RoutingTable, ServiceName};
+use tower_canary::routing::{Change, Registration, RoutingTable, ServiceName, VersionName};
 use tower_canary::store::ChangeRequest;
 use tower_canary::{Deployments, Draw, Target, WeightedVersionLayer};
 
@@ -46,7 +46,8 @@ async fn send(deployments: &Deployments, count: usize) {
 
 #[tokio::test(start_paused = true)]
 async fn version_metrics_are_recorded_once() {
-    let (recorder, deployments) = (DebuggingRecorder::new(), serving().await);
+    let recorder = DebuggingRecorder::new();
+    let deployments = serving().await;
     let snapshotter = recorder.snapshotter();
     for round in 1..=3 {
         send(&deployments, 100).await;
@@ -70,7 +71,8 @@ async fn version_metrics_are_recorded_once() {
 
 #[tokio::test(start_paused = true)]
 async fn series_are_bounded_by_registrations() {
-    let (recorder, deployments) = (DebuggingRecorder::new(), serving().await);
+    let recorder = DebuggingRecorder::new();
+    let deployments = serving().await;
     let snapshotter = recorder.snapshotter();
     let layer = WeightedVersionLayer::new(deployments.handle(), Target::path_segment());
     let client = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(String::new())) });
@@ -90,12 +92,13 @@ async fn series_are_bounded_by_registrations() {
 
 #[tokio::test(start_paused = true)]
 async fn removed_version_gauges_end_at_zero() {
-    let (recorder, deployments) = (DebuggingRecorder::new(), serving().await);
+    let recorder = DebuggingRecorder::new();
+    let deployments = serving().await;
     let snapshotter = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, || deployments.record_metrics());
-    let v1 = || "v1.1".parse().unwrap();
-    change(&deployments, Change::deactivate(v1())).await;
-    change(&deployments, Change::remove(v1())).await;
+    let v1: VersionName = "v1.1".parse().unwrap();
+    change(&deployments, Change::deactivate(v1.clone())).await;
+    change(&deployments, Change::remove(v1)).await;
     metrics::with_local_recorder(&recorder, || deployments.record_metrics());
     let recorded = recorded(&snapshotter);
     assert_eq!(of(&recorded, "canary_weight", "service=auth,version=v1.1"), gauge(0.0).as_ref());
@@ -114,7 +117,8 @@ fn counted(recorded: &Recorded, name: &str, labels: &str) -> Option<u64> {
 // Prometheus sees no increase of a series that begins above 0.
 #[tokio::test(start_paused = true)]
 async fn counters_exist_before_the_first_request() {
-    let (recorder, deployments) = (DebuggingRecorder::new(), serving().await);
+    let recorder = DebuggingRecorder::new();
+    let deployments = serving().await;
     let snapshotter = recorder.snapshotter();
     let inactive = Change::register("v2".parse().unwrap(), "http://10.0.0.3".parse().unwrap());
     change(&deployments, inactive).await;
@@ -138,15 +142,19 @@ async fn counters_exist_before_the_first_request() {
     ] {
         assert_eq!(counted(&before, name, &labels), Some(0), "{name} {labels}");
     }
-    let has =
-        |part: &str| before.keys().any(|(name, labels)| name.ends_with("_total") && labels.contains(part));
-    assert!(!has("version=v2"), "an inactive version without requests");
-    assert!(!has("service=quiet"), "one version that nobody uses");
+    for (part, what) in [
+        ("version=v2", "an inactive version without requests"),
+        ("service=quiet", "one version that nobody uses"),
+    ] {
+        let mut counters = before.keys().filter(|(name, _)| name.ends_with("_total"));
+        assert!(!counters.any(|(_, labels)| labels.contains(part)), "{what}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn unserved_counter_exists_before_use() {
-    let (recorder, deployments) = (DebuggingRecorder::new(), Deployments::in_memory(Draw::Seeded(1)));
+    let recorder = DebuggingRecorder::new();
+    let deployments = Deployments::in_memory(Draw::Seeded(1));
     let snapshotter = recorder.snapshotter();
     let only =
         Registration::new("v1".parse().unwrap(), "http://10.0.0.1".parse().unwrap()).with_active(false);
@@ -157,7 +165,8 @@ async fn unserved_counter_exists_before_use() {
 
 #[test]
 fn every_kind_of_change_is_counted_from_zero() {
-    let (recorder, deployments) = (DebuggingRecorder::new(), Deployments::in_memory(Draw::Exact));
+    let recorder = DebuggingRecorder::new();
+    let deployments = Deployments::in_memory(Draw::Exact);
     metrics::with_local_recorder(&recorder, || deployments.record_metrics());
     let recorded = recorded(&recorder.snapshotter());
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -174,17 +183,21 @@ fn every_kind_of_change_is_counted_from_zero() {
 
 #[tokio::test(start_paused = true)]
 async fn short_lived_version_is_counted_once() {
-    let (recorder, deployments) = (DebuggingRecorder::new(), serving().await);
+    fn switch(version: &str) -> Change {
+        Change::switch(version.parse().unwrap())
+    }
+
+    let recorder = DebuggingRecorder::new();
+    let deployments = serving().await;
     let snapshotter = recorder.snapshotter();
     metrics::with_local_recorder(&recorder, || deployments.record_metrics());
-    let v2 = || "v1.2".parse().unwrap();
-    let switch = |version: &str| Change::switch(version.parse().unwrap());
-    change(&deployments, Change::register(v2(), "http://10.0.0.3".parse().unwrap())).await;
+    let v2: VersionName = "v1.2".parse().unwrap();
+    change(&deployments, Change::register(v2.clone(), "http://10.0.0.3".parse().unwrap())).await;
     change(&deployments, switch("v1.2")).await;
     send(&deployments, 50).await;
     change(&deployments, switch("v1.0")).await;
-    change(&deployments, Change::deactivate(v2())).await;
-    change(&deployments, Change::remove(v2())).await;
+    change(&deployments, Change::deactivate(v2.clone())).await;
+    change(&deployments, Change::remove(v2)).await;
     let mut counted = 0;
     for _ in 0..3 {
         metrics::with_local_recorder(&recorder, || deployments.record_metrics());
@@ -198,21 +211,23 @@ async fn short_lived_version_is_counted_once() {
     assert_eq!(counted, 50);
 }
 
+/// Returns the names of metrics in a text.
+fn names(text: &str) -> std::collections::BTreeSet<String> {
+    let words = text.split(|c: char| !(c.is_ascii_lowercase() || c == '_'));
+    let metrics = words.filter(|word| word.starts_with("canary_"));
+    metrics.map(|word| word.trim_end_matches("_bucket").to_owned()).collect()
+}
+
 // It shows no other metric.
 #[test]
 fn dashboard_shows_every_metric() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
-    let names = |text: &str| -> std::collections::BTreeSet<String> {
-        let word = |c: char| !(c.is_ascii_lowercase() || c == '_');
-        let words = text.split(word).filter(|word| word.starts_with("canary_"));
-        words.map(|word| word.trim_end_matches("_bucket").to_owned()).collect()
-    };
-    let dashboard = read("examples/grafana/dashboard.json");
+    let dashboard = std::fs::read_to_string(root.join("examples/grafana/dashboard.json")).unwrap();
     assert!(serde_json::from_str::<serde_json::Value>(&dashboard).unwrap()["panels"].is_array());
     let mut shown = names(&dashboard);
     assert!(shown.insert("canary_snapshot_revision".into()), "a revision says nothing on a dashboard");
-    let documented: Vec<_> = read("src/metrics/mod.rs")
+    let documented: Vec<_> = std::fs::read_to_string(root.join("src/metrics/mod.rs"))
+        .unwrap()
         .lines()
         .filter(|line| line.starts_with("//! | `"))
         .map(ToOwned::to_owned)
@@ -223,7 +238,8 @@ fn dashboard_shows_every_metric() {
 // As after a fail-over to a store that lacks the service, and back.
 #[tokio::test(start_paused = true)]
 async fn returning_service_is_not_counted_again() {
-    let (recorder, deployments) = (DebuggingRecorder::new(), serving().await);
+    let recorder = DebuggingRecorder::new();
+    let deployments = serving().await;
     let snapshotter = recorder.snapshotter();
     send(&deployments, 100).await;
     metrics::with_local_recorder(&recorder, || deployments.record_metrics());
@@ -241,7 +257,8 @@ async fn returning_service_is_not_counted_again() {
 // The last requests before the removal are counted, and a service that is registered again starts at 0.
 #[tokio::test(start_paused = true)]
 async fn removed_service_is_counted_once() {
-    let (recorder, deployments) = (DebuggingRecorder::new(), serving().await);
+    let recorder = DebuggingRecorder::new();
+    let deployments = serving().await;
     let snapshotter = recorder.snapshotter();
     let drawn = || {
         metrics::with_local_recorder(&recorder, || deployments.record_metrics());

@@ -243,7 +243,10 @@ fn dot_segments_are_refused() {
 /// A text that could hold a password is left out of the error, and the error says so.
 #[test]
 fn url_errors_hide_passwords() {
-    let error = |text: &str| text.parse::<Backend>().unwrap_err().to_string();
+    fn error(text: &str) -> String {
+        text.parse::<Backend>().unwrap_err().to_string()
+    }
+
     let hidden = error("http://me:secret@10.0.0.7");
     assert!(hidden.starts_with("a text with '@', not shown here, is not a base URL: "), "{hidden}");
     assert!(!hidden.contains("secret"), "{hidden}");

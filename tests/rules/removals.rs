@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 use tower_canary::deployments::{DeployError, Unhealthy};
-use tower_canary::routing::Change;
+use tower_canary::routing::{Backend, Change};
 use tower_canary::store::{Applied, ChangeRequest, ReplicaRegistry, Report, RouteStore, StoreError};
 use tower_canary::{Deployments, Draw, NoVersionCheck, ServiceName};
 
@@ -38,7 +38,8 @@ fn is_served(deployments: &Deployments) -> bool {
 #[tokio::test]
 async fn removed_service_is_withdrawn_everywhere() {
     let store = Arc::new(FaultyStore::default());
-    let (here, there) = (gateway(&store).await, gateway(&store).await);
+    let here = gateway(&store).await;
+    let there = gateway(&store).await;
     two_versions(&here).await;
     there.refresh().await.unwrap();
     apply(&here, Change::force_remove_service()).await;
@@ -62,7 +63,8 @@ async fn removed_service_is_withdrawn_everywhere() {
 async fn slow_load_does_not_bring_a_service_back() {
     for first in [true, false] {
         let store = Arc::new(FaultyStore::default());
-        let (here, there) = (gateway(&store).await, gateway(&store).await);
+        let here = gateway(&store).await;
+        let there = gateway(&store).await;
         two_versions(&there).await;
         if !first {
             here.refresh().await.unwrap();
@@ -182,7 +184,8 @@ async fn own_changes_are_part_of_the_revision() {
 #[tokio::test]
 async fn revision_stays_before_a_gap() {
     let store = Arc::new(FaultyStore::default());
-    let (here, there) = (gateway(&store).await, gateway(&store).await);
+    let here = gateway(&store).await;
+    let there = gateway(&store).await;
     two_versions(&here).await;
     there
         .apply(&"orders".parse().unwrap(), ChangeRequest::new(Change::Register(registration(0)), "bob"))
@@ -213,13 +216,20 @@ async fn no_replica_is_not_converged() {
 // The policy of this gateway differs from the one that registered the URL.
 #[tokio::test]
 async fn restored_url_is_admitted_and_probed() {
-    let (store, check) = (Arc::new(FaultyStore::default()), ScriptedCheck::default());
+    fn restore(generation: u64) -> ChangeRequest {
+        ChangeRequest::new(Change::restore(generation), "alice")
+    }
+
+    fn url(url: &str) -> Backend {
+        url.parse().unwrap()
+    }
+
+    let store = Arc::new(FaultyStore::default());
+    let check = ScriptedCheck::default();
     let there = gateway(&store).await;
-    let url = |url: &str| url.parse().unwrap();
     apply(&there, Change::register(name(0), url("http://forbidden"))).await;
     let before = apply(&there, Change::Register(registration(1))).await.after;
     let here = Deployments::start(Arc::clone(&store), check.clone()).await.unwrap();
-    let restore = |generation| ChangeRequest::new(Change::restore(generation), "alice");
     apply(&here, set_weight(1, 10.0)).await;
     here.apply(&auth(), restore(before.generation())).await.unwrap();
     let moved = apply(&here, Change::set_url(name(0), url("http://h"))).await.after;

@@ -241,7 +241,8 @@ async fn with_cache(store: &Arc<FaultyStore>, cache: &Cache) -> Result<Deploymen
 // The store is followed once it is back.
 #[tokio::test(start_paused = true)]
 async fn start_from_cache_without_the_store() {
-    let (store, cache) = (shared_store(), Cache::default());
+    let store = shared_store();
+    let cache = Cache::default();
     let before = with_cache(&store, &cache).await.unwrap();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let following = spawn(before.clone().run(async { _ = stopped.await }));
@@ -273,7 +274,8 @@ async fn start_from_cache_without_the_store() {
 
 #[tokio::test(start_paused = true)]
 async fn start_fails_without_store_and_cache() {
-    let (store, cache) = (shared_store(), Cache::default());
+    let store = shared_store();
+    let cache = Cache::default();
     store.down.store(true, Ordering::Relaxed);
     let refused = with_cache(&store, &cache).await.unwrap_err();
     assert!(matches!(refused, StoreError::Unavailable(_)), "{refused}");
@@ -282,7 +284,8 @@ async fn start_fails_without_store_and_cache() {
 // Routes that do not change are written once.
 #[tokio::test(start_paused = true)]
 async fn cache_is_written_every_5_s_at_most() {
-    let (store, cache) = (shared_store(), Cache::default());
+    let store = shared_store();
+    let cache = Cache::default();
     let deployments = with_cache(&store, &cache).await.unwrap();
     two_versions(&deployments).await;
     spawn(deployments.clone().run(std::future::pending()));

@@ -46,8 +46,11 @@ fn restore_brings_back_a_replaced_version() {
 #[test]
 fn restore_refuses_a_replaced_version_without_url() {
     let before = split(&[90.0, 10.0]);
-    let bare = |share: VersionShare| VersionShare::new(share.version, share.weight, share.active);
-    let shares: Vec<_> = before.shares().into_iter().map(bare).collect();
+    let shares: Vec<_> = before
+        .shares()
+        .into_iter()
+        .map(|share: VersionShare| VersionShare::new(share.version, share.weight, share.active))
+        .collect();
     let restore = Change::restore_recorded(before.generation(), shares, None, Some(at(2)));
     let moved = applied(&before, &Change::set_url(name(1), backend("http://h")));
     assert_eq!(applied(&moved, &restore).versions()[1].backend(), &backend("http://h"));
@@ -95,7 +98,8 @@ fn service_is_removed_without_active_versions() {
 #[test]
 fn counters_do_not_overflow() {
     let mut parts = split(&[90.0, 10.0]).into_parts();
-    (parts.generation, parts.pin_epoch) = (u64::MAX, u64::MAX);
+    parts.generation = u64::MAX;
+    parts.pin_epoch = u64::MAX;
     let full = Split::from_parts(parts.clone()).0;
     for change in [set_weight(1, 20.0), Change::Redraw, Change::Register(registration(2))] {
         assert_eq!(refused(&full, &change), ChangeError::TooManyChanges, "{change}");

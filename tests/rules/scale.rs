@@ -58,7 +58,8 @@ async fn convergence(all: &[Deployments], changes: u32) -> Vec<Duration> {
     let mut took = Vec::new();
     for change in 1..=changes {
         let applied = apply(&all[0], set_weight(1, f64::from(change))).await;
-        let (start, mut lagging) = (Instant::now(), all[1..].iter().collect::<Vec<_>>());
+        let start = Instant::now();
+        let mut lagging = all[1..].iter().collect::<Vec<_>>();
         while !lagging.is_empty() {
             sleep(STEP).await;
             lagging.retain(|replica| {
@@ -75,9 +76,9 @@ async fn convergence(all: &[Deployments], changes: u32) -> Vec<Duration> {
 }
 
 fn show(what: &str, took: &[Duration]) -> Duration {
-    let at = |part: f64| took[((took.len() - 1) as f64 * part) as usize];
-    println!("{what}: median {:?}, p99 {:?}, all {:?}", at(0.5), at(0.99), at(1.0));
-    at(1.0)
+    let [median, p99, all] = [0.5, 0.99, 1.0].map(|part| took[((took.len() - 1) as f64 * part) as usize]);
+    println!("{what}: median {median:?}, p99 {p99:?}, all {all:?}");
+    all
 }
 
 /// Returns the events per second since `since`: the mean, and the maximum over a tenth of a second.
@@ -88,7 +89,8 @@ fn rate(what: &str, log: &Mutex<Vec<Instant>>, since: Instant) -> (f64, f64) {
     for at in &times {
         counts[((*at - since).as_secs_f64() * 10.0) as usize] += 1;
     }
-    let (mean, peak) = (times.len() as f64 / tenths * 10.0, f64::from(*counts.iter().max().unwrap()) * 10.0);
+    let mean = times.len() as f64 / tenths * 10.0;
+    let peak = f64::from(*counts.iter().max().unwrap()) * 10.0;
     println!("{what}: {mean:.0} a second, {peak:.0} in the busiest tenth");
     (mean, peak)
 }

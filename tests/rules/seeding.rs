@@ -72,9 +72,10 @@ async fn another_url_is_refused_with_both_urls() {
     let first = replica(&store).await;
     let late = replica(&store).await;
     seed(&first, registration(0)).await.unwrap();
-    let elsewhere = || Registration::new(name(0), "http://10.9.9.9:8080".parse().unwrap());
     for deployments in [&first, &late] {
-        let refused = seed(deployments, elsewhere()).await.unwrap_err();
+        let refused = seed(deployments, Registration::new(name(0), "http://10.9.9.9:8080".parse().unwrap()))
+            .await
+            .unwrap_err();
         assert!(matches!(refused, DeployError::RegisteredElsewhere { .. }));
         let text = refused.to_string();
         assert!(text.contains("http://10.0.0.0:8080") && text.contains("http://10.9.9.9:8080"), "{text}");

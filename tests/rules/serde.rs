@@ -100,8 +100,8 @@ fn values_are_texts_and_numbers() {
     has_form(&two, json!(["http://a", "http://b"]));
 }
 
-#[test]
-fn a_split_has_the_documented_form() {
+/// Returns a split with one version, and its documented form.
+fn one_version() -> (SplitParts, Value) {
     let mut parts = SplitParts::new("auth".parse().unwrap(), 255);
     let id = "67e55044-10b1-826f-9247-bb680e5fe0c8";
     let backend: Backend = "http://10.0.0.1:8080".parse().unwrap();
@@ -112,7 +112,6 @@ fn a_split_has_the_documented_form() {
     parts.versions.push(version);
     parts.slots = "v0:10000".parse().unwrap();
     parts.generation = 1;
-    let (split, _) = Split::from_parts(parts.clone());
     let form = json!({
         "service": "auth",
         "salt": "00000000000000ff",
@@ -130,16 +129,15 @@ fn a_split_has_the_documented_form() {
         }],
         "slots": "v0:10000",
     });
+    (parts, form)
+}
+
+#[test]
+fn a_split_has_the_documented_form() {
+    let (parts, form) = one_version();
+    let (split, _) = Split::from_parts(parts.clone());
     has_form(&parts, form.clone());
     has_form(&split, form.clone());
-    (parts.removed, parts.versions, parts.slots) = (true, Vec::new(), SlotMap::default());
-    parts.last_change = Some(LastChange::new("alice", at(3)));
-    let mut removed = form.clone();
-    removed["versions"] = json!([]);
-    removed["slots"] = json!("");
-    removed["removed"] = json!(true);
-    removed["lastChange"] = json!({"actor": "alice", "at": 3_000});
-    has_form(&parts, removed);
     let urls = json!(["http://10.0.0.1:8080"]);
     let share = json!({"version": "v0", "weight": 100, "active": true, "instances": urls});
     has_form(&split.shares()[0], share);
@@ -149,6 +147,20 @@ fn a_split_has_the_documented_form() {
     let mut later = form;
     later["addedLater"] = json!(true);
     assert_eq!(from_value::<Split>(later).unwrap(), split);
+}
+
+#[test]
+fn a_removed_split_has_the_documented_form() {
+    let (mut parts, mut form) = one_version();
+    parts.removed = true;
+    parts.versions = Vec::new();
+    parts.slots = SlotMap::default();
+    parts.last_change = Some(LastChange::new("alice", at(3)));
+    form["versions"] = json!([]);
+    form["slots"] = json!("");
+    form["removed"] = json!(true);
+    form["lastChange"] = json!({"actor": "alice", "at": 3_000});
+    has_form(&parts, form);
 }
 
 #[test]
@@ -263,11 +275,12 @@ fn invalid_values_are_refused_in_their_own_words() {
 
 #[test]
 fn invalid_splits_and_changes_are_refused() {
-    let with = |field: &str, value: Value| {
+    fn with(field: &str, value: Value) -> String {
         let mut form = to_value(split(&[60.0, 40.0])).unwrap();
         form[field] = value;
         refusal::<Split>(form)
-    };
+    }
+
     for salt in ["", "ff", "+00000000000000f", "00000000000000000", "000000000000000g"] {
         assert!(with("salt", json!(salt)).contains("16 hexadecimal digits"), "{salt}");
     }

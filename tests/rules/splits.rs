@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use tower_canary::Weight;
-use tower_canary::routing::{Change, ChangeError, SLOTS, Split, VersionShare};
+use tower_canary::routing::{Change, ChangeError, SLOTS, Split, VersionId, VersionShare};
 
 use crate::support::*;
 
@@ -16,6 +16,18 @@ fn applied(split: &Split, change: &Change) -> Split {
 
 fn total(split: &Split) -> u32 {
     split.versions().iter().map(|v| u32::from(v.weight.hundredths())).sum()
+}
+
+/// Returns the number of slots that a version has.
+fn slots_held(split: &Split, id: VersionId) -> usize {
+    let holders = (0..SLOTS).filter_map(|slot| split.slots().version_at(slot));
+    holders.filter(|name| split.version(name.as_str()).is_some_and(|version| version.id == id)).count()
+}
+
+/// Returns the weight of a version, or 0 if the split does not have it.
+fn hundredths_of(split: &Split, id: VersionId) -> i32 {
+    let version = split.versions().iter().find(|version| version.id == id);
+    version.map_or(0, |version| i32::from(version.weight.hundredths()))
 }
 
 proptest! {
@@ -34,15 +46,11 @@ proptest! {
     #[test]
     fn slots_match_weights_and_move_least(steps in steps()) {
         run(steps, |before, change, outcome| if let Ok(after) = outcome {
-            let held = |split: &Split, id| (0..SLOTS).filter(|s| {
-                split.slots().version_at(*s).is_some_and(|n| split.version(n.as_str()).is_some_and(|v| v.id == id))
-            }).count();
             for version in after.versions() {
-                assert_eq!(held(after, version.id), usize::from(version.weight.hundredths()), "{change:?}");
+                assert_eq!(slots_held(after, version.id), usize::from(version.weight.hundredths()), "{change:?}");
             }
             if before.has_active() && after.has_active() {
-                let weight = |split: &Split, id| split.versions().iter().find(|v| v.id == id).map_or(0, |v| i32::from(v.weight.hundredths()));
-                let grown: i32 = after.versions().iter().map(|v| (weight(after, v.id) - weight(before, v.id)).max(0)).sum();
+                let grown: i32 = after.versions().iter().map(|v| (hundredths_of(after, v.id) - hundredths_of(before, v.id)).max(0)).sum();
                 assert_eq!(i32::try_from(before.slots().moved(after.slots())).unwrap(), grown, "{change:?}");
             }
         });
@@ -251,10 +259,11 @@ fn only_changed_versions_are_stamped() {
 // The first version of a service is not one of them.
 #[test]
 fn newly_serving_gain_traffic_or_move() {
-    let serving = |before: &Split, change: &Change| -> Vec<String> {
+    fn serving(before: &Split, change: &Change) -> Vec<String> {
         let after = applied(before, change);
         before.newly_serving(&after).map(|v| v.name.to_string()).collect()
-    };
+    }
+
     let two = split(&[100.0, 0.0]);
     assert_eq!(serving(&Split::new("auth".parse().unwrap(), 7), &Change::Register(registration(0))), [""; 0]);
     assert_eq!(serving(&two, &set_weight(1, 10.0)), ["v1"]);
@@ -268,9 +277,15 @@ fn newly_serving_gain_traffic_or_move() {
 // A history that was edited by hand may have another total.
 #[test]
 fn restore_must_total_100() {
+    fn restore(shares: Vec<VersionShare>) -> Change {
+        Change::restore_shares(1, shares)
+    }
+
+    fn share(i: usize, percent: f64) -> VersionShare {
+        VersionShare::new(name(i), weight(percent), true)
+    }
+
     let two = split(&[90.0, 10.0]);
-    let share = |i, percent| VersionShare::new(name(i), weight(percent), true);
-    let restore = |shares| Change::restore_shares(1, shares);
     assert_eq!(refused(&two, &restore(vec![share(1, 50.0)])), ChangeError::WrongTotal { hundredths: 5_000 });
     let twice = refused(&two, &restore(vec![share(0, 100.0), share(1, 100.0)]));
     assert_eq!(twice, ChangeError::WrongTotal { hundredths: 20_000 });

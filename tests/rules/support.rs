@@ -157,8 +157,14 @@ fn whole(mut cuts: Vec<u16>) -> Change {
     cuts[5] = 10_000;
     cuts.sort_unstable();
     let mut from = 0;
-    let mut part = |to: u16| Weight::from_hundredths(to - std::mem::replace(&mut from, to)).unwrap();
-    Change::SetWeights(cuts.into_iter().enumerate().map(|(i, cut)| (name(i), part(cut))).collect())
+    Change::SetWeights(
+        cuts.into_iter()
+            .enumerate()
+            .map(|(i, cut)| {
+                (name(i), Weight::from_hundredths(cut - std::mem::replace(&mut from, cut)).unwrap())
+            })
+            .collect(),
+    )
 }
 
 /// Restores `split` with all that the history records of it.

@@ -25,7 +25,8 @@ crate::on_every_database! {
 
 async fn cancelled_change_leaves_no_transaction(kind: Kind) {
     let store = open_with_two_versions(kind).await;
-    let (service, request) = (auth(), by_alice(set_weight("v1.1", "10")));
+    let service = auth();
+    let request = by_alice(set_weight("v1.1", "10"));
     for micros in (0..3_000).step_by(50) {
         let change = store.commit(&service, &request);
         let _ = tokio::time::timeout(Duration::from_micros(micros), change).await;
@@ -110,7 +111,8 @@ async fn cancelled_changes_are_atomic(kind: Kind) {
 
 async fn change_is_cancel_safe_at_each_await(kind: Kind) {
     let lent = Lent::new(kind).await;
-    let (service, mut given_up) = (auth(), 0);
+    let service = auth();
+    let mut given_up = 0;
     // A commit waits about ten times, or fewer if a response arrives early, so each await is tried often.
     for attempt in 0..60 {
         let waits = attempt % 12 + 1;
@@ -125,7 +127,8 @@ async fn change_is_cancel_safe_at_each_await(kind: Kind) {
 
 /// Cancels `work` at its `waits`-th await. Returns whether it was done before.
 async fn until_it_waited(waits: u32, work: impl Future) -> bool {
-    let (mut work, mut waited) = (std::pin::pin!(work), 0);
+    let mut work = std::pin::pin!(work);
+    let mut waited = 0;
     std::future::poll_fn(|context| {
         let polled = work.as_mut().poll(context);
         waited += 1;
@@ -175,7 +178,8 @@ async fn give_up_reads(store: &SqlStore) {
 async fn cancelled_change_is_not_made_later(kind: Kind) {
     let store = open_with_two_versions(kind).await;
     let other = lock_auth(&store).await;
-    let (service, request) = (auth(), by_alice(set_weight("v1.1", "10")));
+    let service = auth();
+    let request = by_alice(set_weight("v1.1", "10"));
     for _ in 0..3 {
         let change = store.commit(&service, &request);
         assert!(tokio::time::timeout(Duration::from_millis(200), change).await.is_err());

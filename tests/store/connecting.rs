@@ -192,7 +192,9 @@ async fn silent_server_makes_calls_unavailable(kind: Kind) {
 /// Makes all calls concurrently and asserts that each is unavailable within its limit.
 async fn unavailable_in_time(store: &SqlStore) {
     let start = Instant::now();
-    let (service, request, report) = (auth(), by_alice(register("v1.0")), Report::new("a", "a", 1));
+    let service = auth();
+    let request = by_alice(register("v1.0"));
+    let report = Report::new("a", "a", 1);
     let (loaded, applied, history, reported, replicas) = futures_util::join!(
         store.load(0),
         store.commit(&service, &request),

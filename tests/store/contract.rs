@@ -37,7 +37,8 @@ fn any_change() -> impl Strategy<Value = Change> {
     prop_oneof![
         3 => new.prop_map(|(name, url, weight, active)| {
             let mut new = Registration::new(name, url);
-            (new.weight, new.active) = (weight, active);
+            new.weight = weight;
+            new.active = active;
             Change::Register(new)
         }),
         4 => (name.clone(), share.clone()).prop_map(|(version, weight)| Change::set_weight(version, weight)),

@@ -135,7 +135,8 @@ async fn ended_connections_lose_no_change(kind: Kind) {
         }
     };
     let change = async {
-        let (mut answered, mut unavailable) = (0_u64, 0_u64);
+        let mut answered = 0_u64;
+        let mut unavailable = 0_u64;
         for step in 0..200 {
             match store.commit(&auth(), &to_another_url(step)).await {
                 Ok(_) => answered += 1,
@@ -186,7 +187,8 @@ async fn version_deleted_during_a_change_is_retried(kind: Kind) {
     apply(&*store, set_weight("v1.1", "10")).await;
     let other = store.database.connect().await.begin().await.unwrap();
     other.execute_unprepared("DELETE FROM gateway_service_version WHERE version = 'v1.1'").await.unwrap();
-    let (service, request) = (auth(), by_alice(Change::switch(version("v1.0"))));
+    let service = auth();
+    let request = by_alice(Change::switch(version("v1.0")));
     let delete = async {
         tokio::time::sleep(Duration::from_millis(300)).await;
         other.commit().await.unwrap();

@@ -143,6 +143,17 @@ impl fmt::Debug for Moving {
 }
 
 impl Moving {
+    /// Returns a store on the first server.
+    fn between(servers: [MemoryStore; 2]) -> Arc<Self> {
+        Arc::new(Self {
+            servers,
+            term: Mutex::new(0),
+            slow: Mutex::new(false),
+            reads: Notify::new(),
+            let_go: Notify::new(),
+        })
+    }
+
     fn term(&self) -> usize {
         *self.term.lock().unwrap()
     }
@@ -187,13 +198,7 @@ async fn late_load_of_old_server_is_not_published() {
     for server in &servers {
         two_versions(server).await;
     }
-    let store = Arc::new(Moving {
-        servers,
-        term: Mutex::new(0),
-        slow: Mutex::new(false),
-        reads: Notify::new(),
-        let_go: Notify::new(),
-    });
+    let store = Moving::between(servers);
     let deployments = Deployments::builder(Arc::clone(&store), NoVersionCheck).start().await.unwrap();
     for percent in ["10", "20", "30"] {
         apply(&store.servers[0], set_weight("v1.1", percent)).await;
@@ -222,13 +227,7 @@ async fn new_server_is_loaded_whole() {
     for _ in 0..3 {
         two_versions_of_another_service(&servers[1]).await;
     }
-    let store = Arc::new(Moving {
-        servers,
-        term: Mutex::new(0),
-        slow: Mutex::new(false),
-        reads: Notify::new(),
-        let_go: Notify::new(),
-    });
+    let store = Moving::between(servers);
     let deployments = Deployments::builder(Arc::clone(&store), NoVersionCheck).start().await.unwrap();
     *store.term.lock().unwrap() = 1;
     deployments.refresh().await.unwrap();

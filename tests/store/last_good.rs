@@ -48,8 +48,8 @@ async fn damaged_text_yields_no_bad_split() {
         for sign in ["9", "\"", "-", "x", ""] {
             let damaged = format!("{}{sign}{}", &json[..i], &json[i + 1..]);
             if let Ok(read) = LastGood::from_json(&damaged) {
-                let active = |split: &&Split| split.versions().iter().any(|version| version.active);
-                read.snapshot.splits.iter().filter(active).for_each(assert_totals);
+                let splits = read.snapshot.splits.iter();
+                splits.filter(|split| split.versions().iter().any(|v| v.active)).for_each(assert_totals);
             }
         }
     }

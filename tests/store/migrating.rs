@@ -265,7 +265,8 @@ async fn unprivileged_user_starts_after_migration(kind: Kind) {
 
 /// Grants `user` the privileges on the existing tables that the store needs.
 async fn grant(database: &TestDatabase, user: &TestUser) {
-    let (name, right) = (&user.name, "GRANT SELECT, INSERT, UPDATE, DELETE ON");
+    let name = &user.name;
+    let right = "GRANT SELECT, INSERT, UPDATE, DELETE ON";
     let grant = match database.kind {
         // Since PostgreSQL 15 this is the default.
         Kind::Postgres => format!(

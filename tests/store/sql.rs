@@ -186,12 +186,15 @@ async fn large_split_is_loaded_whole(kind: Kind) {
     let store = open(kind).await;
     let url = format!("http://10.0.0.1:8080/{}", "p".repeat(2_000 - "http://10.0.0.1:8080/".len()));
     apply(&*store, Change::register(version("v0"), url.parse().unwrap())).await;
-    let row = |number| {
-        format!("('00000000-0000-8000-8000-{number:012}', 1, 'v{number}', '{url}', 0, TRUE, 1, {number}, 0)")
-    };
     let insert = "INSERT INTO gateway_service_version
         (id, service_id, version, url, weight, is_active, position, created_at, updated_at) VALUES";
-    let rows: Vec<_> = (1..599).map(row).collect();
+    let rows: Vec<_> = (1..599)
+        .map(|number| {
+            format!(
+                "('00000000-0000-8000-8000-{number:012}', 1, 'v{number}', '{url}', 0, TRUE, 1, {number}, 0)"
+            )
+        })
+        .collect();
     store.database.by_hand(&format!("{insert} {}", rows.join(","))).await;
     let split = apply(&*store, Change::register(version("last"), url.parse().unwrap())).await.after;
     assert_eq!(split.versions().len(), 600);

@@ -169,7 +169,8 @@ async fn thousands_of_services_are_loaded() {
 #[ignore = "a measurement: run it in release with --run-ignored all --no-capture"]
 async fn measure() {
     let store = open_with_two_versions(Kind::Sqlite).await;
-    let (changes, start) = (3_000_u32, Instant::now());
+    let changes = 3_000_u32;
+    let start = Instant::now();
     for step in 0..changes {
         apply(&*store, set_weight("v1.1", &(1 + step % 99).to_string())).await;
     }

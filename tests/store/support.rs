@@ -39,7 +39,8 @@ pub(crate) async fn two_versions(store: &dyn RouteStore) -> Split {
 
 /// All splits and the history of `auth`, as text that shows every field.
 pub(crate) async fn everything(store: &dyn RouteStore) -> String {
-    let (all, history) = (store.load(0).await.unwrap(), store.history(&auth(), None, 1_000).await);
+    let all = store.load(0).await.unwrap();
+    let history = store.history(&auth(), None, 1_000).await;
     format!("{all:?} {history:?}")
 }
 

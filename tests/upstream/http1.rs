@@ -21,7 +21,7 @@ use crate::wait::wait_until;
 async fn closing(before: &'static str, by_reset: bool) -> (Backend, Arc<AtomicUsize>) {
     let received = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&received);
-    let script = move |mut connection: Connection, number| {
+    let backend = Backend::start(move |mut connection: Connection, number| {
         let counted = Arc::clone(&counted);
         async move {
             let mut served = 0;
@@ -38,8 +38,9 @@ async fn closing(before: &'static str, by_reset: bool) -> (Backend, Arc<AtomicUs
                 served += 1;
             }
         }
-    };
-    (Backend::start(script).await, received)
+    })
+    .await;
+    (backend, received)
 }
 
 #[tokio::test]

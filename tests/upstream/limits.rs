@@ -14,8 +14,11 @@ use crate::wait::wait_until;
 
 /// Fields of `size` bytes altogether, in values of 1 KiB.
 fn fields(size: usize) -> HeaderMap {
+    fn name(i: usize) -> HeaderName {
+        HeaderName::from_bytes(format!("x-{i:03}").as_bytes()).unwrap()
+    }
+
     let value = HeaderValue::from_bytes(&[b'x'; 1_000]).unwrap();
-    let name = |i: usize| HeaderName::from_bytes(format!("x-{i:03}").as_bytes()).unwrap();
     (0..size / 1_024).map(|i| (name(i), value.clone())).collect()
 }
 

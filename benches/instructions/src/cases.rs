@@ -132,8 +132,11 @@ fn handle(draw: Draw, splits: impl IntoIterator<Item = Split>) -> RoutingHandle 
 
 /// A service whose second version has 10 %.
 fn canary(service: &str) -> Split {
+    fn register(name: &str, of: &str) -> Change {
+        Change::register(version(name), url(of))
+    }
+
     let at = SystemTime::UNIX_EPOCH;
-    let register = |name: &str, of: &str| Change::register(version(name), url(of));
     let ten: Weight = "10".parse().expect("a weight");
     Split::new(service.parse().expect("a name"), 7)
         .apply(&register("v1", "http://10.0.0.1:8080"), at)

@@ -39,6 +39,7 @@ impl DecodeError {
         Self::other(format!("give {wanted}, not {given}"))
     }
 
+    /// Creates an error without a place in the body.
     fn other(text: String) -> Self {
         Self { path: Vec::new(), mistake: Mistake::Other(text) }
     }

@@ -58,6 +58,7 @@ fn parse_weights(text: &str) -> Result<BTreeMap<VersionName, Weight>, ApiError> 
     Ok(weights)
 }
 
+/// Creates the response to weights that are not of the documented form.
 fn malformed_weights() -> ApiError {
     ApiError::new(ProblemKind::MalformedQuery, "weights: give all of them, as in ?weights=v1.0:70,v1.1:30")
 }

@@ -9,7 +9,7 @@ use crate::admin::extract::{JsonBody, ServicePath, StrictQuery, WriteConditions}
 use crate::admin::openapi::{ChangeResponses, ReadProblems};
 use crate::admin::problem::ApiError;
 use crate::admin::state::{AdminState, changed};
-use crate::api::{HistoryPage, HistoryParams, RefusalPage, RefusalParams, RefusalView, RestoreGeneration};
+use crate::api::{HistoryPage, PageParams, RefusalPage, RefusalView, RestoreGeneration};
 use crate::routing::Change;
 
 /// The number of refused changes on the first page.
@@ -24,16 +24,16 @@ const REFUSED_LIMIT: u32 = 50;
     get,
     path = "/deployment/services/{service}/history",
     tag = "deployment",
-    params(ServicePath, HistoryParams),
+    params(ServicePath, PageParams),
     security(("bearer" = [])),
     responses((status = OK, description = "the changes", body = HistoryPage), ReadProblems)
 )]
 pub(in crate::admin) async fn history(
     State(state): State<AdminState>,
     ServicePath(service): ServicePath,
-    StrictQuery(params): StrictQuery<HistoryParams>,
+    StrictQuery(params): StrictQuery<PageParams>,
 ) -> Result<Json<HistoryPage>, ApiError> {
-    let limit = params.limit.unwrap_or(HistoryParams::DEFAULT_LIMIT);
+    let limit = params.limit.unwrap_or(PageParams::DEFAULT_LIMIT);
     let entries = state.deployments.history(&service, params.before, limit).await?;
     let is_full = entries.len() == limit as usize;
     let mut page = HistoryPage::new(&service, entries);
@@ -55,16 +55,16 @@ pub(in crate::admin) async fn history(
     get,
     path = "/deployment/services/{service}/refusals",
     tag = "deployment",
-    params(ServicePath, RefusalParams),
+    params(ServicePath, PageParams),
     security(("bearer" = [])),
     responses((status = OK, description = "the refused changes", body = RefusalPage), ReadProblems)
 )]
 pub(in crate::admin) async fn refusals(
     State(state): State<AdminState>,
     ServicePath(service): ServicePath,
-    StrictQuery(params): StrictQuery<RefusalParams>,
+    StrictQuery(params): StrictQuery<PageParams>,
 ) -> Result<Json<RefusalPage>, ApiError> {
-    let limit = params.limit.unwrap_or(HistoryParams::DEFAULT_LIMIT);
+    let limit = params.limit.unwrap_or(PageParams::DEFAULT_LIMIT);
     let refusals = state.deployments.refusals(&service, params.before, limit).await?;
     let is_full = refusals.len() == limit as usize;
     let oldest = refusals.last().map(|refusal| refusal.id);

@@ -21,6 +21,7 @@ pub(super) fn summary(rollouts: &Rollouts, rollout: &RolloutView) -> RolloutSumm
     RolloutSummary::new(rollout, weight(rollouts.deployments(), rollout))
 }
 
+/// Returns the weight of the canary as this gateway serves it.
 fn weight(deployments: &Deployments, rollout: &RolloutView) -> Option<Weight> {
     let route = deployments.handle().route(rollout.stored.service.as_str())?;
     let mut versions = route.split().versions().iter();
@@ -69,6 +70,7 @@ impl RolloutEvents {
         Self { rollouts, service, id, is_over: false }
     }
 
+    /// Reads the rollout with its events and its evidence.
     async fn read(&self) -> Result<RolloutDetails, RolloutError> {
         let rollout = self.rollouts.find(&self.service, Some(&self.id)).await?;
         details(&self.rollouts, &rollout).await

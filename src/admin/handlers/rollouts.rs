@@ -15,8 +15,8 @@ use crate::admin::problem::ApiError;
 use crate::admin::rollout_extract::{MountedRollouts, PlanBody, RolloutPath};
 use crate::admin::state::AdminState;
 use crate::api::{
-    HistoryParams, PlanSchema, RolloutDetails, RolloutList, RolloutPage, RolloutPreview, RolloutSummary,
-    RolloutsParams, StartAnswerSchema, StartParams, StartRollout,
+    PageParams, PlanSchema, RolloutDetails, RolloutList, RolloutPage, RolloutPreview, RolloutSummary,
+    StartAnswerSchema, StartParams, StartRollout,
 };
 use crate::rollout::{RolloutActor, Rollouts, Started};
 use crate::routing::ServiceName;
@@ -52,7 +52,7 @@ pub(in crate::admin) async fn start_rollout(
         let preview = rollouts.preview(&service, &body.plan).await?;
         return Ok(Json(RolloutPreview::new(&service, body.plan, preview)).into_response());
     }
-    // The guard has decided the same by the text of the query. Here it is decided by the value that is used.
+    // `access` has decided the same by the text of the query. Here it is decided by the value that is used.
     if !sender.may(Scope::Write) {
         return Err(ApiError::insufficient_scope(None, Scope::Write));
     }
@@ -88,16 +88,16 @@ async fn start(
     get,
     path = "/deployment/services/{service}/rollouts",
     tag = "rollout",
-    params(ServicePath, RolloutsParams),
+    params(ServicePath, PageParams),
     security(("bearer" = [])),
     responses((status = OK, description = "the rollouts", body = RolloutPage), ReadProblems)
 )]
 pub(in crate::admin) async fn list_rollouts(
     MountedRollouts(rollouts): MountedRollouts,
     ServicePath(service): ServicePath,
-    StrictQuery(params): StrictQuery<RolloutsParams>,
+    StrictQuery(params): StrictQuery<PageParams>,
 ) -> Result<Json<RolloutPage>, ApiError> {
-    let limit = params.limit.unwrap_or(HistoryParams::DEFAULT_LIMIT);
+    let limit = params.limit.unwrap_or(PageParams::DEFAULT_LIMIT);
     let (page, next_before) = rollouts.list(&service, params.before, limit).await?;
     let summaries = page.iter().map(|rollout| summary(&rollouts, rollout)).collect();
     Ok(Json(RolloutPage::new(service.as_str(), summaries, next_before)))

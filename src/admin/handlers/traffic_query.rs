@@ -57,6 +57,7 @@ impl TrafficQuery {
         Self { backend, ..self }
     }
 
+    /// Returns the deployments, for a stream that outlives the query.
     pub(super) fn deployments(&self) -> Deployments {
         self.deployments.clone()
     }

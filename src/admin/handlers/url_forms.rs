@@ -30,6 +30,7 @@ pub(super) fn url_change(body: &UpdateVersion) -> Result<Option<UrlChange>, ApiE
     Ok(Some(change))
 }
 
+/// Parses the only base URL of a version.
 fn parse_url(url: &str) -> Result<Instances, ApiError> {
     Ok(url.parse::<Backend>()?.into())
 }

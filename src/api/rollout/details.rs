@@ -270,6 +270,7 @@ impl RolloutStageView {
     }
 }
 
+/// Returns a gate of which it is not known who opened it.
 fn gate_view(gate: &GateName, open: bool) -> RolloutGateView {
     RolloutGateView { gate: gate.to_string(), open, by: None }
 }

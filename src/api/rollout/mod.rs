@@ -16,7 +16,7 @@ pub use self::details::{
 };
 pub use self::evidence::{RolloutMeasureView, RolloutRequestsView, RolloutTallyView, RolloutTotalsView};
 pub use self::list::{RolloutList, RolloutPage};
-pub use self::params::{AbortParams, RolloutsParams, StartParams};
+pub use self::params::{AbortParams, StartParams};
 #[cfg(feature = "admin")]
 pub(crate) use self::plan_schema::{PlanSchema, StartAnswerSchema};
 pub use self::preview::{RolloutEndPreview, RolloutPreview, RolloutStagePreview};

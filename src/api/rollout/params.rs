@@ -2,35 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::api::page_limit::page_limit;
-use crate::api::params::HistoryParams;
-
-/// The query parameters of the rollouts of a service. The default is the first page.
-///
-/// ```
-/// use tower_canary::api::RolloutsParams;
-///
-/// let mut params = RolloutsParams::default();
-/// params.before = Some(12);
-/// assert_eq!(serde_json::to_string(&params)?, r#"{"before":12}"#);
-/// # Ok::<(), serde_json::Error>(())
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct RolloutsParams {
-    /// The number of rollouts on the page, 1 to 200. Default: 50.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "page_limit::<_, { HistoryParams::MAX_LIMIT }>"
-    )]
-    pub limit: Option<u32>,
-    /// Show only rollouts with a smaller number.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub before: Option<u64>,
-}
-
 /// The query parameters of the start of a rollout.
 ///
 /// ```

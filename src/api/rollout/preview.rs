@@ -116,11 +116,13 @@ impl From<&StagePreview> for RolloutEndPreview {
     }
 }
 
+/// Returns the weights after the change, by version.
 fn weights(preview: &Preview) -> BTreeMap<String, Percent> {
     let versions = preview.after.versions().iter();
     versions.map(|version| (version.name.to_string(), version.weight.into())).collect()
 }
 
+/// Returns which users with a key get another version.
 fn moves(preview: &Preview) -> Vec<UserMove> {
     preview.moves.iter().map(UserMove::from).collect()
 }

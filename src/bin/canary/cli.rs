@@ -92,6 +92,7 @@ impl Verb {
         }
     }
 
+    /// Runs the verb.
     #[expect(clippy::cognitive_complexity, reason = "one arm for each verb")]
     pub(crate) async fn run(&self, session: &Session) -> Result<Exit, Failure> {
         match self {

@@ -21,10 +21,12 @@ pub(crate) fn escape_json(json: &str) -> String {
     escaped.into_owned()
 }
 
+/// Returns whether a character of a JSON document must be escaped. The white space between its parts stays.
 fn is_harmful_in_json(c: char) -> bool {
     is_hidden(c) && !matches!(c, '\n' | '\t' | '\r')
 }
 
+/// Replaces the harmful characters of a text. A text without any is returned as it is.
 fn escape_with(
     text: &str,
     is_harmful: fn(char) -> bool,

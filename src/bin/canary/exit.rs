@@ -45,6 +45,7 @@ impl Exit {
         }
     }
 
+    /// Returns the line of the help about this code.
     const fn meaning(self) -> &'static str {
         match self {
             Self::Done => "done",

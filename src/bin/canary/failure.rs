@@ -42,6 +42,7 @@ impl Failure {
         Self::Other { exit: Exit::TimedOut, text: text.into() }
     }
 
+    /// Returns the exit code. Of a problem the status decides, so that each new type of problem has one.
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Problem { problem, .. } => Exit::of_status(problem.status),

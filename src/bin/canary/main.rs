@@ -3,6 +3,20 @@
 //!
 //! The program uses the wire types of `tower_canary::api` and the names and weights of `tower_canary::routing`, and nothing
 //! else of the crate.
+//!
+//! How a call goes through the files:
+//!
+//! 1. `cli` and `options` parse the command line with clap. The comments on their fields are the help texts,
+//!    and each fault in the usage ends here with the exit code 2, before any call.
+//! 2. A verb of `verbs` composes a `client::Call`: an `Endpoint` with its path, its query and its body. The
+//!    bodies are the types of [`tower_canary::api`].
+//! 3. `client::Api` sends it. It tries the other addresses and waits between rounds, but repeats only what
+//!    may be repeated: `Endpoint::repeat` says which operations these are.
+//! 4. `output` writes the response: as text for people, with every text of others escaped, or as the JSON of
+//!    the API for programs. stdout has the response alone; notes, progress and errors go to stderr.
+//! 5. `exit` and `failure` decide the exit code, which is the same for every verb.
+//!
+//! A verb writes through `output` alone and never exits by itself, so each is a function from options to an exit code.
 
 mod cli;
 mod client;

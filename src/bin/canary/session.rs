@@ -24,12 +24,14 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// Opens the outputs and the client. It makes no call.
     pub(crate) fn open(options: &GlobalOptions) -> Result<Self, Failure> {
         let terminal = Terminal::new(options.output, options.quiet);
         let api = Api::new(options, &terminal)?;
         Ok(Self { api, terminal, timeout: options.timeout, last_words: RefCell::default() })
     }
 
+    /// Returns whether programs read the output.
     pub(crate) fn is_json(&self) -> bool {
         self.terminal.output() == Form::Json
     }

@@ -49,6 +49,7 @@ impl Weights {
     }
 }
 
+/// Parses the weights of a whole split, which total 100 percent.
 fn whole_split(words: &[String]) -> Result<BTreeMap<VersionName, Weight>, Failure> {
     let mut weights = BTreeMap::new();
     for word in words {
@@ -65,10 +66,12 @@ fn whole_split(words: &[String]) -> Result<BTreeMap<VersionName, Weight>, Failur
     Ok(weights)
 }
 
+/// Parses the name of a version.
 fn name(text: &str) -> Result<VersionName, Failure> {
     text.parse().map_err(|error| Failure::usage(format!("{error}")))
 }
 
+/// Parses a weight in percent.
 fn percentage(text: &str) -> Result<Weight, Failure> {
     weight(text).map_err(|error| Failure::usage(error.to_string()))
 }

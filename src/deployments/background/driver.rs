@@ -57,6 +57,7 @@ impl Background {
         }
     }
 
+    /// Returns the status of each duty, in the order in which they were added.
     pub(in crate::deployments) fn statuses(&self) -> Vec<DutyStatus> {
         self.board.statuses()
     }
@@ -72,6 +73,7 @@ impl Background {
 struct RunningGuard<'a>(&'a watch::Sender<Option<usize>>);
 
 impl<'a> RunningGuard<'a> {
+    /// Counts one more run, until the value is dropped.
     fn new(running: &'a watch::Sender<Option<usize>>) -> Self {
         running.send_modify(|running| *running = Some(running.unwrap_or(0) + 1));
         Self(running)
@@ -98,6 +100,8 @@ async fn drive_all(duties: &mut [Box<dyn Duty>], board: &StatusBoard) {
     pending().await
 }
 
+/// Runs a duty for ever: it waits until the duty is due, runs it once, and records the result. A failure
+/// never ends the loop; the duty itself decides how long it waits after it.
 async fn drive(duty: &mut dyn Duty, board: &StatusBoard) {
     let label = duty.label();
     let mut failures = 0_u32;
@@ -121,6 +125,7 @@ async fn attempt(duty: &mut dyn Duty) -> Result<(), RunError> {
     caught.map_err(RunError::Panicked)?.map_err(RunError::Failed)
 }
 
+/// Gives a duty its last run at the shutdown, within its time limit.
 async fn finish(duty: &mut dyn Duty) {
     let limit = duty.time_limit().unwrap_or(Duration::MAX);
     // The process ends whether this succeeds or not.
@@ -136,10 +141,12 @@ fn log(label: &Label, failures_before: u32, outcome: &Result<(), RunError>) {
     }
 }
 
+/// Logs the first failure of an outage. The status has the later ones.
 fn log_failure(label: &Label, error: &RunError) {
     tracing::warn!(duty = label.name, error = error as &dyn std::error::Error, "{}", label.failed);
 }
 
+/// Logs the end of an outage, with the number of runs that failed.
 fn log_recovery(label: &Label, failures: u32) {
     tracing::info!(duty = label.name, failures, "{}", label.recovered);
 }

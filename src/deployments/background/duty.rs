@@ -9,6 +9,7 @@ use crate::common::error::BoxError;
 /// One background activity. It is idempotent: running it once more does no harm.
 #[async_trait]
 pub(crate) trait Duty: Send {
+    /// Returns how the duty is listed and logged.
     fn label(&self) -> &'static Label;
 
     /// Waits until the duty has something to do: its period is over, or a signal came. `failures` is the number of runs

@@ -22,6 +22,7 @@ use crate::deployments::recorder;
 use crate::handle::{Fleet, RoutingHandle};
 use crate::health::{Event, Health};
 
+/// The duty as it is logged and listed.
 static LABEL: Label = Label {
     name: "check-health",
     failed: "an instance cannot be checked; its state stays",
@@ -34,6 +35,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// Shortest time between two looks at the published routes, which may change all the time.
 const FOLLOW_EVERY: Duration = Duration::from_millis(100);
 
+/// A check under way. Its result comes back to the duty, which alone applies it.
 type Running = Pin<Box<dyn Future<Output = Ended> + Send>>;
 
 /// Checks the instances of the published routes, and applies everything that changes their health.
@@ -129,6 +131,7 @@ impl HealthChecker {
         }
     }
 
+    /// Lets time pass for the instances that wait for it, such as ejected ones, at most once per [`TICK`].
     fn tick(&mut self, now: Instant) {
         if self.next_tick > now {
             return;
@@ -153,6 +156,8 @@ impl HealthChecker {
         self.note_panic(ended);
     }
 
+    /// Records the result of a check, and applies it to the state of the instance. A check that panicked has
+    /// no event: it says nothing about the instance.
     fn apply_check(&self, target: &Target, ended: &Ended, now: Instant) {
         let fleet = target.fleet();
         if let Some(last) = ended.last_check() {
@@ -163,6 +168,8 @@ impl HealthChecker {
         }
     }
 
+    /// Keeps the last panic until a check of the same instance ends in another way. As long as there is one,
+    /// the duty counts as failing.
     fn note_panic(&mut self, ended: Ended) {
         match ended.verdict {
             Verdict::Panicked(panicked) => self.panicked = Some((ended.id, panicked)),
@@ -170,6 +177,7 @@ impl HealthChecker {
         }
     }
 
+    /// Starts all checks that are due and have a place.
     fn start_checks(&mut self, now: Instant) {
         while let Some((id, target)) = self.targets.start(now) {
             self.running.push(Box::pin(check(Arc::clone(&self.checker), self.limit, id, target)));

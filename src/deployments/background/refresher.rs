@@ -14,6 +14,7 @@ use crate::common::error::BoxError;
 use crate::deployments::loader::Loader;
 use crate::store::{RouteStore, Signal};
 
+/// The duty as it is logged and listed.
 static LABEL: Label = Label {
     name: "refresh",
     failed: "the store cannot be read; the last good routes stay in use",
@@ -23,7 +24,9 @@ static LABEL: Label = Label {
 /// Longest pause between two attempts while the store is down, so that routes are fresh within 5 seconds of its return.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
+/// The shortest pause between two polls.
 const SHORTEST_PERIOD: Duration = Duration::from_millis(10);
+/// The longest pause between two polls. It keeps a jittered pause within the range of an `Instant`.
 const LONGEST_PERIOD: Duration = Duration::from_hours(24);
 
 /// Longest wait between a signal and the load. Replicas that are notified together then do not all read together, and
@@ -41,6 +44,7 @@ pub(in crate::deployments) struct Refresher {
 }
 
 impl Refresher {
+    /// Creates the duty. `unpublished` wakes it when a change was made and its caller did not publish it.
     pub(in crate::deployments) fn new(
         store: Arc<dyn RouteStore>,
         loader: Arc<Loader>,
@@ -88,6 +92,7 @@ fn pause(period: Duration, failures: u32) -> Duration {
     period.saturating_mul(1 << failures.min(16)).min(LONGEST_PAUSE.max(period))
 }
 
+/// Returns the pause ± 20 %, so that gateways that started together do not poll together.
 fn jittered(pause: Duration) -> Duration {
     pause.mul_f64(rand::random_range(0.8..1.2))
 }

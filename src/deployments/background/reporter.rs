@@ -12,6 +12,7 @@ use crate::common::error::BoxError;
 use crate::deployments::replicas::Replicas;
 use crate::store::Report;
 
+/// The duty as it is logged and listed.
 static LABEL: Label = Label {
     name: "report",
     failed: "the store does not take the report of this replica",
@@ -24,6 +25,7 @@ const REPORT_EVERY: Duration = Duration::from_secs(5);
 /// Time between two checks of the versions that drain here, since an operator may wait for them.
 const CHECK_DRAINING_EVERY: Duration = Duration::from_millis(200);
 
+/// The longest time for one report.
 const TIME_LIMIT: Duration = Duration::from_secs(3);
 
 /// Time limit of the withdrawal, which delays the end of the process.

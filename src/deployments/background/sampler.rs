@@ -8,6 +8,7 @@ use crate::common::error::BoxError;
 use crate::handle::RoutingHandle;
 use crate::traffic::SAMPLE_EVERY;
 
+/// The duty as it is logged and listed.
 static LABEL: Label =
     Label { name: "sample", failed: "traffic cannot be sampled", recovered: "traffic is sampled again" };
 

@@ -12,6 +12,7 @@ use crate::common::error::BoxError;
 use crate::deployments::publisher::Publisher;
 use crate::deployments::snapshot_cache::SnapshotCache;
 
+/// The duty as it is logged and listed.
 static LABEL: Label = Label {
     name: "save-snapshot",
     failed: "the routes cannot be saved for a start without the store",
@@ -21,6 +22,7 @@ static LABEL: Label = Label {
 /// Shortest time between two saves of routes that change all the time.
 const SAVE_EVERY: Duration = Duration::from_secs(5);
 
+/// The longest time to save a snapshot.
 const TIME_LIMIT: Duration = Duration::from_secs(3);
 
 /// Saves the routes after they changed.
@@ -38,6 +40,7 @@ pub(in crate::deployments) struct SnapshotSaver {
 }
 
 impl SnapshotSaver {
+    /// Creates the duty. Each message of `loads` says that the served routes may have changed.
     pub(in crate::deployments) fn new(
         cache: Arc<dyn SnapshotCache>,
         publisher: Arc<Publisher>,

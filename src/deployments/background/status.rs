@@ -37,6 +37,7 @@ pub(super) struct StatusBoard {
     records: Mutex<BTreeMap<&'static str, Record>>,
 }
 
+/// The runs of one duty so far.
 #[derive(Debug, Default)]
 struct Record {
     runs: u64,
@@ -75,6 +76,7 @@ impl StatusBoard {
 }
 
 impl Record {
+    /// Returns the record as the application reads it, with the time since the last run.
     fn status(&self, name: &'static str) -> DutyStatus {
         DutyStatus {
             name,

@@ -20,6 +20,7 @@ pub(in crate::deployments) struct Ended {
     took: Duration,
 }
 
+/// The result of one check.
 #[derive(Debug)]
 pub(in crate::deployments) enum Verdict {
     Passed(Healthy),
@@ -88,6 +89,7 @@ impl Ended {
         }
     }
 
+    /// Returns the last check for operators, with its cause in words.
     fn failed(&self, status: Option<u16>) -> LastCheck {
         LastCheck::failed(status, self.cause().unwrap_or_default(), self.took)
     }

@@ -125,6 +125,7 @@ impl HealthEvent {
         if self.kind == HealthEventKind::Up { self.log_return() } else { self.log_loss() }
     }
 
+    /// Logs at `info` that an instance or a version is in service again.
     fn log_return(&self) {
         tracing::info!(
             canary.service = %self.service,
@@ -136,6 +137,8 @@ impl HealthEvent {
         );
     }
 
+    /// Logs at `warn` that an instance or a version is out of service. The cause may quote a backend, so it
+    /// is escaped.
     fn log_loss(&self) {
         tracing::warn!(
             canary.service = %self.service,

@@ -20,6 +20,7 @@ pub(in crate::deployments) struct HealthLog {
     state: Mutex<State>,
 }
 
+/// The last events, and the versions that are reported as unusable: one lock for both, so that events are in order.
 #[derive(Debug, Default)]
 struct State {
     /// The last events, oldest first.
@@ -72,6 +73,8 @@ impl HealthLog {
         }
     }
 
+    /// Records a transition with its cause: of an ejection the last failed request, of a failed check the
+    /// result.
     fn record(&self, fleet: &Fleet, i: usize, transition: Transition, cause: Option<String>) {
         let Some(instance) = fleet.instances().iter().nth(i) else { return };
         let cause = match transition {
@@ -83,6 +86,7 @@ impl HealthLog {
         self.note_usability(fleet);
     }
 
+    /// Logs an event and keeps it for operators, instead of the oldest one.
     fn keep(&self, event: HealthEvent) {
         // Not under the lock: a subscriber of the application may read the events.
         event.log();

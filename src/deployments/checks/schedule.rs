@@ -48,6 +48,7 @@ pub(super) struct Schedule {
     next_id: u64,
 }
 
+/// One instance in the schedule.
 #[derive(Debug)]
 struct Entry {
     /// When the next check is due, or was due if it is running.
@@ -70,6 +71,7 @@ struct Queue {
 }
 
 impl Schedule {
+    /// Creates a schedule without instances.
     pub(super) fn new(settings: &Health) -> Self {
         Self {
             interval: settings.interval(),

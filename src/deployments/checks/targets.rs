@@ -44,6 +44,7 @@ struct CheckedService {
     busy_at: Option<Instant>,
 }
 
+/// A version whose instances are checked, with the ids of their entries in the schedule.
 #[derive(Debug)]
 struct CheckedVersion {
     fleet: Arc<Fleet>,
@@ -135,6 +136,7 @@ impl Targets {
         CheckedVersion { fleet: Arc::clone(fleet), path, ids }
     }
 
+    /// Removes instances. A check that is under way may still end; its result then finds no instance.
     fn forget(&mut self, ids: Vec<CheckId>) {
         for id in ids {
             self.schedule.remove(id);
@@ -142,6 +144,8 @@ impl Targets {
         }
     }
 
+    /// Returns the number that spreads the checks of instances over the interval. It differs by gateway,
+    /// service and URL, so gateways do not check one instance at the same moment.
     fn seed_of(&self, fleet: &Fleet, backend: &Backend) -> u64 {
         mix(self.seed ^ fnv1a(fleet.service().as_str())) ^ fnv1a(backend.as_str())
     }
@@ -186,6 +190,8 @@ impl Targets {
         self.schedule.finish(id, pace, state == Some(InstanceState::Down), now);
     }
 
+    /// Returns how soon the next check of an instance is due: soon if its state may be about to change,
+    /// seldom if its service has no requests.
     fn pace(&self, target: &Target, now: Instant) -> Pace {
         // A check that panicked leaves an instance new.
         let is_new = target.fleet.state(target.index) == Some(InstanceState::New);
@@ -198,6 +204,7 @@ impl Targets {
 }
 
 impl Target {
+    /// Returns the instances among which this one is.
     pub(in crate::deployments) const fn fleet(&self) -> &Arc<Fleet> {
         &self.fleet
     }
@@ -207,20 +214,24 @@ impl Target {
         self.index
     }
 
+    /// Returns the path that is requested.
     pub(super) fn path(&self) -> &HealthPath {
         &self.path
     }
 
+    /// Returns the base URL of the instance.
     pub(super) fn backend(&self) -> &Backend {
         self.fleet.instances().iter().nth(self.index).unwrap_or_else(|| self.fleet.instances().first())
     }
 }
 
 impl CheckedService {
+    /// Returns whether the service had requests a short while ago.
     fn is_busy(&self, now: Instant) -> bool {
         self.busy_at.is_some_and(|at| now.saturating_duration_since(at) < IDLE_AFTER)
     }
 
+    /// Returns the entries of all instances of the service.
     fn ids(&self) -> impl Iterator<Item = CheckId> {
         self.versions.iter().flat_map(|version| version.ids.iter().copied())
     }
@@ -239,6 +250,7 @@ impl CheckedService {
 }
 
 impl CheckedVersion {
+    /// Returns the entry of the instance at a base URL.
     fn id_of(&self, backend: &Backend) -> Option<CheckId> {
         let at = self.fleet.instances().position(backend)?;
         self.ids.get(at).copied()

@@ -204,7 +204,7 @@
 //! it worse, so 429 is the default choice. A request that was rejected by its instance was not sent: the
 //! predicate of [`failover`](crate::layer) may send it to another one, `|error| error.is::<Overloaded>()`.
 //!
-//! A place is free again when the response head has arrived. `examples/load_shed.rs` shows the effect of
+//! A place of the limit is free again when the response head has arrived. `examples/load_shed.rs` shows the effect of
 //! both forms on two instances.
 //!
 //! # Copies of requests before the first user

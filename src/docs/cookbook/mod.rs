@@ -10,6 +10,7 @@
 //! | versions in a configuration file | [seeding versions](applications#seeding-versions-from-configuration) |
 //! | backends that must not be overloaded | [a limit for each instance](backends#a-limit-for-each-instance) |
 //! | a version to try under real requests | [copies of requests](backends#copies-of-requests-before-the-first-user) |
+//! | a program that changes weights beside operators | [a client of the admin API](applications#a-client-of-the-admin-api-beside-other-clients) |
 //! | an SDK that takes a base URL | [choosing without sending](applications#choosing-without-sending) |
 //! | a handler that draws a random number | [migration from it](super::migration#from-a-weighted-handler) |
 //! | NGINX with `split_clients` | [migration from it](super::migration#from-nginx-split_clients) |

@@ -123,7 +123,8 @@ fn late_reader_counts_at_the_removed_instance() {
         }
         let held = snapshot.choose(Pick::new(Some(0), Reason::Draw)).unwrap().enter();
         drop(reader);
-        let (a1, a2) = (seen(&handle, "a1").0, seen(&handle, "a2").0);
+        let a1 = seen(&handle, "a1").0;
+        let a2 = seen(&handle, "a2").0;
         assert_eq!(a1.unwrap_or(0) + a2.unwrap_or(0), 1, "{a1:?} {a2:?}");
         drop(held);
         assert_eq!((seen(&handle, "a1"), draining(&handle).len()), (NOT_THERE, 0));

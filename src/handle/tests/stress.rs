@@ -104,31 +104,39 @@ fn in_flight(handle: &RoutingHandle, split: &Split) -> usize {
     versions.filter_map(|version| handle.in_flight("auth", version.name.as_str())).sum()
 }
 
+/// Publishes one change after the other, and returns the last split. The table is empty for a moment now and then.
+fn publish_changes(handle: &RoutingHandle, mut split: Split) -> Split {
+    for n in 0..PUBLICATIONS {
+        split = apply(&split, &change(n));
+        publish(handle, &split);
+        if n % 50 == 0 {
+            handle.replace(&RoutingTable::default());
+            publish(handle, &split);
+        }
+        if n % 10 == 0 {
+            handle.sample_traffic();
+            assert!(in_flight(handle, &split) <= 1_000);
+        }
+    }
+    split
+}
+
 #[test]
 fn each_request_is_counted_once() {
-    let mut split = set_weight(&checked(&[&["a1", "a2", "a3"], &["b1"]]), "v1", "10");
+    let split = set_weight(&checked(&[&["a1", "a2", "a3"], &["b1"]]), "v1", "10");
     let handle = handle(Some(Health::new()), &split);
     bring_up(&handle, "v0", &[0]);
     let since = handle.instances("auth").unwrap()[0].instances[0].state;
-    let (done, sent) = (AtomicBool::new(false), Sent::default());
-    thread::scope(|scope| {
+    let done = AtomicBool::new(false);
+    let sent = Sent::default();
+    let split = thread::scope(|scope| {
         scope.spawn(|| send_until(&handle, &done, &sent, u64::MAX));
         scope.spawn(|| send_until(&handle, &done, &sent, u64::MAX));
         scope.spawn(|| start_threads_until(&handle, &done, &sent));
         scope.spawn(|| judge_until(&handle, &done));
-        for n in 0..PUBLICATIONS {
-            split = apply(&split, &change(n));
-            publish(&handle, &split);
-            if n % 50 == 0 {
-                handle.replace(&RoutingTable::default());
-                publish(&handle, &split);
-            }
-            if n % 10 == 0 {
-                handle.sample_traffic();
-                assert!(in_flight(&handle, &split) <= 1_000);
-            }
-        }
+        let last = publish_changes(&handle, split);
         done.store(true, Ordering::Relaxed);
+        last
     });
 
     lock(&sent.passed).clear();

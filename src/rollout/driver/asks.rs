@@ -17,8 +17,11 @@ use crate::rollout::{GateAnswer, GateName, Question};
 /// The shortest time between two questions to one gate.
 const ASK_EVERY: Duration = Duration::from_secs(10);
 
+/// The longest wait for an answer. A gate that takes longer counts as closed, and is asked again like any
+/// other.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
+/// A question that was asked. It borrows nothing, so a tick ends while its questions are open.
 type Answer = Pin<Box<dyn Future<Output = GateAnswer> + Send>>;
 
 /// The questions of one rollout to its gates. They outlive a tick, since gates may be slow.
@@ -77,6 +80,8 @@ impl Asks {
     }
 }
 
+/// Asks a gate. A gate that panics or takes too long has not answered: neither opens it, and neither fails
+/// the rollout.
 async fn answer(gate: &dyn Gate, question: &Question) -> GateAnswer {
     let asked = timeout(TIME_LIMIT, catch_panic(gate.ask(question))).await;
     match asked {

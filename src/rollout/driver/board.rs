@@ -14,6 +14,9 @@ use crate::routing::ServiceName;
 use crate::store::StoredRollout;
 
 /// The status of a rollout as this process has seen it last. See [`Rollouts::statuses`](super::Rollouts::statuses).
+///
+/// It is a summary for metrics and dashboards, and is as old as the last run of the driver: at most about
+/// five seconds while the store responds. Read the rollout itself to decide something.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RolloutStatus {
@@ -94,6 +97,7 @@ impl Board {
         }
     }
 
+    /// Returns the rollouts that were seen in the last run, each with its age now and not at that run.
     pub(super) fn statuses(&self) -> Vec<RolloutStatus> {
         let seen = lock(&self.seen);
         let statuses = seen.values().map(|(status, at)| {
@@ -103,16 +107,20 @@ impl Board {
         statuses.collect()
     }
 
+    /// Returns how many rollouts of each service ended in each way since the start of this process, as
+    /// counters that never decrease.
     pub(super) fn ended(&self) -> Vec<(ServiceName, Outcome, u64)> {
         let ended = lock(&self.ended);
         ended.iter().map(|((service, outcome), count)| (service.clone(), *outcome, *count)).collect()
     }
 
+    /// Returns a receiver that changes after each write to a rollout that this process has seen.
     pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
         self.writes.subscribe()
     }
 }
 
+/// Summarizes a rollout for metrics. `tick_age` is the time since its leader wrote last.
 fn status(rollout: &RolloutView, tick_age: Duration, replica: &str) -> RolloutStatus {
     let guard = rollout.guard();
     let odds = guard.measures().iter().map(|measure| (*measure, guard.odds(&rollout.evidence, *measure)));

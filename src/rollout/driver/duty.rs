@@ -26,12 +26,14 @@ use crate::store::LiveRollouts;
 /// One tick of one rollout.
 type TickFuture<'a> = Pin<Box<dyn Future<Output = Result<(), RolloutError>> + Send + 'a>>;
 
+/// The duty as it is logged and listed.
 static LABEL: Label = Label {
     name: "drive-rollouts",
     failed: "rollouts cannot be driven; their weights stay",
     recovered: "rollouts are driven again",
 };
 
+/// The pause between two ticks of a rollout. A lease lasts longer than two of them, so a tick may be late.
 const TICK_EVERY: Duration = Duration::from_secs(5);
 
 /// The longest time from the end of a lease until another gateway takes it. They spread over it.
@@ -52,7 +54,7 @@ pub(super) struct DriveRollouts {
     engine: Arc<Engine>,
     /// The services with a rollout.
     rolling: Receiver<Arc<BTreeSet<ServiceName>>>,
-    /// What is remembered of each rollout that is led here, by its id.
+    /// The memory of each rollout that is led here, by its id.
     watches: BTreeMap<String, Watch>,
     /// When figures were read last.
     figures_at: Option<Instant>,
@@ -63,6 +65,8 @@ pub(super) struct DriveRollouts {
 }
 
 impl DriveRollouts {
+    /// Creates a duty that remembers no rollout yet. What it remembers is not needed to continue one: the
+    /// store has all of it.
     pub(super) fn new(engine: Arc<Engine>) -> Self {
         let rolling = engine.deployments.rolling();
         let watches = BTreeMap::new();
@@ -86,6 +90,8 @@ impl DriveRollouts {
         rollouts
     }
 
+    /// Reads all rollouts, records them for metrics, and drives those that this replica leads or may lead. Of
+    /// the others it remembers when the next lease ends, to take over in time.
     async fn tick(&mut self) -> Result<(), RolloutError> {
         let replica = self.engine.replica()?.to_owned();
         let live = self.engine.store()?.live().await?;

@@ -24,6 +24,7 @@ pub(super) struct Engine {
 }
 
 impl Engine {
+    /// Returns the store of the rollouts, which a store of an application need not have.
     pub(super) fn store(&self) -> Result<&dyn RolloutStore, RolloutError> {
         self.deployments.rollout_store().ok_or(RolloutError::NoRolloutStore)
     }
@@ -125,6 +126,7 @@ pub(super) fn log(rollout: &RolloutView, events: &[Event]) {
     }
 }
 
+/// Logs an event that a person should see. The text may quote a person, so it is escaped, as in [`log_info`].
 fn log_warning(rollout: &RolloutView, event: &Event) {
     let stored = &rollout.stored;
     tracing::warn!(
@@ -133,6 +135,7 @@ fn log_warning(rollout: &RolloutView, event: &Event) {
     );
 }
 
+/// Logs an event of a rollout that goes as planned.
 fn log_info(rollout: &RolloutView, event: &Event) {
     let stored = &rollout.stored;
     tracing::info!(

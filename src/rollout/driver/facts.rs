@@ -1,4 +1,4 @@
-//! What is known of the gateways in one run of the driver.
+//! The facts about the gateways in one run of the driver.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -8,7 +8,7 @@ use crate::routing::{Split, VersionId};
 use crate::store::{Replica, ReplicaFigures as Reported};
 use crate::traffic::{Figures, ReportedFigures};
 
-/// What is known in one run of the driver, the same for all rollouts.
+/// The facts of one run of the driver, the same for all rollouts.
 #[derive(Debug)]
 pub(super) struct Facts {
     /// The time of the store's clock.
@@ -80,6 +80,7 @@ impl AllFigures {
 }
 
 impl Compared {
+    /// Returns the figures of the canary: of its users, or of the copies that it got.
     const fn of_canary(self, figures: &ReportedFigures) -> &Figures {
         match self {
             Self::Users => &figures.users,
@@ -87,6 +88,8 @@ impl Compared {
         }
     }
 
+    /// Returns the figures to compare with: of the users of the other versions, or of the requests that were
+    /// copied. Copies are compared with their originals, since others may be of another kind.
     const fn of_others(self, figures: &ReportedFigures) -> &Figures {
         match self {
             Self::Users => &figures.users,

@@ -12,7 +12,7 @@ use crate::routing::{Split, Weight};
 use crate::store::{LeaseUse, StoreError};
 
 impl Engine {
-    /// Drives a rollout that this process leads, if nothing comes in between: then the next tick decides anew.
+    /// Drives a rollout that this process leads, if nothing comes in between: then the next tick decides again.
     pub(super) async fn lead(
         &self,
         rollout: RolloutView,
@@ -27,6 +27,9 @@ impl Engine {
         Ok(())
     }
 
+    /// Makes one tick: observes the figures, asks the gates that are due, lets the machine decide, and writes
+    /// the decision. Returns the rollout as it is stored afterwards, or `None` if another gateway wrote in
+    /// between.
     async fn tick(
         &self,
         mut rollout: RolloutView,
@@ -85,6 +88,7 @@ impl Engine {
         Ok(tick)
     }
 
+    /// Asks the gates of the present stage whose pause has passed. The answers come with a later tick.
     fn ask_gates(&self, rollout: &RolloutView, split: &Split, watch: &mut Watch) {
         watch.asks.begin(rollout.state.number());
         for gate in rollout.state.gates_to_ask(&rollout.plan) {
@@ -95,6 +99,8 @@ impl Engine {
     }
 }
 
+/// Creates the question for a gate, with the weight that the canary has now and the requests that the stage
+/// has seen.
 fn question(gate: &GateName, rollout: &RolloutView, split: &Split) -> Question {
     let version = rollout.plan.version();
     let weight = split.version(version.as_str()).map_or(Weight::ZERO, |version| version.weight);

@@ -2,7 +2,7 @@
 //! what the state machine decides.
 //!
 //! [`Rollouts`] has an example. Every gateway runs a driver; one of them leads each rollout, by a lease on the store's clock.
-//! The lease is a courtesy: each write names the turn that it read, so a step is made once whoever believes to lead.
+//! The lease is a courtesy: each write names the turn that it read, so a step is made once, even if two gateways believe to lead.
 
 mod asks;
 mod board;

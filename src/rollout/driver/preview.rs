@@ -7,6 +7,9 @@ use crate::rollout::{Plan, Refused, StagePreview};
 use crate::routing::ServiceName;
 
 /// What a start would do. See [`Rollouts::preview`](super::Rollouts::preview).
+///
+/// Nothing was stored and nothing probed. So a start may still be refused: another rollout may begin first,
+/// and the canary may fail its probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StartPreview {
@@ -17,6 +20,8 @@ pub struct StartPreview {
 }
 
 impl Engine {
+    /// Returns what a start would do, without starting anything. If a rollout by the same plan is under way,
+    /// the preview has its id.
     pub(super) async fn preview(
         &self,
         service: &ServiceName,

@@ -40,7 +40,7 @@ impl Reported {
     }
 }
 
-/// Returns the services in a report. One that cannot be read has none.
+/// Returns the services in a report. A report that cannot be read counts as empty.
 fn services(report: &ReplicaFigures) -> BTreeSet<String> {
     let services: BTreeMap<String, IgnoredAny> = serde_json::from_str(&report.figures).unwrap_or_default();
     services.into_keys().collect()

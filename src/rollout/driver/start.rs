@@ -10,7 +10,7 @@ use crate::rollout::{Plan, StartRefused, State, Transition};
 use crate::routing::{Reason, ServiceName, Split};
 use crate::store::{ActorKind, NewRollout, StoreError, StoredRollout};
 
-/// Who starts a rollout. See [`Rollouts`](super::Rollouts) for an example.
+/// The person or program that starts a rollout. See [`Rollouts`](super::Rollouts) for an example.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RolloutActor {
@@ -42,6 +42,9 @@ impl RolloutActor {
 }
 
 /// The result of a start. See [`Rollouts::start`](super::Rollouts::start).
+///
+/// Starting the same plan twice is safe: a program that did not see the response of its first attempt finds
+/// its rollout running.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Started {
@@ -65,6 +68,7 @@ pub(super) enum Opening {
 }
 
 impl Engine {
+    /// Starts a rollout. It tries again if the split changed between the check of the plan and the write.
     pub(super) async fn start(
         &self,
         service: &ServiceName,
@@ -107,6 +111,8 @@ impl Engine {
         Ok(Opening::New { split, transition })
     }
 
+    /// Logs and records the start after it is stored. The refresh shows the rollout to the driver of this
+    /// gateway at once.
     async fn started(&self, stored: StoredRollout, transition: &Transition) -> Result<Started, RolloutError> {
         let rollout = RolloutView::read(stored)?;
         log(&rollout, &transition.events);
@@ -141,6 +147,8 @@ fn running_by(plan: &Plan, running: StoredRollout) -> Result<Opening, RolloutErr
     Err(StoreError::RolloutActive { id }.into())
 }
 
+/// Creates the values to store: the plan with all its defaults, so that a later release with other defaults
+/// does not change a rollout that is under way.
 fn new_rollout(
     split: &Split,
     plan: &Plan,

@@ -51,6 +51,7 @@ impl RolloutView {
     }
 }
 
+/// Creates the error for a column that this release cannot read, such as one of a later release.
 fn broken(stored: &StoredRollout, column: &str, error: impl std::fmt::Display) -> RolloutError {
     RolloutError::Broken(format!("{}, column {column}: {error}", stored.id))
 }

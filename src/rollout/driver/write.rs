@@ -53,6 +53,7 @@ pub(super) fn columns(
         .with_evidence(evidence))
 }
 
+/// Creates the error for a state without a JSON form. No state of the machine is one.
 fn unwritable(error: &serde_json::Error) -> RolloutError {
     RolloutError::Broken(error.to_string())
 }
@@ -89,6 +90,7 @@ pub(super) fn event(event: &Event) -> NewRolloutEvent {
     NewRolloutEvent::new(event.kind.as_str(), step(event.number), event.actor.as_deref(), &event.text)
 }
 
+/// Converts the number of a stage. A plan has at most 20 steps and a bake.
 fn step(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }

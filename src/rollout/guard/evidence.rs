@@ -82,6 +82,8 @@ impl Evidence {
         sum
     }
 
+    /// Adds a window to the totals of the step and of the rollout, and to the last minute of the other
+    /// versions, by which the guard sees whether they are calm.
     pub(super) fn count(&mut self, window: &Window) {
         self.windows = self.windows.saturating_add(1);
         self.step.add(window, self.alone);

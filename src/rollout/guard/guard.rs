@@ -94,6 +94,8 @@ pub struct Guard {
 
 impl Guard {
     /// Creates the guard of a rollout by `plan`.
+    ///
+    /// It depends on the plan alone, so each gateway that reads the rollout makes the same one.
     #[must_use]
     pub fn new(plan: &Plan) -> Self {
         let policy = plan.guard().clone();
@@ -102,12 +104,17 @@ impl Guard {
     }
 
     /// Returns the measures that the plan has.
+    ///
+    /// At most four: failures, latency, and the absolute limit of each. Without any, every step passes as
+    /// `unguarded`.
     #[must_use]
     pub fn measures(&self) -> &[Measure] {
         &self.measures
     }
 
     /// Adds a window to the evidence.
+    ///
+    /// Each window counts once and in its order: the stakes and the thresholds depend on it.
     pub fn observe(&self, evidence: &mut Evidence, window: &Window) {
         evidence.count(window);
         let stake = Stake::new(evidence.windows, self.steps);
@@ -115,6 +122,8 @@ impl Guard {
         self.observe_latency(evidence, window, stake);
     }
 
+    /// Bets that the canary fails more often than the policy allows, and beside it that it exceeds the
+    /// absolute limit, if the policy has one.
     fn observe_errors(&self, evidence: &mut Evidence, window: &Window, stake: Stake) {
         let Some(policy) = &self.policy.errors else { return };
         let trial = Trial::of_failures(&window.canary, &window.stable);
@@ -125,6 +134,9 @@ impl Guard {
         }
     }
 
+    /// Bets that more requests of the canary are above a threshold than of the others. The thresholds come
+    /// from the windows *before* this one: a threshold that depends on the window that it judges would make
+    /// the bet unfair.
     fn observe_latency(&self, evidence: &mut Evidence, window: &Window, stake: Stake) {
         let Some(policy) = &self.policy.latency else { return };
         let thresholds = evidence.past.thresholds(policy);
@@ -138,6 +150,9 @@ impl Guard {
     }
 
     /// Returns the evidence against the canary by one measure.
+    ///
+    /// Odds of 1 say nothing. Odds of 20 mean: a bet that is fair if the canary is good has multiplied its
+    /// stake by 20.
     #[must_use]
     pub fn odds(&self, evidence: &Evidence, measure: Measure) -> Odds {
         let bets = evidence.bets.get(&measure).map_or(f64::NEG_INFINITY, Wagers::ln_mean);
@@ -150,6 +165,9 @@ impl Guard {
     }
 
     /// Returns the odds at which a measure of the plan fails the canary.
+    ///
+    /// By the formula above: 1/(*s*·α), where α is the plan's `falseRollbacks` and *s* the part of the
+    /// measure.
     #[must_use]
     pub fn needed(&self, measure: Measure) -> Odds {
         let parts: f64 = self.measures.iter().map(|measure| measure.part()).sum();
@@ -219,6 +237,7 @@ fn has(policy: &GuardPolicy, measure: Measure) -> bool {
     }
 }
 
+/// Returns the bets on a measure. The first observation begins them.
 fn wagers(evidence: &mut Evidence, measure: Measure) -> &mut Wagers {
     evidence.bets.entry(measure).or_default()
 }

@@ -18,6 +18,8 @@ const LEAST: u64 = 100;
 
 /// Windows in a block, and blocks in the past: together five minutes.
 const BLOCK: u32 = 6;
+/// How many blocks of past windows the thresholds are taken from. The oldest is dropped for a new one, so
+/// they follow a load that changes during the day.
 const BLOCKS: usize = 5;
 
 /// The latencies of the other versions in the five minutes before a window, in blocks of a minute.
@@ -30,6 +32,7 @@ pub(super) struct Past {
     blocks: VecDeque<Block>,
 }
 
+/// The latencies of several windows together.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Block {
     windows: u32,

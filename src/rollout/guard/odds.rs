@@ -22,6 +22,7 @@ pub struct Odds {
 }
 
 impl Odds {
+    /// Creates odds from their natural logarithm, in which form they are multiplied without overflow.
     pub(super) const fn from_ln(ln: f64) -> Self {
         Self { ln }
     }

@@ -43,6 +43,8 @@ pub struct Totals {
 }
 
 impl Tally {
+    /// Adds figures. Bad requests are at most all of them, whatever a gateway reports: a share above 1 would
+    /// break the guard.
     pub(super) fn add(&mut self, figures: &Figures) {
         self.requests = self.requests.saturating_add(figures.requests);
         self.bad = self.bad.saturating_add(figures.bad.min(figures.requests));
@@ -50,6 +52,8 @@ impl Tally {
 }
 
 impl Totals {
+    /// Adds a window. It counts as one that compares if both sides had requests. A canary that is judged
+    /// alone needs none of the others.
     pub(super) fn add(&mut self, window: &Window, is_alone: bool) {
         self.canary.add(&window.canary);
         self.stable.add(&window.stable);

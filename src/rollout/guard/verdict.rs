@@ -24,6 +24,9 @@ pub enum Verdict {
 }
 
 /// The evidence against a canary.
+///
+/// Its `Display` is one line with the rates of both sides and the strength of the evidence. See
+/// [`Guard`](super::Guard) for an example.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Finding {
@@ -36,6 +39,15 @@ pub struct Finding {
 }
 
 /// What a step lacks to pass.
+///
+/// `Display` says it as the API shows it:
+///
+/// ```
+/// use tower_canary::rollout::Lack;
+///
+/// let lack = Lack::TooFewRequests { requests: 12, least: 100 };
+/// assert_eq!(lack.to_string(), "the canary has 12 of 100 requests");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Lack {
@@ -71,6 +83,8 @@ pub enum Lack {
 
 impl Verdict {
     /// Returns the verdict once the deadline has passed: an open one becomes inconclusive.
+    ///
+    /// A `pass` and a `fail` stay: they were found in time.
     #[must_use]
     pub fn at_deadline(self) -> Self {
         match self {

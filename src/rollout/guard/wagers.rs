@@ -7,8 +7,10 @@ use super::claim::{Claim, Trial};
 /// The factors by which the canary is bet to be worse.
 const THETAS: [f64; 3] = [1.5, 4.0, 16.0];
 
-/// The most that the patient bet pays in one window, and the quick one.
+/// The most that the patient bet pays in one window.
 const PATIENT_CAP: f64 = 2.5;
+/// The most that the quick bet pays in one window. It wins faster, against a canary that fails much more
+/// often.
 const QUICK_CAP: f64 = 10.0;
 
 /// The margin that the quick bet has beside the margin of the plan: 0.4 points.

@@ -27,6 +27,7 @@ impl Draft<'_> {
         self.lower(force.then_some(true));
     }
 
+    /// Begins the way back at the step `next` of it. The mirror ends at once: its copies are no users.
     fn begin_return(&mut self, next: usize, outcome: Outcome, why: &str) {
         self.state.phase = Phase::Returning(Return { next, outcome, pending: true });
         self.state.held = Duration::ZERO;
@@ -77,6 +78,7 @@ impl Draft<'_> {
         }
     }
 
+    /// Ends the rollout after the weights of the start are back.
     fn restored(&mut self, outcome: Outcome) {
         if self.pins && self.moves_users() {
             // Or else users stay pinned to the version that failed. It cannot be refused here: the service exists.
@@ -118,6 +120,7 @@ impl Draft<'_> {
     }
 }
 
+/// What became of one change on the way back.
 #[derive(Debug, PartialEq)]
 enum Attempt {
     Made,

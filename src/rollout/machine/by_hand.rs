@@ -20,6 +20,7 @@ impl Draft<'_> {
         Ok(())
     }
 
+    /// Carries out an order. After a refusal the caller drops the draft, so the rollout stays as it was.
     fn carry_out(&mut self, order: &Order) -> Result<(), Refused> {
         match order.verb {
             Verb::Approve { number } => self.approve(number),
@@ -38,6 +39,7 @@ impl Draft<'_> {
         }
     }
 
+    /// Opens the approval gate of the present stage. A second approval changes nothing and is no error.
     fn approve(&mut self, number: usize) -> Result<(), Refused> {
         self.check_number(number)?;
         let gate = self.state.gates(self.plan).iter().find(|gate| gate.is_approval());
@@ -51,6 +53,7 @@ impl Draft<'_> {
         Ok(())
     }
 
+    /// Ends the present stage as if it had passed, whatever its hold, its gates and its evidence.
     fn advance(&mut self, number: usize) -> Result<(), Refused> {
         self.check_number(number)?;
         match &self.state.phase {
@@ -61,6 +64,7 @@ impl Draft<'_> {
         Ok(self.go_on()?)
     }
 
+    /// Pauses, unless the rollout pauses already for any reason: the first reason stays.
     fn pause_by_hand(&mut self, actor: &str) -> Result<(), Refused> {
         match &self.state.phase {
             Phase::Paused { .. } => Ok(()),
@@ -114,6 +118,7 @@ impl Draft<'_> {
         }
     }
 
+    /// Enters the bake. In the bake already, it resumes.
     fn promote(&mut self) -> Result<(), Refused> {
         if self.is_returning() {
             return Err(self.wrong_phase(Verb::Promote));
@@ -133,11 +138,14 @@ impl Draft<'_> {
         matches!(self.state.phase.resumable(), None | Some(Resumable::Returning(_)))
     }
 
+    /// Refuses an order about another stage than the present one: its sender decided on something that has
+    /// passed.
     fn check_number(&self, given: usize) -> Result<(), Refused> {
         let present = self.state.number;
         if given == present { Ok(()) } else { Err(Refused::StaleStep { given, present }) }
     }
 
+    /// Creates the refusal of an order that has no meaning in the present phase.
     fn wrong_phase(&self, verb: Verb) -> Refused {
         Refused::WrongPhase { phase: self.state.phase.as_str(), verb: verb.as_str() }
     }

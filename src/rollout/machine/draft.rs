@@ -35,6 +35,8 @@ pub(super) struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
+    /// Begins a transition at the time of the input. The time since the last one is limited to
+    /// [`LONGEST_TICK`]: while nobody drove the rollout, nobody observed it, so that time proves nothing.
     pub(super) fn new(plan: &'a Plan, state: &State, split: &Split, input: &Input) -> Self {
         // A clock that went back counts as one that stood still.
         let elapsed = input.at.duration_since(state.ticked_at).unwrap_or_default().min(LONGEST_TICK);
@@ -59,6 +61,7 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Ends the transition. The next one notices the changes of others by the split as it is now.
     pub(super) fn finish(mut self) -> Transition {
         self.state.turn = self.state.turn.saturating_add(1);
         self.state.seen = Seen::of(&self.split, self.state.canary);
@@ -118,6 +121,7 @@ impl<'a> Draft<'a> {
         self.changes.iter().any(|change| !matches!(change, Change::SetMirror { .. }))
     }
 
+    /// Adds an event at the present stage, with the actor of the order if an order caused it.
     pub(super) fn note(&mut self, kind: EventKind, text: impl Into<String>) {
         let event = Event { kind, number: self.state.number, actor: self.actor.clone(), text: text.into() };
         self.events.push(event);
@@ -186,6 +190,7 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
+    /// Ends the rollout, with the mirror that it set.
     pub(super) fn over(&mut self, outcome: Outcome, why: &str) {
         self.end_mirror();
         self.state.phase = Phase::Over { outcome };

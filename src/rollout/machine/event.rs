@@ -1,6 +1,9 @@
 //! The events of a rollout.
 
 /// Something that happened to a rollout, for its history, the log and the application. See [`Transition`](super::Transition).
+///
+/// An event is recorded once, with the turn that caused it, and never changed. The text may quote a person or
+/// a gate, so escape it where it is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {

@@ -9,6 +9,20 @@ use crate::routing::{ServiceName, VersionName, Weight};
 /// What a gate of the application is asked. An HTTP gate gets it as JSON.
 ///
 /// See [`GateAnswer`] for the answer.
+///
+/// ```
+/// use tower_canary::Weight;
+/// use tower_canary::rollout::Question;
+///
+/// let ten = Weight::from_percent(10);
+/// let question = Question::new("smoke".parse()?, "auth".parse()?, "v1.1".parse()?, ten).with_step(2, 4);
+/// let json = serde_json::to_value(&question)?;
+/// assert_eq!((&json["gate"], &json["version"], &json["step"]), (&"smoke".into(), &"v1.1".into(), &2.into()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A gate is asked again with the same question until it opens, so its answer should not depend on how often
+/// it was asked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]

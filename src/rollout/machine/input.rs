@@ -19,6 +19,8 @@ pub struct Input {
 }
 
 /// What happens to a rollout.
+///
+/// The driver sends a tick about every five seconds, and an order when a person gives one.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Occasion {
@@ -58,7 +60,25 @@ pub struct Order {
     pub reason: Option<String>,
 }
 
-/// What a person can do with a rollout. A verb with a number is refused if another stage is present meanwhile.
+/// What a person can do with a rollout. A verb with a number is refused if another stage is present
+/// meanwhile.
+///
+/// | verb | in the phases |
+/// | --- | --- |
+/// | approve, promote | all but `returning` and `over` |
+/// | advance | `waiting`, `holding`, `gated`, and `paused` because the stage was inconclusive |
+/// | pause | `waiting`, `holding`, `gated`. A rollout that is `paused` stays so |
+/// | resume | `paused`. Another phase goes on |
+/// | abort | all but `over` |
+///
+/// In another phase the order is refused with [`Refused::WrongPhase`](super::Refused::WrongPhase).
+///
+/// ```
+/// use tower_canary::rollout::{Order, Verb};
+///
+/// let order = Order::new(Verb::Approve { number: 2 }, "alice").with_reason("the load test passed");
+/// assert_eq!((order.verb.as_str(), order.actor.as_str()), ("approve", "alice"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verb {
@@ -99,6 +119,9 @@ impl Input {
     }
 
     /// Sets whether a layer pins users.
+    ///
+    /// If a layer pins users, the end of the way back draws them again: their pins would keep them at the
+    /// version that failed. The default is `false`.
     #[must_use]
     pub fn with_pins(self, pins: bool) -> Self {
         Self { pins, ..self }

@@ -47,6 +47,9 @@ pub enum Resumable {
 }
 
 /// A way back. See [`Phase`].
+///
+/// The plan may have falling weights for it, such as 50 and 20. Without them the canary loses its traffic in
+/// one change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Return {
@@ -59,6 +62,23 @@ pub struct Return {
 }
 
 /// Why a rollout pauses. See [`Phase`].
+///
+/// `Display` says it in words, as the events and the API show it:
+///
+/// ```
+/// use tower_canary::rollout::PauseReason;
+///
+/// let why = PauseReason::Inconclusive { lack: "the canary has 12 of 100 requests".to_owned() };
+/// assert_eq!(why.as_str(), "inconclusive");
+/// assert_eq!(why.to_string(), "inconclusive: the canary has 12 of 100 requests");
+/// ```
+///
+/// | reason | resumed, the rollout |
+/// | --- | --- |
+/// | by hand | goes on where it was |
+/// | inconclusive | counts the stage as passed |
+/// | failed, replaced | begins the stage again, without the evidence so far |
+/// | changed | sets the weight of the stage again |
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -91,6 +111,13 @@ pub enum PauseReason {
 }
 
 /// The end of a rollout. See [`Phase`].
+///
+/// ```
+/// use tower_canary::rollout::Outcome;
+///
+/// assert_eq!(Outcome::RolledBack.as_str(), "rolled-back");
+/// assert_eq!(Outcome::ALL.len(), 4);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -125,7 +152,8 @@ impl Phase {
         }
     }
 
-    /// Returns the outcome, once the rollout is over.
+    /// Returns the outcome, once the rollout is over. A rollout that is `returning` has its outcome in
+    /// [`Return`].
     #[must_use]
     pub const fn outcome(&self) -> Option<Outcome> {
         match self {

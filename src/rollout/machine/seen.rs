@@ -16,6 +16,7 @@ pub(super) struct Seen {
     stable: BTreeMap<VersionId, SeenVersion>,
 }
 
+/// What the machine compares of one version: whether it serves, how much, and by which processes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct SeenVersion {
     pub(super) active: bool,
@@ -39,6 +40,8 @@ pub(super) enum Difference {
 }
 
 impl Seen {
+    /// Records the split. Of the other versions only those with traffic matter: the evidence is compared with
+    /// them.
     pub(super) fn of(split: &Split, canary: VersionId) -> Self {
         let find = split.versions().iter().find(|version| version.id == canary);
         let stable =
@@ -73,6 +76,7 @@ impl Seen {
         self.stable.get(&id).is_some_and(|now| before.lost_urls(now))
     }
 
+    /// Returns whether the other versions are the same ones with the same weights.
     fn has_weights_of(&self, other: &Self) -> bool {
         let own = self.stable.iter().map(|(id, version)| (*id, version.weight));
         own.eq(other.stable.iter().map(|(id, version)| (*id, version.weight)))

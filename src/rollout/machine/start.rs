@@ -1,6 +1,6 @@
 //! The start of a rollout.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use super::event::{Event, EventKind};
@@ -11,7 +11,7 @@ use super::state::{Noted, Start, StartWeight, State};
 use super::transition::{EvidenceUse, Transition};
 use crate::rollout::format::Format;
 use crate::rollout::plan::Plan;
-use crate::routing::{Split, Version, VersionName};
+use crate::routing::{Split, Version};
 
 impl State {
     /// Starts a rollout by `plan` on `split`, at the time `at` by the clock of the store. Nothing changes yet: the first
@@ -36,11 +36,7 @@ impl State {
             left: plan.start_deadline(),
             ticked_at: at,
             canary: canary.id,
-            start: Start {
-                generation: split.generation(),
-                weights: start_weights(split),
-                mirror: split.mirror().cloned(),
-            },
+            start: Start::of(split),
             seen: Seen::of(split, canary.id),
             opened: BTreeSet::new(),
             accepted: false,
@@ -59,6 +55,7 @@ impl State {
     }
 }
 
+/// Creates the first event. It belongs to no stage, so its number is 0.
 fn started(plan: &Plan, split: &Split, actor: &str) -> Event {
     let text =
         format!("from generation {} to {}, in {} steps", split.generation(), plan.version(), plan.stages());
@@ -78,9 +75,13 @@ fn find_canary<'a>(plan: &Plan, split: &'a Split) -> Result<&'a Version, StartRe
     Ok(canary)
 }
 
-fn start_weights(split: &Split) -> BTreeMap<VersionName, StartWeight> {
-    let versions = split.versions().iter();
-    versions
-        .map(|version| (version.name.clone(), StartWeight { id: version.id, weight: version.weight }))
-        .collect()
+impl Start {
+    /// Records everything that an abort restores.
+    fn of(split: &Split) -> Self {
+        let versions = split.versions().iter();
+        let weights = versions
+            .map(|version| (version.name.clone(), StartWeight { id: version.id, weight: version.weight }))
+            .collect();
+        Self { generation: split.generation(), weights, mirror: split.mirror().cloned() }
+    }
 }

@@ -111,6 +111,8 @@ pub(super) struct Start {
     pub(super) mirror: Option<MirrorShare>,
 }
 
+/// The weight of one version at the start. The id says whether the version of this name is still the same
+/// one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct StartWeight {
     pub(super) id: VersionId,
@@ -145,42 +147,59 @@ impl State {
     }
 
     /// Returns how long the stage was watched.
+    ///
+    /// It grows by at most ten seconds per tick, and only while all gateways serve the weight. On the way
+    /// back it is the time since the last step.
     #[must_use]
     pub const fn held(&self) -> Duration {
         self.held
     }
 
     /// Returns the time until the deadline, as long as somebody drives the rollout and a window of time is open.
+    ///
+    /// Zero means that the deadline has passed. The next tick then does what `whenInconclusive` says.
     #[must_use]
     pub const fn time_left(&self) -> Duration {
         self.left
     }
 
     /// Returns the time of the last input, by the clock of the store.
+    ///
+    /// A rollout whose last input is long ago is driven by nobody.
     #[must_use]
     pub const fn ticked_at(&self) -> SystemTime {
         self.ticked_at
     }
 
     /// Returns the identity of the canary.
+    ///
+    /// The name is in the plan. A version that was registered again under the name has another identity, and
+    /// ends the rollout.
     #[must_use]
     pub const fn canary(&self) -> VersionId {
         self.canary
     }
 
     /// Returns the generation at the start, whose weights an abort brings back.
+    ///
+    /// The history of the service has it, unless it is limited and the entry is gone: the state itself has
+    /// the weights.
     #[must_use]
     pub const fn start_generation(&self) -> u64 {
         self.start.generation
     }
 
     /// Returns the generation of the split that the state is about.
+    ///
+    /// A later generation of the split was made by somebody else. The next input notices it.
     #[must_use]
     pub const fn generation(&self) -> u64 {
         self.seen.generation
     }
 
     /// Returns whether the rollout is over.
+    ///
+    /// Nothing changes any more then: [`step`](Self::step) refuses every input with [`Refused::Over`](super::Refused::Over).
     #[must_use]
     pub const fn is_over(&self) -> bool {
         matches!(self.phase, Phase::Over { .. })

@@ -11,6 +11,8 @@ use crate::rollout::guard::{Lack, Verdict};
 use crate::rollout::plan::{WhenFailed, WhenInconclusive};
 
 impl Draft<'_> {
+    /// Lets time pass. In this order: the way back, then the gates, then a failure, then the phase. So a
+    /// failure that is found in the tick in which a gate opens still counts.
     pub(super) fn tick(&mut self, tick: &Tick) {
         if let Phase::Returning(_) = self.state.phase {
             return self.tick_return(tick);
@@ -29,6 +31,7 @@ impl Draft<'_> {
         }
     }
 
+    /// Makes the next step of the way back if the one before was held long enough, or could not be made yet.
     fn tick_return(&mut self, tick: &Tick) {
         self.state.held = self.state.held.saturating_add(self.elapsed);
         let Phase::Returning(back) = self.state.phase else { return };
@@ -81,11 +84,14 @@ impl Draft<'_> {
         }
     }
 
+    /// Enters the next stage, unless a gate of the start is closed.
     fn tick_waiting(&mut self, tick: &Tick) {
         let gate = self.closed_gate();
         self.go_on_unless(gate, tick);
     }
 
+    /// Lets the hold go on, and ends it with a verdict. The hold stands still while some gateway does not
+    /// serve the weights: the stage has not begun there.
     fn tick_holding(&mut self, tick: &Tick) {
         let hold = self.plan.stage(self.state.number).map_or(Duration::ZERO, |stage| stage.hold);
         if tick.converged {
@@ -103,11 +109,14 @@ impl Draft<'_> {
         self.run_deadline(&lack);
     }
 
+    /// Enters the next stage once the gates of this one are open and the other versions are calm.
     fn tick_gated(&mut self, tick: &Tick) {
         let lack = self.closed_gate().or_else(|| (!tick.calm).then_some(Lack::StableFails));
         self.go_on_unless(lack.filter(|_| !self.state.accepted), tick);
     }
 
+    /// Returns a gate of the present stage that is not open. A person who advanced the rollout has accepted
+    /// the stage without it.
     fn closed_gate(&self) -> Option<Lack> {
         let gate = self.state.closed_gate(self.plan).filter(|_| !self.state.accepted);
         gate.map(|gate| Lack::GateClosed(gate.to_string()))
@@ -140,6 +149,7 @@ impl Draft<'_> {
         self.go_on().err().map(|error| Lack::CanaryUnusable(error.to_string()))
     }
 
+    /// Adds an event for a wait, once per wait and not with each tick.
     fn note_waiting(&mut self, text: &str) {
         if !self.state.noted.waiting {
             self.state.noted.waiting = true;

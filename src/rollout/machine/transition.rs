@@ -27,6 +27,9 @@ pub struct Transition {
 }
 
 /// What a transition does to the evidence of the guard.
+///
+/// The evidence is stored beside the state and not in it, since it changes with each window and the state
+/// seldom does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EvidenceUse {
@@ -46,6 +49,9 @@ pub enum EvidenceUse {
 
 impl EvidenceUse {
     /// Changes the evidence.
+    ///
+    /// A driver calls it after the transition is written: a write that was overtaken must leave its evidence
+    /// as it is.
     pub fn apply(self, evidence: &mut Evidence) {
         match self {
             Self::Keep => {}

@@ -60,6 +60,7 @@ impl FromStr for GateName {
     }
 }
 
+/// Returns whether a name may begin or end with this byte.
 const fn is_letter_or_digit(byte: &u8) -> bool {
     byte.is_ascii_lowercase() || byte.is_ascii_digit()
 }

@@ -26,14 +26,18 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Node<'a> {
+    /// Returns the node of a whole plan, whose pointer is empty (RFC 6901).
     pub(super) const fn root(value: &'a Value) -> Self {
         Self { value, pointer: String::new() }
     }
 
+    /// Creates the error for this value, with its place in the plan.
     pub(super) fn refuse(&self, reason: impl fmt::Display) -> InvalidPlan {
         InvalidPlan::new(&self.pointer, reason)
     }
 
+    /// Creates the error for a value of another JSON type. The value itself is not repeated: the pointer
+    /// finds it.
     fn wrong_kind(&self, wanted: &str) -> InvalidPlan {
         let given = match self.value {
             Value::Null => "null",
@@ -46,10 +50,12 @@ impl<'a> Node<'a> {
         self.refuse(format_args!("give {wanted}, not {given}"))
     }
 
+    /// Returns whether the field is there and says "none".
     pub(super) fn is_null(&self) -> bool {
         self.value.is_null()
     }
 
+    /// Returns whether the value is a number, as the short form of a step is.
     pub(super) fn is_number(&self) -> bool {
         self.value.is_number()
     }

@@ -11,9 +11,11 @@ use crate::routing::{VersionName, Weight};
 
 /// The time at a step, and in the bake, that a plan has unless it says otherwise.
 pub(super) const HOLD: Duration = Duration::from_mins(5);
+/// The hold of the bake unless the plan names one.
 pub(super) const BAKE_HOLD: Duration = Duration::from_mins(10);
 /// The weight that the other versions keep in the bake.
 pub(super) const KEEP: Weight = Weight::from_percent(5);
+/// The hold of each step back unless the plan names one.
 pub(super) const BACK_HOLD: Duration = Duration::from_secs(30);
 /// The shortest default of a deadline.
 const SHORTEST_DEADLINE: Duration = Duration::from_hours(1);
@@ -233,6 +235,7 @@ impl Plan {
         self.deadline_of(None, self.stage(1).map_or(self.hold, |stage| stage.hold))
     }
 
+    /// Returns the stage of a step, with the defaults of the plan for what the step leaves out.
     fn step_stage<'a>(&self, step: &'a Step) -> Stage<'a> {
         let hold = step.hold.unwrap_or(self.hold);
         Stage {
@@ -245,6 +248,7 @@ impl Plan {
         }
     }
 
+    /// Returns the bake as a stage: the canary has all but the part that the stable versions keep.
     fn bake_stage(&self) -> Option<Stage<'_>> {
         let bake = self.bake.as_ref()?;
         Some(Stage {
@@ -257,6 +261,8 @@ impl Plan {
         })
     }
 
+    /// Returns the deadline of a stage: its own, the plan's, or ten times its hold and at least
+    /// [`SHORTEST_DEADLINE`].
     fn deadline_of(&self, own: Option<Duration>, hold: Duration) -> Duration {
         own.or(self.deadline).unwrap_or_else(|| SHORTEST_DEADLINE.max(hold.saturating_mul(10)))
     }

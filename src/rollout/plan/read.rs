@@ -15,6 +15,7 @@ use super::read_policy::read_policy;
 use super::step::{Back, Bake, Step};
 use crate::routing::Weight;
 
+/// The fields of a plan. Another one is refused by name, with this list.
 const FIELDS: [&str; 11] = [
     "version",
     "form",
@@ -28,8 +29,11 @@ const FIELDS: [&str; 11] = [
     "deadline",
     "guard",
 ];
+/// The most steps of a plan, and of its way back.
 const MAX_STEPS: usize = 20;
+/// The most gates of one stage.
 const MAX_GATES: usize = 10;
+/// The most windows of time.
 const MAX_WINDOWS: usize = 20;
 
 impl FromStr for Plan {
@@ -71,6 +75,8 @@ impl<'de> Deserialize<'de> for Plan {
 }
 
 impl Plan {
+    /// Reads the steps, which blue-green does not have. The deadlines are checked here, since a default of
+    /// the plan may be shorter than the hold of a step.
     fn read_steps(&mut self, fields: &Fields<'_>) -> Result<(), InvalidPlan> {
         if self.form == Form::BlueGreen {
             self.steps.clear();
@@ -87,6 +93,7 @@ impl Plan {
         Ok(())
     }
 
+    /// Reads the bake, which only a promotion has.
     fn read_bake(&mut self, fields: &Fields<'_>) -> Result<(), InvalidPlan> {
         let is_blue_green = self.form == Form::BlueGreen;
         if is_blue_green && self.then == Then::Stay {
@@ -128,6 +135,7 @@ fn check_deadline(place: &str, hold: Duration, deadline: Option<Duration>) -> Re
     }
 }
 
+/// Reads steps, each of which must have a greater weight than the one before.
 fn read_list_of_steps(list: &Node<'_>) -> Result<Vec<Step>, InvalidPlan> {
     let mut steps: Vec<Step> = Vec::new();
     for node in list.list(MAX_STEPS)? {
@@ -141,6 +149,7 @@ fn read_list_of_steps(list: &Node<'_>) -> Result<Vec<Step>, InvalidPlan> {
     Ok(steps)
 }
 
+/// Reads a step: a number, which is its weight in percent, or an object.
 fn read_step(node: &Node<'_>) -> Result<Step, InvalidPlan> {
     if node.is_number() {
         return node.weight().map(Step::new);
@@ -157,6 +166,7 @@ fn read_step(node: &Node<'_>) -> Result<Step, InvalidPlan> {
     })
 }
 
+/// Reads the share of requests that are copied in a step, in percent.
 fn read_mirror(node: &Node<'_>) -> Result<Weight, InvalidPlan> {
     let share = node.weight()?;
     if share.is_zero() { Err(node.refuse("give a percentage above 0")) } else { Ok(share) }
@@ -178,6 +188,7 @@ fn check_weight(node: &Node<'_>, step: &Step, before: Option<&Step>) -> Result<(
     }
 }
 
+/// Reads the fields of the bake. Those that are left out keep their defaults.
 fn read_bake(node: &Node<'_>, default: Bake) -> Result<Bake, InvalidPlan> {
     let fields = node.fields(&["hold", "keep", "gates"])?;
     Ok(Bake {
@@ -187,6 +198,7 @@ fn read_bake(node: &Node<'_>, default: Bake) -> Result<Bake, InvalidPlan> {
     })
 }
 
+/// Reads the names of gates, each at most once.
 fn read_gates(node: &Node<'_>) -> Result<Vec<GateName>, InvalidPlan> {
     let gates: Vec<GateName> = node.parse_list(MAX_GATES)?;
     match gates.iter().enumerate().find(|(i, gate)| gates[..*i].contains(gate)) {
@@ -195,6 +207,7 @@ fn read_gates(node: &Node<'_>) -> Result<Vec<GateName>, InvalidPlan> {
     }
 }
 
+/// Reads the way back. Without steps the canary loses all traffic at once.
 fn read_back(node: &Node<'_>) -> Result<Back, InvalidPlan> {
     let fields = node.fields(&["steps", "hold"])?;
     let steps = fields.read("steps", read_falling)?.unwrap_or_default();

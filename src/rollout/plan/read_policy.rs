@@ -7,6 +7,7 @@ use super::guard_policy::{ErrorPolicy, GuardPolicy, LatencyPolicy};
 use super::invalid::InvalidPlan;
 use super::node::Node;
 
+/// The fields of a policy.
 const FIELDS: [&str; 8] = [
     "errors",
     "latency",
@@ -20,9 +21,13 @@ const FIELDS: [&str; 8] = [
 /// The least difference of rates, in points. The bound on false rollbacks holds for independent failures alone, and in the
 /// simulation a margin below this one convicts versions whose failures come in bursts.
 const LEAST_POINTS: f64 = 0.05;
+/// The largest `leastRequests`.
 const MOST_REQUESTS: u64 = 1_000_000_000;
+/// The largest `leastWindows`.
 const MOST_WINDOWS: u64 = 100_000;
 
+/// Reads a policy. A field that is left out has its default; `errors` and `latency` may be `null`, which
+/// switches that measure off.
 pub(super) fn read_policy(node: &Node<'_>) -> Result<GuardPolicy, InvalidPlan> {
     let fields = node.fields(&FIELDS)?;
     let default = GuardPolicy::default();
@@ -56,6 +61,7 @@ fn optional<T>(
     if node.is_null() { Ok(None) } else { read(node).map(Some) }
 }
 
+/// Reads when the canary fails too often. `worseBy` and `limit` are in points of a percent.
 fn read_errors(node: &Node<'_>) -> Result<ErrorPolicy, InvalidPlan> {
     let fields = node.fields(&["worseBy", "timesWorse", "limit"])?;
     let default = ErrorPolicy::default();
@@ -68,10 +74,13 @@ fn read_errors(node: &Node<'_>) -> Result<ErrorPolicy, InvalidPlan> {
     })
 }
 
+/// Reads a difference of percentages, up to 100.
 fn points(node: &Node<'_>) -> Result<f64, InvalidPlan> {
     node.number(LEAST_POINTS, 100.0)
 }
 
+/// Reads when the canary is too slow. `timesWorse` is at least 1.1: latencies are kept in buckets of a
+/// thirtieth, in which a smaller difference disappears.
 fn read_latency(node: &Node<'_>) -> Result<LatencyPolicy, InvalidPlan> {
     let fields = node.fields(&["timesWorse", "atLeast", "limit"])?;
     let default = LatencyPolicy::default();
@@ -84,6 +93,7 @@ fn read_latency(node: &Node<'_>) -> Result<LatencyPolicy, InvalidPlan> {
     })
 }
 
+/// Reads an absolute limit for the 99th percentile.
 fn read_limit(node: &Node<'_>) -> Result<Duration, InvalidPlan> {
     let limit = node.duration()?;
     if limit.is_zero() { Err(node.refuse("give a duration above 0")) } else { Ok(limit) }

@@ -6,8 +6,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use thiserror::Error;
 
+/// The days as a plan writes them, in the order of ISO 8601.
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+/// The minutes of a day.
 const DAY: i64 = 24 * 60;
+/// The minutes of a week. A window that goes beyond its end goes on at its beginning.
 const WEEK: i64 = 7 * DAY;
 /// The weekday of the Unix epoch: a Thursday.
 const EPOCH_DAY: i64 = 3;
@@ -91,6 +94,7 @@ fn parse_days(text: &str) -> Option<[bool; 7]> {
     Some(days)
 }
 
+/// Returns the number of a day, with 0 for Monday.
 fn parse_day(text: &str) -> Option<usize> {
     DAYS.iter().position(|day| *day == text)
 }
@@ -115,6 +119,7 @@ fn parse_offset(text: &str) -> Option<i64> {
     parse_time(&text[1..]).filter(|minutes| *minutes <= MAX_OFFSET).map(|minutes| east * minutes)
 }
 
+/// Parses exactly two digits, so that `8:00` and `+8:00` are refused.
 fn two_digits(text: &str) -> Option<i64> {
     let is_number = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
     if is_number { text.parse().ok() } else { None }

@@ -11,6 +11,8 @@ use super::step::{Back, Bake, Step};
 use super::time_window::TimeWindow;
 use crate::routing::{VersionName, Weight};
 
+/// A plan in the form in which [`read`](super::read) reads it. Defaults are written too, so the text is the
+/// plan for a release with other defaults.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct PlanFields<'a> {
@@ -30,6 +32,7 @@ struct PlanFields<'a> {
     guard: PolicyFields,
 }
 
+/// A step: its weight alone, or an object if it has more.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum StepFields<'a> {
@@ -37,6 +40,7 @@ enum StepFields<'a> {
     Step(WholeStepFields<'a>),
 }
 
+/// A step with fields of its own.
 #[derive(Serialize)]
 struct WholeStepFields<'a> {
     weight: Weight,
@@ -50,6 +54,7 @@ struct WholeStepFields<'a> {
     mirror: Option<Weight>,
 }
 
+/// The bake of a promotion.
 #[derive(Serialize)]
 struct BakeFields<'a> {
     hold: String,
@@ -58,12 +63,14 @@ struct BakeFields<'a> {
     gates: &'a [GateName],
 }
 
+/// The way back.
 #[derive(Serialize)]
 struct BackFields<'a> {
     steps: &'a [Weight],
     hold: String,
 }
 
+/// The policy of the guard.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct PolicyFields {
@@ -77,6 +84,7 @@ struct PolicyFields {
     when_inconclusive: &'static str,
 }
 
+/// When the canary fails too often.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ErrorFields {
@@ -85,6 +93,7 @@ struct ErrorFields {
     limit: Option<f64>,
 }
 
+/// When the canary is too slow.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct LatencyFields {

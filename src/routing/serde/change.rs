@@ -22,6 +22,7 @@ use crate::routing::url_change::UrlChange;
 use crate::routing::version::VersionShare;
 use crate::routing::weight::Weight;
 
+/// The fields of a registration. The base URLs stand in one of two forms.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct RegistrationFields {
@@ -38,6 +39,7 @@ struct RegistrationFields {
     health_path: Option<HealthPath>,
 }
 
+/// The default of `active`.
 const fn active_by_default() -> bool {
     true
 }
@@ -51,6 +53,7 @@ impl From<&Registration> for RegistrationFields {
 }
 
 impl RegistrationFields {
+    /// Converts the fields. Exactly one form of base URLs must be there.
     fn into_registration<E: Error>(self) -> Result<Registration, E> {
         let Self { version, url, urls, weight, active, health_path } = self;
         let instances = OneOrSeveral { url, urls }.into_instances()?;
@@ -214,6 +217,7 @@ impl From<&Change> for ChangeFields {
 }
 
 impl ChangeFields {
+    /// Converts the fields of any change.
     fn into_change<E: Error>(self) -> Result<Change, E> {
         Ok(match self {
             Self::Register(registration) => Change::Register(registration.into_registration()?),

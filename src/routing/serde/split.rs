@@ -45,6 +45,7 @@ impl_by_fields!(
     SplitParts: SplitPartsFields
 );
 
+/// The form of a [`Version`]. Times are in milliseconds since the Unix epoch.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Version", rename_all = "camelCase")]
 struct VersionFields {
@@ -59,6 +60,7 @@ struct VersionFields {
     updated_at: SystemTime,
 }
 
+/// The form of a [`VersionShare`].
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "VersionShare")]
 struct VersionShareFields {
@@ -69,6 +71,7 @@ struct VersionShareFields {
     instances: Option<Instances>,
 }
 
+/// The form of a [`MirrorShare`].
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "MirrorShare")]
 struct MirrorShareFields {
@@ -76,6 +79,7 @@ struct MirrorShareFields {
     share: Weight,
 }
 
+/// The form of [`ServiceSettings`].
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "ServiceSettings", rename_all = "camelCase")]
 struct ServiceSettingsFields {
@@ -87,6 +91,7 @@ struct ServiceSettingsFields {
     mirror: Option<MirrorShare>,
 }
 
+/// The form of a [`LastChange`].
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "LastChange")]
 struct LastChangeFields {
@@ -95,6 +100,7 @@ struct LastChangeFields {
     at: SystemTime,
 }
 
+/// The form of [`SplitParts`]. The salt is a text: in JSON many programs round a number beyond 2^53.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "SplitParts", rename_all = "camelCase")]
 struct SplitPartsFields {
@@ -134,10 +140,12 @@ mod hex {
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serializer};
 
+    /// Writes a salt as 16 hexadecimal digits.
     pub(super) fn serialize<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&format_args!("{number:016x}"))
     }
 
+    /// Reads exactly 16 hexadecimal digits.
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
         let digits = String::deserialize(deserializer)?;
         if digits.len() != 16 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {

@@ -20,6 +20,7 @@ pub(super) struct UrlFields {
 }
 
 impl OneOrSeveral {
+    /// Neither form is there.
     const NONE: Self = Self { url: None, urls: None };
 
     /// Returns the base URLs, of which exactly one field must have some.
@@ -32,6 +33,7 @@ impl OneOrSeveral {
         }
     }
 
+    /// Returns whether neither form is there.
     const fn is_none(&self) -> bool {
         self.url.is_none() && self.urls.is_none()
     }
@@ -47,6 +49,7 @@ impl From<Instances> for OneOrSeveral {
 }
 
 impl UrlFields {
+    /// Converts the fields of an update, of which one must be there.
     pub(super) fn into_url_change<E: Error>(self) -> Result<UrlChange, E> {
         match (self.add_urls, self.remove_urls) {
             (None, None) => self.set.into_instances().map(UrlChange::Set),

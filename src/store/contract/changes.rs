@@ -105,6 +105,7 @@ pub async fn load_returns_only_later_changes(store: &dyn RouteStore) {
     );
 }
 
+/// Returns the names in the order of the snapshot.
 fn names(splits: &[Split]) -> Vec<&str> {
     splits.iter().map(|split| split.service().as_str()).collect()
 }

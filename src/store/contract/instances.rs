@@ -5,7 +5,7 @@ use crate::routing::{Backend, Change, ChangeError, Instances, InvalidInstances, 
 use crate::store::error::StoreError;
 use crate::store::routes::RouteStore;
 
-/// A version keeps all of its base URLs in their order: those of its registration, and then as many and as long ones as a
+/// A version keeps all of its base URLs in their order: the ones of its registration, and then as many and as long ones as a
 /// version can have.
 ///
 /// See the [module docs](super) for an example.
@@ -91,6 +91,7 @@ async fn register_at(store: &dyn RouteStore, instances: Instances) -> Split {
     apply(store, register("v1.1")).await.after
 }
 
+/// Asserts that the store returns a split with each value as it was committed.
 async fn assert_loads(store: &dyn RouteStore, expected: &Split) {
     let loaded = store.load(0).await.unwrap().splits;
     assert_eq!(loaded, std::slice::from_ref(expected), "a split must be loaded as it was committed");

@@ -40,6 +40,8 @@ pub async fn refusal_texts_are_truncated(store: &dyn RouteStore) {
     assert_eq!(lengths, [255, 1_000, 1_000], "the lengths of actor, reason and refusal");
 }
 
+/// Counts a character of four bytes in UTF-8. Stores that count bytes, or truncate within a character, fail
+/// by it.
 fn count_birds(text: &str) -> usize {
     text.chars().filter(|character| *character == '\u{1f426}').count()
 }
@@ -91,6 +93,7 @@ fn service(name: &str) -> ServiceName {
     name.parse().unwrap()
 }
 
+/// Returns the log. The suite for it is only for stores that have one.
 fn log_of(store: &dyn RouteStore) -> &dyn RefusalLog {
     store.refusal_log().unwrap_or_else(|| panic!("the store has no log of refused changes"))
 }

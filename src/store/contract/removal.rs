@@ -48,6 +48,7 @@ pub async fn removed_service_starts_again(store: &dyn RouteStore) {
     assert_eq!(generations, [3, 2, 1], "one history for all lives of a service");
 }
 
+/// Asserts that a service that was registered again has nothing of its earlier life but the generations.
 fn assert_starts_clean(before: &Split, again: &Split) {
     let found = (again.is_removed(), again.generation(), again.health_path());
     assert_eq!(found, (false, 3, None), "removed, the generation and the health path");

@@ -87,6 +87,7 @@ fn draining(service: &str, name: &str) -> Draining {
     Draining::new(service.parse().unwrap(), version(name))
 }
 
+/// Returns the registry. The suite for it is only for stores that have one.
 fn registry_of(store: &dyn RouteStore) -> &dyn ReplicaRegistry {
     store.replica_registry().unwrap_or_else(|| panic!("the store has no registry of replicas"))
 }

@@ -275,6 +275,7 @@ pub async fn rollout_texts_are_limited(store: &dyn RouteStore) {
     assert!(matches!(refused, StoreError::TextRefused { .. }), "{refused:?}");
 }
 
+/// Returns the store of rollouts. The suite for it is only for stores that have one.
 fn rollouts_of(store: &dyn RouteStore) -> &dyn RolloutStore {
     store.rollout_store().unwrap_or_else(|| panic!("the store has no rollouts"))
 }
@@ -284,6 +285,7 @@ fn new_rollout(id: &str, split: &Split) -> NewRollout {
     NewRollout::new(id, split, &split.versions()[1], "{\"version\": \"v1.1\"}", columns, "alice")
 }
 
+/// Returns a change as the driver of a rollout makes it.
 fn by_rollout(percent: &str) -> ChangeRequest {
     let request = ChangeRequest::new(set_weight("v1.1", percent), "rollout:1").without_check();
     request.with_actor_kind(ActorKind::Rollout)
@@ -307,16 +309,19 @@ fn over(id: &str, turn: u64) -> RolloutWrite {
     RolloutWrite::new(id, "auth".parse().unwrap(), turn, columns)
 }
 
+/// Makes a write that must not be overtaken.
 async fn write(store: &dyn RouteStore, write: &RolloutWrite) {
     let written = rollouts_of(store).write_rollout(write).await.unwrap();
     assert!(matches!(written, RolloutWritten::Written { .. }), "the write was overtaken: {write:?}");
 }
 
+/// Returns the services that a snapshot reports to have a rollout.
 async fn services(store: &dyn RouteStore) -> Vec<String> {
     let services = store.load(0).await.unwrap().rollouts.unwrap_or_else(|| panic!("no rollouts were read"));
     services.iter().map(ToString::to_string).collect()
 }
 
+/// Returns the ids on a page of rollouts.
 async fn listed(store: &dyn RouteStore, before: Option<u64>, limit: u32) -> Vec<String> {
     let page = rollouts_of(store).rollouts(&"auth".parse().unwrap(), before, limit).await.unwrap();
     page.into_iter().map(|rollout| rollout.id).collect()

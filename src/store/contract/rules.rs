@@ -56,6 +56,7 @@ pub fn random_changes(seed: u64) -> Vec<Change> {
     (0..count).map(|_| random_change(&mut random)).collect()
 }
 
+/// Draws any change. Few names and URLs, so that changes meet the same versions often, and many are refused.
 fn random_change(random: &mut StdRng) -> Change {
     let name = random_name(random);
     match random.random_range(0..27) {

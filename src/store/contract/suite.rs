@@ -8,12 +8,14 @@ use crate::store::routes::RouteStore;
 /// How many sequences of random changes are tried.
 const SEQUENCES: u64 = 24;
 
+/// A case: it gets an empty store, and panics where the store breaks the contract.
 type Case = for<'a> fn(&'a dyn RouteStore) -> Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 macro_rules! cases {
     ($($case:path),+ $(,)?) => { &[$(|store| Box::pin($case(store))),+] };
 }
 
+/// The cases for every store.
 const ROUTES: &[Case] = cases![
     changes::empty_store_is_at_revision_zero,
     changes::first_registration_creates_service,
@@ -37,6 +39,7 @@ const ROUTES: &[Case] = cases![
     removal::removed_service_starts_again,
 ];
 
+/// The cases for a store with a log of refused changes.
 const REFUSALS: &[Case] = cases![
     refusals::refusals_are_stored_latest_first,
     refusals::refusals_are_paged_by_id,
@@ -44,6 +47,7 @@ const REFUSALS: &[Case] = cases![
     refusals::last_1_000_refusals_are_stored,
 ];
 
+/// The cases for a store with a registry of replicas.
 const REPLICAS: &[Case] = cases![
     replicas::replicas_show_their_last_report,
     replicas::draining_lasts_until_next_report,
@@ -52,6 +56,7 @@ const REPLICAS: &[Case] = cases![
     replicas::figures_last_until_next_report,
 ];
 
+/// The cases for a store with rollouts.
 const ROLLOUTS: &[Case] = cases![
     rollouts::rollout_is_stored_with_all_values,
     rollouts::service_has_one_live_rollout,

@@ -22,6 +22,7 @@ pub(super) fn set_weight(name: &str, percent: &str) -> Change {
     Change::set_weight(version(name), weight)
 }
 
+/// Returns a request that needs no probe: the contract is about the store alone.
 pub(super) fn by_alice(change: Change) -> ChangeRequest {
     ChangeRequest::new(change, "alice").without_check()
 }
@@ -47,6 +48,7 @@ pub(super) async fn contents(store: &dyn RouteStore) -> String {
     format!("{all:?} {history:?}")
 }
 
+/// Asserts the first rule of a split.
 pub(super) fn assert_total(split: &Split) {
     let total: u32 = split.versions().iter().map(|version| u32::from(version.weight.hundredths())).sum();
     assert_eq!(total, 10_000, "the weights of a split must total 100 percent: {split:?}");

@@ -14,6 +14,7 @@ pub(super) struct Clock {
 }
 
 impl Clock {
+    /// Creates a clock that starts with the time of the system.
     pub(super) fn new() -> Self {
         Self { started: SystemTime::now(), at: Instant::now() }
     }

@@ -73,14 +73,17 @@ struct TimedReport {
 }
 
 impl TimedReport {
+    /// Returns whether the replica has not reported for too long.
     fn is_expired(&self) -> bool {
         self.at.elapsed() >= self.expiry
     }
 
+    /// Returns the report as other gateways see it, with its age.
     fn replica(&self) -> Replica {
         Replica::new(self.report.clone(), self.at.elapsed())
     }
 
+    /// Returns the figures of the report, if it has some.
     fn figures(&self) -> Option<ReplicaFigures> {
         let Report { id, name, figures, .. } = &self.report;
         figures.as_ref().map(|figures| ReplicaFigures::new(id, name, figures))
@@ -106,6 +109,7 @@ impl MemoryStore {
         Self { history_limit: changes, ..self }
     }
 
+    /// Locks everything that the store has.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         // A change is made on a copy and stored as a whole, so the state is valid even after a panic of another thread.
         lock(&self.state)

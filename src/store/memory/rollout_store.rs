@@ -86,6 +86,7 @@ impl State {
         StoredRollout { service_revision, ..rollout.clone() }
     }
 
+    /// Refuses a start of a rollout for a service that does not exist, has one, or is at another generation.
     fn check_start(&self, new: &NewRollout) -> Result<(), StoreError> {
         let entry = self.services.get(&new.service).filter(|entry| !entry.split.is_removed());
         let split = &entry.ok_or_else(|| StoreError::UnknownService(new.service.clone()))?.split;
@@ -103,6 +104,7 @@ impl State {
         }
     }
 
+    /// Makes one decided change of a write, with its entry in the history. The revision counts it.
     fn apply(&mut self, change: &DecidedChange, at: SystemTime, history_limit: u32) -> Applied {
         let DecidedChange { request, before, after } = change;
         if change.is_change() {

@@ -19,6 +19,7 @@ pub(super) struct RolloutTable {
     live: BTreeMap<ServiceName, String>,
 }
 
+/// A rollout with its events.
 #[derive(Debug)]
 struct Row {
     rollout: StoredRollout,
@@ -37,19 +38,23 @@ impl RolloutTable {
         self.live.get(service).map(String::as_str)
     }
 
+    /// Returns the rollouts that are not over.
     pub(super) fn live(&self) -> impl Iterator<Item = &StoredRollout> {
         self.live.values().filter_map(|id| self.find(id))
     }
 
+    /// Returns the rollout with this id.
     pub(super) fn find(&self, id: &str) -> Option<&StoredRollout> {
         self.rows.get(id).map(|row| &row.rollout)
     }
 
+    /// Returns the rollouts of a service, in no particular order.
     pub(super) fn of_service(&self, service: &ServiceName) -> impl Iterator<Item = &StoredRollout> {
         let rollouts = self.rows.values().map(|row| &row.rollout);
         rollouts.filter(move |rollout| rollout.service == *service)
     }
 
+    /// Returns the events of a rollout in their order.
     pub(super) fn events(&self, id: &str) -> &[StoredRolloutEvent] {
         self.rows.get(id).map_or(&[], |row| &row.events)
     }
@@ -75,6 +80,7 @@ impl RolloutTable {
         }
     }
 
+    /// Deletes the rollouts of a service that are over, beyond the last ones.
     fn delete_old(&mut self, service: &ServiceName) {
         let over = self.of_service(service).filter(|rollout| rollout.is_over());
         let mut numbers: Vec<u64> = over.map(|rollout| rollout.number).collect();
@@ -85,6 +91,7 @@ impl RolloutTable {
     }
 }
 
+/// Adds the events of one write.
 fn record(events: &[NewRolloutEvent], turn: u64, at: SystemTime) -> Vec<StoredRolloutEvent> {
     let numbered = (0..).zip(events);
     numbered.map(|(position, event)| StoredRolloutEvent::recorded(event, turn, position, at)).collect()

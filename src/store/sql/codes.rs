@@ -1,4 +1,16 @@
 //! What the error codes of the databases mean.
+//!
+//! A code answers four questions, each with a function of its own, since one code may be in several groups:
+//!
+//! | question | function | the store |
+//! | --- | --- | --- |
+//! | may another attempt on the same connection succeed? | [`is_contention`] | tries again after a pause |
+//! | is the connection of no use? | [`is_loss`] | tries again on another connection |
+//! | are all connections of no use? | [`says_wrong_server`] | makes them all again |
+//! | which remedy does it need, if it does not pass by itself? | [`meaning`] | reports the remedy |
+//!
+//! Every other code becomes [`StoreError::Unavailable`](crate::store::StoreError::Unavailable), with the
+//! error of the driver as its source.
 
 use std::ops::Deref;
 
@@ -7,7 +19,8 @@ use sea_orm::{DbErr, RuntimeErr, SqlErr};
 
 use super::remedies::{DISK_FULL, READ_ONLY, TABLES, TLS, TLS_FILES};
 
-/// The code of an error, as the manual of its database lists it. The numbers of SQLite and of MySQL overlap.
+/// The code of an error, as the manual of its database lists it. The numbers of SQLite and of MySQL overlap,
+/// so a code without its database means nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Code {
     #[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "only SQLite reports it"))]
@@ -27,6 +40,8 @@ pub(super) fn is_duplicate(error: &DbErr) -> bool {
     matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_)))
 }
 
+/// Returns whether the statement met another one and was undone, so that nothing of it is left in the
+/// database.
 fn is_transient(code: &Code) -> bool {
     match code {
         // Busy and locked, with their extended codes.
@@ -45,6 +60,7 @@ pub(super) fn is_loss(error: &DbErr) -> bool {
     connection_failed || server_code(error).is_some_and(|code| is_shutdown(&code))
 }
 
+/// Returns whether the server ended this connection, or is about to end all of them.
 fn is_shutdown(code: &str) -> bool {
     match code {
         // PostgreSQL: ended by an administrator, crashed, starting up, idle for too long, also in a transaction.
@@ -62,6 +78,8 @@ pub(super) fn says_wrong_server(error: &DbErr) -> bool {
     server_code(error).is_some_and(|code| is_wrong_server(&code))
 }
 
+/// Returns whether the server says that it is no primary. What ends one connection alone, such as an idle
+/// limit, is not among these codes.
 fn is_wrong_server(code: &str) -> bool {
     match code {
         // PostgreSQL: read-only; ended by an administrator, crashed, starting up.
@@ -116,11 +134,15 @@ pub(super) fn meaning(error: &DbErr) -> Option<Meaning> {
     }
 }
 
+/// Returns whether a file that the URL names cannot be read. A server that refuses connections has other
+/// kinds of errors.
 fn is_about_a_file(error: &std::io::Error) -> bool {
     use std::io::ErrorKind::{IsADirectory, NotFound, PermissionDenied};
     matches!(error.kind(), NotFound | PermissionDenied | IsADirectory)
 }
 
+/// Returns the meaning of an extended result code of SQLite. Each primary code is listed with its extended
+/// ones, since the driver reports the extended code.
 fn meaning_in_sqlite(code: &str) -> Option<Meaning> {
     use Meaning::{Fault, Fixable};
 
@@ -140,6 +162,8 @@ fn meaning_in_sqlite(code: &str) -> Option<Meaning> {
     })
 }
 
+/// Returns the meaning of an SQLSTATE of PostgreSQL (five characters) or of an error number of MySQL and
+/// MariaDB (four digits). No number is also an SQLSTATE, so one list serves both.
 fn meaning_on_server(code: &str) -> Option<Meaning> {
     use Meaning::{Fault, Fixable, Unstorable};
 
@@ -187,10 +211,13 @@ fn server_code(error: &DbErr) -> Option<String> {
     }
 }
 
+/// Returns the error if the database reported it, and not the driver or the network.
 fn database_error(error: &DbErr) -> Option<&(dyn DatabaseError + 'static)> {
     driver_error(error)?.as_database_error()
 }
 
+/// Returns the error of the driver inside of sea-orm's. An error of sea-orm itself, such as a column of
+/// another type, is not one.
 fn driver_error(error: &DbErr) -> Option<&DriverError> {
     match error {
         DbErr::Conn(RuntimeErr::SqlxError(error))

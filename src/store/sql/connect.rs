@@ -1,4 +1,12 @@
 //! Opening a database by its URL.
+//!
+//! A database is opened by the steps below, and each has a limit. So a gateway that cannot start says why
+//! within seconds:
+//!
+//! 1. The URL is [parsed](super::database_url), before any driver sees it.
+//! 2. One connection is made and closed, on a server: a pool would only report its own time limit.
+//! 3. A pool is made. It connects lazily.
+//! 4. The tables are [brought up to date](super::migrations), or verified.
 
 use std::sync::Arc;
 
@@ -34,6 +42,8 @@ pub(super) async fn open_prepared(
     Ok(db)
 }
 
+/// Opens the database with the driver of its kind. A kind without a driver in this build was refused when the
+/// URL was parsed.
 #[cfg_attr(
     not(any(feature = "postgres", feature = "mysql")),
     expect(unused_variables, reason = "SQLite has no server to follow")

@@ -59,6 +59,8 @@ impl Database {
         Self::new(backend, None, OnceCell::new_with(Some(connections)))
     }
 
+    /// Creates a database with no orphans and no listeners. Without a URL the connections belong to the
+    /// application, so [`Orphans`] may not close them.
     fn new(backend: DbBackend, url: Option<DatabaseUrl>, connections: OnceCell<DatabaseConnection>) -> Self {
         let write_turns = Arc::new(Semaphore::new(connect::max_writers(backend)));
         let followed = Arc::new(Followed::default());
@@ -167,6 +169,7 @@ impl Database {
         self.finish(self.orphans.drive_while(attempts).await)
     }
 
+    /// Converts the failure of a call, without the secrets of the URL. A server may repeat them in its error.
     fn finish<T>(&self, outcome: Result<T, Failure>) -> Result<T, StoreError> {
         outcome.map_err(|failure| failure.into_store_error(&self.secrets()))
     }
@@ -176,11 +179,13 @@ impl Database {
         self.url.as_ref().map(|url| url.secrets.clone()).unwrap_or_default()
     }
 
+    /// Waits for a turn among the writers of this process, in the order of arrival.
     async fn next_write_turn(&self) -> Option<OwnedSemaphorePermit> {
         // The semaphore is never closed.
         Arc::clone(&self.write_turns).acquire_owned().await.ok()
     }
 
+    /// Returns who else uses the connections: nobody if the store made them from a URL.
     const fn pool(&self) -> Pool {
         if self.url.is_none() { Pool::Lent } else { Pool::Own }
     }
@@ -222,6 +227,7 @@ impl Database {
         let _ = timeout(CLOSE_LIMIT, self.close_listeners()).await;
     }
 
+    /// Closes the connections that the store made. It waits for those that are in use.
     async fn close_pool(&self) {
         // The application closes its own pool.
         if let (Some(_), Some(db)) = (&self.url, self.connections.get()) {
@@ -230,6 +236,7 @@ impl Database {
         }
     }
 
+    /// Closes the connections of all listeners that are left, one after the other.
     async fn close_listeners(&self) {
         let listeners: Vec<_> = lock(&self.listeners).iter().filter_map(Weak::upgrade).collect();
         for listener in listeners {
@@ -237,6 +244,8 @@ impl Database {
         }
     }
 
+    /// Returns whether [`close`](Self::close) was called. From then on each call fails with
+    /// [`Failure::Closed`], also one that is about to connect.
     fn is_closed(&self) -> bool {
         *self.closed.borrow()
     }

@@ -70,6 +70,8 @@ fn backend(scheme: &str, rest: &str) -> Result<DbBackend, ConnectError> {
     }
 }
 
+/// Returns whether a text looks like the scheme of a URL. A text before a `:` that does not may be a user
+/// name, which no error repeats.
 fn is_scheme(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '+')
 }

@@ -1,4 +1,6 @@
 //! Statements and expressions that differ between the databases.
+//!
+//! Other statements are written with sea-query, which knows the dialects.
 
 use sea_orm::sea_query::{Expr, SimpleExpr};
 use sea_orm::{DbBackend, IsolationLevel, SqliteTransactionMode, TransactionOptions};
@@ -130,6 +132,7 @@ struct JsonFunctions {
 }
 
 impl JsonFunctions {
+    /// Returns the names in the dialect of `backend`.
     const fn new(backend: DbBackend) -> Self {
         match backend {
             DbBackend::Postgres => Self { aggregate: "json_agg", array: "json_build_array", text: "TEXT" },
@@ -139,6 +142,8 @@ impl JsonFunctions {
     }
 }
 
+/// Returns the columns, cast to the type for texts. Numbers become texts too: in JSON, a database may round a
+/// number beyond 2^53.
 fn columns_as(text: &str, columns: &[&str]) -> String {
     let cast: Vec<_> = columns.iter().map(|column| format!("CAST({column} AS {text})")).collect();
     cast.join(", ")

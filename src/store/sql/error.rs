@@ -83,6 +83,7 @@ pub enum ConnectError {
     },
 }
 
+/// Returns the feature to build with, or the schemes that there are.
 fn driver_hint(scheme: &str) -> &'static str {
     match scheme {
         "sqlite" => "build with the feature sqlite",
@@ -130,6 +131,8 @@ impl ConnectError {
     }
 }
 
+/// Returns a remedy for an error at the start. There an error that would pass by itself needs one too, since
+/// the start ends with it.
 fn hint(error: &DbErr) -> &'static str {
     match meaning(error) {
         Some(Meaning::Fixable(remedy) | Meaning::Fault(remedy)) => remedy,

@@ -161,18 +161,25 @@ struct Remediable {
     source: BoxError,
 }
 
+/// The source of [`StoreError::Unavailable`] for a call that took too long. The statement may have been
+/// carried out.
 #[derive(Debug, Error)]
 #[error("the database did not respond within {0:?}")]
 struct TimedOut(Duration);
 
+/// The source of [`StoreError::Unavailable`] for a call whose last attempt was overtaken by another writer
+/// too.
 #[derive(Debug, Error)]
 #[error("other writers changed the split during every attempt")]
 struct Overtaken;
 
+/// The source of an error that nobody receives, since its caller is gone. It says in a log what rolled the
+/// transaction back.
 #[derive(Debug, Error)]
 #[error("the call was cancelled")]
 struct Cancelled;
 
+/// The source of [`StoreError::Unavailable`] after [`SqlStore::close`](super::SqlStore::close).
 #[derive(Debug, Error)]
 #[error("the store is closed")]
 struct Closed;

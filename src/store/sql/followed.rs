@@ -46,6 +46,7 @@ pub(super) struct Followed {
     losses: watch::Sender<Losses>,
 }
 
+/// The facts about the servers behind the address.
 #[derive(Debug, Default)]
 struct State {
     /// The identity of the server. `None` before the first answer, and on SQLite.
@@ -111,6 +112,7 @@ impl Followed {
         std::mem::take(&mut lock(&self.state).sweep_due)
     }
 
+    /// Returns how often the server was lost up to now.
     pub(super) fn losses(&self) -> Losses {
         *self.losses.borrow()
     }

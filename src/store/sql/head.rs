@@ -38,6 +38,8 @@ pub(super) fn columns(backend: DbBackend) -> [SimpleExpr; 3] {
     [revision, dialect::is_read_only(backend), dialect::server(backend)]
 }
 
+/// Reads the revision, and with it which server responds. One statement reads all of it, so the three belong
+/// together.
 pub(super) async fn read_head(db: &impl ConnectionTrait) -> Result<Head, DbErr> {
     let mut select = Query::select();
     select.exprs(columns(db.get_database_backend())).from(revision::Entity);

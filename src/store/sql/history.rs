@@ -1,4 +1,8 @@
 //! The history of changes.
+//!
+//! The entry of a change is written in the transaction of the change, by [`write`](super::write). So the
+//! history has an entry exactly for the changes that were made, and an entry is never updated. Reading it
+//! needs no lock: a page that is read during a change has the entry or does not have it yet.
 
 use sea_orm::{
     ColumnTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QueryFilter, QuerySelect,
@@ -13,6 +17,7 @@ use crate::common::time::from_millis;
 use crate::routing::ServiceName;
 use crate::store::{HistoryEntry, StoreError};
 
+/// The table, as errors name it.
 const TABLE: &str = "gateway_split_change";
 
 /// Reads up to `limit` changes of `service` before the generation `before`, latest first. Rows that cannot be read are left

@@ -1,4 +1,19 @@
 //! Time limits of calls, and sizes of pools.
+//!
+//! From the shortest to the longest, with those that are set elsewhere:
+//!
+//! | limit | ends | set in |
+//! | --- | --- | --- |
+//! | 0.4 s | one wait for the lock of SQLite, so that several attempts fit into a call | `sqlite.rs` |
+//! | 1 s | the test of an idle connection, so that a dead one is replaced within a call | `server.rs` |
+//! | 2 s | a wait for a row's lock on MySQL and MariaDB | `mysql.rs`, `dialect.rs` |
+//! | 2.5 s | a statement of a transaction that writes, on PostgreSQL | `dialect.rs` |
+//! | 2.75 s | a call with all its attempts, and the first connection | here |
+//! | 3 s | work whose caller is gone, on connections of the store's own | `orphans.rs` |
+//! | 5 s | a transaction on PostgreSQL or MariaDB that does nothing | `dialect.rs`, `mysql.rs` |
+//!
+//! The databases end a statement before the call ends, so an error that they report is seen, and they release
+//! the locks of a gateway that vanished.
 
 use std::time::Duration;
 

@@ -35,6 +35,8 @@ pub(super) struct Listener {
     secrets: Secrets,
 }
 
+/// The connection of a listener, and the facts about the one before that the next one depends on. It is
+/// locked for as long as a caller waits, so one call waits at a time.
 #[derive(Debug, Default)]
 struct State {
     connection: Option<Connection>,
@@ -53,6 +55,7 @@ struct Connection {
 }
 
 impl Listener {
+    /// Creates a listener without a connection.
     pub(super) fn new(secrets: Secrets) -> Self {
         Self { state: Mutex::default(), secrets }
     }
@@ -87,6 +90,8 @@ impl Listener {
         }
     }
 
+    /// Logs at `debug`: changes are still found by polling, and a pooler that does not allow to listen would
+    /// fill a log of warnings.
     fn log_failure(&self, error: Error) {
         let error = self.secrets.hide(error.into());
         tracing::debug!(error = &*error as &dyn std::error::Error, "cannot listen");
@@ -94,6 +99,8 @@ impl Listener {
 }
 
 impl State {
+    /// Waits before a connection is made again to an address that led to a wrong server. The flag is cleared
+    /// before the pause, so a wait that is dropped during it does not pause twice.
     async fn pause_if_due(&mut self) {
         if replace(&mut self.pauses, false) {
             sleep(RETRY_PAUSE).await;

@@ -16,7 +16,7 @@
 //! | PostgreSQL | `SELECT … FOR UPDATE` at READ COMMITTED | `LISTEN`, and polling |
 //! | MySQL, MariaDB | the same; InnoDB | polling |
 //!
-//! Many gateways may share one database: see [`docs::operating`](crate::docs::operating).
+//! Many gateways may share one database: see [`docs::databases`](crate::docs::databases).
 //!
 //! # Tables
 //!

@@ -60,6 +60,7 @@ pub(super) fn close_idle(db: &DatabaseConnection) {
     }
 }
 
+/// Applies [`SESSION_SETTINGS`] to a new connection. One that cannot be set up is not used.
 async fn set_up(connection: &mut MySqlConnection) -> Result<(), Error> {
     connection.execute(SESSION_SETTINGS).await.map(drop)
 }
@@ -74,6 +75,7 @@ pub(super) async fn migration_lock(db: &DatabaseConnection) -> Result<Option<MyS
     Ok((acquired == Some(1)).then_some(connection))
 }
 
+/// Wraps an error of the driver as sea-orm does, so that its code is found.
 fn connection_error(error: Error) -> DbErr {
     DbErr::Conn(RuntimeErr::SqlxError(error.into()))
 }

@@ -6,6 +6,8 @@ use tokio::sync::OnceCell;
 use super::secrets::Secrets;
 use crate::store::Signal;
 
+/// Stands for the listener in a build without PostgreSQL, so that its users need no conditions. It never
+/// signals.
 #[derive(Debug)]
 pub(super) struct Listener;
 

@@ -43,6 +43,7 @@ use crate::common::lock::lock;
 /// transaction earlier, so a connection on which nothing ends is dead.
 const GRACE: Duration = Duration::from_secs(3);
 
+/// Work on a connection, without its result: nobody waits for that any more.
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Work whose caller stopped waiting and that is not done yet.
@@ -82,6 +83,7 @@ impl CancelFlag {
         self.0.load(Ordering::Relaxed)
     }
 
+    /// Reports that the caller is gone. It is never taken back.
     fn set(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -150,6 +152,7 @@ impl Orphans {
         driven.retain_mut(|work| is_pending(work, &mut context));
     }
 
+    /// Takes over work. It is queued before the drivers are woken, so a driver that is woken finds it.
     fn adopt(&self, work: Work) {
         lock(&self.queued).push(work);
         self.drivers.wake_all();
@@ -157,6 +160,7 @@ impl Orphans {
 }
 
 impl Drivers {
+    /// Wakes every call that drives orphans now.
     fn wake_all(&self) {
         // Woken without the lock, since a waker is code of the runtime.
         let wakers: Vec<Waker> = lock(&self.wakers).values().cloned().collect();
@@ -171,11 +175,13 @@ impl Wake for Drivers {
 }
 
 impl<'a> Driver<'a> {
+    /// Creates a driver that is not registered yet: its first poll does that.
     fn new(drivers: &'a Drivers) -> Self {
         // Relaxed: only the number counts, and no two are equal by the atomicity of the addition.
         Self { id: drivers.next_id.fetch_add(1, Ordering::Relaxed), drivers }
     }
 
+    /// Stores the waker with which this driver is woken, unless it is stored already.
     fn register(&self, waker: &Waker) {
         let mut wakers = lock(&self.drivers.wakers);
         if wakers.get(&self.id).is_some_and(|registered| registered.will_wake(waker)) {

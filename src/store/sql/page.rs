@@ -40,6 +40,8 @@ impl<E: EntityTrait> Pages<E> {
         }
     }
 
+    /// Selects the next rows in descending order of their number. Paging by number and not by offset: rows
+    /// that are added meanwhile move no page.
     fn select(&self, before: Option<i64>, limit: usize) -> Select<E> {
         let rows = self.rows.clone().order_by_desc(self.column).limit(limit as u64);
         match before {

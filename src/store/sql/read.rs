@@ -1,4 +1,15 @@
 //! Reading splits.
+//!
+//! Three reads share the code that interprets rows, [`rows`](super::rows):
+//!
+//! | read | when | statements |
+//! | --- | --- | --- |
+//! | [`load`] after a revision | every second | one that finds nothing new, or three in a transaction |
+//! | [`load`] after 0 | at the start, after a lost server, every ten minutes | pages of packed services on SQLite, otherwise one |
+//! | [`load_service`] | in each change | one, under the lock of the service |
+//!
+//! A service that cannot be read is reported in [`Snapshot::broken`], with the row and the column, and hides
+//! no other. An error of the database fails the whole read.
 
 use sea_orm::sea_query::{Expr, ExprTrait, Iden, Order, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, EntityName, TransactionTrait};
@@ -46,6 +57,7 @@ async fn head(db: &impl ConnectionTrait) -> Result<Head, Failure> {
     if head.read_only { Err(Failure::ReadOnly) } else { Ok(head) }
 }
 
+/// Loads the services in the order of their names, in which a snapshot lists them.
 async fn load_services(db: &impl ConnectionTrait, after: u64) -> Result<Vec<ServiceRows>, DbErr> {
     let mut services = match after {
         0 => load_all(db).await?,

@@ -1,4 +1,8 @@
 //! Changes that were refused.
+//!
+//! A refused change is recorded after its own transaction was rolled back, in another one. So a gateway that
+//! ends in between records nothing, and a refusal that cannot be recorded does not hide the reason for the
+//! refusal.
 
 use sea_orm::{
     ActiveValue, ColumnTrait, DatabaseConnection, DatabaseTransaction, DbErr, EntityTrait, QueryFilter,
@@ -17,6 +21,7 @@ use crate::common::time::{from_millis, to_millis};
 use crate::routing::ServiceName;
 use crate::store::Refusal;
 
+/// The table, as errors name it.
 const TABLE: &str = "gateway_refused_change";
 
 /// Makes one attempt to record `refusal`, and deletes those beyond the limit.

@@ -1,4 +1,9 @@
 //! The gateways that share the database.
+//!
+//! A report is one row that its gateway overwrites. All times are from the clock of the database, since the
+//! clocks of gateways differ: a replica expires if its row is older than [`Replica::EXPIRY`] by that clock. A
+//! clock that is set back leaves rows from the future, which would not expire. They are dated now when they
+//! are found.
 
 use std::time::Duration;
 
@@ -55,6 +60,8 @@ pub(super) async fn read_figures(db: &DatabaseConnection) -> Result<Vec<ReplicaF
     db.query_all(&select).await?.iter().map(parse_figures).collect()
 }
 
+/// Interprets the columns of [`read_figures`]. The figures themselves stay a text: the store does not know
+/// their form.
 fn parse_figures(row: &QueryResult) -> Result<ReplicaFigures, DbErr> {
     let id: String = row.try_get_by("id")?;
     let name: String = row.try_get_by("name")?;

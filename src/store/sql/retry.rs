@@ -24,6 +24,7 @@ where
     attempts.await.unwrap_or(Err(Failure::TimedOut(limit)))
 }
 
+/// Makes up to six attempts: the first and [`MAX_RETRIES`] more. The failure of the last one is returned.
 async fn run_attempts<T, F>(attempt: impl Fn() -> F) -> Result<T, Failure>
 where
     F: Future<Output = Result<T, Failure>>,

@@ -97,6 +97,8 @@ fn select_rollouts() -> SelectStatement {
     select.from(rollout::Entity).inner_join(service::Entity, is_of_service()).take()
 }
 
+/// Selects the columns of a rollout, with the name and the revision of its service. The caller adds the
+/// tables.
 fn select_columns() -> SelectStatement {
     let mut select = Query::select();
     select.columns(rollout::Column::iter().map(|column| (rollout::Entity, column)));
@@ -104,6 +106,8 @@ fn select_columns() -> SelectStatement {
     select.expr_as(Expr::col((service::Entity, service::Column::Revision)), SERVICE_REVISION).take()
 }
 
+/// The condition that joins a rollout with its service, over or not. `active_of` joins those that are not
+/// over.
 fn is_of_service() -> sea_orm::sea_query::SimpleExpr {
     Expr::col((rollout::Entity, rollout::Column::ServiceId)).equals((service::Entity, service::Column::Id))
 }

@@ -62,6 +62,7 @@ impl Secrets {
         if is_clean { error } else { Redacted(self.hide_in(shown)).into() }
     }
 
+    /// Replaces each secret in a text. The longest is replaced first, in case it contains a shorter one.
     fn hide_in(&self, mut text: String) -> String {
         for secret in &self.0 {
             while let Some(at) = find(&text, secret) {
@@ -83,6 +84,7 @@ fn find(text: &str, secret: &str) -> Option<usize> {
     })
 }
 
+/// Returns the text without percent-encoding, as a driver sends it to its server.
 fn decoded(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }

@@ -20,10 +20,13 @@ pub(super) struct Signals {
 }
 
 impl Signals {
+    /// Creates the signals of a new clone. Losses before it are not signalled: the clone has loaded nothing
+    /// yet.
     pub(super) fn new(listener: Option<Arc<Listener>>, followed: &Followed) -> Self {
         Self { listener, seen: Mutex::new(followed.losses()) }
     }
 
+    /// Returns whether changes are signalled at all. Otherwise only losses are.
     pub(super) const fn listens(&self) -> bool {
         self.listener.is_some()
     }
@@ -48,6 +51,8 @@ impl Signals {
         }
     }
 
+    /// Waits for a notification. Without a listener it waits forever, and losses are still signalled beside
+    /// it.
     async fn notified(&self, db: &OnceCell<DatabaseConnection>) -> Signal {
         match &self.listener {
             Some(listener) => listener.changed(db).await,

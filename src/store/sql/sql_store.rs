@@ -124,7 +124,7 @@ impl SqlStore {
 
     /// Does not listen for changes on PostgreSQL: changes of other gateways are found by polling only. Needed behind a
     /// pooler in transaction mode, which cannot listen. See
-    /// [`docs::operating`](crate::docs::operating#postgresql).
+    /// [`docs::databases`](crate::docs::databases#postgresql).
     ///
     /// ```
     /// # use tower_canary::store::sql::SqlStore;

@@ -37,6 +37,8 @@ pub(super) async fn open(url: &str, name: &str) -> Result<DatabaseConnection, Co
     }
 }
 
+/// Returns the options of the pool. Connections are never closed for their age: each opens the file, and an
+/// idle one costs nothing.
 fn options(url: &str, name: &str) -> Result<ConnectOptions, ConnectError> {
     let in_memory = url.contains(":memory:") || url.contains("mode=memory");
     if name.is_empty() && !in_memory {
@@ -58,6 +60,7 @@ fn options(url: &str, name: &str) -> Result<ConnectOptions, ConnectError> {
     Ok(options)
 }
 
+/// Adds [`end_transaction`] to the return of each connection.
 fn with_cleanup(options: SqlitePoolOptions) -> SqlitePoolOptions {
     options.after_release(|connection, _| Box::pin(end_transaction(connection)))
 }
@@ -70,16 +73,21 @@ async fn end_transaction(connection: &mut SqliteConnection) -> Result<bool, Erro
     // Waits for a rollback that the driver queued when a transaction was dropped.
     connection.ping().await?;
     if connection.is_in_transaction() {
-        // Fails if SQLite has no transaction.
+        // SQLite and the driver disagree, or a transaction was left open. First SQLite: plain statements do not change the
+        // driver's count. The rollback fails if SQLite has rolled back by itself. Then it has exactly one transaction.
         let _ = connection.execute("ROLLBACK").await;
         connection.execute("BEGIN").await?;
-        // Fails since a transaction is open, and by this failure resets both SQLite and the driver's count.
+        // Then the driver: this fails since a transaction is open, and the driver answers the failure with a rollback that
+        // sets its count to 0 and ends the transaction of SQLite.
         let _ = connection.begin_with("BEGIN").await;
         connection.ping().await?;
     }
     Ok(!connection.is_in_transaction())
 }
 
+/// Returns the settings of a connection. A commit reaches the disk before it returns (`synchronous = FULL`):
+/// a change that was reported is not lost with the power. Readers and the writer do not block each other
+/// (write-ahead logging).
 fn with_settings(options: SqliteConnectOptions) -> SqliteConnectOptions {
     options
         .journal_mode(SqliteJournalMode::Wal)

@@ -1,4 +1,8 @@
 //! Transactions that write.
+//!
+//! A transaction that changes a split locks the row of its service first and the row of the revision second.
+//! So two of them never wait for each other, and the writers of two services meet only in the second lock, which is
+//! held for the last statements and the commit.
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, TransactionTrait};
 
@@ -37,12 +41,14 @@ async fn with_limits<T>(
     Ok(done)
 }
 
+/// Ends a transaction without an effect, and returns the failure that caused it.
 async fn roll_back<T>(transaction: DatabaseTransaction, failure: Failure) -> Result<T, Failure> {
     // The first failure explains more than a failed rollback. The database undoes an uncommitted transaction in any case.
     let _ = transaction.rollback().await;
     Err(failure)
 }
 
+/// Executes a statement, or several with `;` between them: a prepared statement could not.
 async fn execute(transaction: &DatabaseTransaction, statement: Option<&str>) -> Result<(), DbErr> {
     match statement {
         Some(statement) => transaction.execute_unprepared(statement).await.map(drop),

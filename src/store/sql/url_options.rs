@@ -119,6 +119,7 @@ pub(super) fn parse(backend: DbBackend, url: &str) -> Result<Vec<UrlOption<'_>>,
     }
 }
 
+/// Returns the names of the options that the driver of this kind of database understands.
 const fn known(backend: DbBackend) -> &'static [&'static str] {
     match backend {
         DbBackend::Sqlite => SQLITE,

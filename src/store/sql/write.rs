@@ -166,6 +166,8 @@ async fn next_head(transaction: &DatabaseTransaction, changes: usize) -> Result<
     Head::from_row(&row)
 }
 
+/// Adds one per change, so that each change of a rollout's write has a revision of its own, as changes that
+/// are made one by one.
 fn increment_revision(changes: usize) -> UpdateStatement {
     let by = i64::try_from(changes).unwrap_or(1);
     let mut update = Query::update();

@@ -146,6 +146,8 @@ async fn write_fenced(
     Ok(Some((applied(decided, head.revision), head)))
 }
 
+/// Decides the changes of the write one after the other, each on the split after the one before. Without
+/// changes the split is not even parsed: a broken split does not stop the turns of its rollout.
 fn decide(write: &RolloutWrite, stored: &ServiceRows) -> Result<Vec<DecidedChange>, StoreError> {
     if write.changes.is_empty() {
         return Ok(Vec::new());
@@ -153,6 +155,7 @@ fn decide(write: &RolloutWrite, stored: &ServiceRows) -> Result<Vec<DecidedChang
     write.decide(&stored_split(stored)?, now())
 }
 
+/// Interprets the rows of the service, or fails with the row that is broken.
 fn stored_split(stored: &ServiceRows) -> Result<Split, StoreError> {
     Ok(stored.split().map_err(StoreError::Broken)?.0)
 }
@@ -250,6 +253,7 @@ const EVENT_COLUMNS: [rollout_event::Column; 8] = [
     rollout_event::Column::Text,
 ];
 
+/// Inserts the events of one turn, in their order. All have the time of the database.
 async fn insert_events(
     transaction: &DatabaseTransaction,
     id: &str,
@@ -283,10 +287,12 @@ fn refuse_read_only(head: &Head) -> Result<(), Failure> {
     if head.read_only { Err(Failure::ReadOnly) } else { Ok(()) }
 }
 
+/// Converts the number of a step. A plan has far fewer steps than fit.
 fn to_int(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
 
+/// Converts a duration. One beyond 292 million years becomes that.
 fn to_millis(time: std::time::Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }

@@ -35,6 +35,7 @@ pub(in crate::upstream) struct Connected {
 }
 
 impl Connector {
+    /// Creates a connector without TLS, with the default time limit.
     pub(in crate::upstream) fn new(policy: UrlPolicy) -> Self {
         let connector = Self {
             // A target with TLS gets TLS here, or is refused.
@@ -55,6 +56,7 @@ impl Connector {
         self
     }
 
+    /// Sets the TLS for targets with `https`.
     #[cfg(feature = "client-tls")]
     pub(in crate::upstream) fn with_tls(mut self, tls: ClientTls) -> Self {
         self.tls = Some(tls);
@@ -72,6 +74,8 @@ impl Connector {
         timeout(self.timeout, connecting).await.map_err(|elapsed| timed_out(elapsed.into()))?
     }
 
+    /// Connects without a time limit. Without TLS nothing is negotiated: the protocol is the one that was
+    /// offered.
     async fn establish(&self, target: &Target, offer: Offer) -> Result<Connected, ConnectError> {
         if !target.tls {
             let io = Stream::Tcp(TokioIo::new(self.connect_tcp(target).await?));
@@ -81,6 +85,7 @@ impl Connector {
         self.establish_tls(target, offer).await
     }
 
+    /// Resolves the name and connects, under the policy.
     async fn connect_tcp(&self, target: &Target) -> Result<GuardedStream, ConnectError> {
         Ok(self.tcp.clone().call(target.uri()).await?.into_inner())
     }
@@ -104,6 +109,7 @@ impl Connector {
     }
 }
 
+/// Creates the error for a connection that took too long.
 fn timed_out(error: io::Error) -> ConnectError {
     BoxError::from(error).into()
 }

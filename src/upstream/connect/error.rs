@@ -78,6 +78,7 @@ impl From<BoxError> for ConnectError {
     }
 }
 
+/// Returns the kind that one error of a chain stands for.
 fn kind_of(error: &(dyn Error + 'static)) -> Option<ConnectErrorKind> {
     if error.is::<Forbidden>() {
         return Some(ConnectErrorKind::Forbidden);

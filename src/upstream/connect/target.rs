@@ -11,6 +11,7 @@ pub(in crate::upstream) struct Target {
 }
 
 impl Target {
+    /// Returns the URI for the connector of hyper-util, which reads the scheme and the authority alone.
     pub(super) fn uri(&self) -> Uri {
         let mut parts = Parts::default();
         parts.scheme = Some(if self.tls { Scheme::HTTPS } else { Scheme::HTTP });

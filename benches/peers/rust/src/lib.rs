@@ -32,7 +32,10 @@ impl Addresses {
         let Some([listen, one, two]) = ports.as_deref() else {
             return Err(format!("expected three ports, LISTEN ONE TWO, not {arguments:?}"));
         };
-        let on_loopback = |port: &u16| SocketAddr::from((Ipv4Addr::LOCALHOST, *port));
-        Ok(Self { listen: on_loopback(listen), one: on_loopback(one), two: on_loopback(two) })
+        Ok(Self { listen: on_loopback(*listen), one: on_loopback(*one), two: on_loopback(*two) })
     }
+}
+
+fn on_loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }

@@ -19,6 +19,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Url>, Failure> {
     Ok(mounts)
 }
 
+/// Parses one address of the API. Credentials belong into the token and not into a URL, which may be logged.
 fn mount(address: &str) -> Result<Url, Failure> {
     // The text is not repeated: it could have a password.
     let refused =

@@ -33,6 +33,7 @@ pub(crate) struct Api {
 }
 
 impl Api {
+    /// Creates the client of all addresses. It connects with the first call.
     pub(crate) fn new(options: &GlobalOptions, terminal: &Terminal) -> Result<Self, Failure> {
         let mounts = address::read(&options.url)?;
         let authorization =
@@ -50,6 +51,7 @@ impl Api {
         self.mounts.len()
     }
 
+    /// Returns the address that the next attempt is sent to.
     pub(crate) fn mount(&self) -> &Url {
         &self.mounts[self.current.get() % self.mounts.len()]
     }
@@ -84,6 +86,7 @@ impl Api {
         }
     }
 
+    /// Makes one attempt at the present address.
     async fn attempt(&self, call: &Call, limit: Duration) -> Result<Answer, Trouble> {
         let mount = self.mount();
         let mut request = call.request(mount);
@@ -110,6 +113,7 @@ impl Api {
         Err(attempt::read(response, mount).await.err().unwrap_or(Trouble { failure, cause: Cause::Refused }))
     }
 
+    /// Sends a request and returns the head of the response.
     async fn execute(&self, request: Request, mount: &Url) -> Result<Response, Trouble> {
         self.client.execute(request).await.map_err(|error| Trouble::of_request(&error, mount))
     }
@@ -124,6 +128,7 @@ fn after_attempts(trouble: Trouble, call: &Call, attempt: u32) -> Failure {
     trouble.failure
 }
 
+/// Creates the HTTP client. The token is marked as sensitive, so no log shows it.
 fn client(authorization: Option<HeaderValue>, ca_cert: Option<&Path>) -> Result<Client, Failure> {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, const { HeaderValue::from_static("application/json") });
@@ -142,6 +147,7 @@ fn client(authorization: Option<HeaderValue>, ca_cert: Option<&Path>) -> Result<
     builder.build().map_err(|error| Failure::failed(format!("cannot set up TLS: {error}")))
 }
 
+/// Reads the certificates of the authorities that are trusted beside those of the system.
 #[expect(clippy::disallowed_methods, reason = "a program reads its files")]
 fn certificates(file: &Path) -> Result<Vec<Certificate>, Failure> {
     let pem = std::fs::read(file).map_err(|error| unusable(file, &error))?;
@@ -152,6 +158,7 @@ fn certificates(file: &Path) -> Result<Vec<Certificate>, Failure> {
     Ok(certificates)
 }
 
+/// Creates the failure for a file without usable certificates.
 fn unusable(file: &Path, error: &dyn std::error::Error) -> Failure {
     Failure::usage(format!("cannot use the certificates in {}: {error}", file.display()))
 }

@@ -120,6 +120,8 @@ pub(super) async fn read(response: Response, mount: &Url) -> Result<Answer, Trou
     Err(Trouble { failure, cause })
 }
 
+/// Returns whether the response is of a media type, whatever its parameters. A page of a proxy in between is
+/// not.
 pub(super) fn has_type(response: &Response, wanted: &str) -> bool {
     let value = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     value.is_some_and(|value| value.split(';').next().is_some_and(|kind| kind.trim() == wanted))

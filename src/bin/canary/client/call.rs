@@ -21,16 +21,19 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// Begins a call. The names in the path are still to be filled in.
     pub(crate) fn new(endpoint: Endpoint) -> Self {
         let path = endpoint.path().to_owned();
         Self { endpoint, path, query: Vec::new(), body: None, if_match: None, repeat: endpoint.repeat() }
     }
 
     // Names consist of characters that a path may have as they are.
+    /// Names the service. A name needs no encoding: its characters are valid in a path.
     pub(crate) fn service(self, service: &ServiceName) -> Self {
         Self { path: self.path.replace("{service}", service.as_str()), ..self }
     }
 
+    /// Names the version.
     pub(crate) fn version(self, version: &VersionName) -> Self {
         Self { path: self.path.replace("{version}", version.as_str()), ..self }
     }
@@ -68,6 +71,7 @@ impl Call {
         Self { repeat: Repeat::Sets, ..self }
     }
 
+    /// Returns whether the call may be sent again after its response was lost.
     pub(crate) fn repeat(&self) -> Repeat {
         self.repeat
     }
@@ -99,11 +103,13 @@ impl Call {
         request
     }
 
+    /// Returns the method of the operation.
     fn method(&self) -> Method {
         self.endpoint.method()
     }
 }
 
+/// Creates the failure for a body without a JSON form, which no body of the API is.
 fn defect(error: &serde_json::Error) -> Failure {
     Failure::failed(format!("cannot write the request: {error}"))
 }

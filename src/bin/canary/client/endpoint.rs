@@ -25,6 +25,7 @@ macro_rules! endpoints {
             #[cfg(test)]
             const ALL: &'static [Self] = &[$(Self::$name),*];
 
+            /// Returns the method of the operation.
             pub(crate) const fn method(self) -> Method {
                 match self { $(Self::$name => Method::$method),* }
             }
@@ -34,6 +35,7 @@ macro_rules! endpoints {
                 match self { $(Self::$name => $path),* }
             }
 
+            /// Returns whether the operation may be repeated.
             pub(crate) const fn repeat(self) -> Repeat {
                 match self { $(Self::$name => Repeat::$repeat),* }
             }

@@ -38,6 +38,7 @@ pub(crate) struct Follow<'a> {
 }
 
 impl<'a> Follow<'a> {
+    /// Creates a stream that opens with its first event.
     pub(crate) fn new(api: &'a Api, call: Call, deadline: Option<Instant>) -> Self {
         let reader = EventReader::default();
         Self {
@@ -71,6 +72,7 @@ impl<'a> Follow<'a> {
         }
     }
 
+    /// Waits for the next event, over as many connections as it takes.
     async fn wait(&mut self) -> Result<Event, Failure> {
         loop {
             if let Some(event) = self.ready.pop_front() {
@@ -103,6 +105,8 @@ impl<'a> Follow<'a> {
         }
     }
 
+    /// Goes on to the next address. After a round through all of them it waits, longer with each round, and
+    /// after the last round it fails.
     async fn pause(&mut self, trouble: Trouble) -> Result<(), Failure> {
         self.failed += 1;
         self.api.turn();

@@ -32,6 +32,8 @@ pub(super) fn authorization(file: Option<&Path>, is_option: bool) -> Result<Opti
     Ok(Some(value))
 }
 
+/// Reads a token from a file, or from stdin for `-`. A file that is much longer than a token is not read to
+/// its end.
 fn read(file: &Path) -> Result<String, Failure> {
     let mut token = String::new();
     let result = if file == Path::new("-") {

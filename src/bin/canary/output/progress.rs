@@ -26,6 +26,8 @@ pub(crate) struct Progress<'a> {
 }
 
 impl<'a> Progress<'a> {
+    /// Begins to show a wait: as a moving line on a terminal, and otherwise as lines that are written when
+    /// something changes.
     pub(crate) fn new(terminal: &'a Terminal) -> Self {
         let moves = stderr().is_terminal() && !terminal.is_quiet() && terminal.output() == Form::Text;
         let bar = moves.then(|| {

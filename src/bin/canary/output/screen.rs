@@ -4,6 +4,7 @@ use super::terminal::Terminal;
 
 /// The alternate screen without a cursor. Long lines are cut.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
+/// Gives the terminal back: lines wrap again, the cursor is shown, and the text from before returns.
 const LEAVE: &str = "\x1b[?7h\x1b[?25h\x1b[?1049l";
 
 /// Shows one picture after the other. On a terminal they replace each other, elsewhere they follow each other.
@@ -14,6 +15,7 @@ pub(crate) struct Screen<'a> {
 }
 
 impl<'a> Screen<'a> {
+    /// Takes the whole screen, if stdout is a terminal. Otherwise each frame is written below the one before.
     pub(crate) fn open(terminal: &'a Terminal) -> Self {
         let is_whole = terminal.is_interactive();
         if is_whole {

@@ -5,6 +5,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::escape::escape;
 
+/// The space between two columns.
 const GAP: &str = "  ";
 
 /// A table with a line of headings.
@@ -65,6 +66,7 @@ impl Cell {
         Self::styled(text, AnsiColor::Red.on_default())
     }
 
+    /// Creates a cell. Its text is escaped here, once for all of them.
     fn styled(text: &str, style: Style) -> Self {
         Self { text: escape(text).into_owned(), style }
     }
@@ -108,6 +110,7 @@ impl Table {
         lines.iter().map(|line| self.line(line, &widths)).collect()
     }
 
+    /// Returns one line. The widths are of the text as it is shown, without the codes of its style.
     fn line(&self, cells: &[Cell], widths: &[usize]) -> String {
         let padded = cells.iter().zip(&self.columns).zip(widths).map(|((cell, column), width)| {
             let spaces = " ".repeat(width.saturating_sub(cell.text.width()));

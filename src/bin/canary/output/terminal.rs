@@ -26,6 +26,7 @@ impl Terminal {
         Self { output, is_quiet, is_closed: Cell::new(false), failed: RefCell::default() }
     }
 
+    /// Returns the form in which responses are written.
     pub(crate) fn output(&self) -> Form {
         self.output
     }
@@ -74,6 +75,7 @@ impl Terminal {
         self.note_result(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
     }
 
+    /// Remembers that stdout is closed. A reader that went away, as `head` does, is no failure.
     fn note_result(&self, written: io::Result<()>) {
         let Err(error) = written else { return };
         self.is_closed.set(true);

@@ -58,14 +58,17 @@ pub(crate) fn find<'a>(split: &'a SplitView, version: &VersionName) -> Option<&'
     split.versions.iter().find(|found| found.version == version.as_str())
 }
 
+/// Returns whether the version has exactly this weight.
 fn has_weight(split: &SplitView, version: &VersionName, weight: Weight) -> bool {
     find(split, version).is_some_and(|found| found.weight.weight() == weight)
 }
 
+/// Returns whether the version has each of these URLs.
 fn has_all(version: &VersionView, urls: &Instances) -> bool {
     urls.iter().all(|url| version.urls.iter().any(|had| had == url.as_str()))
 }
 
+/// Returns whether the version lacks each of these URLs.
 fn has_none(version: &VersionView, urls: &Instances) -> bool {
     !urls.iter().any(|url| version.urls.iter().any(|had| had == url.as_str()))
 }

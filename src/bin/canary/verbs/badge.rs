@@ -25,6 +25,8 @@ pub(crate) fn badge(split: &SplitView, traffic: &VersionTrafficView) -> Cell {
     }
 }
 
+/// Returns the state of a version with traffic. `out` says how many of its instances are out of service, if
+/// some are.
 fn serving(split: &SplitView, version: Option<&VersionView>, out: Option<String>) -> Cell {
     let is_new = newest(split).is_some_and(|newest| version.is_some_and(|version| version.id == newest.id));
     let word = if is_new { "new" } else { "serving" };
@@ -49,6 +51,8 @@ fn is_ready(split: &SplitView, version: &VersionView, traffic: &VersionTrafficVi
         && serving.all(|other| other.created_at < version.created_at)
 }
 
+/// Returns the state of a version that gets no more traffic by its weight and still has requests, or may get
+/// some.
 fn draining(traffic: &VersionTrafficView) -> String {
     if traffic.in_flight == 0 && traffic.is_active {
         return "draining: pinned users may still come, take it out of service".into();
@@ -57,12 +61,14 @@ fn draining(traffic: &VersionTrafficView) -> String {
     format!("draining: {} in flight{elsewhere}", traffic.in_flight)
 }
 
+/// Lists the other gateways that keep the version from being drained.
 fn elsewhere(cluster: Option<&ClusterDrainView>) -> String {
     let blockers = cluster.and_then(|cluster| cluster.elsewhere.as_deref()).unwrap_or_default();
     let names: Vec<&str> = blockers.iter().map(|blocker| blocker.replica.as_str()).collect();
     if names.is_empty() { String::new() } else { format!(", also {}", names.join(", ")) }
 }
 
+/// Returns the state of a version that is drained at this gateway.
 fn idle(traffic: &VersionTrafficView) -> Cell {
     match &traffic.cluster {
         None => Cell::good("may be stopped"),

@@ -32,6 +32,7 @@ pub(crate) async fn make(
     }
 }
 
+/// Shows a change that was made. With `--wait`, a 202 says that some gateway does not serve it yet.
 fn made(session: &Session, answer: &Answer) -> Result<Exit, Failure> {
     let result: ChangeResult = answer.read()?;
     session.terminal.answer(&answer.text, || text(&result));
@@ -123,6 +124,7 @@ fn served(result: &ChangeResult) -> Vec<String> {
     lines
 }
 
+/// Lists gateways.
 fn names(replicas: &[String]) -> String {
     if replicas.is_empty() { "none".into() } else { escape(&replicas.join(", ")).into_owned() }
 }

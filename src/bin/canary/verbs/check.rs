@@ -23,6 +23,7 @@ pub(crate) struct Check {
 }
 
 impl Check {
+    /// Probes the version now. A probe that fails is a result and not a failure of the verb.
     pub(crate) async fn run(&self, session: &Session) -> Result<Exit, Failure> {
         let answer = probe(session, &self.named, self.clear).await?;
         let check: CheckView = answer.read()?;

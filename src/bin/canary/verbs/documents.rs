@@ -81,6 +81,7 @@ fn page(command: Command) -> Result<Vec<u8>, Failure> {
     Ok(text)
 }
 
+/// Creates the failure for a file that cannot be written.
 fn unwritable(path: &Path, error: &Error) -> Failure {
     Failure::failed(format!("cannot write {}: {error}", path.display()))
 }

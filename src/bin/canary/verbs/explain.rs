@@ -30,6 +30,7 @@ pub(crate) struct Explain {
 }
 
 impl Explain {
+    /// Asks a gateway which version the key gets.
     pub(crate) async fn run(&self, session: &Session) -> Result<Exit, Failure> {
         let mut params = ExplainParams::new(&self.key);
         params.weights = self.weights()?;
@@ -54,6 +55,7 @@ impl Explain {
     }
 }
 
+/// Returns the explanation in one line.
 fn text(explanation: &ExplanationView) -> String {
     let key = escape(&explanation.key);
     let slot = explanation.slot;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use tower_canary::api::{
-    HistoryEntryView, HistoryPage, HistoryParams, RefusalPage, RefusalParams, RestoreGeneration, ShareView,
+    HistoryEntryView, HistoryPage, PageParams, RefusalPage, RestoreGeneration, ShareView,
 };
 use tower_canary::routing::ServiceName;
 
@@ -55,7 +55,7 @@ impl History {
         if self.refused {
             return self.refusals(session).await;
         }
-        let mut params = HistoryParams::default();
+        let mut params = PageParams::default();
         params.limit = Some(self.limit);
         let call = Call::new(Endpoint::History).service(&self.service).query(&params)?;
         let answer = session.api.send(&call).await?;
@@ -64,8 +64,9 @@ impl History {
         Ok(Exit::Done)
     }
 
+    /// Lists the refused changes instead.
     async fn refusals(&self, session: &Session) -> Result<Exit, Failure> {
-        let mut params = RefusalParams::default();
+        let mut params = PageParams::default();
         params.limit = Some(self.limit);
         let call = Call::new(Endpoint::Refusals).service(&self.service).query(&params)?;
         let answer = session.api.send(&call).await?;
@@ -75,6 +76,7 @@ impl History {
     }
 }
 
+/// Returns the table of changes. Of the weights it shows those that a change moved.
 fn changes(page: &HistoryPage) -> String {
     let mut table = Table::new(&[
         Column::right("GENERATION"),
@@ -111,10 +113,12 @@ fn weights(entry: &HistoryEntryView) -> String {
     if text.is_empty() { NONE.into() } else { text }
 }
 
+/// Returns the weight of a version, or a dash if the split did not have it.
 fn weight(shares: &BTreeMap<String, ShareView>, version: &str) -> String {
     shares.get(version).map_or_else(|| NONE.to_owned(), |share| share.weight.to_string())
 }
 
+/// Returns the table of refused changes, each with its reason.
 fn refusals(page: &RefusalPage) -> String {
     let columns = [Column::left("AT"), Column::left("ACTOR"), Column::left("ASKED"), Column::left("WHY")];
     let mut table = Table::new(&columns);

@@ -48,6 +48,8 @@ pub(crate) struct Register {
 }
 
 impl Register {
+    /// Registers the version. With `--if-absent`, a version that is registered like this already is a
+    /// success.
     pub(crate) async fn run(&self, session: &Session) -> Result<Exit, Failure> {
         let urls = instances(&self.urls)?;
         // Read first: a refused registration would stand in the history of each repeated job.
@@ -67,6 +69,8 @@ impl Register {
         }
     }
 
+    /// Composes the body. Several URLs are sent as a list, one as a text, which a gateway of an earlier
+    /// release reads too.
     fn body(&self, urls: &Instances) -> RegisterVersion {
         let mut body = RegisterVersion::new(&self.named.version, urls.first());
         if urls.len().get() > 1 {

@@ -18,6 +18,7 @@ use crate::session::Session;
 pub(crate) struct Replicas {}
 
 impl Replicas {
+    /// Lists the gateways that have reported to the store.
     pub(crate) async fn run(&self, session: &Session) -> Result<Exit, Failure> {
         let answer = session.api.send(&Call::new(Endpoint::Replicas)).await?;
         let list: ReplicaList = answer.read()?;
@@ -55,6 +56,8 @@ pub(crate) fn summary(list: &ReplicaList) -> String {
     format!("{serving} of {} gateways serve revision {}", list.replicas.len(), list.revision)
 }
 
+/// Returns how far a gateway has followed the store. A name in use twice comes first: the two cannot be told
+/// apart elsewhere.
 fn state(replica: &ReplicaView, revision: u64) -> Cell {
     if replica.shares_name {
         return Cell::bad("name in use twice");
@@ -65,6 +68,7 @@ fn state(replica: &ReplicaView, revision: u64) -> Cell {
     }
 }
 
+/// Lists the versions and instances that the gateway still has requests for.
 fn draining(draining: &[DrainingView]) -> String {
     let texts = draining.iter().map(|draining| match &draining.url {
         Some(url) => format!("{} {} {url}", draining.service, draining.version),

@@ -1,7 +1,7 @@
 //! The way back after a rollout.
 
 use clap::Args;
-use tower_canary::api::{HistoryPage, HistoryParams, SplitView};
+use tower_canary::api::{HistoryPage, PageParams, SplitView};
 use tower_canary::routing::{ServiceName, VersionName};
 
 use super::asked::Asked;
@@ -37,6 +37,8 @@ pub(crate) struct Rollback {
 }
 
 impl Rollback {
+    /// Switches to the version before. If the history names it, the change expects the generation that was
+    /// read: another change in between may have made it the wrong one.
     pub(crate) async fn run(&self, session: &Session) -> Result<Exit, Failure> {
         let answer = session.api.send(&Call::new(Endpoint::Versions).service(&self.service)).await?;
         let split: SplitView = answer.read()?;
@@ -59,8 +61,8 @@ impl Rollback {
 
     /// Reads the history until it names a version.
     async fn find(&self, session: &Session, split: &SplitView) -> Result<VersionName, Failure> {
-        let mut params = HistoryParams::default();
-        params.limit = Some(HistoryParams::MAX_LIMIT);
+        let mut params = PageParams::default();
+        params.limit = Some(PageParams::MAX_LIMIT);
         loop {
             let call = Call::new(Endpoint::History).service(&self.service).query(&params)?;
             let page: HistoryPage = session.api.send(&call).await?.read()?;

@@ -39,6 +39,7 @@ impl Status {
     }
 }
 
+/// Lists all services. As JSON it is the list of the API alone, from one call.
 async fn all(session: &Session) -> Result<Exit, Failure> {
     let answer = session.api.send(&Call::new(Endpoint::Services)).await?;
     let list: ServiceList = answer.read()?;
@@ -99,6 +100,7 @@ pub(crate) fn services(list: &ServiceList, overview: &TrafficOverview) -> String
     table.render()
 }
 
+/// Lists the versions with traffic, each with its weight.
 fn shares(versions: &[VersionView]) -> String {
     let with_traffic = versions.iter().filter(|version| !version.weight.weight().is_zero());
     let texts = with_traffic.map(|version| format!("{} {}", version.version, split::weight(version)));
@@ -106,6 +108,8 @@ fn shares(versions: &[VersionView]) -> String {
     if text.is_empty() { "no active version".into() } else { text }
 }
 
+/// Returns the part that failed. Of fewer than 30 requests a percentage would mislead, so their number is
+/// shown.
 fn failed(figures: &ServiceTrafficView) -> String {
     match figures.failed {
         Some(_) if figures.n < 30 => format!("n={}", figures.n),
@@ -114,6 +118,7 @@ fn failed(figures: &ServiceTrafficView) -> String {
     }
 }
 
+/// Returns when the service was changed last, and by which actor.
 fn changed(split: &SplitView) -> String {
     match &split.last_change {
         Some(last) => format!("{} by {}", ago(last.at), last.actor),
@@ -121,6 +126,7 @@ fn changed(split: &SplitView) -> String {
     }
 }
 
+/// Shows one service with the figures of its versions.
 async fn one(session: &Session, service: &ServiceName) -> Result<Exit, Failure> {
     let answer = session.api.send(&Call::new(Endpoint::Versions).service(service)).await?;
     let split: SplitView = answer.read()?;
@@ -162,6 +168,7 @@ pub(crate) fn versions(split: &SplitView, traffic: &TrafficView) -> String {
     title(split, traffic) + &table.render() + &unserved(traffic)
 }
 
+/// Returns the line above the table, with the gateway whose figures these are.
 fn title(split: &SplitView, traffic: &TrafficView) -> String {
     let replica = traffic.replica.as_deref().map_or(String::new(), |name| format!("  at {}", escape(name)));
     format!("{}  last 60 s{replica}\n", split::title(split).trim_end())

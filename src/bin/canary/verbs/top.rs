@@ -21,6 +21,7 @@ pub(crate) struct Top {
 }
 
 impl Top {
+    /// Paints until the user ends it. It has a time limit only if one was given.
     pub(crate) async fn run(&self, session: &Session) -> Result<Exit, Failure> {
         let deadline = session.timeout.map(|_| session.deadline(std::time::Duration::ZERO));
         let call = match &self.service {
@@ -60,6 +61,7 @@ impl Top {
     }
 }
 
+/// Reads the JSON of an event.
 fn read<T: DeserializeOwned>(event: &Event) -> Result<T, Failure> {
     serde_json::from_str(&event.data)
         .map_err(|error| Failure::failed(format!("an event has another form than expected: {error}")))

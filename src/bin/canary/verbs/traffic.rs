@@ -45,6 +45,7 @@ enum Window {
 }
 
 impl Window {
+    /// Returns the name that the API gives the window.
     const fn name(self) -> &'static str {
         match self {
             Self::Seconds => "10s",
@@ -68,6 +69,7 @@ impl Traffic {
         Ok(Exit::Done)
     }
 
+    /// Shows the figures of each event until stdout is closed.
     async fn follow(&self, session: &Session, call: Call) -> Result<Exit, Failure> {
         let deadline = session.timeout.map(|_| session.deadline(std::time::Duration::ZERO));
         let mut events = Follow::new(&session.api, call, deadline);
@@ -86,6 +88,7 @@ impl Traffic {
     }
 }
 
+/// Returns the table of one window.
 fn text(traffic: &TrafficView, window: Window) -> String {
     let mut table = Table::new(&[
         Column::left("VERSION"),
@@ -110,6 +113,7 @@ fn text(traffic: &TrafficView, window: Window) -> String {
     table.render()
 }
 
+/// Returns the row of a version. A window without figures has dashes.
 fn row(version: &VersionTrafficView, window: Option<&WindowView>) -> Vec<Cell> {
     let mut cells = vec![Cell::name(&version.version), format!("{} %", version.weight).into()];
     cells.extend(window.map_or_else(|| vec![NONE.into(); 10], figures));
@@ -118,6 +122,7 @@ fn row(version: &VersionTrafficView, window: Option<&WindowView>) -> Vec<Cell> {
     cells
 }
 
+/// Returns the cells that depend on the window.
 fn figures(window: &WindowView) -> Vec<Cell> {
     let figures = &window.figures;
     vec![

@@ -97,6 +97,7 @@ impl Deactivate {
     }
 }
 
+/// Puts a version into service or takes it out.
 async fn set_active(
     session: &Session,
     named: &Named,
@@ -109,6 +110,7 @@ async fn set_active(
     change::make(session, &named.service, call, write, asked).await
 }
 
+/// Composes the call that updates a version.
 fn update(named: &Named, mut body: UpdateVersion, write: &WriteOptions) -> Result<Call, Failure> {
     body.reason.clone_from(&write.reason);
     Call::new(Endpoint::Update).version(&named.version).body(&body)

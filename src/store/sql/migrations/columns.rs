@@ -1,4 +1,8 @@
 //! Types of columns, and the options of a table.
+//!
+//! The three databases differ in what a plain `TEXT` or a plain table is, so all tables are made from these
+//! parts. A limit of a column is enforced before the database sees a value, by the types of `routing` and by
+//! `store::check`: SQLite would not enforce it.
 
 use sea_orm::sea_query::{
     ColumnDef, ForeignKey, ForeignKeyAction, ForeignKeyCreateStatement, IntoIden, Table, TableCreateStatement,

@@ -70,6 +70,7 @@ pub(crate) async fn prepare(
     }
 }
 
+/// Why tables could not be prepared, before it is known how to name the database.
 enum Unprepared {
     Connect(ConnectError),
     Refused(RefusedServer),
@@ -82,6 +83,8 @@ impl From<DbErr> for Unprepared {
     }
 }
 
+/// Checks the server, then the tables, and runs the missing migrations if it may. An application that runs
+/// them itself is trusted: its tables may not exist yet.
 async fn prepare_tables(db: &DatabaseConnection, migrations: Migrations) -> Result<(), Unprepared> {
     if migrations == Migrations::Manual {
         return Ok(());
@@ -113,6 +116,7 @@ async fn refused_server(db: &DatabaseConnection) -> Result<Option<RefusedServer>
     Ok(refused.into_iter().find(|(found, _)| *found != 0).map(|(_, refused)| refused))
 }
 
+/// Limits the migrations to [`MIGRATION_LIMIT`], with the wait for another process that migrates.
 async fn migrate_in_time(db: &DatabaseConnection) -> Result<(), Unprepared> {
     match tokio::time::timeout(MIGRATION_LIMIT, migrate(db)).await {
         Ok(migrated) => Ok(migrated?),

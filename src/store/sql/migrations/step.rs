@@ -49,6 +49,7 @@ impl Step {
         }
     }
 
+    /// Runs the statement of this step. It fails if its table, column or index exists.
     async fn run(&self, manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         match self.action {
             Action::CreateTable(table) => manager.create_table(table(manager.get_database_backend())).await,
@@ -134,6 +135,8 @@ fn table_name(table: &TableCreateStatement) -> Option<String> {
     }
 }
 
+/// Returns whether each statement that defines something commits by itself, so that a step may have run
+/// without its record.
 fn is_mysql(manager: &SchemaManager<'_>) -> bool {
     manager.get_database_backend() == DbBackend::MySql
 }

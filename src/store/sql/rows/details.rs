@@ -10,6 +10,7 @@ use crate::store::{ActorKind, HistoryEntry, Refusal};
 
 const COLUMN: &str = "details";
 
+/// The JSON of the column. A field that is missing was not known to the release that wrote the row.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Details {
@@ -23,6 +24,7 @@ pub(crate) struct Details {
     after: Option<SettingsJson>,
 }
 
+/// The settings of a service, before or after a change.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SettingsJson {
@@ -34,6 +36,7 @@ struct SettingsJson {
     mirror: Option<MirrorDetails>,
 }
 
+/// The mirror among the settings. It has the name of the version and not its id: the history shows names.
 #[derive(Debug, Serialize, Deserialize)]
 struct MirrorDetails {
     version: String,
@@ -48,6 +51,7 @@ impl Details {
         serde_json::from_str(json).map_err(|error| Flaw::new(table, row, COLUMN, error))
     }
 
+    /// Returns the column for an entry of the history.
     pub(crate) fn of_entry(entry: &HistoryEntry) -> String {
         let details = Self {
             before: entry.settings_before.as_ref().map(SettingsJson::from),
@@ -57,11 +61,13 @@ impl Details {
         serde_json::json!(details).to_string()
     }
 
+    /// Returns the column for a refused change. It changed no settings, so it has the sender alone.
     pub(crate) fn of_refusal(refusal: &Refusal) -> String {
         let details = Self::of_sender(refusal.actor_kind, refusal.request_id.as_deref());
         serde_json::json!(details).to_string()
     }
 
+    /// Returns details of a sender, without settings.
     fn of_sender(actor_kind: Option<ActorKind>, request_id: Option<&str>) -> Self {
         let actor_kind = actor_kind.map(|kind| kind.as_str().to_owned());
         Self { actor_kind, request_id: request_id.map(str::to_owned), ..Self::default() }
@@ -72,6 +78,7 @@ impl Details {
         self.actor_kind.as_deref().and_then(ActorKind::from_name)
     }
 
+    /// Returns the id of the request, if the application has such ids.
     pub(crate) fn request_id(&self) -> Option<String> {
         self.request_id.clone()
     }

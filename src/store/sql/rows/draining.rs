@@ -43,6 +43,7 @@ pub(crate) fn parse_draining(versions: Option<String>, urls: Option<&str>) -> Re
     Ok(draining)
 }
 
+/// Parses the versions that drain, each with its service.
 fn parse_versions(json: &str, draining: &mut Vec<Draining>) -> Result<(), DbErr> {
     let by_service: BTreeMap<String, Vec<String>> = serde_json::from_str(json).map_err(bad_versions)?;
     for (service, versions) in by_service {
@@ -54,6 +55,7 @@ fn parse_versions(json: &str, draining: &mut Vec<Draining>) -> Result<(), DbErr>
     Ok(())
 }
 
+/// Parses the base URLs that drain, each with its service and version.
 fn parse_urls(json: &str, draining: &mut Vec<Draining>) -> Result<(), DbErr> {
     let by_service: BTreeMap<String, BTreeMap<String, Vec<String>>> =
         serde_json::from_str(json).map_err(bad_urls)?;
@@ -69,10 +71,12 @@ fn parse_urls(json: &str, draining: &mut Vec<Draining>) -> Result<(), DbErr> {
     Ok(())
 }
 
+/// Creates the error for a column that is no JSON of versions.
 fn bad_versions(cause: impl fmt::Display) -> DbErr {
     DbErr::Type(format!("gateway_replica, column draining: {cause}"))
 }
 
+/// Creates the error for a column that is no JSON of URLs.
 fn bad_urls(cause: impl fmt::Display) -> DbErr {
     DbErr::Type(format!("gateway_replica, column draining_urls: {cause}"))
 }

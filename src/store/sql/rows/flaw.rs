@@ -16,6 +16,8 @@ pub(crate) struct Flaw {
 }
 
 impl Flaw {
+    /// Creates the flaw of one value. `row` is what identifies the row to an operator: its id, or the words
+    /// that describe it.
     pub(crate) fn new(
         table: &'static str,
         row: impl fmt::Display,

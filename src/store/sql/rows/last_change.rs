@@ -39,10 +39,12 @@ impl LastChangeJson {
         serde_json::json!(json).to_string()
     }
 
+    /// Returns whether the last change removed the service.
     pub(crate) const fn is_removed(&self) -> bool {
         self.removed
     }
 
+    /// Returns who made the last change and when, or `None` if the JSON has no actor.
     pub(crate) fn last_change(&self) -> Option<LastChange> {
         Some(LastChange::new(self.actor.as_deref()?, from_millis(self.at)))
     }

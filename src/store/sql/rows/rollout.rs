@@ -33,6 +33,7 @@ pub(crate) fn parse_rollout(row: &QueryResult) -> Result<StoredRollout, Flaw> {
     Ok(rollout)
 }
 
+/// Sets every field that a rollout does not get when it is created.
 fn set_values(rollout: &mut StoredRollout, model: rollout::Model) {
     rollout.number = to_unsigned(model.number);
     rollout.plan = model.plan;

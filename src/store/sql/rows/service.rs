@@ -14,6 +14,7 @@ use super::version::{VersionText, parse_version, parse_versions, unreadable_vers
 use crate::routing::{SlotMap, Split, SplitParts};
 use crate::store::BrokenSplit;
 
+/// The table, as errors name it.
 const TABLE: &str = "gateway_service_config";
 
 /// The columns that are read of a service, in the order of the fields of [`ServiceText`].
@@ -155,6 +156,8 @@ impl ServiceRows {
         Ok(text.parse().unwrap_or_default())
     }
 
+    /// Parses who changed the service last. It is unknown if the JSON is of another generation: then a
+    /// gateway of an earlier release made the last change.
     fn last_change(&self, columns: &ServiceColumns, generation: u64) -> Result<Option<LastChangeJson>, Flaw> {
         let Some(json) = columns.last_change.as_deref() else { return Ok(None) };
         LastChangeJson::parse(json, generation)

@@ -30,6 +30,8 @@ impl<'a> From<&'a VersionShare> for ShareJson<'a> {
     }
 }
 
+/// Writes shares as the history stores them: with weights in hundredths of a percent, so that no weight is
+/// rounded, and with all base URLs.
 pub(crate) fn shares_to_json(shares: &[VersionShare]) -> String {
     let shares = shares.iter().map(|share| serde_json::json!(ShareJson::from(share)));
     serde_json::Value::from_iter(shares).to_string()
@@ -46,11 +48,13 @@ pub(crate) fn parse_shares(
     shares.map_err(|cause| Flaw::new(table, row, column, cause))
 }
 
+/// Parses the JSON of a column, without interpreting the shares.
 fn parse_json(json: &str) -> Result<Vec<VersionShare>, String> {
     let shares: Vec<ShareJson<'_>> = serde_json::from_str(json).map_err(to_text)?;
     shares.iter().map(parse_share).collect()
 }
 
+/// Interprets one share: its name, its weight and its URLs.
 fn parse_share(share: &ShareJson<'_>) -> Result<VersionShare, String> {
     let weight = Weight::from_hundredths(share.weight).map_err(to_text)?;
     let parsed = VersionShare::new(share.version.parse().map_err(to_text)?, weight, share.active);
@@ -60,11 +64,13 @@ fn parse_share(share: &ShareJson<'_>) -> Result<VersionShare, String> {
     }
 }
 
+/// Interprets the base URLs of a share. An earlier release wrote none.
 fn parse_urls(urls: &[Cow<'_, str>]) -> Result<Instances, String> {
     let backends: Result<Vec<Backend>, _> = urls.iter().map(|url| url.parse()).collect();
     Instances::new(backends.map_err(to_text)?).map_err(to_text)
 }
 
+/// Converts one share to its stored form.
 fn to_text(error: impl fmt::Display) -> String {
     error.to_string()
 }

@@ -10,7 +10,7 @@ use crate::routing::{Backend, Instances};
 const URL: &str = "url";
 const MORE_URLS: &str = "more_urls";
 
-/// Returns the column for the base URLs after the first. `None` if there are none.
+/// Returns the column for the base URLs after the first. `None` if the version has one URL.
 pub(super) fn more_urls(instances: &Instances) -> Option<String> {
     let more: Vec<&str> = instances.iter().skip(1).map(Backend::as_str).collect();
     if more.is_empty() { None } else { Some(serde_json::json!(more).to_string()) }
@@ -28,6 +28,7 @@ pub(super) fn parse_instances(table: &'static str, row: &Model) -> Result<Instan
     Instances::new(backends).map_err(|error| Flaw::new(table, &row.id, MORE_URLS, error))
 }
 
+/// Parses the base URLs after the first. NULL, as an earlier release leaves it, means that the version has one URL.
 fn parse_more(table: &'static str, row: &Model) -> Result<Vec<String>, Flaw> {
     let Some(json) = row.more_urls.as_deref() else { return Ok(Vec::new()) };
     serde_json::from_str(json).map_err(|error| Flaw::new(table, &row.id, MORE_URLS, error))

@@ -12,6 +12,7 @@ use super::urls::{more_urls, parse_instances};
 use crate::common::time::{from_millis, to_millis};
 use crate::routing::{Version, Weight};
 
+/// The table, as errors name it.
 const TABLE: &str = "gateway_service_version";
 
 /// The columns that are read of a version, in the order of the fields of [`VersionText`].

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
-use tower_canary::api::{RolloutList, RolloutPage, RolloutSummary, RolloutsParams};
+use tower_canary::api::{PageParams, RolloutList, RolloutPage, RolloutSummary};
 use tower_canary::routing::ServiceName;
 
 use super::progress;
@@ -27,6 +27,7 @@ pub(super) struct List {
 }
 
 impl List {
+    /// Lists the rollouts under way, or all of one service.
     pub(super) async fn run(&self, session: &Session) -> Result<Exit, Failure> {
         let Some(service) = &self.service else {
             let answer = session.api.send(&Call::new(Endpoint::LiveRollouts)).await?;
@@ -34,7 +35,7 @@ impl List {
             session.terminal.answer(&answer.text, || text(&list.rollouts));
             return Ok(Exit::Done);
         };
-        let mut params = RolloutsParams::default();
+        let mut params = PageParams::default();
         params.limit = Some(self.limit);
         let answer =
             session.api.send(&Call::new(Endpoint::Rollouts).service(service).query(&params)?).await?;
@@ -44,6 +45,7 @@ impl List {
     }
 }
 
+/// Returns the table of rollouts.
 fn text(rollouts: &[RolloutSummary]) -> String {
     let mut table = Table::new(&[
         Column::left("SERVICE"),

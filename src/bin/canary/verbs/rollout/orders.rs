@@ -135,12 +135,14 @@ impl Abort {
 }
 
 impl Target {
+    /// Sends an order that needs nothing but a reason.
     async fn send_plain(&self, session: &Session, call: Call) -> Result<Exit, Failure> {
         let mut body = PlainChange::new();
         body.reason.clone_from(&self.reason);
         self.send(session, call, &body).await
     }
 
+    /// Sends an order to the rollout that is under way, and shows the rollout after it.
     async fn send(&self, session: &Session, call: Call, body: &impl Serialize) -> Result<Exit, Failure> {
         let answer = session.api.send(&call.service(&self.service).rollout("current").body(body)?).await?;
         let rollout: RolloutSummary = answer.read()?;
@@ -161,6 +163,8 @@ impl StepTarget {
         self.target.send(session, Call::new(endpoint), &body).await
     }
 
+    /// Returns the number of the present stage, for an order that does not name one. It is shown, so that a
+    /// person sees what was approved.
     async fn present(&self, session: &Session) -> Result<u32, Failure> {
         let call = Call::new(Endpoint::Rollout).service(&self.target.service).rollout("current");
         let rollout: RolloutSummary = session.api.send(&call).await?.read()?;

@@ -64,6 +64,7 @@ impl PlanOptions {
             .map_err(|error| Failure::usage(format!("the plan is not valid: {error}")))
     }
 
+    /// Returns the fields of the plan that the flags name. The gateway has the defaults.
     fn fields(&self) -> Map<String, Value> {
         let mut fields = Map::new();
         if !self.steps.is_empty() {
@@ -88,6 +89,7 @@ impl PlanOptions {
         fields
     }
 
+    /// Returns a step: a number, or an object if all steps have gates.
     fn step(&self, weight: Weight) -> Value {
         if self.gates.is_empty() {
             return json!(weight.percent());
@@ -96,6 +98,7 @@ impl PlanOptions {
     }
 }
 
+/// Reads a plan from a file, or from stdin for `-`.
 fn read(file: &Path) -> Result<Map<String, Value>, Failure> {
     let mut text = String::new();
     let result = if file == Path::new("-") {
@@ -107,6 +110,7 @@ fn read(file: &Path) -> Result<Map<String, Value>, Failure> {
     serde_json::from_str(&text).map_err(|error| unusable(file, &error))
 }
 
+/// Creates the failure for a file that is no plan.
 fn unusable(file: &Path, error: &dyn std::error::Error) -> Failure {
     Failure::usage(format!("cannot use the plan in {}: {error}", file.display()))
 }

@@ -45,6 +45,7 @@ pub(super) struct Start {
 }
 
 impl Start {
+    /// Starts the rollout, shows what it would do, or waits for its end, by the options.
     pub(super) async fn run(&self, session: &Session) -> Result<Exit, Failure> {
         let deadline = session.deadline(LIMIT);
         let answer = session.api.send(&self.call()?).await?;
@@ -61,6 +62,7 @@ impl Start {
         Ok(Exit::Done)
     }
 
+    /// Composes the call that starts the rollout or previews it.
     fn call(&self) -> Result<Call, Failure> {
         let mut body = self.plan.body(&self.named.version)?;
         if self.reason.is_some() {
@@ -72,6 +74,7 @@ impl Start {
     }
 }
 
+/// Shows the rollout that was started, and how to watch it: the program ends here and the rollout goes on.
 fn started(session: &Session, answer: &Answer, rollout: &RolloutSummary) {
     session.terminal.answer(&answer.text, || progress::summary(rollout) + "\n");
     let service = &rollout.service;

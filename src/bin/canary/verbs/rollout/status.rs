@@ -1,7 +1,7 @@
 //! The present state of a rollout.
 
 use clap::Args;
-use tower_canary::api::{RolloutDetails, RolloutPage, RolloutsParams};
+use tower_canary::api::{PageParams, RolloutDetails, RolloutPage};
 use tower_canary::routing::ServiceName;
 
 use super::rail;
@@ -19,6 +19,7 @@ pub(super) struct Status {
 }
 
 impl Status {
+    /// Shows the rollout that is under way, or else the last one.
     pub(super) async fn run(&self, session: &Session) -> Result<Exit, Failure> {
         let answer = self.read(session).await?;
         let details: RolloutDetails = answer.read()?;
@@ -26,13 +27,14 @@ impl Status {
         Ok(Exit::Done)
     }
 
+    /// Reads the present rollout, or the last one that is over.
     async fn read(&self, session: &Session) -> Result<Answer, Failure> {
         let call = Call::new(Endpoint::Rollout).service(&self.service);
         let none = match session.api.send(&call.clone().rollout("current")).await {
             Err(failure) if failure.problem("unknown-rollout").is_some() => failure,
             result => return result,
         };
-        let mut params = RolloutsParams::default();
+        let mut params = PageParams::default();
         params.limit = Some(1);
         let list = Call::new(Endpoint::Rollouts).service(&self.service).query(&params)?;
         let page: RolloutPage = session.api.send(&list).await?.read()?;

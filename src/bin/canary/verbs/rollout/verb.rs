@@ -33,6 +33,7 @@ enum Order {
 }
 
 impl Rollout {
+    /// Runs the order.
     #[expect(clippy::cognitive_complexity, reason = "one arm for each order")]
     pub(crate) async fn run(&self, session: &Session) -> Result<Exit, Failure> {
         let result = match &self.order {

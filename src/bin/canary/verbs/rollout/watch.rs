@@ -29,6 +29,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
+    /// Follows the rollout that is under way now. A later one of the same service is another rollout.
     pub(super) async fn run(&self, session: &Session) -> Result<Exit, Failure> {
         let deadline = session.deadline(LIMIT);
         let call = Call::new(Endpoint::Rollout).service(&self.service).rollout("current");
@@ -74,11 +75,13 @@ struct Course<'a> {
 }
 
 impl<'a> Course<'a> {
+    /// Begins without an event.
     fn new(session: &'a Session) -> Self {
         let progress = Progress::new(&session.terminal);
         Self { session, progress, has_title: false, said: None, last: "no gateway has responded".into() }
     }
 
+    /// Writes the events that were not written yet. A stream that was opened again repeats the earlier ones.
     fn show(&mut self, details: &RolloutDetails) {
         if !self.has_title && !self.session.is_json() {
             let title = format!("{}\n{}", progress::summary(&details.summary), rail::replicas(details));
@@ -96,6 +99,7 @@ impl<'a> Course<'a> {
         self.progress.show(&self.last);
     }
 
+    /// Writes one event: as a line for people, or as JSON.
     fn say(&self, event: &RolloutEventView) {
         if self.session.is_json() {
             let data = serde_json::to_string(event).unwrap_or_default();

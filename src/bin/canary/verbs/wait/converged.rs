@@ -21,6 +21,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub(super) struct Converged {}
 
 impl Converged {
+    /// Asks again and again until each gateway serves the last revision. A gateway that does not respond is
+    /// asked again too.
     pub(super) async fn run(&self, session: &Session) -> Result<Exit, Failure> {
         let mut pace = Pace::new(session);
         loop {

@@ -37,6 +37,8 @@ pub(super) struct Drained {
 }
 
 impl Drained {
+    /// Lets the gateway wait, in calls that are shorter than the limits of proxies in between, until the
+    /// version is drained at all gateways.
     pub(super) async fn run(&self, session: &Session) -> Result<Exit, Failure> {
         let mut pace = Pace::new(session);
         loop {
@@ -59,6 +61,7 @@ impl Drained {
         }
     }
 
+    /// Composes the call that responds after the drain, or after `wait`.
     fn call(&self, wait: Duration) -> Result<Call, Failure> {
         let mut params = TrafficParams::default();
         params.version = Some(self.named.version.to_string());
@@ -68,6 +71,7 @@ impl Drained {
         Call::new(Endpoint::Traffic).service(&self.named.service).query(&params)
     }
 
+    /// Returns the version or the instance in words.
     fn subject(&self) -> String {
         match &self.instance {
             Some(instance) => format!("{} at {instance}", self.named.version),
@@ -75,6 +79,7 @@ impl Drained {
         }
     }
 
+    /// Returns whether the wait is over, and the text to show until then.
     fn state(&self, traffic: &TrafficView) -> Result<State, Failure> {
         let version = traffic.versions.first().ok_or_else(not_shown)?;
         if self.instance.is_none() {
@@ -89,6 +94,7 @@ impl Drained {
         Ok(State { is_drained, text: self.waiting(version, instance.in_flight, instance.cluster.as_ref()) })
     }
 
+    /// Returns why the wait goes on: traffic by weight, requests in flight, or another gateway.
     fn waiting(
         &self,
         version: &VersionTrafficView,
@@ -122,6 +128,7 @@ fn is_drained(here: bool, cluster: Option<&ClusterDrainView>) -> bool {
     cluster.map_or(here, |cluster| cluster.drained_everywhere == Some(true))
 }
 
+/// Creates the failure for a response without the version that was asked for.
 fn not_shown() -> Failure {
     Failure::failed("the response does not show the version")
 }

@@ -40,6 +40,7 @@ struct Seen {
 }
 
 impl Healthy {
+    /// Probes again and again until all instances pass, or the named one.
     pub(super) async fn run(&self, session: &Session) -> Result<Exit, Failure> {
         self.expect_instance(session).await?;
         let mut pace = Pace::new(session);
@@ -58,6 +59,7 @@ impl Healthy {
         }
     }
 
+    /// Returns the version or the instance in words.
     fn subject(&self) -> String {
         match &self.instance {
             Some(instance) => format!("{} at {instance}", self.named.version),
@@ -101,6 +103,7 @@ impl Healthy {
         }
     }
 
+    /// Lists the probes that failed, of the instances that are waited for.
     fn failed(&self, probes: &[ProbeView]) -> String {
         let is_wanted =
             |probe: &&ProbeView| self.instance.as_ref().is_none_or(|instance| probe.url == instance.as_str());

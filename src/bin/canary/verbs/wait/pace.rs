@@ -24,6 +24,7 @@ pub(super) struct Pace<'a> {
 }
 
 impl<'a> Pace<'a> {
+    /// Begins a wait. The time counts from here.
     pub(super) fn new(session: &'a Session) -> Self {
         let progress = Progress::new(&session.terminal);
         Self { session, progress, deadline: session.deadline(LIMIT), last: String::new(), is_known: false }
