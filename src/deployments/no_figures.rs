@@ -2,6 +2,12 @@
 
 use super::publisher::Publisher;
 
-pub(super) const fn compose(_: &Publisher) -> Option<String> {
-    None
+#[derive(Debug, Default)]
+pub(super) struct Composer;
+
+impl Composer {
+    #[expect(clippy::unused_self, reason = "with rollouts it has a state")]
+    pub(super) const fn compose(&self, _: &Publisher) -> Option<String> {
+        None
+    }
 }

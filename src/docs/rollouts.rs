@@ -130,6 +130,7 @@
 //! | faults that both versions have | the step waits while more than `calm` (5 percent) of the others' requests fail, and is inconclusive at its deadline |
 //! | a canary with other users than the others, such as testers by an [override](crate::layer::Override) | their requests are not counted |
 //! | damage to shared data | back-ups: going back does not undo it |
+//! | slower responses of a gateway that reports no latencies: its layer [measures none](crate::WeightedVersionLayer::without_latencies), or its report has no room | the event `unmeasured` names it, once for each rollout |
 //! | streams that stall after their first bytes | your own monitoring |
 //!
 //! # How to see what happened
@@ -139,7 +140,7 @@
 //! | `GET …/rollouts` | each rollout with its outcome, and why it was taken back: the requests of both sides, and the odds |
 //! | `GET …/rollouts/{id}` | its plan, all events with time, step and person, and the last evidence by measure |
 //! | `GET …/history` | each step as a change of the weights, by the actor `rollout:{id}`. The reason has the figures of that moment |
-//! | the log | one event `rollout` of `tracing` for each event. `failed` and `stuck` are warnings |
+//! | the log | one event `rollout` of `tracing` for each event. `failed`, `stuck` and `unmeasured` are warnings |
 //! | [`metrics`](crate::metrics#rollouts) | phase, step and evidence over time, and the rollouts by outcome. `examples/grafana` has a row for them |
 //!
 //! An outcome is `completed`, `rolled-back` (by the guard, a gate or a deadline), `aborted` (by a person) or `returned` (an
