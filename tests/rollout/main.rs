@@ -54,5 +54,6 @@ mod simulation;
 mod support;
 mod traffic;
 mod unmeasured;
+mod users;
 mod verdicts;
 mod waiting;
