@@ -57,3 +57,4 @@ mod unmeasured;
 mod users;
 mod verdicts;
 mod waiting;
+mod ways_back;
