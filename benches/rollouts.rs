@@ -1,19 +1,23 @@
 //! What 100 rollouts cost a fleet of 100 gateways: `cargo bench --bench rollouts`.
 //!
-//! One gateway leads all rollouts. The reports of the others are made beside it, each every five seconds, as theirs would be.
+//! One gateway leads all rollouts. The reports and the reads of the others are made beside it, each every five seconds, as
+//! theirs would be.
 //! With `--features postgres,mysql` and the URLs of servers in `CANARY_TEST_POSTGRES_URL` and `CANARY_TEST_MYSQL_URL`, it
 //! measures these databases, too. `CANARY_BENCH_GATEWAYS` and `CANARY_BENCH_ROLLOUTS` set other sizes.
 #![expect(clippy::unwrap_used, reason = "a bench stops at the first error")]
 #![expect(clippy::disallowed_methods, reason = "it reads the environment and spawns")]
 #![allow(dead_code, reason = "the tests use more of the helpers")]
-#![allow(clippy::cast_precision_loss, reason = "sizes are small")]
+#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "sizes are small")]
 
 #[path = "../tests/store/databases.rs"]
 mod databases;
+#[path = "../tests/shared/reported.rs"]
+mod reported;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
+use serde_json::Value;
 use statrs::distribution::{ContinuousCDF, LogNormal};
 use tokio::time::{interval, sleep};
 use tower_canary::rollout::{Plan, RolloutActor, Rollouts};
@@ -24,6 +28,7 @@ use tower_canary::traffic::{Figures, Latencies};
 use tower_canary::{Deployments, NoVersionCheck, RoutingHandle, ServiceName};
 
 use self::databases::{Kind, TestDatabase};
+use self::reported::reported;
 
 const REPORT_EVERY: Duration = Duration::from_secs(5);
 
@@ -59,7 +64,7 @@ async fn measure(kind: Kind, gateways: usize, count: usize, time: Duration) {
     print_report(&figures);
     let reports = reports(figures, usize::try_from(2 * time.as_secs() / 5).unwrap() + 2);
     tokio::spawn(deployments.clone().run(std::future::pending()));
-    tokio::spawn(report_all(store.clone(), deployments.clone(), gateways, reports));
+    tokio::spawn(work_all(store.clone(), deployments.clone(), gateways, reports));
     for service in &services {
         let plan = Plan::new("v1.1".parse().unwrap());
         rollouts.start(service, plan, RolloutActor::new("bench")).await.unwrap();
@@ -67,7 +72,7 @@ async fn measure(kind: Kind, gateways: usize, count: usize, time: Duration) {
     tokio::spawn(rollouts.run(std::future::pending()));
     sleep(time).await;
     watch(&store, time).await;
-    print_reads(&store).await;
+    print_all(&store, gateways).await;
 }
 
 async fn register(deployments: &Deployments, service: &ServiceName) {
@@ -95,13 +100,9 @@ fn figures(handle: &RoutingHandle) -> ByService {
 }
 
 fn print_report(figures: &ByService) {
-    let whole = serde_json::to_string(figures).unwrap().len();
-    let each = whole / figures.len();
-    let most = Report::MAX_FIGURES / each;
-    let reported = report(figures).len();
-    println!(
-        "  a report: {reported} bytes; with all latencies {whole}, {each} a rollout: {most} rollouts fit"
-    );
+    let bytes = write(figures).len();
+    let each = bytes / figures.len();
+    println!("  a report: {bytes} bytes, {each} a rollout: {} rollouts fit", Report::MAX_FIGURES / each);
 }
 
 /// Returns the reports of a gateway, one after the other. Each version gets 1,000 requests between two of them.
@@ -111,25 +112,22 @@ fn reports(mut figures: ByService, count: usize) -> Vec<String> {
     let more = Figures::new(1_000, 1).with_latencies(more);
     let reports = (0..count).map(|_| {
         figures.values_mut().flat_map(BTreeMap::values_mut).for_each(|version| version.add(&more));
-        report(&figures)
+        write(&figures)
     });
     reports.collect()
 }
 
-/// Returns a report as a gateway makes it: without latencies if it is too long.
-fn report(figures: &ByService) -> String {
-    let text = serde_json::to_string(figures).unwrap();
-    if text.len() <= Report::MAX_FIGURES {
-        return text;
-    }
-    let mut figures = ByService::clone(figures);
-    let versions = figures.values_mut().flat_map(BTreeMap::values_mut);
-    versions.for_each(|version| version.latencies = Latencies::default());
-    serde_json::to_string(&figures).unwrap()
+/// Writes figures as a gateway does.
+fn write(figures: &ByService) -> String {
+    let services = figures.iter().map(|(service, versions)| {
+        let versions = versions.iter().map(|(id, figures)| (id.clone(), reported(figures)));
+        (service.clone(), versions.collect())
+    });
+    Value::Object(services.collect()).to_string()
 }
 
-/// Reports as all gateways but the leader, in turn.
-async fn report_all(store: SqlStore, deployments: Deployments, gateways: usize, reports: Vec<String>) {
+/// Reports as all gateways but the leader, in turn, and reads the rollouts as they do.
+async fn work_all(store: SqlStore, deployments: Deployments, gateways: usize, reports: Vec<String>) {
     let mut pace = interval(REPORT_EVERY / u32::try_from(gateways.max(1)).unwrap());
     for turn in 0.. {
         pace.tick().await;
@@ -139,6 +137,9 @@ async fn report_all(store: SqlStore, deployments: Deployments, gateways: usize, 
         if let Err(error) = store.report(&report).await {
             println!("  a report failed: {error}");
         }
+        if let Err(error) = store.live().await {
+            println!("  the rollouts cannot be read: {error}");
+        }
     }
 }
 
@@ -146,20 +147,21 @@ async fn report_all(store: SqlStore, deployments: Deployments, gateways: usize, 
 async fn watch(store: &SqlStore, time: Duration) {
     let start = Instant::now();
     let before = turns(&store.live().await.unwrap());
-    let mut spreads = Vec::new();
+    let mut ticks = Vec::new();
     while start.elapsed() < time {
         sleep(Duration::from_millis(500)).await;
-        spreads.push(spread(&store.live().await.unwrap()));
+        ticks.push(last_tick(&store.live().await.unwrap()));
     }
     let writes = turns(&store.live().await.unwrap()) - before;
     let each_second = writes as f64 / start.elapsed().as_secs_f64();
-    spreads.sort_unstable();
-    let median = spreads[spreads.len() / 2];
-    println!("  writes of the leader: {each_second:.1} a second; a tick over all rollouts: {median:.0?}");
+    ticks.sort_unstable();
+    let (median, slowest) = (ticks[ticks.len() / 2], ticks[ticks.len() - 1]);
+    println!("  writes of the leader: {each_second:.1} a second");
+    println!("  a tick over all rollouts, with what it reads: median {median:.0?}, slowest {slowest:.0?}");
 }
 
-/// Prints what gateways read.
-async fn print_reads(store: &SqlStore) {
+/// Prints what gateways read and write.
+async fn print_all(store: &SqlStore, gateways: usize) {
     let began = Instant::now();
     let live = store.live().await.unwrap().rollouts;
     let took = began.elapsed();
@@ -167,14 +169,21 @@ async fn print_reads(store: &SqlStore) {
     for rollout in &live {
         bytes += rollout.plan.len() + rollout.state.len() + rollout.evidence.as_ref().map_or(0, String::len);
     }
+    let each_second = gateways as f64 / REPORT_EVERY.as_secs_f64();
     println!(
-        "  {} rollouts, which each gateway reads every five seconds: {bytes} bytes in {took:.1?}",
-        live.len()
+        "  {} rollouts, which each gateway reads every five seconds: {bytes} bytes in {took:.1?}; {each_second:.0} reads a \
+         second, {:.1} MB",
+        live.len(),
+        each_second * bytes as f64 / 1e6
     );
     let began = Instant::now();
     let figures = store.figures().await.unwrap();
     let took = began.elapsed();
     let bytes: usize = figures.iter().map(|figures| figures.figures.len()).sum();
+    println!(
+        "  figures, which each gateway writes every five seconds: {each_second:.0} writes a second, {:.1} MB",
+        bytes as f64 / REPORT_EVERY.as_secs_f64() / 1e6
+    );
     println!("  figures, which a leader reads every ten seconds: {bytes} bytes in {took:.1?}");
 }
 
@@ -183,9 +192,12 @@ fn turns(live: &LiveRollouts) -> u64 {
     live.rollouts.iter().map(|rollout| rollout.turn).sum()
 }
 
-/// Returns the time between the first and the last rollout that were written in a tick.
-fn spread(live: &LiveRollouts) -> Duration {
-    let mut at: Vec<SystemTime> = live.rollouts.iter().map(|rollout| rollout.ticked_at).collect();
-    at.sort_unstable();
-    at[at.len() - 1].duration_since(at[0]).unwrap()
+/// Returns the time from the begin of the last tick until its last write.
+fn last_tick(live: &LiveRollouts) -> Duration {
+    let written = live.rollouts.iter().map(|rollout| {
+        let state: Value = serde_json::from_str(&rollout.state).unwrap();
+        let began = Duration::from_millis(state["tickedAt"].as_u64().unwrap());
+        rollout.ticked_at.duration_since(SystemTime::UNIX_EPOCH + began).unwrap_or_default()
+    });
+    written.max().unwrap()
 }

@@ -2,7 +2,13 @@
 
 use super::publisher::Publisher;
 
-/// Returns no figures.
-pub(super) const fn compose(_: &Publisher) -> Option<String> {
-    None
+#[derive(Debug, Default)]
+pub(super) struct Composer;
+
+impl Composer {
+    /// Returns no figures.
+    #[expect(clippy::unused_self, reason = "with rollouts it has a state")]
+    pub(super) const fn compose(&self, _: &Publisher) -> Option<String> {
+        None
+    }
 }

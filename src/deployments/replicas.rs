@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::figures;
+use super::figures::Composer;
 use super::publisher::Publisher;
 use crate::routing::Backend;
 use crate::store::{Draining, Replica, ReplicaRegistry, Report, RouteStore, StoreError, check_text};
@@ -47,6 +47,7 @@ pub(super) struct Replicas {
     store: Arc<dyn RouteStore>,
     publisher: Arc<Publisher>,
     identity: Option<Identity>,
+    figures: Composer,
     /// Whether the store has a report of this process.
     has_reported: AtomicBool,
 }
@@ -57,7 +58,8 @@ impl Replicas {
         publisher: Arc<Publisher>,
         identity: Option<Identity>,
     ) -> Self {
-        Self { store, publisher, identity, has_reported: AtomicBool::new(false) }
+        let figures = Composer::default();
+        Self { store, publisher, identity, figures, has_reported: AtomicBool::new(false) }
     }
 
     /// Returns the id of this process, if it has a name to report under.
@@ -142,7 +144,8 @@ impl Replicas {
         let Some((_, registry)) = self.registration() else { return Ok(()) };
         // Relaxed: a second report that starts the process does no harm.
         let starts = !self.has_reported.load(Ordering::Relaxed);
-        let report = report.clone().with_start(starts).with_figures(figures::compose(&self.publisher));
+        let figures = self.figures.compose(&self.publisher);
+        let report = report.clone().with_start(starts).with_figures(figures);
         registry.report(&report).await?;
         self.has_reported.store(true, Ordering::Relaxed);
         Ok(())

@@ -107,7 +107,7 @@
 //!
 //! Spawn [`Rollouts::run`](crate::rollout::Rollouts::run) (feature `rollout`) beside `Deployments::run` on every gateway, and
 //! mount `admin::router_with_rollouts` in place of `admin::router`. The gateway example does both. While a service has a
-//! rollout, each gateway adds its figures to its reports (at most 4 KiB for a version, every 5 s), and one gateway writes to
+//! rollout, each gateway adds its figures to its reports (less than 1 KiB for a rollout, every 5 s), and one gateway writes to
 //! the rollout every 5 s. Without a rollout nothing is read or written. [The page on rollouts](super::rollouts) has the rest.
 //!
 //! | option of the gateway example | |

@@ -150,8 +150,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// Maximum length of [`figures`](Self::figures), in bytes: 64 KiB.
-    pub const MAX_FIGURES: usize = 64 * 1024;
+    /// Maximum length of [`figures`](Self::figures), in bytes: 1 MiB, for more than 100 rollouts at once.
+    pub const MAX_FIGURES: usize = 1024 * 1024;
 
     /// Creates the report of a replica that drains no version.
     ///

@@ -66,7 +66,7 @@ impl Figures {
     }
 
     #[cfg(feature = "rollout")]
-    const fn is_empty(&self) -> bool {
+    pub(super) const fn is_empty(&self) -> bool {
         self.requests == 0
     }
 
@@ -123,30 +123,5 @@ impl MirrorFigures {
     pub(super) fn of(copies: &CopyTraffic, originals: &Activity) -> Self {
         let none = Activity::default();
         Self { copies: Figures::of(copies.ends(), &none), originals: Figures::of(originals, &none) }
-    }
-}
-
-/// All figures of a version, as gateways exchange them. A gateway of an earlier release reports its users alone.
-#[cfg(feature = "rollout")]
-#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
-pub(crate) struct ReportedFigures {
-    #[serde(flatten)]
-    pub(crate) users: Figures,
-    #[serde(default, skip_serializing_if = "Figures::is_empty")]
-    pub(crate) copies: Figures,
-    #[serde(default, skip_serializing_if = "Figures::is_empty")]
-    pub(crate) originals: Figures,
-}
-
-#[cfg(feature = "rollout")]
-impl ReportedFigures {
-    pub(crate) fn new(users: Figures, mirror: MirrorFigures) -> Self {
-        Self { users, copies: mirror.copies, originals: mirror.originals }
-    }
-
-    pub(crate) fn clear_latencies(&mut self) {
-        for figures in [&mut self.users, &mut self.copies, &mut self.originals] {
-            figures.latencies = Latencies::default();
-        }
     }
 }

@@ -155,6 +155,27 @@ impl Latencies {
         sum(self.counts.range(edge.0..).map(|(_, count)| count))
     }
 
+    #[cfg(feature = "rollout")]
+    pub(super) fn is_empty(&self) -> bool {
+        self.counts.is_empty()
+    }
+
+    /// Iterates over the buckets that have requests, and their counts.
+    #[cfg(feature = "rollout")]
+    pub(super) fn buckets(&self) -> impl Iterator<Item = (u16, u64)> + '_ {
+        self.counts.iter().map(|(bucket, count)| (*bucket, *count))
+    }
+
+    /// Adds a count that another gateway reported. Returns whether this release has the bucket.
+    #[cfg(feature = "serde")]
+    pub(super) fn try_add(&mut self, bucket: u16, count: u64) -> bool {
+        let exists = usize::from(bucket) < BUCKETS;
+        if exists {
+            self.add(bucket, count);
+        }
+        exists
+    }
+
     /// Adds to one bucket. Empty buckets are not stored: most latencies of a version share a few.
     pub(super) fn add(&mut self, bucket: u16, count: u64) {
         if count > 0 {
@@ -217,10 +238,9 @@ impl<'de> serde::Deserialize<'de> for Latencies {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut latencies = Self::default();
         for (bucket, count) in <Vec<(u16, u64)> as serde::Deserialize>::deserialize(deserializer)? {
-            if usize::from(bucket) >= BUCKETS {
+            if !latencies.try_add(bucket, count) {
                 return Err(serde::de::Error::custom(format_args!("{bucket} is not a bucket of latencies")));
             }
-            latencies.add(bucket, count);
         }
         Ok(latencies)
     }

@@ -71,9 +71,13 @@ mod latencies;
 mod outcome;
 mod proxy_outcome;
 mod report;
+#[cfg(feature = "rollout")]
+mod reported;
 mod series;
 mod shard_counters;
 mod share;
+#[cfg(feature = "rollout")]
+mod short_text;
 mod snapshot;
 mod summary;
 
@@ -84,8 +88,6 @@ pub(crate) use self::apart::CopySent;
 pub use self::copies::{CopyTraffic, Unsent};
 pub(crate) use self::counters::{Counters, InstanceCounts};
 pub(crate) use self::failure_row::{FailureRow, RowObserver};
-#[cfg(feature = "rollout")]
-pub(crate) use self::figures::ReportedFigures;
 pub use self::figures::{Figures, MirrorFigures};
 pub(crate) use self::history::{SAMPLE_EVERY, SampleTimes};
 pub(crate) use self::in_flight::InFlight;
@@ -96,6 +98,8 @@ pub use self::latencies::Latencies;
 pub use self::outcome::{InvalidOutcome, Outcome};
 pub(crate) use self::proxy_outcome::ProxyOutcome;
 pub use self::report::{ServiceTraffic, VersionTraffic, Window};
+#[cfg(feature = "rollout")]
+pub(crate) use self::reported::ReportedFigures;
 pub use self::series::{TrafficSample, VersionSeries};
 pub use self::share::ObservedShare;
 pub(crate) use self::snapshot::{ServiceSnapshot, VersionSnapshot};

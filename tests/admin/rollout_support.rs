@@ -103,11 +103,10 @@ fn count(deployments: &Deployments, counted: &mut BTreeMap<String, Figures>, fai
     let route = deployments.handle().route("auth").unwrap();
     for version in route.split().versions() {
         let requests = version.weight.percent() as u64 * 10;
-        let figures = counted.entry(version.id.to_string()).or_default();
-        figures.requests += requests;
-        if fails && version.name.as_str() == "v1.1" {
-            figures.bad += requests;
-        }
+        let bad = if fails && version.name.as_str() == "v1.1" { requests } else { 0 };
+        let latencies = [(Duration::from_millis(5), requests)].into_iter().collect();
+        let figures = Figures::new(requests, bad).with_latencies(latencies);
+        counted.entry(version.id.to_string()).or_default().add(&figures);
     }
 }
 

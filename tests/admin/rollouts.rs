@@ -12,6 +12,7 @@ use tower_canary::api::{
     ChangeResult, RolloutDetails, RolloutList, RolloutPage, RolloutPreview, RolloutSummary, StartRollout,
 };
 use tower_canary::rollout::{Gate, GateAnswer, Question};
+use tower_canary::store::{ReplicaRegistry, Report};
 
 use crate::rollout_support::{CURRENT, ROLLOUTS, driven, driven_with, kinds, plan};
 use crate::support::{Answer, Api, MOUNT};
@@ -220,6 +221,18 @@ async fn details_show_the_evidence_of_all_gateways() {
     let leader = details.leader.unwrap();
     assert!(leader.is_this && leader.name.as_deref() == Some("this"));
     assert_eq!(details.summary.verdict.unwrap().verdict, "open");
+}
+
+#[tokio::test(start_paused = true)]
+async fn gateways_without_figures_are_named() {
+    let api = driven().await;
+    api.roll_out(plan()).await;
+    sleep(Duration::from_secs(10)).await;
+    let revision = api.deployments.freshness().revision;
+    api.store.memory.report(&Report::new("silent", "silent", revision)).await.unwrap();
+    let details: RolloutDetails = reads_back(&api.get(CURRENT).await);
+    let replicas: Vec<(&str, bool)> = details.replicas.iter().map(|r| (&*r.name, r.reports)).collect();
+    assert_eq!(replicas, [("silent", false), ("this", true)]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -99,6 +99,8 @@ mod losses;
 mod mariadb;
 mod neighbors;
 #[cfg(feature = "postgres")]
+#[cfg(feature = "rollout")]
+mod orders;
 mod outage;
 #[path = "../gateway/paced.rs"]
 mod paced;

@@ -113,11 +113,17 @@ impl Fleet {
         }
         gateways.iter_mut().for_each(Gateway::run);
         let traffic = Arc::new(Traffic::default());
-        let fourth = Deployments::start(Arc::clone(&memory), probes.clone()).await.unwrap();
-        tokio::spawn(fourth.clone().run(std::future::pending()));
-        tokio::spawn(Arc::clone(&traffic).report(Arc::clone(&memory), fourth));
+        let fleet = Self { memory, gateways, probes, traffic };
+        fleet.report("users", Arc::clone(&fleet.traffic)).await;
         sleep(Duration::from_secs(3)).await;
-        Self { memory, gateways, probes, traffic }
+        fleet
+    }
+
+    /// Starts a gateway without a driver, which reports `traffic`.
+    pub(crate) async fn report(&self, name: &'static str, traffic: Arc<Traffic>) {
+        let deployments = Deployments::start(Arc::clone(&self.memory), self.probes.clone()).await.unwrap();
+        tokio::spawn(deployments.clone().run(std::future::pending()));
+        tokio::spawn(traffic.report(name, Arc::clone(&self.memory), deployments));
     }
 
     /// Lets `thousandths` of the canary's requests fail from now on.

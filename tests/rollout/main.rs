@@ -43,6 +43,8 @@ mod random;
 #[cfg(feature = "metrics")]
 #[path = "../shared/recorded.rs"]
 mod recorded;
+#[path = "../shared/reported.rs"]
+mod reported;
 mod reports;
 #[path = "../../benches/guard/runs.rs"]
 mod runs;
@@ -51,5 +53,8 @@ mod scenes;
 mod simulation;
 mod support;
 mod traffic;
+mod unmeasured;
+mod users;
 mod verdicts;
 mod waiting;
+mod ways_back;

@@ -52,14 +52,17 @@ fn any_tick() -> impl Strategy<Value = Tick> {
         prop::bool::weighted(0.9),
         prop::option::of(any::<bool>()),
         prop::bool::weighted(0.05),
+        prop::bool::weighted(0.1),
     );
-    (verdict, answer, flags).prop_map(|(verdict, answer, (converged, calm, target_usable, unusable))| {
+    (verdict, answer, flags).prop_map(|(verdict, answer, flags)| {
+        let (converged, calm, target_usable, unusable, unmeasured) = flags;
         let mut tick = Tick::passing();
         tick.verdict = verdict;
         tick.converged = converged;
         tick.calm = calm;
         tick.target_usable = target_usable;
         tick.canary_unusable = unusable.then(|| "503".to_owned());
+        tick.unmeasured.extend(unmeasured.then(|| "gateway-1".to_owned()));
         tick.answers.extend(answer.map(|answer| ("smoke".parse().unwrap(), answer)));
         tick
     })

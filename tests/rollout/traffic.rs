@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use serde_json::Value;
 use tokio::time::sleep;
 use tower_canary::routing::{MirrorShare, Version};
 use tower_canary::store::{MemoryStore, ReplicaRegistry, Report};
@@ -14,6 +15,7 @@ use tower_canary::traffic::{Figures, Latencies};
 use tower_canary::{Deployments, RoutingHandle, ServiceName};
 
 use crate::latency::{RANKS, distribution};
+use crate::reported::reported;
 
 /// How the versions of a service treat requests.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +30,7 @@ pub(crate) struct Behavior {
 
 impl Default for Behavior {
     fn default() -> Self {
-        Self { canary: 1, stable: 1, slower: None }
+        Self { canary: 1, stable: 1, slower: Some(1.0) }
     }
 }
 
@@ -37,6 +39,7 @@ impl Default for Behavior {
 pub(crate) struct Traffic {
     behaviors: Mutex<BTreeMap<ServiceName, Behavior>>,
     stands_still: AtomicBool,
+    reports_lists: AtomicBool,
     /// The failed requests to `v1.1` of each service.
     failed: Mutex<BTreeMap<ServiceName, u64>>,
 }
@@ -56,16 +59,26 @@ impl Traffic {
         self.stands_still.store(true, Ordering::Relaxed);
     }
 
+    /// Reports latencies as lists, as a gateway of an earlier release does.
+    pub(crate) fn report_lists(&self) {
+        self.reports_lists.store(true, Ordering::Relaxed);
+    }
+
     /// Returns how many requests to `v1.1` of `service` have failed.
     pub(crate) fn failed(&self, service: &ServiceName) -> u64 {
         self.failed.lock().unwrap().get(service).copied().unwrap_or(0)
     }
 
-    /// Reports the requests every five seconds.
-    pub(crate) async fn report(self: Arc<Self>, memory: Arc<MemoryStore>, deployments: Deployments) {
+    /// Reports the requests every five seconds, as the gateway `name`.
+    pub(crate) async fn report(
+        self: Arc<Self>,
+        name: &'static str,
+        memory: Arc<MemoryStore>,
+        deployments: Deployments,
+    ) {
         let mut users = Users::new();
         loop {
-            let mut report = Report::new("users", "users", deployments.freshness().revision);
+            let mut report = Report::new(name, name, deployments.freshness().revision);
             if !self.stands_still.load(Ordering::Relaxed) {
                 let figures = users.send(&self, deployments.handle());
                 assert!(figures.len() <= Report::MAX_FIGURES, "too many services for one report");
@@ -78,14 +91,27 @@ impl Traffic {
 }
 
 /// What is counted of a version.
-#[derive(Clone, Debug, Default, serde::Serialize)]
+#[derive(Clone, Debug, Default)]
 struct Counted {
-    #[serde(flatten)]
     users: Figures,
     /// The copies of requests that it gets.
     copies: Figures,
     /// Its requests that are copied.
     originals: Figures,
+}
+
+impl Counted {
+    fn write(&self, written: fn(&Figures) -> Value) -> Value {
+        let mut all = written(&self.users);
+        all["copies"] = written(&self.copies);
+        all["originals"] = written(&self.originals);
+        all
+    }
+}
+
+/// Writes figures as a gateway of an earlier release does.
+fn listed(figures: &Figures) -> Value {
+    serde_json::to_value(figures).unwrap()
 }
 
 /// The users, and what is counted of their requests.
@@ -112,17 +138,20 @@ impl Users {
                 }
             }
         }
-        serde_json::to_string(&self.counted).unwrap()
+        let written = if traffic.reports_lists.load(Ordering::Relaxed) { listed } else { reported };
+        let services = self.counted.iter().map(|(service, versions)| {
+            let versions = versions.iter().map(|(id, counted)| (id.clone(), counted.write(written)));
+            (service.to_string(), versions.collect())
+        });
+        Value::Object(services.collect()).to_string()
     }
 
     fn send_to(&mut self, service: &ServiceName, version: &Version, behavior: Behavior, traffic: &Traffic) {
         let is_canary = is_canary(version);
         let requests = version.weight.percent() as u64 * 5;
         let bad = self.bad(requests, version, behavior);
-        let factor = behavior.slower.map(|slower| if is_canary { slower } else { 1.0 });
-        let latencies = factor.map_or_else(Latencies::default, |factor| self.latencies(requests, factor));
+        let figures = Figures::new(requests, bad).with_latencies(self.latencies(requests, version, behavior));
         let versions = self.counted.entry(service.clone()).or_default();
-        let figures = Figures::new(requests, bad).with_latencies(latencies);
         versions.entry(version.id.to_string()).or_default().users.add(&figures);
         if is_canary {
             *traffic.failed.lock().unwrap().entry(service.clone()).or_default() += bad;
@@ -132,7 +161,8 @@ impl Users {
     /// Copies requests of `version`, or sends the copies to it.
     fn copy(&mut self, service: &ServiceName, version: &Version, behavior: Behavior, mirror: &MirrorShare) {
         let copied = mirror.share.percent() as u64 * 5;
-        let figures = Figures::new(copied, self.bad(copied, version, behavior));
+        let bad = self.bad(copied, version, behavior);
+        let figures = Figures::new(copied, bad).with_latencies(self.latencies(copied, version, behavior));
         let versions = self.counted.entry(service.clone()).or_default();
         let counted = versions.entry(version.id.to_string()).or_default();
         let copies =
@@ -146,7 +176,9 @@ impl Users {
         (0..requests).filter(|_| self.chance.random_range(0..1_000) < rate).count() as u64
     }
 
-    fn latencies(&mut self, requests: u64, factor: f64) -> Latencies {
+    fn latencies(&mut self, requests: u64, version: &Version, behavior: Behavior) -> Latencies {
+        let Some(slower) = behavior.slower else { return Latencies::default() };
+        let factor = if is_canary(version) { slower } else { 1.0 };
         let times = (0..requests).map(|_| self.times[self.chance.random_range(0..RANKS)] * factor);
         times.map(|seconds| (Duration::from_secs_f64(seconds), 1)).collect()
     }

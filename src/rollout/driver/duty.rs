@@ -131,7 +131,7 @@ impl DriveRollouts {
         }
         let figures = self.engine.deployments.reported_figures().await?;
         self.figures_at = Some(Instant::now());
-        Ok(Some(AllFigures::read(figures)))
+        Ok(Some(AllFigures::read(figures).await))
     }
 
     /// Drives all rollouts. One that fails does not stop the others.

@@ -118,7 +118,7 @@ impl Engine {
 /// Logs the events of a write.
 pub(super) fn log(rollout: &RolloutView, events: &[Event]) {
     for event in events {
-        if matches!(event.kind, EventKind::Failed | EventKind::Stuck) {
+        if matches!(event.kind, EventKind::Failed | EventKind::Stuck | EventKind::Unmeasured) {
             log_warning(rollout, event);
         } else {
             log_info(rollout, event);

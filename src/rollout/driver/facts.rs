@@ -1,6 +1,8 @@
 //! The facts about the gateways in one run of the driver.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::SystemTime;
 
 use crate::rollout::ReplicaFigures;
@@ -35,7 +37,15 @@ type ByService = BTreeMap<String, BTreeMap<String, ReportedFigures>>;
 
 /// The figures that gateways have reported. Each report is parsed once, however many rollouts it is about.
 #[derive(Debug)]
-pub(super) struct AllFigures(Vec<(String, ByService)>);
+pub(super) struct AllFigures(Vec<GatewayFigures>);
+
+/// The figures that a gateway has reported.
+#[derive(Debug)]
+struct GatewayFigures {
+    id: String,
+    name: String,
+    services: ByService,
+}
 
 /// Which requests the guard compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,13 +57,16 @@ pub(super) enum Compared {
 }
 
 impl AllFigures {
-    /// Reads the reports. One that cannot be read is left out.
-    pub(super) fn read(reports: Vec<Reported>) -> Self {
-        let read = reports.into_iter().filter_map(|report| {
-            let figures = serde_json::from_str(&report.figures).ok()?;
-            Some((report.id, figures))
-        });
-        Self(read.collect())
+    /// Reads the reports. One that cannot be read is left out. Other work of the thread goes on between two of them.
+    pub(super) async fn read(reports: Vec<Reported>) -> Self {
+        let mut read = Vec::new();
+        for report in reports {
+            if let Ok(services) = serde_json::from_str(&report.figures) {
+                read.push(GatewayFigures { id: report.id, name: report.name, services });
+            }
+            yield_now().await;
+        }
+        Self(read)
     }
 
     /// Returns the figures of the canary, and the sum of the others with a weight. A report without the service is left out.
@@ -63,19 +76,39 @@ impl AllFigures {
         canary: VersionId,
         compared: Compared,
     ) -> Vec<ReplicaFigures> {
-        let figures = self.0.iter().filter_map(|(replica, services)| {
-            let versions = services.get(split.service().as_str())?;
-            let of = |id: VersionId| versions.get(&id.to_string());
+        let figures = self.0.iter().filter_map(|gateway| {
+            let (canary, others) = gateway.of_split(split, canary, compared)?;
             let mut stable = Figures::default();
-            for version in split.versions() {
-                if version.id != canary && !version.weight.is_zero() {
-                    of(version.id).into_iter().for_each(|figures| stable.add(compared.of_others(figures)));
-                }
-            }
-            let canary = of(canary).map(|figures| compared.of_canary(figures).clone()).unwrap_or_default();
-            Some(ReplicaFigures::new(replica, canary, stable))
+            others.into_iter().for_each(|figures| stable.add(figures));
+            Some(ReplicaFigures::new(&gateway.id, canary.cloned().unwrap_or_default(), stable))
         });
         figures.collect()
+    }
+
+    /// Returns the names of the gateways whose figures of the canary, or of another version with a weight, have no latencies.
+    pub(super) fn unmeasured(&self, split: &Split, canary: VersionId, compared: Compared) -> Vec<String> {
+        let unmeasured = self.0.iter().filter(|gateway| {
+            let Some((canary, others)) = gateway.of_split(split, canary, compared) else { return false };
+            canary.into_iter().chain(others).any(Figures::lack_latencies)
+        });
+        unmeasured.map(|gateway| gateway.name.clone()).collect()
+    }
+}
+
+impl GatewayFigures {
+    /// Returns the figures of the canary and of each of the others with a weight. `None`: the report is without the service.
+    fn of_split(
+        &self,
+        split: &Split,
+        canary: VersionId,
+        compared: Compared,
+    ) -> Option<(Option<&Figures>, Vec<&Figures>)> {
+        let versions = self.services.get(split.service().as_str())?;
+        let figures = |id: VersionId| versions.get(&id.to_string());
+        let others =
+            split.versions().iter().filter(|version| version.id != canary && !version.weight.is_zero());
+        let others = others.filter_map(|version| figures(version.id).map(|of| compared.of_others(of)));
+        Some((figures(canary).map(|of| compared.of_canary(of)), others.collect()))
     }
 }
 
@@ -96,4 +129,17 @@ impl Compared {
             Self::Copies => &figures.originals,
         }
     }
+}
+
+/// Lets other work of the thread go on.
+async fn yield_now() {
+    let mut is_resumed = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut is_resumed, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

@@ -73,6 +73,7 @@ impl Engine {
             verdict: guard.verdict(&rollout.evidence),
             calm: guard.is_calm(&rollout.evidence),
             converged,
+            unmeasured: watch.unmeasured.clone(),
             answers: watch.asks.take(),
             ..Tick::default()
         };

@@ -12,6 +12,8 @@ pub(super) struct Watch {
     baseline: Baseline,
     /// The generation and the stage of the window under way.
     window: Option<(u64, usize)>,
+    /// The gateways that reported no latencies at the end of the last window, if the plan compares them.
+    pub(super) unmeasured: Vec<String>,
     pub(super) asks: Asks,
     /// Why the last write was refused: a version that would have got traffic is not healthy.
     pub(super) unhealthy: Option<String>,
@@ -28,7 +30,10 @@ impl Watch {
     ) -> bool {
         let is_mirrored = !rollout.state.mirror(&rollout.plan).is_zero();
         let compared = if is_mirrored { Compared::Copies } else { Compared::Users };
-        let figures = reported.of_split(split, rollout.state.canary(), compared);
+        let canary = rollout.state.canary();
+        let figures = reported.of_split(split, canary, compared);
+        let is_measured = rollout.plan.guard().latency.is_some();
+        self.unmeasured = if is_measured { reported.unmeasured(split, canary, compared) } else { Vec::new() };
         let window = (split.generation(), rollout.state.number());
         let is_whole = converged && self.window == Some(window);
         self.window = converged.then_some(window);

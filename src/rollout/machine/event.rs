@@ -81,6 +81,8 @@ kinds! {
     Aborted = "aborted",
     /// The rollout is over: an experiment has returned.
     Returned = "returned",
+    /// Gateways report no latencies of the versions, which the plan compares.
+    Unmeasured = "unmeasured",
     /// Another gateway leads.
     Leader = "leader",
 }

@@ -40,6 +40,8 @@ pub struct Tick {
     pub calm: bool,
     /// Whether all gateways serve the present split.
     pub converged: bool,
+    /// The names of the gateways that report no latencies, if the plan compares them.
+    pub unmeasured: Vec<String>,
     /// The answers of the gates that were asked.
     pub answers: Vec<(GateName, GateAnswer)>,
     /// Whether the [targets](super::State::targets) of the way back passed their probes. `None`: they were not probed.
@@ -135,6 +137,7 @@ impl Default for Tick {
             verdict: Verdict::Open(Lack::NoCanaryTraffic),
             calm: true,
             converged: false,
+            unmeasured: Vec::new(),
             answers: Vec::new(),
             target_usable: None,
             canary_unusable: None,

@@ -41,6 +41,7 @@ impl State {
             opened: BTreeSet::new(),
             accepted: false,
             mirrors: false,
+            unmeasured: false,
             noted: Noted::default(),
         };
         Ok(Transition {

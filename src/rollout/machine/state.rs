@@ -98,6 +98,9 @@ pub struct State {
     /// The mirror of the split is the one of the present stage.
     #[serde(default)]
     pub(super) mirrors: bool,
+    /// The event that latencies are not reported was recorded.
+    #[serde(default)]
+    pub(super) unmeasured: bool,
     pub(super) noted: Noted,
 }
 

@@ -10,6 +10,9 @@ use super::phase::{Outcome, PauseReason, Phase};
 use crate::rollout::guard::{Lack, Verdict};
 use crate::rollout::plan::{WhenFailed, WhenInconclusive};
 
+/// The names that an event lists.
+const MAX_NAMES: usize = 3;
+
 impl Draft<'_> {
     /// Lets time pass. In this order: the way back, then the gates, then a failure, then the phase. So a
     /// failure that is found in the tick in which a gate opens still counts.
@@ -18,6 +21,7 @@ impl Draft<'_> {
             return self.tick_return(tick);
         }
         self.open_gates(tick);
+        self.note_unmeasured(tick);
         if let Some(finding) = failure(tick)
             && self.convict(finding)
         {
@@ -48,6 +52,15 @@ impl Draft<'_> {
                 self.state.opened.insert(gate.clone());
                 self.note(EventKind::GateOpen, format!("the gate {gate} is open"));
             }
+        }
+    }
+
+    /// Records once that gateways do not report latencies.
+    fn note_unmeasured(&mut self, tick: &Tick) {
+        if !tick.unmeasured.is_empty() && !self.state.unmeasured {
+            self.state.unmeasured = true;
+            let text = format!("slower requests are not found: no latencies from {}", list(&tick.unmeasured));
+            self.note(EventKind::Unmeasured, text);
         }
     }
 
@@ -189,4 +202,13 @@ fn failure(tick: &Tick) -> Option<String> {
         GateAnswer::Fail(why) => Some(format!("the gate {gate} failed: {why}")),
         _ => None,
     })
+}
+
+/// Lists the first names, and how many more there are.
+fn list(names: &[String]) -> String {
+    let shown = names.get(..MAX_NAMES).unwrap_or(names);
+    match names.len() - shown.len() {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
