@@ -118,8 +118,12 @@
 //! | a sleep, then an assertion | `wait_until` a condition, with a generous bound: 5 s costs nothing when it holds after 5 ms |
 //! | "nothing happened" after a sleep | make something happen that comes after it in order, and wait for that |
 //! | a fixed port | bind to port 0 and read the address |
-//! | a port that was free a moment ago | keep the listener; for a port that refuses, bind and drop it just before the request |
+//! | a port that was free a moment ago | keep the listener; for a port that refuses, keep a socket that is bound and does not listen; for a server that starts again, a loopback address of its own |
 //! | a bound on elapsed time | paused time; or only a lower bound; or a bound ten times the usual |
+//! | requests that must be under way for a given time | a backend that holds them until the test releases them |
+//! | so many requests in a given time | send them until there are as many |
+//! | a short time limit of the code under test | the default limit, or one that a busy machine keeps |
+//! | a bound on a statistic of random draws | a fixed seed, or a bound that fails once in 10^9 runs |
 //! | an assertion on the order of two tasks | a channel between them |
 //! | two tests that share a database, a folder or an environment variable | one of each per test. No test sets a variable |
 //! | a counter read right after a response | the response body has to end first: read it, then `wait_until` the count |

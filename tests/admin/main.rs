@@ -6,6 +6,8 @@
     reason = "a test may panic, and spawns its own backends"
 )]
 
+#[path = "../shared/addresses.rs"]
+mod addresses;
 mod api;
 mod audit;
 mod auth;

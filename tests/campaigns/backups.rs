@@ -21,7 +21,7 @@ use crate::setting;
 const WRITERS: [&str; 4] = ["auth", "cart", "shop", "user"];
 
 /// The drain time is 30 s, and nothing here takes long.
-const LONGEST_STOP: Duration = Duration::from_secs(10);
+const LONGEST_STOP: Duration = Duration::from_secs(30);
 
 /// The last change that was confirmed to a writer: the generation and the weight of `v2`.
 type Confirmed = (u64, f64);

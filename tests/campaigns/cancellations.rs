@@ -126,9 +126,10 @@ async fn abandoned_changes(kind: Kind, count: u64) {
         let stored = store.load(0).await.unwrap().splits;
         *deployments.handle().route("auth").unwrap().split() == stored[0]
     };
-    wait_until(Duration::from_secs(3), "the stored split is served", served).await;
+    wait_until(Duration::from_secs(15), "the stored split is served", served).await;
     assert_no_transaction_open(&database).await;
-    timeout(Duration::from_secs(1), deployments.apply(&auth(), set_weight(41))).await.unwrap().unwrap();
+    // A change that has to wait for a lock of another one fails after 2.75 s.
+    timeout(Duration::from_secs(10), deployments.apply(&auth(), set_weight(41))).await.unwrap().unwrap();
     books::assert_balanced(&database).await;
     running.abort();
     println!(
@@ -150,7 +151,7 @@ async fn assert_no_transaction_open(database: &TestDatabase) {
         }
     };
     let db = database.connect().await;
-    wait_until(Duration::from_secs(2), "no transaction is open", async || {
+    wait_until(Duration::from_secs(4), "no transaction is open", async || {
         // InnoDB returns a cached result to a second query within a tenth of a second.
         sleep(Duration::from_millis(rand::random_range(150..300))).await;
         rows(&db, open).await[0].try_get_by_index::<i64>(0).unwrap() == 0

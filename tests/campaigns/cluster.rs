@@ -8,6 +8,8 @@ use std::process::{Command, Stdio};
 use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 use tempfile::TempDir;
 
+use crate::addresses::own_host;
+
 /// The user that runs the servers if the test runs as root: PostgreSQL refuses root.
 const UNPRIVILEGED: &str = "postgres";
 
@@ -16,7 +18,8 @@ const UNPRIVILEGED: &str = "postgres";
 pub(crate) struct Cluster {
     programs: PathBuf,
     dir: TempDir,
-    port: u16,
+    /// Stays free while the server is stopped.
+    address: SocketAddr,
 }
 
 impl Cluster {
@@ -33,7 +36,8 @@ impl Cluster {
     }
 
     fn new(programs: PathBuf) -> Self {
-        Self { programs, dir: owned_directory(), port: free_port() }
+        let listener = TcpListener::bind((own_host(), 0)).unwrap();
+        Self { programs, dir: owned_directory(), address: listener.local_addr().unwrap() }
     }
 
     /// Creates a directory that the servers of this cluster may use.
@@ -44,7 +48,7 @@ impl Cluster {
     /// Starts a standby that follows this server.
     pub(crate) fn standby(&self) -> Self {
         let standby = Self::new(self.programs.clone());
-        let source = format!("host=127.0.0.1 port={} user=postgres", self.port);
+        let source = format!("host={} port={} user=postgres", self.address.ip(), self.address.port());
         run(standby
             .program("pg_basebackup")
             .args(["-R", "-X", "stream", "-c", "fast", "-d", &source, "-D"])
@@ -89,8 +93,8 @@ impl Cluster {
         format!("postgres://postgres@{address}/postgres")
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], self.port))
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Runs a statement as the administrator.
@@ -111,8 +115,9 @@ impl Cluster {
     /// Starts the server and waits until it accepts connections.
     pub(crate) fn up(&self) {
         let options = format!(
-            "-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories={}",
-            self.port,
+            "-p {} -c listen_addresses={} -c unix_socket_directories={}",
+            self.address.port(),
+            self.address.ip(),
             self.dir.path().display()
         );
         let log = self.dir.path().join("log");

@@ -21,8 +21,8 @@ use crate::support::{Load, assert_whole, boot, gateway_on, read_split};
 
 const PAGE: u64 = 4_096;
 
-/// Maximum time of a response of the admin API: 3 seconds, and a tolerance for the measurement.
-const RESPONSE_TIMEOUT: Duration = Duration::from_millis(3_200);
+/// Maximum time of a response of the admin API: 3 seconds, and a tolerance for a slow machine.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// Registers two versions of each of `services`; the first one gets 100 %.
 pub(crate) async fn register(gateway: &Gateway, services: &[&str], backend: &Backend) {

@@ -23,7 +23,7 @@ use crate::harness::Gateway;
 use crate::support::{Load, boot, gateway_on, read_split};
 
 /// Maximum time until a gateway starts on a file or reports why it cannot.
-pub(crate) const START_TIMEOUT: Duration = Duration::from_millis(3_500);
+pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Maximum time of the attempts to change on a full disk.
 const FULL_DISK_TIME: Duration = Duration::from_secs(10);

@@ -63,7 +63,7 @@ async fn consistent_state(gateway: &Gateway) -> (Value, Value) {
         if latest["generation"] == listed["generation"] {
             return (listed, latest);
         }
-        assert!(start.elapsed() < Duration::from_secs(3), "{listed} is served, {latest} is stored");
+        assert!(start.elapsed() < Duration::from_secs(15), "{listed} is served, {latest} is stored");
         sleep(Duration::from_millis(20)).await;
     }
 }

@@ -36,19 +36,19 @@ enum Fault {
 }
 
 impl Fault {
-    fn begin(self, process: &mut Process) {
+    async fn begin(self, process: &mut Process) {
         match self {
             Self::Killed => process.kill(),
             Self::Frozen => process.freeze(),
-            Self::Unavailable => process.set_unavailable(true),
+            Self::Unavailable => process.set_unavailable(true).await,
         }
     }
 
-    fn end(self, process: &mut Process) {
+    async fn end(self, process: &mut Process) {
         match self {
             Self::Killed => process.restart(),
             Self::Frozen => process.thaw(),
-            Self::Unavailable => process.set_unavailable(false),
+            Self::Unavailable => process.set_unavailable(false).await,
         }
     }
 }
@@ -105,10 +105,10 @@ impl Losses {
         let url = self.fleet.processes[instance].url.clone();
         let before = self.most_in_flight(&url, Instant::now() + AROUND).await;
         let begin = Instant::now();
-        fault.begin(&mut self.fleet.processes[instance]);
+        fault.begin(&mut self.fleet.processes[instance]).await;
         let during = self.most_in_flight(&url, begin + self.hold).await;
         let picks = self.picks(&url).await;
-        fault.end(&mut self.fleet.processes[instance]);
+        fault.end(&mut self.fleet.processes[instance]).await;
         let back_after = wait_until(BACK, "the instance is in service again", async || {
             self.gateway.instance("auth", &url).await["state"] == "up" && self.picks(&url).await > picks
         })

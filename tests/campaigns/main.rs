@@ -55,6 +55,8 @@
 #![allow(clippy::expect_used, reason = "shared helpers name what is missing")]
 #![allow(dead_code, reason = "the gateway tests use more of the helpers")]
 
+#[path = "../shared/addresses.rs"]
+mod addresses;
 #[path = "../gateway/attacks.rs"]
 mod attacks;
 #[path = "../gateway/backends.rs"]

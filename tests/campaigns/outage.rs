@@ -10,8 +10,9 @@ use tower_canary::routing::Change;
 use tower_canary::store::sql::SqlStore;
 use tower_canary::store::{ChangeRequest, RouteStore};
 
+use crate::addresses::ClosedPort;
 use crate::backends::{Backend, named_backend};
-use crate::cluster::{Cluster, free_port};
+use crate::cluster::Cluster;
 use crate::harness::Gateway;
 use crate::setting;
 use crate::support::{Load, boot, gateway_on, percentiles, read_split};
@@ -126,9 +127,9 @@ async fn assert_backup_is_followed() {
 /// Asserts that starts on unreachable databases fail soon. `scheme` is the scheme of their URLs.
 fn assert_refused_soon(scheme: &str) {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let ports = [("refused", free_port()), ("silent", silent.local_addr().unwrap().port())];
-    for (what, port) in ports {
-        let url = format!("{scheme}://somebody:hunter2@127.0.0.1:{port}/canary");
+    let closed = ClosedPort::new();
+    for (what, address) in [("refused", closed.address), ("silent", silent.local_addr().unwrap())] {
+        let url = format!("{scheme}://somebody:hunter2@{address}/canary");
         let refusal = boot(&url).expect_err("nothing is there");
         assert!(refusal.line.contains("check that it runs and can be reached"), "{}", refusal.line);
         assert!(!refusal.line.contains("hunter2"), "{}", refusal.line);

@@ -182,7 +182,7 @@ async fn assert_usable(deployments: &Deployments) {
     let auth = auth();
     for version in ["v1", "v2", "v1"] {
         let applying = deployments.apply(&auth, switch_to(version));
-        let applied = tokio::time::timeout(Duration::from_secs(1), applying).await.unwrap().unwrap();
+        let applied = tokio::time::timeout(Duration::from_secs(15), applying).await.unwrap().unwrap();
         let served = deployments.handle().route("auth").unwrap();
         assert_eq!(served.split(), &applied.after);
     }
@@ -208,7 +208,7 @@ async fn following_of_panics(panics: u64) {
     // A change by another gateway.
     let after = store.memory.commit(&auth(), &switch_to("v2").without_check()).await.unwrap().after;
     let served = async || *deployments.handle().route("auth").unwrap().split() == after;
-    let took = wait_until(Duration::from_secs(6), "the stored split is served", served).await;
+    let took = wait_until(Duration::from_secs(15), "the stored split is served", served).await;
     println!("following: continues after {panics} panics of the store, fresh after {took:.1?}");
 }
 

@@ -35,7 +35,7 @@ async fn campaign(restarts: u64) {
     let mut gateway = Gateway::start_in(dir.path(), &FAST_CHECKS);
     fleet.register(&gateway, "v1").await;
     // A killed process would show nothing: connections that fail go to the other instance.
-    fleet.processes[0].set_unavailable(true);
+    fleet.processes[0].set_unavailable(true).await;
     let mut late = Vec::new();
     for _ in 0..restarts {
         let (_, answers) = restart(&mut gateway, dir.path(), true).await;

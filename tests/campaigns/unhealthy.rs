@@ -98,7 +98,7 @@ async fn assert_diverted(requests: usize) {
 
 /// Asserts that the canary gets its share again.
 async fn assert_returned(gateway: &Gateway, requests: usize) {
-    wait_until(Duration::from_secs(5), "the canary gets requests", async || {
+    wait_until(Duration::from_secs(15), "the canary gets requests", async || {
         count(gateway, 100).await.contains_key("v2")
     })
     .await;

@@ -248,7 +248,7 @@ async fn two_gateways(kind: Kind, users: usize) {
     }
     let all = async |gateway: &Gateway| gateway.admin(Method::GET, "/deployment/services", Value::Null).await;
     let same = async || all(one).await == all(other).await;
-    wait_until(Duration::from_secs(3), "both serve the same", same).await;
+    wait_until(Duration::from_secs(15), "both serve the same", same).await;
     let served = versions(one, "auth", users).await;
     assert!(served == versions(other, "auth", users).await);
     let explained = assert_explained(one, &served).await + assert_explained(other, &served).await;

@@ -124,8 +124,8 @@ fn token_is_read_from_a_file_and_stdin() {
 fn waits_that_are_too_short_are_5() {
     let gateway = Gateway::start(&[]);
     let waits: [&[&str]; 2] = [
-        &["wait", "drained", "auth", "v1.0", "--timeout", "300ms"],
-        &["wait", "healthy", "auth", "v1.9", "--timeout", "300ms", "--instance", "http://127.0.0.1:1"],
+        &["wait", "drained", "auth", "v1.0", "--timeout", "3s"],
+        &["wait", "healthy", "auth", "v1.9", "--timeout", "3s", "--instance", "http://127.0.0.1:1"],
     ];
     let drained = run(&gateway, waits[0]);
     assert!(drained.code == Some(5) && drained.stderr.contains("100 % of the traffic"), "{drained:?}");

@@ -102,7 +102,7 @@ fn top_paints_the_whole_screen_of_a_terminal() {
         return println!("skipped: script is not installed");
     }
     let gateway = Gateway::start(&[]);
-    let line = format!("{CANARY} top auth --timeout 3s");
+    let line = format!("{CANARY} top auth --timeout 8s");
     let output = Command::new("script")
         .args(["-qec", &line, "/dev/null"])
         .env("CANARY_URL", &gateway.admin)

@@ -7,6 +7,8 @@
 #![allow(dead_code, reason = "the harness of the gateway has more")]
 #![allow(clippy::disallowed_methods, reason = "the harness spawns")]
 
+#[path = "../shared/addresses.rs"]
+mod addresses;
 mod backends;
 #[path = "../campaigns/cluster.rs"]
 mod cluster;

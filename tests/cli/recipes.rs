@@ -22,6 +22,8 @@ struct Scene {
     gateway: Gateway,
     service: &'static str,
     backend: String,
+    /// Whether nothing listens at `backend`.
+    is_down: bool,
     folder: TempDir,
     _load: Load,
 }
@@ -37,7 +39,7 @@ impl Scene {
         let folder = tempfile::tempdir().unwrap();
         let plan = if matches!(health, Some(Health::Good)) { QUICK } else { PLAN };
         std::fs::write(folder.path().join("plan.json"), plan).unwrap();
-        Self { gateway, service, backend, folder, _load: load }
+        Self { gateway, service, backend, is_down: health.is_none(), folder, _load: load }
     }
 
     /// Returns a shell in the folder, with the program and stand-ins for the tools of the machine in its path.
@@ -77,7 +79,8 @@ impl Scene {
 
     /// A version that does not start is not waited for as long as in a real job.
     fn shortened(&self, line: &str) -> String {
-        line.replace("--timeout 2m", "--timeout 3s").replace("--timeout 4h", "--timeout 2m")
+        let start = if self.is_down { "--timeout 3s" } else { "--timeout 2m" };
+        line.replace("--timeout 2m", start).replace("--timeout 4h", "--timeout 3m")
     }
 
     fn script(&self, name: &str, arguments: &[&str]) -> Output {

@@ -99,7 +99,7 @@ fn next_address_is_asked_when_one_is_gone() {
     let start = Instant::now();
     let run = finish(for_gateway(&gateway, &["status"]).env("CANARY_URL", urls));
     assert_eq!(run.code, Some(0), "{run:?}");
-    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(8), "{:?}", start.elapsed());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::scripted::{Reply, Scripted};
 #[test]
 fn watched_traffic_is_one_object_per_line() {
     let gateway = Gateway::start(&[]);
-    let run = run(&gateway, &["traffic", "auth", "--watch", "--timeout", "5s", "--output", "json"]);
+    let run = run(&gateway, &["traffic", "auth", "--watch", "--timeout", "8s", "--output", "json"]);
     assert_eq!(run.code, Some(0), "{run:?}");
     let events: Vec<Value> = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(events.len() >= 2, "{events:?}");
@@ -30,7 +30,7 @@ fn stream_goes_on_at_the_next_address() {
         Reply::Full("200 OK", "text/event-stream", format!("event: traffic\ndata: {traffic}\n\n")),
         Reply::Nothing,
     ]);
-    let arguments = ["traffic", "auth", "--watch", "--timeout", "4s", "--output", "json"];
+    let arguments = ["traffic", "auth", "--watch", "--timeout", "10s", "--output", "json"];
     let urls = format!("{},{}", first.url, gateway.admin);
     let run = finish(for_gateway(&gateway, &arguments).env("CANARY_URL", urls));
     assert_eq!(run.code, Some(0), "{run:?}");

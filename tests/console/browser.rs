@@ -14,7 +14,7 @@ use crate::driver::Driver;
 use crate::server::Server;
 
 /// The longest time until the page shows what it should.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The viewports of the tests: a desk, and a phone.
 pub(crate) const VIEWPORTS: [(&str, u32, u32); 2] = [("desk", 1280, 800), ("phone", 390, 844)];

@@ -24,13 +24,14 @@ async fn texts_stay_texts() {
     }
     server.change("checkout", Change::Redraw, &"w".repeat(255), &"w".repeat(1_000)).await;
     server.check.set("http://10.0.4.9:8080", Some(Unhealthy::Unreachable(HOSTILE[0].into())));
-    server.report(HOSTILE[0], 1).await;
     in_browser("hostile", async |page| {
         page.sign_in(&server).await;
+        // It expires after 15 seconds.
+        server.report(HOSTILE[0], 1).await;
+        page.reads("[aria-labelledby=replicas]", HOSTILE[0]).await;
         for text in HOSTILE.iter().filter(|text| text.is_ascii()) {
             page.reads(".log", text).await;
         }
-        page.reads("[aria-labelledby=replicas]", HOSTILE[0]).await;
         page.fill("[aria-label=Key]", HOSTILE[0]).await;
         page.press("Explain").await;
         page.reads("output", "by its key").await;

@@ -15,11 +15,12 @@ use crate::server::Server;
 async fn rolling_out() {
     let server = Server::rolling_out().await;
     server.requests(400).await;
-    server.report("gateway-2", server.revision()).await;
     in_browser("rolling-out", async |page| {
         page.sign_in(&server).await;
         page.reads(".title", "rolling out v2.4.0").await;
         page.reads(".title", "generation 8 · last changed by ci").await;
+        // A report expires after 15 seconds.
+        server.report("gateway-2", server.revision()).await;
         page.reads(".facts", "2 of 2 serve it").await;
         page.reads("[aria-labelledby=split]", "of 400 requests, 95 % interval").await;
         page.reads("[aria-labelledby=way]", "Rollout of v2.4.0").await;
@@ -69,7 +70,7 @@ async fn store_is_down() {
         page.sign_in(&server).await;
         page.reads(".facts", "Store\nok").await;
         server.store.down.store(true, Ordering::SeqCst);
-        page.reads_within(".banner", "The store cannot be reached", Duration::from_secs(7)).await;
+        page.reads_within(".banner", "The store cannot be reached", Duration::from_secs(20)).await;
         assert_eq!(
             page.eval("document.querySelector('.acts .back').title").await,
             json!("The store cannot be reached.")
@@ -100,9 +101,10 @@ async fn split_cannot_be_read() {
 #[ignore = "needs chromium and chromedriver: see .ci/run"]
 async fn replica_is_behind_or_gone() {
     let server = Server::rolling_out().await;
-    server.report("gateway-2", server.revision() - 1).await;
     in_browser("behind", async |page| {
         page.sign_in(&server).await;
+        // It expires after 15 seconds.
+        server.report("gateway-2", server.revision() - 1).await;
         page.reads(".facts", "1 of 2 serve it").await;
         page.reads("[aria-labelledby=replicas] .warn", "▲").await;
         page.looks_right("behind").await;
@@ -141,9 +143,9 @@ async fn figures_grow_old() {
     in_browser("stale", async |page| {
         page.sign_in(&server).await;
         // The stream is held back: after six seconds the page reads single answers.
-        page.reads("[aria-labelledby=split]", "of 40 requests").await;
+        page.reads_within("[aria-labelledby=split]", "of 40 requests", Duration::from_secs(25)).await;
         server.faults.is_mute.store(true, Ordering::SeqCst);
-        page.reads_within("[aria-labelledby=split]", "▲ Stale", Duration::from_secs(12)).await;
+        page.reads_within("[aria-labelledby=split]", "▲ Stale", Duration::from_secs(25)).await;
         page.looks_right("stale").await;
     })
     .await;

@@ -12,8 +12,9 @@ use crate::harness::{Gateway, empty};
 const USERS: usize = 1_000;
 
 async fn two_versions() -> (Gateway, Vec<Backend>) {
-    let gateway =
-        Gateway::start(&["--no-demo", "--affinity-header", "x-user-id", "--affinity-cookie", "session"]);
+    let keys = ["--affinity-header", "x-user-id", "--affinity-cookie", "session"];
+    // The slots of the users repeat.
+    let gateway = Gateway::start(&[&["--no-demo", "--seed", "7"][..], &keys].concat());
     let mut backends = Vec::new();
     for name in ["v1", "v2"] {
         let backend = named_backend(name, Duration::ZERO).await;

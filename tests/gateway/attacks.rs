@@ -54,7 +54,8 @@ impl Attack {
         Duration::from_secs(match self {
             Self::Body | Self::IdleHttp2 => 65,
             Self::Deaf => 45,
-            _ => 15,
+            // Ten seconds, and a tolerance for a slow machine.
+            _ => 25,
         })
     }
 

@@ -16,6 +16,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
 use tokio_tungstenite::WebSocketStream;
@@ -88,6 +89,33 @@ pub(crate) async fn named_backend(name: &'static str, delay: Duration) -> Backen
         Response::new(full(format!("auth {name} {path}\n")))
     })
     .await
+}
+
+/// A backend that responds `auth NAME PATH`, to no request before [`release`](Self::release).
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) backend: Backend,
+    released: watch::Sender<bool>,
+}
+
+impl Held {
+    pub(crate) async fn start(name: &'static str) -> Self {
+        let released = watch::Sender::new(false);
+        let waiting = released.subscribe();
+        let backend = backend(move |request| {
+            let mut waiting = waiting.clone();
+            async move {
+                let _ = waiting.wait_for(|released| *released).await;
+                let path = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
+                Response::new(full(format!("auth {name} {path}\n")))
+            }
+        });
+        Self { backend: backend.await, released }
+    }
+
+    pub(crate) fn release(&self) {
+        self.released.send_replace(true);
+    }
 }
 
 /// Starts a backend that responds with the request head it received, one `name: value` per line.

@@ -10,8 +10,8 @@ use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use crate::backends::{Backend, echo};
-use crate::clients::{RawClient, http2_on};
-use crate::harness::{Gateway, empty, raw, read, read_until_silent};
+use crate::clients::{RawClient, http2_on, raw, read_until_silent};
+use crate::harness::{Gateway, empty, read};
 
 const REQUEST: &str =
     "GET /auth/ HTTP/1.1\r\nhost: a\r\nx-forwarded-for: 6.6.6.6\r\nconnection: close\r\n\r\n";

@@ -12,7 +12,7 @@ use tower::{Layer, ServiceExt};
 use tower_canary::routing::{Change, Route, Split};
 use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
 
-use crate::backends::named_backend;
+use crate::backends::{Held, named_backend};
 use crate::handovers::{Kind, Plan, end_after_switch, hand_over};
 use crate::harness::read_counted;
 use crate::versions::Process;
@@ -25,10 +25,10 @@ async fn stop_after_drain_fails_no_request() {
         Change::register(name.parse().unwrap(), url.parse().unwrap())
     }
 
-    let old = named_backend("v1", Duration::from_millis(900)).await;
+    let held = Held::start("v1").await;
     let new = named_backend("v2", Duration::ZERO).await;
     let at = SystemTime::now();
-    let split = Split::new("auth".parse().unwrap(), 7).apply(&register("v1", &old.url), at).unwrap();
+    let split = Split::new("auth".parse().unwrap(), 7).apply(&register("v1", &held.backend.url), at).unwrap();
     let split = split.apply(&register("v2", &new.url), at).unwrap();
     let handle = RoutingHandle::new();
     assert!(handle.publish(Route::compile(split.clone())));
@@ -48,8 +48,9 @@ async fn stop_after_drain_fails_no_request() {
     let switch = Change::switch("v2".parse().unwrap());
     assert!(handle.publish(Route::compile(split.apply(&switch, at).unwrap())));
 
+    held.release();
     let mut after = Vec::new();
-    let mut stopping = Some(old);
+    let mut stopping = Some(held);
     while stopping.is_some() || after.len() < 500 {
         after.extend((0..10).map(|_| call()));
         if handle.in_flight("auth", "v1") == Some(0) {
@@ -78,7 +79,7 @@ async fn scripted_stop_cuts_nothing_off() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sigterm_after_switch_loses_no_request() {
-    let ending = end_after_switch(40, Duration::from_millis(500), |old: &mut Process| {
+    let ending = end_after_switch(40, |old: &mut Process| {
         old.terminate();
         assert_eq!(old.ended().code(), Some(0));
     })
@@ -88,7 +89,7 @@ async fn sigterm_after_switch_loses_no_request() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_process_fails_only_its_requests() {
-    let ending = end_after_switch(40, Duration::from_millis(1_500), Process::kill).await;
+    let ending = end_after_switch(40, Process::kill).await;
     assert_eq!((ending.succeeded, ending.failed), (0, 40));
     assert!(ending.after > 0);
 }

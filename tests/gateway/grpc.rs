@@ -17,6 +17,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_health::server::{HealthReporter, health_reporter};
 
+use crate::addresses::ClosedPort;
 use crate::backends::backend;
 use crate::harness::{AnyBody, Gateway, full, read};
 
@@ -93,17 +94,12 @@ async fn gateway_errors_are_grpc_statuses() {
     let server_error = health.check(check_request("nobody")).await.unwrap_err();
     assert_eq!((server_error.code(), server_error.message()), (Code::NotFound, "service not registered"));
 
-    gateway.register("gone", "v1", &unused_url()).await;
+    let closed = ClosedPort::new();
+    gateway.register("gone", "v1", &closed.url()).await;
     for (service, message) in [("gone", "bad-gateway"), ("unknown", "unknown-service")] {
         let gateway_error = client(&gateway, service).check(check_request("")).await.unwrap_err();
         assert_eq!((gateway_error.code(), gateway_error.message()), (Code::Unavailable, message));
     }
-}
-
-/// Returns a URL where no server listens.
-fn unused_url() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("http://{}", listener.local_addr().unwrap())
 }
 
 fn by_http2() -> Client<HttpConnector, AnyBody> {

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use crate::harness::{BoxError, Gateway, HttpClient, client, empty, read};
+use crate::harness::{BoxError, Gateway, HttpClient, client, empty, read, read_url};
 use crate::sockets::{message, open, receive};
 use crate::versions::{Process, X_VERSION, is_downloaded};
 use crate::wait::wait_until;
@@ -78,8 +78,9 @@ pub(crate) struct Handover {
 pub(crate) async fn hand_over(plan: Plan) -> Handover {
     let (gateway, mut old, _new) = two_processes().await;
     let gateway = Arc::new(gateway);
-    let load = Load::start(&gateway, plan);
     let held = start_exchanges(&gateway, plan).await;
+    gateway.wait_in_flight("auth", "v1", held.len()).await;
+    let load = Load::start(&gateway, plan);
     sleep(plan.each / 2).await;
     gateway.switch("auth", "v2").await;
     let script = tokio::spawn(drained(Arc::clone(&gateway)));
@@ -274,14 +275,11 @@ pub(crate) struct Ending {
     pub(crate) after: usize,
 }
 
-/// Sends `in_flight` requests to the old version, switches, and immediately ends its process with `end`.
-pub(crate) async fn end_after_switch(
-    in_flight: usize,
-    each: Duration,
-    end: impl FnOnce(&mut Process),
-) -> Ending {
+/// Sends `in_flight` requests to the old version, which it responds to when it gets SIGTERM. Switches, and immediately ends its
+/// process with `end`.
+pub(crate) async fn end_after_switch(in_flight: usize, end: impl FnOnce(&mut Process)) -> Ending {
     let (gateway, mut old, _new) = two_processes().await;
-    let url = gateway.url(&format!("/auth/slow/{}", each.as_millis()));
+    let url = gateway.url("/auth/held/");
     let before: Vec<_> = (0..in_flight)
         .map(|_| {
             let client = client();
@@ -289,7 +287,7 @@ pub(crate) async fn end_after_switch(
             tokio::spawn(async move { read(client.request(request).await.unwrap()).await })
         })
         .collect();
-    wait_until_read(&gateway, in_flight, each).await;
+    wait_until_read(&old, in_flight).await;
     gateway.switch("auth", "v2").await;
     let plan = Plan { clients: 16, each: Duration::from_millis(1), held: 0, last: None };
     let load = Load::start(&gateway, plan);
@@ -298,7 +296,7 @@ pub(crate) async fn end_after_switch(
     for task in before {
         statuses.push(task.await.unwrap().status);
     }
-    assert_eq!(gateway.in_flight("auth", "v1").await, 0);
+    gateway.wait_in_flight("auth", "v1", 0).await;
     let after = load.end().await;
     assert!(after.iter().all(|(version, _)| version == "v2"));
     let [succeeded, failed] = [StatusCode::OK, StatusCode::BAD_GATEWAY]
@@ -306,12 +304,11 @@ pub(crate) async fn end_after_switch(
     Ending { succeeded, failed, after: after.len() }
 }
 
-/// Waits until the process of the old version handles `in_flight` requests. A request on its way to the
-/// process counts as in flight, but a terminating process finishes only requests that it has read.
-async fn wait_until_read(gateway: &Gateway, in_flight: usize, each: Duration) {
-    wait_until(Duration::from_secs(30), "the requests are in flight", async || {
-        gateway.in_flight("auth", "v1").await >= in_flight
+/// Waits until the process of the old version holds `in_flight` requests. A request on its way to the process counts as in
+/// flight, but a terminating process finishes only requests that it has read.
+async fn wait_until_read(old: &Process, in_flight: usize) {
+    wait_until(Duration::from_secs(30), "the requests are at the process", async || {
+        read_url(&format!("{}/holding/", old.url)).await.text == in_flight.to_string()
     })
     .await;
-    sleep(each / 4).await;
 }

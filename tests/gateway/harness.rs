@@ -19,7 +19,6 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tower_canary::layer::ResponseBody;
@@ -129,6 +128,23 @@ impl Gateway {
             sleep(Duration::from_millis(10)).await;
         }
         None
+    }
+
+    /// Waits until the gateway accepts no more connections for requests.
+    pub(crate) async fn wait_closed(&self) {
+        wait_until(Duration::from_secs(15), "no new connections", async || {
+            TcpStream::connect(&self.data).await.is_err()
+        })
+        .await;
+    }
+
+    /// Waits until the status of `/readyz` is `status`.
+    pub(crate) async fn wait_readiness(&self, status: u16) {
+        let url = self.admin.replace("/api/v1/admin", "/readyz");
+        wait_until(Duration::from_secs(15), "the status of /readyz", async || {
+            read_url(&url).await.status == status
+        })
+        .await;
     }
 
     /// Returns the resident memory in KiB: the current value and the maximum.
@@ -366,20 +382,4 @@ pub(crate) async fn read_counted(response: Response<ResponseBody<Incoming>>) -> 
     let (head, body) = response.into_parts();
     let bytes = body.collect().await.unwrap().to_bytes();
     (head.status, String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// Sends `bytes` unchanged and returns the bytes received until the peer closes or is silent for 700 ms.
-pub(crate) async fn raw(address: &str, bytes: &[u8]) -> String {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    let _ = stream.write_all(bytes).await;
-    read_until_silent(&mut stream).await
-}
-
-pub(crate) async fn read_until_silent(stream: &mut TcpStream) -> String {
-    let mut all = Vec::new();
-    let mut part = [0; 4096];
-    while let Ok(Ok(count @ 1..)) = timeout(Duration::from_millis(700), stream.read(&mut part)).await {
-        all.extend_from_slice(&part[..count]);
-    }
-    String::from_utf8_lossy(&all).into_owned()
 }

@@ -27,7 +27,7 @@ pub(crate) async fn is_ok(address: &str, fields: &[Field<'_>], body: Option<&[u8
     bytes.extend(frame(HEADERS, END_HEADERS | end, 1, &block));
     bytes.extend(body.map(|body| frame(DATA, END_STREAM, 1, body)).unwrap_or_default());
     let _ = stream.write_all(&bytes).await;
-    timeout(Duration::from_secs(2), read_status(&mut stream)).await.ok().flatten().unwrap_or(false)
+    timeout(Duration::from_secs(15), read_status(&mut stream)).await.ok().flatten().unwrap_or(false)
 }
 
 fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {

@@ -1,13 +1,13 @@
 //! Versions with several instances: spread, failures, states, drain.
 
 use std::slice;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::backends::{backend, named_backend};
+use crate::backends::{Held, backend, named_backend};
 use crate::fleet::{FAST_CHECKS, Fleet, HEALTH_PATH};
 use crate::harness::{Gateway, client, empty, full, read};
 use crate::paced::Paced;
@@ -18,9 +18,6 @@ const RATE: u32 = 200;
 
 /// Time for which requests are sent before and after an event.
 const WHILE: Duration = Duration::from_secs(1);
-
-/// Most requests in flight at one instance of three at this rate, with some room for a slow machine.
-const IN_FLIGHT: usize = 20;
 
 /// The row of failures after which an instance is ejected.
 const ROW: usize = 5;
@@ -62,7 +59,7 @@ async fn killed_instance_fails_no_read() {
     fleet.processes[1].restart();
     gateway.wait_state("auth", &killed, "up").await;
     let before = gateway.instance_traffic("auth", "v1", &killed).await["picks"].as_u64();
-    wait_until(2 * WHILE, "it gets requests again", async || {
+    wait_until(Duration::from_secs(10), "it gets requests again", async || {
         gateway.instance_traffic("auth", "v1", &killed).await["picks"].as_u64() > before
     })
     .await;
@@ -79,19 +76,20 @@ async fn unavailable_instance_is_ejected() {
     gateway.admin(Method::POST, "/routing/services/auth/versions", body).await;
     let load = Paced::start(Method::POST, vec![gateway.url("/auth/")], RATE);
     sleep(WHILE).await;
-    fleet.processes[0].set_unavailable(true);
+    fleet.processes[0].set_unavailable(true).await;
     let url = &fleet.processes[0].url;
     gateway.wait_state("auth", url, "ejected").await;
+    let ejected = Instant::now();
     sleep(WHILE).await;
     let answers = load.end().await;
     let failures = answers.failures();
-    assert!((1..=ROW + IN_FLIGHT).contains(&failures.len()), "{}: {failures:?}", failures.len());
-    assert!(failures.iter().all(|failure| failure.status == 503), "{failures:?}");
+    assert!(failures.len() >= ROW && failures.iter().all(|failure| failure.status == 503), "{failures:?}");
+    assert!(failures.iter().all(|failure| failure.sent < ejected), "{failures:?}");
     let instance = gateway.instance("auth", url).await;
     assert!(instance["until"].is_string() && instance["ejections"] == 1, "{instance}");
 
     // The other one is spared: at most half of them are ejected.
-    fleet.processes[1].set_unavailable(true);
+    fleet.processes[1].set_unavailable(true).await;
     let load = Paced::start(Method::POST, vec![gateway.url("/auth/")], RATE);
     sleep(WHILE).await;
     assert!(!load.end().await.failures().is_empty());
@@ -104,15 +102,14 @@ async fn passed_check_ends_an_ejection_on_request() {
     let gateway = Gateway::start(&["--no-demo", "--health-interval", "1m"]);
     fleet.register(&gateway, "v1").await;
     let url = &fleet.processes[0].url;
-    fleet.processes[0].set_unavailable(true);
+    fleet.processes[0].set_unavailable(true).await;
     let load = Paced::get(gateway.url("/auth/"), RATE);
     gateway.wait_state("auth", url, "ejected").await;
     let path = "/deployment/services/auth/versions/v1/check";
     gateway.admin(Method::POST, path, json!({ "clear": true })).await;
     assert_eq!(gateway.instance("auth", url).await["state"], "ejected", "the check failed");
-    fleet.processes[0].set_unavailable(false);
-    // The process may receive the signal after the first of these checks.
-    wait_until(Duration::from_secs(5), "a check has passed and ended the ejection", async || {
+    fleet.processes[0].set_unavailable(false).await;
+    wait_until(Duration::from_secs(30), "a check has passed and ended the ejection", async || {
         gateway.admin(Method::POST, path, json!({ "clear": true })).await;
         gateway.instance("auth", url).await["state"] == "up"
     })
@@ -125,7 +122,7 @@ async fn safe_requests_are_retried_on_demand() {
     let fleet = Fleet::start(["a", "b", "c"]);
     let gateway = Gateway::start(&["--no-demo", "--retry-safe"]);
     fleet.register(&gateway, "v1").await;
-    fleet.processes[2].set_unavailable(true);
+    fleet.processes[2].set_unavailable(true).await;
     let reads = Paced::get(gateway.url("/auth/"), RATE);
     let writes = Paced::start(Method::POST, vec![gateway.url("/auth/")], RATE);
     sleep(2 * WHILE).await;
@@ -137,17 +134,20 @@ async fn safe_requests_are_retried_on_demand() {
 #[tokio::test]
 async fn frozen_instance_fails_no_read() {
     let fleet = Fleet::start(["a", "b"]);
-    let options = ["--no-demo", "--retry-safe", "--attempt-timeout", "500ms", "--response-timeout", "30"];
+    let options = ["--no-demo", "--retry-safe", "--attempt-timeout", "5s", "--response-timeout", "30"];
     let gateway = Gateway::start(&options);
     fleet.register(&gateway, "v1").await;
     let reads = Paced::get(gateway.url("/auth/"), RATE);
     sleep(WHILE).await;
     fleet.processes[0].freeze();
-    sleep(3 * WHILE).await;
+    wait_until(Duration::from_secs(30), "attempts have ended", async || {
+        let frozen = gateway.instance_traffic("auth", "v1", &fleet.processes[0].url).await;
+        frozen["failures"].as_u64().unwrap() > 0
+    })
+    .await;
+    sleep(WHILE).await;
     let reads = reads.end().await;
     assert!(reads.failures().is_empty(), "{:?}", reads.failures());
-    let failures = gateway.instance_traffic("auth", "v1", &fleet.processes[0].url).await;
-    assert!(failures["failures"].as_u64().unwrap() > 0, "{failures}");
     fleet.processes[0].thaw();
 }
 
@@ -169,19 +169,20 @@ async fn unsent_upload_goes_to_another_instance() {
 
 #[tokio::test]
 async fn drain_of_one_instance_is_awaited() {
-    let slow = named_backend("v1", 3 * WHILE / 2).await;
+    let slow = Held::start("v1").await;
     let other = named_backend("v1", Duration::ZERO).await;
     let gateway = Gateway::start(&["--no-demo"]);
-    gateway.register("auth", "v1", &slow.url).await;
+    gateway.register("auth", "v1", &slow.backend.url).await;
     let request = Request::get(gateway.url("/auth/")).body(empty()).unwrap();
     let held = tokio::spawn(client().request(request));
     gateway.wait_in_flight("auth", "v1", 1).await;
     gateway.change_urls("auth", "v1", "addUrls", &[&other.url]).await;
-    gateway.change_urls("auth", "v1", "removeUrls", &[&slow.url]).await;
+    gateway.change_urls("auth", "v1", "removeUrls", &[&slow.backend.url]).await;
 
-    let wait = format!("/deployment/services/auth/traffic?version=v1&url={}&wait=drained", slow.url);
+    let wait = format!("/deployment/services/auth/traffic?version=v1&url={}&wait=drained", slow.backend.url);
     let early = gateway.admin(Method::GET, &format!("{wait}&timeout=200ms"), Value::Null).await;
     assert_eq!(early["versions"][0]["instances"][0]["drained"], false, "{early}");
+    slow.release();
     let late = gateway.admin(Method::GET, &format!("{wait}&timeout=10s"), Value::Null).await;
     let instance = &late["versions"][0]["instances"][0];
     assert_eq!(
@@ -204,7 +205,7 @@ async fn start_awaits_the_first_checks() {
     let mut gateway = Gateway::start_in(dir.path(), &FAST_CHECKS);
     fleet.register(&gateway, "v1").await;
     gateway.kill();
-    fleet.processes[0].set_unavailable(true);
+    fleet.processes[0].set_unavailable(true).await;
     let gateway = Gateway::start_in(dir.path(), &FAST_CHECKS);
     gateway.wait_ready().await;
     let load = Paced::start(Method::POST, vec![gateway.url("/auth/")], RATE);

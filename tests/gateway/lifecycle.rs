@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::Request;
 use tokio::net::TcpStream;
 
-use crate::backends::named_backend;
+use crate::backends::Held;
 use crate::harness::{Gateway, client, empty, read};
 use crate::launch::command;
 use crate::wait::wait_until;
@@ -215,37 +215,35 @@ async fn same_seed_repeats_the_choices() {
 // New connections are refused meanwhile.
 #[tokio::test]
 async fn sigterm_drains_and_exits_0() {
-    let slow = named_backend("v1", Duration::from_millis(1_500)).await;
+    let slow = Held::start("v1").await;
     let mut gateway = Gateway::start(&["--no-demo"]);
-    gateway.register("auth", "v1", &slow.url).await;
+    gateway.register("auth", "v1", &slow.backend.url).await;
     let request = Request::get(gateway.url("/auth/slow")).body(empty()).unwrap();
     let in_flight = tokio::spawn(client().request(request));
     gateway.wait_in_flight("auth", "v1", 1).await;
 
     gateway.terminate();
-    wait_until(Duration::from_secs(1), "no new connections", async || {
-        TcpStream::connect(&gateway.data).await.is_err()
-    })
-    .await;
-    assert!(TcpStream::connect(&gateway.data).await.is_err(), "no new connections");
+    gateway.wait_closed().await;
+    slow.release();
     let response = read(in_flight.await.unwrap().unwrap()).await;
     assert_eq!(response.text, "auth v1 /slow\n");
-    let status = gateway.exit(Duration::from_secs(3)).await;
+    let status = gateway.exit(Duration::from_secs(10)).await;
     assert_eq!(status.and_then(|status| status.code()), Some(0));
 }
 
 #[tokio::test]
 async fn second_sigterm_ends_the_drain() {
-    let slow = named_backend("v1", Duration::from_secs(20)).await;
+    let slow = Held::start("v1").await;
     let mut gateway = Gateway::start(&["--no-demo"]);
-    gateway.register("auth", "v1", &slow.url).await;
+    gateway.register("auth", "v1", &slow.backend.url).await;
     let request = Request::get(gateway.url("/auth/slow")).body(empty()).unwrap();
     let cut_off = tokio::spawn(client().request(request));
     gateway.wait_in_flight("auth", "v1", 1).await;
     gateway.terminate();
+    gateway.wait_closed().await;
     assert_eq!(gateway.exit(Duration::from_millis(500)).await, None, "it drains");
     gateway.terminate();
-    let status = gateway.exit(Duration::from_secs(3)).await;
+    let status = gateway.exit(Duration::from_secs(10)).await;
     assert_eq!(status.and_then(|status| status.code()), Some(0));
     assert!(cut_off.await.unwrap().is_err());
 }

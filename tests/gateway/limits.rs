@@ -1,6 +1,6 @@
 //! Limits of memory and time for clients.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -11,7 +11,8 @@ use hyper::body::Frame;
 
 use crate::attacks::Attack;
 use crate::backends::backend;
-use crate::harness::{AnyBody, Gateway, HttpClient, client, empty, full, raw, read};
+use crate::clients::raw;
+use crate::harness::{AnyBody, Gateway, HttpClient, client, empty, full, read};
 use crate::soak::{SoakReport, soak};
 use crate::streams::by_http2;
 use crate::wait::wait_until;
@@ -115,18 +116,17 @@ async fn huge_json_is_413_and_deep_json_400() {
 
 // They delay no other client.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn unfinished_heads_are_cut_off_in_15_s() {
+async fn unfinished_heads_are_cut_off_in_time() {
     let gateway = Gateway::start(&Attack::OPTIONS);
     let slow = Attack::HEADS.into_iter().cycle().take(204);
     let slow: Vec<_> = slow.map(|attack| (attack, attack.begin(&gateway.data))).collect();
     // The gateway runs two tasks for each connection.
-    wait_until(Duration::from_secs(5), "the gateway has accepted all connections", async || {
+    wait_until(Duration::from_secs(8), "the gateway has accepted all connections", async || {
         gateway.tasks().await >= 2 * slow.len()
     })
     .await;
-    let start = Instant::now();
     gateway.count_versions("/auth/", 400, 4).await;
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(slow.iter().any(|(_, task)| !task.is_finished()), "requests wait for the end of the attacks");
     for (attack, task) in slow {
         let lasted = task.await.unwrap();
         assert!(lasted <= attack.limit(), "{attack:?} lasted {lasted:?}");

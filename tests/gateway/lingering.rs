@@ -54,12 +54,12 @@ async fn refusal_of_a_head_reaches_the_client() {
 async fn lingering_close_is_limited() {
     let gateway = Gateway::start(&["--no-demo"]);
     let mut client = RawClient::connect(&gateway.data).await;
+    let start = Instant::now();
     client.send("POST /nobody/ HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000000\r\n\r\n").await;
     assert!(client.read_to_end().await.starts_with("HTTP/1.1 404 "));
-    let start = Instant::now();
     while client.0.write_all(b"x").await.is_ok() {
         tokio::time::sleep(Duration::from_millis(50)).await;
-        assert!(start.elapsed() < Duration::from_secs(4));
+        assert!(start.elapsed() < Duration::from_secs(10));
     }
     assert!(start.elapsed() > Duration::from_secs(1), "{:?}", start.elapsed());
 }

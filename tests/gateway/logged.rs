@@ -6,7 +6,8 @@ use http::{Method, Request};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
-use crate::harness::{Gateway, client, empty, full, raw, read};
+use crate::clients::raw;
+use crate::harness::{Gateway, client, empty, full, read};
 
 const SECRET: &str = "hunter2 hunter2 hunter2 hunter2 ";
 

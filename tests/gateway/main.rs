@@ -5,6 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 #![allow(dead_code, reason = "the campaigns use more of the helpers")]
 
+#[path = "../shared/addresses.rs"]
+mod addresses;
 mod affinity;
 mod attacks;
 mod backends;

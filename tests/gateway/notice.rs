@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use http::{Request, StatusCode};
-use tokio::net::TcpStream;
-use tokio::time::sleep;
 
-use crate::backends::named_backend;
+use crate::backends::{Held, named_backend};
 use crate::harness::{Gateway, client, empty, read, read_url};
 
 async fn readiness(gateway: &Gateway) -> StatusCode {
@@ -15,10 +13,10 @@ async fn readiness(gateway: &Gateway) -> StatusCode {
 
 #[tokio::test]
 async fn notice_precedes_the_drain() {
-    let slow = named_backend("v1", Duration::from_secs(4)).await;
+    let slow = Held::start("v1").await;
     let quick = named_backend("v1", Duration::ZERO).await;
-    let mut gateway = Gateway::start(&["--no-demo", "--drain-notice", "2"]);
-    gateway.register("slow", "v1", &slow.url).await;
+    let mut gateway = Gateway::start(&["--no-demo", "--drain-notice", "5"]);
+    gateway.register("slow", "v1", &slow.backend.url).await;
     gateway.register("quick", "v1", &quick.url).await;
     assert_eq!(readiness(&gateway).await, StatusCode::OK);
     let request = Request::get(gateway.url("/slow/a")).body(empty()).unwrap();
@@ -26,19 +24,17 @@ async fn notice_precedes_the_drain() {
     gateway.wait_in_flight("slow", "v1", 1).await;
 
     gateway.terminate();
-    sleep(Duration::from_millis(500)).await;
-    assert_eq!(readiness(&gateway).await, StatusCode::SERVICE_UNAVAILABLE);
+    gateway.wait_readiness(503).await;
     assert_eq!(read_url(&gateway.url("/quick/")).await.status, StatusCode::OK);
 
     // It drains. The admin listener is open to the end.
-    sleep(Duration::from_secs(2)).await;
-    assert!(TcpStream::connect(&gateway.data).await.is_err(), "no new connections");
+    gateway.wait_closed().await;
     assert_eq!(readiness(&gateway).await, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(gateway.in_flight("slow", "v1").await, 1);
     assert!(gateway.tasks().await > 0);
-
+    slow.release();
     assert_eq!(read(in_flight.await.unwrap().unwrap()).await.text, "auth v1 /a\n");
-    let status = gateway.exit(Duration::from_secs(3)).await;
+    let status = gateway.exit(Duration::from_secs(10)).await;
     assert_eq!(status.and_then(|status| status.code()), Some(0));
 }
 
@@ -46,9 +42,10 @@ async fn notice_precedes_the_drain() {
 async fn second_sigterm_ends_the_notice() {
     let mut gateway = Gateway::start(&["--no-demo", "--drain-notice", "60"]);
     gateway.terminate();
+    gateway.wait_readiness(503).await;
     assert_eq!(gateway.exit(Duration::from_millis(500)).await, None, "it waits");
     gateway.terminate();
-    let status = gateway.exit(Duration::from_secs(3)).await;
+    let status = gateway.exit(Duration::from_secs(10)).await;
     assert_eq!(status.and_then(|status| status.code()), Some(0));
 }
 
@@ -59,6 +56,6 @@ async fn open_event_stream_delays_no_stop() {
     let events = gateway.events("/deployment/services/auth/traffic").await;
     assert_eq!(events.status(), StatusCode::OK);
     gateway.terminate();
-    let status = gateway.exit(Duration::from_secs(8)).await;
+    let status = gateway.exit(Duration::from_secs(15)).await;
     assert_eq!(status.and_then(|status| status.code()), Some(0));
 }

@@ -4,7 +4,8 @@ use http::Request;
 use serde_json::json;
 
 use crate::backends::Recorder;
-use crate::harness::{Gateway, HttpClient, client, empty, raw, read};
+use crate::clients::raw;
+use crate::harness::{Gateway, HttpClient, client, empty, read};
 
 const REFUSED: &str = "canary-override-refused: ";
 

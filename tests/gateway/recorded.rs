@@ -3,7 +3,8 @@
 use http::Request;
 
 use crate::backends::Recorder;
-use crate::harness::{Gateway, empty, raw};
+use crate::clients::raw;
+use crate::harness::{Gateway, empty};
 
 /// A gateway and its backend.
 pub(crate) struct RecordedGateway {

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use http::{Method, StatusCode};
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::harness::{FullResponse, Gateway, raw};
+use crate::addresses::ClosedPort;
+use crate::clients::raw;
+use crate::harness::{FullResponse, Gateway};
 
 fn assert_problem(response: &FullResponse, status: StatusCode, kind: &str) {
     assert_eq!(response.status, status, "{response:?}");
@@ -17,11 +19,9 @@ fn assert_problem(response: &FullResponse, status: StatusCode, kind: &str) {
 
 #[tokio::test]
 async fn unreachable_backend_is_502() {
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", gone.local_addr().unwrap());
-    drop(gone);
+    let gone = ClosedPort::new();
     let gateway = Gateway::start(&["--no-demo"]);
-    gateway.register("auth", "v1", &url).await;
+    gateway.register("auth", "v1", &gone.url()).await;
     assert_problem(&gateway.get("/auth/").await, StatusCode::BAD_GATEWAY, "bad-gateway");
 }
 

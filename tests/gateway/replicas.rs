@@ -42,7 +42,7 @@ async fn awaited_change_is_served_everywhere() {
     let urls = [&listed["replicas"][0]["adminUrl"], &listed["replicas"][1]["adminUrl"]];
     assert_eq!(urls, [&Value::Null, &json!(url)]);
     there.terminate();
-    wait_until(Duration::from_secs(5), "a gateway that stops removes its entry", async || {
+    wait_until(Duration::from_secs(10), "a gateway that stops removes its entry", async || {
         let listed = here.admin(Method::GET, "/deployment/replicas", Value::Null).await;
         listed["replicas"].as_array().unwrap().len() == 1
     })
@@ -86,7 +86,7 @@ async fn gateway_starts_from_its_snapshot() {
     gateway.switch("auth", "v2").await;
     assert_eq!(readiness(&gateway).await, "ok\n");
     gateway.terminate();
-    assert!(gateway.exit(Duration::from_secs(5)).await.unwrap().success());
+    assert!(gateway.exit(Duration::from_secs(15)).await.unwrap().success());
 
     std::fs::rename(&data, &away).unwrap();
     let gateway = Gateway::start_in(dir.path(), &options);
@@ -99,7 +99,7 @@ async fn gateway_starts_from_its_snapshot() {
     assert_eq!((status.as_u16(), &response["type"]), (503, &json!("store-unavailable")));
 
     std::fs::rename(&away, &data).unwrap();
-    wait_until(Duration::from_secs(5), "fresh after the return of the database", async || {
+    wait_until(Duration::from_secs(15), "fresh after the return of the database", async || {
         readiness(&gateway).await == "ok\n"
     })
     .await;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
+use tokio::io::AsyncWriteExt;
 
 use crate::clients::RawClient;
 use crate::recorded::RecordedGateway;
@@ -24,7 +25,8 @@ async fn rapid_resets_end_the_connection() {
     let recorded = RecordedGateway::new(&["--no-demo"], "").await;
     let mut client = RawClient::connect(&recorded.gateway.data).await;
     let requests = (0..2_000).flat_map(|request| cancelled_request(2 * request + 1));
-    client.send([PREFACE, &requests.collect::<Vec<_>>()].concat()).await;
+    // The gateway may close before all is written.
+    let _ = client.0.write_all(&[PREFACE, &requests.collect::<Vec<_>>()].concat()).await;
     assert!(client.is_closed_within(Duration::from_secs(5)).await);
     // Other clients are served, and the backend got few of the requests.
     assert_eq!(recorded.gateway.get("/auth/").await.status, StatusCode::OK);

@@ -3,7 +3,8 @@
 use futures_util::future::join_all;
 
 use crate::backends::Recorder;
-use crate::harness::{Gateway, raw};
+use crate::clients::raw;
+use crate::harness::Gateway;
 use crate::recorded::RecordedGateway;
 
 const INNER: &str = "GET /auth/inner HTTP/1.1\r\nhost: a\r\n\r\n";

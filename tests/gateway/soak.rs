@@ -96,7 +96,7 @@ pub(crate) async fn soak(length: Duration) -> SoakReport {
 async fn read_event(events: &mut Incoming) -> Vec<u8> {
     let mut event = Vec::new();
     while !event.ends_with(b"\n\n") {
-        let frame = timeout(Duration::from_secs(5), events.frame()).await.unwrap().unwrap().unwrap();
+        let frame = timeout(Duration::from_secs(15), events.frame()).await.unwrap().unwrap().unwrap();
         event.extend_from_slice(&frame.into_data().unwrap());
     }
     event

@@ -27,7 +27,7 @@ pub(crate) async fn receive<S>(socket: &mut WebSocketStream<S>) -> Message
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    timeout(Duration::from_secs(5), socket.next()).await.unwrap().unwrap().unwrap()
+    timeout(Duration::from_secs(15), socket.next()).await.unwrap().unwrap().unwrap()
 }
 
 /// Returns text and binary messages in turn, in all sizes for which frames have different headers.

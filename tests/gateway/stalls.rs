@@ -49,18 +49,19 @@ fn large() -> AnyBody {
     BodyExt::boxed(StreamBody::new(stream::iter((0..4_096).map(move |_| Ok(Frame::data(chunk.clone()))))))
 }
 
-/// Uploads `size` bytes 20 times, and returns the longest time.
+/// Uploads `size` bytes 20 times, and returns the shortest time: what slows each of them shows there, and what slows some of
+/// them, such as other programs, does not.
 async fn uploads(client: &mut SendRequest<AnyBody>, gateway: &Gateway, size: usize) -> Duration {
-    let mut longest = Duration::ZERO;
+    let mut shortest = Duration::MAX;
     for _ in 0..20 {
         let start = Instant::now();
         let request = Request::post(gateway.url("/stable/")).body(full(vec![b'x'; size])).unwrap();
         client.ready().await.unwrap();
         let response = read(client.send_request(request).await.unwrap()).await;
         assert_eq!((response.status, response.text), (StatusCode::OK, size.to_string()));
-        longest = longest.max(start.elapsed());
+        shortest = shortest.min(start.elapsed());
     }
-    longest
+    shortest
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -82,7 +83,7 @@ async fn stalled_uploads_do_not_slow_others() {
         // Meanwhile the stalled uploads fill the buffers on their way.
         uploads(&mut client, &gateway, 200_000).await;
         let beside = uploads(&mut client, &gateway, 200_000).await;
-        println!("longest of 20 uploads: {quiet:?} alone, {beside:?} beside {count}");
+        println!("shortest of 20 uploads: {quiet:?} alone, {beside:?} beside {count}");
         assert!(beside < quiet * 3 + Duration::from_millis(100), "{quiet:?}, {beside:?} beside {count}");
     }
 }
@@ -105,6 +106,6 @@ async fn stalled_downloads_do_not_slow_others() {
         stalled.push(client.send_request(request).await.unwrap());
     }
     let beside = uploads(&mut client, &gateway, 20_000).await;
-    println!("longest of 20 uploads: {quiet:?} alone, {beside:?} beside {}", stalled.len());
+    println!("shortest of 20 uploads: {quiet:?} alone, {beside:?} beside {}", stalled.len());
     assert!(beside < quiet * 3 + Duration::from_millis(100), "{quiet:?}, {beside:?}");
 }

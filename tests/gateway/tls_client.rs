@@ -46,8 +46,11 @@ impl Files {
         self.write("key", &key);
     }
 
+    /// Writes a file as a whole: the gateway reads it at any time.
     pub(crate) fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.dir.path().join(name), text).unwrap();
+        let whole = self.dir.path().join("new");
+        std::fs::write(&whole, text).unwrap();
+        std::fs::rename(whole, self.dir.path().join(name)).unwrap();
     }
 
     /// The options of a gateway with these files, and `more`.
@@ -101,7 +104,7 @@ pub(crate) async fn connect_on(stream: TcpStream, config: Arc<ClientConfig>) -> 
 pub(crate) async fn exchange(stream: &mut Stream, bytes: &str) -> String {
     stream.write_all(bytes.as_bytes()).await.unwrap();
     let mut received = Vec::new();
-    timeout(Duration::from_secs(5), stream.read_to_end(&mut received)).await.unwrap().unwrap();
+    timeout(Duration::from_secs(15), stream.read_to_end(&mut received)).await.unwrap().unwrap();
     String::from_utf8_lossy(&received).into_owned()
 }
 

@@ -1,6 +1,8 @@
 //! The traffic figures of the gateway against the observations of a client, and `/metrics`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use http::{Method, Request, Response, StatusCode};
@@ -32,14 +34,19 @@ fn total(reports: &[Value], count: impl Fn(&Value) -> &Value) -> u64 {
     versions.map(|version| count(&version["total"]).as_u64().unwrap()).sum()
 }
 
+/// The time in milliseconds that the backend takes for request `i` of client `seed`: a fixed sequence with the spread of a real
+/// backend.
+const fn delay(seed: u64, i: u64) -> u64 {
+    60 + (seed * 7919 + i * 104_729) % 140
+}
+
 /// Sends 100 requests. Returns the statuses, and the time of each response.
 async fn load(url: String, seed: u64) -> (BTreeMap<u16, u64>, Vec<Duration>) {
     let mut statuses = BTreeMap::new();
     let mut times = Vec::new();
     let client = client();
     for i in 0..100 {
-        // A fixed sequence of times with the spread of a real backend.
-        let millis = 60 + (seed * 7919 + i * 104_729) % 140;
+        let millis = delay(seed, i);
         let status: u16 = if i % 10 == 9 { 503 } else { 200 };
         let request = Request::get(format!("{url}/{status}/{millis}")).body(empty()).unwrap();
         let start = Instant::now();
@@ -87,7 +94,8 @@ async fn replica_totals_match_the_client() {
     );
 }
 
-// Through 100 republished tables.
+// Through 100 republished tables. A request takes at least the time of the backend, and at most that of the client, so the
+// percentiles are between theirs. On a quiet machine both are the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn percentiles_match_the_client() {
     let backend = scripted_backend().await;
@@ -103,17 +111,15 @@ async fn percentiles_match_the_client() {
         times.extend(client.await.unwrap().1);
     }
     times.sort();
+    let mut delays: Vec<_> = (0..500).map(|n| Duration::from_millis(delay(n / 100, n % 100))).collect();
+    delays.sort();
     let report = traffic(&gateway).await;
     let latency = &report["versions"][0]["total"]["latency"];
     for (q, name) in [(0.5, "p50Ms"), (0.99, "p99Ms")] {
-        // The client also measures the way to the gateway and back.
         let reported = latency[name].as_f64().unwrap();
-        let measured = times[(q * 500.0) as usize].as_secs_f64() * 1e3;
-        println!("{name}: reported {reported} ms, measured {measured:.1} ms");
-        assert!(
-            (reported / measured - 1.0).abs() < 0.05,
-            "{name}: reported {reported} ms, measured {measured} ms"
-        );
+        let [least, most] = [&delays, &times].map(|sorted| sorted[(q * 500.0) as usize].as_secs_f64() * 1e3);
+        println!("{name}: reported {reported} ms, {least} ms at the backend, {most:.1} ms at the client");
+        assert!((least * 0.95..most * 1.05).contains(&reported), "{name}: {least} {reported} {most}");
     }
 }
 
@@ -125,13 +131,14 @@ async fn stop_after_drain_wait_fails_nothing() {
     gateway.register("auth", "v1", &old.url).await;
     gateway.register("auth", "v2", &new.url).await;
     let url = gateway.url("/auth/");
+    let stopped = Arc::new(AtomicBool::new(false));
     let clients: Vec<_> = (0..20)
         .map(|_| {
             let url = url.clone();
+            let stopped = Arc::clone(&stopped);
             tokio::spawn(async move {
                 let client = client();
-                let start = Instant::now();
-                while start.elapsed() < Duration::from_secs(4) {
+                while !stopped.load(Ordering::Relaxed) {
                     let response =
                         read(client.request(Request::get(&url).body(empty()).unwrap()).await.unwrap()).await;
                     assert_eq!(response.status, StatusCode::OK);
@@ -149,6 +156,8 @@ async fn stop_after_drain_wait_fails_nothing() {
         (&json!("v1"), &json!(true), &json!(0))
     );
     drop(old);
+    sleep(Duration::from_secs(1)).await;
+    stopped.store(true, Ordering::Relaxed);
     for client in clients {
         client.await.unwrap();
     }

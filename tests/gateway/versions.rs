@@ -3,7 +3,8 @@
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,10 +15,13 @@ use http_body_util::{BodyExt, BodyStream, StreamBody};
 use hyper::body::{Frame, Incoming};
 use tokio::net::TcpSocket;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 use tokio::time::sleep;
 
+use crate::addresses::own_host;
 use crate::backends::{Backend, backend, echo_messages, serve};
-use crate::harness::{AnyBody, BoxError, full};
+use crate::harness::{AnyBody, BoxError, full, read_url};
+use crate::wait::wait_until;
 
 /// Size of the parts of a download that repeat one byte.
 pub(crate) const CHUNK: usize = 64 * 1024;
@@ -28,6 +32,12 @@ const ADDRESS: &str = "CANARY_VERSION_ADDRESS";
 
 /// Whether this process responds 503 to everything.
 static IS_UNAVAILABLE: AtomicBool = AtomicBool::new(false);
+
+/// Whether this process has got SIGTERM.
+static IS_TERMINATED: LazyLock<watch::Sender<bool>> = LazyLock::new(|| watch::Sender::new(false));
+
+/// The requests that this process holds until SIGTERM.
+static HELD: AtomicUsize = AtomicUsize::new(0);
 
 pub(crate) const X_VERSION: HeaderName = HeaderName::from_static("x-version");
 
@@ -40,6 +50,8 @@ pub(crate) const X_VERSION: HeaderName = HeaderName::from_static("x-version");
 /// | `/slow/MS` | responds after the given time |
 /// | `/down/MIB` | sends the given amount |
 /// | `/events/MS` | sends numbers at the given interval, without end |
+/// | `/held/` | responds when its process gets SIGTERM |
+/// | `/holding/` | responds with the number of requests of `/held/` so far |
 /// | other | reads the body and responds with its length |
 pub(crate) async fn start_version(name: &'static str) -> Backend {
     backend(move |request| respond(name, request)).await
@@ -66,15 +78,23 @@ async fn body(request: Request<Incoming>) -> AnyBody {
         return echo_calls(request.into_body());
     }
     let path = request.uri().path().to_owned();
-    match path.trim_matches('/').split_once('/') {
+    match path.trim_start_matches('/').split_once('/') {
         Some(("slow", millis)) => {
             sleep(Duration::from_millis(number(millis))).await;
             full("slow")
         }
         Some(("down", mebibytes)) => download(number(mebibytes)),
         Some(("events", millis)) => events(Duration::from_millis(number(millis))),
+        Some(("held", _)) => held().await,
+        Some(("holding", _)) => full(HELD.load(Ordering::SeqCst).to_string()),
         _ => full(length(request.into_body()).await.to_string()),
     }
+}
+
+async fn held() -> AnyBody {
+    HELD.fetch_add(1, Ordering::SeqCst);
+    let _ = IS_TERMINATED.subscribe().wait_for(|is_terminated| *is_terminated).await;
+    full("held")
 }
 
 async fn length(mut body: Incoming) -> usize {
@@ -128,7 +148,8 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn start(name: &'static str) -> Self {
-        Self::start_at(name, ([127, 0, 0, 1], 0).into())
+        // A process may be started again at its port.
+        Self::start_at(name, (own_host(), 0).into())
     }
 
     pub(crate) fn start_at(name: &'static str, address: SocketAddr) -> Self {
@@ -171,9 +192,13 @@ impl Process {
         self.signal("-CONT");
     }
 
-    /// Lets the process respond 503 to everything, or as usual.
-    pub(crate) fn set_unavailable(&self, is_unavailable: bool) {
+    /// Lets the process respond 503 to everything, or as usual. Returns when it does.
+    pub(crate) async fn set_unavailable(&self, is_unavailable: bool) {
         self.signal(if is_unavailable { "-USR1" } else { "-USR2" });
+        wait_until(Duration::from_secs(10), "the process has got the signal", async || {
+            (read_url(&self.url).await.status == 503) == is_unavailable
+        })
+        .await;
     }
 
     fn signal(&self, signal: &str) {
@@ -218,6 +243,7 @@ async fn run_as_version_process() {
     println!("\nhttp://{}", listener.local_addr().unwrap());
     let stop = async move {
         terminate.recv().await;
+        IS_TERMINATED.send_replace(true);
     };
     serve(listener, move |request| respond(name, request), stop).await;
     // Exit before the test harness prints its result.

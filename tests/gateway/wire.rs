@@ -16,7 +16,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use crate::backends::{Backend, backend, echo, named_backend};
-use crate::harness::{AnyBody, BoxError, Gateway, client, empty, full, raw, read_until_silent};
+use crate::clients::{raw, read_until_silent};
+use crate::harness::{AnyBody, BoxError, Gateway, client, empty, full};
 
 async fn gateway_to(backend: &Backend) -> Gateway {
     let gateway = Gateway::start(&["--no-demo"]);
@@ -141,7 +142,8 @@ async fn head_keeps_length_without_body() {
         backend(|_| async { Response::builder().header("content-length", "1234").body(empty()).unwrap() });
     let backend = backend.await;
     let gateway = gateway_to(&backend).await;
-    let response = raw(&gateway.data, b"HEAD /auth/ HTTP/1.1\r\nhost: a\r\n\r\n").await;
+    let request = b"HEAD /auth/ HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    let response = raw(&gateway.data, request).await;
     assert!(
         response.starts_with("HTTP/1.1 200") && response.contains("content-length: 1234\r\n"),
         "{response}"
@@ -160,9 +162,9 @@ async fn expect_100_continue_is_honored() {
     let mut stream = TcpStream::connect(&gateway.data).await.unwrap();
     let head = b"POST /auth/ HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\nexpect: 100-continue\r\n\r\n";
     stream.write_all(head).await.unwrap();
-    let mut first = [0; 21];
+    let mut first = [0; 25];
     stream.read_exact(&mut first).await.unwrap();
-    assert_eq!(&first, b"HTTP/1.1 100 Continue");
+    assert_eq!(&first, b"HTTP/1.1 100 Continue\r\n\r\n");
     stream.write_all(b"body").await.unwrap();
     let response = read_until_silent(&mut stream).await;
     assert!(response.contains("HTTP/1.1 200") && response.ends_with("body"), "{response}");

@@ -8,7 +8,6 @@ use http::{Request, Response};
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::TokioExecutor;
-use tokio::net::TcpListener;
 use tower::retry::RetryLayer;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 use tower_canary::layer::Override;
@@ -16,6 +15,7 @@ use tower_canary::layer::failover::{Failover, ReplayableBody, prepare};
 use tower_canary::routing::{Change, Reason, Route};
 use tower_canary::{RoutingHandle, WeightedVersionLayer};
 
+use crate::addresses::ClosedPort;
 use crate::instances::auth_of;
 use crate::support::*;
 
@@ -171,9 +171,9 @@ async fn started_body_is_not_resent() {
 
 #[tokio::test]
 async fn streamed_body_fails_over_whole() {
-    let dead = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let dead = ClosedPort::new();
     let alive = backend("alive").await;
-    let handle = auth(&[(&*format!("http://{dead}"), 50.0), (&*format!("http://{alive}"), 50.0)]);
+    let handle = auth(&[(&*dead.url(), 50.0), (&*format!("http://{alive}"), 50.0)]);
     type Streamed = StreamBody<
         futures_util::stream::Iter<
             std::vec::IntoIter<Result<http_body::Frame<Bytes>, std::convert::Infallible>>,

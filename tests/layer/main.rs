@@ -2,6 +2,8 @@
 #![expect(clippy::disallowed_methods, reason = "the rule about locks is for the library")]
 #![expect(clippy::unwrap_used, reason = "a test stops where it is wrong")]
 
+#[path = "../shared/addresses.rs"]
+mod addresses;
 mod affinity;
 mod allocations;
 mod choosing;

@@ -124,7 +124,7 @@ impl Drop for Open {
 pub(crate) async fn wait_until(mut is_true: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_true() {
-        assert!(began.elapsed() < Duration::from_secs(10), "it does not become true");
+        assert!(began.elapsed() < Duration::from_secs(20), "it does not become true");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -84,8 +84,8 @@ async fn failover_works_inside_the_proxy() {
     use tower_canary::routing::Change;
 
     let mut backend = Backend::start().await;
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut routes = Gateway::start(&[backend.address, gone], |proxy| proxy).await;
+    let gone = crate::addresses::ClosedPort::new();
+    let mut routes = Gateway::start(&[backend.address, gone.address], |proxy| proxy).await;
     routes.change(&Change::switch("v2".parse().unwrap()));
     routes.change(&Change::set_weight("v2".parse().unwrap(), "99".parse().unwrap()));
     let layer = WeightedVersionLayer::new(&routes.handle, Target::service("auth".parse().unwrap()));

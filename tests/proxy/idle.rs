@@ -27,6 +27,9 @@ use crate::support::{Backend, Gateway, expect, head, is_closed, serve_by_hyper};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// The limit of a tunnel, without paused time.
+const TUNNEL_LIMIT: Duration = Duration::from_secs(2);
+
 /// A limit without paused time.
 const SHORT_LIMIT: Duration = Duration::from_millis(300);
 
@@ -211,7 +214,7 @@ async fn client_that_reads_nothing_frees_the_version() {
 async fn idle_tunnel_is_closed() {
     let mut backend = Backend::start().await;
     let gateway = Gateway::start(&[backend.address], |proxy| {
-        proxy.with_upgrades(TokioExecutor::new()).with_tunnel_idle_timeout(SHORT_LIMIT)
+        proxy.with_upgrades(TokioExecutor::new()).with_tunnel_idle_timeout(TUNNEL_LIMIT)
     })
     .await;
     let request = "GET / HTTP/1.1\r\nhost: shop\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n";
@@ -220,12 +223,12 @@ async fn idle_tunnel_is_closed() {
     let (_, mut server) = backend.answer(answer).await;
     head(&mut client).await;
     let start = std::time::Instant::now();
-    for _ in 0..4 {
-        sleep(SHORT_LIMIT / 2).await;
+    for _ in 0..5 {
+        sleep(TUNNEL_LIMIT / 4).await;
         client.write_all(b"ping").await.unwrap();
         expect(&mut server, "ping").await;
     }
-    assert!(start.elapsed() > SHORT_LIMIT);
+    assert!(start.elapsed() > TUNNEL_LIMIT);
     assert!(is_closed(&mut client).await && is_closed(&mut server).await);
     gateway.idle("v1").await;
 }

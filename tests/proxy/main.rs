@@ -2,6 +2,8 @@
 #![expect(clippy::disallowed_methods, reason = "tests spawn")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails where it unwraps")]
 
+#[path = "../shared/addresses.rs"]
+mod addresses;
 mod answers;
 mod clients;
 mod coalescing;

@@ -18,6 +18,7 @@ use tower_canary::traffic::Outcome;
 use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
 use tower_reqwest::HttpClientLayer;
 
+use crate::addresses::ClosedPort;
 use crate::support::{Backend, Running, expect, head, running};
 
 #[path = "../../examples/reqwest.rs"]
@@ -148,8 +149,8 @@ async fn reqwest_connect_timeout_is_504() {
 
 #[tokio::test]
 async fn refused_reqwest_connection_is_502() {
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let gateway = Gateway::start(&format!("http://{closed}"), client(), true).await;
+    let closed = ClosedPort::new();
+    let gateway = Gateway::start(&closed.url(), client(), true).await;
     assert!(gateway.get().await.starts_with("http/1.1 502"));
     assert_eq!(gateway.errors(), 1);
 }
@@ -165,10 +166,10 @@ async fn refused_reqwest_connection_fails_over() {
     use tower_canary::routing::Reason;
 
     let mut backend = Backend::start().await;
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let closed = ClosedPort::new();
     let mut split = Split::new("auth".parse().unwrap(), 7);
     for change in [
-        Change::register("v1".parse().unwrap(), format!("http://{closed}").parse().unwrap()),
+        Change::register("v1".parse().unwrap(), closed.url().parse().unwrap()),
         Change::register("v2".parse().unwrap(), format!("http://{}", backend.address).parse().unwrap()),
         Change::set_weight("v2".parse().unwrap(), "1".parse().unwrap()),
     ] {

@@ -27,6 +27,9 @@ use tower_canary::{RoutingHandle, Target, WeightedVersionLayer};
 
 pub(crate) type HttpProxy = Proxy<WeightedVersion<Client<HttpConnector, RequestBody<axum::body::Body>>>>;
 
+/// The longest time until that arrives which must arrive.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+
 /// A client that responds by itself.
 pub(crate) type Stub = BoxCloneService<
     Request<RequestBody<Empty<Bytes>>>,
@@ -97,7 +100,7 @@ impl Backend {
 
     /// Returns the head of the next request and its connection.
     pub(crate) async fn next(&mut self) -> (String, TcpStream) {
-        let next = timeout(Duration::from_secs(5), self.connections.recv()).await;
+        let next = timeout(PATIENCE, self.connections.recv()).await;
         next.expect("no request reached the backend").unwrap()
     }
 
@@ -174,7 +177,7 @@ impl Gateway {
                 sleep(Duration::from_millis(5)).await;
             }
         };
-        assert!(timeout(Duration::from_secs(5), idle).await.is_ok(), "{version} stays in flight");
+        assert!(timeout(PATIENCE, idle).await.is_ok(), "{version} stays in flight");
     }
 }
 
@@ -221,20 +224,20 @@ pub(crate) async fn head(stream: &mut TcpStream) -> String {
         }
         String::from_utf8_lossy(&head).to_lowercase()
     };
-    timeout(Duration::from_secs(5), reading).await.expect("no head came")
+    timeout(PATIENCE, reading).await.expect("no head came")
 }
 
 /// Reads exactly `text`.
 pub(crate) async fn expect(stream: &mut TcpStream, text: &str) {
     let mut received = vec![0; text.len()];
-    let reading = timeout(Duration::from_secs(5), stream.read_exact(&mut received)).await;
+    let reading = timeout(PATIENCE, stream.read_exact(&mut received)).await;
     reading.expect("nothing came").unwrap();
     assert_eq!(String::from_utf8_lossy(&received), text);
 }
 
 /// Returns whether the other side has closed the connection.
 pub(crate) async fn is_closed(stream: &mut TcpStream) -> bool {
-    let read = timeout(Duration::from_secs(5), stream.read(&mut [0])).await;
+    let read = timeout(PATIENCE, stream.read(&mut [0])).await;
     matches!(read, Ok(Ok(0) | Err(_)))
 }
 

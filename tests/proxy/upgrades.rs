@@ -267,13 +267,20 @@ async fn extended_connect_is_501() {
     let io = TokioIo::new(gateway.connect().await);
     let (mut client, connection) = builder.handshake(io).await.unwrap();
     tokio::spawn(connection);
-    // The server's settings, which arrive first, announce extended CONNECT.
-    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    let request = Request::connect(format!("http://{}/chat", gateway.address))
-        .version(Version::HTTP_2)
-        .extension(hyper::ext::Protocol::from_static("websocket"))
-        .header("sec-websocket-version", "13")
-        .body(String::new());
-    let answer = client.send_request(request.unwrap()).await.unwrap();
-    assert_eq!(answer.status(), StatusCode::NOT_IMPLEMENTED);
+    let request = || {
+        Request::connect(format!("http://{}/chat", gateway.address))
+            .version(Version::HTTP_2)
+            .extension(hyper::ext::Protocol::from_static("websocket"))
+            .header("sec-websocket-version", "13")
+            .body(String::new())
+            .unwrap()
+    };
+    // The client refuses it until the settings of the server have announced extended CONNECT.
+    for _ in 0..1_000 {
+        if let Ok(answer) = client.send_request(request()).await {
+            return assert_eq!(answer.status(), StatusCode::NOT_IMPLEMENTED);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("the server does not announce extended CONNECT");
 }

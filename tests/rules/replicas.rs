@@ -41,6 +41,15 @@ async fn running(store: &Arc<FaultyStore>, name: &str) -> (Deployments, tokio::s
     (deployments, stop)
 }
 
+/// Waits for the next load, and forgets it. The next poll is at least 0.8 s later.
+async fn after_a_poll(store: &FaultyStore) {
+    store.loads();
+    while store.loads.lock().unwrap().is_empty() {
+        sleep(Duration::from_millis(10)).await;
+    }
+    store.loads();
+}
+
 async fn apply(deployments: &Deployments, change: Change) -> Applied {
     deployments.apply(&auth(), ChangeRequest::new(change, "alice").without_check()).await.unwrap()
 }
@@ -100,7 +109,7 @@ async fn lost_connection_reloads_everything() {
     let (here, _stop) = running(&store, "a").await;
     two_versions(&here).await;
     sleep(Duration::from_secs(3)).await;
-    store.loads();
+    after_a_poll(&store).await;
     store.signals.send(Signal::Lost).unwrap();
     sleep(Duration::from_millis(25)).await;
     assert_eq!(store.loads(), [2, 0], "first what changed, then everything");

@@ -2,13 +2,15 @@
 
 use std::error::Error;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 use tower_canary::store::sql::{ConnectError, SqlStore};
 use tower_canary::store::{ReplicaRegistry, Report, RouteStore, StoreError};
 use url::Url;
 
+use crate::addresses::own_host;
 use crate::databases::{Kind, TestDatabase, TestUser};
 use crate::sql::open_with_two_versions;
 use crate::support::{apply, auth, by_alice, everything, register, set_weight};
@@ -26,9 +28,9 @@ crate::on_every_server! {
     store_survives_a_server_outage
 }
 
-/// Returns an address where no server listens.
+/// Returns an address where nothing listens yet, and that no other test gets.
 async fn unused_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+    TcpListener::bind((own_host(), 0)).await.unwrap().local_addr().unwrap()
 }
 
 /// The URL of `database` with `address` in place of its server.
@@ -81,9 +83,7 @@ impl Forwarder {
 
 /// Returns the error of a connection. Neither its message nor its `Debug` form may contain the password.
 async fn refused(url: &str, within: Duration) -> String {
-    let start = Instant::now();
-    let error = SqlStore::connect(url).await.unwrap_err();
-    assert!(start.elapsed() < within, "{:?}", start.elapsed());
+    let error = timeout(within, SqlStore::connect(url)).await.unwrap().unwrap_err();
     let mut texts = format!("{error} {error:?}");
     let mut source = error.source();
     while let Some(cause) = source {
@@ -94,7 +94,8 @@ async fn refused(url: &str, within: Duration) -> String {
     error.to_string()
 }
 
-const SOON: Duration = Duration::from_millis(500);
+/// Less than the 2.75 s in which a server has to respond.
+const SOON: Duration = Duration::from_millis(2_500);
 
 // The error says to check the user and the password.
 async fn wrong_password_is_not_shown(kind: Kind) {
@@ -137,7 +138,7 @@ async fn silent_server_times_out(kind: Kind) {
     let database = TestDatabase::new(kind).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = with_password(&moved(&database, listener.local_addr().unwrap()));
-    let message = refused(&url, Duration::from_millis(3_500)).await;
+    let message = refused(&url, Duration::from_secs(10)).await;
     assert!(message.contains("did not respond within 2.75s: check that it runs"), "{message}");
 }
 
@@ -179,7 +180,7 @@ async fn lazy_store_connects_later(kind: Kind) {
 
 async fn silent_server_makes_calls_unavailable(kind: Kind) {
     let database = TestDatabase::new(kind).await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = TcpListener::bind((own_host(), 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let store = SqlStore::connect_lazy(&moved(&database, address)).unwrap();
     unavailable_in_time(&store).await;
@@ -191,18 +192,19 @@ async fn silent_server_makes_calls_unavailable(kind: Kind) {
 
 /// Makes all calls concurrently and asserts that each is unavailable within its limit.
 async fn unavailable_in_time(store: &SqlStore) {
-    let start = Instant::now();
     let service = auth();
     let request = by_alice(register("v1.0"));
     let report = Report::new("a", "a", 1);
-    let (loaded, applied, history, reported, replicas) = futures_util::join!(
+    let calls = futures_util::future::join5(
         store.load(0),
         store.commit(&service, &request),
         store.history(&service, None, 1),
         store.report(&report),
-        store.replicas()
+        store.replicas(),
     );
-    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    // Where the machine stands still, both times pass at once, and the calls are looked at first.
+    let (loaded, applied, history, reported, replicas) =
+        timeout(Duration::from_secs(3), calls).await.unwrap();
     let errors = [loaded.err(), applied.err(), history.err(), reported.err(), replicas.err()];
     for error in errors {
         assert!(matches!(error, Some(StoreError::Unavailable(_))), "{error:?}");
@@ -211,7 +213,7 @@ async fn unavailable_in_time(store: &SqlStore) {
 
 async fn store_survives_a_server_outage(kind: Kind) {
     let opened = open_with_two_versions(kind).await;
-    let forwarder = Forwarder::start("127.0.0.1:0".parse().unwrap(), &opened.database).await;
+    let forwarder = Forwarder::start((own_host(), 0).into(), &opened.database).await;
     let address = forwarder.address;
     let store = SqlStore::connect(&moved(&opened.database, address)).await.unwrap();
     let before = everything(&store).await;

@@ -1,9 +1,10 @@
 //! Locks of other sessions, broken connections and deadlocks.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use sea_orm::{ConnectionTrait, DatabaseTransaction, TransactionTrait};
+use tokio::time::timeout;
 use tower_canary::routing::Change;
 use tower_canary::store::sql::{Migrations, SqlStore};
 use tower_canary::store::{ChangeRequest, RouteStore, StoreError};
@@ -22,6 +23,9 @@ crate::on_every_server! {
     version_deleted_during_a_change_is_retried
 }
 
+/// Less than the 2.75 s that a call waits for a lock.
+const UNBLOCKED: Duration = Duration::from_millis(2_500);
+
 /// A session that keeps the row of `auth` locked.
 pub(crate) async fn lock_auth(store: &Opened) -> DatabaseTransaction {
     let other = store.database.connect().await.begin().await.unwrap();
@@ -31,9 +35,9 @@ pub(crate) async fn lock_auth(store: &Opened) -> DatabaseTransaction {
 }
 
 async fn unavailable_in_time(store: &SqlStore) {
-    let start = Instant::now();
-    let refused = store.commit(&auth(), &by_alice(set_weight("v1.1", "10"))).await;
-    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    let (service, request) = (auth(), by_alice(set_weight("v1.1", "10")));
+    // Where the machine stands still, the time of the call passes with this one, and the call is looked at first.
+    let refused = timeout(Duration::from_secs(3), store.commit(&service, &request)).await.unwrap();
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
 }
 
@@ -47,9 +51,7 @@ async fn locked_service_is_unavailable(kind: Kind) {
         let mut changes = 0_u64;
         while !waited.load(Ordering::Relaxed) {
             let register = by_alice(register(&format!("v{changes}")));
-            let start = Instant::now();
-            store.commit(&orders, &register).await.unwrap();
-            assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+            timeout(UNBLOCKED, store.commit(&orders, &register)).await.unwrap().unwrap();
             changes += 1;
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -61,7 +63,7 @@ async fn locked_service_is_unavailable(kind: Kind) {
         waited.store(true, Ordering::Relaxed);
     };
     let (changes, ()) = futures_util::join!(others_changes, blocked);
-    assert!(changes > 20, "{changes}");
+    assert!(changes > 1, "{changes}");
     other.rollback().await.unwrap();
     assert_eq!(apply(&*store, set_weight("v1.1", "10")).await.after.generation(), 3);
 }
@@ -83,9 +85,7 @@ async fn while_many_wait_splits_are_read(opened: &Opened, store: &SqlStore) {
     let waited = AtomicBool::new(false);
     let reads = async {
         while !waited.load(Ordering::Relaxed) {
-            let start = Instant::now();
-            assert_eq!(store.load(0).await.unwrap().revision, 2);
-            assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+            assert_eq!(timeout(UNBLOCKED, store.load(0)).await.unwrap().unwrap().revision, 2);
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
@@ -99,7 +99,7 @@ async fn while_many_wait_splits_are_read(opened: &Opened, store: &SqlStore) {
     let orders = async {
         while store.commit(&"orders".parse().unwrap(), &by_alice(register("v1.0"))).await.is_err() {}
     };
-    tokio::time::timeout(Duration::from_secs(4), orders).await.unwrap();
+    timeout(Duration::from_secs(15), orders).await.unwrap();
     other.rollback().await.unwrap();
     assert_eq!(apply(store, set_weight("v1.1", "10")).await.after.generation(), 3);
 }
@@ -118,17 +118,27 @@ async fn ended_idle_connections_are_replaced(kind: Kind) {
     }
 }
 
+/// Kills all connections again and again, each time after two more changes have succeeded: a slow machine makes few of them
+/// in a given time.
+async fn kill_connections(store: &Opened, succeeded: &AtomicU64, done: &AtomicBool) {
+    let killer = store.database.connect().await;
+    for kills in 1.. {
+        while succeeded.load(Ordering::Relaxed) < 2 * kills {
+            if done.load(Ordering::Relaxed) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        store.database.kill_connections(&killer).await;
+        tokio::time::sleep(Duration::from_millis(rand::random_range(20..120))).await;
+    }
+}
+
 // Reads do not fail either.
 async fn ended_connections_lose_no_change(kind: Kind) {
     let store = open_with_two_versions(kind).await;
     let done = AtomicBool::new(false);
-    let kill = async {
-        let killer = store.database.connect().await;
-        while !done.load(Ordering::Relaxed) {
-            store.database.kill_connections(&killer).await;
-            tokio::time::sleep(Duration::from_millis(rand::random_range(20..120))).await;
-        }
-    };
+    let succeeded = AtomicU64::new(0);
     let read = async {
         while !done.load(Ordering::Relaxed) {
             everything(&*store).await;
@@ -139,7 +149,10 @@ async fn ended_connections_lose_no_change(kind: Kind) {
         let mut unavailable = 0_u64;
         for step in 0..200 {
             match store.commit(&auth(), &to_another_url(step)).await {
-                Ok(_) => answered += 1,
+                Ok(_) => {
+                    answered += 1;
+                    succeeded.store(answered, Ordering::Relaxed);
+                }
                 Err(StoreError::Unavailable(_)) => unavailable += 1,
                 Err(error) => panic!("{error:?}"),
             }
@@ -147,6 +160,7 @@ async fn ended_connections_lose_no_change(kind: Kind) {
         done.store(true, Ordering::Relaxed);
         (answered, unavailable)
     };
+    let kill = kill_connections(&store, &succeeded, &done);
     let ((), (), (answered, unavailable)) = futures_util::join!(kill, read, change);
     let last = store.load(0).await.unwrap();
     let made = last.splits[0].generation() - 2;

@@ -30,7 +30,7 @@ crate::on_postgres! {
     database_in_latin_1_is_refused
 }
 
-const SOON: Duration = Duration::from_secs(3);
+const SOON: Duration = Duration::from_secs(10);
 
 async fn alter(database: &TestDatabase, setting: &str) {
     let writable = "SET default_transaction_read_only = off";

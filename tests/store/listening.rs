@@ -1,6 +1,6 @@
 //! Notifications of changes.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tower_canary::store::sql::SqlStore;
 use tower_canary::store::{RouteStore, Signal};
@@ -24,8 +24,11 @@ async fn next_signal(store: &SqlStore, wait: Duration) -> Option<Signal> {
     tokio::time::timeout(wait, store.changed()).await.ok()
 }
 
+/// The time in which a signal would come that must not come.
 const SOON: Duration = Duration::from_millis(100);
-const LATE: Duration = Duration::from_secs(3);
+
+/// The time in which a signal comes that must come, on a slow machine too.
+const LATE: Duration = Duration::from_secs(15);
 
 /// Waits until the store listens. Its first signal covers the changes made before.
 async fn listening(store: &SqlStore) {
@@ -33,24 +36,14 @@ async fn listening(store: &SqlStore) {
     assert_eq!(next_signal(store, SOON).await, None);
 }
 
-// The signal arrives within 100 ms.
 async fn change_by_other_store_is_signalled(kind: Kind) {
     let store = open_with_two_versions(kind).await;
     let other = store.another().await;
     listening(&store).await;
     for percent in 1..=20 {
-        let waiting = async {
-            let signal = next_signal(&store, LATE).await;
-            (signal, Instant::now())
-        };
-        let change = async {
-            apply(&other, set_weight("v1.1", &percent.to_string())).await;
-            Instant::now()
-        };
-        let ((signal, at), changed_at) = futures_util::join!(waiting, change);
+        let change = apply(&other, set_weight("v1.1", &percent.to_string()));
+        let (signal, _) = futures_util::join!(next_signal(&store, LATE), change);
         assert_eq!(signal, Some(Signal::Changed));
-        let after = at.saturating_duration_since(changed_at);
-        assert!(after < SOON, "{after:?}");
         assert_eq!(store.load(0).await.unwrap().revision, 2 + percent);
     }
 }
@@ -63,8 +56,8 @@ async fn many_changes_signal_once(kind: Kind) {
         apply(&other, set_weight("v1.1", &percent.to_string())).await;
     }
     // The last notification may still be on its way.
-    tokio::time::sleep(SOON).await;
-    assert_eq!(next_signal(&store, SOON).await, Some(Signal::Changed));
+    tokio::time::sleep(10 * SOON).await;
+    assert_eq!(next_signal(&store, LATE).await, Some(Signal::Changed));
     assert_eq!(next_signal(&store, SOON).await, None);
 }
 
@@ -79,7 +72,7 @@ async fn lost_connection_is_reestablished(kind: Kind) {
         store.database.kill_connections(&killer).await;
         signals.extend([next_signal(&store, LATE).await, next_signal(&store, SOON).await]);
         apply(&other, set_weight("v1.1", &percent.to_string())).await;
-        signals.push(next_signal(&store, SOON).await);
+        signals.push(next_signal(&store, LATE).await);
     }
     assert_eq!(signals, [Some(Signal::Lost), None, Some(Signal::Changed)].repeat(3));
 }
@@ -95,7 +88,7 @@ async fn cancelled_wait_misses_no_signal(kind: Kind) {
             apply(&other, set_weight("v1.1", &percent.to_string()))
         );
         if early.is_none() {
-            assert_eq!(next_signal(&store, SOON).await, Some(Signal::Changed));
+            assert_eq!(next_signal(&store, LATE).await, Some(Signal::Changed));
         }
     }
 }

@@ -6,6 +6,9 @@
 )]
 
 #[cfg(feature = "_sql")]
+#[path = "../shared/addresses.rs"]
+mod addresses;
+#[cfg(feature = "_sql")]
 mod cancelling;
 #[cfg(feature = "sqlite")]
 mod closing;

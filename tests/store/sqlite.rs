@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use sea_orm::{ConnectionTrait, Database};
+use tokio::time::timeout;
 use tower_canary::store::sql::{ConnectError, SqlStore};
 use tower_canary::store::{RouteStore, StoreError};
 use tower_canary::{Deployments, NoVersionCheck};
@@ -22,10 +23,7 @@ fn url(file: &Path) -> String {
 }
 
 async fn refused(url: &str) -> ConnectError {
-    let start = Instant::now();
-    let error = SqlStore::connect(url).await.unwrap_err();
-    assert!(start.elapsed() < Duration::from_millis(3_500), "{:?}", start.elapsed());
-    error
+    timeout(Duration::from_secs(10), SqlStore::connect(url)).await.unwrap().unwrap_err()
 }
 
 #[tokio::test]
@@ -117,11 +115,11 @@ async fn locked_file_is_unavailable_in_3_s() {
     let other = store.database.connect().await;
     other.execute_unprepared("BEGIN IMMEDIATE").await.unwrap();
 
-    let start = Instant::now();
     let request = by_alice(set_weight("v1.1", "10"));
     let service = auth();
-    let (one, two) = futures_util::join!(store.commit(&service, &request), store.commit(&service, &request));
-    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    let both = futures_util::future::join(store.commit(&service, &request), store.commit(&service, &request));
+    // Where the machine stands still, the time of the calls passes with this one, and the calls are looked at first.
+    let (one, two) = timeout(Duration::from_secs(3), both).await.unwrap();
     for refused in [one, two] {
         let error = refused.unwrap_err();
         assert_eq!(error.to_string(), "the store is unavailable; existing routes stay in use; retry later");
@@ -209,8 +207,13 @@ async fn last_error_of_a_duty_names_its_cause_once() {
     let opened = open(Kind::Sqlite).await;
     let deployments = Deployments::start(opened.clone(), NoVersionCheck).await.unwrap();
     opened.database.by_hand("DROP TABLE gateway_revision").await;
-    let shutdown = tokio::time::sleep(Duration::from_millis(100));
-    deployments.clone().run_every(Duration::from_millis(10), shutdown).await;
+    let has_failed = async {
+        while deployments.duties()[0].last_error.is_none() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let run = deployments.clone().run_every(Duration::from_millis(10), has_failed);
+    timeout(Duration::from_secs(15), run).await.unwrap();
     let error = deployments.duties()[0].last_error.clone().unwrap();
     assert_eq!(error.matches("no such table").count(), 1, "{error}");
 }

@@ -154,13 +154,13 @@ async fn with_one_silent_connection() -> (Backend, Arc<AtomicBool>) {
 #[tokio::test]
 async fn silent_connections_are_left() {
     let (backend, silent) = with_one_silent_connection().await;
-    let client = client().with_ping(Duration::from_millis(200), Duration::from_millis(200));
+    let client = client().with_ping(Duration::from_millis(200), Duration::from_secs(1));
     expect_ok(&client, call(&backend, "/")).await;
     silent.store(true, Ordering::SeqCst);
     let began = Instant::now();
     let error = send(&client, call(&backend, "/")).await.unwrap_err();
     assert!(error.is_timeout() && !error.is_unprocessed(), "{error:?}");
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
     for _ in 0..100 {
         expect_ok(&client, call(&backend, "/")).await;
     }
@@ -177,7 +177,8 @@ async fn overdue_pings_evict_the_connection() {
     let first = client.clone();
     let request = call(&backend, "/");
     let waiting = tokio::spawn(async move { send(&first, request).await });
-    sleep(Duration::from_millis(1_300)).await;
+    // The time until the PING, the second after which its answer is overdue, and some more for a slow machine.
+    sleep(Duration::from_secs(4)).await;
     for _ in 0..100 {
         expect_ok(&client, call(&backend, "/")).await;
     }
@@ -200,7 +201,7 @@ async fn stalled_readers_do_not_starve_others() {
         }
         let whole = fetch(&client, call(&backend, "/flood")).await.unwrap();
         assert_eq!(whole.1.len(), 4 << 20);
-        assert!(began.elapsed() < Duration::from_secs(3), "{stalled}: {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(8), "{stalled}: {:?}", began.elapsed());
         assert_eq!(backend.connections(), 1);
     }
 }

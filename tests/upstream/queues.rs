@@ -12,8 +12,11 @@ use crate::frames::Frames;
 use crate::support::{AnyBody, AnyClient, Backend, client, empty, expect_ok};
 use crate::wait::wait_until;
 
-/// The longest time for what must not need the connect timeout of 3 seconds.
-const SOON: Duration = Duration::from_secs(2);
+/// A connect timeout that no test lasts for.
+const NEVER: Duration = Duration::from_secs(3_600);
+
+/// The longest time for what must not need the connect timeout.
+const SOON: Duration = Duration::from_secs(8);
 
 const REFUSED_STREAM: u32 = 7;
 
@@ -56,7 +59,7 @@ async fn other_protocol_gets_the_place() {
     for number_of_http2 in [1, 0] {
         let gate = Arc::new(Notify::new());
         let backend = mixed(number_of_http2, &gate).await;
-        let client = client().with_max_connections(1);
+        let client = client().with_max_connections(1).with_connect_timeout(NEVER);
         let mut requests = [backend.get(), backend.call(empty())];
         if number_of_http2 == 0 {
             requests.reverse();
@@ -85,7 +88,8 @@ async fn refused_request_returns_to_the_only_connection() {
     })
     .await;
     let began = Instant::now();
-    expect_ok(&client().with_max_connections(1), backend.call(empty())).await;
+    let client = client().with_max_connections(1).with_connect_timeout(NEVER);
+    expect_ok(&client, backend.call(empty())).await;
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
 }
 
@@ -108,7 +112,7 @@ async fn raised_stream_limit_serves_waiting_requests() {
         }
     })
     .await;
-    let client = client().with_max_connections(1).with_http2(Http2::Always);
+    let client = client().with_max_connections(1).with_http2(Http2::Always).with_connect_timeout(NEVER);
     let hanging = spawn_ok(&client, backend.get());
     wait_until(SOON, "sent", async || client.connections().iter().any(|figures| figures.streams == 1)).await;
     let began = Instant::now();

@@ -41,7 +41,7 @@ async fn stray_bytes_are_no_response() {
             if pause > 0 {
                 // Bytes that come after the next request look like its response.
                 let is_closed = async || client.connections()[0].open == 0;
-                wait_until(Duration::from_secs(2), "closed", is_closed).await;
+                wait_until(Duration::from_secs(10), "closed", is_closed).await;
             }
             expect_ok(&client, backend.get()).await;
         }
