@@ -68,6 +68,11 @@ impl Call {
         Self { repeat: Repeat::Sets, ..self }
     }
 
+    /// Returns whether the path has the name of a service.
+    pub(crate) fn names_a_service(&self) -> bool {
+        self.endpoint.path().contains("{service}")
+    }
+
     pub(crate) fn repeat(&self) -> Repeat {
         self.repeat
     }
