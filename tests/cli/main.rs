@@ -15,6 +15,7 @@ mod examples;
 #[path = "../gateway/harness.rs"]
 mod harness;
 mod hostile;
+mod image;
 mod program;
 mod recipes;
 mod retries;
