@@ -138,7 +138,8 @@ fn text(
 ) -> Result<String, Box<dyn Error>> {
     Ok(format!(
         "# requests   {scheme}://{data}/{service}/…  goes to a version of the service {service}\n\
-         # console    http://{admin}/console/  in a browser; sign in with the token below\n\
+         # console    http://{admin}/console/  in a browser; it asks for a token, see below\n\
+         # commands   canary status, canary --help  in a shell with the exports below\n\
          # admin API  http://{admin}/api/v1/admin\n\
          # health     http://{admin}/healthz, http://{admin}/readyz\n\
          # metrics    http://{admin}/metrics\n\

@@ -28,7 +28,7 @@
 //! | `router` | [`router()`]: the response and its headers |
 //! | `script/format.js`, `derive.js`, `change.js` | pure functions: texts, what follows from answers, changes as data |
 //! | `script/dom.js` | elements from descriptions, where text is only ever text |
-//! | `script/api.js`, `live.js`, `act.js`, `state.js` | calls, reads of the page itself, actions of a person, the state |
+//! | `script/api.js`, `read.js`, `live.js`, `act.js`, `state.js` | calls, reads, what goes on by itself, actions of a person, the state |
 //! | `script/view/` | one file for each part of the page |
 
 mod encoding;

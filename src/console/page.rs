@@ -33,6 +33,7 @@ const SCRIPT: &str = concat!(
     include_str!("script/send.js"),
     include_str!("script/draft.js"),
     include_str!("script/act.js"),
+    include_str!("script/read.js"),
     include_str!("script/live.js"),
     include_str!("script/view/parts.js"),
     include_str!("script/view/frame.js"),
@@ -65,9 +66,8 @@ pub(super) struct Page {
 impl Page {
     /// Makes the page for the admin API at `api`, and the application's page to sign in at `login`, if that is not empty.
     pub(super) fn new(api: &str, login: &str) -> Self {
-        // Browsers hash a text after they have made its line ends `\n`, whatever a checkout did to them.
-        let style = STYLE.replace('\r', "");
-        let script = SCRIPT.replace('\r', "");
+        let style = without_layout(STYLE);
+        let script = without_layout(SCRIPT);
         let html = HTML
             .replace('\r', "")
             .replace("{api}", api)
@@ -81,6 +81,20 @@ impl Page {
             html: html.into(),
         }
     }
+}
+
+/// Returns the text without indentation, blank lines and lines that are a comment, which only a reader of the sources needs.
+///
+/// This is safe because no string and no comment of the sources goes on in the next line, which a test holds. The line ends
+/// are `\n` whatever a checkout did to them: browsers hash a text after they have made them so.
+fn without_layout(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !is_comment(line));
+    lines.flat_map(|line| [line, "\n"]).collect()
+}
+
+/// Returns whether the whole line is a comment of a script or of a style.
+fn is_comment(line: &str) -> bool {
+    line.starts_with("//") || (line.starts_with("/*") && line.ends_with("*/"))
 }
 
 /// Returns the content security policy. It allows the style and the script of this page by their hashes, and
@@ -99,4 +113,30 @@ fn gzip(text: &[u8]) -> Option<Bytes> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(text).ok()?;
     Some(encoder.finish().ok()?.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SCRIPT, STYLE, without_layout};
+
+    #[test]
+    fn layout_is_left_out() {
+        let source = "// A comment.\r\n\r\n  if (a) {\r\n\treturn \"// no comment\"; // a remark\n  }\n";
+        assert_eq!(without_layout(source), "if (a) {\nreturn \"// no comment\"; // a remark\n}\n");
+        let style = "/* Colours. */\n.a { color: red; } /* a remark */\n";
+        assert_eq!(without_layout(style), ".a { color: red; } /* a remark */\n");
+    }
+
+    #[test]
+    fn no_string_and_no_comment_has_two_lines() {
+        for line in SCRIPT.lines() {
+            assert!(!line.ends_with('\\'), "{line}");
+            assert_eq!(line.matches('`').count() % 2, 0, "{line}");
+            assert!(!line.contains("/*") && !line.contains("*/"), "{line}");
+        }
+        for line in STYLE.lines() {
+            assert!(!line.ends_with('\\'), "{line}");
+            assert_eq!(line.matches("/*").count(), line.matches("*/").count(), "{line}");
+        }
+    }
 }

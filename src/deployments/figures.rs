@@ -47,16 +47,22 @@ impl Composer {
         if self.is_shortened.swap(is_shortened, Ordering::Relaxed) == is_shortened {
             return;
         }
-        let LeftOut { latencies, services } = left_out;
         if is_shortened {
-            tracing::warn!(
-                latencies,
-                services,
-                "the report has no room for all figures of services with a rollout"
-            );
+            left_out.log();
         } else {
             tracing::info!("the report has room for all figures again");
         }
+    }
+}
+
+impl LeftOut {
+    fn log(self) {
+        let Self { latencies, services } = self;
+        tracing::warn!(
+            latencies,
+            services,
+            "the report has no room for all figures of services with a rollout"
+        );
     }
 }
 

@@ -61,6 +61,23 @@ fn wrong_usage_is_2_without_a_call() {
 }
 
 #[test]
+fn program_alone_shows_its_help() {
+    let run = finish(canary(&[]).env("CANARY_URL", "http://127.0.0.1:1"));
+    assert!(run.code == Some(2) && run.stderr.contains("Commands:\n  status "), "{run:?}");
+}
+
+#[test]
+fn failures_say_where_the_address_and_the_token_are() {
+    let nothing = run_at("http://127.0.0.1:1", &["status"]);
+    assert!(nothing.stderr.contains("; the address is in CANARY_URL or --url"), "{nothing:?}");
+    let gateway = Gateway::start(&[]);
+    let stranger = finish(for_gateway(&gateway, &["status"]).env_remove("CANARY_TOKEN"));
+    assert!(stranger.stderr.contains("(unauthorized); the token is in CANARY_TOKEN"), "{stranger:?}");
+    let data = run_at(&format!("http://{}", gateway.data), &["status"]);
+    assert!(data.code == Some(1) && data.stderr.contains("no admin API at"), "{data:?}");
+}
+
+#[test]
 fn unusable_tokens_and_addresses_are_2() {
     let both = finish(canary(&["status"]).env("CANARY_TOKEN", "a").env("CANARY_TOKEN_FILE", "b"));
     assert!(both.code == Some(2) && both.stderr.contains("use one of them"), "{both:?}");

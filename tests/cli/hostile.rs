@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use http::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::Gateway;
 use crate::program::{CANARY, finish, for_gateway, run, run_at, spawn};
@@ -36,7 +36,7 @@ fn text_of_the_server_moves_no_cursor() {
         assert!(run.code == Some(0) && is_harmless(&run.stdout), "{run:?}");
     }
     let json = run_at(&server.url, &["history", "auth", "-o", "json"]).stdout;
-    assert_eq!(serde_json::from_str::<serde_json::Value>(&json).unwrap(), page);
+    assert_eq!(serde_json::from_str::<Value>(&json).unwrap(), page);
 }
 
 #[test]
@@ -47,6 +47,82 @@ fn problem_of_the_server_moves_no_cursor() {
             Scripted::start(vec![Reply::Full("409 Conflict", "application/problem+json", problem.clone())]);
         let run = run_at(&server.url, &["redraw", "auth", "--output", form]);
         assert!(run.code == Some(3) && is_harmless(&run.stderr), "{run:?}");
+    }
+}
+
+/// The fields whose values the program reads as more than text: it refuses others.
+const KNOWN: [&str; 3] = ["window", "state", "plan"];
+
+/// Makes every text hostile, except times and the fields that are known.
+fn poison(value: &mut Value) {
+    match value {
+        Value::String(text) if text.starts_with("20") && text.ends_with('Z') => {}
+        Value::String(text) => text.push_str(HOSTILE),
+        Value::Array(items) => items.iter_mut().for_each(poison),
+        Value::Object(fields) => {
+            for (_, value) in fields.iter_mut().filter(|(name, _)| !KNOWN.contains(&name.as_str())) {
+                poison(value);
+            }
+            *fields = std::mem::take(fields).into_iter().map(|(name, value)| (key(name), value)).collect();
+        }
+        _ => {}
+    }
+}
+
+/// Makes the name of a version hostile where it is a key.
+fn key(name: String) -> String {
+    if name.starts_with("v1.") { name + HOSTILE } else { name }
+}
+
+/// Arguments, and the paths of the calls that they make.
+type Case = (&'static [&'static str], Vec<String>);
+
+fn cases() -> [Case; 10] {
+    let of = |path: &str| vec![format!("/deployment/services/auth/{path}")];
+    let all = |names: &[&str]| names.iter().map(|name| format!("/deployment/{name}")).collect();
+    [
+        (&["status"], all(&["services", "traffic", "status"])),
+        (&["status", "auth"], [of("versions"), of("traffic")].concat()),
+        (&["history", "auth"], of("history")),
+        (&["history", "auth", "--refused"], of("refusals")),
+        (&["replicas"], all(&["replicas"])),
+        (&["traffic", "auth"], of("traffic")),
+        (&["explain", "auth", "alice"], of("explain?key=alice")),
+        (&["rollout", "list"], all(&["rollouts"])),
+        (&["rollout", "list", "auth"], of("rollouts")),
+        (&["rollout", "status", "auth"], of("rollouts/current")),
+    ]
+}
+
+/// Makes a change, a refusal and a rollout.
+async fn prepare(gateway: &Gateway) {
+    gateway.set_weight("auth", "v1.1", 10.0).await;
+    gateway.set_weight("auth", "v1.1", 0.0).await;
+    let refused =
+        gateway.try_admin(Method::DELETE, "/routing/services/auth/versions/v1.1", &Value::Null).await;
+    assert_eq!(refused.unwrap().0, 409);
+    let plan = json!({"version": "v1.1", "steps": [{"weight": 50, "gates": ["approval"]}]});
+    gateway.admin(Method::POST, "/deployment/services/auth/rollouts", plan).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_text_in_any_response_moves_the_cursor() {
+    let gateway = Gateway::start(&["--name", "gateway-1"]);
+    prepare(&gateway).await;
+    for (arguments, paths) in cases() {
+        let mut replies = Vec::new();
+        for path in paths {
+            let mut body = gateway.admin(Method::GET, &path, Value::Null).await;
+            poison(&mut body);
+            replies.push(Reply::json(body.to_string()));
+        }
+        for form in ["text", "json"] {
+            let server = Scripted::start(replies.clone());
+            let run = run_at(&server.url, &[arguments, &["--output", form]].concat());
+            assert!(is_harmless(&run.stdout) && is_harmless(&run.stderr), "{run:?}");
+            assert_eq!(run.code, Some(0), "{arguments:?} {run:?}");
+            assert!(form == "json" || run.stdout.contains(r"\u{202e}"), "{arguments:?} {run:?}");
+        }
     }
 }
 

@@ -17,6 +17,7 @@ mod examples;
 #[path = "../gateway/harness.rs"]
 mod harness;
 mod hostile;
+mod image;
 #[path = "../gateway/launch.rs"]
 mod launch;
 mod program;

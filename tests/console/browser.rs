@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::FutureExt;
 use serde_json::{Value, json};
 use thirtyfour::prelude::*;
@@ -206,8 +208,11 @@ impl Browser {
         assert_eq!(found["result"]["value"], json!([]), "{what}: {found}");
     }
 
+    /// Keeps a picture of the page, down to where it ends.
     async fn shoot(&self, path: &Path) {
-        self.tab.screenshot(path).await.unwrap();
+        let whole = json!({"captureBeyondViewport": true});
+        let shot = self.tab.cdp().send_raw("Page.captureScreenshot", whole).await.unwrap();
+        std::fs::write(path, STANDARD.decode(shot["data"].as_str().unwrap()).unwrap()).unwrap();
     }
 
     /// What the browser has logged, without the statuses of the API that are no success: the page shows those itself.

@@ -10,6 +10,7 @@ use crate::server::Server;
 /// Runs the line of curl that the page shows last, and returns the response.
 async fn run_shown(page: &Browser, server: &Server) -> String {
     page.until("document.querySelector('.same [aria-pressed]') != null").await;
+    try_command(page, server).await;
     if page.eval("document.querySelector('.same [aria-pressed]').ariaPressed").await == json!("false") {
         page.press("curl").await;
     }
@@ -25,6 +26,22 @@ async fn run_shown(page: &Browser, server: &Server) -> String {
     .unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// Lets `canary` preview the line of the command line that the page shows last. It is built with the feature `cli`.
+async fn try_command(page: &Browser, server: &Server) {
+    let Some(program) = option_env!("CARGO_BIN_EXE_canary") else { return };
+    if page.eval("document.querySelector('.same [aria-pressed]').ariaPressed").await == json!("true") {
+        page.press("curl").await;
+    }
+    page.reads(".same code", "canary ").await;
+    let line = page.eval("[...document.querySelectorAll('.same code')].at(-1).textContent").await;
+    let line = line.as_str().unwrap().replacen("canary ", "\"$CANARY\" ", 1) + " --dry-run";
+    let [url, token] = [server.api(), server.token()];
+    let mut shell = Command::new("sh");
+    shell.args(["-euc", &line]).env("CANARY", program).env("CANARY_URL", url).env("CANARY_TOKEN", token);
+    let output = tokio::task::spawn_blocking(move || shell.output().unwrap()).await.unwrap();
+    assert!(output.status.success(), "{line}: {output:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,7 +22,7 @@ use tower_canary::admin::{self, AdminAuth, JwtAuth};
 use tower_canary::console::{self, Console};
 use tower_canary::deployments::{Builder, Healthy};
 use tower_canary::health::Health;
-use tower_canary::rollout::Rollouts;
+use tower_canary::rollout::{Gate, GateAnswer, Question, Rollouts};
 use tower_canary::routing::{Backend, Change, Instances, Registration};
 use tower_canary::store::{ChangeRequest, ReplicaRegistry, Report, RouteStore};
 use tower_canary::{Deployments, Target, WeightedVersionLayer};
@@ -43,6 +43,20 @@ pub(crate) struct Faults {
     pub(crate) forgets: AtomicBool,
     /// Reads of a service are not answered.
     pub(crate) is_slow: AtomicBool,
+}
+
+/// A reason that tries to be markup, and to turn the text beside it around.
+pub(crate) const HOSTILE_REASON: &str = "<img src=x onerror=\"window.hit = 1\">\u{202e}evil";
+
+/// A gate that always fails.
+#[derive(Debug)]
+struct Failing;
+
+#[async_trait::async_trait]
+impl Gate for Failing {
+    async fn ask(&self, _: &Question) -> GateAnswer {
+        GateAnswer::Fail(HOSTILE_REASON.into())
+    }
 }
 
 /// A server on a port of its own.
@@ -87,12 +101,49 @@ impl Server {
         let server = Self::start(jwt(), |console| console, |builder| builder.with_health(health)).await;
         let urls: Result<Vec<Backend>, _> =
             (11..=13).map(|host| format!("http://10.0.4.{host}:8080").parse()).collect();
-        let urls = Instances::new(urls.unwrap()).unwrap();
-        let mut registration =
-            Registration::new("v1".parse().unwrap(), urls.first().clone()).with_instances(urls);
-        registration.health_path = Some("/healthz".parse().unwrap());
-        server.change("checkout", Change::Register(registration), "ci", "").await;
+        server.register_instances("v1", urls.unwrap()).await;
         server
+    }
+
+    /// A server with 1,000 services. `checkout` has eight versions with twenty instances each, which are checked, and 200
+    /// changes.
+    pub(crate) async fn large() -> Self {
+        let health = Health::new()
+            .with_interval(Duration::from_secs(2))
+            .with_idle_interval(Duration::from_secs(2))
+            .with_falls(1);
+        let server = Self::start(jwt(), |console| console, |builder| builder.with_health(health)).await;
+        for version in 1..=8 {
+            let urls: Result<Vec<Backend>, _> =
+                (1..=20).map(|host| format!("http://10.0.{version}.{host}:8080").parse()).collect();
+            server.register_instances(&format!("v2.{version}.0"), urls.unwrap()).await;
+        }
+        let reason = "the sessions ended with the maintenance of the night, see the page of the team";
+        for first in (0..96).map(|round| 21 + round % 8) {
+            let shares = [first, 50 - first, 15, 12, 10, 7, 5, 1];
+            let weights = (1..).zip(shares).map(|(at, share)| {
+                (format!("v2.{at}.0").parse().unwrap(), share.to_string().parse().unwrap())
+            });
+            server.change("checkout", Change::set_weights(weights), "ci", "by the plan").await;
+            server.change("checkout", Change::Redraw, "alice@example.com", reason).await;
+        }
+        server.register_many(999).await;
+        server
+    }
+
+    async fn register_instances(&self, version: &str, urls: Vec<Backend>) {
+        let urls = Instances::new(urls).unwrap();
+        let mut registration =
+            Registration::new(version.parse().unwrap(), urls.first().clone()).with_instances(urls);
+        registration.health_path = Some("/healthz".parse().unwrap());
+        self.change("checkout", Change::Register(registration), "ci", "build 8841").await;
+    }
+
+    /// Registers the services `service-000`, `service-001` and so on, with one version each.
+    pub(crate) async fn register_many(&self, count: usize) {
+        for i in 0..count {
+            self.register(&format!("service-{i:03}"), "v1", "http://10.0.4.1:8080").await;
+        }
     }
 
     /// A server with v1.0, which has all traffic, and v1.1, which is ready for a rollout.
@@ -120,7 +171,7 @@ impl Server {
         let deployments = settings(builder).start().await.unwrap();
         tokio::spawn(deployments.clone().run(pending()));
         let faults = Arc::<Faults>::default();
-        let rollouts = Rollouts::new(deployments.clone());
+        let rollouts = Rollouts::new(deployments.clone()).with_gate("smoke-test", Failing).unwrap();
         tokio::spawn(rollouts.clone().run(pending()));
         let api =
             admin::router_with_rollouts(rollouts, auth).layer(from_fn_with_state(Arc::clone(&faults), fail));

@@ -110,6 +110,7 @@ async fn replica_is_behind_or_gone() {
         page.looks_right("behind").await;
         server.withdraw("gateway-2").await;
         page.reads("[aria-labelledby=replicas]", "gone for").await;
+        page.reads(".facts", "1 of 1 serve it, 1 gone").await;
         page.looks_right("gone").await;
     })
     .await;
@@ -214,7 +215,7 @@ async fn instances_with_their_health() {
         page.sign_in(&server).await;
         page.reads("tr summary", "3 instances, 1 down").await;
         page.sees(".v summary").await.click().await.unwrap();
-        page.reads(".v li", "10.0.4.12:8080 down, check it responded 503").await;
+        page.reads(".v li", "10.0.4.12:8080 down, check failed: it responded 503").await;
         page.looks_right("instances").await;
         server.check.set_all(Some(Unhealthy::Status(500)));
         page.reads(".banner", "No instance is usable").await;

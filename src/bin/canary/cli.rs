@@ -13,7 +13,7 @@ use crate::verbs;
 /// The answer is on stdout, everything else on stderr. There are no prompts and no configuration file: look before with
 /// --dry-run, go back with `canary rollback`.
 #[derive(Debug, Parser)]
-#[command(name = "canary", version, after_help = HELP)]
+#[command(name = "canary", version, after_help = HELP, arg_required_else_help = true)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: GlobalOptions,
@@ -65,7 +65,7 @@ pub(crate) struct ExitCodes {}
 impl Cli {
     /// Reads the arguments and the environment. `--help`, `--version` and wrong usage end the program here.
     pub(crate) fn read() -> Self {
-        let matches = without_empty_variables(Self::command()).get_matches();
+        let matches = without_idle_variables(Self::command()).get_matches();
         let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         cli.global.is_token_file_option =
             matches.value_source("token_file") == Some(clap::parser::ValueSource::CommandLine);
@@ -73,11 +73,14 @@ impl Cli {
     }
 }
 
-/// Removes the variables that are set to nothing: scripts unset an option that way.
-fn without_empty_variables(command: clap::Command) -> clap::Command {
+/// Removes the variables that are set to nothing: scripts unset an option that way. Without any argument, the help is shown
+/// whatever is set.
+fn without_idle_variables(command: clap::Command) -> clap::Command {
+    let is_alone = std::env::args_os().len() <= 1;
     command.mut_args(|argument| {
         let value = argument.get_env().and_then(std::env::var_os);
-        if value.is_some_and(|value| value.is_empty()) { argument.env(None::<&str>) } else { argument }
+        let is_idle = is_alone || value.is_some_and(|value| value.is_empty());
+        if is_idle { argument.env(None::<&str>) } else { argument }
     })
 }
 

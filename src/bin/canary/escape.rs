@@ -51,9 +51,12 @@ fn escape_with(
 fn is_hidden(c: char) -> bool {
     let is_mark = matches!(
         c,
-        // Soft hyphen, marks of direction, zero width, separators of lines, invisible operators, tags.
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        // Soft hyphen, joiners and fillers without a shape, marks of direction, zero width, separators of lines, invisible
+        // operators, tags and other selectors than those of emoji.
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
+        | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}'
     );
     c.is_control() || is_mark
 }
@@ -73,8 +76,8 @@ mod tests {
     fn control_characters_and_marks_are_numbers() {
         assert_eq!(escape("\u{1b}[2Jx\r\n\u{7f}\u{9b}31m"), r"\u{1b}[2Jx\u{d}\u{a}\u{7f}\u{9b}31m");
         assert_eq!(
-            escape("a\u{202e}b\u{2066}c\u{200b}d\u{feff}e\u{e0041}"),
-            r"a\u{202e}b\u{2066}c\u{200b}d\u{feff}e\u{e0041}"
+            escape("a\u{202e}b\u{2066}c\u{200b}d\u{feff}e\u{e0041}f\u{3164}g\u{34f}h\u{e0101}"),
+            r"a\u{202e}b\u{2066}c\u{200b}d\u{feff}e\u{e0041}f\u{3164}g\u{34f}h\u{e0101}"
         );
     }
 

@@ -88,7 +88,11 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Problem { problem, .. } => write!(f, "{} ({})", problem.detail, problem.r#type),
+            Self::Problem { problem, .. } => {
+                write!(f, "{} ({})", problem.detail, problem.r#type)?;
+                let hint = "; the token is in CANARY_TOKEN, or in a file that --token-file names";
+                f.write_str(if problem.status == 401 { hint } else { "" })
+            }
             Self::Lost(text) | Self::Other { text, .. } => f.write_str(text),
         }
     }

@@ -40,7 +40,7 @@ async function request(method, path, { body, generation, query, etag, accept, si
       signal: signal ?? AbortSignal.timeout(20000),
     });
   } catch (error) {
-    if (signal?.aborted) throw error;
+    if (error.name === "AbortError") throw error;
     throw new Problem(0, {
       title: "The gateway cannot be reached",
       detail: "Nothing is known of this call. The page tries again.",

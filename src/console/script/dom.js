@@ -1,14 +1,31 @@
 // Elements from descriptions. Text is only ever text: nothing here reads HTML.
 const DRAWN = new Set(["svg", "rect", "line", "path", "polyline", "text"]);
 
-// Describes an element. Children that are null or a boolean are left out.
-function h(tag, props, ...children) {
-  const kept = children.flat(Infinity).filter(child => child != null && typeof child !== "boolean");
-  return { tag, props: props ?? {}, children: kept.map(child => (child.tag ? child : { text: String(child) })) };
+// Describes an element: its tag, with classes after dots, its properties if it has any, and its children. Children that
+// are null or a boolean are left out.
+function h(name, ...rest) {
+  const [tag, ...classes] = name.split(".");
+  const props = isProps(rest[0]) ? { ...rest.shift() } : {};
+  if (classes.length) props.class = [...classes, props.class].filter(Boolean).join(" ");
+  const children = rest.flat(Infinity).filter(child => child != null && typeof child !== "boolean");
+  return { tag, props, children: children.map(child => (child.tag ? child : { text: String(child) })) };
+}
+
+const isProps = it => it?.constructor === Object && !it.tag;
+
+const memos = new Map();
+
+// What `describe` returned last, as long as the values that it depends on are the same.
+function memo(name, values, describe) {
+  const last = memos.get(name);
+  if (last && values.every((value, i) => value === last.values[i])) return last.node;
+  const node = describe();
+  memos.set(name, { values, node });
+  return node;
 }
 
 // Text of a person or a backend: its direction does not reach the text beside it.
-const user = text => h("bdi", null, text);
+const user = text => h("bdi", text);
 
 // Dialogs that were just made: they open once they are in the document.
 let opening = [];
@@ -56,6 +73,8 @@ function create(node) {
 }
 
 function update(old, next) {
+  // What `memo` kept has not changed.
+  if (old === next) return old.dom;
   next.dom = old.dom;
   if (next.tag == null) {
     if (old.text !== next.text) next.dom.data = next.text;

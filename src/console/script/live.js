@@ -1,91 +1,6 @@
-// Reads that the page makes by itself: the cheap ones every second, and a stream of figures.
+// What goes on by itself: a stream of figures, and the reads of each second.
 const SILENCE = 6000; // without an event: a proxy holds the stream back, or the gateway is gone
 const KEPT = 150; // points of a spark line, one for 2 s
-
-const read = (path, options) => call("GET", path, { signal: AbortSignal.timeout(5000), ...options });
-
-async function readStatus() {
-  try {
-    state.status = await read("deployment/status");
-    state.lost = null;
-  } catch (problem) {
-    if (problem.status === 401) complain(problem);
-    else state.lost = problem;
-    return;
-  }
-  const { revision } = state.status;
-  if (revision === state.listed) return;
-  await Promise.all([readServices(), readRollout()]);
-  state.listed = revision;
-}
-
-async function readServices() {
-  const query = { limit: 1000, q: state.next && state.filter };
-  const answer = await read("deployment/services", { query, withTag: true });
-  state.services = answer.json.services;
-  state.next ??= answer.json.nextAfter;
-  open();
-}
-
-async function readReplicas() {
-  state.replicas = await read("deployment/replicas").catch(() => null);
-  for (const of of state.replicas?.replicas ?? []) state.seen.set(of.name, Date.now());
-}
-
-async function readSplit() {
-  const name = state.service;
-  if (!name) return;
-  try {
-    const answer = await read(inDeployment(name, "versions"), { etag: state.tag, withTag: true });
-    if (!answer || name !== state.service) return;
-    const changed = answer.json.generation !== state.split?.generation;
-    Object.assign(state, { split: answer.json, tag: answer.etag });
-    if (changed) await readHistory();
-  } catch (problem) {
-    if (problem.status !== 404 || name !== state.service) throw problem;
-    Object.assign(state, {
-      service: null,
-      split: null,
-      dialog: null,
-      draft: null,
-      services: state.services?.filter(of => of.service !== name),
-    });
-    state.said = {
-      kind: "bad",
-      title: `There is no service ${name}`,
-      text: "It was removed, or the address has another name.",
-    };
-    history.replaceState(null, "", "#/");
-    open();
-  }
-  paint();
-}
-
-async function readHistory(before) {
-  const name = state.service;
-  const known = state.history?.history.length ?? 0;
-  const page = await read(inDeployment(name, "history"), {
-    query: before ? { limit: 20, before } : { limit: Math.min(200, Math.max(20, known)) },
-  });
-  if (name !== state.service) return;
-  state.history = before
-    ? { ...page, history: [...state.history.history, ...page.history], refused: state.history.refused }
-    : page;
-  paint();
-}
-
-// The latest rollout of the service. One that is over is shown for an hour.
-async function readRollout() {
-  const name = state.service;
-  if (!name || !state.status?.features.rollouts) return;
-  const known = live()
-    ? state.rollout
-    : (await read(inDeployment(name, "rollouts"), { query: { limit: 1 } })).rollouts[0];
-  const recent = known && (known.phase !== "over" || now() - Date.parse(known.overAt) < 3600000);
-  const details = recent ? await read(inDeployment(name, "rollouts", known.id)) : null;
-  if (name === state.service) state.rollout = details;
-  paint();
-}
 
 // Takes the figures of one event.
 function hear(event) {
@@ -153,6 +68,7 @@ function open() {
     traffic: null,
     heard: 0,
     history: null,
+    way: null,
     rollout: null,
     draft: null,
     dialog: null,
@@ -164,7 +80,7 @@ function open() {
   if (!name) return listening.abort();
   if (!named()) history.replaceState(null, "", `#/${encodeURIComponent(name)}`);
   listen();
-  Promise.all([readSplit(), readRollout()]).catch(complain);
+  readSplit().then(readRollout).catch(complain);
   paint();
 }
 

@@ -8,7 +8,8 @@ function show() {
   render(root, drawn, next);
   drawn = next;
   const fresh = newest(versionsNow());
-  document.title = `${state.drained ? "✓ " : ""}${state.service ? `${state.service}${fresh ? ` ${percent(fresh.weight)}` : ""} · ` : ""}canary`;
+  const title = `${state.drained ? "✓ " : ""}${state.service ? `${state.service}${fresh ? ` ${percent(fresh.weight)}` : ""} · ` : ""}canary`;
+  if (document.title !== title) document.title = title;
 }
 
 function page() {
@@ -23,7 +24,7 @@ function page() {
         split(),
         state.rollout ? rollout() : rail(),
         versions(),
-        h("div", { class: "two", key: "two" }, historyOf(), h("div", { class: "aside" }, replicasOf(), explainPanel())),
+        h("div.two", { key: "two" }, historyOf(), h("div.aside", replicasOf(), explainPanel())),
       ];
   return [
     bar(),

@@ -1,4 +1,4 @@
-// All that the page knows. Views read it, and only the functions of `act` and `live` change it.
+// All that the page knows. Views read it, and only the functions of `act`, `read` and `live` change it.
 const state = {
   door: null, // the reason to ask for a token, "" for the first time
   host: false, // the host has signed the person in
@@ -19,6 +19,7 @@ const state = {
   rings: new Map(),
   totals: new Map(),
   history: null,
+  way: null, // the name of the version to go back to
   rollout: null,
   waits: new Set(),
   drained: false,
@@ -56,8 +57,15 @@ function barred() {
   return state.split ? null : "The service is not loaded yet.";
 }
 
-// The service in the address.
-const named = () => decodeURIComponent(location.hash.replace(/^#\/?/, "").split("/")[0]);
+// The service in the address, which may be anything.
+function named() {
+  const [name] = location.hash.replace(/^#\/?/, "").split("/");
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    return name;
+  }
+}
 
 let painted = false;
 function paint() {

@@ -76,7 +76,7 @@ impl Api {
                 Err(trouble) => trouble,
             };
             let Some(pause) = trouble.pause(call.repeat(), attempt) else {
-                return Err(after_attempts(trouble, call, attempt));
+                return Err(after_attempts(trouble, call, attempt, self.mount()));
             };
             // Another gateway may respond at once.
             self.turn();
@@ -120,10 +120,14 @@ impl Api {
 }
 
 /// A condition that fails after an attempt of ours with an unknown outcome may have failed because of that attempt.
-fn after_attempts(trouble: Trouble, call: &Call, attempt: u32) -> Failure {
+fn after_attempts(trouble: Trouble, call: &Call, attempt: u32, mount: &Url) -> Failure {
     let conflict = trouble.failure.problem("generation-conflict").is_some();
     if conflict && attempt > 0 && call.expected_generation().is_some() {
         return Failure::Lost("the split has changed, possibly by an attempt whose response was lost".into());
+    }
+    // Only the listener for requests misses a service that the call does not name.
+    if trouble.failure.problem("unknown-service").is_some() && !call.names_a_service() {
+        return Failure::failed(format!("no admin API at {mount}: this is the address for requests"));
     }
     trouble.failure
 }

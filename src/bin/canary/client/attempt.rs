@@ -80,7 +80,8 @@ impl Trouble {
     pub(super) fn of_request(error: &reqwest::Error, mount: &Url) -> Self {
         let reason = root(error);
         if error.is_connect() {
-            let failure = Failure::failed(format!("cannot connect to {mount}: {reason}"));
+            let text = format!("cannot connect to {mount}: {reason}; the address is in CANARY_URL or --url");
+            let failure = Failure::failed(text);
             return Self { failure, cause: Cause::NotSent };
         }
         if error.is_builder() {

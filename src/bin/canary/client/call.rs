@@ -71,6 +71,11 @@ impl Call {
         Self { repeat: Repeat::Sets, ..self }
     }
 
+    /// Returns whether the path has the name of a service.
+    pub(crate) fn names_a_service(&self) -> bool {
+        self.endpoint.path().contains("{service}")
+    }
+
     /// Returns whether the call may be sent again after its response was lost.
     pub(crate) fn repeat(&self) -> Repeat {
         self.repeat

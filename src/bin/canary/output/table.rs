@@ -8,6 +8,9 @@ use crate::escape::escape;
 /// The space between two columns.
 const GAP: &str = "  ";
 
+/// The most that a column reserves. A longer text stands out of its line, and does not spread the others.
+const WIDEST: usize = 64;
+
 /// A table with a line of headings.
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -104,7 +107,13 @@ impl Table {
         let lines: Vec<&Vec<Cell>> = std::iter::once(&headings).chain(&self.rows).collect();
         let widths: Vec<usize> = (0..self.columns.len())
             .map(|at| {
-                lines.iter().filter_map(|line| line.get(at)).map(|cell| cell.text.width()).max().unwrap_or(0)
+                lines
+                    .iter()
+                    .filter_map(|line| line.get(at))
+                    .map(|cell| cell.text.width())
+                    .max()
+                    .unwrap_or(0)
+                    .min(WIDEST)
             })
             .collect();
         lines.iter().map(|line| self.line(line, &widths)).collect()
@@ -135,6 +144,17 @@ mod tests {
         let expected =
             "VERSION       WEIGHT  STATE\nv1.0            90 %  serving\n2026.47-long       –  东京\n";
         assert_eq!(table.render(), expected);
+    }
+
+    #[test]
+    fn long_text_does_not_spread_the_other_lines() {
+        let mut table = Table::new(&[Column::left("ACTOR"), Column::left("CHANGE")]);
+        table.row(vec!["w".repeat(255).into(), "redraw".into()]);
+        table.row(vec!["alice".into(), "switch".into()]);
+        let text = table.render();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[1], format!("{}  redraw", "w".repeat(255)));
+        assert_eq!(lines[2], format!("{:<66}switch", "alice"));
     }
 
     #[test]

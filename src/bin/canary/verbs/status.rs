@@ -189,7 +189,7 @@ fn cells(window: &WindowView) -> Vec<Cell> {
         share(window).into(),
         per_second(window.per_second).into(),
         rate(figures, &["4xx"]).into(),
-        rate(figures, &["5xx", "error", "abandoned"]).into(),
+        rate(figures, &["5xx", "error"]).into(),
         milliseconds(figures.latency.p50_ms).into(),
         milliseconds(figures.latency.p99_ms).into(),
     ]

@@ -4,20 +4,11 @@ function historyOf() {
   return panel(
     "history",
     "History",
-    h("small", null, "all, and what was refused"),
+    h("small", "all, and what was refused"),
     h(
-      "table",
-      { class: "log" },
-      h(
-        "thead",
-        { class: "hide" },
-        h(
-          "tr",
-          null,
-          ["When", "What", "Way back"].map(text => h("th", { scope: "col" }, text)),
-        ),
-      ),
-      h("tbody", null, known && events({ refused: [], ...known }).map(entry)),
+      "table.log",
+      heads("When", "What", "Way back"),
+      h("tbody", known && events({ refused: [], ...known }).map(entry)),
     ),
     known?.nextBefore != null &&
       button("Earlier changes", { onclick: () => readHistory(known.nextBefore).catch(complain) }),
@@ -30,23 +21,21 @@ function entry(of) {
   return h(
     "tr",
     { key: kept ? `made ${of.generation}` : `refused ${of.id}` },
-    h("td", null, ago(of.at)),
+    h("td", ago(of.at)),
     h(
       "td",
-      null,
-      h("b", null, by(of.actor)),
+      h("b", by(of.actor)),
       " ",
-      kept ? story(of) : h("span", { class: "bad" }, "✕ refused: ", user(of.asked)),
+      kept ? story(of) : h("span.bad", "✕ refused: ", user(of.asked)),
       " ",
-      h("small", null, user((kept ? of.reason : of.why) ?? "")),
+      h("small", user((kept ? of.reason : of.why) ?? "")),
     ),
     h(
       "td",
-      null,
       !kept
         ? null
         : of.generation === state.split?.generation
-          ? h("small", null, "now")
+          ? h("small", "now")
           : button(`Restore ${of.generation}`, {
               why: barred() ?? (split ? null : "No version was active then."),
               "aria-label": `Restore ${of.generation}: the split of that generation`,
@@ -66,8 +55,6 @@ function entry(of) {
 function replicasOf() {
   const known = state.replicas;
   const [text, kind] = replicaWords(known);
-  const names = new Set(known?.replicas.map(of => of.name));
-  const gone = [...state.seen].filter(([name]) => known && !names.has(name));
   const behind = of => known.revision > of.revision;
   return panel(
     "replicas",
@@ -79,17 +66,15 @@ function replicasOf() {
     ),
     h(
       "ul",
-      null,
       known?.replicas.map(of =>
         h(
           "li",
           { key: of.id },
           h(
             "span",
-            null,
             user(of.name),
-            of.isThis && h("small", null, "  this one"),
-            of.sharesName && h("small", { class: "warn" }, "  another has this name"),
+            of.isThis && h("small", "  this one"),
+            of.sharesName && h("small.warn", "  another has this name"),
           ),
           h(
             "span",
@@ -99,14 +84,15 @@ function replicasOf() {
           ),
         ),
       ),
-      gone.map(([name, at]) =>
-        h(
-          "li",
-          { key: `gone ${name}` },
-          h("span", null, user(name)),
-          h("span", { class: "warn" }, `▲ gone for ${span((Date.now() - at) / 1000)}`),
+      known &&
+        gone(known).map(([name, at]) =>
+          h(
+            "li",
+            { key: `gone ${name}` },
+            h("span", user(name)),
+            h("span.warn", `▲ gone for ${span((Date.now() - at) / 1000)}`),
+          ),
         ),
-      ),
     ),
   );
 }
@@ -118,23 +104,24 @@ function explainPanel() {
     if (key) explain();
   };
   const answer = explained?.is && [
-    h("b", null, explained.is.version ?? "no version"),
+    h("b", explained.is.version ?? "no version"),
     ` by its key: slot ${count(explained.is.slot)} of 10,000.`,
     explained.would &&
       explained.would.version !== explained.is.version && [
         h("br"),
-        h("small", null, `After the draft it would get ${explained.would.version}.`),
+        h("small", `After the draft it would get ${explained.would.version}.`),
       ],
   ];
   return panel(
     "explain",
     "Which version does a key get?",
-    null,
+    [],
     h(
-      "form",
-      { class: "ask", onsubmit: run },
+      "form.ask",
+      { onsubmit: run },
       h("input", {
         "aria-label": "Key",
+        placeholder: "the key of a user",
         value: key,
         maxlength: 1000,
         oninput: event => {
@@ -143,8 +130,8 @@ function explainPanel() {
           paint();
         },
       }),
-      h("button", null, "Explain"),
+      h("button", "Explain"),
     ),
-    h("output", null, explained?.problem ? h("span", { class: "bad" }, "✕ ", user(explained.problem.detail)) : answer),
+    h("output", explained?.problem ? h("span.bad", "✕ ", user(explained.problem.detail)) : answer),
   );
 }

@@ -6,43 +6,26 @@ function dialogOf() {
     "dialog",
     { key: dialog.title, "aria-labelledby": "sure", onclose: shut(dialog) },
     h("h2", { id: "sure" }, dialog.title),
-    dialog.form ? dialog.form(dialog) : null,
-    dialog.note && h("p", null, dialog.note),
+    dialog.form?.(dialog),
+    dialog.note && h("p", dialog.note),
     effect(dialog),
-    reasonOf(dialog),
+    h("label", "Reason", reasonOf(dialog, { placeholder: "for the history" })),
     dialog.change && same(dialog.change, dialog),
     problemOf(dialog),
     h(
-      "div",
-      { class: "row" },
+      "div.row",
       button("Cancel", { autofocus: !dialog.form, onclick: shut(dialog) }),
       button(dialog.label, {
         kind: dialog.danger ? "main back" : "main",
-        why: dialog.busy ? "The call is under way." : (dialog.wrong?.(dialog) ?? null),
+        why: dialog.busy ? "The call is under way." : dialog.wrong?.(dialog),
         onclick: () => carryOut(dialog),
       }),
     ),
   );
 }
 
-const reasonOf = dialog =>
-  h(
-    "label",
-    null,
-    "Reason",
-    h("input", {
-      placeholder: "for the history",
-      maxlength: 1000,
-      value: dialog.reason,
-      oninput: event => {
-        dialog.reason = event.target.value;
-        paint();
-      },
-    }),
-  );
-
 // What the change would do: weights from and to, users who move, and the probe.
-function effect({ answer, probed, stages }) {
+function effect({ answer, probed }) {
   const rows = (answer?.versions ?? [])
     .map(of => [of, version(of.version)])
     .filter(([of, was]) => of.weight || was?.weight);
@@ -52,62 +35,42 @@ function effect({ answer, probed, stages }) {
     rows.length > 0 &&
       h(
         "table",
-        null,
         h(
           "tbody",
-          null,
           rows.map(([of, was]) =>
             h(
               "tr",
               { key: of.version },
               h("th", { scope: "row" }, of.version),
-              h("td", { class: "num" }, percent(was?.weight ?? 0)),
-              h("td", null, "→"),
-              h("td", { class: "num" }, h("b", null, percent(of.weight))),
+              h("td.num", percent(was?.weight ?? 0)),
+              h("td", "→"),
+              h("td.num", h("b", percent(of.weight))),
             ),
           ),
         ),
       ),
-    probed && h("p", null, "Probe: ", user(probed)),
+    probed && h("p", "Probe: ", user(probed)),
   ];
 }
 
 const planOf = answer =>
   h(
     "table",
-    null,
-    h(
-      "thead",
-      null,
-      h(
-        "tr",
-        null,
-        ["Step", "Weight", "Users who move", "For at least"].map(text => h("th", { scope: "col" }, text)),
-      ),
-    ),
+    heads("Step", "Weight", "Users who move", "For at least"),
     h(
       "tbody",
-      null,
       [...answer.stages, ...(answer.end ? [{ ...answer.end, step: "end" }] : [])].map(of =>
         h(
           "tr",
           { key: of.step },
-          h("td", null, of.isBake ? "bake" : of.step),
-          h("td", null, percent(of.weight)),
-          h("td", null, percent(of.moves.reduce((sum, it) => sum + it.users, 0))),
-          h(
-            "td",
-            null,
-            of.holdMs == null ? DASH : [exactly(of.holdMs / 1000), of.gates.length > 0 && `, ${list(of.gates)}`],
-          ),
+          h("td", of.isBake ? "bake" : of.step),
+          h("td", percent(of.weight)),
+          h("td", percent(of.moves.reduce((sum, it) => sum + it.users, 0))),
+          h("td", of.holdMs == null ? DASH : [exactly(of.holdMs / 1000), of.gates.length > 0 && `, ${list(of.gates)}`]),
         ),
       ),
     ),
-    h(
-      "caption",
-      { class: "muted" },
-      `${span(answer.shortestMs / 1000)} at least, ${span(answer.longestMs / 1000)} at most.`,
-    ),
+    h("caption.muted", `${span(answer.shortestMs / 1000)} at least, ${span(answer.longestMs / 1000)} at most.`),
   );
 
 function problemOf(dialog) {
@@ -123,18 +86,7 @@ function problemOf(dialog) {
       dialog.always && button(dialog.always, { kind: "back", onclick: () => carryOut(dialog, { always: true }) }),
     );
   }
-  const forced = dialog.force ?? "without a probe";
   const canForce = problem.type === "backend-unhealthy" || problem.type === "last-active-version";
-  return trouble(
-    problem,
-    canForce &&
-      (dialog.sure
-        ? button(`Really, ${forced}`, { kind: "back", onclick: () => carryOut(dialog, { force: true }) })
-        : button("Force…", {
-            onclick: () => {
-              dialog.sure = true;
-              paint();
-            },
-          })),
-  );
+  const force = () => carryOut(dialog, { force: true });
+  return trouble(problem, canForce && forced(dialog, dialog.force ?? "without a probe", force));
 }

@@ -20,16 +20,16 @@ function draftBar() {
           : null);
   const label = draft.free ? "Apply" : `Apply ${percent(draft.weights[draft.version])}`;
   return h(
-    "div",
-    { class: "draft h1", role: "group", "aria-label": "Change prepared" },
+    "div.draft.h1",
+    { role: "group", "aria-label": "Change prepared" },
     h(
       "p",
       { role: "status" },
-      h("b", null, changed.join(", ")),
+      h("b", changed.join(", ")),
       ". ",
       stale
         ? [
-            h("span", { class: "warn" }, "▲ Changed meanwhile by "),
+            h("span.warn", "▲ Changed meanwhile by "),
             user(state.split?.lastChange?.actor ?? "somebody"),
             missing ? `: ${missing} is gone. ` : `: generation ${state.split?.generation}, not ${draft.generation}. `,
           ]
@@ -40,21 +40,11 @@ function draftBar() {
             : problem
               ? ""
               : "…",
-      answer?.rollout?.now === "paused" && live() && h("b", { class: "warn" }, " This pauses the rollout."),
+      answer?.rollout?.now === "paused" && live() && h("b.warn", " This pauses the rollout."),
     ),
     h(
-      "div",
-      { class: "row" },
-      h("input", {
-        placeholder: "Reason (for the history)",
-        "aria-label": "Reason",
-        maxlength: 1000,
-        value: draft.reason,
-        oninput: event => {
-          draft.reason = event.target.value;
-          paint();
-        },
-      }),
+      "div.row",
+      reasonOf(draft, { placeholder: "Reason (for the history)" }),
       button("Discard", { onclick: discardDraft }),
       stale && !missing
         ? button("Preview again", { kind: "main", onclick: previewAgain })
@@ -63,15 +53,7 @@ function draftBar() {
     problem &&
       trouble(
         problem,
-        problem.type === "backend-unhealthy" &&
-          (draft.sure
-            ? button("Really apply, without a probe", { kind: "back", onclick: () => applyDraft(true) })
-            : button("Force…", {
-                onclick: () => {
-                  draft.sure = true;
-                  paint();
-                },
-              })),
+        problem.type === "backend-unhealthy" && forced(draft, "without a probe", () => applyDraft(true)),
       ),
     same(draftChange(draft), draft),
   );

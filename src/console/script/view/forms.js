@@ -1,26 +1,26 @@
 // Dialogs with fields: what they hold makes the change.
-// A field of a form. What it holds makes the change of the dialog.
-const field = (dialog, name, label, props, help) =>
-  h(
-    "label",
-    { key: name },
-    label,
-    h(props.rows ? "textarea" : "input", {
-      ...props,
-      value: dialog.values[name] ?? "",
-      oninput: event => {
-        dialog.values[name] = event.target.value;
-        dialog.remake(dialog);
-        paint();
-      },
-    }),
-    help && h("small", null, help),
-  );
+function field(dialog, name, label, props, help) {
+  const { values } = dialog;
+  const type = into(values, name);
+  const oninput = event => {
+    type(event);
+    dialog.remake(dialog);
+  };
+  const tag = props.rows ? "textarea" : "input";
+  const input = h(tag, { autocomplete: "off", spellcheck: "false", ...props, value: values[name] ?? "", oninput });
+  return h("label", { key: name }, label, input, help && h("small", help));
+}
+
+function fillIn(dialog) {
+  state.dialog = { reason: "", ...dialog };
+  dialog.remake(state.dialog);
+  paint();
+}
 
 const lines = text => (text ?? "").split(/[\s,]+/).filter(Boolean);
 
 function register(service) {
-  const asked = {
+  fillIn({
     title: "Register a version",
     label: "Register",
     values: { service, weight: "" },
@@ -45,18 +45,9 @@ function register(service) {
             ? null
             : "A base URL is missing.",
     form: dialog => [
-      field(dialog, "service", "Service", { autofocus: !service, autocomplete: "off", spellcheck: "false" }),
-      field(dialog, "version", "Version", {
-        autofocus: Boolean(service),
-        autocomplete: "off",
-        spellcheck: "false",
-        placeholder: "v1.2",
-      }),
-      field(dialog, "urls", "Base URLs, one a line", {
-        rows: 2,
-        spellcheck: "false",
-        placeholder: "http://10.0.0.7:8080",
-      }),
+      field(dialog, "service", "Service", { autofocus: !service }),
+      field(dialog, "version", "Version", { autofocus: Boolean(service), placeholder: "v1.2" }),
+      field(dialog, "urls", "Base URLs, one a line", { rows: 2, placeholder: "http://10.0.0.7:8080" }),
       field(
         dialog,
         "weight",
@@ -68,18 +59,15 @@ function register(service) {
         dialog,
         "health",
         "Path of health probes",
-        { placeholder: "/healthz", autocomplete: "off" },
+        { placeholder: "/healthz" },
         "Empty: the path of the service stays.",
       ),
     ],
-  };
-  asked.remake(asked);
-  state.dialog = { reason: "", ...asked };
-  paint();
+  });
 }
 
 function changeUrls(of) {
-  const asked = {
+  fillIn({
     title: `Change the URLs of ${of.version}`,
     label: "Change",
     values: { urls: of.urls.join("\n") },
@@ -93,23 +81,19 @@ function changeUrls(of) {
         dialog,
         "urls",
         "Base URLs, one a line",
-        { rows: 4, autofocus: true, spellcheck: "false" },
+        { rows: 4, autofocus: true },
         "They replace the present ones. New ones are probed, if the version has traffic.",
       ),
-  };
-  asked.remake(asked);
-  state.dialog = { reason: "", ...asked };
-  paint();
+  });
 }
 
 // The plan of a rollout: three fields, and what they make of it by the API.
 function startRollout(of) {
-  const dialog = {
+  fillIn({
     title: `Start a rollout of ${of.version}`,
     label: "Start",
     plan: true,
     values: { steps: "5, 10, 25, 50", hold: "5m", gate: false },
-    reason: "",
     remake: it => {
       const steps = lines(it.values.steps).map(Number);
       const gates = it.values.gate ? steps.map(weight => ({ weight, gates: ["approval"] })) : steps;
@@ -125,17 +109,10 @@ function startRollout(of) {
       }, DELAY);
     },
     form: it => [
-      field(it, "steps", "Steps in percent", { autofocus: true, autocomplete: "off" }),
-      field(
-        it,
-        "hold",
-        "Each is watched for",
-        { autocomplete: "off", placeholder: "5m" },
-        "A duration, such as 90s, 5m or 1h.",
-      ),
+      field(it, "steps", "Steps in percent", { autofocus: true }),
+      field(it, "hold", "Each is watched for", { placeholder: "5m" }, "A duration, such as 90s, 5m or 1h."),
       h(
         "label",
-        null,
         h("input", {
           type: "checkbox",
           checked: it.values.gate,
@@ -148,8 +125,5 @@ function startRollout(of) {
         "A person approves after each step",
       ),
     ],
-  };
-  dialog.remake(dialog);
-  state.dialog = dialog;
-  paint();
+  });
 }

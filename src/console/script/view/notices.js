@@ -4,7 +4,7 @@ function banners() {
   const none = versionsNow()
     .filter(of => of.noneUsable && of.isActive)
     .map(of => of.version);
-  const tell = (key, head, text) => h("p", { key, class: "banner", role: "status" }, h("b", null, head), text);
+  const tell = (key, head, text) => h("p.banner", { key, role: "status" }, h("b", head), text);
   return [
     state.lost && tell("lost", "▲ The gateway cannot be reached. ", "The page shows what it knew, and tries again."),
     !state.lost &&
@@ -44,13 +44,13 @@ function notices() {
     h(
       "div",
       { key: "result", class: said?.kind === "ok" ? "said" : "hide", role: "status" },
-      said?.kind === "ok" && h("span", null, user(said.text)),
+      said?.kind === "ok" && h("span", user(said.text)),
     ),
     said?.kind === "bad" &&
       h(
-        "div",
-        { key: "bad", class: "said bad", role: "alert" },
-        h("p", null, h("b", null, `✕ ${said.title}. `), user(said.text)),
+        "div.said.bad",
+        { key: "bad", role: "alert" },
+        h("p", h("b", `✕ ${said.title}. `), user(said.text)),
         button("Dismiss", { onclick: quiet }),
       ),
   ];
@@ -59,19 +59,17 @@ function notices() {
 function title() {
   const versions = versionsNow();
   const is = phase(versions);
-  const way = state.history && back(versions, state.history.history);
+  const way = version(state.way);
   const last = state.split?.lastChange;
   const held = last ? ` for ${since(last.at, now())}` : "";
   return h(
-    "div",
-    { class: "title", key: "title" },
+    "div.title",
+    { key: "title" },
     h(
       "div",
-      null,
-      h("h1", null, state.service ?? "canary"),
+      h("h1", state.service ?? "canary"),
       h(
         "p",
-        null,
         state.split && [
           chip(is.word, is.fresh ? "new h1" : ""),
           is.more ? ` ${is.more}${is.fresh ? held : ""}` : "",
@@ -81,8 +79,7 @@ function title() {
       ),
     ),
     h(
-      "div",
-      { class: "acts" },
+      "div.acts",
       button("Register version", { why: barred(), onclick: () => register(state.service) }),
       way &&
         button(`Roll back to ${way.version}`, { kind: "back", why: barred(), onclick: () => turnTo(way, "Roll back") }),
@@ -93,10 +90,10 @@ function title() {
 function empty() {
   const first = changes.register("checkout", { version: "v1", urls: ["http://10.0.0.7:8080"], healthPath: "/healthz" });
   return h(
-    "section",
-    { class: "void", key: "void" },
-    h("h1", null, "No service yet"),
-    h("p", null, "The first version registered makes its service and gets all of its traffic."),
+    "section.void",
+    { key: "void" },
+    h("h1", "No service yet"),
+    h("p", "The first version registered makes its service and gets all of its traffic."),
     button("Register the first version", {
       kind: "main",
       why: can("write") ? state.status?.stale && "The store cannot be reached." : barred(),

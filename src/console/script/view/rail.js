@@ -10,10 +10,9 @@ function rail() {
   return panel(
     "way",
     `Rollout of ${fresh.version}`,
-    [beside(fresh), h("small", null, "a click prepares, nothing moves yet")],
+    [beside(fresh), h("small", "a click prepares, nothing moves yet")],
     h(
-      "ol",
-      { class: "rail h1" },
+      "ol.rail.h1",
       weights.map(weight => {
         const kind = weight < fresh.weight ? "done" : weight === fresh.weight ? "now" : "next";
         const entry = been(weight);
@@ -21,13 +20,12 @@ function rail() {
         return h(
           "li",
           { key: weight, class: kind, "aria-current": kind === "now" && "step" },
-          h("span", { class: "bead" }),
+          h("span.bead"),
           kind === "next"
             ? button(percent(weight), { why: barred(), onclick: () => draftWeight(fresh.version, weight) })
-            : h("b", null, percent(weight)),
+            : h("b", percent(weight)),
           h(
             "small",
-            null,
             kind === "now" && entry
               ? [who, `, for ${since(entry.at, now())}`]
               : (who ?? (weight === 100 ? "all traffic" : kind === "next" ? "next" : DASH)),
@@ -43,16 +41,15 @@ function beside(fresh) {
   const [one, other] = [fresh, heaviest(versionsNow().filter(of => of !== fresh))].map(of =>
     windowOf(doing(of?.version), state.window),
   );
-  if (!one?.rates || !other?.rates) return h("p", null, "no request ended yet");
+  if (!one?.rates || !other?.rates) return h("p", "no request ended yet");
   const name = heaviest(versionsNow().filter(of => of !== fresh)).version;
   return h(
     "p",
-    null,
     "failed ",
-    h("b", null, part(failed(one.rates), one.rates.n, 2)),
+    h("b", part(failed(one.rates), one.rates.n, 2)),
     ` beside ${part(failed(other.rates), other.rates.n, 2)} of ${name}, p99 `,
-    h("b", null, `${millis(one.latency.p99Ms)} ms`),
+    h("b", `${millis(one.latency.p99Ms)} ms`),
     ` beside ${millis(other.latency.p99Ms)} ms, in `,
-    h("b", null, plural(one.rates.n, "request")),
+    h("b", plural(one.rates.n, "request")),
   );
 }

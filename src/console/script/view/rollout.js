@@ -14,10 +14,9 @@ function rollout() {
   return panel(
     "way",
     `Rollout of ${it.version}`,
-    [h("p", null, standingOf(it)), h("div", { class: "verbs" }, verbs(it))],
+    [h("p", standingOf(it)), h("div.verbs", verbs(it))],
     h(
-      "ol",
-      { class: "rail h1" },
+      "ol.rail.h1",
       it.stages.map(stage => stageOf(it, stage)),
       last(it),
     ),
@@ -28,7 +27,7 @@ function rollout() {
 
 function standingOf(it) {
   if (it.phase === "over")
-    return [h("b", null, ENDS[it.outcome] ?? it.outcome), " ", ago(it.overAt), it.why && [": ", user(it.why)]];
+    return [h("b", ENDS[it.outcome] ?? it.outcome), " ", ago(it.overAt), it.why && [": ", user(it.why)]];
   const worst = [...it.measures]
     .filter(of => of.log10 != null)
     .sort((a, b) => b.log10 - b.neededLog10 - (a.log10 - a.neededLog10))[0];
@@ -39,17 +38,17 @@ function standingOf(it) {
       : it.phase === "returning"
         ? "goes back"
         : it.phase === "paused"
-          ? h("span", { class: "warn" }, PAUSES[it.pause?.reason] ?? "paused")
-          : ["watched ", h("b", null, exactly(it.watchedMs / 1000)), ` of ${exactly((it.holdMs ?? 0) / 1000)}`],
+          ? h("span.warn", PAUSES[it.pause?.reason] ?? "paused")
+          : ["watched ", h("b", exactly(it.watchedMs / 1000)), ` of ${exactly((it.holdMs ?? 0) / 1000)}`],
     it.step > 0 && [
       ", evidence ",
       h("b", { title: worst && `The guard says fail at ${worst.needed}.` }, worst ? worst.odds : "none yet"),
       worst && " against it",
       " in ",
-      h("b", null, plural(counts.canary.requests, "request")),
+      h("b", plural(counts.canary.requests, "request")),
       ` beside ${count(counts.stable.requests)}`,
     ],
-    it.leader ? `; driven by ${it.leader.name ?? "a gateway that is gone"}` : "",
+    it.leader && ["; driven by ", user(it.leader.name ?? "a gateway that is gone")],
   ];
 }
 
@@ -69,7 +68,7 @@ function stageOf(it, stage) {
     "li",
     { key: stage.step, class: kind, "aria-current": kind === "now" && "step" },
     kind === "now" && svg({ class: "far" }, h("rect", { width: `${share}%`, height: 2 })),
-    h("span", { class: "bead" }),
+    h("span.bead"),
     h("b", { class: kind === "next" && "dim" }, stage.isBake ? `${percent(stage.weight)} bake` : percent(stage.weight)),
     h("small", { title: text || null }, text || DASH),
   );
@@ -80,9 +79,9 @@ const last = it =>
   h(
     "li",
     { key: "end", class: it.outcome === "completed" ? "done" : "next" },
-    h("span", { class: "bead" }),
-    h("b", { class: "dim" }, "100 %"),
-    h("small", null, "all traffic"),
+    h("span.bead"),
+    h("b.dim", "100 %"),
+    h("small", "all traffic"),
   );
 
 // What keeps the rollout from its next step.
@@ -94,27 +93,26 @@ function news(it) {
     .map(of => (of.gate === "approval" ? "an approval" : `the gate ${of.gate}`));
   const lines = [
     late && [
-      h("span", { class: "warn" }, "▲ No gateway drives it: "),
+      h("span.warn", "▲ No gateway drives it: "),
       `the last tick was ${since(it.tickedAt, now())} ago. The weights stay.`,
     ],
-    it.verdict?.verdict === "fail" && [h("span", { class: "bad" }, "✕ The guard says fail: "), user(it.verdict.why)],
+    it.verdict?.verdict === "fail" && [h("span.bad", "✕ The guard says fail: "), user(it.verdict.why)],
     it.verdict && it.verdict.verdict !== "fail" && user(it.verdict.why),
-    it.why && it.verdict?.verdict !== "fail" && [h("span", { class: "warn" }, "▲ "), user(it.why)],
+    it.why && it.verdict?.verdict !== "fail" && [h("span.warn", "▲ "), user(it.why)],
     shut.length > 0 &&
       (it.phase === "gated" || it.phase === "waiting"
-        ? [h("span", { class: "warn" }, "▲ "), `waits for ${list(shut)}`]
+        ? [h("span.warn", "▲ "), `waits for ${list(shut)}`]
         : `the next step needs ${list(shut)}`),
     it.phase === "gated" && !it.windowOpen && "waits for its window of time",
     it.phase === "gated" && !it.calm && "waits until the other versions work well enough",
     !it.converged &&
       `not all gateways serve the step yet: ${list(it.replicas.filter(of => !of.serves).map(of => of.name)) || "none is known"}`,
-    it.gates.filter(of => of.by).map(of => [h("span", { class: "ok" }, "✓ "), "approved by ", user(of.by)])[0],
+    it.gates.filter(of => of.by).map(of => [h("span.ok", "✓ "), "approved by ", user(of.by)])[0],
   ].filter(Boolean);
   return (
     lines.length > 0 &&
     h(
-      "ul",
-      { class: "news" },
+      "ul.news",
       lines.map((line, i) => h("li", { key: i }, line)),
     )
   );
@@ -123,12 +121,10 @@ function news(it) {
 function eventsOfRollout(it) {
   const rows = [...it.events].reverse().slice(0, 50);
   return h(
-    "details",
-    { class: "events" },
-    h("summary", null, plural(it.events.length, "event")),
+    "details.events",
+    h("summary", plural(it.events.length, "event")),
     h(
       "ul",
-      null,
       rows.map(of =>
         h(
           "li",
@@ -136,8 +132,7 @@ function eventsOfRollout(it) {
           ago(of.at),
           h(
             "span",
-            null,
-            of.actor && !of.actor.startsWith("rollout:") && [h("b", null, user(of.actor)), " "],
+            of.actor && !of.actor.startsWith("rollout:") && [h("b", user(of.actor)), " "],
             `${of.kind} `,
             user(of.text ?? ""),
           ),

@@ -2,12 +2,13 @@
 const WINDOWS = { "10s": ["10 s", 10], "60s": ["60 s", 60], "5m": ["5 min", 300] };
 
 function split() {
-  const shown = inOrder(versionsNow().filter(of => of.weight || drafted(of)));
   const seen = of => windowOf(doing(of.version), state.window);
+  const shown = inOrder(versionsNow().filter(of => of.weight || drafted(of)));
+  // A version without traffic now had some within the window.
+  const had = inOrder(versionsNow().filter(of => shown.includes(of) || seen(of)?.share?.observed));
   const choice = Object.entries(WINDOWS).map(([name, [text]]) =>
     h(
       "label",
-      null,
       h("input", {
         type: "radio",
         name: "window",
@@ -24,14 +25,13 @@ function split() {
   return panel(
     "split",
     "Split",
-    [standing(), h("div", { class: "choice", role: "radiogroup", "aria-label": "Observed over" }, choice)],
+    [standing(), h("div.choice", { role: "radiogroup", "aria-label": "Observed over" }, choice)],
     h(
-      "dl",
-      { class: "split" },
-      h("dt", null, state.draft ? "Would be" : "Configured"),
-      h("dd", null, strip(28, shown, drafted, true), h("span", { class: "hide" }, words)),
-      h("dt", null, "Observed"),
-      h("dd", null, observed(shown, seen)),
+      "dl.split",
+      h("dt", state.draft ? "Would be" : "Configured"),
+      h("dd", strip(28, shown, drafted, true), h("span.hide", words)),
+      h("dt", "Observed"),
+      h("dd", observed(had, seen)),
       h("dt", { "aria-hidden": "true" }),
       h("dd", { "aria-hidden": "true" }, scale()),
     ),
@@ -56,7 +56,7 @@ function strip(height, versions, part, labelled, ...over) {
     parts(versions, part).map(
       ({ of, at, width, hue }, i) =>
         labelled && [
-          i > 0 && h("rect", { class: "edge", x: `${at}%`, y: 0, width: 2, height }),
+          i > 0 && h("rect.edge", { x: `${at}%`, y: 0, width: 2, height }),
           width > 1.5 + 0.85 * label(of, width).length &&
             h(
               "text",
@@ -87,11 +87,11 @@ function observed(versions, seen) {
       share,
       false,
       whiskers.map(({ low, high }) => [
-        h("rect", { class: "whisk", x: `${low}%`, width: `${high - low}%`, y: 0, height: 12 }),
-        [low, high].map(at => h("line", { class: "whisk", x1: `${at}%`, x2: `${at}%`, y1: -2, y2: 14 })),
+        h("rect.whisk", { x: `${low}%`, width: `${high - low}%`, y: 0, height: 12 }),
+        [low, high].map(at => h("line.whisk", { x1: `${at}%`, x2: `${at}%`, y1: -2, y2: 14 })),
       ]),
     ),
-    h("span", { class: "hide" }, some ? text : "no request"),
+    h("span.hide", some ? text : "no request"),
   ];
 }
 
@@ -111,11 +111,10 @@ function standing() {
   if (isOld())
     return h(
       "p",
-      null,
-      h("span", { class: "warn" }, "▲ Stale: "),
+      h("span.warn", "▲ Stale: "),
       `these figures are ${span((performance.now() - state.heard) / 1000)} old`,
     );
-  if (is.kind === "quiet") return h("p", null, state.traffic ? `no request in the last ${name}` : "");
+  if (is.kind === "quiet") return h("p", state.traffic ? `no request in the last ${name}` : "");
   const [kind, head] = {
     ok: ["ok", "✓ As configured: "],
     off: ["warn", "▲ Not as configured: "],
@@ -124,10 +123,9 @@ function standing() {
   const { observed, low, high, of } = is.share;
   return h(
     "p",
-    null,
     h("span", { class: kind }, head),
     `${is.version} got `,
-    h("b", null, percent(observed, 1)),
+    h("b", percent(observed, 1)),
     ` of ${plural(of, "request")}, 95 % interval ${low.toFixed(1)} to ${percent(high, 1)}`,
     is.cause && `; ${is.cause}`,
   );

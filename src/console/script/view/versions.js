@@ -4,26 +4,15 @@ function versions() {
   const gone = (state.split ? (state.traffic?.versions ?? []) : [])
     .filter(of => !version(of.version))
     .map(of => ({ version: of.version, weight: 0, isActive: false, urls: [], removed: true }));
-  const heads = ["Version", "Weight %", "Observed", "Req/s", "4xx", "Failed", "p50 ms", "p99 ms", "In flight"];
-  const place = state.traffic?.replica ? ` at ${state.traffic.replica}` : "";
+  const replica = state.traffic?.replica;
   return panel(
     "versions",
     "Versions",
-    h("small", null, `last ${WINDOWS[state.window][0]}${place}`),
+    h("small", `last ${WINDOWS[state.window][0]}`, replica && [" at ", user(replica)]),
     h(
-      "table",
-      { class: "versions" },
-      h(
-        "thead",
-        null,
-        h(
-          "tr",
-          null,
-          heads.map((text, i) => h("th", { scope: "col", class: i > 1 && "num" }, text)),
-          h("th", { scope: "col" }, h("span", { class: "hide" }, "Actions")),
-        ),
-      ),
-      h("tbody", null, [...inOrder(known).sort((a, b) => b.isActive - a.isActive), ...gone].map(row)),
+      "table.versions",
+      heads("Version", "Weight %", "Observed", "Req/s", "4xx", "Failed", "p50 ms", "p99 ms", "In flight", "Actions"),
+      h("tbody", [...inOrder(known).sort((a, b) => b.isActive - a.isActive), ...gone].map(row)),
     ),
     draftBar(),
   );
@@ -34,29 +23,23 @@ function row(of) {
   const window = windowOf(does, state.window);
   const rates = window?.rates;
   const is = of.removed ? { text: "removed", kind: "warn" } : badge(of, does, versionsNow());
-  const cell = (label, value, rest) => h("td", { class: "num", "data-k": label }, value, rest);
+  const cell = (label, value, rest) => h("td.num", { "data-k": label }, value, rest);
   const hue = hues(ground()).get(of.version) ?? "h9";
   return h(
     "tr",
     { key: of.version, class: !of.isActive && "off" },
     h(
-      "td",
-      { class: "name" },
+      "td.name",
       h(
-        "div",
-        { class: "v" },
+        "div.v",
         h("i", { class: hue }),
-        h("span", null, h("b", null, of.version), " ", is && chip(is.text, is.kind)),
+        h("span", h("b", of.version), " ", is && chip(is.text, is.kind)),
         urls(of),
         does?.diverted > 0 &&
           h("code", { key: "diverted" }, `${plural(does.diverted, "request")} diverted to other versions`),
       ),
     ),
-    h(
-      "td",
-      { class: "weight" },
-      of.isActive ? stepper(of) : h("span", { class: "muted" }, of.removed ? "" : "out of service"),
-    ),
+    h("td.weight", of.isActive ? stepper(of) : h("span.muted", of.removed ? "" : "out of service")),
     cell("Observed", of.isActive ? percent(window?.share?.observed, 1) : DASH),
     cell("Req/s", of.isActive && window ? rate(window.perSecond) : DASH, of.isActive && spark(of.version)),
     cell("4xx", part(rates?.["4xx"], rates?.n, 1)),
@@ -65,8 +48,7 @@ function row(of) {
     cell("p99 ms", millis(window?.latency.p99Ms)),
     cell("In flight", does?.inFlight ?? DASH),
     h(
-      "td",
-      { class: "acts num" },
+      "td.acts.num",
       !of.removed && [
         button(of.isActive ? "Switch" : "Bring back", {
           why: barred() ?? (of.weight === 100 ? `${of.version} has all traffic.` : null),
@@ -90,10 +72,9 @@ function urls(of) {
   return h(
     "details",
     { key: "many" },
-    h("summary", null, of.urls.length === 1 ? bare(of.urls[0]) : all, out && [", ", h("span", { class: "warn" }, out)]),
+    h("summary", of.urls.length === 1 ? bare(of.urls[0]) : all, out && [", ", h("span.warn", out)]),
     h(
       "ul",
-      null,
       (of.instances ?? []).map(it =>
         h(
           "li",
@@ -107,8 +88,8 @@ function urls(of) {
           ),
           it.until && ` for ${span((Date.parse(it.until) - now()) / 1000)}`,
           it.check && [
-            `, check ${it.check.ok ? `${it.check.status ?? "ok"} in ${it.check.tookMs} ms` : ""}`,
-            !it.check.ok && user(it.check.cause ?? "failed"),
+            `, check ${it.check.ok ? `${it.check.status ?? "ok"} in ${it.check.tookMs} ms` : "failed: "}`,
+            !it.check.ok && user(it.check.cause ?? "no cause known"),
           ],
           it.ejections > 0 && `, ${plural(it.ejections, "ejection")}`,
           figures.get(it.url) &&

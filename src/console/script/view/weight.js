@@ -52,12 +52,10 @@ function menu(of, does) {
     ask({ title: `${word} ${of.version}?`, label: word, danger: true, change, ...more });
   const serve = changes.active(state.service, of.version, !of.isActive);
   return h(
-    "details",
-    { class: "menu" },
+    "details.menu",
     h("summary", { "aria-label": `More for ${of.version}` }, "⋯"),
     h(
       "div",
-      null,
       item("Probe now", () => probeNow(of), can("read") || can("write") ? null : why),
       state.status?.features.rollouts &&
         item(
