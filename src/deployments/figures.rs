@@ -149,8 +149,7 @@ mod tests {
             let name = format!("service-{service:03}").parse().unwrap();
             let versions = (0..2).map(|version| {
                 let users = Figures::new(400_000_000, 1_000_000).with_latencies(latencies.clone());
-                let mut mirror = MirrorFigures::default();
-                mirror.originals = users.clone();
+                let mirror = MirrorFigures { originals: users.clone(), ..MirrorFigures::default() };
                 let id = format!("01890a5d-ac96-774b-bcce-{:012}", 2 * service + version);
                 (id, ReportedFigures::new(users, mirror))
             });

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::harness::bare_command;
+use crate::launch::bare_command;
 
 const DOCKERFILE: &str = include_str!("../../examples/deploy/Dockerfile");
 const UNIT: &str = include_str!("../../examples/deploy/gateway.service");

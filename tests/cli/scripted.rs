@@ -100,7 +100,7 @@ fn respond(stream: TcpStream, reply: &Reply, seen: &Mutex<Vec<String>>) -> Optio
     let length = lower.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
     let mut body = vec![0; length.unwrap_or(0)];
     reader.read_exact(&mut body).ok()?;
-    seen.lock().unwrap().push(head + &String::from_utf8_lossy(&body));
+    seen.lock().unwrap().push(head + &*String::from_utf8_lossy(&body));
     let mut stream = stream;
     stream.write_all(reply.text().as_bytes()).ok()?;
     matches!(reply, Reply::Endless(_)).then_some(stream)

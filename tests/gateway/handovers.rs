@@ -79,7 +79,6 @@ pub(crate) async fn hand_over(plan: Plan) -> Handover {
     let (gateway, mut old, _new) = two_processes().await;
     let gateway = Arc::new(gateway);
     let held = start_exchanges(&gateway, plan).await;
-    gateway.wait_in_flight("auth", "v1", held.len()).await;
     let load = Load::start(&gateway, plan);
     sleep(plan.each / 2).await;
     gateway.switch("auth", "v2").await;
@@ -92,8 +91,13 @@ pub(crate) async fn hand_over(plan: Plan) -> Handover {
     sleep(plan.each).await;
     assert_eq!(open(&gateway).await.1, "v2");
     let responses = load.end().await;
-    ends.extend(responses.iter().filter(|(version, _)| version == "v1").map(|(_, ended)| *ended));
+    ends.extend(ends_at("v1", &responses));
     Handover { requests: responses.len(), delay: delay(drained, &ends) }
+}
+
+/// Returns when the requests to `version` ended.
+fn ends_at(version: &str, responses: &[(String, Ended)]) -> impl Iterator<Item = Ended> {
+    responses.iter().filter(move |(other, _)| other == version).map(|(_, ended)| *ended)
 }
 
 /// Ends one exchange after the other. The script must not continue before the last end.
@@ -127,7 +131,7 @@ async fn drained(gateway: Arc<Gateway>) -> Instant {
     at
 }
 
-/// Starts all exchanges, in the order of their ends.
+/// Starts all exchanges with the old version, in the order of their ends.
 async fn start_exchanges(gateway: &Gateway, plan: Plan) -> Vec<Exchange> {
     let mut kinds = [Kind::Upload, Kind::Download, Kind::Socket].repeat(plan.held);
     kinds.sort_by_key(|kind| Some(*kind) == plan.last);
@@ -135,6 +139,7 @@ async fn start_exchanges(gateway: &Gateway, plan: Plan) -> Vec<Exchange> {
     for kind in kinds {
         held.push(start_exchange(gateway, kind).await);
     }
+    gateway.wait_in_flight("auth", "v1", held.len()).await;
     held
 }
 

@@ -10,8 +10,9 @@
 //! | fails one request in ten from the start | 200 | 200 | 61.8, 81 |
 //! | fails one request in ten from 25 percent on | 200 | 200 | 147.8, 179 |
 //! | takes twice as long | 200 | 200 | 1.0, 3 |
+//! | is as good as the other version | 1,000 | 0 | 24.2, 37 |
 //!
-//! None of 66,375 requests of the test failed.
+//! None of 595,425 requests of the tests failed.
 
 use std::convert::Infallible;
 use std::future::ready;
