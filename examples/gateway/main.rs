@@ -199,12 +199,17 @@ async fn serve_until_drained(
         serve_on_workers(workers, data, shutdown).await;
         drained.send_replace(Stage::Draining);
     };
-    tokio::join!(
+    // A task of its own: checks wake it hundreds of times per second, and a wake-up of this one polls all four.
+    let background = tokio::spawn(rollouts.deployments().clone().run(last.clone().started()));
+    let (_, _, ended, _) = tokio::join!(
         clients,
         serve::run(admin, settings, last.clone(), move |_client| TowerToHyperService::new(router.clone())),
-        rollouts.deployments().clone().run(last.clone().started()),
+        background,
         rollouts.run(last.started()),
     );
+    if let Err(error) = ended {
+        tracing::error!(error = &error as &dyn Error, "the work in the background ended");
+    }
 }
 
 async fn bind(address: &str) -> Result<TcpListener, Failure> {
