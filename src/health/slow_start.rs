@@ -7,7 +7,7 @@ use super::settings::Health;
 
 /// The first share in 1/256: 10 %.
 const FIRST_SHARE: u128 = 26;
-/// The share of an instance that has started, in 256ths.
+/// The share of an instance that has started, in parts of 256.
 const WHOLE_SHARE: u128 = 256;
 
 /// Returns the instances that start slowly, as bits in the order of `records`. None does while more than half of those in

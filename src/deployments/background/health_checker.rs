@@ -36,6 +36,10 @@ const TICK: Duration = Duration::from_secs(1);
 const FOLLOW_EVERY: Duration = Duration::from_millis(100);
 
 /// A check under way. Its result comes back to the duty, which alone applies it.
+/// Time by which a check may start late, so that the checks of this time start together. One that is on its own leaves the
+/// caches and the reactor as cold as it has found them, which is most of its cost.
+const GATHER: Duration = Duration::from_millis(50);
+
 type Running = Pin<Box<dyn Future<Output = Ended> + Send>>;
 
 /// Checks the instances of the published routes, and applies everything that changes their health.
@@ -96,7 +100,7 @@ impl HealthChecker {
 
     /// Returns when there is something to do, unless something happens before.
     fn next_wake(&self) -> Instant {
-        let times = [self.follow_at, self.targets.next_due()];
+        let times = [self.follow_at, self.targets.next_due().map(|due| due + GATHER)];
         times.into_iter().flatten().fold(self.next_tick, Instant::min)
     }
 
