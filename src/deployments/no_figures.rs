@@ -3,7 +3,7 @@
 use super::publisher::Publisher;
 
 #[derive(Debug, Default)]
-pub(super) struct Composer;
+pub(super) struct Composer {}
 
 impl Composer {
     /// Returns no figures.

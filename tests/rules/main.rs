@@ -41,6 +41,7 @@ mod seeding;
 mod serde;
 mod slots;
 mod splits;
+mod start_caches;
 mod support;
 #[cfg(feature = "serde")]
 mod url_forms;

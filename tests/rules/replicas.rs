@@ -1,28 +1,23 @@
-//! Several gateways on one store: they follow each other, report the revision they serve, and start without the store.
+//! Several gateways on one store: they follow each other, and report the revision they serve.
 
-use std::error::Error;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use tokio::time::{Instant, sleep};
-use tower_canary::deployments::SnapshotCache;
 use tower_canary::routing::Change;
-use tower_canary::store::{
-    Applied, ChangeRequest, LastGood, Replica, ReplicaRegistry, Report, RouteStore, Signal, StoreError,
-};
+use tower_canary::store::{Applied, ChangeRequest, Replica, ReplicaRegistry, Report, RouteStore, Signal};
 use tower_canary::{Deployments, NoVersionCheck, ServiceName};
 
 use crate::faulty_store::FaultyStore;
 use crate::support::*;
 
-fn auth() -> ServiceName {
+pub(crate) fn auth() -> ServiceName {
     "auth".parse().unwrap()
 }
 
 /// A store that sends signals.
-fn shared_store() -> Arc<FaultyStore> {
+pub(crate) fn shared_store() -> Arc<FaultyStore> {
     Arc::new(FaultyStore::default().with_signals())
 }
 
@@ -50,22 +45,22 @@ async fn after_a_poll(store: &FaultyStore) {
     store.loads();
 }
 
-async fn apply(deployments: &Deployments, change: Change) -> Applied {
+pub(crate) async fn apply(deployments: &Deployments, change: Change) -> Applied {
     deployments.apply(&auth(), ChangeRequest::new(change, "alice").without_check()).await.unwrap()
 }
 
 /// Commits a change to the database behind `store`, as another gateway does: `store` sends no signal and has no fault.
-async fn commit_directly(store: &FaultyStore, change: Change) {
+pub(crate) async fn commit_directly(store: &FaultyStore, change: Change) {
     store.memory.commit(&auth(), &ChangeRequest::new(change, "bob").without_check()).await.unwrap();
 }
 
-async fn two_versions(deployments: &Deployments) {
+pub(crate) async fn two_versions(deployments: &Deployments) {
     for i in 0..2 {
         apply(deployments, Change::Register(registration(i))).await;
     }
 }
 
-fn served(deployments: &Deployments) -> Vec<f64> {
+pub(crate) fn served(deployments: &Deployments) -> Vec<f64> {
     percents(deployments.handle().route("auth").unwrap().split())
 }
 
@@ -224,132 +219,6 @@ async fn overlong_replica_name_is_refused() {
         "{refused}"
     );
     start("é".repeat(255)).await.unwrap();
-}
-
-/// A cache in memory that counts how often it is written.
-#[derive(Clone, Debug, Default)]
-struct Cache(Arc<Mutex<(Option<LastGood>, usize)>>);
-
-#[async_trait]
-impl SnapshotCache for Cache {
-    async fn save(&self, last_good: &LastGood) -> Result<(), Box<dyn Error + Send + Sync>> {
-        let mut kept = self.0.lock().unwrap();
-        *kept = (Some(last_good.clone()), kept.1 + 1);
-        Ok(())
-    }
-
-    async fn load(&self) -> Result<Option<LastGood>, Box<dyn Error + Send + Sync>> {
-        Ok(self.0.lock().unwrap().0.clone())
-    }
-}
-
-async fn with_cache(store: &Arc<FaultyStore>, cache: &Cache) -> Result<Deployments, StoreError> {
-    Deployments::builder(Arc::clone(store), NoVersionCheck).with_cache(cache.clone()).start().await
-}
-
-// The store is followed once it is back.
-#[tokio::test(start_paused = true)]
-async fn start_from_cache_without_the_store() {
-    let store = shared_store();
-    let cache = Cache::default();
-    let before = with_cache(&store, &cache).await.unwrap();
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let following = spawn(before.clone().run(async { _ = stopped.await }));
-    two_versions(&before).await;
-    sleep(Duration::from_secs(2)).await;
-    apply(&before, set_weight(1, 10.0)).await;
-    store.down.store(true, Ordering::Relaxed);
-    stop.send(()).unwrap();
-    following.await.unwrap();
-
-    let after = with_cache(&store, &cache).await.unwrap();
-    assert_eq!(served(&after), [90.0, 10.0]);
-    let freshness = after.freshness();
-    assert!(freshness.from_cache);
-    assert_eq!(freshness.revision, 3, "with the change that was made after the last load");
-    let refused =
-        after.apply(&auth(), ChangeRequest::new(set_weight(1, 20.0), "alice").without_check()).await;
-    assert!(refused.is_err());
-
-    spawn(after.clone().run(std::future::pending()));
-    sleep(Duration::from_secs(60)).await;
-    assert!(after.freshness().from_cache && after.freshness().age >= Duration::from_secs(60));
-    store.down.store(false, Ordering::Relaxed);
-    commit_directly(&store, set_weight(1, 30.0)).await;
-    sleep(Duration::from_secs(5)).await;
-    assert_eq!(served(&after), [70.0, 30.0]);
-    assert!(!after.freshness().from_cache);
-}
-
-#[tokio::test(start_paused = true)]
-async fn start_fails_without_store_and_cache() {
-    let store = shared_store();
-    let cache = Cache::default();
-    store.down.store(true, Ordering::Relaxed);
-    let refused = with_cache(&store, &cache).await.unwrap_err();
-    assert!(matches!(refused, StoreError::Unavailable(_)), "{refused}");
-}
-
-// Routes that do not change are written once.
-#[tokio::test(start_paused = true)]
-async fn cache_is_written_every_5_s_at_most() {
-    let store = shared_store();
-    let cache = Cache::default();
-    let deployments = with_cache(&store, &cache).await.unwrap();
-    two_versions(&deployments).await;
-    spawn(deployments.clone().run(std::future::pending()));
-    for step in 0..60 {
-        apply(&deployments, set_weight(1, f64::from(step + 1))).await;
-        sleep(Duration::from_secs(1)).await;
-    }
-    let kept = cache.0.lock().unwrap().1;
-    assert!((10..=13).contains(&kept), "{kept}");
-    sleep(Duration::from_secs(500)).await;
-    assert!(cache.0.lock().unwrap().1 <= kept + 1, "until everything is loaded again");
-    assert_eq!(cache.0.lock().unwrap().0.as_ref().unwrap().snapshot.revision, 62);
-}
-
-/// A cache that hangs or panics.
-#[derive(Debug)]
-struct Bad {
-    panics: bool,
-}
-
-#[async_trait]
-impl SnapshotCache for Bad {
-    async fn save(&self, _: &LastGood) -> Result<(), Box<dyn Error + Send + Sync>> {
-        assert!(!self.panics, "the cache's own fault");
-        std::future::pending().await
-    }
-
-    async fn load(&self) -> Result<Option<LastGood>, Box<dyn Error + Send + Sync>> {
-        Err("torn".into())
-    }
-}
-
-// The cache hangs or panics. Reports continue as well.
-#[tokio::test(start_paused = true)]
-async fn bad_cache_does_not_block_following() {
-    for panics in [true, false] {
-        let store = shared_store();
-        let builder = Deployments::builder(Arc::clone(&store), NoVersionCheck).with_replica_name("a");
-        let here = builder.with_cache(Bad { panics }).start().await.unwrap();
-        spawn(here.clone().run(std::future::pending()));
-        two_versions(&here).await;
-        sleep(Duration::from_secs(30)).await;
-        commit_directly(&store, set_weight(1, 10.0)).await;
-        sleep(Duration::from_secs(5)).await;
-        assert_eq!(served(&here), [90.0, 10.0], "panics: {panics}");
-        assert_eq!(here.replicas().await.unwrap()[0].revision, 3);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn unreadable_cache_does_not_start() {
-    let store = shared_store();
-    store.down.store(true, Ordering::Relaxed);
-    let builder = Deployments::builder(Arc::clone(&store), NoVersionCheck).with_cache(Bad { panics: false });
-    assert!(matches!(builder.start().await, Err(StoreError::Unavailable(_))));
 }
 
 #[tokio::test(start_paused = true)]

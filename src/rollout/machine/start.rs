@@ -11,7 +11,7 @@ use super::state::{Noted, Start, StartWeight, State};
 use super::transition::{EvidenceUse, Transition};
 use crate::rollout::format::Format;
 use crate::rollout::plan::Plan;
-use crate::routing::{Split, Version};
+use crate::routing::{Split, Version, VersionId};
 
 impl State {
     /// Starts a rollout by `plan` on `split`, at the time `at` by the clock of the store. Nothing changes yet: the first
@@ -27,7 +27,19 @@ impl State {
         actor: &str,
     ) -> Result<Transition, StartRefused> {
         let canary = find_canary(plan, split)?;
-        let state = Self {
+        Ok(Transition {
+            expected_turn: 0,
+            expected_generation: split.generation(),
+            state: Self::initial(plan, split, at, canary.id),
+            changes: Vec::new(),
+            forced: false,
+            events: vec![started(plan, split, actor)],
+            evidence: EvidenceUse::Keep,
+        })
+    }
+
+    fn initial(plan: &Plan, split: &Split, at: SystemTime, canary: VersionId) -> Self {
+        Self {
             format: Format,
             turn: 1,
             phase: Phase::Waiting,
@@ -35,24 +47,15 @@ impl State {
             held: Duration::ZERO,
             left: plan.start_deadline(),
             ticked_at: at,
-            canary: canary.id,
+            canary,
             start: Start::of(split),
-            seen: Seen::of(split, canary.id),
+            seen: Seen::of(split, canary),
             opened: BTreeSet::new(),
             accepted: false,
             mirrors: false,
             unmeasured: false,
             noted: Noted::default(),
-        };
-        Ok(Transition {
-            expected_turn: 0,
-            expected_generation: split.generation(),
-            state,
-            changes: Vec::new(),
-            forced: false,
-            events: vec![started(plan, split, actor)],
-            evidence: EvidenceUse::Keep,
-        })
+        }
     }
 }
 
