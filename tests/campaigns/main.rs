@@ -100,9 +100,9 @@ mod losses;
 #[cfg(feature = "mysql")]
 mod mariadb;
 mod neighbors;
-#[cfg(feature = "postgres")]
 #[cfg(feature = "rollout")]
 mod orders;
+#[cfg(feature = "postgres")]
 mod outage;
 #[path = "../gateway/paced.rs"]
 mod paced;
