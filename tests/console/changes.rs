@@ -294,6 +294,9 @@ async fn removed_version_ends_its_draft() {
             server.change("checkout", change, "bob", "").await;
         }
         page.reads(".draft", "Changed meanwhile by bob: v2.5.0 is gone.").await;
+        // The page is at rest: nothing moves the button away while it is pressed.
+        page.reads("[aria-labelledby=history]", "removed v2.5.0").await;
+        page.reads("[aria-labelledby=replicas]", "all serve").await;
         page.press("Discard").await;
         page.until("document.querySelector('.draft') == null").await;
     })

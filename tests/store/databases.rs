@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Statement};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, Statement};
 use tempfile::TempDir;
 use url::Url;
 
@@ -248,7 +248,11 @@ fn random_name() -> String {
 
 /// Returns the first column of the rows, which is text, joined by spaces.
 pub(crate) async fn text(db: &DatabaseConnection, select: &str) -> String {
-    let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), select)).await.unwrap();
+    try_text(db, select).await.unwrap()
+}
+
+pub(crate) async fn try_text(db: &DatabaseConnection, select: &str) -> Result<String, DbErr> {
+    let rows = db.query_all_raw(Statement::from_string(db.get_database_backend(), select)).await?;
     let texts = rows.iter().map(|row| row.try_get_by_index::<String>(0).unwrap().trim().to_owned());
-    texts.collect::<Vec<_>>().join(" ")
+    Ok(texts.collect::<Vec<_>>().join(" "))
 }

@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, DynIden};
 use sea_orm_migration::{MigrationTrait, MigratorTrait};
 use tower_canary::store::sql::migrations;
 
-use crate::databases::{Kind, TestDatabase, text};
+use crate::databases::{Kind, TestDatabase, try_text};
 
 /// The migrations of the release before.
 struct EarlierMigrator;
@@ -47,9 +47,15 @@ impl Earlier {
         Ok(self.db.execute_unprepared(sql).await?.rows_affected())
     }
 
-    /// Loads the versions of `auth`: name, URL and weight of each, in the order of their registration.
+    /// Loads the versions of `auth`: name, URL and weight of each, in the order of their registration. Repeats it after a
+    /// collision: a migration locks several tables, and the release reads them again with its next poll.
     pub(crate) async fn load(&self) -> Vec<(String, String, u32)> {
-        let json = text(&self.db, &select_services(self.kind)).await;
+        let mut json = try_text(&self.db, &select_services(self.kind)).await;
+        while let Err(error) = &json {
+            assert!(is_collision(error), "{error}");
+            json = try_text(&self.db, &select_services(self.kind)).await;
+        }
+        let json = json.unwrap();
         let mut rows: Vec<Vec<String>> = serde_json::from_str(&json).unwrap();
         rows.sort_by_key(|row| row[5].parse::<u64>().unwrap());
         let columns = rows.into_iter().map(|row| {

@@ -208,7 +208,7 @@ async fn last_error_of_a_duty_names_its_cause_once() {
     let deployments = Deployments::start(opened.clone(), NoVersionCheck).await.unwrap();
     opened.database.by_hand("DROP TABLE gateway_revision").await;
     let has_failed = async {
-        while deployments.duties()[0].last_error.is_none() {
+        while deployments.duties().first().is_none_or(|duty| duty.last_error.is_none()) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
