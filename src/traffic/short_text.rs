@@ -64,7 +64,7 @@ fn push(bytes: &mut Vec<u8>, mut number: u64) {
     bytes.push(low);
 }
 
-/// Returns the latencies in `text`, or `None` if it is not what [`write`] writes.
+/// Returns the latencies in `text`, or `None` if it is not what [`write()`] writes.
 fn read(text: &str) -> Option<Latencies> {
     let bytes = BASE64_STANDARD_NO_PAD.decode(text).ok()?;
     let mut bytes = bytes.as_slice();

@@ -6,7 +6,7 @@
 //! 1. The URL is [parsed](super::database_url), before any driver sees it.
 //! 2. One connection is made and closed, on a server: a pool would only report its own time limit.
 //! 3. A pool is made. It connects lazily.
-//! 4. The tables are [brought up to date](super::migrations), or verified.
+//! 4. The tables are [brought up to date](mod@super::migrations), or verified.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! The history of changes.
 //!
-//! The entry of a change is written in the transaction of the change, by [`write`](super::write). So the
+//! The entry of a change is written in the transaction of the change, by [`write`](mod@super::write). So the
 //! history has an entry exactly for the changes that were made, and an entry is never updated. Reading it
 //! needs no lock: a page that is read during a change has the entry or does not have it yet.
 
