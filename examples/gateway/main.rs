@@ -199,17 +199,12 @@ async fn serve_until_drained(
         serve_on_workers(workers, data, shutdown).await;
         drained.send_replace(Stage::Draining);
     };
-    // A task of its own: checks wake it hundreds of times per second, and a wake-up of this one polls all four.
-    let background = tokio::spawn(rollouts.deployments().clone().run(last.clone().started()));
-    let (_, _, ended, _) = tokio::join!(
+    tokio::join!(
         clients,
         serve::run(admin, settings, last.clone(), move |_client| TowerToHyperService::new(router.clone())),
-        background,
+        rollouts.deployments().clone().run(last.clone().started()),
         rollouts.run(last.started()),
     );
-    if let Err(error) = ended {
-        tracing::error!(error = &error as &dyn Error, "the work in the background ended");
-    }
 }
 
 async fn bind(address: &str) -> Result<TcpListener, Failure> {

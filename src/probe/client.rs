@@ -37,7 +37,7 @@ pub(super) struct HttpsUnsupported;
 impl PlainClient {
     /// Creates a client that connects as `policy` allows.
     pub(super) fn new(policy: UrlPolicy) -> Self {
-        Self { connector: policy.connector().for_one_request() }
+        Self { connector: policy.connector() }
     }
 }
 

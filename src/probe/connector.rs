@@ -120,15 +120,6 @@ impl GuardedConnector {
         self
     }
 
-    /// Sets no keep-alive: a connection for one request has a time limit as a whole.
-    pub(super) fn for_one_request(mut self) -> Self {
-        self.0.http.set_keepalive(None);
-        self.0.http.set_keepalive_interval(None);
-        #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-        self.0.http.set_tcp_user_timeout(None);
-        self
-    }
-
     /// Sets the maximum time until a connection is established. Default: the limit of the system.
     ///
     /// It covers the resolution of a name, and the addresses of the name share it evenly. When it
