@@ -25,7 +25,7 @@
 //! | `fuzz/` | parsers of what strangers send: URLs, slot maps, cookies, `If-Match`, proxy headers, snapshots | libFuzzer | as long as you let it |
 //!
 //! ```sh
-//! cargo test                                       # what needs no server
+//! cargo test --all-features                        # what needs no server
 //! cargo test --all-features --test layer           # one suite
 //! cargo test --test rules splits::                 # one file of it
 //! cargo fuzz run --sanitizer none slot_map         # one fuzz target, in fuzz/
