@@ -113,7 +113,7 @@ async fn copy_while_active(
     let mut backend = Observed { io: backend, activity: &activity };
     tokio::select! {
         copied = copy_bidirectional(&mut client, &mut backend) => copied.map(|_| ()),
-        () = activity.idle(limit) => Err(io::Error::new(io::ErrorKind::TimedOut, "no byte for the idle time")),
+        () = activity.wait_idle(limit) => Err(io::Error::new(io::ErrorKind::TimedOut, "no byte for the idle time")),
     }
 }
 

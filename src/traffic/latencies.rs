@@ -85,7 +85,7 @@ impl Histogram {
 
     /// Adds the counts of all buckets to a sum.
     pub(super) fn add_to(&self, latencies: &mut Latencies) {
-        for (bucket, count) in (0..).zip(self.0.iter()) {
+        for (count, bucket) in self.0.iter().zip(0_u16..) {
             latencies.add(bucket, count.load(Ordering::Relaxed));
         }
     }

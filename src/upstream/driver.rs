@@ -260,7 +260,7 @@ impl<B, D, K: Keeper<Http2Connection<B>>> Drop for Http2Driver<B, D, K> {
         self.dispatch = None;
         self.connection.close();
         self.keeper.remove(&self.connection);
-        // They hold the queue that holds them.
+        // The streams and their queue hold each other.
         drop(self.streams.take());
     }
 }

@@ -211,7 +211,7 @@ impl<B: SentBody> Outgoing<B> {
         self.divide()
     }
 
-    /// Keeps the frames of the body for another attempt.
+    /// Keeps the frames of the body for another attempt. An empty body needs no copy, and a kept one stays kept.
     fn keep_body(&mut self) {
         if let Some(body) = self.request.body_mut().take_once() {
             let (replay, body) = Replay::new(body);

@@ -7,7 +7,7 @@ use super::event::{Event, EventKind};
 use super::phase::Phase;
 use super::refused::StartRefused;
 use super::seen::Seen;
-use super::state::{Noted, Start, StartWeight, State};
+use super::state::{RecordedEvents, Start, StartWeight, State};
 use super::transition::{EvidenceUse, Transition};
 use crate::rollout::format::Format;
 use crate::rollout::plan::Plan;
@@ -54,7 +54,7 @@ impl State {
             accepted: false,
             mirrors: false,
             unmeasured: false,
-            noted: Noted::default(),
+            recorded: RecordedEvents::default(),
         }
     }
 }

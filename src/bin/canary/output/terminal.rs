@@ -63,7 +63,7 @@ impl Terminal {
             return;
         }
         let mut stdout = anstream::stdout().lock();
-        self.note_result(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+        self.record_result(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
     }
 
     /// Writes sequences that control a terminal, with or without colours.
@@ -72,11 +72,11 @@ impl Terminal {
             return;
         }
         let mut stdout = io::stdout().lock();
-        self.note_result(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+        self.record_result(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
     }
 
-    /// Remembers that stdout is closed. A reader that went away, as `head` does, is no failure.
-    fn note_result(&self, written: io::Result<()>) {
+    /// Records that stdout is closed if a write failed. A reader that went away, as `head` does, is no failure.
+    fn record_result(&self, written: io::Result<()>) {
         let Err(error) = written else { return };
         self.is_closed.set(true);
         if error.kind() != ErrorKind::BrokenPipe {
