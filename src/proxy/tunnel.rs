@@ -84,6 +84,7 @@ async fn run_tunnel(client: OnUpgrade, backend: OnUpgrade, _tunnel: Option<Tunne
     }
 }
 
+/// Waits for both connections to be given up by HTTP, then copies bytes, with the idle time if there is one.
 async fn copy_both_ways(
     client: OnUpgrade,
     backend: OnUpgrade,

@@ -78,6 +78,7 @@ pub(super) trait RecordIdle {
 
 /// A [`Watched`] body of any type.
 trait Endable: Send + Sync {
+    /// Drops the body, records the end, and wakes its reader, which then gets an error.
     fn end(&self);
 }
 

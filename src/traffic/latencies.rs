@@ -155,6 +155,7 @@ impl Latencies {
         sum(self.counts.range(edge.0..).map(|(_, count)| count))
     }
 
+    /// Returns whether no request was counted.
     #[cfg(feature = "rollout")]
     pub(super) fn is_empty(&self) -> bool {
         self.counts.is_empty()

@@ -88,8 +88,8 @@ impl<B, K: Keeper<Http1Connection<B>> + Unpin> Future for Http1Driver<B, K> {
         if this.hyper.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
-        let _returned = this.connection.poll_return(cx);
-        // After the waker was registered, so that no change is missed.
+        // Registers the waker first, so that no later change is missed. The driver goes on whether it returned or not.
+        let _ = this.connection.poll_return(cx);
         if this.connection.is_abandoned() || this.poll_stall(cx).is_ready() {
             return Poll::Ready(());
         }

@@ -260,6 +260,7 @@ fn is_upgrade(response: &Response<Incoming>, is_connect: bool) -> bool {
     response.status() == StatusCode::SWITCHING_PROTOCOLS || (is_connect && response.status().is_success())
 }
 
+/// Returns whole milliseconds, as the atomic fields have them.
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

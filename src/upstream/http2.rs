@@ -170,6 +170,7 @@ impl<B> Http2Connection<B> {
 // === impl StreamPermit ===
 
 impl<B> StreamPermit<B> {
+    /// Returns the connection that carries the stream.
     pub(super) const fn connection(&self) -> &Arc<Http2Connection<B>> {
         &self.0
     }

@@ -146,6 +146,7 @@ fn is_reset(error: &hyper::Error) -> bool {
     })
 }
 
+/// Creates the cause for a connection that was closed before the request was handed over.
 fn closed() -> io::Error {
     io::Error::from(io::ErrorKind::NotConnected)
 }

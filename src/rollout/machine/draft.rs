@@ -64,7 +64,7 @@ impl<'a> Draft<'a> {
     /// Ends the transition. The next one notices the changes of others by the split as it is now.
     pub(super) fn finish(mut self) -> Transition {
         self.state.turn = self.state.turn.saturating_add(1);
-        self.state.seen = Seen::of(&self.split, self.state.canary);
+        self.state.seen = Seen::from_split(&self.split, self.state.canary);
         Transition {
             expected_turn: self.expected_turn,
             expected_generation: self.expected_generation,
