@@ -45,6 +45,7 @@ impl Composer {
     /// Logs that figures are left out, and that they are complete again: once each, not with every report.
     fn log(&self, left_out: LeftOut) {
         let is_shortened = left_out != LeftOut::default();
+        // Relaxed: exactly one report sees the change, and nothing else is read through it.
         if self.is_shortened.swap(is_shortened, Ordering::Relaxed) == is_shortened {
             return;
         }

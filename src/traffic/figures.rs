@@ -34,9 +34,9 @@ use super::outcome::Outcome;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Figures {
-    /// The requests that count.
+    /// The number of requests that count.
     pub requests: u64,
-    /// The bad ones among them.
+    /// The number of bad ones among them.
     pub bad: u64,
     /// The times until the response head. Empty if latencies are not measured.
     #[cfg_attr(feature = "serde", serde(default))]

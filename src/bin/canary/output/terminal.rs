@@ -11,7 +11,7 @@ use crate::escape::{escape, escape_json};
 use crate::failure::Failure;
 use crate::form::Form;
 
-/// Both streams. Colours are removed where they do not belong: `NO_COLOR`, `CLICOLOR_FORCE` and pipes are heeded.
+/// Both streams. Colours are removed where they do not belong: see `NO_COLOR`, `CLICOLOR_FORCE`, and pipes.
 #[derive(Debug)]
 pub(crate) struct Terminal {
     output: Form,
