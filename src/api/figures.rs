@@ -136,6 +136,7 @@ impl From<&Activity> for ActivityView {
 // === impl OutcomeRates ===
 
 impl OutcomeRates {
+    /// Shows the outcomes in percent. `None`: no request has ended.
     fn new(activity: &Activity) -> Option<Self> {
         let n = activity.ended();
         if n == 0 {

@@ -191,6 +191,7 @@ impl ReplicaList {
 // === impl ReplicaView ===
 
 impl ReplicaView {
+    /// Shows a replica. `this` is the id of the gateway that responds, `shared` the names under which several run.
     fn new(replica: Replica, this: Option<&str>, shared: &BTreeSet<String>) -> Self {
         Self {
             is_this: Some(replica.id.as_str()) == this,

@@ -83,6 +83,7 @@ trait Endable: Send + Sync {
 }
 
 impl PendingWatch {
+    /// Creates a watch without bodies. It starts with the body of the response.
     pub(super) fn new() -> Self {
         let (open, closed) = oneshot::channel();
         let exchange = Arc::new(Exchange { activity: Activity::new(), _open: open });

@@ -76,6 +76,7 @@ impl CopySent {
 }
 
 impl Apart {
+    /// Creates the record of one request, which is counted at the `counters` of its version.
     pub(super) const fn new(counters: Arc<ApartCounters>, kind: ApartKind) -> Self {
         Self { counters, kind }
     }

@@ -58,6 +58,7 @@ pub(super) struct Counts {
 }
 
 impl<B> Backend<B> {
+    /// Creates a backend without connections.
     pub(super) fn new(target: Target, settings: Arc<Settings>) -> Arc<Self> {
         Arc::new_cyclic(|me| Self { me: Weak::clone(me), target, settings, state: Mutex::new(State::new()) })
     }

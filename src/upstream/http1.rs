@@ -53,6 +53,7 @@ pub(super) struct Lease<B>(Option<Arc<Http1Connection<B>>>);
 // === impl Http1Connection ===
 
 impl<B> Http1Connection<B> {
+    /// Creates the record of a connection. `max_idle` is the idle time of the settings, which the backend may shorten.
     pub(super) fn new(
         sender: SendRequest<Payload<B>>,
         pool: Weak<dyn Http1Pool<B>>,

@@ -152,6 +152,7 @@ fn closed() -> io::Error {
 }
 
 impl<B: SentBody> Outgoing<B> {
+    /// Takes the URI out of a request, and finds out what its connection needs and whether it may be sent again.
     fn new(mut request: Request<B>) -> Self {
         let uri = std::mem::take(request.uri_mut());
         let needs = Needs { is_grpc: is_grpc(request.headers()), is_fresh: false, avoid: None };

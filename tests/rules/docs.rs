@@ -1,4 +1,4 @@
-//! The guides name what is there: files, suites, atomics, options of the gateway example.
+//! The guides name files, suites, atomics and options of the gateway example that exist.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

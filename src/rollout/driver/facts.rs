@@ -22,6 +22,7 @@ pub(super) struct Facts {
 }
 
 impl Facts {
+    /// Takes the facts of one moment from what was read of the gateways.
     pub(super) fn new(now: SystemTime, replicas: &[Replica], figures: Option<AllFigures>) -> Self {
         Self { now, revisions: replicas.iter().map(|replica| replica.revision).collect(), figures }
     }
