@@ -41,7 +41,7 @@ fn warn(message: &'static str, error: Option<&(dyn Error + 'static)>) {
     tracing::warn!(error = error.map(chain_text).map(tracing::field::debug), "{message}");
 }
 
-/// Logs at `debug`, in the same form as [`warn`].
+/// Logs at `debug`, in the same form as a warning.
 fn debug(message: &'static str, error: Option<&(dyn Error + 'static)>) {
     tracing::debug!(error = error.map(chain_text).map(tracing::field::debug), "{message}");
 }
