@@ -51,7 +51,8 @@ pub struct CheckVersion {
 #[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct CheckView {
-    /// `true`: at least half of the instances are healthy. `null`: this gateway does not probe.
+    /// `true`: at least half of the instances are healthy. `null`: this gateway does not probe. Never `false`: the response is
+    /// a problem then.
     pub healthy: Option<bool>,
     /// The status of the first healthy instance's response.
     #[cfg_attr(feature = "admin", schema(example = 200))]

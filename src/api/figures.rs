@@ -64,11 +64,11 @@ pub struct OutcomeRates {
 pub struct LatencyView {
     /// The number of requests that were measured.
     pub n: u64,
-    /// The median.
+    /// The median, in milliseconds.
     pub p50_ms: Option<f64>,
-    /// The 99th percentile.
+    /// The 99th percentile, in milliseconds.
     pub p99_ms: Option<f64>,
-    /// The 99.9th percentile.
+    /// The 99.9th percentile, in milliseconds.
     pub p999_ms: Option<f64>,
 }
 
@@ -103,13 +103,13 @@ pub struct WindowView {
 #[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct ObservedShareView {
-    /// The observed share.
+    /// The observed share, in percent.
     #[cfg_attr(feature = "admin", schema(example = 9.8))]
     pub observed: f64,
-    /// The lower end of the interval.
+    /// The lower end of the interval, in percent.
     #[cfg_attr(feature = "admin", schema(example = 8.1))]
     pub low: f64,
-    /// The upper end of the interval.
+    /// The upper end of the interval, in percent.
     #[cfg_attr(feature = "admin", schema(example = 11.8))]
     pub high: f64,
     /// The number of requests of all versions.
@@ -136,6 +136,7 @@ impl From<&Activity> for ActivityView {
 // === impl OutcomeRates ===
 
 impl OutcomeRates {
+    /// Shows the outcomes in percent. `None`: no request has ended.
     fn new(activity: &Activity) -> Option<Self> {
         let n = activity.ended();
         if n == 0 {

@@ -191,10 +191,11 @@ impl ReplicaList {
 // === impl ReplicaView ===
 
 impl ReplicaView {
+    /// Shows a replica. `this` is the id of the gateway that responds, `shared` the names under which several run.
     fn new(replica: Replica, this: Option<&str>, shared: &BTreeSet<String>) -> Self {
         Self {
             is_this: Some(replica.id.as_str()) == this,
-            shares_name: runs(&replica) && shared.contains(&replica.name),
+            shares_name: has_reported_in_time(&replica) && shared.contains(&replica.name),
             id: replica.id,
             name: replica.name,
             revision: replica.revision,
@@ -220,12 +221,13 @@ impl From<&Draining> for DrainingView {
 /// Returns the names under which several gateways run.
 fn shared_names(replicas: &[Replica]) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    let running = replicas.iter().filter(|replica| runs(replica));
+    let running = replicas.iter().filter(|replica| has_reported_in_time(replica));
     running.filter(|replica| !names.insert(&replica.name)).map(|replica| replica.name.clone()).collect()
 }
 
-/// Returns whether the gateway has reported when it was due. One that was killed has not.
-fn runs(replica: &Replica) -> bool {
+/// Returns whether the gateway has reported within [`Replica::SUCCESSION`], the time of a report and some delay. One that was
+/// killed has not.
+fn has_reported_in_time(replica: &Replica) -> bool {
     replica.seen < Replica::SUCCESSION
 }
 

@@ -188,6 +188,7 @@ pub(super) struct NotifyOnDrop<'a> {
 }
 
 impl<'a> NotifyOnDrop<'a> {
+    /// Creates an armed guard, before the work whose end may be missed.
     pub(super) const fn new(notify: &'a Notify) -> Self {
         Self { notify, armed: true }
     }

@@ -42,8 +42,10 @@ impl Composer {
         Some(text)
     }
 
+    /// Logs that figures are left out, and that they are complete again: once each, not with every report.
     fn log(&self, left_out: LeftOut) {
         let is_shortened = left_out != LeftOut::default();
+        // Relaxed: exactly one report sees the change, and nothing else is read through it.
         if self.is_shortened.swap(is_shortened, Ordering::Relaxed) == is_shortened {
             return;
         }
@@ -56,6 +58,7 @@ impl Composer {
 }
 
 impl LeftOut {
+    /// Warns with the numbers of services whose latencies, or all of whose figures, are left out.
     fn log(self) {
         let Self { latencies, services } = self;
         tracing::warn!(
@@ -66,6 +69,7 @@ impl LeftOut {
     }
 }
 
+/// Reads the figures of the services that are served here.
 fn figures<'a>(publisher: &Publisher, services: impl Iterator<Item = &'a ServiceName>) -> ByService {
     let mut figures = ByService::new();
     for service in services {
@@ -89,7 +93,7 @@ fn write(mut figures: ByService, limit: usize) -> Option<(String, LeftOut)> {
 
 /// Leaves out what is longer than `limit`: the latencies of services, and services only if their counts alone are longer.
 ///
-/// The first services in the order of their names keep what they have. So they are the same ones at all gateways, and their
+/// The first services in the order of their names keep what they have. They are the same ones at all gateways, so their
 /// requests are compared over all gateways.
 fn shorten(figures: &mut ByService, limit: usize) -> LeftOut {
     let mut room = limit.saturating_sub("{}".len());
@@ -114,6 +118,7 @@ fn fits(length: usize, room: &mut usize) -> bool {
     rest.is_some()
 }
 
+/// Returns the figures with counts alone.
 fn without_latencies(versions: &ByVersion) -> ByVersion {
     let mut counts = versions.clone();
     counts.values_mut().for_each(ReportedFigures::clear_latencies);
@@ -125,6 +130,7 @@ fn length(service: &ServiceName, versions: &ByVersion) -> usize {
     json_length(service) + ":,".len() + json_length(versions)
 }
 
+/// Returns the length of the JSON of a value in bytes.
 fn json_length(value: &impl Serialize) -> usize {
     serde_json::to_string(value).map_or(0, |text| text.len())
 }

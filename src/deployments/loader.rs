@@ -21,6 +21,7 @@ pub(super) struct Loader {
 }
 
 impl Loader {
+    /// Creates a loader that has loaded nothing yet.
     pub(super) fn new(store: Arc<dyn RouteStore>, publisher: Arc<Publisher>) -> Self {
         Self { store, publisher, loading: tokio::sync::Mutex::default(), loads: watch::Sender::new(()) }
     }

@@ -47,6 +47,7 @@ impl Deployments {
     /// ```
     #[must_use]
     pub fn is_stale(&self) -> bool {
+        // Relaxed: a value of its own, which orders nothing.
         let period = Duration::from_millis(self.parts().poll_millis.load(Ordering::Relaxed));
         let freshness = self.freshness();
         freshness.from_cache || freshness.age > period.saturating_mul(3).max(STALE_AFTER)

@@ -21,6 +21,7 @@ pub(super) struct Identity {
 }
 
 impl Identity {
+    /// Creates the identity of this process. Its id is random, so two processes of one name differ.
     pub(super) fn new(name: String) -> Self {
         Self { id: format!("{:032x}", rand::random::<u128>()), name, admin_url: None }
     }

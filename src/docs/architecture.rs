@@ -64,10 +64,11 @@
 //! ```
 //!
 //! Left out above: `mirror`, a sibling of `layer` that copies requests. It implements the service of a layer that has a
-//! mirror, whose type names it, so that the other layers do not know of it. Also left out: the pure rooms `health` (which instances are in service) and `balance` (which of them gets a request),
-//! which `handle` uses beside `routing`.
+//! mirror, whose type names it, so that the other layers do not know of it. Also left out: the pure modules `health` (which
+//! instances are in service) and `balance` (which of them gets a request), which `handle` uses beside `routing`.
 //!
-//! `console` is a page that calls the admin API as any other client does. In Rust it is one response, and it uses no room.
+//! `console` is a page that calls the admin API as any other client does. In Rust it is one response, and it uses no other
+//! module.
 //!
 //! `upstream` is the client that the layer is put around. It knows neither of them, and neither knows it: the
 //! application puts the three together. Its connections and the checks of the probe go through the connector and
@@ -121,8 +122,7 @@
 //!    [`ChangeRequest::decide`](crate::store::ChangeRequest::decide), which calls [`Split::apply`].
 //! 4. If the change would give traffic to a version without traffic that was not probed, the store refuses it
 //!    as not cleared. `Deployments` probes its instances outside of the transaction, and commits again if at least half of
-//!    them pass. So no
-//!    database lock is held during a probe, and no version gets traffic on the word of an outdated probe.
+//!    them pass. So no database lock is held during a probe, and no version gets traffic on the word of an outdated probe.
 //! 5. The store writes the rows that differ, the history entry, the generation and the revision, and commits.
 //! 6. `Deployments` publishes the new route before it returns. So a client that got the response of a change
 //!    is served by it.
@@ -139,8 +139,8 @@
 //! 3. After a lost connection, after an outage, when the revision went back, and every ten minutes, it loads
 //!    everything.
 //! 4. While the store is down the last good routes stay in use, and the pause between attempts grows to 3 s.
-//! 5. A replica reports every 5 s which revision it serves, and which versions and removed URLs still have
-//!    requests in flight. From these reports the others know when a change has
+//! 5. A replica reports every 5 s which revision it serves, and which versions and removed URLs still have requests in
+//!    flight. From these reports the others know when a change has
 //!    [converged](crate::Deployments::wait_converged), and when a version or one instance of it is
 //!    [drained everywhere](crate::Deployments::other_replicas).
 //!

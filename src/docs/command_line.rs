@@ -6,9 +6,11 @@
 //! canary status
 //! ```
 //!
-//! It is a client of the [admin API](crate::admin) with one verb for each operation. There are no prompts and no
-//! configuration file. `canary VERB --help` has the options and an example of each verb, `canary completions SHELL` writes
-//! the completions, `canary man DIR` the man pages.
+//! It is a client of the [admin API](crate::admin) with a verb for each operation of a deployment. Three operations have
+//! none, so call the API for them: the mirror, the health path of a registered service, and the removal of a service. There
+//! are no prompts and no configuration file. `canary VERB --help` has the options and an example of each verb,
+//! `canary exit-codes --help` the exit codes, `canary completions SHELL` writes the completions, `canary man DIR` the man
+//! pages.
 //!
 //! | verb | does |
 //! | --- | --- |
@@ -86,8 +88,9 @@
 //! # Retries
 //!
 //! A connection that fails is tried again three times, after 0.5, 1 and 2 s. So are 502, 503 and 504, where the second time
-//! changes nothing more: reads, `weight`, `switch`, `activate`, `deactivate`. `Retry-After` is heeded up to 30 s. When the response to
-//! a change is lost, the program reads the split and says whether it shows the change. A connection has 3 s, a call 10 s.
+//! changes nothing more: reads, `weight`, `switch`, `activate`, `deactivate`. `Retry-After` is obeyed up to 30 s. When the
+//! response to a change is lost, the program reads the split and says whether it shows the change. A connection has 3 s, a
+//! call 10 s.
 //!
 //! A wait goes on when its gateway ends, at the next address or at the same one once it is back, until its time has run out.
 //!

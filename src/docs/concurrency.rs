@@ -32,16 +32,20 @@
 //! | versions of a route, histogram of a shard, `OnceLock` | `handle/live.rs`, `traffic/ends.rs` | std's | created by the first request: most services are idle |
 //! | the sequence of the draw | `routing/draw.rs` | Relaxed load and store by the owner of the shard, else Relaxed `fetch_add` | only the atomicity matters: no point is given twice |
 //! | the owned shards | `common/sharded.rs` | `fetch_update` Acquire, `fetch_and` Release | a thread that takes a shard continues the counts of the thread that gave it back: [below](#shards) |
-//! | unknown and unserved requests | `handle/{routing_handle,entry}.rs` | Relaxed | each is a count of its own |
+//! | unknown and unserved requests | `handle/{routing_handle,entry,snapshot}.rs` | Relaxed | each is a count of its own |
 //! | whether weight 0 is reachable | `handle/routing_handle.rs` | Relaxed | set while layers are built. They get requests later, through whatever hands them to the server |
 //! | progress of a request body, five fields | `proxy/progress.rs` | Relaxed | one writer: the body is polled by one task at a time. The response future only reads, and a late read lets a request wait longer, never shorter: the timer reads again when it fires |
 //! | the second of the last warning | `proxy/failure_log.rs` | Relaxed `fetch_max` | exactly one thread wins a second. The value guards nothing |
-//! | `is_returning` of a connection | `upstream/http1.rs` | store Release, load Acquire | the response body stores it and then wakes the driver, which registers its waker and then loads it: one of the two sees the other. The driver sees the end of the response |
+//! | `is_ending`, `is_abandoned` of a connection | `upstream/http1.rs` | store Release, load Acquire | the response body stores one of them and then wakes the driver, which registers its waker and then loads both: one of the two sees the other. The driver sees what the body did before. It clears `is_ending` by a Relaxed store before it gives the connection back, whose lock orders that for the next request |
 //! | `is_uploading` of a connection | `upstream/http1.rs` | store Release, load Acquire | a thread that sees the end of the upload sees what the drop of the request body freed |
-//! | `is_private`, `is_abandoned`, `max_idle` of a connection | `upstream/{http1,http2}.rs` | Relaxed | written by the request that holds the connection. The lock of its backend orders them for the next one |
+//! | `is_private`, `max_idle` of a connection | `upstream/{http1,http2}.rs` | Relaxed | written by the request that holds the connection. The lock of its backend orders them for the next one |
 //! | the limit and the number of streams of a connection | `upstream/http2.rs` | Relaxed | streams are counted under the lock of the backend. The driver takes this lock after it has published a higher limit, so a request waits for a stream only if it has not missed one |
 //! | when the number of streams changed | `upstream/http2.rs` | Relaxed | written under the lock of the backend. The driver asks under it whether the connection is idle |
-//! | the reads of a connection, two fields | `upstream/wire.rs` | Relaxed | the driver writes them. The error of a request has reached it by a channel, so it sees the reads before. A value from before the request that is too old only prevents a repeat |
+//! | the reads and writes of a connection, three fields | `upstream/wire.rs` | Relaxed | the driver writes them, and alone reads the number of writes. The error of a request has reached it by a channel, so it sees the reads before. A value from before the request that is too old only prevents a repeat |
+//! | when bytes were last moved | `proxy/activity.rs` | Relaxed | a time alone. A late read only makes a wait longer |
+//! | whether reports lack figures | `deployments/figures.rs` | Relaxed `swap` | exactly one report of a change logs it |
+//! | whether this process has reported | `deployments/replicas.rs` | Relaxed | a second report that starts the process does no harm |
+//! | the period of `run` | `deployments/{deployments,observe}.rs` | Relaxed | a value of its own |
 //! | whether a warning was logged | `layer/uri_check.rs` | Relaxed `swap` | exactly one caller sees `false` |
 //! | the cancel flag of a write | `store/sql/orphans.rs` | Relaxed | ordered by the lock of `queued`, through which the work passes to its next driver |
 //!

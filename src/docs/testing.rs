@@ -12,6 +12,7 @@
 //! | `rollout` | plans, the guard and the machine of rollouts, under random inputs and in simulations; three drivers on a store in memory | paused time | seconds; the long forms minutes |
 //! | `layer` | targets, affinity, pins, overrides, failover, rewriting, in flight, allocations | `service_fn` clients | seconds |
 //! | `store` | the contract of all stores; SQL: connections, migrations, edits by hand, lost servers, cancelled calls | SQLite, and servers if there are any | seconds, with servers a minute |
+//! | `mirror` | copies of requests: which are copied, their bodies, counts, drains, in one process with real sockets | scripted backends | seconds |
 //! | `proxy` | the bytes on the wire: headers, framing, timeouts, upgrades, log lines | raw TCP in one process | seconds |
 //! | `upstream` | the client for backends: the pool, its limits and queues, repeats, drivers that end | scripted backends, frame by frame where needed | seconds |
 //! | `connect` | connections to backends: TLS, early responses | raw TCP and TLS | seconds |
@@ -43,9 +44,10 @@
 //! | a rule of a split | `rules/splits.rs`; the contract then holds every store to it |
 //! | how a version is chosen | `layer`, the file of the rule |
 //! | a plan, the guard, the machine of rollouts | `rollout`; `benches/guard` for a scene of the simulation; `gateway/rollouts.rs` with real sockets |
-//! | the driver of rollouts | `rollout/driver.rs`; what persons do in each phase, `phases.rs`; what goes wrong beside it, `faults.rs`; a leader that is killed, `campaigns/leaders.rs` |
+//! | the driver of rollouts | `rollout/driver.rs`; what people do in each phase, `phases.rs`; what goes wrong beside it, `faults.rs`; a leader that is killed, `campaigns/leaders.rs` |
 //! | the outcome of a request | `layer/outcomes.rs` |
 //! | what counts as in flight or drained | `layer/in_flight.rs`, `layer/draining.rs`; `rules/draining.rs` for several gateways; the model in `models/retired.rs`, if an ordering changes |
+//! | which requests are copied, and how copies count | `mirror` |
 //! | a duty, or what happens when the store fails | `rules/deployments.rs` |
 //! | a statement, a migration | `store`, on every database |
 //! | a header, a timeout | `proxy` |

@@ -101,7 +101,7 @@ impl ServiceEntry {
 
     /// Returns the draw of the copies. It outlives the mirrors.
     fn copy_points(&self, draw: Draw) -> Arc<Points> {
-        Arc::clone(self.copy_points.get_or_init(|| Arc::new(Points::of_copies(draw, &self.service))))
+        Arc::clone(self.copy_points.get_or_init(|| Arc::new(Points::for_copies(draw, &self.service))))
     }
 
     /// Creates the live route of `route`, with the counters and instances of versions that are live or retired now.

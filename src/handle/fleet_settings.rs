@@ -17,6 +17,7 @@ pub(super) struct FleetSettings {
 }
 
 impl FleetSettings {
+    /// Creates the settings of a handle without health: nothing judges its instances.
     pub(super) fn new(draw: Draw) -> Self {
         Self { draw, ..Self::default() }
     }

@@ -120,7 +120,7 @@ mod tests {
         assert!(lock(&rows.queue).is_empty());
     }
 
-    // Nobody takes it out, as in a host without `run`.
+    // Nobody takes it out, as in an application that does not run `Deployments::run`.
     #[test]
     fn queue_does_not_keep_itself() {
         let rows = Arc::new(FullRows::<()>::default());

@@ -68,6 +68,7 @@ pub(crate) enum NoChoice {
 }
 
 impl Pick {
+    /// Creates the pick of the version at a position of the route, by the rule `reason`. `None`: no version can be picked.
     #[inline]
     pub(crate) const fn new(version: Option<usize>, reason: Reason) -> Self {
         Self { version, reason, avoided: 0 }

@@ -178,6 +178,7 @@ pub struct ReplayableBody<B> {
 }
 
 impl<B> ReplayableBody<B> {
+    /// Creates the body of the first attempt. Its clones are the bodies of later ones.
     pub(crate) fn new(body: B) -> Self {
         Self { shared: Arc::new(Mutex::new(Some(Box::pin(body)))), taken: Mutex::new(None) }
     }

@@ -75,9 +75,9 @@ impl<F> ResponseFuture<F> {
         Self { kind: Kind::Forwarded { inner, in_flight, annotations } }
     }
 
-    /// The response to a copy, which nothing is added to.
+    /// Waits for the response to a copy, which nothing is added to.
     #[cfg(feature = "mirror")]
-    pub(crate) const fn of_copy(inner: F, in_flight: InFlight) -> Self {
+    pub(crate) const fn for_copy(inner: F, in_flight: InFlight) -> Self {
         Self::forwarded(inner, Some(in_flight), None)
     }
 
@@ -136,7 +136,7 @@ fn finish<R: Body>(
     if let Some(in_flight) = &mut in_flight {
         record_head(in_flight, &response, is_grpc);
     }
-    let grpc_status = if is_grpc { GrpcStatus::of_response(&mut response) } else { GrpcStatus::Settled };
+    let grpc_status = if is_grpc { GrpcStatus::from_response(&mut response) } else { GrpcStatus::Settled };
     if response.status() == StatusCode::SWITCHING_PROTOCOLS
         && let Some(in_flight) = in_flight.take()
     {

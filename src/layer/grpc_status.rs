@@ -25,7 +25,7 @@ pub(super) enum GrpcStatus {
 
 impl GrpcStatus {
     /// Returns whether the response to a gRPC call must bring a status. Adds one to a head without a body and a status.
-    pub(super) fn of_response<R: Body>(response: &mut Response<R>) -> Self {
+    pub(super) fn from_response<R: Body>(response: &mut Response<R>) -> Self {
         if response.headers().contains_key(GRPC_STATUS) {
             return Self::Settled;
         }

@@ -214,6 +214,7 @@ fn find<'a>(series: &'a mut HashMap<VersionId, Series>, split: &Split, version: 
 }
 
 impl Series {
+    /// Creates the series of a version of which nothing was exported.
     fn new(split: &Split, version: &Version) -> Self {
         let labels = [label("service", split.service().as_str()), label("version", version.name.as_str())];
         Self {

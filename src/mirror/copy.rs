@@ -64,7 +64,7 @@ where
         in_flight.fail();
         return;
     }
-    let response = ResponseFuture::of_copy(client.call(request), in_flight);
+    let response = ResponseFuture::for_copy(client.call(request), in_flight);
     let Ok(response) = response.await else { return };
     let mut body = pin!(response.into_body());
     while let Some(Ok(_)) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {}

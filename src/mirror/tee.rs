@@ -24,6 +24,7 @@ pub struct Tee {
 }
 
 impl Tee {
+    /// Creates a tee that calls `finish` once: with the whole body, or with the reason for which there is none to copy.
     pub(super) fn new(max: usize, finish: impl FnOnce(Result<Bytes, Unsent>) + Send + 'static) -> Self {
         Self { bytes: Vec::new(), max, finish: Some(Box::new(finish)) }
     }

@@ -71,6 +71,7 @@ impl HttpProbe {
 }
 
 impl TlsClient {
+    /// Creates a client that opens a connection for each probe, by TLS for `https`.
     fn new(plain: PlainClient, policy: UrlPolicy, tls: ClientTls) -> Self {
         let connector = TlsProbeConnector::new(policy, tls);
         // A pooled connection would show nothing about whether the backend accepts new ones.
@@ -80,6 +81,7 @@ impl TlsClient {
 }
 
 impl TlsProbeConnector {
+    /// Creates a connector whose addresses the policy checks below TLS.
     pub(super) fn new(policy: UrlPolicy, tls: ClientTls) -> Self {
         Self { tcp: policy.connector().allow_https(), tls }
     }

@@ -37,7 +37,7 @@ impl Activity {
     }
 
     /// Waits until it has rested for `limit`.
-    pub(super) async fn idle(&self, limit: Duration) {
+    pub(super) async fn wait_idle(&self, limit: Duration) {
         loop {
             let deadline = self.deadline(limit);
             if deadline <= Instant::now() {

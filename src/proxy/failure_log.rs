@@ -36,11 +36,12 @@ impl FailureLog {
     }
 }
 
-// Errors are logged in their debug form, which escapes them: clients and backends choose parts of their text.
+/// Logs a warning. Errors are logged in their debug form, which escapes them: clients and backends choose parts of their text.
 fn warn(message: &'static str, error: Option<&(dyn Error + 'static)>) {
     tracing::warn!(error = error.map(chain_text).map(tracing::field::debug), "{message}");
 }
 
+/// Logs at `debug`, in the same form as a warning.
 fn debug(message: &'static str, error: Option<&(dyn Error + 'static)>) {
     tracing::debug!(error = error.map(chain_text).map(tracing::field::debug), "{message}");
 }

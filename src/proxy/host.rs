@@ -63,6 +63,7 @@ fn port_number(text: &[u8], default: u16) -> Option<u16> {
     std::str::from_utf8(text).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok()
 }
 
+/// Returns whether the URI has no scheme, or one that the proxy serves.
 fn has_http_scheme(head: &request::Parts) -> bool {
     head.uri.scheme().is_none_or(|scheme| *scheme == Scheme::HTTP || *scheme == Scheme::HTTPS)
 }

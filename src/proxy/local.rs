@@ -45,6 +45,7 @@ impl LocalResponse {
     }
 }
 
+/// Creates a response without a body.
 fn empty() -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("0"));

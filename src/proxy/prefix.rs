@@ -43,6 +43,7 @@ fn cut_prefix<'a>(original: &'a str, path: &str) -> &'a str {
     if is_prefix(prefix) { prefix } else { "" }
 }
 
+/// Returns whether a text is one or more segments of a path, without a `/` at the end. `//` would begin a host.
 fn is_prefix(text: &str) -> bool {
     text.starts_with('/') && !begins_with_host(text) && !text.ends_with('/')
 }

@@ -58,17 +58,20 @@ impl<B> ProxyBody<B> {
         }
     }
 
+    /// Creates the body of a response without an idle time.
     pub(super) const fn plain(body: B) -> Self {
         let body = MaybeWatched::Plain { body: Receiving { body, outcome: None } };
         Self { kind: Kind::Upstream { body } }
     }
 
+    /// Creates the body of a response of the proxy.
     pub(super) const fn local(bytes: Bytes) -> Self {
         Self { kind: Kind::Local { bytes } }
     }
 }
 
 impl<B: Send + 'static> ProxyBody<B> {
+    /// Creates the body of a response with an idle time, and starts its watch.
     pub(super) fn watched(body: B, outcome: ProxyOutcome, watch: PendingWatch, limit: &IdleLimit) -> Self {
         let body = watch.start(Receiving { body, outcome: Some(outcome) }, limit);
         Self { kind: Kind::Upstream { body: MaybeWatched::Watched { body } } }

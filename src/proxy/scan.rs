@@ -48,6 +48,7 @@ impl HeaderScan {
         scan
     }
 
+    /// Records what the name of one field means to the proxy.
     fn add(&mut self, name: &str) {
         match name {
             "host" => {}

@@ -64,6 +64,7 @@ impl<S> Proxy<S> {
 
     define_inner_service_accessors!();
 
+    /// Changes a setting. Clones that were made before keep theirs.
     pub(super) fn set(mut self, set: impl FnOnce(&mut ProxySettings)) -> Self {
         set(Arc::make_mut(&mut self.settings));
         self

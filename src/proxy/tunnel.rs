@@ -84,6 +84,7 @@ async fn run_tunnel(client: OnUpgrade, backend: OnUpgrade, _tunnel: Option<Tunne
     }
 }
 
+/// Waits for both connections to be given up by HTTP, then copies bytes, with the idle time if there is one.
 async fn copy_both_ways(
     client: OnUpgrade,
     backend: OnUpgrade,
@@ -113,7 +114,7 @@ async fn copy_while_active(
     let mut backend = Observed { io: backend, activity: &activity };
     tokio::select! {
         copied = copy_bidirectional(&mut client, &mut backend) => copied.map(|_| ()),
-        () = activity.idle(limit) => Err(io::Error::new(io::ErrorKind::TimedOut, "no byte for the idle time")),
+        () = activity.wait_idle(limit) => Err(io::Error::new(io::ErrorKind::TimedOut, "no byte for the idle time")),
     }
 }
 

@@ -77,6 +77,7 @@ impl Handshake {
             && (!is_websocket || self.is_proven_by(headers))
     }
 
+    /// Returns whether the client asked for the protocol. Names of protocols have no case.
     fn has_requested(&self, protocol: &str) -> bool {
         self.protocols.iter().any(|requested| requested.eq_ignore_ascii_case(protocol))
     }
@@ -112,6 +113,7 @@ fn is_http(protocol: &str) -> bool {
     HTTP_PROTOCOLS.iter().any(|http| protocol.starts_with(http))
 }
 
+/// Sets the two fields of an upgrade. The names are those of valid fields, so they are a valid value.
 fn set_upgrade(headers: &mut HeaderMap, protocols: &str) {
     if let Ok(protocols) = HeaderValue::from_str(protocols) {
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));

@@ -71,6 +71,7 @@ impl Via {
     }
 }
 
+/// Returns an entry of `Via`: the version of HTTP and the name of the proxy (RFC 9110, 7.6.3).
 fn entry(version: &str, name: &str) -> HeaderValue {
     // A token is always a valid value, so the fallback is never used.
     HeaderValue::try_from(format!("{version} {name}")).unwrap_or(HeaderValue::from_static("1.1 canary"))

@@ -78,10 +78,12 @@ pub(super) trait RecordIdle {
 
 /// A [`Watched`] body of any type.
 trait Endable: Send + Sync {
+    /// Drops the body, records the end, and wakes its reader, which then gets an error.
     fn end(&self);
 }
 
 impl PendingWatch {
+    /// Creates a watch without bodies. It starts with the body of the response.
     pub(super) fn new() -> Self {
         let (open, closed) = oneshot::channel();
         let exchange = Arc::new(Exchange { activity: Activity::new(), _open: open });

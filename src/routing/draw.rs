@@ -142,7 +142,7 @@ impl Points {
     }
 
     /// Creates the draw of the copies of requests, which starts elsewhere than that of the requests.
-    pub(crate) fn of_copies(draw: Draw, service: &ServiceName) -> Self {
+    pub(crate) fn for_copies(draw: Draw, service: &ServiceName) -> Self {
         match draw {
             Draw::Seeded(seed) => Self::new(Draw::Seeded(mix(seed ^ COPY_DOMAIN)), service),
             Draw::Exact | Draw::Random => Self::new(draw, service),

@@ -101,6 +101,7 @@ name! {
     VersionName, "version"
 }
 
+/// Returns whether a text is a name: see [`ServiceName`] for the rules.
 fn is_name(text: &str) -> bool {
     let bytes = text.as_bytes();
     let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else { return false };
@@ -111,6 +112,7 @@ fn is_name(text: &str) -> bool {
         && !text.contains("..")
 }
 
+/// Returns whether a byte is a lower-case letter or a digit of ASCII.
 const fn is_letter_or_digit(byte: u8) -> bool {
     byte.is_ascii_lowercase() || byte.is_ascii_digit()
 }

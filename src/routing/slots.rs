@@ -178,6 +178,7 @@ struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
+    /// Creates a cursor at the first slot.
     const fn new(runs: &'a [Run]) -> Self {
         Self { rest: runs, begin: 0 }
     }

@@ -158,8 +158,7 @@ impl Split {
         self.versions.iter().enumerate().all(|(i, v)| self.versions[..i].iter().all(|w| w.name != v.name))
     }
 
-    /// Makes parts that break the rules a split that keeps them: no version twice, no weight without being
-    /// active, 100 percent in total, slots that follow the weights.
+    /// Repairs a split that breaks the rules, in the order of the list at [`from_parts`](Self::from_parts).
     fn repaired(mut self) -> Self {
         let mut names = BTreeSet::new();
         self.versions.retain(|version| names.insert(version.name.clone()));

@@ -175,6 +175,7 @@ impl InvalidWeight {
         Self { given: given.chars().take(MAX_SHOWN).collect() }
     }
 
+    /// Creates the error for a number that is not a weight.
     fn from_percent(percent: f64) -> Self {
         Self::new(&percent.to_string())
     }

@@ -19,7 +19,7 @@ pub struct Snapshot {
     /// Stored splits that cannot be read. They do not affect the others.
     #[cfg_attr(feature = "serde", serde(default))]
     pub broken: Vec<BrokenSplit>,
-    /// Counts the servers that this store has followed one after the other, as in a fail-over. Splits of an earlier term
+    /// The number of servers that this store has followed one after the other, as in a fail-over. Splits of an earlier term
     /// are never published after splits of a later one. 0 for a store that has one server. It is not serialized, since
     /// each process counts for itself.
     #[cfg_attr(feature = "serde", serde(skip))]

@@ -76,6 +76,7 @@ impl CopySent {
 }
 
 impl Apart {
+    /// Creates the record of one request, which is counted at the `counters` of its version.
     pub(super) const fn new(counters: Arc<ApartCounters>, kind: ApartKind) -> Self {
         Self { counters, kind }
     }
@@ -88,11 +89,12 @@ impl Apart {
         }
     }
 
-    /// Records the latency among the requests of this kind. A copy is not a request of a user, so it is not
-    /// counted at its instance.
+    /// Records the latency among the requests of this kind, and at the instance unless the request is a copy: nobody waits
+    /// for the response to one.
     #[cold]
     pub(super) fn record_latency(&self, counters: &ShardCounters, began: ShardId, latency: Duration) {
         if let Some(ends) = self.ends() {
+            // The shared shard, here and below: all threads write these counters, which have no shards.
             ends.record_latency(Shard::shared(), latency);
         }
         if !self.is_copy() {
@@ -100,16 +102,19 @@ impl Apart {
         }
     }
 
-    /// Counts the end. Returns whether it says anything about the instance.
+    /// Counts the end among the requests of this kind, and at the instance unless the request is a copy. Returns whether it
+    /// was counted at the instance.
     #[cold]
     pub(super) fn count_outcome(&self, counters: &ShardCounters, began: ShardId, outcome: Outcome) -> bool {
-        if !self.is_copy() {
+        let counts_at_instance = !self.is_copy();
+        // Before the end apart: `Ends::count_outcome` says why.
+        if counts_at_instance {
             counters.count_outcome(began, outcome);
         }
         if let Some(ends) = self.ends() {
             ends.count_outcome(Shard::shared(), outcome);
         }
-        !self.is_copy()
+        counts_at_instance
     }
 
     /// Returns where the end counts apart. `None`: the copy was not sent.

@@ -25,6 +25,7 @@ pub struct CopyTraffic {
 }
 
 impl CopyTraffic {
+    /// Creates the traffic of copies. `unsent` has the counts in the order of [`Unsent::ALL`].
     pub(super) const fn new(sent: u64, unsent: [u64; Unsent::ALL.len()], ends: Activity) -> Self {
         Self { sent, unsent, ends }
     }

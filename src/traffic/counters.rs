@@ -155,13 +155,13 @@ impl Counters {
     pub(crate) fn figures(&self) -> Figures {
         // Those by an override first: see there.
         let overridden = self.apart.overridden.activity();
-        Figures::of(&self.total(), &overridden)
+        Figures::from_activity(&self.total(), &overridden)
     }
 
     /// Returns the figures by which the version is judged while it gets copies, until now.
     #[cfg(feature = "rollout")]
     pub(crate) fn mirror_figures(&self) -> MirrorFigures {
-        MirrorFigures::of(&self.copies(), &self.apart.originals.activity())
+        MirrorFigures::from_traffic(&self.copies(), &self.apart.originals.activity())
     }
 
     /// Returns the copies of requests that the version got.

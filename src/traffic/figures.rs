@@ -34,9 +34,9 @@ use super::outcome::Outcome;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Figures {
-    /// The requests that count.
+    /// The number of requests that count.
     pub requests: u64,
-    /// The bad ones among them.
+    /// The number of bad ones among them.
     pub bad: u64,
     /// The times until the response head. Empty if latencies are not measured.
     #[cfg_attr(feature = "serde", serde(default))]
@@ -54,7 +54,7 @@ impl Figures {
     ///
     /// Requests that were diverted count as bad ones of the version that they were meant for.
     #[cfg(feature = "rollout")]
-    pub(super) fn of(total: &Activity, overridden: &Activity) -> Self {
+    pub(super) fn from_activity(total: &Activity, overridden: &Activity) -> Self {
         let ended = total.since(overridden);
         let diverted = total.diverted();
         let ignored = [Outcome::Cancelled, Outcome::Informational];
@@ -65,6 +65,7 @@ impl Figures {
         Self { requests: requests + diverted, bad: bad + diverted, latencies: ended.latencies }
     }
 
+    /// Returns whether no request was counted.
     #[cfg(feature = "rollout")]
     pub(super) const fn is_empty(&self) -> bool {
         self.requests == 0
@@ -79,7 +80,7 @@ impl Figures {
     /// Returns the figures after `earlier`. `None` if `earlier` has more requests: it is of another process, or of other
     /// versions.
     ///
-    /// The latencies are empty if `earlier` has requests and no latencies: those of before cannot be told from those after.
+    /// The latencies are empty if `earlier` has requests and no latencies: the times before it cannot be separated from those after it.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Option<Self> {
         let requests = self.requests.checked_sub(earlier.requests)?;
@@ -120,8 +121,12 @@ pub struct MirrorFigures {
 
 #[cfg(feature = "rollout")]
 impl MirrorFigures {
-    pub(super) fn of(copies: &CopyTraffic, originals: &Activity) -> Self {
+    /// Counts the copies that a version got, and its own requests of which another version got copies.
+    pub(super) fn from_traffic(copies: &CopyTraffic, originals: &Activity) -> Self {
         let none = Activity::default();
-        Self { copies: Figures::of(copies.ends(), &none), originals: Figures::of(originals, &none) }
+        Self {
+            copies: Figures::from_activity(copies.ends(), &none),
+            originals: Figures::from_activity(originals, &none),
+        }
     }
 }

@@ -157,14 +157,14 @@ impl Drop for InFlight {
             }
             outcome = proxy.get().unwrap_or(outcome);
         }
-        let says_something = match &self.apart {
+        let counts_at_instance = match &self.apart {
             None => {
                 self.counters.count_outcome(self.shard, outcome);
                 true
             }
             Some(apart) => apart.count_outcome(&self.counters, self.shard, outcome),
         };
-        if says_something && let Some(row) = self.counters.row() {
+        if counts_at_instance && let Some(row) = self.counters.row() {
             record_end(row, outcome, self.status);
         }
         // The field `counters` is dropped after this: a request is counted as ended before it leaves the requests in flight.

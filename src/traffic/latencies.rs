@@ -85,7 +85,7 @@ impl Histogram {
 
     /// Adds the counts of all buckets to a sum.
     pub(super) fn add_to(&self, latencies: &mut Latencies) {
-        for (bucket, count) in (0..).zip(self.0.iter()) {
+        for (count, bucket) in self.0.iter().zip(0_u16..) {
             latencies.add(bucket, count.load(Ordering::Relaxed));
         }
     }
@@ -155,6 +155,7 @@ impl Latencies {
         sum(self.counts.range(edge.0..).map(|(_, count)| count))
     }
 
+    /// Returns whether no request was counted.
     #[cfg(feature = "rollout")]
     pub(super) fn is_empty(&self) -> bool {
         self.counts.is_empty()

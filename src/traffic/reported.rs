@@ -44,6 +44,7 @@ impl ReportedFigures {
         Self { users, copies: mirror.copies, originals: mirror.originals }
     }
 
+    /// Removes the latencies, which are the largest part of a report. The counts stay.
     pub(crate) fn clear_latencies(&mut self) {
         for figures in [&mut self.users, &mut self.copies, &mut self.originals] {
             figures.latencies = Latencies::default();

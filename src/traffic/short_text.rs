@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serializer};
 
 use super::latencies::Latencies;
 
+/// Writes latencies as the short text.
 pub(super) fn serialize<S: Serializer>(latencies: &Latencies, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&write(latencies))
 }
@@ -40,6 +41,7 @@ impl<'de> Visitor<'de> for TextOrList {
     }
 }
 
+/// Returns the short text: empty buckets are counted, and the others have their counts.
 fn write(latencies: &Latencies) -> String {
     let mut bytes = Vec::new();
     let mut next = 0;
@@ -54,6 +56,7 @@ fn write(latencies: &Latencies) -> String {
     BASE64_STANDARD_NO_PAD.encode(bytes)
 }
 
+/// Appends a number in groups of 7 bits, the lowest first. The high bit of a byte says that another group follows.
 fn push(bytes: &mut Vec<u8>, mut number: u64) {
     while number > 0x7f {
         let [low, ..] = number.to_le_bytes();

@@ -58,6 +58,7 @@ pub(super) struct Counts {
 }
 
 impl<B> Backend<B> {
+    /// Creates a backend without connections.
     pub(super) fn new(target: Target, settings: Arc<Settings>) -> Arc<Self> {
         Arc::new_cyclic(|me| Self { me: Weak::clone(me), target, settings, state: Mutex::new(State::new()) })
     }
@@ -100,6 +101,7 @@ impl<B> Backend<B> {
             if self.has_room(state) {
                 return Found::Now(self.attempt(state, false));
             }
+            // No connection may be added. The end of an unused one makes room, and `serve` gives it to a request that waits.
             if let Some(unused) = state.http2.iter().position(|connection| connection.streams() == 0) {
                 let unused = state.http2.swap_remove(unused);
                 state.ended.push(unused);
@@ -115,12 +117,14 @@ impl<B> Backend<B> {
                 return Found::Now(Claim::Http2(connection.open()));
             }
             if self.has_room(state) {
-                if state.needs_http2(1) {
+                // Otherwise a connection that is being made will have a stream for this request.
+                if state.needs_http2_for_another() {
                     return Found::Now(self.attempt(state, true));
                 }
             } else if let Some(connection) = state.free_http2(None) {
                 return Found::Now(Claim::Http2(connection.open()));
             } else if let Some(unused) = state.idle.pop() {
+                // The end of an idle connection makes room, and `serve` gives it to a request that waits.
                 state.unclaimed.push(Claim::Http1(Lease::new(unused.connection)));
             }
             Found::Later(state.waiting_http2.wait())
@@ -184,7 +188,7 @@ impl<B> Backend<B> {
         if let Some(connection) = state.free_http2(None) {
             return Some(Claim::Http2(connection.open()));
         }
-        (self.has_room(state) && state.needs_http2(0)).then(|| self.attempt(state, true))
+        (self.has_room(state) && state.needs_http2()).then(|| self.attempt(state, true))
     }
 
     /// Closes idle connections, and the others when they are idle.
@@ -217,7 +221,7 @@ impl<B: Send> Http1Pool<B> for Backend<B> {
         self.with_state(|state| {
             let unclaimed = state.waiting_http1.hand_over(Claim::Http1(Lease::new(connection)));
             // A request for HTTP/2 cannot use it, and gets its place.
-            let is_kept = self.has_room(state) || !state.needs_http2(0);
+            let is_kept = self.has_room(state) || !state.needs_http2();
             match unclaimed {
                 Some(Claim::Http1(lease))
                     if is_kept && !state.is_closed && state.idle.len() < self.settings.max_idle =>

@@ -88,8 +88,8 @@ impl<B, K: Keeper<Http1Connection<B>> + Unpin> Future for Http1Driver<B, K> {
         if this.hyper.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
-        let _returned = this.connection.poll_return(cx);
-        // After the waker was registered, so that no change is missed.
+        // Registers the waker first, so that no later change is missed. The driver goes on whether it returned or not.
+        let _ = this.connection.poll_return(cx);
         if this.connection.is_abandoned() || this.poll_stall(cx).is_ready() {
             return Poll::Ready(());
         }
@@ -260,7 +260,7 @@ impl<B, D, K: Keeper<Http2Connection<B>>> Drop for Http2Driver<B, D, K> {
         self.dispatch = None;
         self.connection.close();
         self.keeper.remove(&self.connection);
-        // They hold the queue that holds them.
+        // The streams and their queue hold each other.
         drop(self.streams.take());
     }
 }

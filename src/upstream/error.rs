@@ -67,34 +67,42 @@ impl Kind {
 }
 
 impl Error {
+    /// Creates the error of a request whose URI has no host, or no scheme that is served.
     pub(super) const fn uri() -> Self {
         Self { kind: Kind::Uri, source: None }
     }
 
+    /// Creates the error of a connection that could not be made.
     pub(super) fn connect(source: impl Into<BoxError>) -> Self {
         Self { kind: Kind::Connect, source: Some(source.into()) }
     }
 
+    /// Creates the error of a connection that was not made in time.
     pub(super) fn timeout() -> Self {
         Self { kind: Kind::Timeout, source: Some(io::Error::from(io::ErrorKind::TimedOut).into()) }
     }
 
+    /// Creates the error of a request that was not sent, because its connection was closed before.
     pub(super) fn unsent(source: impl Into<BoxError>) -> Self {
         Self { kind: Kind::Unsent, source: Some(source.into()) }
     }
 
+    /// Creates the error of a request that was sent, at least in part, and got no response.
     pub(super) fn exchange(source: impl Into<BoxError>) -> Self {
         Self { kind: Kind::Exchange, source: Some(source.into()) }
     }
 
+    /// Creates the error of a response body that broke off.
     pub(super) fn body(source: impl Into<BoxError>) -> Self {
         Self { kind: Kind::Body, source: Some(source.into()) }
     }
 
+    /// Creates the error of a response body that ended before its announced length.
     pub(super) const fn truncated() -> Self {
         Self { kind: Kind::Truncated, source: None }
     }
 
+    /// Creates the error of a response whose head or trailers are too large.
     pub(super) const fn too_large() -> Self {
         Self { kind: Kind::TooLarge, source: None }
     }

@@ -24,13 +24,13 @@ use crate::common::lock::lock;
 pub struct BackendConnections {
     /// Scheme and authority of the backend, such as `http://10.0.0.7:8080`.
     pub backend: String,
-    /// Connections that are open or being made.
+    /// The number of connections that are open or being made.
     pub open: usize,
-    /// Connections without a request.
+    /// The number of connections without a request.
     pub idle: usize,
-    /// Connections with a request, or being made for one. Tunnels after an upgrade are not counted.
+    /// The number of connections with a request, or being made for one. Tunnels after an upgrade are not counted.
     pub in_use: usize,
-    /// Requests over HTTP/2.
+    /// The number of requests over HTTP/2.
     pub streams: usize,
 }
 

@@ -36,13 +36,13 @@ pub(super) struct Http1Connection<B> {
     expiry: Option<Instant>,
     /// The longest idle time, in milliseconds.
     max_idle: AtomicU64,
-    /// It carries the identity of a client, and serves no other one.
+    /// Whether it carries the identity of a client, and serves no other one.
     is_private: AtomicBool,
-    /// A request body is on its way.
+    /// Whether a request body is on its way.
     is_uploading: AtomicBool,
-    /// Its exchange was given up.
+    /// Whether its exchange was given up.
     is_abandoned: AtomicBool,
-    /// The response has ended, and hyper has not finished with the request yet. The driver waits for that.
+    /// Whether the response has ended, and hyper has not finished with the request yet. The driver waits for that.
     is_ending: AtomicBool,
     driver: AtomicWaker,
 }
@@ -53,6 +53,7 @@ pub(super) struct Lease<B>(Option<Arc<Http1Connection<B>>>);
 // === impl Http1Connection ===
 
 impl<B> Http1Connection<B> {
+    /// Creates the record of a connection. `max_idle` is the idle time of the settings, which the backend may shorten.
     pub(super) fn new(
         sender: SendRequest<Payload<B>>,
         pool: Weak<dyn Http1Pool<B>>,
@@ -86,6 +87,7 @@ impl<B> Http1Connection<B> {
     /// The driver drops it. hyper would first write what it has buffered of the request, and a peer that does not read would
     /// keep the connection and the request body for as long as it likes.
     pub(super) fn abandon(&self) {
+        // Release: pairs with the Acquire in `is_abandoned`, which the driver calls after it registered its waker.
         self.is_abandoned.store(true, Ordering::Release);
         self.close();
         self.driver.wake();
@@ -93,11 +95,13 @@ impl<B> Http1Connection<B> {
 
     /// Returns whether the response was given up, so that the driver has to end.
     pub(super) fn is_abandoned(&self) -> bool {
+        // Acquire: pairs with the Release in `abandon`.
         self.is_abandoned.load(Ordering::Acquire)
     }
 
     /// Returns whether the response has ended before the request.
     pub(super) fn is_ending(&self) -> bool {
+        // Acquire: pairs with the Release in `reuse`.
         self.is_ending.load(Ordering::Acquire)
     }
 
@@ -119,6 +123,7 @@ impl<B> Http1Connection<B> {
     /// Returns how long the connection may be idle: the setting, or less if the backend said so (`Keep-Alive:
     /// timeout=`).
     pub(super) fn max_idle(&self) -> Duration {
+        // Relaxed, as `is_private`: the request that holds the connection writes it, and the lock of the pool comes after.
         Duration::from_millis(self.max_idle.load(Ordering::Relaxed))
     }
 
@@ -132,6 +137,7 @@ impl<B> Http1Connection<B> {
             Some(sender) => ready!(sender.poll_ready(cx)),
             None => return Poll::Ready(()),
         };
+        // Relaxed: the lock of the pool orders it for the next request.
         self.is_ending.store(false, Ordering::Relaxed);
         if ready.is_ok() {
             self.give_back();
@@ -150,7 +156,8 @@ impl<B> Http1Connection<B> {
     /// Returns whether another request may use the connection.
     fn is_reusable(&self) -> bool {
         !self.is_private.load(Ordering::Relaxed)
-            // A backend that responds early may read the rest of the body as further requests.
+            // A backend that responds early may read the rest of the body as further requests. Acquire: pairs with the Release
+            // in `ended`, so what the request body held is free.
             && !self.is_uploading.load(Ordering::Acquire)
             && self.max_idle.load(Ordering::Relaxed) > 0
             && !self.is_expired()
@@ -164,6 +171,7 @@ impl<B: Send + 'static> Reusable for Http1Connection<B> {
         } else if self.is_ready() {
             return self.give_back();
         }
+        // Release: pairs with the Acquire in `is_ending`. Before the wake, so the driver sees it.
         self.is_ending.store(true, Ordering::Release);
         self.driver.wake();
     }
@@ -175,6 +183,7 @@ impl<B: Send + 'static> Reusable for Http1Connection<B> {
 
 impl<B: Send> Upload for Http1Connection<B> {
     fn ended(&self) {
+        // Release: pairs with the Acquire in `is_reusable`.
         self.is_uploading.store(false, Ordering::Release);
     }
 }
@@ -216,6 +225,7 @@ impl<B: SentBody> Lease<B> {
             connection.is_private.store(true, Ordering::Relaxed);
         }
         if !request.body().is_empty() {
+            // Relaxed: hyper gets the body, which clears it, by the channel below.
             connection.is_uploading.store(true, Ordering::Relaxed);
             let upload: Arc<Http1Connection<B>> = Arc::clone(connection);
             request.body_mut().attach(upload);
@@ -260,6 +270,7 @@ fn is_upgrade(response: &Response<Incoming>, is_connect: bool) -> bool {
     response.status() == StatusCode::SWITCHING_PROTOCOLS || (is_connect && response.status().is_success())
 }
 
+/// Returns whole milliseconds, as the atomic fields have them.
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

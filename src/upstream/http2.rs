@@ -40,12 +40,16 @@ pub(super) struct Http2Connection<B> {
     expiry: Option<Instant>,
     /// After this time without a read, an answer to a PING is overdue.
     max_silence: Duration,
-    /// The streams that the peer allows. The driver publishes it.
+    /// The number of streams that the peer allows. Relaxed: the driver takes the lock of the pool after it published a higher
+    /// one, so a request waits for a stream only if it has not missed one.
     limit: AtomicUsize,
+    /// The number of open streams. Relaxed: counted under the lock of the pool.
     streams: AtomicUsize,
-    /// When the number of streams last became 0, or ceased to be 0: milliseconds since the opening.
+    /// When the number of streams last became 0, or ceased to be 0: milliseconds since the opening. Relaxed: written under the
+    /// lock of the pool.
     changed: AtomicU64,
-    /// It carries the identity of a client, and serves no other one.
+    /// Whether it carries the identity of a client, and serves no other one. Relaxed: written by the request that holds a
+    /// stream. The lock of the pool orders it for the next one.
     is_private: AtomicBool,
 }
 
@@ -170,6 +174,7 @@ impl<B> Http2Connection<B> {
 // === impl StreamPermit ===
 
 impl<B> StreamPermit<B> {
+    /// Returns the connection that carries the stream.
     pub(super) const fn connection(&self) -> &Arc<Http2Connection<B>> {
         &self.0
     }

@@ -31,6 +31,7 @@ impl Published {
     }
 }
 
+/// Sets both gauges of a backend.
 #[expect(clippy::cast_precision_loss, reason = "a count of connections is far below 2^52")]
 fn set(backend: &str, idle: usize, in_use: usize) {
     gauge!(CONNECTIONS, "backend" => backend.to_owned(), "state" => "idle").set(idle as f64);

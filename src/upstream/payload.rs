@@ -62,6 +62,7 @@ impl<B> Payload<B> {
         Self { content: Content::Replayed(body), upload: None }
     }
 
+    /// Returns whether the request has no body. A body that turns out to have no bytes is not empty.
     pub(super) const fn is_empty(&self) -> bool {
         matches!(self.content, Content::Empty)
     }

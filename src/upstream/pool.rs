@@ -32,6 +32,7 @@ pub(super) struct Pool<B> {
 }
 
 impl<B> Pool<B> {
+    /// Creates a pool without backends. Each is added by its first request.
     pub(super) fn new(settings: Arc<Settings>) -> Self {
         Self { settings, http: Mutex::new(Backends::new()), https: Mutex::new(Backends::new()) }
     }

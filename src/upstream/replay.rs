@@ -132,6 +132,7 @@ impl Kept {
         }
     }
 
+    /// Returns the frame to send again.
     fn into_frame(self) -> Frame<Bytes> {
         match self {
             Self::Data(data) => Frame::data(data),

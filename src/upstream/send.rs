@@ -146,11 +146,13 @@ fn is_reset(error: &hyper::Error) -> bool {
     })
 }
 
+/// Creates the cause for a connection that was closed before the request was handed over.
 fn closed() -> io::Error {
     io::Error::from(io::ErrorKind::NotConnected)
 }
 
 impl<B: SentBody> Outgoing<B> {
+    /// Takes the URI out of a request, and finds out what its connection needs and whether it may be sent again.
     fn new(mut request: Request<B>) -> Self {
         let uri = std::mem::take(request.uri_mut());
         let needs = Needs { is_grpc: is_grpc(request.headers()), is_fresh: false, avoid: None };
@@ -211,7 +213,7 @@ impl<B: SentBody> Outgoing<B> {
         self.divide()
     }
 
-    /// Keeps the frames of the body for another attempt.
+    /// Keeps the frames of the body for another attempt. An empty body needs no copy, and a kept one stays kept.
     fn keep_body(&mut self) {
         if let Some(body) = self.request.body_mut().take_once() {
             let (replay, body) = Replay::new(body);

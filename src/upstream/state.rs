@@ -87,13 +87,24 @@ impl<B, C> State<B, C> {
         free
     }
 
-    /// Returns whether the connections that are being made have too few streams for the requests that wait and `more`.
-    pub(super) fn needs_http2(&mut self, more: usize) -> bool {
+    /// Returns whether the requests that wait need one more HTTP/2 connection: those that are being made have too few streams.
+    pub(super) fn needs_http2(&mut self) -> bool {
+        self.needs_http2_for(0)
+    }
+
+    /// Returns whether the requests that wait and one more need one more HTTP/2 connection.
+    pub(super) fn needs_http2_for_another(&mut self) -> bool {
+        self.needs_http2_for(1)
+    }
+
+    /// Returns whether the requests that wait and `new` ones need one more HTTP/2 connection.
+    fn needs_http2_for(&mut self, new: usize) -> bool {
         let expected = self.connecting.saturating_mul(self.stream_limit);
-        if expected < self.waiting_http2.len() + more {
+        if expected < self.waiting_http2.len() + new {
+            // Requests that were cancelled need none.
             self.waiting_http2.forget_cancelled();
         }
-        expected < self.waiting_http2.len() + more
+        expected < self.waiting_http2.len() + new
     }
 
     /// Removes `connection` from the pool, and closes it after its streams.

@@ -85,7 +85,7 @@ async fn assert_shown(gateway: &Gateway, id: &str) {
     }
 }
 
-/// Asserts what is left of the rollout when it is over.
+/// Asserts the state of the rollout when it is over.
 async fn assert_over(gateway: &Gateway, id: &str) {
     let over = get(gateway, &format!("{ROLLOUTS}/{id}")).await;
     assert_eq!((&over["outcome"], &over["why"]), (&json!("aborted"), &json!("aborted: no")));

@@ -96,7 +96,7 @@ impl Drop for Namespace {
     }
 }
 
-/// Returns what is stored: the split, and the number of changes.
+/// Returns the stored split and the number of changes.
 async fn stored(gateway: &Gateway) -> (Value, usize) {
     let split = read_split(gateway, "auth").await;
     (split["generation"].clone(), history(gateway, "auth").await.len())

@@ -45,7 +45,7 @@ async fn states(gateway: &Gateway) -> (BTreeMap<String, [Value; 2]>, Vec<SystemT
     (states, times)
 }
 
-/// Asserts that the states are those of `before`. Their times are computed from two clocks, to the millisecond.
+/// Asserts that the states equal `before`. Their times are computed from two clocks, to the millisecond.
 async fn assert_unchanged(gateway: &Gateway, before: (BTreeMap<String, [Value; 2]>, Vec<SystemTime>)) {
     let (states, times) = states(gateway).await;
     assert_eq!(states, before.0);

@@ -1,4 +1,4 @@
-//! Texts of persons and backends that try to be more than text.
+//! Texts of people and backends that try to be more than text.
 
 use std::time::Duration;
 

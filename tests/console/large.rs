@@ -66,7 +66,7 @@ async fn thousand_services_are_drawn_once() {
         assert!(made < 200 * 6 + 1_000 + 300, "{made} elements");
         assert_eq!(count(page, "described").await, 199);
 
-        // What has not changed costs nothing.
+        // A part without changes costs nothing.
         page.eval(COUNT_AGAIN).await;
         some_seconds(page).await;
         assert_eq!((count(page, "described").await, count(page, "changed").await), (0, 0));

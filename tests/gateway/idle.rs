@@ -153,7 +153,7 @@ async fn slow_reader_is_not_cut_off() {
     let gateway = gateway_to(&["--body-idle-timeout", "4"], &backend).await;
     let mut slow = RawClient::connect(&gateway.data).await;
     slow.get("/auth/").await;
-    // What is left after that does not fit into the buffers.
+    // The rest after that does not fit into the buffers.
     let mut part = vec![0; 4 << 20];
     for _ in 0..6 {
         sleep(SECOND).await;

@@ -26,7 +26,7 @@ async fn canary(is_bad: Arc<AtomicBool>) -> Backend {
     .await
 }
 
-/// Users of one gateway, who send about 50 requests a second until they are told to stop.
+/// Users of one gateway, who send about 50 requests a second until the test stops them.
 struct Users {
     stop: Arc<AtomicBool>,
     sent: Arc<AtomicUsize>,

@@ -1,7 +1,7 @@
 //! The instances of a version that were removed: none is forgotten while a request has it.
 //!
 //! A route holds the counters of its instances. A request loads the route, counts itself at its instance and then drops the
-//! route; whoever drops the last reference to a route drops its references to the counters. The publisher forgets an
+//! route; the thread that drops the last reference to a route drops its references to the counters. The publisher forgets an
 //! instance if nobody else refers to its counters and it has no request in flight.
 //!
 //! As in `retired`, a mutex stands in for arc-swap.

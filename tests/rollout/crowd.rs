@@ -38,7 +38,7 @@ const LONGEST: u64 = 3_600;
 /// How many rollouts run at the same time.
 const AT_ONCE: usize = 100;
 
-/// What is wrong with the canaries of a crowd.
+/// The fault of the canaries of a crowd.
 #[derive(Clone, Copy, Debug)]
 enum Canary {
     Good,

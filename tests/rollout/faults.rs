@@ -1,4 +1,4 @@
-//! What goes wrong around a rollout: gateways, clocks, reports, versions, through the driver and the store.
+//! Faults around a rollout: gateways, clocks, reports, versions, through the driver and the store.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;

@@ -152,7 +152,7 @@ async fn good_copies_lead_to_users() {
     assert_eq!(fleet.wait_over(&rollout.stored.id, 3_600).await, "completed");
 }
 
-// The canary fails copies alone, and its users would be fine: they are not what is compared.
+// The canary fails copies alone, and its users would be fine: they are not compared.
 #[tokio::test(start_paused = true)]
 async fn failing_copies_keep_users_away() {
     let fleet = Fleet::start(&[auth()]).await;

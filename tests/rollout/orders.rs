@@ -1,4 +1,4 @@
-//! What persons do with a rollout, in each phase.
+//! What people do with a rollout, in each phase.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What persons do while a rollout is under way, in each phase, through the driver and the store.
+//! What people do while a rollout is under way, in each phase, through the driver and the store.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;

@@ -90,7 +90,7 @@ impl Traffic {
     }
 }
 
-/// What is counted of a version.
+/// The counts of a version.
 #[derive(Clone, Debug, Default)]
 struct Counted {
     users: Figures,
@@ -114,7 +114,7 @@ fn listed(figures: &Figures) -> Value {
     serde_json::to_value(figures).unwrap()
 }
 
-/// The users, and what is counted of their requests.
+/// The users, and the counts of their requests.
 struct Users {
     counted: BTreeMap<ServiceName, BTreeMap<String, Counted>>,
     chance: StdRng,

@@ -108,7 +108,7 @@ fn next_stage_waits_for_calm() {
 }
 
 #[test]
-fn unusable_canary_is_noted_once_and_waited_for() {
+fn unusable_canary_is_recorded_once() {
     let mut rollout = Rollout::start(QUICK);
     let mut unusable = Tick::passing();
     unusable.canary_unusable = Some("v1.1 answers 503".into());

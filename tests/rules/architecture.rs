@@ -196,7 +196,7 @@ fn source_files() -> Vec<SourceFile> {
 }
 
 /// The lines without comments and documentation, up to the inline tests at the end.
-fn production_code(text: &str) -> String {
+pub(super) fn production_code(text: &str) -> String {
     let code = text.split("#[cfg(test)]").next().unwrap_or_default();
     let lines =
         code.lines().filter(|line| !line.trim_start().starts_with("//") && !line.contains("doc = \""));
@@ -266,7 +266,7 @@ fn circle(graph: &Graph) -> Option<BTreeSet<String>> {
     }
 }
 
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
+pub(super) fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries
         .flat_map(|path: PathBuf| if path.is_dir() { rust_files(&path) } else { vec![path] })

@@ -5,6 +5,7 @@
 mod architecture;
 mod check_schedule;
 mod deployments;
+mod docs;
 mod draining;
 mod draws;
 mod duties;

@@ -75,7 +75,7 @@ async fn reports_are_five_seconds_apart() {
     let (_replica, _stop) = running(&store, "a").await;
     sleep(Duration::from_secs(60)).await;
     let reports = store.reports.lock().unwrap().clone();
-    // The first ones are those of the start.
+    // The first ones are from the start.
     let pauses: Vec<_> = reports.windows(2).skip(2).map(|pair| pair[1] - pair[0]).collect();
     assert!(pauses.len() >= 10, "{pauses:?}");
     assert!(pauses.iter().all(|pause| pause.as_millis().abs_diff(5_000) <= 2), "{pauses:?}");

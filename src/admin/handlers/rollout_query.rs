@@ -66,6 +66,7 @@ pub(super) struct RolloutEvents {
 pub(super) struct LiveRolloutEvents(pub(super) Rollouts);
 
 impl RolloutEvents {
+    /// Creates the stream of one rollout, which ends with it.
     pub(super) const fn new(rollouts: Rollouts, service: ServiceName, id: String) -> Self {
         Self { rollouts, service, id, is_over: false }
     }

@@ -52,7 +52,7 @@ pub(in crate::admin) async fn traffic(
     let query = TrafficQuery::new(state.deployments, service, version).at(backend);
     if let Some(limit) = wait {
         // The response shows the traffic after a timeout as well: `drainedEverywhere` says whether the wait succeeded.
-        let _ = timeout(limit, query.drained()).await;
+        let _ = timeout(limit, query.wait_drained()).await;
     }
     // Also before a stream, so that an unknown name is a problem and not an empty stream.
     let snapshot = query.snapshot().await?;

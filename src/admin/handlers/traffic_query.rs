@@ -138,17 +138,18 @@ impl TrafficQuery {
     }
 
     /// Waits until the version or instance is drained at all gateways, until the version is removed, or until this gateway
-    /// shuts down.
-    pub(super) async fn drained(&self) {
+    /// shuts down. Returns at once for a query of all versions.
+    pub(super) async fn wait_drained(&self) {
         let Some(version) = &self.version else { return };
         tokio::select! {
-            () = self.drained_everywhere(version) => {}
+            () = self.wait_drained_everywhere(version) => {}
             () = self.deployments.ended() => {}
         }
     }
 
-    /// Polls the local counters often, and reads the store only once the version or instance is drained here.
-    async fn drained_everywhere(&self, version: &VersionName) {
+    /// Waits until the version or instance is drained at all gateways. Polls the local counters often, and reads the store
+    /// only while it is drained here.
+    async fn wait_drained_everywhere(&self, version: &VersionName) {
         loop {
             while self.is_used_here(version) {
                 sleep(LOCAL_POLL).await;

@@ -47,9 +47,9 @@ pub struct RolloutRequestsView {
     pub step: RolloutTotalsView,
     /// Those of all stages.
     pub whole: RolloutTotalsView,
-    /// The requests of the canary that a stage needs.
+    /// The number of requests of the canary that a stage needs.
     pub least_requests: u64,
-    /// The windows that a stage needs.
+    /// The number of windows of ten seconds that a stage needs.
     pub least_windows: u64,
 }
 
@@ -64,7 +64,8 @@ pub struct RolloutTotalsView {
     pub canary: RolloutTallyView,
     /// Those of the other versions.
     pub stable: RolloutTallyView,
-    /// The windows of ten seconds with requests of both.
+    /// The number of windows of ten seconds in which both sides had requests, or the canary alone where the others have no
+    /// weight.
     pub windows: u64,
 }
 
@@ -75,9 +76,9 @@ pub struct RolloutTotalsView {
 #[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct RolloutTallyView {
-    /// The requests.
+    /// The number of requests.
     pub requests: u64,
-    /// Those with a 5xx response, without a response, or whose client left before the response head.
+    /// The number of those with a 5xx response, without a response, or whose client left before the response head.
     pub bad: u64,
 }
 

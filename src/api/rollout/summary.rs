@@ -146,8 +146,8 @@ impl RolloutSummary {
             version: stored.canary.to_string(),
             phase: phase.as_str().to_owned(),
             why: stored.why.clone(),
-            pause: RolloutPauseView::of(phase),
-            returning: RolloutReturnView::of(phase),
+            pause: RolloutPauseView::from_phase(phase),
+            returning: RolloutReturnView::from_phase(phase),
             outcome: phase.outcome().map(|outcome| outcome.as_str().to_owned()),
             step: state.number(),
             steps: plan.stages(),
@@ -167,14 +167,16 @@ impl RolloutSummary {
 }
 
 impl RolloutPauseView {
-    fn of(phase: &Phase) -> Option<Self> {
+    /// Returns the pause of a rollout in this phase. `None`: it does not pause.
+    fn from_phase(phase: &Phase) -> Option<Self> {
         let Phase::Paused { from, why } = phase else { return None };
         Some(Self { reason: why.as_str().to_owned(), from: Phase::from(*from).as_str().to_owned() })
     }
 }
 
 impl RolloutReturnView {
-    fn of(phase: &Phase) -> Option<Self> {
+    /// Returns the way back of a rollout in this phase, also of one that pauses on it. `None`: it does not go back.
+    fn from_phase(phase: &Phase) -> Option<Self> {
         let (Phase::Returning(back) | Phase::Paused { from: Resumable::Returning(back), .. }) = phase else {
             return None;
         };

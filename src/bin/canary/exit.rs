@@ -63,7 +63,7 @@ impl Exit {
     }
 
     /// Returns the exit code for a response with this status that is not a success.
-    pub(crate) const fn of_status(status: u16) -> Self {
+    pub(crate) const fn from_status(status: u16) -> Self {
         match status {
             401 | 403 => Self::NotAllowed,
             404 | 409 | 412 | 422 => Self::Refused,
@@ -90,7 +90,7 @@ mod tests {
         let expected =
             [(401, 4), (403, 4), (404, 3), (409, 3), (412, 3), (422, 3), (400, 1), (500, 1), (503, 1)];
         for (status, code) in expected {
-            assert_eq!(Exit::of_status(status).code(), code, "{status}");
+            assert_eq!(Exit::from_status(status).code(), code, "{status}");
         }
     }
 

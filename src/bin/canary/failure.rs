@@ -45,7 +45,7 @@ impl Failure {
     /// Returns the exit code. Of a problem the status decides, so that each new type of problem has one.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Problem { problem, .. } => Exit::of_status(problem.status),
+            Self::Problem { problem, .. } => Exit::from_status(problem.status),
             Self::Lost(_) => Exit::Failed,
             Self::Other { exit, .. } => *exit,
         }

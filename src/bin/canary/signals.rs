@@ -10,6 +10,7 @@ pub(crate) fn interrupted() -> Result<impl Future<Output = ()>, Failure> {
     wait().map_err(|error| Failure::failed(format!("cannot wait for signals: {error}")))
 }
 
+/// Catches SIGINT and SIGTERM from now on, and returns the wait for the first.
 #[cfg(unix)]
 fn wait() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -24,6 +25,7 @@ fn wait() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
+/// Returns the wait for Ctrl-C, the only signal of other systems.
 #[cfg(not(unix))]
 fn wait() -> io::Result<impl Future<Output = ()>> {
     Ok(async {

@@ -104,8 +104,8 @@ impl HealthChecker {
         times.into_iter().flatten().fold(self.next_tick, Instant::min)
     }
 
-    /// Notes that routes were published.
-    fn note_publication(&mut self) {
+    /// Schedules the next look at the published routes, at most one per [`FOLLOW_EVERY`].
+    fn schedule_follow(&mut self) {
         let earliest = self.followed_at.map_or_else(now, |at| now().max(at + FOLLOW_EVERY));
         self.follow_at.get_or_insert(earliest);
     }
@@ -124,7 +124,7 @@ impl HealthChecker {
         self.panicked = self.panicked.take().filter(|(id, _)| self.targets.get(*id).is_some());
         self.log.retain(&self.fleets);
         for fleet in &self.fleets {
-            self.log.note_usability(fleet);
+            self.log.report_usability(fleet);
         }
     }
 
@@ -144,7 +144,7 @@ impl HealthChecker {
         for fleet in self.fleets.iter().filter(|fleet| fleet.needs_tick()) {
             self.log.tick(fleet, now);
         }
-        self.targets.note_requests(now);
+        self.targets.record_requests(now);
     }
 
     /// Applies the result of a check to the instance as it is published now.
@@ -157,7 +157,7 @@ impl HealthChecker {
         if let (Some(target), Some(passed)) = (target, ended.passed()) {
             recorder::record_check(target.fleet().service(), target.fleet().version(), passed);
         }
-        self.note_panic(ended);
+        self.record_panic(ended);
     }
 
     /// Records the result of a check, and applies it to the state of the instance. A check that panicked has
@@ -174,7 +174,7 @@ impl HealthChecker {
 
     /// Keeps the last panic until a check of the same instance ends in another way. As long as there is one,
     /// the duty counts as failing.
-    fn note_panic(&mut self, ended: Ended) {
+    fn record_panic(&mut self, ended: Ended) {
         match ended.verdict {
             Verdict::Panicked(panicked) => self.panicked = Some((ended.id, panicked)),
             _ => self.panicked = self.panicked.take().filter(|(id, _)| *id != ended.id),
@@ -206,7 +206,7 @@ impl Duty for HealthChecker {
         tokio::select! {
             Some(ended) = self.running.next() => self.ended.push(ended),
             row = self.handle.next_row() => self.rows.push(row),
-            Ok(()) = self.published.changed() => self.note_publication(),
+            Ok(()) = self.published.changed() => self.schedule_follow(),
             () = sleep_until(wake.into()) => {}
         }
     }

@@ -10,8 +10,8 @@ use crate::handle::Fleet;
 use crate::health::{Event, Transition};
 use crate::routing::VersionId;
 
-/// How many events are kept.
-const KEPT: usize = 100;
+/// The most events that operators can read. A later one replaces the oldest.
+const MAX_EVENTS: usize = 100;
 
 /// The only caller of [`Fleet::apply`] and [`Fleet::tick`], so that each transition is logged once.
 #[derive(Debug, Default)]
@@ -57,10 +57,10 @@ impl HealthLog {
     }
 
     /// Reports it if `fleet` has lost its last usable instance, or has one again.
-    pub(in crate::deployments) fn note_usability(&self, fleet: &Fleet) {
+    pub(in crate::deployments) fn report_usability(&self, fleet: &Fleet) {
         let change = lock(&self.state).usability_changed(fleet);
         if let Some(kind) = change {
-            self.keep(HealthEvent::new(fleet.service().clone(), fleet.version().clone(), kind));
+            self.log_and_append(HealthEvent::new(fleet.service().clone(), fleet.version().clone(), kind));
         }
     }
 
@@ -82,16 +82,16 @@ impl HealthLog {
             Transition::Up { .. } | Transition::Down => cause,
         };
         let event = HealthEvent::new(fleet.service().clone(), fleet.version().clone(), transition.into());
-        self.keep(event.at_instance(instance.clone(), transition, cause));
-        self.note_usability(fleet);
+        self.log_and_append(event.at_instance(instance.clone(), transition, cause));
+        self.report_usability(fleet);
     }
 
-    /// Logs an event and keeps it for operators, instead of the oldest one.
-    fn keep(&self, event: HealthEvent) {
+    /// Logs an event and appends it for operators, in place of the oldest one if there is no room.
+    fn log_and_append(&self, event: HealthEvent) {
         // Not under the lock: a subscriber of the application may read the events.
         event.log();
         let events = &mut lock(&self.state).events;
-        if events.len() == KEPT {
+        if events.len() == MAX_EVENTS {
             events.pop_front();
         }
         events.push_back(event);

@@ -151,7 +151,7 @@ impl Targets {
     }
 
     /// Looks for services that got requests. The instances of one that was idle are checked within the interval.
-    pub(in crate::deployments) fn note_requests(&mut self, now: Instant) {
+    pub(in crate::deployments) fn record_requests(&mut self, now: Instant) {
         for service in self.services.values_mut() {
             let picks = service.versions.iter().map(|version| version.fleet.picks()).sum();
             // Fewer: a version with requests was removed.

@@ -126,7 +126,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A URL that differs from the registered one is an error, since a restart should not move traffic. Change it
+//! A URL that is none of the registered ones is an error, since a restart should not move traffic. Change it
 //! with the admin API, or register a version with another name.
 //!
 //! # A client of the admin API beside other clients

@@ -22,6 +22,7 @@ pub(super) struct Facts {
 }
 
 impl Facts {
+    /// Takes the facts of one moment from what was read of the gateways.
     pub(super) fn new(now: SystemTime, replicas: &[Replica], figures: Option<AllFigures>) -> Self {
         Self { now, revisions: replicas.iter().map(|replica| replica.revision).collect(), figures }
     }
@@ -70,14 +71,14 @@ impl AllFigures {
     }
 
     /// Returns the figures of the canary, and the sum of the others with a weight. A report without the service is left out.
-    pub(super) fn of_split(
+    pub(super) fn compared_figures(
         &self,
         split: &Split,
         canary: VersionId,
         compared: Compared,
     ) -> Vec<ReplicaFigures> {
         let figures = self.0.iter().filter_map(|gateway| {
-            let (canary, others) = gateway.of_split(split, canary, compared)?;
+            let (canary, others) = gateway.compared_figures(split, canary, compared)?;
             let mut stable = Figures::default();
             others.into_iter().for_each(|figures| stable.add(figures));
             Some(ReplicaFigures::new(&gateway.id, canary.cloned().unwrap_or_default(), stable))
@@ -88,7 +89,9 @@ impl AllFigures {
     /// Returns the names of the gateways whose figures of the canary, or of another version with a weight, have no latencies.
     pub(super) fn unmeasured(&self, split: &Split, canary: VersionId, compared: Compared) -> Vec<String> {
         let unmeasured = self.0.iter().filter(|gateway| {
-            let Some((canary, others)) = gateway.of_split(split, canary, compared) else { return false };
+            let Some((canary, others)) = gateway.compared_figures(split, canary, compared) else {
+                return false;
+            };
             canary.into_iter().chain(others).any(Figures::lack_latencies)
         });
         unmeasured.map(|gateway| gateway.name.clone()).collect()
@@ -97,24 +100,25 @@ impl AllFigures {
 
 impl GatewayFigures {
     /// Returns the figures of the canary and of each of the others with a weight. `None`: the report is without the service.
-    fn of_split(
+    fn compared_figures(
         &self,
         split: &Split,
         canary: VersionId,
         compared: Compared,
     ) -> Option<(Option<&Figures>, Vec<&Figures>)> {
         let versions = self.services.get(split.service().as_str())?;
-        let figures = |id: VersionId| versions.get(&id.to_string());
+        let reported = |id: VersionId| versions.get(&id.to_string());
         let others =
             split.versions().iter().filter(|version| version.id != canary && !version.weight.is_zero());
-        let others = others.filter_map(|version| figures(version.id).map(|of| compared.of_others(of)));
-        Some((figures(canary).map(|of| compared.of_canary(of)), others.collect()))
+        let others =
+            others.filter_map(|version| reported(version.id).map(|figures| compared.for_others(figures)));
+        Some((reported(canary).map(|figures| compared.for_canary(figures)), others.collect()))
     }
 }
 
 impl Compared {
     /// Returns the figures of the canary: of its users, or of the copies that it got.
-    const fn of_canary(self, figures: &ReportedFigures) -> &Figures {
+    const fn for_canary(self, figures: &ReportedFigures) -> &Figures {
         match self {
             Self::Users => &figures.users,
             Self::Copies => &figures.copies,
@@ -123,7 +127,7 @@ impl Compared {
 
     /// Returns the figures to compare with: of the users of the other versions, or of the requests that were
     /// copied. Copies are compared with their originals, since others may be of another kind.
-    const fn of_others(self, figures: &ReportedFigures) -> &Figures {
+    const fn for_others(self, figures: &ReportedFigures) -> &Figures {
         match self {
             Self::Users => &figures.users,
             Self::Copies => &figures.originals,

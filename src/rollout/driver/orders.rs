@@ -1,4 +1,4 @@
-//! Orders of persons.
+//! Orders of people.
 
 use std::time::SystemTime;
 

@@ -128,7 +128,7 @@ impl Engine {
         if let Some((pointer, gate)) = gates.find(|(_, gate)| !self.gates.contains_key(*gate)) {
             return Err(RolloutError::UnknownGate { pointer, gate: gate.clone() });
         }
-        let mut steps = (0..).zip(plan.steps());
+        let mut steps = plan.steps().iter().enumerate();
         let has_mirror = self.deployments.handle().has_rule(Reason::Mirror);
         match steps.find(|(_, step)| step.mirror.is_some() && !has_mirror) {
             Some((i, _)) => Err(RolloutError::NoMirror { pointer: format!("/steps/{i}/mirror") }),

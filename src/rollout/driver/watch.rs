@@ -31,7 +31,7 @@ impl Watch {
         let is_mirrored = !rollout.state.mirror(&rollout.plan).is_zero();
         let compared = if is_mirrored { Compared::Copies } else { Compared::Users };
         let canary = rollout.state.canary();
-        let figures = reported.of_split(split, canary, compared);
+        let figures = reported.compared_figures(split, canary, compared);
         let is_measured = rollout.plan.guard().latency.is_some();
         self.unmeasured = if is_measured { reported.unmeasured(split, canary, compared) } else { Vec::new() };
         let window = (split.generation(), rollout.state.number());

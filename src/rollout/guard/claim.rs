@@ -32,7 +32,7 @@ impl Trial {
     }
 
     /// Counts failed requests.
-    pub(super) fn of_failures(canary: &Figures, stable: &Figures) -> Self {
+    pub(super) fn from_failures(canary: &Figures, stable: &Figures) -> Self {
         Self::new((canary.requests, canary.bad), (stable.requests, stable.bad))
     }
 }

@@ -126,7 +126,7 @@ impl Guard {
     /// absolute limit, if the policy has one.
     fn observe_errors(&self, evidence: &mut Evidence, window: &Window, stake: Stake) {
         let Some(policy) = &self.policy.errors else { return };
-        let trial = Trial::of_failures(&window.canary, &window.stable);
+        let trial = Trial::from_failures(&window.canary, &window.stable);
         let bets = Bet::no_worse(policy.times_worse, policy.worse_by / 100.0);
         wagers(evidence, Measure::Errors).observe(bets.map(|bet| (bet, trial)), stake);
         if let Some(limit) = policy.limit {

@@ -11,9 +11,9 @@ use crate::traffic::Figures;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Tally {
-    /// The requests.
+    /// The number of requests.
     pub requests: u64,
-    /// The bad ones.
+    /// The number of bad ones among them.
     pub bad: u64,
 }
 
@@ -38,7 +38,7 @@ pub struct Totals {
     pub canary: Tally,
     /// The requests of the others.
     pub stable: Tally,
-    /// The windows with requests of both, or of the canary where the others have no weight.
+    /// The number of windows in which both sides had requests, or the canary alone where the others have no weight.
     pub windows: u64,
 }
 

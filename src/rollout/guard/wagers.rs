@@ -95,8 +95,8 @@ impl Wagers {
 
 /// Returns a logarithm as it is stored: with twelve decimals and within 700.
 ///
-/// So it has at most 15 digits, which every reader of JSON reads exactly: the evidence does not depend on which gateway
-/// observes. The lower limit changes no later value, since the next stake is larger by far. The upper one only lowers evidence.
+/// Such a number has at most 15 digits, which every reader of JSON reads exactly: the evidence does not depend on which
+/// gateway observes. The lower limit changes no later value, since the next stake is larger by far. The upper one only lowers evidence.
 fn stored(ln: f64) -> f64 {
     const UNIT: f64 = 1e12;
     (ln.clamp(-700.0, 700.0) * UNIT).round() / UNIT

@@ -31,9 +31,9 @@ impl Draft<'_> {
     fn begin_return(&mut self, next: usize, outcome: Outcome, why: &str) {
         self.state.phase = Phase::Returning(Return { next, outcome, pending: true });
         self.state.held = Duration::ZERO;
-        self.state.noted.stuck = false;
+        self.state.recorded.stuck = false;
         self.end_mirror();
-        self.note(EventKind::Returning, why);
+        self.record(EventKind::Returning, why);
     }
 
     /// Makes the next change of the way back. `target_usable` is the result of the probes of the versions that get traffic
@@ -69,12 +69,12 @@ impl Draft<'_> {
                 Attempt::Refused(error) => refusal = Some(error),
                 Attempt::NeedsProbe if target_usable.is_none() => return,
                 Attempt::NeedsProbe => {
-                    return self.note_stuck("the versions that would get traffic are not usable");
+                    return self.record_stuck("the versions that would get traffic are not usable");
                 }
             }
         }
         if let Some(error) = refusal {
-            self.note_stuck(&error.to_string());
+            self.record_stuck(&error.to_string());
         }
     }
 

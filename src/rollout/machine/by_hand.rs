@@ -1,4 +1,4 @@
-//! What persons do with a rollout.
+//! What people do with a rollout.
 
 use super::draft::Draft;
 use super::event::EventKind;
@@ -48,7 +48,7 @@ impl Draft<'_> {
             return Err(self.wrong_phase(Verb::Approve { number }));
         }
         if self.state.opened.insert(GateName::clone(gate)) {
-            self.note(EventKind::Approved, format!("step {number} is approved"));
+            self.record(EventKind::Approved, format!("step {number} is approved"));
         }
         Ok(())
     }
@@ -80,7 +80,7 @@ impl Draft<'_> {
     fn resume(&mut self) -> Result<(), Refused> {
         let Phase::Paused { from, why } = self.state.phase.clone() else { return Ok(()) };
         self.state.phase = from.into();
-        self.note(EventKind::Resumed, format!("resumed after: {why}"));
+        self.record(EventKind::Resumed, format!("resumed after: {why}"));
         match why {
             PauseReason::ByHand { .. } => Ok(()),
             PauseReason::Inconclusive { .. } => {

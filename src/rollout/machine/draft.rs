@@ -6,7 +6,7 @@ use super::event::{Event, EventKind};
 use super::input::{Input, Occasion};
 use super::phase::{Outcome, PauseReason, Phase};
 use super::seen::Seen;
-use super::state::{Noted, State};
+use super::state::{RecordedEvents, State};
 use super::transition::{EvidenceUse, Transition};
 use crate::rollout::plan::{Plan, Then};
 use crate::routing::{Change, ChangeError, Split, Weight};
@@ -64,7 +64,7 @@ impl<'a> Draft<'a> {
     /// Ends the transition. The next one notices the changes of others by the split as it is now.
     pub(super) fn finish(mut self) -> Transition {
         self.state.turn = self.state.turn.saturating_add(1);
-        self.state.seen = Seen::of(&self.split, self.state.canary);
+        self.state.seen = Seen::from_split(&self.split, self.state.canary);
         Transition {
             expected_turn: self.expected_turn,
             expected_generation: self.expected_generation,
@@ -122,7 +122,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Adds an event at the present stage, with the actor of the order if an order caused it.
-    pub(super) fn note(&mut self, kind: EventKind, text: impl Into<String>) {
+    pub(super) fn record(&mut self, kind: EventKind, text: impl Into<String>) {
         let event = Event { kind, number: self.state.number, actor: self.actor.clone(), text: text.into() };
         self.events.push(event);
     }
@@ -136,10 +136,10 @@ impl<'a> Draft<'a> {
     }
 
     /// Records once that the next change cannot be made.
-    pub(super) fn note_stuck(&mut self, why: &str) {
-        if !self.state.noted.stuck {
-            self.state.noted.stuck = true;
-            self.note(EventKind::Stuck, why);
+    pub(super) fn record_stuck(&mut self, why: &str) {
+        if !self.state.recorded.stuck {
+            self.state.recorded.stuck = true;
+            self.record(EventKind::Stuck, why);
         }
     }
 
@@ -164,7 +164,7 @@ impl<'a> Draft<'a> {
             share => format!(", copies of {share} %"),
         };
         let stages = self.plan.stages();
-        self.note(EventKind::Step, format!("step {number} of {stages}: {} %{copies}", stage.weight));
+        self.record(EventKind::Step, format!("step {number} of {stages}: {} %{copies}", stage.weight));
         Ok(())
     }
 
@@ -173,7 +173,7 @@ impl<'a> Draft<'a> {
         self.state.held = Duration::ZERO;
         self.state.left = deadline;
         self.state.accepted = false;
-        self.state.noted = Noted::default();
+        self.state.recorded = RecordedEvents::default();
     }
 
     /// Ends the plan after its last stage.
@@ -200,7 +200,7 @@ impl<'a> Draft<'a> {
             Outcome::Aborted => EventKind::Aborted,
             Outcome::Returned => EventKind::Returned,
         };
-        self.note(kind, why);
+        self.record(kind, why);
     }
 
     /// Keeps the weights until a person decides.
@@ -208,7 +208,7 @@ impl<'a> Draft<'a> {
         if let Some(from) = self.state.phase.resumable() {
             let text = why.to_string();
             self.state.phase = Phase::Paused { from, why };
-            self.note(EventKind::Paused, text);
+            self.record(EventKind::Paused, text);
         }
     }
 }

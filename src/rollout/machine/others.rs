@@ -57,7 +57,7 @@ impl Draft<'_> {
         if self.split.generation() == self.state.seen.generation {
             return Followed::Nothing;
         }
-        let now = Seen::of(&self.split, self.state.canary);
+        let now = Seen::from_split(&self.split, self.state.canary);
         let actor =
             self.split.last_change().map_or_else(|| "somebody else".to_owned(), |last| last.actor.clone());
         match self.state.seen.difference(&now) {

@@ -42,14 +42,14 @@ pub(super) enum Difference {
 impl Seen {
     /// Records the split. Of the other versions only those with traffic matter: the evidence is compared with
     /// them.
-    pub(super) fn of(split: &Split, canary: VersionId) -> Self {
+    pub(super) fn from_split(split: &Split, canary: VersionId) -> Self {
         let find = split.versions().iter().find(|version| version.id == canary);
         let stable =
             split.versions().iter().filter(|version| version.id != canary && !version.weight.is_zero());
         Self {
             generation: split.generation(),
-            canary: find.map(SeenVersion::of),
-            stable: stable.map(|version| (version.id, SeenVersion::of(version))).collect(),
+            canary: find.map(SeenVersion::from_version),
+            stable: stable.map(|version| (version.id, SeenVersion::from_version(version))).collect(),
         }
     }
 
@@ -84,7 +84,8 @@ impl Seen {
 }
 
 impl SeenVersion {
-    fn of(version: &Version) -> Self {
+    /// Takes the facts of a version that a later split is compared by.
+    fn from_version(version: &Version) -> Self {
         Self { active: version.active, weight: version.weight, urls: version.instances.clone() }
     }
 

@@ -7,7 +7,7 @@ use super::event::{Event, EventKind};
 use super::phase::Phase;
 use super::refused::StartRefused;
 use super::seen::Seen;
-use super::state::{Noted, Start, StartWeight, State};
+use super::state::{RecordedEvents, Start, StartWeight, State};
 use super::transition::{EvidenceUse, Transition};
 use crate::rollout::format::Format;
 use crate::rollout::plan::Plan;
@@ -38,6 +38,7 @@ impl State {
         })
     }
 
+    /// Creates the state of a rollout that has entered no stage.
     fn initial(plan: &Plan, split: &Split, at: SystemTime, canary: VersionId) -> Self {
         Self {
             format: Format,
@@ -48,13 +49,13 @@ impl State {
             left: plan.start_deadline(),
             ticked_at: at,
             canary,
-            start: Start::of(split),
-            seen: Seen::of(split, canary),
+            start: Start::from_split(split),
+            seen: Seen::from_split(split, canary),
             opened: BTreeSet::new(),
             accepted: false,
             mirrors: false,
             unmeasured: false,
-            noted: Noted::default(),
+            recorded: RecordedEvents::default(),
         }
     }
 }
@@ -81,7 +82,7 @@ fn find_canary<'a>(plan: &Plan, split: &'a Split) -> Result<&'a Version, StartRe
 
 impl Start {
     /// Records everything that an abort restores.
-    fn of(split: &Split) -> Self {
+    fn from_split(split: &Split) -> Self {
         let versions = split.versions().iter();
         let weights = versions
             .map(|version| (version.name.clone(), StartWeight { id: version.id, weight: version.weight }))

@@ -101,7 +101,9 @@ pub struct State {
     /// The event that latencies are not reported was recorded.
     #[serde(default)]
     pub(super) unmeasured: bool,
-    pub(super) noted: Noted,
+    // Stored under its first name.
+    #[serde(rename = "noted")]
+    pub(super) recorded: RecordedEvents,
 }
 
 /// The weights to go back to.
@@ -124,7 +126,7 @@ pub(super) struct StartWeight {
 
 /// The events that were recorded for the present stage, so that each is recorded once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Noted {
+pub(super) struct RecordedEvents {
     pub(super) waiting: bool,
     pub(super) failed: bool,
     pub(super) stuck: bool,

@@ -21,7 +21,7 @@ impl Draft<'_> {
             return self.tick_return(tick);
         }
         self.open_gates(tick);
-        self.note_unmeasured(tick);
+        self.record_unmeasured(tick);
         if let Some(finding) = failure(tick)
             && self.convict(finding)
         {
@@ -50,17 +50,17 @@ impl Draft<'_> {
             let is_asked = self.state.gates_to_ask(self.plan).any(|asked| asked == gate);
             if *answer == GateAnswer::Open && is_asked {
                 self.state.opened.insert(gate.clone());
-                self.note(EventKind::GateOpen, format!("the gate {gate} is open"));
+                self.record(EventKind::GateOpen, format!("the gate {gate} is open"));
             }
         }
     }
 
     /// Records once that gateways do not report latencies.
-    fn note_unmeasured(&mut self, tick: &Tick) {
+    fn record_unmeasured(&mut self, tick: &Tick) {
         if !tick.unmeasured.is_empty() && !self.state.unmeasured {
             self.state.unmeasured = true;
             let text = format!("slower requests are not found: no latencies from {}", list(&tick.unmeasured));
-            self.note(EventKind::Unmeasured, text);
+            self.record(EventKind::Unmeasured, text);
         }
     }
 
@@ -68,21 +68,21 @@ impl Draft<'_> {
     fn convict(&mut self, finding: String) -> bool {
         match self.reaction() {
             WhenFailed::Return => {
-                self.note(EventKind::Failed, finding);
+                self.record(EventKind::Failed, finding);
                 self.go_back(Outcome::RolledBack, "the canary failed");
                 true
             }
             WhenFailed::Pause => {
                 if !matches!(self.state.phase, Phase::Paused { why: PauseReason::Failed { .. }, .. }) {
-                    self.note(EventKind::Failed, finding.clone());
+                    self.record(EventKind::Failed, finding.clone());
                     self.pause(PauseReason::Failed { finding });
                 }
                 true
             }
             WhenFailed::Tell => {
-                if !self.state.noted.failed {
-                    self.state.noted.failed = true;
-                    self.note(EventKind::Failed, finding);
+                if !self.state.recorded.failed {
+                    self.state.recorded.failed = true;
+                    self.record(EventKind::Failed, finding);
                 }
                 false
             }
@@ -139,15 +139,15 @@ impl Draft<'_> {
     fn go_on_unless(&mut self, lack: Option<Lack>, tick: &Tick) {
         if !self.plan.is_window_open(self.at) {
             // The deadline does not run: nobody can open a window of time.
-            return self.note_waiting("waits for a window of time");
+            return self.record_waiting("waits for a window of time");
         }
         match lack.or_else(|| self.try_next(tick)) {
             Some(Lack::CanaryUnusable(why)) => {
-                self.note_stuck(&why);
+                self.record_stuck(&why);
                 self.run_deadline(&Lack::CanaryUnusable(why));
             }
             Some(lack) => {
-                self.note_waiting(&format!("waits: {lack}"));
+                self.record_waiting(&format!("waits: {lack}"));
                 self.run_deadline(&lack);
             }
             None => {}
@@ -163,10 +163,10 @@ impl Draft<'_> {
     }
 
     /// Adds an event for a wait, once per wait and not with each tick.
-    fn note_waiting(&mut self, text: &str) {
-        if !self.state.noted.waiting {
-            self.state.noted.waiting = true;
-            self.note(EventKind::GateWaiting, text);
+    fn record_waiting(&mut self, text: &str) {
+        if !self.state.recorded.waiting {
+            self.state.recorded.waiting = true;
+            self.record(EventKind::GateWaiting, text);
         }
     }
 
@@ -176,7 +176,7 @@ impl Draft<'_> {
         if !self.state.left.is_zero() || self.state.accepted {
             return;
         }
-        self.note(EventKind::Inconclusive, lack.to_string());
+        self.record(EventKind::Inconclusive, lack.to_string());
         match self.plan.guard().when_inconclusive {
             WhenInconclusive::Pause => self.pause(PauseReason::Inconclusive { lack: lack.to_string() }),
             WhenInconclusive::Return => self.go_back(Outcome::RolledBack, "the step is inconclusive"),

@@ -79,9 +79,10 @@ impl<'a> Node<'a> {
         if values.len() > most {
             return Err(self.refuse(format_args!("give at most {most}, not {}", values.len())));
         }
-        let nodes = (0..)
-            .zip(values)
-            .map(|(i, value): (usize, _)| Self { value, pointer: format!("{}/{i}", self.pointer) });
+        let nodes = values
+            .iter()
+            .enumerate()
+            .map(|(i, value)| Self { value, pointer: format!("{}/{i}", self.pointer) });
         Ok(nodes.collect())
     }
 

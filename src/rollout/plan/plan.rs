@@ -197,11 +197,11 @@ impl Plan {
     /// # Ok::<(), tower_canary::rollout::InvalidPlan>(())
     /// ```
     pub fn gates(&self) -> impl Iterator<Item = (String, &GateName)> {
-        let steps = (0..).zip(&self.steps).map(|(i, step)| (format!("/steps/{i}/gates"), &step.gates));
+        let steps = self.steps.iter().enumerate().map(|(i, step)| (format!("/steps/{i}/gates"), &step.gates));
         let bake = self.bake.iter().map(|bake| ("/bake/gates".to_owned(), &bake.gates));
         let lists = std::iter::once(("/startGates".to_owned(), &self.start_gates)).chain(steps).chain(bake);
         lists.flat_map(|(list, gates)| {
-            (0..).zip(gates).map(move |(i, gate): (usize, _)| (format!("{list}/{i}"), gate))
+            gates.iter().enumerate().map(move |(i, gate)| (format!("{list}/{i}"), gate))
         })
     }
 

@@ -56,11 +56,19 @@ impl TimeWindow {
     /// Returns whether the window is open at `at`.
     #[must_use]
     pub fn contains(&self, at: SystemTime) -> bool {
+        let now = self.minute_of_week(at);
+        self.days.iter().zip(0_i64..).any(|(begins, day)| {
+            // Modulo a week: a window that begins on Sunday may be open on Monday.
+            let since_start = (now - day * DAY - self.from).rem_euclid(WEEK);
+            *begins && since_start < self.length
+        })
+    }
+
+    /// Returns the minutes since Monday, 00:00, in the offset of the window. A time before 1970 counts as the Unix epoch.
+    fn minute_of_week(&self, at: SystemTime) -> i64 {
         let seconds = at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let minutes = (seconds / 60).cast_signed();
-        let now = (minutes + self.offset + EPOCH_DAY * DAY).rem_euclid(WEEK);
-        let starts = (0..).zip(self.days).filter(|(_, begins)| *begins).map(|(day, _)| day * DAY + self.from);
-        starts.map(|start| (now - start).rem_euclid(WEEK)).any(|since_start| since_start < self.length)
+        (minutes + self.offset + EPOCH_DAY * DAY).rem_euclid(WEEK)
     }
 }
 

@@ -93,6 +93,6 @@ impl RolloutTable {
 
 /// Adds the events of one write.
 fn record(events: &[NewRolloutEvent], turn: u64, at: SystemTime) -> Vec<StoredRolloutEvent> {
-    let numbered = (0..).zip(events);
-    numbered.map(|(position, event)| StoredRolloutEvent::recorded(event, turn, position, at)).collect()
+    let numbered = events.iter().zip(0_u32..);
+    numbered.map(|(event, position)| StoredRolloutEvent::recorded(event, turn, position, at)).collect()
 }

@@ -111,18 +111,18 @@ pub(super) enum Meaning {
 pub(super) fn meaning(error: &DbErr) -> Option<Meaning> {
     match driver_error(error) {
         Some(DriverError::Tls(_)) => return Some(Meaning::Fixable(TLS)),
-        // So the driver reports a certificate that rustls refuses.
+        // A certificate that rustls refuses: the driver reports it as invalid data.
         Some(DriverError::Io(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
             return Some(Meaning::Fixable(TLS));
         }
         Some(DriverError::Configuration(_)) => return Some(Meaning::Fixable(TLS_FILES)),
-        // A file of the URL. A socket that does not exist is another kind of failure: nothing listens there.
+        // A file that the URL names. A missing socket is no such file: nothing listens there.
         Some(DriverError::Io(error)) if is_about_a_file(error) => {
             return Some(Meaning::Fixable(TLS_FILES));
         }
         _ => {}
     }
-    // The only one of a pooler's errors that stays: all of them have this code.
+    // A pooler gives all its errors the same code, so the message decides. No other one of them lasts.
     if database_error(error)?.message().contains("unsupported startup parameter") {
         return Some(Meaning::Fault(
             "the pooler refuses a setting: add it to its ignore_startup_parameters, or leave `options` out of the URL",

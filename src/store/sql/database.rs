@@ -227,11 +227,10 @@ impl Database {
         let _ = timeout(CLOSE_LIMIT, self.close_listeners()).await;
     }
 
-    /// Closes the connections that the store made. It waits for those that are in use.
+    /// Closes the connections that the store made, once those in use are returned. An application closes its own pool.
     async fn close_pool(&self) {
-        // The application closes its own pool.
         if let (Some(_), Some(db)) = (&self.url, self.connections.get()) {
-            // It waits until all connections have returned, and reports no failure.
+            // It reports no failure.
             let _ = db.close_by_ref().await;
         }
     }

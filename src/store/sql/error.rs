@@ -153,6 +153,7 @@ pub(super) enum RefusedServer {
 }
 
 impl RefusedServer {
+    /// Returns how to fix it.
     const fn remedy(self) -> &'static str {
         match self {
             Self::ReadOnly => READ_ONLY,

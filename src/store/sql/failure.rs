@@ -127,6 +127,8 @@ pub(super) fn unavailable(cause: impl Error + Send + Sync + 'static) -> StoreErr
     StoreError::Unavailable(Box::new(cause))
 }
 
+/// Converts an error of the database by the meaning of its code. A fault needs an operator, so it is [`StoreError::Unusable`];
+/// an error that may pass is [`StoreError::Unavailable`].
 fn from_database(error: DbErr, secrets: &Secrets) -> StoreError {
     let meaning = meaning(&error);
     let source = secrets.hide(error.into());

@@ -74,7 +74,7 @@ fn new_row(refusal: &Refusal) -> ActiveModel {
         split: ActiveValue::Set(shares_to_json(&refusal.shares)),
         why: ActiveValue::Set(refusal.why.clone()),
         refused_at: ActiveValue::Set(to_millis(refusal.at)),
-        details: ActiveValue::Set(Some(Details::of_refusal(refusal))),
+        details: ActiveValue::Set(Some(Details::encode_refusal(refusal))),
     }
 }
 

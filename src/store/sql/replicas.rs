@@ -162,6 +162,7 @@ fn expiry() -> i64 {
     millis(Replica::EXPIRY)
 }
 
+/// Returns whole milliseconds, as the columns have them.
 fn millis(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }

@@ -73,12 +73,12 @@ async fn end_transaction(connection: &mut SqliteConnection) -> Result<bool, Erro
     // Waits for a rollback that the driver queued when a transaction was dropped.
     connection.ping().await?;
     if connection.is_in_transaction() {
-        // SQLite and the driver disagree, or a transaction was left open. First SQLite: plain statements do not change the
-        // driver's count. The rollback fails if SQLite has rolled back by itself. Then it has exactly one transaction.
+        // SQLite and the driver disagree, or a transaction was left open. First SQLite gets exactly one transaction. Plain
+        // statements do not change the driver's count. The rollback fails if SQLite has rolled back by itself.
         let _ = connection.execute("ROLLBACK").await;
         connection.execute("BEGIN").await?;
-        // Then the driver: this fails since a transaction is open, and the driver answers the failure with a rollback that
-        // sets its count to 0 and ends the transaction of SQLite.
+        // Then the driver counts from 0 again. Its BEGIN fails since a transaction is open, and it reacts to the failure with
+        // a rollback, which also ends the transaction of SQLite.
         let _ = connection.begin_with("BEGIN").await;
         connection.ping().await?;
     }

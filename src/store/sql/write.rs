@@ -188,8 +188,8 @@ fn service_row(after: &Split, revision: u64, at: i64) -> service::ActiveModel {
         epoch: ActiveValue::Set(to_signed(after.pin_epoch())),
         health_path: ActiveValue::Set(after.health_path().map(|path| path.as_str().into())),
         revision: ActiveValue::Set(to_signed(revision)),
-        last_change: ActiveValue::Set(Some(LastChangeJson::of(after))),
-        mirror: ActiveValue::Set(MirrorJson::of(after)),
+        last_change: ActiveValue::Set(Some(LastChangeJson::encode(after))),
+        mirror: ActiveValue::Set(MirrorJson::encode(after)),
         updated_at: ActiveValue::Set(at),
         ..Default::default()
     }
@@ -240,7 +240,7 @@ async fn write_history(
         split_before: ActiveValue::Set(shares_to_json(&entry.before)),
         split_after: ActiveValue::Set(shares_to_json(&entry.after)),
         changed_at: ActiveValue::Set(to_millis(entry.at)),
-        details: ActiveValue::Set(Some(Details::of_entry(entry))),
+        details: ActiveValue::Set(Some(Details::encode_entry(entry))),
     };
     change::Entity::insert(row).exec_without_returning(transaction).await.map(drop)
 }

@@ -267,7 +267,7 @@ async fn insert_events(
     let at = dialect::now(transaction.get_database_backend());
     let mut insert = Query::insert();
     insert.into_table(rollout_event::Entity).columns(EVENT_COLUMNS);
-    for (position, event) in (0_i32..).zip(events) {
+    for (event, position) in events.iter().zip(0_i32..) {
         insert.values_panic([
             number.into(),
             to_signed(turn).into(),

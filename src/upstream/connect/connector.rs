@@ -90,6 +90,7 @@ impl Connector {
         Ok(self.tcp.clone().call(target.uri()).await?.into_inner())
     }
 
+    /// Connects, and then negotiates TLS with the protocols of `offer`. Fails if HTTP/2 alone was offered and not chosen.
     #[cfg(feature = "client-tls")]
     async fn establish_tls(&self, target: &Target, offer: Offer) -> Result<Connected, ConnectError> {
         let tls = self.tls.as_ref().ok_or(ConnectError::new(ConnectErrorKind::NoTls))?;
@@ -102,6 +103,7 @@ impl Connector {
         Ok(Connected { io: Stream::Tls(Box::new(TokioIo::new(stream))), protocol })
     }
 
+    /// Fails: this build has no TLS.
     #[cfg(not(feature = "client-tls"))]
     #[expect(clippy::unused_async, reason = "with TLS it is async")]
     async fn establish_tls(&self, _: &Target, _: Offer) -> Result<Connected, ConnectError> {

@@ -115,7 +115,7 @@ impl Api {
 
     /// Sends a request and returns the head of the response.
     async fn execute(&self, request: Request, mount: &Url) -> Result<Response, Trouble> {
-        self.client.execute(request).await.map_err(|error| Trouble::of_request(&error, mount))
+        self.client.execute(request).await.map_err(|error| Trouble::from_request_error(&error, mount))
     }
 }
 

@@ -76,8 +76,8 @@ impl Trouble {
         }
     }
 
-    /// The request failed before there was a response.
-    pub(super) fn of_request(error: &reqwest::Error, mount: &Url) -> Self {
+    /// Creates the trouble of a request that failed before there was a response.
+    pub(super) fn from_request_error(error: &reqwest::Error, mount: &Url) -> Self {
         let reason = root(error);
         if error.is_connect() {
             let text = format!("cannot connect to {mount}: {reason}; the address is in CANARY_URL or --url");
@@ -102,7 +102,7 @@ pub(super) async fn read(response: Response, mount: &Url) -> Result<Answer, Trou
     let is_problem = has_type(&response, "application/problem+json");
     let is_json = is_problem || has_type(&response, "application/json");
     let retry_after = retry_after(&response);
-    let text = response.text().await.map_err(|error| Trouble::of_request(&error, mount))?;
+    let text = response.text().await.map_err(|error| Trouble::from_request_error(&error, mount))?;
     if status.is_success() && is_json && !is_problem {
         return Ok(Answer { status, text });
     }

@@ -11,7 +11,7 @@ use crate::escape::{escape, escape_json};
 use crate::failure::Failure;
 use crate::form::Form;
 
-/// Both streams. Colours are removed where they do not belong: `NO_COLOR`, `CLICOLOR_FORCE` and pipes are heeded.
+/// Both streams. Colours are removed where they do not belong: see `NO_COLOR`, `CLICOLOR_FORCE`, and pipes.
 #[derive(Debug)]
 pub(crate) struct Terminal {
     output: Form,
@@ -63,7 +63,7 @@ impl Terminal {
             return;
         }
         let mut stdout = anstream::stdout().lock();
-        self.note_result(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+        self.record_result(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
     }
 
     /// Writes sequences that control a terminal, with or without colours.
@@ -72,11 +72,11 @@ impl Terminal {
             return;
         }
         let mut stdout = io::stdout().lock();
-        self.note_result(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
+        self.record_result(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
     }
 
-    /// Remembers that stdout is closed. A reader that went away, as `head` does, is no failure.
-    fn note_result(&self, written: io::Result<()>) {
+    /// Records that stdout is closed if a write failed. A reader that went away, as `head` does, is no failure.
+    fn record_result(&self, written: io::Result<()>) {
         let Err(error) = written else { return };
         self.is_closed.set(true);
         if error.kind() != ErrorKind::BrokenPipe {

@@ -10,27 +10,24 @@ use crate::output::Cell;
 /// Returns the state of a version: what it does, whether its process may be stopped, and how its instances are.
 pub(crate) fn badge(split: &SplitView, traffic: &VersionTrafficView) -> Cell {
     let version = split.versions.iter().find(|version| version.version == traffic.version);
-    if let Some(health) = version.and_then(|version| version.health.as_ref())
-        && traffic.state == VersionState::Serving
-        && health.none_usable
-    {
-        return Cell::bad("serving, no instance is usable");
-    }
-    let out = version.and_then(|version| version.health.as_ref()).and_then(instances_out);
     match traffic.state {
-        VersionState::Serving => serving(split, version, out),
+        VersionState::Serving => serving(split, version),
+        // Before the other states: a version without a request yet is drained, and with pins it is draining.
         _ if version.is_some_and(|version| is_ready(split, version, traffic)) => Cell::good("ready"),
         VersionState::Draining => Cell::watch(&draining(traffic)),
         _ => idle(traffic),
     }
 }
 
-/// Returns the state of a version with traffic. `out` says how many of its instances are out of service, if
-/// some are.
-fn serving(split: &SplitView, version: Option<&VersionView>, out: Option<String>) -> Cell {
+/// Returns the state of a version with traffic, and how many of its instances are out of service if some are.
+fn serving(split: &SplitView, version: Option<&VersionView>) -> Cell {
+    let health = version.and_then(|version| version.health.as_ref());
+    if health.is_some_and(|health| health.none_usable) {
+        return Cell::bad("serving, no instance is usable");
+    }
     let is_new = newest(split).is_some_and(|newest| version.is_some_and(|version| version.id == newest.id));
     let word = if is_new { "new" } else { "serving" };
-    match out {
+    match health.and_then(instances_out) {
         Some(out) => Cell::watch(&format!("{word}, {out}")),
         None => Cell::good(word),
     }

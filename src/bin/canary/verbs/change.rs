@@ -36,13 +36,13 @@ pub(crate) async fn make(
 fn made(session: &Session, answer: &Answer) -> Result<Exit, Failure> {
     let result: ChangeResult = answer.read()?;
     session.terminal.answer(&answer.text, || text(&result));
-    note_rollout(session, answer);
+    log_rollout(session, answer);
     let is_late = answer.status == StatusCode::ACCEPTED;
     Ok(if is_late { Exit::TimedOut } else { Exit::Done })
 }
 
 /// Says what the change does to a rollout that is under way.
-fn note_rollout(session: &Session, answer: &Answer) {
+fn log_rollout(session: &Session, answer: &Answer) {
     let fields: Value = serde_json::from_str(&answer.text).unwrap_or_default();
     let rollout = &fields["rollout"];
     if let (Some(id), Some(now)) = (rollout["id"].as_str(), rollout["now"].as_str()) {

@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::flaw::{Flaw, parse};
+use super::json::to_json;
 use crate::routing::{MirrorShare, ServiceSettings, Weight};
 use crate::store::{ActorKind, HistoryEntry, Refusal};
 
@@ -52,23 +53,23 @@ impl Details {
     }
 
     /// Returns the column for an entry of the history.
-    pub(crate) fn of_entry(entry: &HistoryEntry) -> String {
+    pub(crate) fn encode_entry(entry: &HistoryEntry) -> String {
         let details = Self {
             before: entry.settings_before.as_ref().map(SettingsJson::from),
             after: entry.settings_after.as_ref().map(SettingsJson::from),
-            ..Self::of_sender(entry.actor_kind, entry.request_id.as_deref())
+            ..Self::from_sender(entry.actor_kind, entry.request_id.as_deref())
         };
-        serde_json::json!(details).to_string()
+        to_json(&details)
     }
 
     /// Returns the column for a refused change. It changed no settings, so it has the sender alone.
-    pub(crate) fn of_refusal(refusal: &Refusal) -> String {
-        let details = Self::of_sender(refusal.actor_kind, refusal.request_id.as_deref());
-        serde_json::json!(details).to_string()
+    pub(crate) fn encode_refusal(refusal: &Refusal) -> String {
+        let details = Self::from_sender(refusal.actor_kind, refusal.request_id.as_deref());
+        to_json(&details)
     }
 
     /// Returns details of a sender, without settings.
-    fn of_sender(actor_kind: Option<ActorKind>, request_id: Option<&str>) -> Self {
+    fn from_sender(actor_kind: Option<ActorKind>, request_id: Option<&str>) -> Self {
         let actor_kind = actor_kind.map(|kind| kind.as_str().to_owned());
         Self { actor_kind, request_id: request_id.map(str::to_owned), ..Self::default() }
     }
@@ -107,6 +108,7 @@ impl From<&ServiceSettings> for SettingsJson {
 }
 
 impl SettingsJson {
+    /// Parses the settings of the row `row` of `table`.
     fn parse(&self, table: &'static str, row: i64) -> Result<ServiceSettings, Flaw> {
         let health_path = self.health_path.as_deref().map(|path| parse(table, row, COLUMN, path));
         let mirror = self.mirror.as_ref().map(|mirror| mirror.parse(table, row)).transpose()?;
@@ -115,6 +117,7 @@ impl SettingsJson {
 }
 
 impl MirrorDetails {
+    /// Parses the mirror of the row `row` of `table`.
     fn parse(&self, table: &'static str, row: i64) -> Result<MirrorShare, Flaw> {
         let share =
             Weight::from_hundredths(self.share).map_err(|error| Flaw::new(table, row, COLUMN, error))?;

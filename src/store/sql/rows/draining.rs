@@ -7,6 +7,7 @@ use std::fmt;
 
 use sea_orm::DbErr;
 
+use super::json::to_json;
 use crate::store::Draining;
 
 /// Returns the column `draining`: the names of versions by the name of their service.
@@ -15,7 +16,7 @@ pub(crate) fn draining_versions(draining: &[Draining]) -> String {
     for entry in draining.iter().filter(|entry| entry.url.is_none()) {
         by_service.entry(entry.service.as_str()).or_default().push(entry.version.as_str());
     }
-    serde_json::json!(by_service).to_string()
+    to_json(&by_service)
 }
 
 /// Returns the column `draining_urls`: base URLs by the name of their version and the name of its service.
@@ -27,7 +28,7 @@ pub(crate) fn draining_urls(draining: &[Draining]) -> String {
             by_version.entry(entry.version.as_str()).or_default().push(url.as_str());
         }
     }
-    serde_json::json!(by_service).to_string()
+    to_json(&by_service)
 }
 
 /// Parses both columns, in order. Gateways of a release without such a column leave it empty.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::json::to_json;
 use crate::common::time::{from_millis, to_millis};
 use crate::routing::{LastChange, Split};
 
@@ -28,7 +29,7 @@ impl LastChangeJson {
     }
 
     /// Returns the column for `split`.
-    pub(crate) fn of(split: &Split) -> String {
+    pub(crate) fn encode(split: &Split) -> String {
         let last = split.last_change();
         let json = Self {
             generation: split.generation(),
@@ -36,7 +37,7 @@ impl LastChangeJson {
             actor: last.map(|last| last.actor.clone()),
             at: last.map_or(0, |last| to_millis(last.at)),
         };
-        serde_json::json!(json).to_string()
+        to_json(&json)
     }
 
     /// Returns whether the last change removed the service.

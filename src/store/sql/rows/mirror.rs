@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::flaw::Flaw;
+use super::json::to_json;
 use crate::routing::{MirrorShare, Split, Version, Weight};
 
 const COLUMN: &str = "mirror";
@@ -20,11 +21,11 @@ pub(crate) struct MirrorJson {
 
 impl MirrorJson {
     /// Returns the column for `split`.
-    pub(crate) fn of(split: &Split) -> Option<String> {
+    pub(crate) fn encode(split: &Split) -> Option<String> {
         let mirror = split.mirror()?;
         let version = split.version(mirror.version.as_str())?;
         let json = Self { to: version.id.to_string(), share: mirror.share.hundredths() };
-        Some(serde_json::json!(json).to_string())
+        Some(to_json(&json))
     }
 
     /// Parses the column of a service with these versions. `None` if the version with the id is not among them.

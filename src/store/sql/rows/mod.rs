@@ -15,6 +15,7 @@
 mod details;
 mod draining;
 mod flaw;
+mod json;
 mod last_change;
 mod mirror;
 mod number;

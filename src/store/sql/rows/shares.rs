@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::flaw::Flaw;
+use super::json::to_json;
 use crate::routing::{Backend, Instances, VersionShare, Weight};
 
 /// One share. The weight is in hundredths of a percent.
@@ -33,8 +34,8 @@ impl<'a> From<&'a VersionShare> for ShareJson<'a> {
 /// Writes shares as the history stores them: with weights in hundredths of a percent, so that no weight is
 /// rounded, and with all base URLs.
 pub(crate) fn shares_to_json(shares: &[VersionShare]) -> String {
-    let shares = shares.iter().map(|share| serde_json::json!(ShareJson::from(share)));
-    serde_json::Value::from_iter(shares).to_string()
+    let shares: Vec<ShareJson<'_>> = shares.iter().map(ShareJson::from).collect();
+    to_json(&shares)
 }
 
 /// Parses the shares in `column` of a row.

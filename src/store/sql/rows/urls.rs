@@ -5,6 +5,7 @@
 
 use super::super::entity::version::Model;
 use super::flaw::{Flaw, parse};
+use super::json::to_json;
 use crate::routing::{Backend, Instances};
 
 const URL: &str = "url";
@@ -13,7 +14,7 @@ const MORE_URLS: &str = "more_urls";
 /// Returns the column for the base URLs after the first. `None` if the version has one URL.
 pub(super) fn more_urls(instances: &Instances) -> Option<String> {
     let more: Vec<&str> = instances.iter().skip(1).map(Backend::as_str).collect();
-    if more.is_empty() { None } else { Some(serde_json::json!(more).to_string()) }
+    if more.is_empty() { None } else { Some(to_json(&more)) }
 }
 
 /// Parses the base URLs of a row of `table`.
