@@ -1,7 +1,5 @@
 //! The instances of a version as one gateway sees them.
 
-use std::time::SystemTime;
-
 use serde::{Deserialize, Serialize};
 
 use super::replicas::milliseconds;
@@ -109,11 +107,11 @@ pub struct LastCheckView {
 // === impl VersionHealthView ===
 
 impl VersionHealthView {
-    /// Shows the instances of a version as they were at the time `at`.
+    /// Shows the instances of a version.
     #[must_use]
-    pub fn new(version: &VersionInstances, at: SystemTime) -> Self {
+    pub fn new(version: &VersionInstances) -> Self {
         let registered = version.instances.iter().filter(|instance| instance.registered);
-        let mut instances: Vec<_> = registered.map(|instance| InstanceView::new(instance, at)).collect();
+        let mut instances: Vec<_> = registered.map(InstanceView::new).collect();
         if !version.observed {
             instances.iter_mut().for_each(|instance| instance.since = None);
         }
@@ -124,17 +122,17 @@ impl VersionHealthView {
 // === impl InstanceView ===
 
 impl InstanceView {
-    /// Shows an instance as it was at the time `at`.
+    /// Shows an instance.
     #[must_use]
-    pub fn new(instance: &InstanceStatus, at: SystemTime) -> Self {
+    pub fn new(instance: &InstanceStatus) -> Self {
         Self {
             url: instance.backend.to_string(),
             state: instance.state.as_str().to_owned(),
-            since: Some(at.checked_sub(instance.since).unwrap_or(at).into()),
-            until: instance.until.map(|rest| at.checked_add(rest).unwrap_or(at).into()),
+            since: Some(instance.since.into()),
+            until: instance.until.map(Timestamp::from),
             trial: instance.trial,
             ejections: instance.ejections,
-            check: instance.last_check.as_ref().map(|check| LastCheckView::new(check, at)),
+            check: instance.last_check.as_ref().map(LastCheckView::new),
         }
     }
 }
@@ -142,11 +140,11 @@ impl InstanceView {
 // === impl LastCheckView ===
 
 impl LastCheckView {
-    /// Shows a check as it was known at the time `at`.
+    /// Shows a check.
     #[must_use]
-    pub fn new(check: &LastCheck, at: SystemTime) -> Self {
+    pub fn new(check: &LastCheck) -> Self {
         Self {
-            at: at.checked_sub(check.age).unwrap_or(at).into(),
+            at: check.at.into(),
             ok: check.passed,
             status: check.status,
             cause: check.cause.clone(),

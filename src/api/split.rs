@@ -1,7 +1,5 @@
 //! Splits and their versions.
 
-use std::time::SystemTime;
-
 use serde::{Deserialize, Serialize};
 
 use super::health_event::HealthEventView;
@@ -173,12 +171,12 @@ impl From<&Split> for SplitView {
 }
 
 impl SplitView {
-    /// Adds the health of the instances as it was at the time `at`. A version that is not among `observed` gets none.
+    /// Adds the health of the instances. A version that is not among `observed` gets none.
     #[must_use]
-    pub fn with_health(mut self, observed: &[VersionInstances], at: SystemTime) -> Self {
+    pub fn with_health(mut self, observed: &[VersionInstances]) -> Self {
         for version in &mut self.versions {
             let found = observed.iter().find(|observed| observed.id.to_string() == version.id);
-            version.health = found.map(|observed| VersionHealthView::new(observed, at));
+            version.health = found.map(VersionHealthView::new);
         }
         self
     }

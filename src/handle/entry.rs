@@ -2,9 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::SystemTime;
 
 use arc_swap::ArcSwapOption;
-use tokio::time::Instant;
 
 use super::fleet::Fleet;
 use super::fleet_settings::FleetSettings;
@@ -29,7 +29,7 @@ pub(crate) struct ServiceEntry {
     pub(super) unserved: AtomicU64,
     /// Requests that arrived while no route was published.
     pub(super) unknown: AtomicU64,
-    created: Instant,
+    created: SystemTime,
 }
 
 impl ServiceEntry {
@@ -44,7 +44,7 @@ impl ServiceEntry {
             copy_points: OnceLock::new(),
             unserved: AtomicU64::new(0),
             unknown: AtomicU64::new(0),
-            created: Instant::now(),
+            created: SystemTime::now(),
         }
     }
 
@@ -54,7 +54,7 @@ impl ServiceEntry {
     }
 
     /// Returns when the handle got the service.
-    pub(super) const fn created(&self) -> Instant {
+    pub(super) const fn created(&self) -> SystemTime {
         self.created
     }
 

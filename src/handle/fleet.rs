@@ -1,9 +1,9 @@
 //! The instances of a version and their health.
 
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
-use super::checked::Checked;
+use super::fleet_state::{FleetState, Seen};
 use super::full_rows::FullRows;
 use super::words::Words;
 use crate::balance::Members;
@@ -48,16 +48,7 @@ pub(super) struct Judge {
     /// Where instances wait to be judged.
     pub(super) rows: Arc<FullRows<Fleet>>,
     /// Requests never take the lock.
-    state: Mutex<State>,
-}
-
-/// The health of the instances, in the order of the base URLs.
-#[derive(Debug, Default)]
-struct State {
-    records: Vec<Record>,
-    checks: Vec<Checked>,
-    /// The fleet that has taken over, if there is one.
-    successor: Weak<Fleet>,
+    state: Mutex<FleetState>,
 }
 
 impl Judge {
@@ -101,20 +92,16 @@ impl Fleet {
         let now = tokio::time::Instant::now().into_std();
         let judge_before = before.and_then(|(_, fleet)| fleet?.judge.as_ref());
         let mut kept = judge_before.map(|judge| lock(&judge.state));
-        let mut state = State::default();
+        let mut state = FleetState::default();
         for backend in &self.instances {
-            let (record, checks) = match before.map(|(instances, _)| instances.position(backend)) {
-                None => (Record::new(is_checked, rand::random(), now), Checked::default()),
-                Some(None) => (Record::new(is_checked, rand::random(), now).joining(), Checked::default()),
-                Some(Some(i)) => {
-                    let record = kept.as_ref().and_then(|kept| kept.records.get(i)).cloned();
-                    let checks = kept.as_ref().and_then(|kept| kept.checks.get(i)).cloned();
-                    let record = record.unwrap_or_else(|| Record::new(false, rand::random(), now));
-                    (record, checks.unwrap_or_default())
-                }
-            };
-            state.records.push(record);
-            state.checks.push(checks);
+            let position = before.map(|(instances, _)| instances.position(backend));
+            let known = position.flatten().and_then(|i| kept.as_ref()?.seen(i));
+            match (position, known) {
+                (_, Some(known)) => state.keep(known),
+                (None, None) => state.add(Record::new(is_checked, rand::random(), now), now),
+                (Some(None), None) => state.add(Record::new(is_checked, rand::random(), now).joining(), now),
+                (Some(Some(_)), None) => state.add(Record::new(false, rand::random(), now), now),
+            }
         }
         self.words.write(&judge.settings, &state.records, now);
         *lock(&judge.state) = state;
@@ -181,7 +168,7 @@ impl Fleet {
     }
 
     /// Returns the fleet that has taken over from the one with this `state`, and the position of instance `i` in it.
-    fn successor(&self, state: &State, i: usize) -> Option<(Arc<Self>, Option<usize>)> {
+    fn successor(&self, state: &FleetState, i: usize) -> Option<(Arc<Self>, Option<usize>)> {
         let next = state.successor.upgrade()?;
         let position = self.instances.iter().nth(i).and_then(|backend| next.instances.position(backend));
         Some((next, position))
@@ -223,12 +210,12 @@ impl Fleet {
     fn apply_locked(
         &self,
         judge: &Judge,
-        state: &mut State,
+        state: &mut FleetState,
         i: usize,
         event: Event,
         now: Instant,
     ) -> Option<Transition> {
-        let transition = health::apply(&judge.settings, &mut state.records, i, event, now);
+        let transition = state.apply(&judge.settings, i, event, now);
         if let (Some(Transition::Up { trial }), Some(row)) = (transition, self.row(i)) {
             // On trial, one more failure makes the row full.
             row.reset(if trial { judge.settings.row().saturating_sub(1) } else { 0 });
@@ -301,13 +288,13 @@ impl Fleet {
             return position.into_iter().for_each(|i| next.record_check(i, check.clone()));
         }
         if let Some(checked) = state.checks.get_mut(i) {
-            checked.record(check, tokio::time::Instant::now().into_std());
+            checked.record(check);
         }
     }
 
-    /// Returns the checks of the instance `i`, if something judges it.
-    pub(super) fn checked(&self, i: usize) -> Option<Checked> {
-        lock(&self.judge.as_ref()?.state).checks.get(i).cloned()
+    /// Returns what is known of the instance `i` at one moment, if something judges it.
+    pub(super) fn seen(&self, i: usize) -> Option<Seen> {
+        lock(&self.judge.as_ref()?.state).seen(i)
     }
 
     /// Returns what the last failed request to the instance `i` saw, or `None` if none has failed.

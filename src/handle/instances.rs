@@ -3,10 +3,9 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use tokio::time::Instant;
-
 use super::entry::{ServiceEntry, is_reachable};
 use super::fleet::Fleet;
+use super::fleet_state::Seen;
 use super::live::{LiveRoute, LiveVersion};
 use super::retired::Retired;
 use super::routing_handle::RoutingHandle;
@@ -149,18 +148,16 @@ impl ServiceEntry {
     /// Returns the status of the instance number `i` of a version.
     fn status(&self, fleet: Option<&Arc<Fleet>>, i: usize, counts: InstanceCounts) -> InstanceStatus {
         let up = self.up(counts);
-        let Some((fleet, record)) = fleet.and_then(|fleet| Some((fleet, fleet.record(i)?))) else {
+        let Some(Seen { record, times, checked }) = fleet.and_then(|fleet| fleet.seen(i)) else {
             return up;
         };
-        let now = Instant::now().into_std();
-        let checked = fleet.checked(i).unwrap_or_default();
         InstanceStatus {
             state: record.state(),
-            since: now.saturating_duration_since(record.since()),
-            until: record.until().map(|until| until.saturating_duration_since(now)),
+            since: times.since,
+            until: times.until,
             trial: record.is_on_trial(),
             ejections: record.ejections(),
-            last_check: checked.last(now),
+            last_check: checked.last,
             checks_passed: checked.passed,
             checks_failed: checked.failed,
             ..up
@@ -174,7 +171,7 @@ impl ServiceEntry {
             registered: true,
             state: InstanceState::Up,
             usable: true,
-            since: Instant::now().saturating_duration_since(self.created()),
+            since: self.created(),
             until: None,
             trial: false,
             ejections: 0,

@@ -16,6 +16,7 @@ mod entry;
 mod figures;
 mod fleet;
 mod fleet_settings;
+mod fleet_state;
 mod full_rows;
 mod instances;
 mod live;
@@ -29,6 +30,7 @@ mod snapshot;
 mod status;
 #[cfg(test)]
 mod tests;
+mod times;
 mod upstream;
 mod words;
 

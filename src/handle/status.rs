@@ -1,6 +1,6 @@
 //! The instances of versions, for their readers.
 
-use std::time::Duration;
+use std::time::SystemTime;
 
 use crate::health::{InstanceState, LastCheck};
 use crate::routing::{Backend, VersionId, VersionName};
@@ -44,10 +44,11 @@ pub struct InstanceStatus {
     /// Whether its health lets it be chosen: it is up, or new while no instance of the version is up. `false` for all if none
     /// is usable, though all may be tried then.
     pub usable: bool,
-    /// How long it has had the state. Without health, how long this gateway has had the service.
-    pub since: Duration,
-    /// How long its ejection lasts from now, unless checks fail. `None`: it is not ejected.
-    pub until: Option<Duration>,
+    /// When it got the state, by the clock of this gateway at that moment: two reads say the same. Without health, when this
+    /// gateway got the service.
+    pub since: SystemTime,
+    /// When its ejection ends, unless checks fail. `None`: it is not ejected.
+    pub until: Option<SystemTime>,
     /// Whether it came back from an ejection and has not answered a request since: one more failure ejects it.
     pub trial: bool,
     /// How often it was ejected. The number never falls.

@@ -1,6 +1,6 @@
 //! The last check of an instance.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// What the last check of an instance saw.
 ///
@@ -10,8 +10,8 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LastCheck {
-    /// The time since the check ended.
-    pub age: Duration,
+    /// When the check ended, by the clock of this gateway at that moment.
+    pub at: SystemTime,
     /// Whether it passed.
     pub passed: bool,
     /// The status of the response. `None`: there was none.
@@ -24,12 +24,12 @@ pub struct LastCheck {
 
 impl LastCheck {
     /// Creates the record of a check that has just passed.
-    pub(crate) const fn passed(status: u16, took: Duration) -> Self {
-        Self { age: Duration::ZERO, passed: true, status: Some(status), cause: None, took }
+    pub(crate) fn passed(status: u16, took: Duration) -> Self {
+        Self { at: SystemTime::now(), passed: true, status: Some(status), cause: None, took }
     }
 
     /// Creates the record of a check that has just failed.
-    pub(crate) const fn failed(status: Option<u16>, cause: String, took: Duration) -> Self {
-        Self { age: Duration::ZERO, passed: false, status, cause: Some(cause), took }
+    pub(crate) fn failed(status: Option<u16>, cause: String, took: Duration) -> Self {
+        Self { at: SystemTime::now(), passed: false, status, cause: Some(cause), took }
     }
 }

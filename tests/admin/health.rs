@@ -41,6 +41,24 @@ async fn instance_that_passes_is_up() {
     assert_eq!(version["instances"][1]["url"], json!(B));
 }
 
+// Time passes between two reads, and the times of a state do not change with it.
+#[tokio::test(start_paused = true)]
+async fn two_reads_say_the_same_times() {
+    let gateway = Observed::new(Health::new()).await;
+    gateway.eject_b().await;
+    let first = gateway.version().await;
+    assert_eq!(fields(&first["instances"][1]), ["check", "ejections", "since", "state", "until", "url"]);
+    for _ in 0..20 {
+        std::thread::sleep(Duration::from_micros(700));
+        assert_eq!(gateway.version().await["instances"], first["instances"]);
+    }
+    sleep(Duration::from_secs(90)).await;
+    let returned = gateway.version().await;
+    assert_eq!(returned["instances"][1]["state"], json!("up"));
+    assert_ne!(returned["instances"][1]["since"], first["instances"][1]["since"]);
+    assert_eq!(returned["instances"][0]["since"], first["instances"][0]["since"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn instance_that_fails_its_checks_is_down() {
     let gateway = Observed::new(Health::new()).await;

@@ -14,6 +14,7 @@ mod auth;
 mod authenticators;
 mod checks;
 mod conditional;
+mod declared;
 mod document;
 #[path = "../shared/faulty_store.rs"]
 mod faulty_store;
@@ -32,6 +33,8 @@ mod probing;
 mod problems;
 mod records;
 mod replicas;
+#[cfg(feature = "rollout")]
+mod rollout_contract;
 #[cfg(feature = "rollout")]
 mod rollout_gates;
 #[cfg(feature = "rollout")]

@@ -19,6 +19,7 @@ use tower_canary::probe::UrlPolicy;
 use tower_canary::store::{Refusal, RefusalLog, RouteStore, Snapshot};
 use tower_canary::{Deployments, NoVersionCheck};
 
+use crate::declared::assert_declared;
 use crate::faulty_store::FaultyStore;
 use crate::scripted_check::ScriptedCheck;
 
@@ -159,12 +160,15 @@ impl Api {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
         let response = self.app.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         let text = String::from_utf8(bytes.to_vec()).unwrap();
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
-        Answer { status: parts.status, headers: parts.headers, text, json }
+        let answer = Answer { status: parts.status, headers: parts.headers, text, json };
+        assert_declared(&method, &path, &answer);
+        answer
     }
 
     /// The weights by version.

@@ -9,6 +9,7 @@
 //! CANARY_CAMPAIGN_SECONDS=60 campaign storm
 //! CANARY_CAMPAIGN_KILLS=200 campaign killed
 //! CANARY_CAMPAIGN_LEADERS=200 campaign leaders     # in 8 groups of three gateways
+//! CANARY_CAMPAIGN_RETURNS=10 campaign returns      # pairs of gateways at the same time
 //! CANARY_CAMPAIGN_CHANGES=1000 campaign writers    # of each of four writers
 //! CANARY_CAMPAIGN_BOOTS=50 campaign boots          # of four gateways each
 //! CANARY_CAMPAIGN_FOLLOWED=100 campaign replication
@@ -113,6 +114,8 @@ mod pins;
 mod relay;
 mod replication;
 mod restarts;
+#[cfg(feature = "rollout")]
+mod returns;
 mod reweights;
 #[path = "../shared/scripted_check.rs"]
 mod scripted_check;

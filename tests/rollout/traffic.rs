@@ -40,6 +40,7 @@ pub(crate) struct Traffic {
     behaviors: Mutex<BTreeMap<ServiceName, Behavior>>,
     stands_still: AtomicBool,
     reports_lists: AtomicBool,
+    reports_loads: AtomicBool,
     /// The failed requests to `v1.1` of each service.
     failed: Mutex<BTreeMap<ServiceName, u64>>,
 }
@@ -64,6 +65,16 @@ impl Traffic {
         self.reports_lists.store(true, Ordering::Relaxed);
     }
 
+    /// Reports other weights within a second after they are loaded, as gateways do. With a hundred services there would be a report
+    /// every second.
+    pub(crate) fn report_loads(&self) {
+        self.reports_loads.store(true, Ordering::Relaxed);
+    }
+
+    fn must_report(&self, deployments: &Deployments, reported: u64) -> bool {
+        self.reports_loads.load(Ordering::Relaxed) && deployments.freshness().revision != reported
+    }
+
     /// Returns how many requests to `v1.1` of `service` have failed.
     pub(crate) fn failed(&self, service: &ServiceName) -> u64 {
         self.failed.lock().unwrap().get(service).copied().unwrap_or(0)
@@ -77,15 +88,21 @@ impl Traffic {
         deployments: Deployments,
     ) {
         let mut users = Users::new();
+        let mut seconds = 5;
         loop {
-            let mut report = Report::new(name, name, deployments.freshness().revision);
+            let revision = deployments.freshness().revision;
+            let mut report = Report::new(name, name, revision);
             if !self.stands_still.load(Ordering::Relaxed) {
-                let figures = users.send(&self, deployments.handle());
+                let figures = users.send(&self, deployments.handle(), seconds);
                 assert!(figures.len() <= Report::MAX_FIGURES, "too many services for one report");
                 report = report.with_figures(Some(figures));
             }
             memory.report(&report).await.unwrap();
-            sleep(Duration::from_secs(5)).await;
+            seconds = 0;
+            while seconds < 5 && !self.must_report(&deployments, revision) {
+                sleep(Duration::from_secs(1)).await;
+                seconds += 1;
+            }
         }
     }
 }
@@ -127,14 +144,15 @@ impl Users {
         Self { counted: BTreeMap::new(), chance: StdRng::seed_from_u64(7), times: distribution(0.5) }
     }
 
-    /// Sends the requests of five seconds. Returns the figures as a gateway reports them.
-    fn send(&mut self, traffic: &Traffic, handle: &RoutingHandle) -> String {
+    /// Sends the requests of some seconds. Returns the figures as a gateway reports them.
+    fn send(&mut self, traffic: &Traffic, handle: &RoutingHandle, seconds: u64) -> String {
         for route in handle.table().sorted() {
             let behavior = traffic.behavior(route.service());
             for version in route.split().versions() {
-                self.send_to(route.service(), version, behavior, traffic);
+                let requests = version.weight.percent() as u64 * seconds;
+                self.send_to(route.service(), version, behavior, requests, traffic);
                 if let Some(mirror) = route.split().mirror() {
-                    self.copy(route.service(), version, behavior, mirror);
+                    self.copy(route.service(), version, behavior, mirror, seconds);
                 }
             }
         }
@@ -146,9 +164,15 @@ impl Users {
         Value::Object(services.collect()).to_string()
     }
 
-    fn send_to(&mut self, service: &ServiceName, version: &Version, behavior: Behavior, traffic: &Traffic) {
+    fn send_to(
+        &mut self,
+        service: &ServiceName,
+        version: &Version,
+        behavior: Behavior,
+        requests: u64,
+        traffic: &Traffic,
+    ) {
         let is_canary = is_canary(version);
-        let requests = version.weight.percent() as u64 * 5;
         let bad = self.bad(requests, version, behavior);
         let figures = Figures::new(requests, bad).with_latencies(self.latencies(requests, version, behavior));
         let versions = self.counted.entry(service.clone()).or_default();
@@ -159,8 +183,15 @@ impl Users {
     }
 
     /// Copies requests of `version`, or sends the copies to it.
-    fn copy(&mut self, service: &ServiceName, version: &Version, behavior: Behavior, mirror: &MirrorShare) {
-        let copied = mirror.share.percent() as u64 * 5;
+    fn copy(
+        &mut self,
+        service: &ServiceName,
+        version: &Version,
+        behavior: Behavior,
+        mirror: &MirrorShare,
+        seconds: u64,
+    ) {
+        let copied = mirror.share.percent() as u64 * seconds;
         let bad = self.bad(copied, version, behavior);
         let figures = Figures::new(copied, bad).with_latencies(self.latencies(copied, version, behavior));
         let versions = self.counted.entry(service.clone()).or_default();

@@ -48,11 +48,11 @@ impl Earlier {
     }
 
     /// Loads the versions of `auth`: name, URL and weight of each, in the order of their registration. Repeats it after a
-    /// collision: a migration locks several tables, and the release reads them again with its next poll.
+    /// collision, as the release reads them again with its next poll. On PostgreSQL a migration collides with no read.
     pub(crate) async fn load(&self) -> Vec<(String, String, u32)> {
         let mut json = try_text(&self.db, &select_services(self.kind)).await;
         while let Err(error) = &json {
-            assert!(is_collision(error), "{error}");
+            assert!(self.kind != Kind::Postgres && is_collision(error), "{error}");
             json = try_text(&self.db, &select_services(self.kind)).await;
         }
         let json = json.unwrap();

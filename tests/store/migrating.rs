@@ -225,6 +225,30 @@ async fn assert_reads_for_3_s(database: &TestDatabase) {
     }
 }
 
+/// A gateway reads two tables in one transaction while another one migrates. Neither waits for the other in a circle, whatever
+/// the order of the tables.
+#[tokio::test]
+#[ignore = "needs the feature postgres and CANARY_TEST_POSTGRES_URL"]
+async fn postgres_migration_is_in_no_deadlock() {
+    const TABLES: [&str; 4] =
+        ["gateway_service_config", "gateway_service_version", "gateway_split_change", "gateway_replica"];
+    for first in TABLES {
+        for second in TABLES.into_iter().filter(|second| *second != first) {
+            let database = TestDatabase::new(Kind::Postgres).await;
+            Earlier::connect(&database).await.create_tables().await;
+            let reader = database.connect().await;
+            reader.execute_unprepared(&format!("BEGIN; SELECT * FROM {first}")).await.unwrap();
+            let url = database.url.clone();
+            let starting = tokio::spawn(async move { SqlStore::connect(&url).await });
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let read = reader.execute_unprepared(&format!("SELECT * FROM {second}; COMMIT")).await;
+            assert!(read.is_ok(), "{first}, then {second}: {read:?}");
+            starting.await.unwrap().unwrap();
+            assert_eq!(database.count("gateway_migrations").await, ALL);
+        }
+    }
+}
+
 async fn cancelled_start_leaves_no_lock(kind: Kind) {
     let database = TestDatabase::new(kind).await;
     for round in 1..=60 {

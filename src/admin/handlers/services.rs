@@ -2,7 +2,6 @@
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use axum::extract::State;
 use axum::response::Response;
@@ -94,7 +93,7 @@ pub(in crate::admin) async fn list_versions(
 ) -> Result<Response, ApiError> {
     let route = state.route(&service)?;
     let observed = state.deployments.handle().instances(service.as_str()).unwrap_or_default();
-    let mut split = SplitView::from(route.split()).with_health(&observed, SystemTime::now());
+    let mut split = SplitView::from(route.split()).with_health(&observed);
     split.events = params.events.then(|| events(&state.deployments, &service));
     let tag = match health_fingerprint(&observed, split.events.as_deref()) {
         Some(health) => format!("{}-{health:016x}", split.generation),

@@ -36,11 +36,20 @@ static LABEL: Label = Label {
 /// The pause between two ticks of a rollout. A lease lasts longer than two of them, so a tick may be late.
 const TICK_EVERY: Duration = Duration::from_secs(5);
 
+/// How much longer or shorter a pause is, so that gateways do not write together for ever.
+const SPREAD: f64 = 0.2;
+
+/// The pause after a change of weights: gateways poll every second by default, and report what they have loaded at once.
+///
+/// Requests that began before the change count in the first window of a stage, if they end in it. That is no evidence against a
+/// canary that is no worse: a plan only raises its weight, so that more of them went to the others than do now.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// The shortest time between two such pauses: each tick is of all rollouts, and many of them may change weights one by one.
+const SETTLE_EVERY: Duration = Duration::from_secs(10);
+
 /// The longest time from the end of a lease until another gateway takes it. They spread over it.
 const TAKE_OVER_AFTER: Duration = Duration::from_secs(1);
-
-/// Less than two ticks, the length of a window, however they are spread.
-const FIGURES_EVERY: Duration = Duration::from_millis(7_500);
 
 /// Longer than the time limits of a probe and of the store together.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
@@ -56,8 +65,8 @@ pub(super) struct DriveRollouts {
     rolling: Receiver<Arc<BTreeSet<ServiceName>>>,
     /// The memory of each rollout that is led here, by its id.
     watches: BTreeMap<String, Watch>,
-    /// When figures were read last.
-    figures_at: Option<Instant>,
+    /// When a tick came soon after a change of weights last.
+    settled_at: Option<Instant>,
     /// The time until the first lease of another process ends, at the last tick.
     next_free: Option<Duration>,
     /// The stored rollouts that cannot be read, which were logged.
@@ -70,7 +79,7 @@ impl DriveRollouts {
     pub(super) fn new(engine: Arc<Engine>) -> Self {
         let rolling = engine.deployments.rolling();
         let watches = BTreeMap::new();
-        Self { engine, rolling, watches, figures_at: None, next_free: None, unreadable: BTreeSet::new() }
+        Self { engine, rolling, watches, settled_at: None, next_free: None, unreadable: BTreeSet::new() }
     }
 
     /// Reads the rollouts. One that cannot be read is left to gateways that can, and logged once.
@@ -112,26 +121,44 @@ impl DriveRollouts {
             self.watches.entry(id.clone()).or_default();
         }
         let replicas = self.engine.deployments.replicas().await?;
-        let facts = Facts::new(now, &replicas, self.due_figures().await?);
+        let mut facts = Facts::new(now, &replicas);
+        if self.needs_figures(&led, &facts) {
+            let figures = self.engine.deployments.reported_figures().await?;
+            facts.figures = Some(AllFigures::read(figures).await);
+        }
         self.lead_all(led, &facts).await
     }
 
     /// Returns the time until the next tick: sooner than usual if the lease of another process ends before, so that a rollout
     /// whose leader has ended is taken over then. Leases that were read before a tick that failed count no more.
     fn pause(&mut self) -> Duration {
-        let usual = TICK_EVERY.mul_f64(rand::random_range(0.8..1.2));
-        let Some(free) = self.next_free.take() else { return usual };
-        usual.min(free.saturating_add(TAKE_OVER_AFTER.mul_f64(rand::random_range(0.1..1.0))))
+        let own = self.own_pause();
+        let Some(free) = self.next_free.take() else { return own };
+        own.min(free.saturating_add(TAKE_OVER_AFTER.mul_f64(rand::random_range(0.1..1.0))))
     }
 
-    /// Reads the figures of all gateways, if a window is over.
-    async fn due_figures(&mut self) -> Result<Option<AllFigures>, RolloutError> {
-        if self.figures_at.is_some_and(|at| at.elapsed() < FIGURES_EVERY) {
-            return Ok(None);
+    /// Returns the time until the next tick of the rollouts that are led here. After a change of weights it comes soon, to begin
+    /// a window. Otherwise it comes at the end of a window, if that is about as far away as a tick.
+    fn own_pause(&mut self) -> Duration {
+        let mut has_changed = false;
+        for watch in self.watches.values_mut() {
+            has_changed |= std::mem::take(&mut watch.has_changed);
         }
-        let figures = self.engine.deployments.reported_figures().await?;
-        self.figures_at = Some(Instant::now());
-        Ok(Some(AllFigures::read(figures).await))
+        if has_changed && self.settled_at.is_none_or(|at| at.elapsed() >= SETTLE_EVERY) {
+            self.settled_at = Some(Instant::now());
+            return SETTLE;
+        }
+        let near = TICK_EVERY.mul_f64(1.0 - SPREAD)..=TICK_EVERY.mul_f64(1.0 + SPREAD);
+        let ends = self.watches.values().filter_map(Watch::time_left);
+        let end = ends.filter(|end| near.contains(end)).min();
+        end.unwrap_or_else(|| TICK_EVERY.mul_f64(rand::random_range(1.0 - SPREAD..1.0 + SPREAD)))
+    }
+
+    /// Returns whether a window of a rollout is over or can begin, so that the figures of all gateways are needed.
+    fn needs_figures(&self, led: &BTreeMap<String, RolloutView>, facts: &Facts) -> bool {
+        // Both are in the order of the ids, and have the same ones.
+        let mut watched = self.watches.values().zip(led.values());
+        watched.any(|(watch, rollout)| watch.is_due(rollout, facts.serve(rollout.stored.service_revision)))
     }
 
     /// Drives all rollouts. One that fails does not stop the others.

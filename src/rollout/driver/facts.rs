@@ -17,14 +17,14 @@ pub(super) struct Facts {
     pub(super) now: SystemTime,
     /// The revision that each gateway serves.
     revisions: Vec<u64>,
-    /// The figures of each gateway, at the end of a window.
+    /// The figures of each gateway, if a window of some rollout is over or can begin.
     pub(super) figures: Option<AllFigures>,
 }
 
 impl Facts {
-    /// Takes the facts of one moment from what was read of the gateways.
-    pub(super) fn new(now: SystemTime, replicas: &[Replica], figures: Option<AllFigures>) -> Self {
-        Self { now, revisions: replicas.iter().map(|replica| replica.revision).collect(), figures }
+    /// Takes the facts of one moment from the reports of the gateways, without figures yet.
+    pub(super) fn new(now: SystemTime, replicas: &[Replica]) -> Self {
+        Self { now, revisions: replicas.iter().map(|replica| replica.revision).collect(), figures: None }
     }
 
     /// Returns whether all gateways serve `revision`. If none is known, that is not known either.

@@ -19,7 +19,9 @@ impl Engine {
         watch: &mut Watch,
         facts: &Facts,
     ) -> Result<(), RolloutError> {
+        let generation = rollout.stored.generation;
         let Some(rollout) = self.tick(rollout, watch, facts).await? else { return Ok(()) };
+        watch.has_changed = rollout.stored.generation != generation;
         // The way back begins with a probe: it is made at once, and once.
         if is_pending(&rollout) {
             self.tick(rollout, watch, facts).await?;

@@ -14,11 +14,16 @@
 //! A change of a table waits for those who read it, such as a backup, and all later statements wait behind it. So it gives up
 //! after a second and is repeated: calls of other gateways are slowed down and do not fail. On a lent connection of MySQL the
 //! settings of the application decide.
+//!
+//! On PostgreSQL a transaction changes several tables, and gateways that run read several tables, too. So it locks all of them
+//! before the first change, and waits for the first one only, while it holds none: see [`lock_tables`].
 
 use std::collections::BTreeSet;
 
 use sea_orm::sea_query::{IntoIden, Query};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, DynIden, TransactionTrait};
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, DynIden, TransactionTrait,
+};
 use sea_orm_migration::{IntoSchemaManagerConnection, MigrationTrait, MigratorTrait, SchemaManager};
 
 use super::super::codes::{database_code, is_contention, is_loss};
@@ -205,9 +210,29 @@ async fn migrate_in_transaction(db: &DatabaseConnection) -> Result<(), DbErr> {
         transaction.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")).await?;
         // After the advisory lock, for which a start waits as long as another one migrates.
         transaction.execute_unprepared(LIMIT_LOCK_WAIT).await?;
+        lock_tables(&transaction).await?;
     }
     run_missing(&transaction).await?;
     transaction.commit().await
+}
+
+/// Locks the tables that exist, if migrations are missing.
+///
+/// No call of another gateway can end in a deadlock with the migrations then, in whatever order it reads the tables: a deadlock
+/// is a circle of transactions that each hold a lock and wait for another one. This transaction waits only while it holds no
+/// lock that gateways ask for. It takes each later lock at once, or gives up all of them until the next attempt.
+async fn lock_tables(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
+    if first_missing(transaction).await?.is_none() {
+        return Ok(());
+    }
+    let run = recorded(transaction).await?;
+    let done = steps().into_iter().filter(|step| run.contains(step.name));
+    let mut how = "ACCESS EXCLUSIVE MODE";
+    for table in done.filter_map(|step| step.created_table(DbBackend::Postgres)) {
+        transaction.execute_unprepared(&format!("LOCK TABLE {table} IN {how}")).await?;
+        how = "ACCESS EXCLUSIVE MODE NOWAIT";
+    }
+    Ok(())
 }
 
 /// Runs the missing migrations under a lock, since MySQL has no transactions for definitions. Returns `false` if another

@@ -27,10 +27,15 @@ pub(super) enum Action {
 }
 
 impl Step {
+    /// Returns the name of the table that this step creates.
+    pub(super) fn created_table(&self, backend: DbBackend) -> Option<String> {
+        let Action::CreateTable(table) = self.action else { return None };
+        table_name(&table(backend))
+    }
+
     /// Returns the name of the table that this step has to create, if that table exists and this step did not create it.
     pub(super) async fn foreign_table(&self, manager: &SchemaManager<'_>) -> Result<Option<String>, DbErr> {
-        let Action::CreateTable(table) = self.action else { return Ok(None) };
-        let Some(name) = table_name(&table(manager.get_database_backend())) else { return Ok(None) };
+        let Some(name) = self.created_table(manager.get_database_backend()) else { return Ok(None) };
         let is_ours = is_mysql(manager) && self.is_done(manager).await?;
         let is_foreign = !is_ours && manager.has_table(&name).await?;
         Ok(is_foreign.then_some(name))
