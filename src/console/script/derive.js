@@ -107,9 +107,8 @@ function badge(of, does, versions) {
   const elsewhere = (does.elsewhere ?? []).map(other => `also ${other.replica}`);
   if (does.state === "draining") {
     const pinned = of.isActive && "pinned users may still come: take it out of service";
-    const why = does.inFlight ? `${does.inFlight} in flight` : pinned;
-    const text = `draining${why ? ": " : ""}${[why, ...elsewhere].filter(Boolean).join(", ")}`;
-    return { text, kind: "warn" };
+    const why = [does.inFlight ? `${does.inFlight} in flight` : pinned, ...elsewhere].filter(Boolean).join(", ");
+    return { text: why ? `draining: ${why}` : "draining", kind: "warn" };
   }
   if (does.drainedEverywhere === null) return { text: "drained here, others not known", kind: "warn" };
   if (does.drainedEverywhere ?? does.drained) return { text: "may be stopped", kind: "ok" };
