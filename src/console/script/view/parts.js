@@ -42,9 +42,14 @@ const ago = at => h("time", { datetime: at, title: new Date(at).toString() }, `$
 // The same on the command line, or by curl.
 function same(change, options) {
   const line = state.curl ? curl(change, api, options) : command(change, options);
-  const copied = () => say("Copied.");
-  const refused = () => say("This browser does not let the page copy.");
-  const copy = () => navigator.clipboard.writeText(line).then(copied, refused);
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(line);
+      say("Copied.");
+    } catch {
+      say("This browser does not let the page copy.");
+    }
+  };
   const flip = () => {
     state.curl = !state.curl;
   };
