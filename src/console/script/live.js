@@ -76,7 +76,7 @@ async function readDue(second) {
   const due = [readStatus(), readSplit()];
   if (second % 2 === 0 && live()) due.push(readRollout());
   if (second % 5 === 0) due.push(readReplicas());
-  if (second % 30 === 0 && state.service) due.push(readHistory());
+  if (second % 30 === 0) due.push(readHistory());
   await Promise.allSettled(due);
 }
 

@@ -58,9 +58,20 @@ function leave(service) {
   open();
 }
 
-async function readHistory(before) {
+let lastRead = Promise.resolve();
+
+// Reads of the history follow each other, because each goes on from where the one before has ended.
+function readHistory(earlier) {
+  const next = lastRead.then(() => readPage(earlier));
+  lastRead = next.catch(() => null);
+  return next;
+}
+
+async function readPage(earlier) {
   const { service, history } = state;
+  if (!service) return;
   const path = inDeployment(service, "history");
+  const before = earlier && history?.nextBefore;
   const known = history?.history.length ?? 0;
   const page = await read(path, before ? { limit: 20, before } : { limit: Math.min(200, Math.max(20, known)) });
   if (!before) await readWay(service, page);

@@ -20,7 +20,7 @@ async function make(change, options) {
 // After a refusal the history has another entry, and the split may be another.
 async function readAfter(problem) {
   if (problem.status === 401) return complain(problem);
-  await Promise.all([state.service && readHistory(), problem.status === 412 && readSplit()]).catch(complain);
+  await Promise.all([readHistory(), problem.status === 412 && readSplit()]).catch(complain);
 }
 
 function outcome({ generation, convergence, probes, phase, version, outcome }) {

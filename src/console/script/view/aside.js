@@ -1,7 +1,7 @@
 // The history with the refused changes, the gateways, and the version of a key.
 function historyOf() {
   const known = state.history;
-  const earlier = () => readHistory(known.nextBefore).catch(complain);
+  const earlier = () => readHistory(true).catch(complain);
   return panel(
     "history",
     "History",
