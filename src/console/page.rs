@@ -66,7 +66,7 @@ pub(super) struct Page {
 impl Page {
     /// Makes the page for the admin API at `api`, and the application's page to sign in at `login`, if that is not empty.
     pub(super) fn new(api: &str, login: &str) -> Self {
-        let style = without_layout(STYLE);
+        let style = without_spaces(&without_layout(STYLE));
         let script = without_layout(SCRIPT);
         let html = HTML
             .replace('\r', "")
@@ -97,6 +97,17 @@ fn is_comment(line: &str) -> bool {
     line.starts_with("//") || (line.starts_with("/*") && line.ends_with("*/"))
 }
 
+/// Returns the style without the spaces and line ends beside its marks, and without the last mark of a rule.
+///
+/// This is safe because no selector ends in a colon, and no string has a mark beside a space, which a test holds.
+fn without_spaces(style: &str) -> String {
+    let mut text = style.replace('\n', " ");
+    for mark in ["{", "}", ";", ",", ">"] {
+        text = text.replace(&format!(" {mark}"), mark).replace(&format!("{mark} "), mark);
+    }
+    text.replace(": ", ":").replace(";}", "}")
+}
+
 /// Returns the content security policy. It allows the style and the script of this page by their hashes, and
 /// nothing else: an injected script does not run.
 fn policy(style: &str, script: &str) -> String {
@@ -117,7 +128,7 @@ fn gzip(text: &[u8]) -> Option<Bytes> {
 
 #[cfg(test)]
 mod tests {
-    use super::{SCRIPT, STYLE, without_layout};
+    use super::{SCRIPT, STYLE, without_layout, without_spaces};
 
     #[test]
     fn layout_is_left_out() {
@@ -125,6 +136,24 @@ mod tests {
         assert_eq!(without_layout(source), "if (a) {\nreturn \"// no comment\"; // a remark\n}\n");
         let style = "/* Colours. */\n.a { color: red; } /* a remark */\n";
         assert_eq!(without_layout(style), ".a { color: red; } /* a remark */\n");
+    }
+
+    #[test]
+    fn spaces_beside_marks_are_left_out() {
+        let style = ".a > b:not(.c) .d,\n:root .e { margin: 0 calc(1px + 2px); content: \"\"; }\n@media (width: 1px) {\n.f { top: 0; }\n}\n";
+        let expected =
+            ".a>b:not(.c) .d,:root .e{margin:0 calc(1px + 2px);content:\"\"}@media (width:1px){.f{top:0}}";
+        assert_eq!(without_spaces(style), expected);
+    }
+
+    #[test]
+    fn no_string_of_the_style_has_a_mark_and_a_space() {
+        for string in STYLE.split('"').skip(1).step_by(2) {
+            assert!(!string.contains(|mark| "{};,>:".contains(mark)), "{string}");
+        }
+        for line in STYLE.lines() {
+            assert!(!line.trim_end().ends_with(':'), "{line}");
+        }
     }
 
     #[test]

@@ -30,9 +30,9 @@
 //! paths of one site, takes a path from the root: `Console::new("/gateway-2/admin")`. The API is always on the same site
 //! (scheme, host and port): the page may connect to no other, and the API sends no CORS headers.
 //!
-//! The page is one response: at most 30 KiB with gzip, which every browser takes, and at most 96 KiB for a client that
-//! refuses it. Its lines are those of the sources without indentation and comments, so it can be read in the tools of the
-//! browser. It loads nothing else, neither from the gateway nor from elsewhere.
+//! The page is one response: at most 29 KiB with gzip, which every browser takes, and at most 87 KiB for a client that
+//! refuses it. The lines of its script are those of the sources without indentation and comments, so it can be read in the
+//! tools of the browser. It loads nothing else, neither from the gateway nor from elsewhere.
 //!
 //! # How people sign in
 //!

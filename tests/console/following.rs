@@ -83,6 +83,30 @@ async fn failures_are_beside_those_of_the_other_version() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs chromium and chromedriver: see .ci/run"]
+async fn earlier_changes_stay_when_the_history_is_read_again() {
+    let server = Server::rolling_out().await;
+    for _ in 0..30 {
+        server.change("checkout", Change::Redraw, "alice", "").await;
+    }
+    in_browser("earlier", async |page| {
+        page.sign_in(&server).await;
+        page.until("document.querySelectorAll('.log tbody tr').length === 20").await;
+        // Both reads are under way at once.
+        page.eval(
+            "(window.fetch = (send => (...given) => new Promise(done => setTimeout(done, \
+             /history.*before=/.test(given[0]) ? 1500 : /history/.test(given[0]) ? 2500 : 0)).then(() => send(...given)))(window.fetch), true)",
+        )
+        .await;
+        server.change("checkout", Change::Redraw, "bob", "meanwhile").await;
+        page.press("Earlier changes").await;
+        page.reads(".log", "meanwhile").await;
+        page.until("document.querySelectorAll('.log tbody tr').length >= 38").await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium and chromedriver: see .ci/run"]
 async fn hidden_tab_reads_nothing() {
     let server = Server::rolling_out().await;
     in_browser("hidden", async |page| {

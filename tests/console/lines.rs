@@ -67,6 +67,21 @@ async fn each_line_makes_its_change() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium and chromedriver: see .ci/run"]
+async fn line_cannot_be_copied_without_a_clipboard() {
+    let server = Server::rolling_out().await;
+    in_browser("no-clipboard", async |page| {
+        page.sign_in(&server).await;
+        // Browsers have none on a page from another host by plain HTTP.
+        page.eval("(Object.defineProperty(navigator, 'clipboard', {value: undefined}), true)").await;
+        page.fill("[aria-label='Weight of v2.4.0 in percent']", "50").await;
+        page.press("Copy").await;
+        page.reads("[role=status]", "This browser does not let the page copy.").await;
+    })
+    .await;
+}
+
 /// Runs the line of each dialog, and leaves the dialog without a change of its own.
 async fn each_dialog(page: &Browser, server: &Server) {
     for (open, generation) in [

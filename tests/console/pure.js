@@ -37,7 +37,8 @@ const cases = [
     badge(of("v0", 0), does({ state: "draining", inFlight: 3, elsewhere: [{ replica: "gateway-2" }] }), two), badge(of("v0", 0), does({ state: "draining" }), two),
     badge(of("v0", 0), does({ drainedEverywhere: null, elsewhere: null }), two), badge(of("v0", 0), does({ drainedEverywhere: true }), two), badge(of("v0", 0), does({}), two),
     badge(of("v0", 0), does({ drainedEverywhere: false, elsewhere: [{ replica: "gateway-2" }] }), two),
-  ].map(it => it.text), ["new", "serving", "ready", "draining: 3 in flight, also gateway-2", "draining: pinned users may still come: take it out of service", "drained here, others not known", "may be stopped", "may be stopped", "drained here, also gateway-2"]],
+    badge(of("v0", 0, false), does({ state: "draining", elsewhere: [{ replica: "gateway-2" }] }), two), badge(of("v0", 0, false), does({ state: "draining" }), two),
+  ].map(it => it.text), ["new", "serving", "ready", "draining: 3 in flight, also gateway-2", "draining: pinned users may still come: take it out of service", "drained here, others not known", "may be stopped", "may be stopped", "drained here, also gateway-2", "draining: also gateway-2", "draining"]],
   ["stories", [
     story({ change: "set-weight", version: "v2", before: { v1: { weight: 90 }, v2: { weight: 10 } }, after: { v1: { weight: 75 }, v2: { weight: 25 } } }),
     story({ change: "register", version: "v2", before: {}, after: { v2: { weight: 0 } } }),

@@ -1,105 +1,83 @@
 // Dialogs, each about one change with its preview and one confirmation, and what a person asks for beside changes.
 function ask(dialog) {
   state.dialog = { reason: "", generation: state.split?.generation, ...dialog };
-  paint();
-  return study(state.dialog);
+  if (dialog.make) remake(state.dialog);
+  else study(state.dialog);
+}
+
+// Makes the change of what the fields of a dialog hold. A plan of a rollout is studied when the keys have come to rest.
+function remake(dialog) {
+  dialog.change = dialog.make(dialog.values);
+  if (!dialog.plan) return;
+  dialog.problem = null;
+  clearTimeout(dialog.timer);
+  dialog.timer = setTimeout(study, DELAY, dialog);
 }
 
 // Reads what the change would do, and whether the version that gets traffic answers.
 async function study(dialog) {
-  const { change, probe } = dialog;
-  const preview =
-    change && (!change.plain || dialog.plan) && send(change, { dryRun: true, generation: dialog.generation });
-  const check =
-    probe &&
-    call("POST", inDeployment(state.service, "versions", probe, "check")).then(
-      answer => probesOf(answer),
-      problem => probesOf(problem),
-    );
+  const { change, plan, probe, generation } = dialog;
+  const probing = probe && check(probe).then(probesOf, probesOf);
   try {
-    dialog.answer = (await preview) || null;
+    dialog.answer = !change.plain || plan ? await send(change, { dryRun: true, generation }) : null;
   } catch (problem) {
     Object.assign(dialog, { problem, answer: null });
   }
-  dialog.probed = await check;
-  paint();
+  dialog.probed = await probing;
 }
 
-async function carryOut(dialog, { force, always } = {}) {
+async function carryOut(dialog, { generation = dialog.generation, force } = {}) {
   if (dialog.busy) return;
   Object.assign(dialog, { busy: true, problem: null });
-  paint();
   try {
-    await make(dialog.change, { generation: always ? null : dialog.generation, reason: dialog.reason, force });
-    if (state.dialog === dialog) state.dialog = null;
-    if (dialog.to) location.hash = `#/${dialog.to}`;
+    await make(dialog.change, { generation, reason: dialog.reason, force });
+    shut(dialog);
+    if (dialog.values?.service) location.hash = linkTo(dialog.values.service);
   } catch (problem) {
     Object.assign(dialog, { busy: false, problem });
-    if (problem.status === 401) complain(problem);
-    else if (state.service) readHistory().catch(complain);
-    if (problem.status === 412) {
-      await readSplit();
-      dialog.generation = state.split.generation;
-      await study(dialog);
-    }
+    await readAfter(problem);
+    if (problem.status !== 412) return;
+    dialog.generation = state.split.generation;
+    study(dialog);
   }
-  paint();
 }
 
-const shut = dialog => () => {
+function shut(dialog) {
   if (state.dialog === dialog) state.dialog = null;
-  paint();
-};
-
-function turnTo(of, word) {
-  const isBack = word === "Roll back";
-  const order = isBack && live() && changes.order(state.service, state.rollout.id, "abort");
-  ask({
-    title: word === "Bring back" ? `Bring back ${of.version}, with all traffic?` : `${word} to ${of.version}?`,
-    label: word,
-    danger: true,
-    always: isBack && !order && `${word} whatever changed`,
-    change: order || changes.turn(state.service, of.version),
-    probe: of.weight === 0 ? of.version : null,
-    note: order
-      ? "The rollout goes back to the weights from before it, and its pinned users are drawn again."
-      : keeps(of),
-    reason: isBack ? `roll back to ${of.version}` : "",
-  });
 }
 
-// The requests that a switch leaves where they are.
-function keeps(of) {
+function turnTo(of, label, title, more) {
   const busy = versionsNow().filter(it => it !== of && doing(it.version)?.inFlight);
-  return busy.length
-    ? `${list(busy.map(it => `${it.version} keeps its ${plural(doing(it.version).inFlight, "request")} in flight`))}.`
-    : "";
+  const keep = busy.map(it => `${it.version} keeps its ${plural(doing(it.version).inFlight, "request")} in flight`);
+  const change = changes.turn(state.service, of.version);
+  ask({ title: `${title}?`, label, change, probe: of.weight === 0 && of.version, note: list(keep), ...more });
 }
 
-async function probeNow(of) {
-  say(`Probing ${of.version} …`);
-  try {
-    const answer = await call("POST", inDeployment(state.service, "versions", of.version, "check"));
-    say(`${of.version}: ${probesOf(answer)}.`);
-  } catch (problem) {
-    complain(problem);
-  }
+function rollBack(of) {
+  const reason = `roll back to ${of.version}`;
+  const abort = live() && {
+    change: changes.order(state.service, state.rollout.id, "abort"),
+    note: "The rollout goes back to the weights from before it, and its pinned users are drawn again.",
+  };
+  turnTo(of, "Roll back", `Roll back to ${of.version}`, { reason, always: "Roll back whatever changed", ...abort });
+}
+
+async function probeNow(name) {
+  say(`Probing ${name} …`);
+  await check(name).then(answer => say(`${name}: ${probesOf(answer)}.`), complain);
 }
 
 // Waits in the background until the process of a version may be stopped.
-async function waitDrained(of) {
-  const id = `${state.service}/${of.version}`;
+async function waitDrained(version) {
+  const id = `${state.service}/${version}`;
   state.waits.add(id);
-  say(`Waiting until ${of.version} is drained, for 10 minutes at most.`);
+  say(`Waiting until ${version} is drained, for 10 minutes at most.`);
+  const query = { version, wait: "drained", timeout: "10m" };
+  const signal = AbortSignal.timeout(620000);
   try {
-    const query = { version: of.version, wait: "drained", timeout: "10m" };
-    const answer = await call("GET", `${inDeployment(state.service, "traffic")}`, {
-      query,
-      signal: AbortSignal.timeout(620000),
-    });
-    const does = answer.versions[0];
-    state.drained = does.drainedEverywhere ?? does.drained;
-    say(state.drained ? `✓ ${of.version} is drained: it may be stopped.` : `${of.version} is not drained yet.`);
+    const { versions } = await call("GET", inDeployment(state.service, "traffic"), { query, signal });
+    state.drained = versions[0].drainedEverywhere ?? versions[0].drained;
+    say(state.drained ? `✓ ${version} is drained: it may be stopped.` : `${version} is not drained yet.`);
   } catch (problem) {
     complain(problem);
   }
@@ -108,20 +86,12 @@ async function waitDrained(of) {
 
 async function explain() {
   const { draft, key } = state;
-  const path = inDeployment(state.service, "explain");
-  const weights =
-    draft?.answer &&
-    Object.entries(draft.weights)
-      .map(of => of.join(":"))
-      .join(",");
+  const pairs = draft?.answer && Object.entries(draft.weights).map(of => of.join(":"));
+  const get = query => call("GET", inDeployment(state.service, "explain"), { query: { key, ...query } });
   try {
-    const [is, would] = await Promise.all(
-      [{}, weights && { weights }].map(more => more && call("GET", path, { query: { key, ...more } })),
-    );
+    const [is, would] = await Promise.all([get(), pairs && get({ weights: pairs.join(",") })]);
     state.explained = { is, would };
   } catch (problem) {
     state.explained = { problem };
-    if (problem.status === 401) complain(problem);
   }
-  paint();
 }

@@ -1,81 +1,64 @@
 // A draft: weights that a person prepares. Nothing moves until they are applied.
+const hundredths = value => Math.round(value * 100) / 100;
+
 function draftWeight(name, given) {
-  const weight = Math.min(100, Math.max(0, Math.round((Number(given) || 0) * 100) / 100));
-  const active = versionsNow().filter(of => of.isActive);
   const last = state.draft;
+  const active = versionsNow().filter(of => of.isActive);
   const free = last?.free || (last && last.version !== name && active.length > 2);
-  const kept = free ? Object.fromEntries(active.map(of => [of.version, drafted(of)])) : {};
-  const weights = { ...kept, [name]: weight };
+  const weight = Math.min(100, Math.max(0, hundredths(Number(given) || 0)));
+  const weights = { ...(free && draftedWeights()), [name]: weight };
   if (active.every(of => (weights[of.version] ?? of.weight) === of.weight)) return discardDraft();
-  state.draft = {
-    reason: "",
-    generation: state.split.generation,
-    ...last,
-    free,
-    version: name,
-    weights,
-    answer: null,
-    problem: null,
-  };
+  const { generation } = state.split;
+  state.draft = { reason: "", generation, ...last, free, version: name, weights, answer: null, problem: null };
   clearTimeout(state.draft.timer);
   state.draft.timer = setTimeout(preview, DELAY, state.draft);
-  paint();
 }
 
 function discardDraft() {
   state.draft = null;
-  paint();
 }
 
-const draftSum = draft => Math.round(Object.values(draft.weights).reduce((sum, of) => sum + of, 0) * 100) / 100;
+const weightsOf = versions => Object.fromEntries(versions.map(of => [of.version, of.weight]));
+const draftedWeights = () =>
+  weightsOf(
+    versionsNow()
+      .filter(of => of.isActive)
+      .map(of => ({ ...of, weight: drafted(of) })),
+  );
+const draftSum = draft => hundredths(Object.values(draft.weights).reduce((sum, of) => sum + of, 0));
 
-function draftChange(draft) {
-  return draft.free
-    ? changes.weights(state.service, draft.weights)
-    : changes.weight(state.service, draft.version, draft.weights[draft.version]);
+function draftChange({ free, version, weights }) {
+  return free ? changes.weights(state.service, weights) : changes.weight(state.service, version, weights[version]);
 }
 
 // Asks the API what the draft would do. The page has no copy of its rules.
 async function preview(draft) {
-  if (draft !== state.draft || (draft.free && draftSum(draft) !== 100)) return paint();
+  if (draft !== state.draft || (draft.free && draftSum(draft) !== 100)) return;
   try {
     draft.answer = await send(draftChange(draft), { dryRun: true, generation: draft.generation });
-    if (!draft.free) draft.weights = Object.fromEntries(draft.answer.versions.map(of => [of.version, of.weight]));
+    if (!draft.free) draft.weights = weightsOf(draft.answer.versions);
   } catch (problem) {
-    if (problem.type === "ambiguous-rebalance") {
-      draft.free = true;
-      draft.weights = Object.fromEntries(
-        versionsNow()
-          .filter(of => of.isActive)
-          .map(of => [of.version, drafted(of)]),
-      );
-    } else if (problem.type !== "generation-conflict") draft.problem = problem;
+    if (problem.type === "ambiguous-rebalance") Object.assign(draft, { free: true, weights: draftedWeights() });
+    else if (problem.type !== "generation-conflict") draft.problem = problem;
     if (problem.status === 401) complain(problem);
   }
-  paint();
 }
 
 // Takes the present split as the ground of the draft.
 function previewAgain() {
-  const draft = state.draft;
-  state.draft = { ...draft, generation: state.split.generation, answer: null, problem: null };
+  state.draft = { ...state.draft, generation: state.split.generation, answer: null, problem: null };
   preview(state.draft);
 }
 
 async function applyDraft(force) {
-  const draft = state.draft;
+  const { draft } = state;
   if (!draft?.answer || draft.busy || barred()) return;
   draft.busy = true;
-  paint();
   try {
     await make(draftChange(draft), { generation: draft.generation, reason: draft.reason, force });
-    if (state.draft === draft) state.draft = null;
+    if (state.draft === draft) discardDraft();
   } catch (problem) {
-    draft.busy = false;
-    draft.problem = problem;
-    if (problem.status === 401) complain(problem);
-    else readHistory().catch(complain);
-    if (problem.status === 412) readSplit().catch(complain);
+    Object.assign(draft, { busy: false, problem });
+    readAfter(problem);
   }
-  paint();
 }

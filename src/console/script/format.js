@@ -2,24 +2,21 @@
 const DASH = "–";
 
 // A number with at most `digits` decimals, and none that is 0.
-const short = (value, digits) => String(Number(value.toFixed(digits)));
-const percent = (value, digits = 2) => (value == null ? DASH : `${short(value, digits)} %`);
+const short = (value, digits = 2) => String(Number(value.toFixed(digits)));
+const percent = (value, digits) => (value == null ? DASH : `${short(value, digits)} %`);
 const count = value => value.toLocaleString("en");
 const plural = (n, word) => `${count(n)} ${word}${n === 1 ? "" : "s"}`;
-const rate = value => (value >= 100 ? value.toFixed(0) : value.toFixed(1));
-const millis = value => (value == null ? DASH : value < 10 ? value.toFixed(1) : value.toFixed(0));
+
+// A number with one decimal below `limit`.
+const figure = (value, limit) => value?.toFixed(value < limit ? 1 : 0) ?? DASH;
+const millis = value => figure(value, 10);
 
 // A percentage of `n` requests. Fewer than 30 say nothing, so their number stands in its place.
 const part = (value, n, digits) => (value == null || !n ? DASH : n < 30 ? `n=${n}` : `${value.toFixed(digits)} %`);
 
 function span(seconds) {
-  const units = [
-    [90, 1, "s"],
-    [5400, 60, "min"],
-    [172800, 3600, "h"],
-    [Infinity, 86400, "d"],
-  ];
-  const [, unit, name] = units.find(([limit]) => seconds < limit);
+  const [unit, name] =
+    seconds < 90 ? [1, "s"] : seconds < 5400 ? [60, "min"] : seconds < 172800 ? [3600, "h"] : [86400, "d"];
   return `${Math.max(0, Math.floor(seconds / unit))} ${name}`;
 }
 
@@ -31,11 +28,7 @@ function exactly(seconds) {
 }
 
 const since = (at, now) => span((now - Date.parse(at)) / 1000);
-
-function clock(at) {
-  const time = new Date(at);
-  return `${String(time.getHours()).padStart(2, "0")}:${String(time.getMinutes()).padStart(2, "0")}`;
-}
+const clock = at => new Date(at).toTimeString().slice(0, 5);
 
 // A word of a shell.
 const quoted = word => (/^[\w%+=:,./@-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);

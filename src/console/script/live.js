@@ -3,113 +3,85 @@ const SILENCE = 6000; // without an event: a proxy holds the stream back, or the
 const KEPT = 150; // points of a spark line, one for 2 s
 
 // Takes the figures of one event.
-function hear(event) {
-  state.traffic = event;
-  state.heard = performance.now();
-  state.skew = Date.parse(event.at) - Date.now();
-  for (const of of event.versions) {
-    const last = state.totals.get(of.version);
-    const seconds = last && (Date.parse(event.at) - last.at) / 1000;
-    const points = of.series?.map(it => it.requests / it.seconds) ?? state.rings.get(of.version) ?? [];
-    if (seconds > 0.5 && !of.series) points.push((of.total.requests - last.requests) / seconds);
-    state.rings.set(of.version, points.slice(-KEPT));
-    state.totals.set(of.version, { at: Date.parse(event.at), requests: of.total.requests });
+function hear(traffic) {
+  const at = Date.parse(traffic.at);
+  Object.assign(state, { traffic, heard: performance.now(), skew: at - Date.now() });
+  for (const { version, series, total } of traffic.versions) {
+    const last = state.rates.get(version);
+    const seconds = (at - last?.at) / 1000;
+    const points = series?.map(it => it.requests / it.seconds) ?? last?.points ?? [];
+    if (seconds > 0.5 && !series) points.push((total.requests - last.requests) / seconds);
+    state.rates.set(version, { at, requests: total.requests, points: points.slice(-KEPT) });
   }
-  if (event.generation > (state.split?.generation ?? Infinity)) readSplit().catch(complain);
+  if (traffic.generation > state.split?.generation) readSplit().catch(complain);
   paint();
 }
 
 let listening = new AbortController();
-const pause = (time, signal) =>
-  new Promise(done => {
-    setTimeout(done, time);
-    signal.addEventListener("abort", done, { once: true });
-  });
+const pause = time => new Promise(done => setTimeout(done, time));
 
 async function listen() {
   listening.abort();
   listening = new AbortController();
   const { signal } = listening;
   const path = inDeployment(state.service, "traffic");
-  for (let failures = 0; !signal.aborted; ) {
-    let heard = false;
-    let problem = null;
-    await follow(path, {
-      signal,
-      silence: SILENCE,
-      take: event => {
-        heard = true;
-        hear(event);
-      },
-    }).catch(error => {
-      problem = error;
-    });
+  for (let failures = 0; ; ) {
+    const start = state.heard;
+    const problem = await follow(path, { signal, silence: SILENCE, take: hear }).catch(error => error);
     if (signal.aborted || problem?.status === 404) return;
     if (problem?.status === 401) return complain(problem);
+    const heard = state.heard > start;
     if (heard && !problem) continue; // a stream ends after five minutes by design
     failures = heard ? 0 : failures + 1;
     // A proxy that collects the stream lets single answers pass.
     for (let i = 0; problem?.name === "AbortError" && !heard && i < 30 && !signal.aborted; i++) {
       await read(path).then(hear, () => {});
-      await pause(2000, signal);
+      await pause(2000);
     }
-    await pause(Math.min(15000, 1000 * 2 ** failures) * (0.5 + Math.random() / 2), signal);
+    await pause(Math.min(15000, 1000 * 2 ** failures) * (0.5 + Math.random() / 2));
+    if (signal.aborted) return;
   }
 }
 
 // Shows the service of the address, or the first one.
 function open() {
-  const name = named() || state.services?.[0]?.service || null;
+  const name = inAddress() || state.services?.[0]?.service || null;
   if (!state.me || name === state.service) return;
-  Object.assign(state, {
-    service: name,
-    split: null,
-    tag: null,
-    traffic: null,
-    heard: 0,
-    history: null,
-    way: null,
-    rollout: null,
-    draft: null,
-    dialog: null,
-    explained: null,
-    drained: false,
-  });
-  state.rings.clear();
-  state.totals.clear();
+  Object.assign(state, nothingOf(name));
+  paint();
   if (!name) return listening.abort();
-  if (!named()) history.replaceState(null, "", `#/${encodeURIComponent(name)}`);
+  if (!inAddress()) history.replaceState(null, "", linkTo(name));
   listen();
   readSplit().then(readRollout).catch(complain);
-  paint();
 }
 
+// Asks who the sender is. It may be signed in without a token.
 async function enter() {
   try {
     state.me = await call("GET", "whoami");
-    Object.assign(state, { host: !token, door: null, lost: null, listed: null });
   } catch (problem) {
     if (problem.status === 401) return complain(problem);
     state.lost = problem;
     setTimeout(enter, 2000);
-    return paint();
+    return;
   }
-  if (!can("read")) return paint();
+  Object.assign(state, { host: !token, door: null, lost: null, listed: null });
   if (state.service) listen();
-  await Promise.allSettled([readStatus(), readReplicas()]);
-  paint();
+  await readDue(0);
 }
 
-let beat = 0;
-async function tick() {
-  if (!document.hidden && state.me && can("read")) {
-    beat += 1;
-    const due = [readStatus(), state.service && readSplit()];
-    if (beat % 2 === 0 && live()) due.push(readRollout());
-    if (beat % 5 === 0) due.push(readReplicas());
-    if (beat % 30 === 0 && state.service) due.push(readHistory());
-    await Promise.allSettled(due);
-    paint();
-  }
-  setTimeout(tick, 1000);
+// Reads what is due in this second.
+async function readDue(second) {
+  if (document.hidden || !can("read")) return;
+  const due = [readStatus(), readSplit()];
+  if (second % 2 === 0 && live()) due.push(readRollout());
+  if (second % 5 === 0) due.push(readReplicas());
+  if (second % 30 === 0) due.push(readHistory());
+  await Promise.allSettled(due);
+}
+
+async function tick(second = 1) {
+  await readDue(second);
+  paint();
+  setTimeout(tick, 1000, second + 1);
 }

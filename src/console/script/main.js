@@ -1,47 +1,40 @@
 // The page: one view of the state, the keys, and the start.
-let drawn = [];
-
 function show() {
-  const next =
-    !state.me && state.door != null ? [door()] : !state.me ? [waiting()] : !can("read") ? [closed()] : page();
-  const root = document.getElementById("app");
-  render(root, drawn, next);
-  drawn = next;
+  const view = !state.me ? (state.door == null ? waiting : door) : can("read") ? page : closed;
+  render(document.getElementById("app"), h("div", view()).children);
   const fresh = newest(versionsNow());
-  const title = `${state.drained ? "✓ " : ""}${state.service ? `${state.service}${fresh ? ` ${percent(fresh.weight)}` : ""} · ` : ""}canary`;
+  const where = state.service && `${state.service}${fresh ? ` ${percent(fresh.weight)}` : ""} · `;
+  const title = `${state.drained ? "✓ " : ""}${where ?? ""}canary`;
   if (document.title !== title) document.title = title;
 }
 
 function page() {
+  const body = () => [
+    title(),
+    notices(),
+    facts("low"),
+    split(),
+    state.rollout ? rollout() : rail(),
+    versions(),
+    h("div.two", { key: "two" }, historyOf(), h("div.aside", replicasOf(), explainPanel())),
+  ];
   const none = state.services?.length === 0 && !state.service;
-  const body = none
-    ? [banners(), notices(), empty()]
-    : [
-        banners(),
-        title(),
-        notices(),
-        facts(true),
-        split(),
-        state.rollout ? rollout() : rail(),
-        versions(),
-        h("div.two", { key: "two" }, historyOf(), h("div.aside", replicasOf(), explainPanel())),
-      ];
   return [
-    bar(),
+    topBar(),
     h(
-      "div",
-      { class: `frame${isOld() ? " old" : ""}`, key: "frame" },
+      "div.frame",
+      { class: isOld() && "old" },
       services(),
-      h("main", { id: "main", tabindex: -1 }, body),
+      h("main", { id: "main", tabindex: -1 }, banners(), none ? [notices(), empty()] : body()),
     ),
     dialogOf(),
-  ].filter(Boolean);
+  ];
 }
 
 function flip() {
-  const root = document.documentElement;
-  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  root.dataset.theme = dark ? "light" : "dark";
+  const { dataset } = document.documentElement;
+  const theme = dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
+  dataset.theme = theme === "dark" ? "light" : "dark";
 }
 
 function keys(event) {
@@ -53,20 +46,22 @@ function keys(event) {
   } else if (command && event.key === "Enter" && !state.dialog) applyDraft();
   else if (event.key === "Escape" && !state.dialog) {
     const menu = document.querySelector("details.menu[open]");
-    if (!menu) return discardDraft();
-    menu.open = false;
-    menu.querySelector("summary").focus();
+    if (menu) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    } else discardDraft();
   }
+  paint();
 }
 
 // A menu closes when something else is used.
-function leave({ target }) {
+function closeOthers({ target }) {
   for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(target)) menu.open = false;
 }
 
 document.addEventListener("keydown", keys);
-document.addEventListener("click", leave);
-document.addEventListener("focusin", leave);
+document.addEventListener("click", closeOthers);
+document.addEventListener("focusin", closeOthers);
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) listening.abort();
   else if (state.service) listen();

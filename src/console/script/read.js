@@ -1,5 +1,5 @@
 // Reads of the API, each into the state.
-const read = (path, options) => call("GET", path, { signal: AbortSignal.timeout(5000), ...options });
+const read = (path, query) => call("GET", path, { query, signal: AbortSignal.timeout(5000) });
 
 async function readStatus() {
   try {
@@ -13,17 +13,14 @@ async function readStatus() {
   const { revision } = state.status;
   if (revision === state.listed) return;
   state.listed = revision;
-  try {
-    await Promise.all([readServices(), readRollout()]);
-  } catch (problem) {
+  await Promise.all([readServices(), readRollout()]).catch(problem => {
     state.listed = null;
     throw problem;
-  }
+  });
 }
 
 async function readServices() {
-  const query = { limit: 1000, q: state.next && state.filter };
-  const { services, nextAfter } = await read("deployment/services", { query });
+  const { services, nextAfter } = await read("deployment/services", { limit: 1000, q: state.next && state.filter });
   state.services = services;
   state.next ??= nextAfter;
   open();
@@ -31,73 +28,74 @@ async function readServices() {
 
 async function readReplicas() {
   state.replicas = await read("deployment/replicas").catch(() => null);
-  for (const of of state.replicas?.replicas ?? []) state.seen.set(of.name, Date.now());
+  for (const { name } of state.replicas?.replicas ?? []) state.seen.set(name, Date.now());
 }
 
 async function readSplit() {
-  const name = state.service;
-  if (!name) return;
+  const { service } = state;
+  if (!service) return;
   try {
-    const answer = await read(inDeployment(name, "versions"), { etag: state.tag, withTag: true });
-    if (!answer || name !== state.service) return;
-    const changed = answer.json.generation !== state.split?.generation;
-    Object.assign(state, { split: answer.json, tag: answer.etag });
+    const split = await read(inDeployment(service, "versions"));
+    if (service !== state.service) return;
+    const changed = split.generation !== state.split?.generation;
+    state.split = split;
     if (changed) await readHistory();
   } catch (problem) {
     // The name in the address may be none that a service can have.
-    if (![404, 422].includes(problem.status) || name !== state.service) throw problem;
-    Object.assign(state, {
-      service: null,
-      split: null,
-      dialog: null,
-      draft: null,
-      services: state.services?.filter(of => of.service !== name),
-    });
-    state.said = {
-      kind: "bad",
-      title: `There is no service ${name}`,
-      text: "It was removed, or the address has another name.",
-    };
-    history.replaceState(null, "", "#/");
-    open();
+    if (![404, 422].includes(problem.status) || service !== state.service) throw problem;
+    leave(service);
   }
-  paint();
 }
 
-async function readHistory(before) {
-  const name = state.service;
-  const known = state.history?.history.length ?? 0;
-  const page = await read(inDeployment(name, "history"), {
-    query: before ? { limit: 20, before } : { limit: Math.min(200, Math.max(20, known)) },
+// Goes on to another service, because there is none of this name.
+function leave(service) {
+  const detail = "It was removed, or the address has another name.";
+  Object.assign(state, nothingOf(null), {
+    services: state.services?.filter(of => of.service !== service),
+    said: { title: `There is no service ${service}`, detail },
   });
-  const way = before ? state.way : await readWay(name, page);
-  if (name !== state.service) return;
-  state.history = before
-    ? { ...page, history: [...state.history.history, ...page.history], refused: state.history.refused }
-    : page;
-  state.way = way;
-  paint();
+  history.replaceState(null, "", "#/");
+  open();
+}
+
+let lastRead = Promise.resolve();
+
+// Reads of the history follow each other, because each goes on from where the one before has ended.
+function readHistory(earlier) {
+  const next = lastRead.then(() => readPage(earlier));
+  lastRead = next.catch(() => null);
+  return next;
+}
+
+async function readPage(earlier) {
+  const { service, history } = state;
+  if (!service) return;
+  const path = inDeployment(service, "history");
+  const before = earlier && history?.nextBefore;
+  const known = history?.history.length ?? 0;
+  const page = await read(path, before ? { limit: 20, before } : { limit: Math.min(200, Math.max(20, known)) });
+  if (!before) await readWay(service, page);
+  if (service !== state.service) return;
+  state.history = before ? { ...page, history: [...history.history, ...page.history], refused: history.refused } : page;
 }
 
 // The name of the version to go back to. The history may have it further back than the page shows.
-async function readWay(name, page) {
+async function readWay(service, page) {
   let way = back(versionsNow(), page.history);
   if (!way && page.nextBefore != null) {
-    const { history } = await read(inDeployment(name, "history"), { query: { limit: 200 } });
+    const { history } = await read(inDeployment(service, "history"), { limit: 200 });
     way = back(versionsNow(), history);
   }
-  return way?.version;
+  if (service === state.service) state.way = way?.version;
 }
 
 // The latest rollout of the service. One that is over is shown for an hour.
 async function readRollout() {
-  const name = state.service;
-  if (!name || !state.status?.features.rollouts) return;
-  const known = live()
-    ? state.rollout
-    : (await read(inDeployment(name, "rollouts"), { query: { limit: 1 } })).rollouts[0];
+  const { service } = state;
+  if (!service || !state.status?.features.rollouts) return;
+  const path = inDeployment(service, "rollouts");
+  const known = live() ? state.rollout : (await read(path, { limit: 1 })).rollouts[0];
   const recent = known && (known.phase !== "over" || now() - Date.parse(known.overAt) < 3600000);
-  const details = recent ? await read(inDeployment(name, "rollouts", known.id)) : null;
-  if (name === state.service) state.rollout = details;
-  paint();
+  const details = recent ? await read(`${path}/${encodeURIComponent(known.id)}`) : null;
+  if (service === state.service) state.rollout = details;
 }

@@ -2,23 +2,23 @@
 function dialogOf() {
   const { dialog } = state;
   if (!dialog) return null;
+  const { title, label, fields, note, change, busy, calm, wrong } = dialog;
+  const cancel = () => shut(dialog);
   return h(
     "dialog",
-    { key: dialog.title, "aria-labelledby": "sure", onclose: shut(dialog) },
-    h("h2", { id: "sure" }, dialog.title),
-    dialog.form?.(dialog),
-    dialog.note && h("p", dialog.note),
+    { key: title, "aria-labelledby": "sure", onclose: cancel },
+    h("h2", { id: "sure" }, title),
+    fields?.map(of => field(dialog, of)),
+    note && h("p", note),
     effect(dialog),
-    h("label", "Reason", reasonOf(dialog, { placeholder: "for the history" })),
-    dialog.change && same(dialog.change, dialog),
+    h("label", "Reason", reasonOf(dialog, "for the history")),
+    same(change, dialog),
     problemOf(dialog),
     h(
       "div.row",
-      button("Cancel", { autofocus: !dialog.form, onclick: shut(dialog) }),
-      button(dialog.label, {
-        kind: dialog.danger ? "main back" : "main",
-        why: dialog.busy ? "The call is under way." : dialog.wrong?.(dialog),
-        onclick: () => carryOut(dialog),
+      button("Cancel", cancel, null, { autofocus: !fields }),
+      button(label, () => carryOut(dialog), busy ? "The call is under way." : wrong?.(dialog.values), {
+        class: calm || fields ? "main" : "main back",
       }),
     ),
   );
@@ -26,67 +26,60 @@ function dialogOf() {
 
 // What the change would do: weights from and to, users who move, and the probe.
 function effect({ answer, probed }) {
-  const rows = (answer?.versions ?? [])
-    .map(of => [of, version(of.version)])
-    .filter(([of, was]) => of.weight || was?.weight);
+  const weights = (answer?.versions ?? []).map(of => ({ ...of, was: version(of.version)?.weight ?? 0 }));
+  const rows = weights.filter(of => of.weight || of.was);
+  const row = ({ version, was, weight }) =>
+    h(
+      "tr",
+      { key: version },
+      h("th", { scope: "row" }, version),
+      h("td.num", percent(was)),
+      h("td", "→"),
+      h("td.num", h("b", percent(weight))),
+    );
   return [
     answer?.stages && planOf(answer),
     answer?.moves && h("p", { role: "status" }, sentence(answer.moves)),
-    rows.length > 0 &&
-      h(
-        "table",
-        h(
-          "tbody",
-          rows.map(([of, was]) =>
-            h(
-              "tr",
-              { key: of.version },
-              h("th", { scope: "row" }, of.version),
-              h("td.num", percent(was?.weight ?? 0)),
-              h("td", "→"),
-              h("td.num", h("b", percent(of.weight))),
-            ),
-          ),
-        ),
-      ),
+    rows.length > 0 && h("table", h("tbody", rows.map(row))),
     probed && h("p", "Probe: ", user(probed)),
   ];
 }
 
-const planOf = answer =>
-  h(
-    "table",
-    heads("Step", "Weight", "Users who move", "For at least"),
-    h(
-      "tbody",
-      [...answer.stages, ...(answer.end ? [{ ...answer.end, step: "end" }] : [])].map(of =>
+function planOf({ stages, end, shortestMs, longestMs }) {
+  const row = ({ step, isBake, weight, moves, holdMs, gates }) => [
+    isBake ? "bake" : step,
+    percent(weight),
+    percent(moves.reduce((sum, of) => sum + of.users, 0)),
+    holdMs == null ? DASH : [exactly(holdMs / 1000), ...gates].join(", "),
+  ];
+  const rows = [...stages, ...(end ? [{ ...end, step: "end" }] : [])].map(row);
+  return [
+    table(
+      "plan",
+      ["Step", "Weight", "Users who move", "For at least"],
+      rows.map(cells =>
         h(
           "tr",
-          { key: of.step },
-          h("td", of.isBake ? "bake" : of.step),
-          h("td", percent(of.weight)),
-          h("td", percent(of.moves.reduce((sum, it) => sum + it.users, 0))),
-          h("td", of.holdMs == null ? DASH : [exactly(of.holdMs / 1000), of.gates.length > 0 && `, ${list(of.gates)}`]),
+          cells.map(cell => h("td", cell)),
         ),
       ),
     ),
-    h("caption.muted", `${span(answer.shortestMs / 1000)} at least, ${span(answer.longestMs / 1000)} at most.`),
-  );
+    h("p.muted", `${span(shortestMs / 1000)} at least, ${span(longestMs / 1000)} at most.`),
+  ];
+}
 
 function problemOf(dialog) {
-  const { problem } = dialog;
+  const { problem, always, force = "without a probe" } = dialog;
   if (!problem) return null;
-  const last = state.split?.lastChange;
   if (problem.status === 412) {
+    const who = state.split?.lastChange?.actor ?? "Somebody";
+    const detail = `${who} changed it meanwhile: it is at generation ${dialog.generation} now. Confirm again.`;
+    const anyway = () => carryOut(dialog, { generation: null });
     return trouble(
-      {
-        title: "The split has changed",
-        detail: `${last?.actor ?? "Somebody"} changed it meanwhile: it is at generation ${dialog.generation} now. Confirm again.`,
-      },
-      dialog.always && button(dialog.always, { kind: "back", onclick: () => carryOut(dialog, { always: true }) }),
+      { title: "The split has changed", detail },
+      always && button(always, anyway, null, { class: "back" }),
     );
   }
-  const canForce = problem.type === "backend-unhealthy" || problem.type === "last-active-version";
-  const force = () => carryOut(dialog, { force: true });
-  return trouble(problem, canForce && forced(dialog, dialog.force ?? "without a probe", force));
+  const canForce = ["backend-unhealthy", "last-active-version"].includes(problem.type);
+  return trouble(problem, canForce && forced(dialog, force, () => carryOut(dialog, { force: true })));
 }

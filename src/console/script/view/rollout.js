@@ -6,186 +6,134 @@ const PAUSES = {
   changed: "paused: the split was changed by hand",
   replaced: "paused: the instances were replaced",
 };
-const ENDS = { completed: "completed", "rolled-back": "rolled back", aborted: "aborted", returned: "returned" };
 const LATE = 20; // seconds without a tick: no gateway drives the rollout
 
 function rollout() {
   const it = state.rollout;
+  const over = it.phase === "over";
+  const stages = it.stages.map(stage => stageOf(it, stage));
+  const kind = it.outcome === "completed" ? "done" : "next";
+  if (it.plan.then === "promote") stages.push(bead("end", kind, h("b.dim", "100 %"), "all traffic"));
   return panel(
     "way",
     `Rollout of ${it.version}`,
-    [h("p", standingOf(it)), h("div.verbs", verbs(it))],
-    h(
-      "ol.rail.h1",
-      it.stages.map(stage => stageOf(it, stage)),
-      last(it),
-    ),
-    news(it),
+    [h("p", over ? endOf(it) : standingOf(it)), h("div.verbs", !over && verbs(it))],
+    h("ol.rail.h1", stages),
+    !over && h("ul.news", news(it)),
     eventsOfRollout(it),
   );
 }
 
+const endOf = it => [h("b", it.outcome.replace("-", " ")), " ", ago(it.overAt), it.why && [": ", user(it.why)]];
+
 function standingOf(it) {
-  if (it.phase === "over")
-    return [h("b", ENDS[it.outcome] ?? it.outcome), " ", ago(it.overAt), it.why && [": ", user(it.why)]];
-  const worst = [...it.measures]
-    .filter(of => of.log10 != null)
-    .sort((a, b) => b.log10 - b.neededLog10 - (a.log10 - a.neededLog10))[0];
-  const counts = it.requests.step;
+  const doubt = of => of.log10 - of.neededLog10;
+  const [worst] = it.measures.filter(of => of.log10 != null).sort((a, b) => doubt(b) - doubt(a));
+  const { canary, stable } = it.requests.step;
+  const phases = {
+    waiting: "waits for its start",
+    returning: "goes back",
+    paused: h("span.warn", PAUSES[it.pause?.reason] ?? "paused"),
+  };
   return [
-    it.phase === "waiting"
-      ? "waits for its start"
-      : it.phase === "returning"
-        ? "goes back"
-        : it.phase === "paused"
-          ? h("span.warn", PAUSES[it.pause?.reason] ?? "paused")
-          : ["watched ", h("b", exactly(it.watchedMs / 1000)), ` of ${exactly((it.holdMs ?? 0) / 1000)}`],
+    phases[it.phase] ?? ["watched ", h("b", exactly(it.watchedMs / 1000)), ` of ${exactly((it.holdMs ?? 0) / 1000)}`],
     it.step > 0 && [
       ", evidence ",
-      h("b", { title: worst && `The guard says fail at ${worst.needed}.` }, worst ? worst.odds : "none yet"),
-      worst && " against it",
+      worst ? [h("b", { title: `The guard says fail at ${worst.needed}.` }, worst.odds), " against it"] : "none yet",
       " in ",
-      h("b", plural(counts.canary.requests, "request")),
-      ` beside ${count(counts.stable.requests)}`,
+      h("b", plural(canary.requests, "request")),
+      ` beside ${count(stable.requests)}`,
     ],
     it.leader && ["; driven by ", user(it.leader.name ?? "a gateway that is gone")],
   ];
 }
 
-function stageOf(it, stage) {
-  const over = it.phase === "over" && it.outcome !== "completed";
-  const kind =
-    stage.step < it.step || it.outcome === "completed" ? "done" : stage.step === it.step && !over ? "now" : "next";
-  const begun = it.events.findLast(of => of.kind === "step" && of.step === stage.step);
-  const gates = stage.gates.map(gate => (gate === "approval" ? "needs approval" : `gate ${gate}`));
-  const text =
-    kind === "next"
-      ? [...gates, exactly(stage.holdMs / 1000)].join(", ")
-      : begun &&
-        `${clock(begun.at)}, ${kind === "now" ? `for ${since(begun.at, now())}` : exactly(stage.holdMs / 1000)}`;
-  const share = Math.min(100, (100 * it.watchedMs) / Math.max(1, it.holdMs ?? stage.holdMs));
-  return h(
-    "li",
-    { key: stage.step, class: kind, "aria-current": kind === "now" && "step" },
-    kind === "now" && svg({ class: "far" }, h("rect", { width: `${share}%`, height: 2 })),
-    h("span.bead"),
-    h("b", { class: kind === "next" && "dim" }, stage.isBake ? `${percent(stage.weight)} bake` : percent(stage.weight)),
-    h("small", { title: text || null }, text || DASH),
+const gateOf = gate => (gate === "approval" ? "an approval" : `the gate ${gate}`);
+
+function stageOf(it, { step, weight, gates, holdMs, isBake }) {
+  const done = step < it.step || it.outcome === "completed";
+  const kind = done ? "done" : step === it.step && it.phase !== "over" ? "now" : "next";
+  const begun = it.events.findLast(of => of.kind === "step" && of.step === step);
+  const hold = exactly(holdMs / 1000);
+  const text = begun && `${clock(begun.at)}, ${kind === "now" ? `for ${since(begun.at, now())}` : hold}`;
+  const share = Math.min(100, (100 * it.watchedMs) / Math.max(1, it.holdMs ?? holdMs));
+  return bead(
+    step,
+    kind,
+    h("b", { class: kind === "next" && "dim" }, percent(weight), isBake && " bake"),
+    kind === "next" ? [...gates.map(gateOf), hold].join(", ") : (text ?? DASH),
+    kind === "now" && svg({ class: "far" }, h("rect.hue", { width: `${share}%`, height: 2 })),
   );
 }
-
-const last = it =>
-  it.plan.then === "promote" &&
-  h(
-    "li",
-    { key: "end", class: it.outcome === "completed" ? "done" : "next" },
-    h("span.bead"),
-    h("b.dim", "100 %"),
-    h("small", "all traffic"),
-  );
 
 // What keeps the rollout from its next step.
 function news(it) {
-  if (it.phase === "over") return null;
-  const late = it.tickedAt && (now() - Date.parse(it.tickedAt)) / 1000 > LATE;
-  const shut = it.gates
-    .filter(of => !of.open)
-    .map(of => (of.gate === "approval" ? "an approval" : `the gate ${of.gate}`));
+  const { verdict, gates, tickedAt } = it;
+  const fails = verdict?.verdict === "fail";
+  const late = tickedAt && now() - Date.parse(tickedAt) > 1000 * LATE;
+  const needs = list(gates.filter(of => !of.open).map(of => gateOf(of.gate)));
+  const held = it.phase === "gated" || it.phase === "waiting";
+  const behind = it.replicas.filter(of => !of.serves).map(of => of.name);
+  const approval = gates.find(of => of.by);
+  const warning = text => h("span.warn", "▲ ", text);
   const lines = [
-    late && [
-      h("span.warn", "▲ No gateway drives it: "),
-      `the last tick was ${since(it.tickedAt, now())} ago. The weights stay.`,
-    ],
-    it.verdict?.verdict === "fail" && [h("span.bad", "✕ The guard says fail: "), user(it.verdict.why)],
-    it.verdict && it.verdict.verdict !== "fail" && user(it.verdict.why),
-    it.why && it.verdict?.verdict !== "fail" && [h("span.warn", "▲ "), user(it.why)],
-    shut.length > 0 &&
-      (it.phase === "gated" || it.phase === "waiting"
-        ? [h("span.warn", "▲ "), `waits for ${list(shut)}`]
-        : `the next step needs ${list(shut)}`),
+    late && [warning("No gateway drives it: "), `the last tick was ${since(tickedAt, now())} ago. The weights stay.`],
+    verdict && [fails && h("span.bad", "✕ The guard says fail: "), user(verdict.why)],
+    it.why && !fails && [warning(), user(it.why)],
+    needs && (held ? [warning(), `waits for ${needs}`] : `the next step needs ${needs}`),
     it.phase === "gated" && !it.windowOpen && "waits for its window of time",
     it.phase === "gated" && !it.calm && "waits until the other versions work well enough",
-    !it.converged &&
-      `not all gateways serve the step yet: ${list(it.replicas.filter(of => !of.serves).map(of => of.name)) || "none is known"}`,
-    it.gates.filter(of => of.by).map(of => [h("span.ok", "✓ "), "approved by ", user(of.by)])[0],
-  ].filter(Boolean);
-  return (
-    lines.length > 0 &&
-    h(
-      "ul.news",
-      lines.map((line, i) => h("li", { key: i }, line)),
-    )
-  );
+    !it.converged && `not all gateways serve the step yet: ${list(behind) || "none is known"}`,
+    approval && [h("span.ok", "✓ "), "approved by ", user(approval.by)],
+  ];
+  return lines.map((line, key) => line && h("li", { key }, line));
 }
 
 function eventsOfRollout(it) {
-  const rows = [...it.events].reverse().slice(0, 50);
+  const rows = it.events.slice(-50).reverse();
   return h(
     "details.events",
     h("summary", plural(it.events.length, "event")),
     h(
       "ul",
-      rows.map(of =>
+      rows.map(({ turn, position, at, actor, kind, text }) =>
         h(
           "li",
-          { key: `${of.turn}.${of.position}` },
-          ago(of.at),
-          h(
-            "span",
-            of.actor && !of.actor.startsWith("rollout:") && [h("b", user(of.actor)), " "],
-            `${of.kind} `,
-            user(of.text ?? ""),
-          ),
+          { key: `${turn}.${position}` },
+          ago(at),
+          h("span", actor && !actor.startsWith("rollout:") && [h("b", user(actor)), " "], `${kind} `, user(text)),
         ),
       ),
     ),
   );
 }
 
+const NOTES = {
+  Approve: "The step may be followed by the next one.",
+  Pause: "The weights stay where they are. The guard goes on watching.",
+  Resume: "It goes on where it was. A step without a clear verdict counts as passed.",
+  Advance: "The step counts as passed, and the next one begins.",
+  Promote: "The steps between are left out: the version bakes with nearly all traffic, then it gets all of it.",
+  Abort: "The weights from before the rollout come back, and pinned users are drawn again.",
+};
+
 // One word for each order, always in the same place.
 function verbs(it) {
-  if (it.phase === "over") return null;
-  const order = (label, verb, why, step, danger) =>
-    button(label, {
-      // A click must not meet another order after the ones before it have changed.
-      key: verb === "resume" ? "pause" : verb,
-      why: barred() ?? why,
-      onclick: () =>
-        ask({
-          title: `${label} the rollout of ${it.version}${step ? ` at step ${step}` : ""}?`,
-          label,
-          danger,
-          change: changes.order(state.service, it.id, verb, step),
-          note: NOTES[verb](it),
-        }),
-    });
-  const paused = it.phase === "paused",
-    going = it.phase === "returning";
+  const order = (label, why, step, key = label) => {
+    const title = `${label} the rollout of ${it.version}${step ? ` at step ${step}` : ""}?`;
+    const change = changes.order(state.service, it.id, label.toLowerCase(), step);
+    const dialog = { title, label, change, note: NOTES[label], calm: label !== "Abort" };
+    return button(label, () => ask(dialog), barred() ?? why, { key });
+  };
+  const returns = it.phase === "returning" && "It goes back.";
   const approval = it.gates.find(of => of.gate === "approval");
+  const early = (it.phase === "waiting" || it.step === 0) && "There is no step to pass.";
   return [
-    approval &&
-      order("Approve", "approve", approval.open ? "This step is approved." : going ? "It goes back." : null, it.step),
-    paused ? order("Resume", "resume") : order("Pause", "pause", going ? "It goes back." : null),
-    order(
-      "Advance",
-      "advance",
-      going || it.phase === "waiting" || it.step === 0 ? "There is no step to pass." : null,
-      it.step,
-    ),
-    order(
-      "Promote",
-      "promote",
-      it.plan.then !== "promote" ? "The plan does not end with all traffic." : going ? "It goes back." : null,
-    ),
-    order("Abort", "abort", null, null, true),
+    approval && order("Approve", approval.open ? "This step is approved." : returns, it.step),
+    // A click must not meet another order after the ones before it have changed.
+    order(it.phase === "paused" ? "Resume" : "Pause", returns, null, "Pause"),
+    order("Advance", returns || early, it.step),
+    order("Promote", it.plan.then === "promote" ? returns : "The plan does not end with all traffic."),
+    order("Abort"),
   ];
 }
-
-const NOTES = {
-  approve: it => `Step ${it.step} may be followed by the next one.`,
-  pause: () => "The weights stay where they are. The guard goes on watching.",
-  resume: () => "It goes on where it was. A step without a clear verdict counts as passed.",
-  advance: it => `Step ${it.step} counts as passed, and the next one begins.`,
-  promote: () => "The steps between are left out: the version bakes with nearly all traffic, then it gets all of it.",
-  abort: () => "The weights from before the rollout come back, and pinned users are drawn again.",
-};
