@@ -44,7 +44,7 @@
 //! | a rule of a split | `rules/splits.rs`; the contract then holds every store to it |
 //! | how a version is chosen | `layer`, the file of the rule |
 //! | a plan, the guard, the machine of rollouts | `rollout`; `benches/guard` for a scene of the simulation; `gateway/rollouts.rs` with real sockets |
-//! | the driver of rollouts | `rollout/driver.rs`; what people do in each phase, `phases.rs`; what goes wrong beside it, `faults.rs`; a leader that is killed, `campaigns/leaders.rs` |
+//! | the driver of rollouts | `rollout/driver.rs`; what people do in each phase, `phases.rs`; what goes wrong beside it, `faults.rs`; a leader that is killed, `campaigns/leaders.rs`; how long a bad canary keeps its users, `rollout/ways_back.rs` and `campaigns/returns.rs` |
 //! | the outcome of a request | `layer/outcomes.rs` |
 //! | what counts as in flight or drained | `layer/in_flight.rs`, `layer/draining.rs`; `rules/draining.rs` for several gateways; the model in `models/retired.rs`, if an ordering changes |
 //! | which requests are copied, and how copies count | `mirror` |
