@@ -48,12 +48,12 @@ pub(super) struct Judge {
     /// Where instances wait to be judged.
     pub(super) rows: Arc<FullRows<Fleet>>,
     /// Requests never take the lock.
-    state: Mutex<FleetState>,
+    state: Mutex<FleetState<Fleet>>,
 }
 
 impl Judge {
     pub(super) fn new(settings: Arc<Health>, rows: Arc<FullRows<Fleet>>) -> Self {
-        Self { settings, rows, state: Mutex::default() }
+        Self { settings, rows, state: Mutex::new(FleetState::new()) }
     }
 }
 
@@ -92,7 +92,7 @@ impl Fleet {
         let now = tokio::time::Instant::now().into_std();
         let judge_before = before.and_then(|(_, fleet)| fleet?.judge.as_ref());
         let mut kept = judge_before.map(|judge| lock(&judge.state));
-        let mut state = FleetState::default();
+        let mut state = FleetState::new();
         for backend in &self.instances {
             let position = before.map(|(instances, _)| instances.position(backend));
             let known = position.flatten().and_then(|i| kept.as_ref()?.seen(i));
@@ -168,7 +168,7 @@ impl Fleet {
     }
 
     /// Returns the fleet that has taken over from the one with this `state`, and the position of instance `i` in it.
-    fn successor(&self, state: &FleetState, i: usize) -> Option<(Arc<Self>, Option<usize>)> {
+    fn successor(&self, state: &FleetState<Self>, i: usize) -> Option<(Arc<Self>, Option<usize>)> {
         let next = state.successor.upgrade()?;
         let position = self.instances.iter().nth(i).and_then(|backend| next.instances.position(backend));
         Some((next, position))
@@ -210,7 +210,7 @@ impl Fleet {
     fn apply_locked(
         &self,
         judge: &Judge,
-        state: &mut FleetState,
+        state: &mut FleetState<Self>,
         i: usize,
         event: Event,
         now: Instant,

@@ -4,18 +4,17 @@ use std::sync::Weak;
 use std::time::Instant;
 
 use super::checked::Checked;
-use super::fleet::Fleet;
 use super::times::Times;
 use crate::health::{self, Event, Health, Record, Transition};
 
-/// The health of the instances, in the order of the base URLs.
-#[derive(Debug, Default)]
-pub(super) struct FleetState {
+/// The health of the instances, in the order of the base URLs. `F` is the type of the fleet.
+#[derive(Debug)]
+pub(super) struct FleetState<F> {
     pub(super) records: Vec<Record>,
     times: Vec<Times>,
     pub(super) checks: Vec<Checked>,
     /// The fleet that has taken over, if there is one.
-    pub(super) successor: Weak<Fleet>,
+    pub(super) successor: Weak<F>,
 }
 
 /// What is known of one instance.
@@ -25,7 +24,12 @@ pub(super) struct Seen {
     pub(super) checked: Checked,
 }
 
-impl FleetState {
+impl<F> FleetState<F> {
+    /// Creates the state of a fleet without instances.
+    pub(super) const fn new() -> Self {
+        Self { records: Vec::new(), times: Vec::new(), checks: Vec::new(), successor: Weak::new() }
+    }
+
     /// Adds an instance that is not known yet.
     pub(super) fn add(&mut self, record: Record, now: Instant) {
         self.times.push(Times::of(&record, now));
