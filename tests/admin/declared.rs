@@ -153,39 +153,44 @@ fn field_errors(keyword: &str, schema: &Value, fields: &Map<String, Value>, at: 
         }
         _ => {
             let other = fields.iter().filter(|(name, _)| declared.get(name).is_none());
-            let one = |(name, value)| match rule {
-                Value::Bool(true) => Vec::new(),
-                Value::Bool(false) => vec![format!("{at}: {name} is not declared")],
-                schema => errors(schema, value, &format!("{at}/{name}")),
-            };
-            other.flat_map(one).collect()
+            other.flat_map(|(name, value)| additional_errors(rule, name, value, at)).collect()
         }
+    }
+}
+
+/// Returns what is wrong with a field that the schema does not name.
+fn additional_errors(rule: &Value, name: &str, value: &Value, at: &str) -> Vec<String> {
+    match rule {
+        Value::Bool(true) => Vec::new(),
+        Value::Bool(false) => vec![format!("{at}: {name} is not declared")],
+        schema => errors(schema, value, &format!("{at}/{name}")),
     }
 }
 
 /// Returns whether a single value keeps a rule.
 fn is_met(keyword: &str, rule: &Value, value: &Value) -> bool {
-    let limit = || rule.as_f64().unwrap();
+    // Rules that are no numbers do not use it.
+    let limit = rule.as_f64().unwrap_or(f64::NAN);
     match (keyword, value) {
         ("type", _) => match rule {
             Value::Array(kinds) => kinds.iter().any(|kind| is_of(kind, value)),
             kind => is_of(kind, value),
         },
         ("enum", _) => each(rule).any(|allowed| allowed == value),
-        ("multipleOf", Value::Number(number)) => is_multiple(number.as_f64().unwrap(), limit()),
-        ("exclusiveMinimum", Value::Number(number)) => number.as_f64().unwrap() > limit(),
-        ("exclusiveMaximum", Value::Number(number)) => number.as_f64().unwrap() < limit(),
-        ("minimum", Value::Number(number)) => number.as_f64().unwrap() >= limit(),
-        ("maximum", Value::Number(number)) => number.as_f64().unwrap() <= limit(),
-        ("minLength", Value::String(text)) => text.chars().count() as f64 >= limit(),
-        ("maxLength", Value::String(text)) => text.chars().count() as f64 <= limit(),
+        ("multipleOf", Value::Number(number)) => is_multiple(number.as_f64().unwrap(), limit),
+        ("exclusiveMinimum", Value::Number(number)) => number.as_f64().unwrap() > limit,
+        ("exclusiveMaximum", Value::Number(number)) => number.as_f64().unwrap() < limit,
+        ("minimum", Value::Number(number)) => number.as_f64().unwrap() >= limit,
+        ("maximum", Value::Number(number)) => number.as_f64().unwrap() <= limit,
+        ("minLength", Value::String(text)) => text.chars().count() as f64 >= limit,
+        ("maxLength", Value::String(text)) => text.chars().count() as f64 <= limit,
         ("pattern", Value::String(text)) => Regex::new(rule.as_str().unwrap()).unwrap().is_match(text),
-        ("minItems", Value::Array(items)) => items.len() as f64 >= limit(),
-        ("maxItems", Value::Array(items)) => items.len() as f64 <= limit(),
+        ("minItems", Value::Array(items)) => items.len() as f64 >= limit,
+        ("maxItems", Value::Array(items)) => items.len() as f64 <= limit,
         ("uniqueItems", Value::Array(items)) => {
             items.iter().enumerate().all(|(i, item)| !items.iter().skip(i + 1).any(|other| other == item))
         }
-        ("minProperties", Value::Object(fields)) => fields.len() as f64 >= limit(),
+        ("minProperties", Value::Object(fields)) => fields.len() as f64 >= limit,
         _ if OF_ONE_TYPE.contains(&keyword) => true,
         _ => panic!("the keyword {keyword} is not known here: {rule}"),
     }

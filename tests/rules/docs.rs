@@ -82,10 +82,12 @@ fn read(path: &str) -> String {
 
 /// The paths of Rust files in code spans and in links: `a/{b,c}.rs` is two.
 fn files_named_in(text: &str) -> impl Iterator<Item = String> {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '/' | '{' | '}' | ',' | '.');
-    let spans =
-        text.split(['`', '(', ')']).filter(move |span| span.ends_with(".rs") && span.chars().all(is_part));
-    spans.flat_map(expand)
+    let spans = text.split(['`', '(', ')']);
+    spans.filter(|span| span.ends_with(".rs") && span.chars().all(is_part_of_path)).flat_map(expand)
+}
+
+fn is_part_of_path(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '/' | '{' | '}' | ',' | '.')
 }
 
 /// Writes out a path with a group in braces.
