@@ -27,7 +27,8 @@ async fn first_check_is_made_at_once() {
     gateway.run();
     sleep(MOMENT).await;
     assert_eq!(gateway.states(), [UP, UP]);
-    assert_eq!(gateway.check.paths(), vec![Some("/healthz".to_owned()); 2]);
+    // The second checks are spread over the interval, so one may have been made already.
+    assert_eq!(gateway.check.paths()[..2], vec![Some("/healthz".to_owned()); 2]);
     gateway.apply(Change::add_urls(name(0), urls(&[C]))).await;
     sleep(MOMENT).await;
     assert_eq!(gateway.states(), [UP, UP, UP]);

@@ -35,11 +35,11 @@ const TICK: Duration = Duration::from_secs(1);
 /// Shortest time between two looks at the published routes, which may change all the time.
 const FOLLOW_EVERY: Duration = Duration::from_millis(100);
 
-/// A check under way. Its result comes back to the duty, which alone applies it.
 /// Time by which a check may start late, so that the checks of this time start together. One that is on its own leaves the
 /// caches and the reactor as cold as it has found them, which is most of its cost.
 const GATHER: Duration = Duration::from_millis(50);
 
+/// A check under way. Its result comes back to the duty, which alone applies it.
 type Running = Pin<Box<dyn Future<Output = Ended> + Send>>;
 
 /// Checks the instances of the published routes, and applies everything that changes their health.
