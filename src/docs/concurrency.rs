@@ -36,12 +36,13 @@
 //! | whether weight 0 is reachable | `handle/routing_handle.rs` | Relaxed | set while layers are built. They get requests later, through whatever hands them to the server |
 //! | progress of a request body, five fields | `proxy/progress.rs` | Relaxed | one writer: the body is polled by one task at a time. The response future only reads, and a late read lets a request wait longer, never shorter: the timer reads again when it fires |
 //! | the second of the last warning | `proxy/failure_log.rs` | Relaxed `fetch_max` | exactly one thread wins a second. The value guards nothing |
+//! | who polls a connection | `upstream/engine.rs` | `fetch_or` and `swap` AcqRel, store Release, load Acquire | [below](#who-polls-a-connection) |
 //! | `is_ending`, `is_abandoned` of a connection | `upstream/http1.rs` | store Release, load Acquire | the response body stores one of them and then wakes the driver, which registers its waker and then loads both: one of the two sees the other. The driver sees what the body did before. It clears `is_ending` by a Relaxed store before it gives the connection back, whose lock orders that for the next request |
 //! | `is_uploading` of a connection | `upstream/http1.rs` | store Release, load Acquire | a thread that sees the end of the upload sees what the drop of the request body freed |
 //! | `is_private`, `max_idle` of a connection | `upstream/{http1,http2}.rs` | Relaxed | written by the request that holds the connection. The lock of its backend orders them for the next one |
 //! | the limit and the number of streams of a connection | `upstream/http2.rs` | Relaxed | streams are counted under the lock of the backend. The driver takes this lock after it has published a higher limit, so a request waits for a stream only if it has not missed one |
 //! | when the number of streams changed | `upstream/http2.rs` | Relaxed | written under the lock of the backend. The driver asks under it whether the connection is idle |
-//! | the reads and writes of a connection, three fields | `upstream/wire.rs` | Relaxed | the driver writes them, and alone reads the number of writes. The error of a request has reached it by a channel, so it sees the reads before. A value from before the request that is too old only prevents a repeat |
+//! | the reads and writes of a connection, three fields | `upstream/wire.rs` | Relaxed | hyper's poll writes them, and the driver alone reads the number of writes. The error of a request has reached it by a channel, so it sees the reads before. A value from before the request that is too old only prevents a repeat |
 //! | when bytes were last moved | `proxy/activity.rs` | Relaxed | a time alone. A late read only makes a wait longer |
 //! | whether reports lack figures | `deployments/figures.rs` | Relaxed `swap` | exactly one report of a change logs it |
 //! | whether this process has reported | `deployments/replicas.rs` | Relaxed | a second report that starts the process does no harm |
@@ -69,6 +70,25 @@
 //!
 //! Requests in flight are not among these words. They are the strong count of the shard's counters, which is the one locked
 //! instruction that keeps the counters alive as well. So the proof below does not depend on who owns which shard.
+//!
+//! # Who polls a connection
+//!
+//! The task of a request polls its connection with HTTP/1.1 (`src/upstream/engine.rs`), and the driver does in between. So a
+//! response runs one task instead of two. Four rules keep wake-ups:
+//!
+//! 1. *hyper always gets the same waker*, which wakes the one whose turn it is. So a change of hands has nothing to register
+//!    again: the socket, the queue of requests and the request body keep it.
+//! 2. *The driver asks under the lock whether it is its turn.* A request takes its turn before it polls. So no poll by the
+//!    driver follows the first poll by the request, which therefore sees everything that hyper brings about.
+//! 3. *The request polls hyper, looks at the result, registers its waker, and ends its poll by a `swap`.* hyper's waker sets
+//!    a bit by `fetch_or`. If that came first, the request wakes itself. If the `swap` came first, the waker that was
+//!    registered before it is woken. A request with a result polls again for the next one, and needs no wake-up.
+//! 4. *The end of a turn is announced.* A request that leaves hyper unfinished wakes the driver. A driver that is dropped
+//!    wakes the request.
+//!
+//! A request whose response has begun polls hyper only when its upload has ended. Otherwise the driver does: the upload must
+//! not wait for the reader of the response. So while a response body is polled under the lock, no request body is, and
+//! connections whose bodies depend on each other do not lock each other.
 //!
 //! # Why "drained" is drained
 //!
@@ -144,13 +164,16 @@
 //!    held while it is decided whether to report that a version has no usable instance. Then the records of a `Fleet`, and
 //!    of the fleet that takes over from it: held while an event is applied, or a route is published. The lock of the
 //!    earlier one is taken first, or given back before.
-//! 5. `Tape` of `upstream`, one per request over HTTP/2: held while the request body is polled.
-//! 6. `Watched::state`, one per body that has an idle time: held while the body is polled.
-//! 7. `Counters::history` and `Counters::parts`, one per version; `ProxyOutcome::sending`, one per proxied request.
-//! 8. The two maps of backends of a `Pool` in `upstream`: held while a backend is looked up, counted or closed.
-//! 9. `State` of a `Backend`, one per backend and pool. Whatever it gives up is dropped after it, since dropping
-//!    a connection takes it again.
-//! 10. `sender`, one per connection: held for a call of hyper that does not wait.
+//! 5. `Watched::state` of a response body that has an idle time: held while the body is polled.
+//! 6. `hyper` of an `Engine`, one per connection with HTTP/1.1: held for a poll of hyper, and so of the request body.
+//! 7. `Tape` of `upstream`, one per request over HTTP/2: held while the request body is polled.
+//! 8. `Watched::state` of a request body that has an idle time: held while the body is polled. A request body that is the
+//!    response body of another exchange begins at 5 again: [who polls a connection](#who-polls-a-connection).
+//! 9. `Counters::history` and `Counters::parts`, one per version; `ProxyOutcome::sending`, one per proxied request.
+//! 10. The two maps of backends of a `Pool` in `upstream`: held while a backend is looked up, counted or closed.
+//! 11. `State` of a `Backend`, one per backend and pool. Whatever it gives up is dropped after it, since dropping
+//!     a connection takes it again.
+//! 12. `sender`, one per connection: held for a call of hyper that does not wait.
 //!
 //! Leaves, under which no other lock is taken: the duties' `StatusBoard`, the queue of full rows and the places in it, the
 //! state of `MemoryStore`, `Tried` of a failover, each map of the rollouts' `Board`, the two slots of a `ReplayableBody` (`taken`, then `shared`), and in `upstream` the list of

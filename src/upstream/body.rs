@@ -58,6 +58,13 @@ pub(super) trait Reusable: Send + Sync {
 
     /// The response has not ended and is not wanted any more.
     fn abandon(&self);
+
+    /// Polls the body of the response, and the connection for it.
+    fn poll_frame(
+        &self,
+        incoming: &mut Incoming,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>>;
 }
 
 impl Body {
@@ -120,7 +127,12 @@ impl HttpBody for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let frame = ready!(Pin::new(&mut self.incoming).poll_frame(cx));
+        let this = &mut *self;
+        let polled = match &this.hold {
+            Hold::Connection(connection) => connection.poll_frame(&mut this.incoming, cx),
+            Hold::Nothing | Hold::Stream(_) => Pin::new(&mut this.incoming).poll_frame(cx),
+        };
+        let frame = ready!(polled);
         Poll::Ready(match frame {
             Some(Ok(frame)) => Some(self.check_frame(frame)),
             Some(Err(error)) => {

@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use super::backend::{Attempt, Backend, Claim, Connecting, Found, Place};
 use super::connect::{Offer, Protocol, Stream};
 use super::driver::{Http1Driver, Http2Driver, Streams};
+use super::engine::Engine;
 use super::error::Error;
 use super::http1::{Http1Connection, Http1Pool, Lease};
 use super::http2::{Http2Connection, Http2Pool, StreamPermit};
@@ -121,14 +122,15 @@ async fn start_http1<B: SentBody>(
     let (sender, hyper) = settings.http1().handshake(wire).await.map_err(Error::connect)?;
     let weak: Weak<Backend<B>> = Arc::downgrade(backend);
     let pool: Weak<dyn Http1Pool<B>> = weak;
-    let connection = Http1Connection::new(sender, pool, reads, settings.expiry(), settings.idle_timeout);
-    let connection = Arc::new(connection);
-    let hyper = async {
+    let engine = Engine::new(async {
         if let Err(error) = hyper.with_upgrades().await {
             tracing::debug!(%error, "a connection to a backend failed");
         }
-    };
-    let driver = Http1Driver::new(hyper, Arc::clone(&connection), place, settings.idle_timeout);
+    });
+    let expiry = settings.expiry();
+    let connection = Http1Connection::new(sender, engine, pool, reads, expiry, settings.idle_timeout);
+    let connection = Arc::new(connection);
+    let driver = Http1Driver::new(Arc::clone(&connection), place, settings.idle_timeout);
     settings.executor.execute(Task::new(driver));
     Ok(Lease::new(connection))
 }

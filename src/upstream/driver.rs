@@ -33,9 +33,8 @@ pub(super) trait Keeper<C>: Send {
 
 // === HTTP/1.1 ===
 
-/// The future of a connection with HTTP/1.1.
+/// The future of a connection with HTTP/1.1. It polls hyper while no request does.
 pub(super) struct Http1Driver<B, K: Keeper<Http1Connection<B>>> {
-    hyper: BoxFuture,
     connection: Arc<Http1Connection<B>>,
     keeper: K,
     idle: Pin<Box<Sleep>>,
@@ -50,15 +49,9 @@ struct Stall {
 }
 
 impl<B, K: Keeper<Http1Connection<B>>> Http1Driver<B, K> {
-    /// `hyper` is hyper's connection, and `idle_timeout` the longest idle time.
-    pub(super) fn new(
-        hyper: impl Future<Output = ()> + Send + 'static,
-        connection: Arc<Http1Connection<B>>,
-        keeper: K,
-        idle_timeout: Duration,
-    ) -> Self {
-        let idle = Box::pin(sleep(idle_timeout));
-        Self { hyper: Box::pin(hyper), connection, keeper, idle, stall: None }
+    /// `idle_timeout` is the longest idle time.
+    pub(super) fn new(connection: Arc<Http1Connection<B>>, keeper: K, idle_timeout: Duration) -> Self {
+        Self { connection, keeper, idle: Box::pin(sleep(idle_timeout)), stall: None }
     }
 
     /// Resolves when the peer has taken no byte of the rest of a request for too long. Its response has ended, so nothing else
@@ -85,10 +78,11 @@ impl<B, K: Keeper<Http1Connection<B>> + Unpin> Future for Http1Driver<B, K> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        if this.hyper.as_mut().poll(cx).is_ready() {
+        // Registers the waker first, so that no later change is missed.
+        if this.connection.engine().poll_by_driver(cx).is_ready() {
             return Poll::Ready(());
         }
-        // Registers the waker first, so that no later change is missed. The driver goes on whether it returned or not.
+        // The driver goes on whether the connection returned or not.
         let _ = this.connection.poll_return(cx);
         if this.connection.is_abandoned() || this.poll_stall(cx).is_ready() {
             return Poll::Ready(());
@@ -100,7 +94,7 @@ impl<B, K: Keeper<Http1Connection<B>> + Unpin> Future for Http1Driver<B, K> {
 impl<B, K: Keeper<Http1Connection<B>>> Drop for Http1Driver<B, K> {
     fn drop(&mut self) {
         // hyper's end of the queue first: a request that is queued after this finds no sender.
-        self.hyper = Box::pin(std::future::ready(()));
+        self.connection.engine().stop();
         self.connection.close();
         self.keeper.remove(&self.connection);
     }

@@ -1,18 +1,21 @@
 //! A connection that serves one request at a time.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use futures_util::task::AtomicWaker;
+use bytes::Bytes;
 use http::{Request, Response, StatusCode};
+use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 use tokio::time::Instant;
 
 use super::body::{Body, Hold, Reusable};
+use super::engine::Engine;
 use super::hints::{keep_alive, negotiates_connection};
 use super::payload::{Payload, Sent, SentBody, Unsent, Upload};
 use super::settings::HeadLimits;
@@ -31,6 +34,7 @@ pub(super) trait Http1Pool<B>: Send + Sync {
 /// dropped its end of the queue stays in there until the last sender is gone, and it must not wait for itself.
 pub(super) struct Http1Connection<B> {
     sender: Mutex<Option<SendRequest<Payload<B>>>>,
+    engine: Engine,
     pool: Weak<dyn Http1Pool<B>>,
     reads: Arc<Reads>,
     expiry: Option<Instant>,
@@ -44,7 +48,6 @@ pub(super) struct Http1Connection<B> {
     is_abandoned: AtomicBool,
     /// Whether the response has ended, and hyper has not finished with the request yet. The driver waits for that.
     is_ending: AtomicBool,
-    driver: AtomicWaker,
 }
 
 /// A connection in use. Dropping it closes the connection.
@@ -56,6 +59,7 @@ impl<B> Http1Connection<B> {
     /// Creates the record of a connection. `max_idle` is the idle time of the settings, which the backend may shorten.
     pub(super) fn new(
         sender: SendRequest<Payload<B>>,
+        engine: Engine,
         pool: Weak<dyn Http1Pool<B>>,
         reads: Arc<Reads>,
         expiry: Option<Instant>,
@@ -63,6 +67,7 @@ impl<B> Http1Connection<B> {
     ) -> Self {
         Self {
             sender: Mutex::new(Some(sender)),
+            engine,
             pool,
             reads,
             expiry,
@@ -71,7 +76,6 @@ impl<B> Http1Connection<B> {
             is_uploading: AtomicBool::new(false),
             is_abandoned: AtomicBool::new(false),
             is_ending: AtomicBool::new(false),
-            driver: AtomicWaker::new(),
         }
     }
 
@@ -90,7 +94,12 @@ impl<B> Http1Connection<B> {
         // Release: pairs with the Acquire in `is_abandoned`, which the driver calls after it registered its waker.
         self.is_abandoned.store(true, Ordering::Release);
         self.close();
-        self.driver.wake();
+        self.engine.hand_over();
+    }
+
+    /// Returns hyper's end of the connection.
+    pub(super) const fn engine(&self) -> &Engine {
+        &self.engine
     }
 
     /// Returns whether the response was given up, so that the driver has to end.
@@ -127,9 +136,9 @@ impl<B> Http1Connection<B> {
         Duration::from_millis(self.max_idle.load(Ordering::Relaxed))
     }
 
-    /// Returns the connection to the pool once hyper is ready for another request. Called by the driver.
+    /// Returns the connection to the pool once hyper is ready for another request. Called by the driver, whose waker is
+    /// registered.
     pub(super) fn poll_return(self: &Arc<Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.driver.register(cx.waker());
         if !self.is_ending() {
             return Poll::Pending;
         }
@@ -147,18 +156,25 @@ impl<B> Http1Connection<B> {
 
     /// Gives the connection to its pool. Without a pool nobody would use it, so it is closed.
     fn give_back(self: &Arc<Self>) {
+        // First: the next request may begin as soon as the pool has the connection.
+        self.engine.end_request();
         match self.pool.upgrade() {
             Some(pool) => pool.give_back(Arc::clone(self)),
             None => self.close(),
         }
     }
 
+    /// Returns whether a request body is on its way.
+    fn is_uploading(&self) -> bool {
+        // Acquire: pairs with the Release in `ended`, so what the request body held is free.
+        self.is_uploading.load(Ordering::Acquire)
+    }
+
     /// Returns whether another request may use the connection.
     fn is_reusable(&self) -> bool {
         !self.is_private.load(Ordering::Relaxed)
-            // A backend that responds early may read the rest of the body as further requests. Acquire: pairs with the Release
-            // in `ended`, so what the request body held is free.
-            && !self.is_uploading.load(Ordering::Acquire)
+            // A backend that responds early may read the rest of the body as further requests.
+            && !self.is_uploading()
             && self.max_idle.load(Ordering::Relaxed) > 0
             && !self.is_expired()
     }
@@ -171,9 +187,17 @@ impl<B: Send + 'static> Reusable for Http1Connection<B> {
         } else if self.is_ready() {
             return self.give_back();
         }
-        // Release: pairs with the Acquire in `is_ending`. Before the wake, so the driver sees it.
+        // Release: pairs with the Acquire in `is_ending`. Before the driver is woken, which so sees it.
         self.is_ending.store(true, Ordering::Release);
-        self.driver.wake();
+        self.engine.hand_over();
+    }
+
+    fn poll_frame(
+        &self,
+        incoming: &mut Incoming,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        self.engine.poll_for_request(cx, |cx| Pin::new(&mut *incoming).poll_frame(cx))
     }
 
     fn abandon(&self) {
@@ -200,9 +224,11 @@ impl<B> Lease<B> {
         self.0.as_ref().map_or(0, |connection| connection.reads.count())
     }
 
-    /// Gives the connection up for the pool, without closing it: it belongs to an upgrade now.
+    /// Gives the connection up for the pool, without closing it: it belongs to an upgrade now, which the driver begins.
     fn detach(mut self) {
-        self.0 = None;
+        if let Some(connection) = self.0.take() {
+            connection.engine.hand_over();
+        }
     }
 
     /// Takes the connection out of the lease, which then does not give it back.
@@ -212,12 +238,12 @@ impl<B> Lease<B> {
 }
 
 impl<B: SentBody> Lease<B> {
-    /// Sends a request, or returns it if the connection is closed. The future does not keep the connection open.
+    /// Sends a request, or returns it if the connection is closed. The future resolves when the response head is there.
     pub(super) fn send(
         &self,
         mut request: Request<Payload<B>>,
         is_private: bool,
-    ) -> Result<impl Future<Output = Sent<B>> + use<B>, Unsent<B>> {
+    ) -> Result<impl Future<Output = Sent<B>>, Unsent<B>> {
         let Some(connection) = &self.0 else { return Err(Box::new(request)) };
         let mut sender = lock(&connection.sender);
         let Some(sender) = &mut *sender else { return Err(Box::new(request)) };
@@ -230,7 +256,12 @@ impl<B: SentBody> Lease<B> {
             let upload: Arc<Http1Connection<B>> = Arc::clone(connection);
             request.body_mut().attach(upload);
         }
-        Ok(sender.try_send_request(request))
+        connection.engine.begin_request();
+        let sent = sender.try_send_request(request);
+        Ok(async {
+            let mut sent = pin!(sent);
+            poll_fn(|cx| connection.engine.poll_for_request(cx, |cx| sent.as_mut().poll(cx))).await
+        })
     }
 
     /// Makes the response that holds the connection until its end.
@@ -247,6 +278,10 @@ impl<B: SentBody> Lease<B> {
         let Some(connection) = self.into_connection() else {
             return response.map(|body| Body::new(body, Hold::Nothing, limits));
         };
+        // The rest of the request goes on whether the caller reads the response or not.
+        if connection.is_uploading() {
+            connection.engine.hand_over();
+        }
         if negotiates_connection(response.headers()) {
             connection.is_private.store(true, Ordering::Relaxed);
         }

@@ -16,6 +16,7 @@ use super::http1::Lease;
 use super::http2::StreamPermit;
 use super::payload::{Payload, SentBody};
 use super::replay::Replay;
+use super::saved_head::SavedHead;
 use crate::common::error::{BoxError, chain};
 use crate::common::grpc::is_grpc;
 
@@ -63,7 +64,7 @@ pub(super) async fn send<B: SentBody>(
     }
 }
 
-/// Sends a request over HTTP/1.1. On a reused connection a copy is kept, in case the backend has closed it
+/// Sends a request over HTTP/1.1. On a reused connection a copy of its head is kept, in case the backend has closed it
 /// meanwhile.
 async fn send_http1<B: SentBody>(
     backend: &Backend<B>,
@@ -72,7 +73,7 @@ async fn send_http1<B: SentBody>(
     is_reused: bool,
 ) -> Result<Response<Body>, Failed<B>> {
     let is_connect = outgoing.request.method() == Method::CONNECT;
-    let copy = (is_reused && outgoing.is_repeatable).then(|| outgoing.copy(Payload::empty()));
+    let saved = (is_reused && outgoing.is_repeatable).then(|| SavedHead::new(&outgoing.request));
     let (request, rest) = outgoing.into_http1();
     let reads = lease.reads();
     let sent = match lease.send(request, rest.is_private) {
@@ -81,10 +82,10 @@ async fn send_http1<B: SentBody>(
     };
     match sent.await {
         Ok(response) => Ok(lease.accept(response, is_connect, backend.settings.limits)),
-        Err(mut error) => Err(match (error.take_message(), copy) {
+        Err(mut error) => Err(match (error.take_message(), saved) {
             (Some(unsent), _) => rest.unsent(unsent, error.into_error()),
-            (None, Some(copy)) if is_lost(error.error(), lease.reads() - reads) => {
-                Failed::Again(Box::new(Outgoing { is_repeatable: false, ..copy.fresh() }))
+            (None, Some(saved)) if is_lost(error.error(), lease.reads() - reads) => {
+                rest.fresh().after_loss(saved)
             }
             (None, _) => Failed::Finally(Error::exchange(error.into_error())),
         }),
@@ -98,7 +99,7 @@ async fn send_http2<B: SentBody>(
     stream: StreamPermit<B>,
 ) -> Result<Response<Body>, Failed<B>> {
     outgoing.keep_body();
-    let copy = (outgoing.attempts < MAX_ATTEMPTS).then(|| outgoing.copy(Payload::empty()));
+    let saved = (outgoing.attempts < MAX_ATTEMPTS).then(|| SavedHead::new(&outgoing.request));
     let (request, rest) = outgoing.into_http2();
     let stream = Arc::new(stream);
     let sent = match stream.send(request, rest.is_private) {
@@ -112,14 +113,12 @@ async fn send_http2<B: SentBody>(
             }
             stream.accept(response, backend.settings.limits).map_err(Failed::Finally)
         }
-        Err(mut error) => Err(match (error.take_message(), copy) {
+        Err(mut error) => Err(match (error.take_message(), saved) {
             (Some(unsent), _) => rest.unsent(unsent, error.into_error()),
-            (None, Some(copy)) if is_refusal(error.error()) => {
-                copy.after_refusal(rest.replay, &stream, error.into_error())
+            (None, Some(saved)) if is_refusal(error.error()) => {
+                rest.after_refusal(saved, &stream, error.into_error())
             }
-            (None, Some(copy)) if copy.is_repeatable && is_reset(error.error()) => {
-                Failed::Again(Box::new(Outgoing { is_repeatable: false, ..copy }))
-            }
+            (None, Some(saved)) if rest.is_repeatable && is_reset(error.error()) => rest.after_loss(saved),
             (None, _) => Failed::Finally(Error::exchange(error.into_error())),
         }),
     }
@@ -163,15 +162,6 @@ impl<B: SentBody> Outgoing<B> {
         });
         let is_repeatable = request.body().is_empty() && request.method().is_safe();
         Self { uri, request, replay: None, needs, attempts: 0, is_repeatable, is_private }
-    }
-
-    /// Copies the request with another body. Its extensions are not sent, and so not copied.
-    fn copy(&self, body: Payload<B>) -> Self {
-        let mut request = Request::new(body);
-        *request.method_mut() = self.request.method().clone();
-        *request.headers_mut() = self.request.headers().clone();
-        let needs = Needs { is_grpc: self.needs.is_grpc, is_fresh: false, avoid: None };
-        Self { uri: self.uri.clone(), request, replay: None, needs, ..*self }
     }
 
     /// Divides the request into the part to send and the rest.
@@ -246,18 +236,21 @@ impl<B: SentBody> Outgoing<B> {
         Failed::Again(Box::new(self.fresh()))
     }
 
+    /// Sends a request again, once, whose connection was lost without a response.
+    fn after_loss(mut self, saved: SavedHead) -> Failed<B> {
+        self.request = saved.into_request(Payload::empty());
+        self.is_repeatable = false;
+        Failed::Again(Box::new(self))
+    }
+
     /// Decides about a request that the peer has not processed.
-    fn after_refusal(
-        mut self,
-        replay: Option<Replay<B>>,
-        stream: &StreamPermit<B>,
-        error: hyper::Error,
-    ) -> Failed<B> {
-        if let Some(replay) = replay {
-            let Some(body) = replay.rewind() else { return Failed::Finally(Error::exchange(error)) };
-            *self.request.body_mut() = Payload::replayed(body);
-            self.replay = Some(replay);
-        }
+    fn after_refusal(mut self, saved: SavedHead, stream: &StreamPermit<B>, error: hyper::Error) -> Failed<B> {
+        let body = match self.replay.as_ref().map(Replay::rewind) {
+            None => Payload::empty(),
+            Some(Some(body)) => Payload::replayed(body),
+            Some(None) => return Failed::Finally(Error::exchange(error)),
+        };
+        self.request = saved.into_request(body);
         self.needs.avoid = Some(Arc::clone(stream.connection()));
         Failed::Again(Box::new(self))
     }

@@ -18,6 +18,7 @@ mod strays;
 mod support;
 #[cfg(feature = "client-tls")]
 mod tls;
+mod turns;
 mod unread;
 #[path = "../shared/wait.rs"]
 mod wait;

@@ -1,0 +1,173 @@
+//! hyper's future of an HTTP/1.1 connection, and who polls it.
+//!
+//! The task of the request that uses the connection polls it, so no other task has to run for the response. Otherwise the
+//! driver of the connection does: while it is idle, during an upgrade, and after a response that ended before its request.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+
+use futures_util::task::AtomicWaker;
+
+use crate::common::lock::lock;
+
+/// The task of a request polls hyper. Otherwise the driver does.
+const BY_REQUEST: u8 = 1;
+/// The request polls at this moment.
+const POLLING: u8 = 1 << 1;
+/// hyper was woken while the request polled.
+const WOKEN: u8 = 1 << 2;
+
+/// hyper's future of one connection.
+pub(super) struct Engine {
+    /// `None` once it has ended.
+    hyper: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
+    /// What hyper gets as its waker, whoever polls: a change of hands then loses no wake-up.
+    waker: Waker,
+    turn: Arc<Turn>,
+}
+
+/// Wakes the task that polls hyper.
+#[derive(Debug, Default)]
+struct Turn {
+    state: AtomicU8,
+    request: AtomicWaker,
+    driver: AtomicWaker,
+}
+
+impl Engine {
+    /// Wraps hyper's future of a new connection, which the driver polls until a request begins.
+    pub(super) fn new(hyper: impl Future<Output = ()> + Send + 'static) -> Self {
+        let turn = Arc::<Turn>::default();
+        Self { hyper: Mutex::new(Some(Box::pin(hyper))), waker: Waker::from(Arc::clone(&turn)), turn }
+    }
+
+    /// Lets the task of a request poll hyper from now on.
+    pub(super) fn begin_request(&self) {
+        // Before the request is queued, so that the driver is not woken for it. Release: pairs with the Acquire in `wake_by_ref`.
+        self.turn.state.store(BY_REQUEST, Ordering::Release);
+    }
+
+    /// Lets the driver poll hyper when hyper is woken.
+    pub(super) fn end_request(&self) {
+        self.turn.state.store(0, Ordering::Release);
+        // The task of the request may live long. It is not woken for this connection any more.
+        drop(self.turn.request.take());
+    }
+
+    /// Lets the driver poll hyper, and wakes it.
+    pub(super) fn hand_over(&self) {
+        self.end_request();
+        self.turn.driver.wake();
+    }
+
+    /// Polls `result`, which hyper brings about, and hyper where it is the turn of the request.
+    ///
+    /// `result` must be all that the request waits for: only a poll of this function wakes the task for it.
+    pub(super) fn poll_for_request<T>(
+        &self,
+        cx: &mut Context<'_>,
+        mut result: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        if !self.turn.is_by_request() {
+            return result(cx);
+        }
+        // Only hyper completes the result, and only this task polls hyper: it looks again after each poll, and needs no waker.
+        let mut unwoken = Context::from_waker(Waker::noop());
+        // First, since hyper may wait until the result is wanted.
+        if let Poll::Ready(result) = result(&mut unwoken) {
+            return Poll::Ready(result);
+        }
+        self.turn.begin_poll();
+        if self.poll_hyper().is_ready() {
+            self.hand_over();
+            return result(cx);
+        }
+        let polled = result(&mut unwoken);
+        self.turn.end_poll(polled.is_ready(), cx);
+        polled
+    }
+
+    /// Polls hyper unless a request does. Ready once the connection has ended.
+    pub(super) fn poll_by_driver(&self, cx: &Context<'_>) -> Poll<()> {
+        self.turn.driver.register(cx.waker());
+        self.poll_unless(|| self.turn.is_by_request())
+    }
+
+    /// Drops hyper's future, which closes the connection, and wakes the request that it served.
+    pub(super) fn stop(&self) {
+        // Dropped without the lock: it drops the request body, which is code of the application.
+        let hyper = lock(&self.hyper).take();
+        drop(hyper);
+        self.turn.request.wake();
+    }
+
+    /// Polls hyper. Ready once the connection has ended.
+    fn poll_hyper(&self) -> Poll<()> {
+        self.poll_unless(|| false)
+    }
+
+    /// Polls hyper, unless `is_other` says under the lock that it is the turn of another task.
+    fn poll_unless(&self, is_other: impl FnOnce() -> bool) -> Poll<()> {
+        let mut hyper = lock(&self.hyper);
+        let Some(future) = &mut *hyper else { return Poll::Ready(()) };
+        // Under the lock: a request that begins after this polls after the driver, and sees all that this poll brings about.
+        if is_other() || future.as_mut().poll(&mut Context::from_waker(&self.waker)).is_pending() {
+            return Poll::Pending;
+        }
+        let ended = hyper.take();
+        drop(hyper);
+        drop(ended);
+        Poll::Ready(())
+    }
+}
+
+impl Turn {
+    /// Returns whether the task of a request polls hyper.
+    fn is_by_request(&self) -> bool {
+        self.state.load(Ordering::Acquire) & BY_REQUEST != 0
+    }
+
+    /// Begins a poll by the request. What woke hyper before is served by it.
+    fn begin_poll(&self) {
+        self.state.store(BY_REQUEST | POLLING, Ordering::Release);
+    }
+
+    /// Ends a poll by the request. If the request goes on waiting, its task is woken when hyper is.
+    ///
+    /// A request that goes on polls again, so it need not be woken for that.
+    fn end_poll(&self, is_ready: bool, cx: &Context<'_>) {
+        if is_ready {
+            self.state.store(BY_REQUEST, Ordering::Release);
+            return;
+        }
+        self.request.register(cx.waker());
+        // AcqRel: one of this and the change in `wake_by_ref` sees the other. So the task is woken here, or by the waker that
+        // was registered before.
+        let state = self.state.swap(BY_REQUEST, Ordering::AcqRel);
+        if state & WOKEN != 0 {
+            cx.waker().wake_by_ref();
+        }
+    }
+}
+
+impl Wake for Turn {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // AcqRel: pairs with `end_poll`, and with the stores of a change of hands.
+        let state = self.state.fetch_or(WOKEN, Ordering::AcqRel);
+        if state & POLLING != 0 {
+            return;
+        }
+        if state & BY_REQUEST != 0 {
+            self.request.wake();
+        } else {
+            self.driver.wake();
+        }
+    }
+}
