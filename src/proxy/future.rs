@@ -16,6 +16,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::framing::{has_supported_coding, merge_content_lengths};
 use super::hop_by_hop::strip_hop_by_hop;
 use super::local::LocalResponse;
+use super::peeked::Peeked;
 use super::problems;
 use super::progress::RequestProgress;
 use super::redirects::UrlMap;
@@ -23,11 +24,11 @@ use super::response_body::ProxyBody;
 use super::scan::HeaderScan;
 use super::settings::ProxySettings;
 use super::upgrade::Handshake;
-use super::watch::PendingWatch;
+use super::watch::{IdleLimit, PendingWatch};
 use crate::common::error::BoxError;
 use crate::common::problem::{ProblemForm, StaticProblem};
 use crate::layer::Rewritten;
-use crate::traffic::Outcome;
+use crate::traffic::{Outcome, ProxyOutcome};
 
 pin_project! {
     /// The response future of [`Proxy`](super::Proxy). It is not boxed.
@@ -63,7 +64,7 @@ pub(super) struct Sent {
     pub(super) handshake: Option<Box<Handshake>>,
     /// The prefix that was cut from the path before the proxy. `None` unless redirects are rewritten.
     pub(super) prefix: Option<Box<str>>,
-    /// The watch of the bodies. `None` unless they have an idle time.
+    /// The watch of the body of the request. `None` unless there is one with an idle time.
     pub(super) watch: Option<Box<PendingWatch>>,
 }
 
@@ -83,7 +84,7 @@ impl<F> ProxyFuture<F> {
 impl<F, R, E> Future for ProxyFuture<F>
 where
     F: Future<Output = Result<Response<R>, E>>,
-    R: Body + Send + 'static,
+    R: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
     E: Into<BoxError>,
 {
     type Output = Result<Response<ProxyBody<R>>, Infallible>;
@@ -93,7 +94,7 @@ where
         let result = match this.kind.project() {
             KindProj::Local { response } => Err(*response),
             KindProj::Sent { response, sleep, sent } => match response.poll(cx) {
-                Poll::Ready(result) => sent.finish(result).map_err(Into::into),
+                Poll::Ready(result) => sent.finish(result, cx).map_err(Into::into),
                 Poll::Pending => {
                     ready!(sent.progress.poll_expired(sleep, cx));
                     Err(sent.expire().into())
@@ -109,13 +110,14 @@ impl Sent {
     fn finish<R, E>(
         &mut self,
         result: Result<Response<R>, E>,
+        cx: &mut Context<'_>,
     ) -> Result<Response<ProxyBody<R>>, &'static StaticProblem>
     where
-        R: Body + Send + 'static,
+        R: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
         E: Into<BoxError>,
     {
         match result {
-            Ok(response) => self.accept(response),
+            Ok(response) => self.accept(response, cx),
             // The order matters. A body that broke off makes the client fail as well, and so does
             // one that stalled until the deadline: neither is the backend's fault.
             Err(_) if self.progress.has_failed_body() => Err(problems::MALFORMED_BODY),
@@ -128,9 +130,10 @@ impl Sent {
     fn accept<R>(
         &mut self,
         mut response: Response<R>,
+        cx: &mut Context<'_>,
     ) -> Result<Response<ProxyBody<R>>, &'static StaticProblem>
     where
-        R: Body + Send + 'static,
+        R: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
     {
         self.progress.record_response();
         let is_upgrade = response.status() == StatusCode::SWITCHING_PROTOCOLS;
@@ -144,18 +147,10 @@ impl Sent {
         }
         // The version is a property of the connection to the backend. The server sets its own.
         *response.version_mut() = Version::HTTP_11;
-        let watch = self.watch.take().filter(|_| !is_upgrade);
-        Ok(response.map(|body| self.wrap(body, watch)))
-    }
-
-    /// Wraps the body, and starts its idle time if it has one.
-    fn wrap<R: Body + Send + 'static>(&self, body: R, watch: Option<Box<PendingWatch>>) -> ProxyBody<R> {
-        match (watch, &self.settings.body_idle) {
-            (Some(watch), Some(limit)) if !(body.is_end_stream() && watch.is_request_done()) => {
-                ProxyBody::watched(body, self.progress.outcome().clone(), *watch, limit)
-            }
-            _ => ProxyBody::plain(body),
-        }
+        let limit = self.settings.body_idle.as_ref().filter(|_| !is_upgrade);
+        let Some(limit) = limit else { return Ok(response.map(ProxyBody::plain)) };
+        let watch = self.watch.take();
+        Ok(response.map(|body| wrap(body, self.progress.outcome(), watch, limit, cx)))
     }
 
     /// Completes the upgrade that the backend accepted, or refuses one that the client did not ask for.
@@ -191,6 +186,29 @@ impl Sent {
         self.progress.set_outcome(Outcome::Error);
         problems::BAD_GATEWAY
     }
+}
+
+/// Wraps a body with an idle time. The time starts, unless both bodies have ended by now.
+fn wrap<R>(
+    body: R,
+    outcome: &ProxyOutcome,
+    watch: Option<Box<PendingWatch>>,
+    limit: &IdleLimit,
+    cx: &mut Context<'_>,
+) -> ProxyBody<R>
+where
+    R: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    let is_request_done = watch.as_ref().is_none_or(|watch| watch.is_request_done());
+    if is_request_done && body.is_end_stream() {
+        return ProxyBody::plain(body);
+    }
+    let mut body = Box::pin(Peeked::new(body));
+    if is_request_done && let Some(ahead) = body.as_mut().peek(cx) {
+        return ProxyBody::complete(ahead);
+    }
+    let watch = watch.map_or_else(PendingWatch::new, |watch| *watch);
+    ProxyBody::watched(body, outcome.clone(), watch, limit)
 }
 
 /// Maps the URLs of the backend to the client's URLs, which begin with `prefix` and the segment that the layer cut.

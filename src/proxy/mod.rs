@@ -241,6 +241,7 @@ mod host;
 mod local;
 mod max_forwards;
 mod maybe_watched;
+mod peeked;
 mod prefix;
 mod problems;
 mod progress;

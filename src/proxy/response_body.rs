@@ -1,6 +1,8 @@
 //! The body of a response on its way to the client.
 
+use std::fmt;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -8,10 +10,10 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 use super::hop_by_hop::clean_response_trailers;
-use super::maybe_watched::MaybeWatched;
-use super::watch::{IdleLimit, PendingWatch, RecordIdle};
+use super::peeked::{Ahead, Peeked};
+use super::watch::{IdleLimit, PendingWatch, Watched};
 use crate::common::error::BoxError;
-use crate::traffic::{Outcome, ProxyOutcome};
+use crate::traffic::ProxyOutcome;
 
 pin_project! {
     /// The response body of [`Proxy`](super::Proxy): the client's own, or a problem document.
@@ -20,8 +22,10 @@ pin_project! {
     /// there. The body fails if no frame moves for the [idle time](super::Proxy::with_body_idle_timeout).
     ///
     /// See the [module docs](super) for an example.
-    #[derive(Debug)]
-    pub struct ProxyBody<B> {
+    pub struct ProxyBody<B>
+    where
+        B: Body,
+    {
         #[pin]
         kind: Kind<B>,
     }
@@ -29,9 +33,15 @@ pin_project! {
 
 pin_project! {
     #[project = KindProj]
-    #[derive(Debug)]
-    enum Kind<B> {
-        Upstream { #[pin] body: MaybeWatched<Receiving<B>> },
+    enum Kind<B>
+    where
+        B: Body,
+    {
+        // Nothing is allocated for it.
+        Plain { #[pin] body: Receiving<B> },
+        // The only frame of a body that has ended, until it is read.
+        Complete { ahead: Option<Ahead<B::Data>> },
+        Watched { body: Arc<Watched<Peeked<B>>> },
         Local { bytes: Bytes },
     }
 }
@@ -42,26 +52,35 @@ pin_project! {
     pub(super) struct Receiving<B> {
         #[pin]
         body: B,
-        // Only where a watch may end the body: while the outcome exists, the request is in flight.
-        outcome: Option<ProxyOutcome>,
     }
 }
 
-impl<B> ProxyBody<B> {
+impl<B> Receiving<B> {
+    /// Wraps the client's body.
+    pub(super) const fn new(body: B) -> Self {
+        Self { body }
+    }
+}
+
+impl<B: Body> ProxyBody<B> {
     /// Returns the client's body, or `None` for a response of the proxy. A body with an
-    /// [idle time](super::Proxy::with_body_idle_timeout) is shared and not returned either.
+    /// [idle time](super::Proxy::with_body_idle_timeout) is shared or read ahead, and not returned either.
     #[must_use]
     pub fn into_inner(self) -> Option<B> {
         match self.kind {
-            Kind::Upstream { body } => body.into_plain().map(|body| body.body),
-            Kind::Local { .. } => None,
+            Kind::Plain { body } => Some(body.body),
+            Kind::Complete { .. } | Kind::Watched { .. } | Kind::Local { .. } => None,
         }
     }
 
     /// Creates the body of a response without an idle time.
     pub(super) const fn plain(body: B) -> Self {
-        let body = MaybeWatched::Plain { body: Receiving { body, outcome: None } };
-        Self { kind: Kind::Upstream { body } }
+        Self { kind: Kind::Plain { body: Receiving::new(body) } }
+    }
+
+    /// Creates the body of a response that has ended with what was read ahead.
+    pub(super) const fn complete(ahead: Ahead<B::Data>) -> Self {
+        Self { kind: Kind::Complete { ahead: Some(ahead) } }
     }
 
     /// Creates the body of a response of the proxy.
@@ -70,16 +89,36 @@ impl<B> ProxyBody<B> {
     }
 }
 
-impl<B: Send + 'static> ProxyBody<B> {
-    /// Creates the body of a response with an idle time, and starts its watch.
-    pub(super) fn watched(body: B, outcome: ProxyOutcome, watch: PendingWatch, limit: &IdleLimit) -> Self {
-        let body = watch.start(Receiving { body, outcome: Some(outcome) }, limit);
-        Self { kind: Kind::Upstream { body: MaybeWatched::Watched { body } } }
+impl<B> ProxyBody<B>
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    /// Creates the body of a response with an idle time, and starts its watch. It records in `outcome` if it ends the body.
+    pub(super) fn watched(
+        mut body: Pin<Box<Peeked<B>>>,
+        outcome: ProxyOutcome,
+        watch: PendingWatch,
+        limit: &IdleLimit,
+    ) -> Self {
+        body.as_mut().set_outcome(outcome);
+        Self { kind: Kind::Watched { body: watch.start(body, limit) } }
+    }
+}
+
+impl<B: Body> fmt::Debug for ProxyBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match &self.kind {
+            Kind::Plain { .. } => "plain",
+            Kind::Complete { .. } => "complete",
+            Kind::Watched { .. } => "watched",
+            Kind::Local { .. } => "local",
+        };
+        f.debug_struct("ProxyBody").field("kind", &kind).finish_non_exhaustive()
     }
 }
 
 /// An empty body, which tower-http's `Timeout` needs for its response.
-impl<B> Default for ProxyBody<B> {
+impl<B: Body> Default for ProxyBody<B> {
     fn default() -> Self {
         Self::local(Bytes::new())
     }
@@ -97,7 +136,9 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
         match self.project().kind.project() {
-            KindProj::Upstream { body } => body.poll_frame(cx),
+            KindProj::Plain { body } => body.poll_frame(cx),
+            KindProj::Complete { ahead } => Poll::Ready(ahead.take().and_then(Ahead::into_frame)),
+            KindProj::Watched { body } => body.poll_frame(cx),
             KindProj::Local { bytes } if bytes.is_empty() => Poll::Ready(None),
             KindProj::Local { bytes } => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes).into())))),
         }
@@ -105,14 +146,20 @@ where
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Upstream { body } => body.is_end_stream(),
+            Kind::Plain { body } => body.is_end_stream(),
+            Kind::Complete { ahead } => ahead.is_none(),
+            Kind::Watched { body } => body.is_end_stream(),
             Kind::Local { bytes } => bytes.is_empty(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Upstream { body } => body.size_hint(),
+            Kind::Plain { body } => body.size_hint(),
+            Kind::Complete { ahead } => {
+                ahead.as_ref().map_or_else(|| SizeHint::with_exact(0), Ahead::size_hint)
+            }
+            Kind::Watched { body } => body.size_hint(),
             Kind::Local { bytes } => SizeHint::with_exact(bytes.len() as u64),
         }
     }
@@ -144,13 +191,5 @@ where
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-impl<B> RecordIdle for Receiving<B> {
-    fn record_idle(&self, is_waiting: bool) {
-        if let Some(outcome) = &self.outcome {
-            outcome.set(if is_waiting { Outcome::Error } else { Outcome::Cancelled });
-        }
     }
 }

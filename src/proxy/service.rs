@@ -76,7 +76,7 @@ where
     S: Service<Request<RequestBody<B>>, Response = Response<R>>,
     S::Error: Into<BoxError>,
     B: Body + Send + 'static,
-    R: Body + Send + 'static,
+    R: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
     type Response = Response<ProxyBody<R>>;
     type Error = Infallible;
@@ -110,11 +110,12 @@ where
             head.extensions.insert(ReportRewrite);
             trusted_prefix(&head.headers).into()
         });
-        let mut watch = self.settings.body_idle.as_ref().map(|_| Box::new(PendingWatch::new()));
+        let is_watched = has_body && self.settings.body_idle.is_some();
+        let mut watch = is_watched.then(|| Box::new(PendingWatch::new()));
         let body = Sending::new(body, progress.clone(), reports_end);
         let body = match &mut watch {
-            Some(watch) if has_body => RequestBody::watched(body, watch),
-            _ => RequestBody::plain(body),
+            Some(watch) => RequestBody::watched(body, watch),
+            None => RequestBody::plain(body),
         };
         let sent = Sent { progress, settings: Arc::clone(&self.settings), handshake, prefix, watch };
         ProxyFuture::sent(self.inner.call(Request::from_parts(head, body)), sent, form)

@@ -3,6 +3,9 @@
 //! A server polls a response body only while the client reads, and a client polls a request body only while the backend
 //! reads. So a timer inside of a body is not enough. The bodies of an exchange are shared with its watch, a future that the
 //! application's executor runs, and the watch drops them.
+//!
+//! Most responses are complete with their first frame, and their requests have no body. That frame is read at once, and no
+//! watch is needed: nothing is left that could occupy the backend.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -95,7 +98,7 @@ impl PendingWatch {
     where
         T: RecordIdle + Send + 'static,
     {
-        let watched = Arc::new(Watched::new(body, Arc::clone(&self.exchange)));
+        let watched = Arc::new(Watched::new(Box::pin(body), Arc::clone(&self.exchange)));
         let request: Weak<Watched<T>> = Arc::downgrade(&watched);
         self.request = Some(request);
         watched
@@ -107,7 +110,7 @@ impl PendingWatch {
     }
 
     /// Shares the body of the response, and starts the limit.
-    pub(super) fn start<T>(self, body: T, limit: &IdleLimit) -> Arc<Watched<T>>
+    pub(super) fn start<T>(self, body: Pin<Box<T>>, limit: &IdleLimit) -> Arc<Watched<T>>
     where
         T: RecordIdle + Send + 'static,
     {
@@ -147,8 +150,8 @@ async fn watch(
 }
 
 impl<T> Watched<T> {
-    fn new(body: T, exchange: Arc<Exchange>) -> Self {
-        Self { state: Mutex::new(State { body: Some(Box::pin(body)), waiting: None }), exchange }
+    fn new(body: Pin<Box<T>>, exchange: Arc<Exchange>) -> Self {
+        Self { state: Mutex::new(State { body: Some(body), waiting: None }), exchange }
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{Request, Response};
+use http_body::Body;
 use http_body_util::BodyExt;
 use http_body_util::channel::{Channel, Sender};
 use hyper::rt::Executor;
@@ -61,12 +62,18 @@ struct Exchange {
     download: Sender<Bytes, Infallible>,
 }
 
+/// Returns routes where `auth` has v1.
+fn routes() -> RoutingHandle {
+    let register = Change::register("v1".parse().unwrap(), "http://backend".parse().unwrap());
+    let split = Split::new("auth".parse().unwrap(), 7).apply(&register, SystemTime::UNIX_EPOCH).unwrap();
+    let handle = RoutingHandle::new();
+    assert!(handle.publish(Route::compile(split)));
+    handle
+}
+
 impl Exchange {
     async fn start(limit: Option<Duration>) -> Self {
-        let register = Change::register("v1".parse().unwrap(), "http://backend".parse().unwrap());
-        let split = Split::new("auth".parse().unwrap(), 7).apply(&register, SystemTime::UNIX_EPOCH).unwrap();
-        let handle = RoutingHandle::new();
-        assert!(handle.publish(Route::compile(split)));
+        let handle = routes();
         let (download, body) = Frames::new(4);
         let (bodies, sent) = std::sync::mpsc::channel();
         let mut body = Some(body);
@@ -176,6 +183,25 @@ async fn watch_ends_with_the_bodies() {
     drop(exchange);
     sleep(Duration::from_millis(1)).await;
     assert_eq!(watches.0.load(Ordering::Relaxed), 0);
+}
+
+// Nothing of the exchange is left at the backend, so there is nothing to end, however late the client reads.
+#[tokio::test(start_paused = true)]
+async fn complete_response_needs_no_watch() {
+    let handle = routes();
+    let client = service_fn(|_: Request<RequestBody<String>>| async {
+        Ok::<_, Infallible>(Response::new("pong".to_owned()))
+    });
+    let layer = WeightedVersionLayer::new(&handle, Target::service("auth".parse().unwrap()));
+    let watches = Watches::default();
+    let proxy = Proxy::new(layer.layer(client)).with_body_idle_timeout(LIMIT, watches.clone());
+    let request = Request::get("/").header("host", "shop").body(String::new()).unwrap();
+    let response = proxy.oneshot(request).await.unwrap().into_body();
+    assert_eq!((watches.0.load(Ordering::Relaxed), handle.in_flight("auth", "v1")), (0, Some(0)));
+    sleep(2 * LIMIT).await;
+    assert_eq!((response.size_hint().exact(), response.is_end_stream()), (Some(4), false));
+    assert_eq!(response.collect().await.unwrap().to_bytes(), "pong");
+    assert_eq!(handle.traffic("auth").unwrap().versions[0].total.outcome(Outcome::Success), 1);
 }
 
 #[tokio::test(start_paused = true)]
