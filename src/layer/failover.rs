@@ -101,7 +101,7 @@ impl<F> fmt::Debug for Failover<F> {
 /// Prepares a request for [`Failover`]. Apply it outside of the retry, by `map_request`.
 ///
 /// See the [module docs](self) for an example.
-pub fn prepare<B>(request: Request<B>) -> Request<ReplayableBody<B>> {
+pub fn prepare<B: Body>(request: Request<B>) -> Request<ReplayableBody<B>> {
     let mut request = request.map(ReplayableBody::new);
     request.extensions_mut().insert(Tried::default());
     request
@@ -171,45 +171,54 @@ impl<M> WeightedVersionLayer<M> {
 ///
 /// See the [module docs](self) for an example.
 pub struct ReplayableBody<B> {
-    /// The body, until a clone takes it.
-    shared: Arc<Mutex<Option<Pin<Box<B>>>>>,
+    /// The body, until a clone takes it. `None`: it is empty, and every attempt may send it.
+    shared: Option<Arc<Slot<B>>>,
     /// The body, once this clone has taken it. The mutex is never contended: it makes the type `Sync`.
-    taken: Mutex<Option<Pin<Box<B>>>>,
+    taken: Slot<B>,
 }
+
+/// A body, unless it was taken.
+type Slot<B> = Mutex<Option<Pin<Box<B>>>>;
 
 impl<B> ReplayableBody<B> {
     /// Creates the body of the first attempt. Its clones are the bodies of later ones.
-    pub(crate) fn new(body: B) -> Self {
-        Self { shared: Arc::new(Mutex::new(Some(Box::pin(body)))), taken: Mutex::new(None) }
+    pub(crate) fn new(body: B) -> Self
+    where
+        B: Body,
+    {
+        let shared = (!body.is_end_stream()).then(|| Arc::new(Mutex::new(Some(Box::pin(body)))));
+        Self { shared, taken: Mutex::new(None) }
     }
 
     /// Calls `change` with the body, unless a clone has taken it.
     #[cfg(feature = "mirror")]
     pub(crate) fn with_unsent(&self, change: impl FnOnce(Pin<&mut B>)) {
-        if let Some(body) = &mut *lock(&self.shared) {
+        let Some(shared) = &self.shared else { return };
+        if let Some(body) = &mut *lock(shared) {
             change(body.as_mut());
         }
     }
 
     /// Returns whether no clone has taken the body.
     fn is_unsent(&self) -> bool {
-        lock(&self.shared).is_some()
+        self.shared.as_ref().is_none_or(|shared| lock(shared).is_some())
     }
 
-    /// Applies `read` to the body, or returns `default` if another clone has taken it.
+    /// Applies `read` to the body, or returns `default` if it is empty or another clone has taken it.
     fn inspect<T>(&self, default: T, read: impl FnOnce(&B) -> T) -> T {
+        let Some(shared) = &self.shared else { return default };
         let taken = lock(&self.taken);
         if let Some(body) = &*taken {
             return read(body);
         }
-        let shared = lock(&self.shared);
+        let shared = lock(shared);
         shared.as_ref().map_or(default, |body| read(body))
     }
 }
 
 impl<B> Clone for ReplayableBody<B> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), taken: Mutex::new(None) }
+        Self { shared: self.shared.clone(), taken: Mutex::new(None) }
     }
 }
 
@@ -228,9 +237,10 @@ impl<B: Body> Body for ReplayableBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
         let this = self.get_mut();
+        let Some(shared) = &this.shared else { return Poll::Ready(None) };
         let taken = this.taken.get_mut().unwrap_or_else(PoisonError::into_inner);
         if taken.is_none() {
-            *taken = lock(&this.shared).take();
+            *taken = lock(shared).take();
         }
         match taken {
             Some(body) => body.as_mut().poll_frame(cx),

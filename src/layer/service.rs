@@ -36,8 +36,8 @@ impl<S, M> WeightedVersion<S, M> {
         Self { inner, shared: Arc::new(Shared { settings, mirror }) }
     }
 
-    /// Sends `request` to its version. Calls `tap` with the mirror and the client once the request is in flight, and before it
-    /// is rewritten. It returns how the request is counted apart from others, if it is.
+    /// Sends `request` to its version. Calls `tap` with the mirror and the client once the version is chosen, and before the
+    /// request is rewritten. It returns how the request is counted apart from others, if it is.
     #[inline]
     pub(crate) fn send<B, R>(
         &mut self,

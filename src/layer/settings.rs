@@ -63,7 +63,7 @@ impl LayerSettings {
         }
     }
 
-    /// Chooses a version for `request` and points the request at it, or at the fallback. Calls `tap` in between, once the
+    /// Chooses a version for `request` and points the request at it, or at the fallback. Calls `tap` in between, before the
     /// request counts as in flight at its version. It returns how the request is counted apart from others, if it is.
     #[inline]
     pub(super) fn route<B>(
@@ -145,8 +145,10 @@ impl LayerSettings {
         tap: impl FnOnce(&mut Request<B>, Passing<'_>) -> Option<Arc<Apart>>,
     ) -> Result<Routed, Rejected> {
         let Passing { choice, strip, .. } = passing;
+        // Before the request counts, so that nothing needs to be kept across the call.
+        let apart = tap(request, passing);
         let mut in_flight = choice.enter();
-        if let Some(apart) = tap(request, passing) {
+        if let Some(apart) = apart {
             in_flight.set_apart(apart);
         }
         let upstream = choice.upstream();

@@ -1,5 +1,6 @@
 //! The instances that a request was sent to, so that a failover chooses another one.
 
+use std::num::NonZero;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::balance::by_weight;
@@ -50,6 +51,11 @@ impl Tried {
     /// Records where the request is sent.
     pub(super) fn record(&self, snapshot: &RouteSnapshot<'_>, choice: &Choice<'_>, scope: FailoverScope) {
         let mut attempts = self.attempts();
+        if scope == FailoverScope::Instances && choice.version().instances.len() == NonZero::<usize>::MIN {
+            // There is no other attempt to record this one for.
+            attempts.has_more = false;
+            return;
+        }
         let id = choice.version().id;
         attempts.within += usize::from(attempts.instances.last().is_some_and(|(last, _)| *last == id));
         attempts.instances.push((id, choice.backend().clone()));
