@@ -23,8 +23,8 @@ use crate::common::grpc::is_grpc;
 /// The most times that a request is sent, or tried to be.
 const MAX_ATTEMPTS: usize = 4;
 
-/// A request, in the form of either protocol.
-pub(super) struct Outgoing<B> {
+/// A request, in the form of either protocol. It is passed on in a box: it is as large as five cache lines.
+struct Outgoing<B> {
     /// The URI that the caller set.
     uri: Uri,
     request: Request<Payload<B>>,
@@ -49,7 +49,7 @@ pub(super) async fn send<B: SentBody>(
     backend: Arc<Backend<B>>,
     request: Request<B>,
 ) -> Result<Response<Body>, Error> {
-    let mut outgoing = Outgoing::new(request);
+    let mut outgoing = Box::new(Outgoing::new(request));
     loop {
         outgoing.attempts += 1;
         let attempt = match acquire(&backend, &outgoing.needs).await? {
@@ -58,7 +58,7 @@ pub(super) async fn send<B: SentBody>(
         };
         outgoing = match attempt {
             Ok(response) => return Ok(response),
-            Err(Failed::Again(again)) => *again,
+            Err(Failed::Again(again)) => again,
             Err(Failed::Finally(error)) => return Err(error),
         };
     }
@@ -68,24 +68,24 @@ pub(super) async fn send<B: SentBody>(
 /// meanwhile.
 async fn send_http1<B: SentBody>(
     backend: &Backend<B>,
-    outgoing: Outgoing<B>,
+    mut outgoing: Box<Outgoing<B>>,
     lease: Lease<B>,
     is_reused: bool,
 ) -> Result<Response<Body>, Failed<B>> {
     let is_connect = outgoing.request.method() == Method::CONNECT;
     let saved = (is_reused && outgoing.is_repeatable).then(|| SavedHead::new(&outgoing.request));
-    let (request, rest) = outgoing.into_http1();
+    let request = outgoing.take_http1();
     let reads = lease.reads();
-    let sent = match lease.send(request, rest.is_private) {
+    let sent = match lease.send(request, outgoing.is_private) {
         Ok(sent) => sent,
-        Err(unsent) => return Err(rest.unsent(*unsent, closed())),
+        Err(unsent) => return Err(outgoing.unsent(*unsent, closed())),
     };
     match sent.await {
         Ok(response) => Ok(lease.accept(response, is_connect, backend.settings.limits)),
         Err(mut error) => Err(match (error.take_message(), saved) {
-            (Some(unsent), _) => rest.unsent(unsent, error.into_error()),
+            (Some(unsent), _) => outgoing.unsent(unsent, error.into_error()),
             (None, Some(saved)) if is_lost(error.error(), lease.reads() - reads) => {
-                rest.fresh().after_loss(saved)
+                outgoing.fresh().after_loss(saved)
             }
             (None, _) => Failed::Finally(Error::exchange(error.into_error())),
         }),
@@ -95,30 +95,32 @@ async fn send_http1<B: SentBody>(
 /// Sends a request over HTTP/2. A copy of its head is kept while another attempt is allowed.
 async fn send_http2<B: SentBody>(
     backend: &Backend<B>,
-    mut outgoing: Outgoing<B>,
+    mut outgoing: Box<Outgoing<B>>,
     stream: StreamPermit<B>,
 ) -> Result<Response<Body>, Failed<B>> {
     outgoing.keep_body();
     let saved = (outgoing.attempts < MAX_ATTEMPTS).then(|| SavedHead::new(&outgoing.request));
-    let (request, rest) = outgoing.into_http2();
+    let request = outgoing.take_http2();
     let stream = Arc::new(stream);
-    let sent = match stream.send(request, rest.is_private) {
+    let sent = match stream.send(request, outgoing.is_private) {
         Ok(sent) => sent,
-        Err(unsent) => return Err(rest.unsent(*unsent, closed())),
+        Err(unsent) => return Err(outgoing.unsent(*unsent, closed())),
     };
     match sent.await {
         Ok(response) => {
-            if let Some(replay) = &rest.replay {
+            if let Some(replay) = &outgoing.replay {
                 replay.stop();
             }
             stream.accept(response, backend.settings.limits).map_err(Failed::Finally)
         }
         Err(mut error) => Err(match (error.take_message(), saved) {
-            (Some(unsent), _) => rest.unsent(unsent, error.into_error()),
+            (Some(unsent), _) => outgoing.unsent(unsent, error.into_error()),
             (None, Some(saved)) if is_refusal(error.error()) => {
-                rest.after_refusal(saved, &stream, error.into_error())
+                outgoing.after_refusal(saved, &stream, error.into_error())
             }
-            (None, Some(saved)) if rest.is_repeatable && is_reset(error.error()) => rest.after_loss(saved),
+            (None, Some(saved)) if outgoing.is_repeatable && is_reset(error.error()) => {
+                outgoing.after_loss(saved)
+            }
             (None, _) => Failed::Finally(Error::exchange(error.into_error())),
         }),
     }
@@ -164,14 +166,13 @@ impl<B: SentBody> Outgoing<B> {
         Self { uri, request, replay: None, needs, attempts: 0, is_repeatable, is_private }
     }
 
-    /// Divides the request into the part to send and the rest.
-    fn divide(mut self) -> (Request<Payload<B>>, Self) {
-        let request = std::mem::replace(&mut self.request, Request::new(Payload::empty()));
-        (request, self)
+    /// Takes the request to send out of the rest.
+    fn take_request(&mut self) -> Request<Payload<B>> {
+        std::mem::replace(&mut self.request, Request::new(Payload::empty()))
     }
 
-    /// Sets the request target to path and query (RFC 9112, 3.2.1), and `Host` to the backend if it is missing.
-    fn into_http1(mut self) -> (Request<Payload<B>>, Self) {
+    /// Takes the request. Sets the request target to path and query (RFC 9112, 3.2.1), and `Host` to the backend if it is missing.
+    fn take_http1(&mut self) -> Request<Payload<B>> {
         let path = match self.uri.path_and_query() {
             Some(path) => path.clone(),
             None => PathAndQuery::from_static("/"),
@@ -184,11 +185,11 @@ impl<B: SentBody> Outgoing<B> {
         }
         *self.request.uri_mut() = Uri::from(path);
         *self.request.version_mut() = Version::HTTP_11;
-        self.divide()
+        self.take_request()
     }
 
-    /// Sets the absolute URI, with `Host` as its authority: the two must not contradict each other (RFC 9113, 8.3.1).
-    fn into_http2(mut self) -> (Request<Payload<B>>, Self) {
+    /// Takes the request. Sets the absolute URI, with `Host` as its authority: the two must not contradict each other (RFC 9113, 8.3.1).
+    fn take_http2(&mut self) -> Request<Payload<B>> {
         let mut parts = self.uri.clone().into_parts();
         if let Some(host) = self.request.headers_mut().remove(HOST)
             && let Ok(authority) = Authority::try_from(host.as_bytes())
@@ -200,7 +201,7 @@ impl<B: SentBody> Outgoing<B> {
         }
         *self.request.uri_mut() = Uri::from_parts(parts).unwrap_or_else(|_| self.uri.clone());
         *self.request.version_mut() = Version::HTTP_2;
-        self.divide()
+        self.take_request()
     }
 
     /// Keeps the frames of the body for another attempt. An empty body needs no copy, and a kept one stays kept.
@@ -213,7 +214,11 @@ impl<B: SentBody> Outgoing<B> {
     }
 
     /// Decides about a request of which not a byte was sent.
-    fn unsent(mut self, mut request: Request<Payload<B>>, error: impl Into<BoxError>) -> Failed<B> {
+    fn unsent(
+        mut self: Box<Self>,
+        mut request: Request<Payload<B>>,
+        error: impl Into<BoxError>,
+    ) -> Failed<B> {
         if self.attempts >= MAX_ATTEMPTS {
             return Failed::Finally(Error::unsent(error));
         }
@@ -233,18 +238,23 @@ impl<B: SentBody> Outgoing<B> {
             }
         }
         self.request = request;
-        Failed::Again(Box::new(self.fresh()))
+        Failed::Again(self.fresh())
     }
 
     /// Sends a request again, once, whose connection was lost without a response.
-    fn after_loss(mut self, saved: SavedHead) -> Failed<B> {
+    fn after_loss(mut self: Box<Self>, saved: SavedHead) -> Failed<B> {
         self.request = saved.into_request(Payload::empty());
         self.is_repeatable = false;
-        Failed::Again(Box::new(self))
+        Failed::Again(self)
     }
 
     /// Decides about a request that the peer has not processed.
-    fn after_refusal(mut self, saved: SavedHead, stream: &StreamPermit<B>, error: hyper::Error) -> Failed<B> {
+    fn after_refusal(
+        mut self: Box<Self>,
+        saved: SavedHead,
+        stream: &StreamPermit<B>,
+        error: hyper::Error,
+    ) -> Failed<B> {
         let body = match self.replay.as_ref().map(Replay::rewind) {
             None => Payload::empty(),
             Some(Some(body)) => Payload::replayed(body),
@@ -252,11 +262,11 @@ impl<B: SentBody> Outgoing<B> {
         };
         self.request = saved.into_request(body);
         self.needs.avoid = Some(Arc::clone(stream.connection()));
-        Failed::Again(Box::new(self))
+        Failed::Again(self)
     }
 
     /// Takes no idle connection for the next attempt.
-    fn fresh(mut self) -> Self {
+    fn fresh(mut self: Box<Self>) -> Box<Self> {
         self.needs.is_fresh = true;
         self
     }
