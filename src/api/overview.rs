@@ -53,7 +53,8 @@ pub struct ServiceTrafficView {
     pub per_second: f64,
     /// The number of requests that ended.
     pub n: u64,
-    /// The requests with a 5xx response or without a response, in percent of those that ended. `null`: none ended.
+    /// The requests that ended with a 5xx response or with an error, in percent of those that ended. Requests that
+    /// their clients gave up are not among the former. `null`: none ended.
     #[cfg_attr(feature = "admin", schema(example = 0.25))]
     pub failed: Option<f64>,
     /// The number of requests in flight, open tunnels included.

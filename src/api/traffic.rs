@@ -118,7 +118,8 @@ pub struct SampleView {
     pub seconds: f64,
     /// The number of requests that were given to the version.
     pub requests: u64,
-    /// The number of requests that ended with a 5xx response or without a response.
+    /// The number of requests that ended with a 5xx response or with an error. Requests that their clients gave up are
+    /// not among them.
     pub failed: u64,
 }
 

@@ -4,12 +4,12 @@ use super::members::Members;
 use super::turn::Turn;
 
 /// One failure in a row weighs as much as this many requests in flight.
-const FAILURE: usize = 4;
+const FAILURE_WEIGHT: usize = 4;
 
 /// What a thread knows of the load of an instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Load {
-    /// The requests in flight that were sent by the threads of its shard.
+    /// The requests in flight that were sent by the threads of the shard.
     pub(crate) in_flight: usize,
     /// The failed requests since the last success.
     pub(crate) failures: u32,
@@ -21,7 +21,7 @@ impl Load {
     #[inline]
     const fn score(self, ignores_failures: bool) -> usize {
         let failures = if ignores_failures { 0 } else { self.failures as usize };
-        self.in_flight.saturating_add(failures.saturating_mul(FAILURE))
+        self.in_flight.saturating_add(failures.saturating_mul(FAILURE_WEIGHT))
     }
 }
 

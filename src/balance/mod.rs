@@ -4,9 +4,9 @@
 //! that fails at once looks idle, so without the penalty it would attract requests. Without an exception from the penalty,
 //! one failure would keep an instance of a quiet version from ever showing that it works again: only a success ends a row.
 //!
-//! Two choices are nearly as even as the least loaded of all, and cost the same for any number of instances
-//! ([Mitzenmacher 2001](https://doi.org/10.1109/71.963420)). The counts of one shard are enough, so the choice writes no
-//! memory that threads share: `simulation` compares it with round robin.
+//! Two choices spread requests nearly as evenly as a choice among all, and cost the same for any number of instances
+//! ([Mitzenmacher 2001](https://doi.org/10.1109/71.963420)). The counts of one shard are enough, so the choice writes
+//! no memory that threads share: `simulation` compares it with round robin.
 //!
 //! Everything here is pure: no clock, no state of its own.
 
@@ -20,4 +20,4 @@ mod weighted;
 pub(crate) use self::choose::{Load, choose};
 pub(crate) use self::members::Members;
 pub(crate) use self::turn::Turn;
-pub(crate) use self::weighted::by_weight;
+pub(crate) use self::weighted::pick_by_weight;

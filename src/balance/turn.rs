@@ -10,7 +10,7 @@ const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 /// | 32 to 63, from the top | the first instance |
 /// | 0 to 31, from the top | the second instance |
 /// | 32 to 34 | whether failures are ignored |
-/// | 40 to 47 | whether an instance that starts slowly is passed over |
+/// | 40 to 47 | whether an instance that starts slowly keeps the request |
 ///
 /// The first instance is decided by the highest of its bits, at most 6 for 64 instances. So no two decisions share bits
 /// that matter to both.
@@ -36,8 +36,8 @@ impl Turn {
         Self(self.0.wrapping_add(STEP))
     }
 
-    /// Returns two different numbers below `count`, which must be at least 2. The first ones of consecutive turns are as
-    /// even as round robin, to within two.
+    /// Returns two different numbers below `count`, which must be at least 2. The first numbers of consecutive turns
+    /// are evenly spread: each comes up as often as with round robin, off by at most two.
     #[inline]
     pub(super) const fn two_below(self, count: u32) -> (u32, u32) {
         let first = scale(self.0 >> 32, count);
@@ -51,8 +51,8 @@ impl Turn {
         (self.0 >> 32) & 0b111 == 0
     }
 
-    /// Returns whether an instance that starts slowly keeps a request that it was chosen for. `share` is the greatest of
-    /// 256 equally likely bytes with which it does.
+    /// Returns whether an instance that starts slowly keeps a request that it was chosen for: in `share + 1` of 256
+    /// turns.
     #[inline]
     pub(crate) const fn keeps(self, share: u8) -> bool {
         (self.0 >> 40) & 0xFF <= share as u64
@@ -85,7 +85,7 @@ mod tests {
         }
 
         #[test]
-        fn first_numbers_are_even(start: u64, count in 2..=64_u32) {
+        fn first_numbers_are_evenly_spread(start: u64, count in 2..=64_u32) {
             let mut chosen = vec![0_i64; 64];
             for turn in turns(start).take(6_400) {
                 chosen[turn.two_below(count).0 as usize] += 1;

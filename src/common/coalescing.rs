@@ -6,13 +6,13 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// What an HTTP/2 client sends first (RFC 9113, 3.4).
+/// The first bytes that an HTTP/2 client sends (RFC 9113, 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// The most bytes that are gathered.
 const MAX_BYTES: usize = 32 * 1024;
 
-/// The most flushes that are put off, so that a connection that is never without something new is written too.
+/// The most flushes that are put off in a row: a connection that always has something new is written after as many.
 const MAX_FLUSHES: u32 = 32;
 
 /// An idle connection keeps a buffer of at most this size.
@@ -55,13 +55,13 @@ pub struct CoalescingStream<S> {
     taken: usize,
     /// Whether bytes were added since the last flush.
     is_fresh: bool,
-    /// The flushes that were put off since the buffer was empty.
+    /// The number of flushes that were put off since the buffer was empty.
     put_off: u32,
-    /// The stream took no more bytes when it was tried last. Until it does, nothing is put off.
+    /// Whether the last write to the stream was pending. Until one succeeds, no flush is put off.
     is_blocked: bool,
 }
 
-/// What the first bytes of the connection are.
+/// The protocol of the connection, as far as the first bytes of the client show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Protocol {
     /// So many bytes agree with the preface.
@@ -118,7 +118,7 @@ impl<S> CoalescingStream<S> {
         self.protocol == Protocol::Http2
     }
 
-    /// Adds as many bytes as there is room for.
+    /// Adds as many bytes to the buffer as there is room for, and returns their number.
     fn add(&mut self, bytes: &[u8]) -> usize {
         let count = bytes.len().min(MAX_BYTES.saturating_sub(self.buffer.len()));
         let length = self.buffer.len() + count;

@@ -1,4 +1,4 @@
-//! Small parts that several modules of the crate repeat. A public item here has its public name in one of them.
+//! Small parts that several modules of the crate use. A public item here is exported by one of these modules.
 
 pub(crate) mod accessors;
 #[cfg(any(feature = "client", feature = "proxy"))]

@@ -49,7 +49,7 @@ pub(crate) struct Shard {
     of_thread: PhantomData<*const ()>,
 }
 
-/// Which shard it was, for those that may have left its thread.
+/// The number of a shard. Unlike a [`Shard`], it may be sent to another thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ShardId(u8);
 
@@ -70,7 +70,7 @@ impl Shard {
         Self { number, of_thread: PhantomData }
     }
 
-    /// Returns the number of the shard, which may be sent to another thread.
+    /// Returns the number of the shard.
     pub(crate) const fn id(self) -> ShardId {
         ShardId(self.number)
     }
@@ -86,7 +86,8 @@ impl Shard {
         self.number != SHARED
     }
 
-    /// Adds `n` to a count of this shard. Returns the count before. `order` is the one of a store.
+    /// Adds `n` to a count of this shard, wrapping around, and returns the count before. `order` is an ordering of
+    /// stores.
     #[inline]
     pub(crate) fn add(self, count: &AtomicU64, n: u64, order: Ordering) -> u64 {
         if !self.is_owned() {
@@ -139,7 +140,7 @@ impl<T> Clone for Sharded<T> {
 #[derive(Debug)]
 struct Registry(AtomicU32);
 
-/// Gives the shard of a thread back when the thread ends.
+/// The shard that a thread owns, if it owns one. It gives the shard back when the thread ends.
 struct Claim(Cell<Option<u8>>);
 
 thread_local! {
@@ -153,7 +154,7 @@ impl Registry {
         Self(AtomicU32::new(0))
     }
 
-    /// Takes a free shard below `count`.
+    /// Takes the lowest free shard below `count`. `None`: all are owned.
     fn take(&self, count: u8) -> Option<u8> {
         let lowest_free = |taken: u32| (!taken).trailing_zeros();
         // Acquire: pairs with the Release in `give_back`, so that this thread continues the counts of the owner before.
@@ -171,7 +172,8 @@ impl Registry {
     }
 }
 
-/// Takes a shard for the running thread, or the shared one if none is free. To be called once per thread.
+/// Takes a shard for the running thread, and returns its number: the number of the shared shard if none is free or the
+/// thread is about to end. To be called once per thread.
 #[cold]
 fn claim() -> u8 {
     let Some(shard) = REGISTRY.take(*OWNED) else {

@@ -17,19 +17,19 @@
 //! | strong count of a retired route | `handle/retired.rs` | Relaxed load, then `fence(Acquire)` | pairs with the Release in `Arc::drop` of a request's guard: [below](#why-drained-is-drained) |
 //! | strong count of a shard's counters | `traffic/instance_counters.rs` | Relaxed load, then `fence(Acquire)` | pairs with the Release in `Arc::drop` of a request's `InFlight`: a thread that sees a request ended sees its outcome |
 //! | picks of a version | `traffic/shard_counters.rs` | Relaxed load and store by the owner of the shard, `fetch_add` on the shared one | the outcome of the same request, counted later, publishes the pick |
-//! | outcomes of a version | `traffic/ends.rs` | store Release by the owner of the shard, `fetch_add` Release by others, load Acquire | a reader takes outcomes first and picks second, so no more requests have ended than were picked |
+//! | outcomes of a version | `traffic/end_counters.rs` | store Release by the owner of the shard, `fetch_add` Release by others, load Acquire | a reader takes outcomes first and picks second, so no more requests have ended than were picked |
 //! | buckets of latencies | `traffic/latencies.rs` | Relaxed | each is a count of its own, written like the outcomes |
 //! | strong count of an instance's counters | `traffic/instance_counters.rs` | Relaxed load, then `fence(Acquire)` | pairs with the Release in `Arc::drop` of the last route that had the instance: the requests that it counted are seen before the counters are forgotten |
 //! | the usable instances of a fleet, the warming ones and their shares | `handle/words.rs` | Relaxed | each is one word, and nothing else is read through it. Written under the lock of the records, so the last write is of the last records. A request that reads a word too late is sent as one that came a moment before |
-//! | the turn of a shard | `handle/balanced.rs` | Relaxed load and store | two threads of the shared shard may take the same turn, which makes the choices of a moment less even and nothing wrong |
+//! | the turn of a shard | `handle/balanced.rs` | Relaxed load and store | two threads of the shared shard may take the same turn, which spreads the requests of a moment less evenly and does nothing wrong |
 //! | the row of failures of an instance, three fields | `traffic/failure_row.rs` | Relaxed | a hint for choices. Exactly one failure makes the row full, by the atomicity of `fetch_add`; a success at the same time may lose one failure |
 //! | whether an instance is queued for the duty | `handle/full_rows.rs` | Relaxed `swap` | exactly one thread queues it, and the lock of the queue publishes the rest. The duty clears it before it judges, so a later failure queues the instance again |
 //! | whether any version has several instances | `handle/routing_handle.rs` | Relaxed | set before the route is published, never cleared |
 //! | requests that went to another version | `traffic/counters.rs` | Relaxed | a count of its own |
-//! | copies sent, and copies not sent | `traffic/apart.rs` | Relaxed | each is a count of its own |
-//! | whether a copy was sent | `traffic/apart.rs` | Relaxed | the original and the copy share it. A late read leaves one original out of a comparison |
-//! | the outcomes of overrides, copies and their originals | `traffic/ends.rs` | `fetch_add` Release, load Acquire | a reader takes them before the outcomes at the shards, so none is more than there |
-//! | versions of a route, histogram of a shard, `OnceLock` | `handle/live.rs`, `traffic/ends.rs` | std's | created by the first request: most services are idle |
+//! | copies sent, and copies not sent | `traffic/apart_counters.rs` | Relaxed | each is a count of its own |
+//! | whether a copy was sent | `traffic/apart_counters.rs` | Relaxed | the original and the copy share it. A late read leaves one original out of a comparison |
+//! | the outcomes of overrides, copies and their originals | `traffic/end_counters.rs` | `fetch_add` Release, load Acquire | a reader takes the outcomes of overrides before the outcomes at the shards, where a request is counted first: so it never reads more overrides than requests |
+//! | versions of a route, histogram of a shard, `OnceLock` | `handle/live.rs`, `traffic/end_counters.rs` | std's | created by the first request: most services are idle |
 //! | the sequence of the draw | `routing/draw.rs` | Relaxed load and store by the owner of the shard, else Relaxed `fetch_add` | only the atomicity matters: no point is given twice |
 //! | the owned shards | `common/sharded.rs` | `fetch_update` Acquire, `fetch_and` Release | a thread that takes a shard continues the counts of the thread that gave it back: [below](#shards) |
 //! | unknown and unserved requests | `handle/{routing_handle,entry,snapshot}.rs` | Relaxed | each is a count of its own |
@@ -60,10 +60,10 @@
 //! as processors, at most 16, and one more that all other threads share. The owner counts by a load and a store, the others
 //! by `fetch_add`: a locked instruction costs five times as much, and a request counted with six of them. No count is lost:
 //!
-//! 1. *Each word has one kind of writer at a time.* The picks of an owned shard are written by its owner, since a request is
-//!    picked on the thread whose shard it uses: `Shard` is not `Send`. A request may end on another thread, whose future
-//!    moved. Then it is counted in words of their own (`elsewhere`), which are written by `fetch_add` alone, as the shared
-//!    shard is.
+//! 1. *Each word has one kind of writer at a time.* The picks of an owned shard are written by its owner, since a
+//!    request is picked on the thread whose shard it uses: `Shard` is not `Send`. A request may end on another thread,
+//!    whose future moved. Then it is counted in words of their own (`foreign_ends`), which are written by `fetch_add`
+//!    alone, as the shared shard is.
 //! 2. *An owner sees the counts of the one before.* The Release of `give_back` pairs with the Acquire of `take`.
 //! 3. *No more requests have ended than were picked.* The pick is stored before the outcome, on one thread or on two that
 //!    the request moved between, and the outcome is a Release write. A reader takes outcomes first.

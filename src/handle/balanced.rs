@@ -9,7 +9,7 @@ use super::seat::Seat;
 use crate::balance::{Turn, choose};
 use crate::common::hash::{fnv1a, mix};
 use crate::common::sharded::{Shard, Sharded};
-use crate::routing::{Backend, Draw, VersionId};
+use crate::routing::{Backend, Draw, VersionId, random_starts};
 use crate::traffic::Counters;
 
 /// The instances of a fleet as requests see them, in the order of the base URLs.
@@ -98,19 +98,14 @@ fn first_turns(draw: Draw, id: VersionId) -> Sharded<AtomicU64> {
         let start = mix(seed ^ fnv1a(&id.to_string()));
         return Sharded::new(|_, _| AtomicU64::new(start));
     }
-    let start: u64 = rand::random();
-    // At equal distances, so that the sum of the shards is even as well.
-    Sharded::new(|shard, count| {
-        let distance = u64::MAX / count as u64;
-        AtomicU64::new(start.wrapping_add(distance.wrapping_mul(shard as u64)))
-    })
+    random_starts()
 }
 
 /// Returns the next turn of a shard.
 #[inline]
 fn next_turn(state: &AtomicU64) -> Turn {
-    // Relaxed, and no read-modify-write: two threads of the shared shard may take the same turn, which makes the choices of a
-    // moment less even and nothing wrong.
+    // Relaxed, and no read-modify-write: two threads of the shared shard may take the same turn, which spreads the
+    // requests of a moment less evenly and does nothing wrong.
     let turn = Turn::from_bits(state.load(Ordering::Relaxed)).next();
     state.store(turn.bits(), Ordering::Relaxed);
     turn

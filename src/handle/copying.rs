@@ -5,17 +5,18 @@ use std::sync::Arc;
 use super::live_mirror::LiveMirror;
 use super::snapshot::{Choice, RouteSnapshot};
 use crate::routing::Reason;
-use crate::traffic::{Apart, CopySent, Counters, InFlight, Unsent};
+use crate::traffic::{ApartRecord, CopySentFlag, Counters, InFlight, Unsent};
 
 impl<'a> Choice<'a> {
     /// Counts a copy in flight at the instance, from now on.
-    pub(crate) fn enter_copy(&self, sent: &CopySent) -> InFlight {
-        self.seat.enter_copy(self.shard, sent)
+    pub(crate) fn enter_copy(&self, copy_sent: &CopySentFlag) -> InFlight {
+        self.seat.enter_copy(self.shard, copy_sent)
     }
 
-    /// Returns how a request that entered by this choice is counted as the original of a copy.
-    pub(crate) fn original(&self, sent: &CopySent) -> Arc<Apart> {
-        self.seat.original(sent)
+    /// Creates the record by which the request that entered by this choice is counted apart as the original of a copy,
+    /// once the copy is sent.
+    pub(crate) fn original_record(&self, copy_sent: &CopySentFlag) -> Arc<ApartRecord> {
+        self.seat.original_record(copy_sent)
     }
 }
 
@@ -42,18 +43,20 @@ impl<'a> RouteSnapshot<'a> {
         Some(self.choice(mirror.version, instance, Reason::Mirror))
     }
 
-    /// Returns how a request that is not copied is counted, for those that find out later.
-    pub(crate) fn unsent(&self, mirror: &LiveMirror) -> Option<UnsentCopies> {
+    /// Returns the counter of requests that were drawn to be copied to the version of `mirror` and were not. It
+    /// outlives the snapshot: only the end of its body shows that a request is too large. `None`: the split has no such
+    /// version.
+    pub(crate) fn unsent_counter(&self, mirror: &LiveMirror) -> Option<UnsentCounter> {
         let version = self.live.versions().get(mirror.version)?;
-        Some(UnsentCopies(Arc::clone(version.counters())))
+        Some(UnsentCounter(Arc::clone(version.counters())))
     }
 }
 
 /// Counts requests that were drawn to be copied and were not.
 #[derive(Clone, Debug)]
-pub(crate) struct UnsentCopies(Arc<Counters>);
+pub(crate) struct UnsentCounter(Arc<Counters>);
 
-impl UnsentCopies {
+impl UnsentCounter {
     /// Counts a request of which no copy was sent.
     pub(crate) fn count(&self, why: Unsent) {
         self.0.count_unsent(why);

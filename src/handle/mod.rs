@@ -36,7 +36,7 @@ mod words;
 
 pub use self::chosen::{ChooseError, Chosen};
 #[cfg(feature = "mirror")]
-pub(crate) use self::copying::UnsentCopies;
+pub(crate) use self::copying::UnsentCounter;
 pub(crate) use self::entry::ServiceEntry;
 pub(crate) use self::fleet::Fleet;
 pub(crate) use self::routing_handle::Entries;

@@ -9,7 +9,7 @@ use crate::balance::Load;
 use crate::common::sharded::{Shard, Sharded};
 use crate::routing::{Backend, Reason};
 #[cfg(feature = "mirror")]
-use crate::traffic::{Apart, CopySent};
+use crate::traffic::{ApartRecord, CopySentFlag};
 use crate::traffic::{Counters, FailureRow, InFlight, InstanceCounters};
 
 /// One instance as requests see it. A clone is the same instance.
@@ -74,14 +74,14 @@ impl Seat {
 
     /// Counts a copy in flight.
     #[cfg(feature = "mirror")]
-    pub(super) fn enter_copy(&self, shard: Shard, sent: &CopySent) -> InFlight {
-        self.counters.enter_copy(shard, sent)
+    pub(super) fn enter_copy(&self, shard: Shard, copy_sent: &CopySentFlag) -> InFlight {
+        self.counters.enter_copy(shard, copy_sent)
     }
 
-    /// Returns how the original of a copy is counted.
+    /// Creates the record by which the original of a copy is counted apart, once the copy is sent.
     #[cfg(feature = "mirror")]
-    pub(super) fn original(&self, sent: &CopySent) -> Arc<Apart> {
-        self.counters.original(sent)
+    pub(super) fn original_record(&self, copy_sent: &CopySentFlag) -> Arc<ApartRecord> {
+        self.counters.original_record(copy_sent)
     }
 
     /// Returns the load of the instance as the threads of `shard` know it.

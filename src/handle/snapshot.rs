@@ -9,7 +9,7 @@ use super::entry::ServiceEntry;
 use super::live::{LiveRoute, LiveVersion};
 use super::seat::Seat;
 use super::upstream::Upstream;
-use crate::balance::by_weight;
+use crate::balance::pick_by_weight;
 use crate::common::sharded::Shard;
 use crate::routing::{Backend, Point, Reason, Split, Version};
 use crate::traffic::InFlight;
@@ -160,7 +160,8 @@ impl<'a> RouteSnapshot<'a> {
 
     /// Returns the point for an attempt after the first, and for a request that leaves its version.
     ///
-    /// The points come from a sequence of their own: taken from the draw, they would make the other requests less even.
+    /// The points come from a sequence of their own: taken from the draw, they would spread the other requests less
+    /// evenly.
     #[cold]
     pub(crate) fn failover_point(&self) -> Point {
         let versions = self.live.versions().iter();
@@ -232,7 +233,7 @@ impl<'a> RouteSnapshot<'a> {
             let is_candidate = other != i && self.usable(other) != 0;
             if is_candidate { u32::from(version.weight.hundredths()) } else { 0 }
         });
-        let other = by_weight(weights, self.failover_point())?;
+        let other = pick_by_weight(weights, self.failover_point())?;
         let instance = self.live.versions().get(other)?.pick(self.shard, 0)?;
         Some(self.choice(other, instance, Reason::Failover))
     }

@@ -12,7 +12,7 @@ use super::settings::LayerSettings;
 use crate::common::accessors::define_inner_service_accessors;
 use crate::common::grpc::is_grpc;
 use crate::common::problem::ProblemForm;
-use crate::traffic::Apart;
+use crate::traffic::ApartRecord;
 
 /// The service that [`WeightedVersionLayer`](super::WeightedVersionLayer) creates. See the [module docs](super).
 ///
@@ -37,12 +37,12 @@ impl<S, M> WeightedVersion<S, M> {
     }
 
     /// Sends `request` to its version. Calls `tap` with the mirror and the client once the version is chosen, and before the
-    /// request is rewritten. It returns how the request is counted apart from others, if it is.
+    /// request is rewritten. `tap` returns the record by which the request is counted apart, if it is.
     #[inline]
     pub(crate) fn send<B, R>(
         &mut self,
         mut request: Request<B>,
-        tap: impl FnOnce(&M, &S, &mut Request<B>, Passing<'_>) -> Option<Arc<Apart>>,
+        tap: impl FnOnce(&M, &S, &mut Request<B>, Passing<'_>) -> Option<Arc<ApartRecord>>,
     ) -> ResponseFuture<S::Future>
     where
         S: Service<Request<B>, Response = Response<R>>,

@@ -15,7 +15,7 @@ use super::rules::Rules;
 use super::source::Source;
 use crate::common::sharded::{Shard, Sharded};
 use crate::handle::{Choice, NoChoice, RouteSnapshot, Upstream};
-use crate::traffic::{Apart, InFlight, ProxyOutcome};
+use crate::traffic::{ApartRecord, InFlight, ProxyOutcome};
 
 /// The state that all clones of a service share. One pointer leads to it, so a clone per request writes one count.
 #[derive(Clone, Debug)]
@@ -64,12 +64,12 @@ impl LayerSettings {
     }
 
     /// Chooses a version for `request` and points the request at it, or at the fallback. Calls `tap` in between, before the
-    /// request counts as in flight at its version. It returns how the request is counted apart from others, if it is.
+    /// request counts as in flight at its version. `tap` returns the record by which the request is counted apart, if it is.
     #[inline]
     pub(super) fn route<B>(
         &self,
         request: &mut Request<B>,
-        tap: impl FnOnce(&mut Request<B>, Passing<'_>) -> Option<Arc<Apart>>,
+        tap: impl FnOnce(&mut Request<B>, Passing<'_>) -> Option<Arc<ApartRecord>>,
     ) -> Result<Routed, Rejected> {
         // Removed first, whatever becomes of the request: no backend sees it.
         let requested = self.rules.as_deref().and_then(|rules| rules.take_override(request));
@@ -101,7 +101,7 @@ impl LayerSettings {
         request: &mut Request<B>,
         requested: Option<OverrideRequest>,
         strip: usize,
-        tap: impl FnOnce(&mut Request<B>, Passing<'_>) -> Option<Arc<Apart>>,
+        tap: impl FnOnce(&mut Request<B>, Passing<'_>) -> Option<Arc<ApartRecord>>,
     ) -> Result<Routed, Rejected> {
         let rules = self.rules.as_deref();
         let mut refused = None;
@@ -142,14 +142,14 @@ impl LayerSettings {
         request: &mut Request<B>,
         passing: Passing<'_>,
         mut annotations: Option<Box<Annotations>>,
-        tap: impl FnOnce(&mut Request<B>, Passing<'_>) -> Option<Arc<Apart>>,
+        tap: impl FnOnce(&mut Request<B>, Passing<'_>) -> Option<Arc<ApartRecord>>,
     ) -> Result<Routed, Rejected> {
         let Passing { choice, strip, .. } = passing;
         // Before the request counts, so that nothing needs to be kept across the call.
-        let apart = tap(request, passing);
+        let record = tap(request, passing);
         let mut in_flight = choice.enter();
-        if let Some(apart) = apart {
-            in_flight.set_apart(apart);
+        if let Some(record) = record {
+            in_flight.set_apart_record(record);
         }
         let upstream = choice.upstream();
         let rewritten = self.prepare(request, upstream, strip);

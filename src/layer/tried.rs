@@ -3,7 +3,7 @@
 use std::num::NonZero;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::balance::by_weight;
+use crate::balance::pick_by_weight;
 use crate::common::lock::lock;
 use crate::handle::{Choice, Pick, RouteSnapshot};
 use crate::routing::{Backend, Reason, Version, VersionId};
@@ -81,7 +81,7 @@ impl Tried {
         if scope == FailoverScope::Instances || !attempts.leaves_version(snapshot) {
             return None;
         }
-        let version = by_weight(attempts.remaining_weights(snapshot), snapshot.failover_point());
+        let version = pick_by_weight(attempts.remaining_weights(snapshot), snapshot.failover_point());
         Some(Pick::new(version, Reason::Failover))
     }
 

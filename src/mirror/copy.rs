@@ -41,7 +41,7 @@ impl Prepared {
         R: Body<Data: From<Bytes> + Send> + Send + 'static,
     {
         let Self { head, in_flight, slot, timeout, is_measured } = self;
-        in_flight.send_copy();
+        in_flight.record_copy_sent();
         let request = head.map(|()| body);
         RequestCopy(Box::pin(async move {
             // An error means that it took too long. The dropped copy is counted.

@@ -14,9 +14,9 @@ use super::copy::Prepared;
 use super::eligible::X_CANARY_MIRROR;
 use super::settings::Mirror;
 use super::tee::Tee;
-use crate::handle::UnsentCopies;
+use crate::handle::UnsentCounter;
 use crate::layer::{Passing, ResponseBody, ResponseFuture, WeightedVersion, WeightedVersionLayer};
-use crate::traffic::{Apart, CopySent, Unsent};
+use crate::traffic::{ApartRecord, CopySentFlag, Unsent};
 
 impl WeightedVersionLayer {
     /// Copies requests to the version that the split names, by `mirror`. Until a split names one, a request pays for the
@@ -52,19 +52,25 @@ where
 }
 
 impl Mirror {
-    /// Copies `request`, if its turn has come. Returns how it is counted then.
+    /// Copies `request`, if its turn has come. Returns the record by which it is counted apart, as the original of the
+    /// copy. `None`: it is not copied.
     // `Passing` comes by value: a reference would keep it in memory also where no request is copied.
     #[cold]
     #[inline(never)]
-    fn copy<S, B, R>(&self, client: &S, request: &mut Request<B>, passing: Passing<'_>) -> Option<Arc<Apart>>
+    fn copy<S, B, R>(
+        &self,
+        client: &S,
+        request: &mut Request<B>,
+        passing: Passing<'_>,
+    ) -> Option<Arc<ApartRecord>>
     where
         S: Service<Request<B>, Response = Response<R>, Future: Send> + Clone + Send + 'static,
         B: MirroredBody + Send + 'static,
         R: Body<Data: From<Bytes> + Send> + Send + 'static,
     {
-        let sent = CopySent::default();
-        let (copy, unsent) = self.prepared(request, &passing, &sent)?;
-        let original = passing.choice.original(&sent);
+        let copy_sent = CopySentFlag::default();
+        let (copy, unsent) = self.prepared(request, &passing, &copy_sent)?;
+        let original = passing.choice.original_record(&copy_sent);
         if request.body().is_end_stream() {
             self.execute(copy.sent_by(client.clone(), B::whole(Bytes::new())));
             return Some(original);
@@ -83,8 +89,8 @@ impl Mirror {
         &self,
         request: &Request<B>,
         passing: &Passing<'_>,
-        sent: &CopySent,
-    ) -> Option<(Prepared, UnsentCopies)> {
+        copy_sent: &CopySentFlag,
+    ) -> Option<(Prepared, UnsentCounter)> {
         let snapshot = passing.snapshot;
         let mirror = snapshot.mirror()?;
         let is_drawn = self.is_eligible(request, passing)
@@ -93,10 +99,10 @@ impl Mirror {
         if !is_drawn {
             return None;
         }
-        let unsent = snapshot.unsent(mirror)?;
+        let unsent = snapshot.unsent_counter(mirror)?;
         // A request that its own version does not get is no original. Its response says why.
         passing.point(Passing::head(request), passing.choice.upstream())?;
-        match self.prepare(request, passing, sent) {
+        match self.prepare(request, passing, copy_sent) {
             Ok(copy) => Some((copy, unsent)),
             Err(why) => {
                 unsent.count(why);
@@ -111,7 +117,7 @@ impl Mirror {
         &self,
         request: &Request<B>,
         passing: &Passing<'_>,
-        sent: &CopySent,
+        copy_sent: &CopySentFlag,
     ) -> Result<Prepared, Unsent> {
         if request.body().size_hint().lower() > self.max_body as u64 {
             return Err(Unsent::TooLarge);
@@ -125,7 +131,7 @@ impl Mirror {
         headers.remove(EXPECT);
         headers.remove(TRANSFER_ENCODING);
         headers.insert(X_CANARY_MIRROR, HeaderValue::from_static("1"));
-        let in_flight = choice.enter_copy(sent);
+        let in_flight = choice.enter_copy(copy_sent);
         Ok(Prepared { head, in_flight, slot, timeout: self.timeout, is_measured: passing.is_measured })
     }
 }

@@ -112,7 +112,8 @@ impl Split {
         if weight.is_zero() { Ok(()) } else { self.set_weight(&new.version, weight) }
     }
 
-    /// Returns the weight that a version to be registered gets, if its name and weight are allowed.
+    /// Returns the weight that a version to be registered gets. Refuses a name that is taken, and a weight that the
+    /// version cannot have.
     fn weight_to_register(&self, new: &Registration) -> Result<Weight, ChangeError> {
         if self.version(new.version.as_str()).is_some() {
             return Err(ChangeError::DuplicateVersion(new.version.clone()));
@@ -128,7 +129,8 @@ impl Split {
         Ok(weight)
     }
 
-    /// Sets one weight. The other active versions share the rest in their present proportions.
+    /// Sets one weight. The other active versions share the rest in their present proportions. An inactive version
+    /// keeps weight 0, and another weight is refused.
     fn set_weight(&mut self, version: &VersionName, weight: Weight) -> Result<(), ChangeError> {
         let own = self.version_mut(version)?;
         if own.active {
@@ -198,7 +200,8 @@ impl Split {
         Ok(())
     }
 
-    /// Deactivates a version. The others take its weight in their present proportions.
+    /// Deactivates a version. The others take its weight in their present proportions. The last active version is
+    /// refused without `force`. An inactive one stays as it is.
     fn deactivate(&mut self, version: &VersionName, force: bool) -> Result<(), ChangeError> {
         if !self.version_mut(version)?.active {
             return Ok(());
@@ -242,7 +245,8 @@ impl Split {
         Ok(())
     }
 
-    /// Removes all versions and the health path. The generation and the history go on.
+    /// Removes all versions and the health path. The generation and the history go on. A service with active versions
+    /// is refused without `force`.
     fn remove_service(&mut self, force: bool) -> Result<(), ChangeError> {
         let active = self.versions.iter().filter(|version| version.active);
         let active: Vec<VersionName> = active.map(|version| version.name.clone()).collect();
@@ -255,7 +259,7 @@ impl Split {
         Ok(())
     }
 
-    /// Finds a version by its name.
+    /// Returns the version called `name`, to change it, or refuses the change if no version has the name.
     fn version_mut(&mut self, name: &VersionName) -> Result<&mut Version, ChangeError> {
         let version = self.versions.iter_mut().find(|version| version.name == *name);
         version.ok_or_else(|| ChangeError::UnknownVersion(name.clone()))
@@ -278,6 +282,6 @@ fn next(count: u64) -> Result<u64, ChangeError> {
 
 /// Refuses weights that do not total 100 percent.
 pub(super) fn check_total<'a>(weights: impl Iterator<Item = &'a Weight>) -> Result<(), ChangeError> {
-    let hundredths: u32 = weights.map(|weight| u32::from(weight.hundredths())).sum();
+    let hundredths = Weight::total(weights.copied());
     if hundredths == u32::from(SLOTS) { Ok(()) } else { Err(ChangeError::WrongTotal { hundredths }) }
 }

@@ -19,6 +19,7 @@ const MAX_LEN: usize = 2_048;
 
 /// The maximum length of a name that the DNS can resolve (RFC 1035, 2.3.4).
 const MAX_NAME_LEN: usize = 253;
+
 /// A port from 1 to 65535 as a regular expression.
 macro_rules! port_pattern {
     () => {
@@ -43,6 +44,7 @@ macro_rules! numbers_pattern {
     };
 }
 
+/// A decimal number from 0 to 255 without leading zeros as a regular expression.
 macro_rules! octet_pattern {
     () => {
         "25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9]"
@@ -72,8 +74,9 @@ const MAX_SHOWN: usize = 128;
 /// clients differ in how they read them. Whether the gateway may connect to the host is decided elsewhere, by the
 /// [`VersionCheck`](crate::deployments::VersionCheck).
 ///
-/// Two backends are equal if requests to them go to the same place: a `/` at the end of the URL and the case of the
-/// host make no difference. A clone shares all parts.
+/// Two backends are equal if their scheme, host, port and base path are: a `/` at the end of the URL and the case of
+/// the host make no difference. `http://a` and `http://a:80` differ, as their `Host` headers do. A clone shares all
+/// parts.
 ///
 /// ```
 /// use tower_canary::Backend;
@@ -91,6 +94,7 @@ pub struct Backend {
     authority: Authority,
     host: HeaderValue,
     base_path: Arc<str>,
+    /// The URL as it was given.
     given: Arc<str>,
 }
 
@@ -169,7 +173,7 @@ impl FromStr for Backend {
     }
 }
 
-/// Equal if requests go to the same place.
+/// By scheme, host and port, and base path: the spelling of the URL is left out.
 impl PartialEq for Backend {
     fn eq(&self, other: &Self) -> bool {
         self.scheme == other.scheme && self.authority == other.authority && self.base_path == other.base_path

@@ -108,8 +108,9 @@ pub enum Change {
         /// The generation to restore.
         generation: u64,
         /// The shares that the history recorded at that generation. If empty,
-        /// [`Deployments::apply`](crate::Deployments::apply) reads them from the history. A share without base URLs, which
-        /// an earlier release recorded, leaves the present ones as they are.
+        /// [`Deployments::apply`](crate::Deployments::apply) reads them from the history. A share without base URLs,
+        /// which an earlier release recorded, leaves the present ones as they are. Of several shares of one version,
+        /// the first one counts.
         shares: Vec<VersionShare>,
         /// The settings of the service at that generation. `None`: they stay as they are.
         settings: Option<ServiceSettings>,

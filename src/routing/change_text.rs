@@ -44,12 +44,14 @@ impl fmt::Display for Change {
             Self::SetWeight { version, weight } => write!(f, "{kind} {version} to {weight} %"),
             Self::SetWeights(weights) => write_weights(f, kind, weights),
             Self::Switch { version } => write!(f, "{kind} to {version}"),
-            Self::SetActive { version, force, .. } => write!(f, "{kind} {version}{}", describe_force(*force)),
+            Self::SetActive { version, active, force } => {
+                write!(f, "{kind} {version}{}", describe_force(*force, *active))
+            }
             Self::ChangeUrls { version, urls } => write_urls(f, kind, version, urls),
             Self::Update { version, urls, active, force } => {
                 write_update(f, version, urls)?;
-                let active = if *active { "active" } else { "inactive" };
-                write!(f, ", {active}{}", describe_force(*force))
+                let state = if *active { "active" } else { "inactive" };
+                write!(f, ", {state}{}", describe_force(*force, *active))
             }
             Self::Remove { version } => write!(f, "{kind} {version}"),
             Self::SetHealthPath { path: Some(path) } => write!(f, "{kind} to {}", path.as_str()),
@@ -102,7 +104,7 @@ fn write_update(f: &mut fmt::Formatter<'_>, version: &VersionName, urls: &UrlCha
     }
 }
 
-/// Returns the words for a forced change.
-const fn describe_force(force: bool) -> &'static str {
-    if force { ", even the last" } else { "" }
+/// Returns the words for a deactivation that is forced. An activation has no such words: nothing prevents it.
+const fn describe_force(force: bool, active: bool) -> &'static str {
+    if force && !active { ", even the last" } else { "" }
 }

@@ -25,8 +25,9 @@ const COPY_DOMAIN: u64 = u64::from_be_bytes(*b"mirrored");
 /// | [`Seeded`](Draw::Seeded) | 100, off by at most 1 | yes | one counter shared by all threads |
 /// | [`Random`](Draw::Random) | 72 to 128, with a probability of 99.7 % | no | one random number |
 ///
-/// The first two step through a golden-ratio Weyl sequence. It is as even as smooth round robin to within two requests.
-/// Unlike with round robin, a client that sends every tenth request does not always get the same version.
+/// The first two step through a golden-ratio Weyl sequence, whose points are evenly spread: each version gets as many
+/// requests as with smooth round robin, off by at most two. Unlike with round robin, a client that sends every tenth
+/// request does not always get the same version.
 ///
 /// ```
 /// use tower_canary::{Draw, RoutingHandle};
@@ -36,11 +37,12 @@ const COPY_DOMAIN: u64 = u64::from_be_bytes(*b"mirrored");
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Draw {
-    /// One even sequence for each serving thread, with a random start.
+    /// One evenly spread sequence for each serving thread. The sequences start at random, at equal distances.
     #[default]
     Exact,
-    /// One even sequence for all threads. It starts from the seed and the name of the service, so the same requests in
-    /// the same order get the same versions. Use it for tests, and where counts must be exact across threads.
+    /// One evenly spread sequence for all threads. It starts from the seed and the name of the service, so the same
+    /// requests in the same order get the same versions. Use it for tests, and where counts must be exact across
+    /// threads.
     ///
     /// With a seeded draw everything repeats, keys too: a service created under it gets the salt that
     /// [`Draw::salt`] derives, so a named user has the same slot in each run.
@@ -100,12 +102,12 @@ impl Point {
         self.0
     }
 
-    /// Returns the point `n` of the even sequence that starts from `seed`.
+    /// Returns the point `n` of the evenly spread sequence that starts from `seed`.
     pub(crate) const fn nth(seed: u64, n: u64) -> Self {
         Self::from_hash(seed.wrapping_add(n.wrapping_mul(GOLDEN)))
     }
 
-    /// Scales a number from 0..2^64 to 0..10,000, rounding down. Even numbers give even points.
+    /// Scales a number from 0..2^64 to 0..10,000, rounding down. Evenly spread numbers give evenly spread points.
     #[expect(clippy::cast_possible_truncation, reason = "the high half of a product below 10,000 * 2^64")]
     pub(super) const fn from_hash(hash: u64) -> Self {
         Self(((hash as u128 * SLOTS as u128) >> 64) as u16)
@@ -127,6 +129,7 @@ pub(crate) enum Points {
     Exact(Sharded<AtomicU64>),
     /// The state of the only sequence.
     Seeded(AtomicU64),
+    /// No state.
     Random,
 }
 
@@ -135,13 +138,14 @@ impl Points {
     /// services do not draw in step.
     pub(crate) fn new(draw: Draw, service: &ServiceName) -> Self {
         match draw {
-            Draw::Exact => Self::Exact(spread_over_shards(rand::random())),
+            Draw::Exact => Self::Exact(random_starts()),
             Draw::Seeded(seed) => Self::Seeded(AtomicU64::new(seeded_start(seed, service))),
             Draw::Random => Self::Random,
         }
     }
 
-    /// Creates the draw of the copies of requests, which starts elsewhere than that of the requests.
+    /// Creates the points that decide which requests are copied. A seeded sequence starts at another place than the
+    /// sequence that [`new`](Self::new) creates for the requests themselves.
     pub(crate) fn for_copies(draw: Draw, service: &ServiceName) -> Self {
         match draw {
             Draw::Seeded(seed) => Self::new(Draw::Seeded(mix(seed ^ COPY_DOMAIN)), service),
@@ -162,8 +166,10 @@ impl Points {
     }
 }
 
-/// Starts the sequences of the shards at equal distances, so that their sum is even as well.
-fn spread_over_shards(start: u64) -> Sharded<AtomicU64> {
+/// Creates the states of one golden-ratio sequence per shard: at equal distances from a random start, so that the
+/// points of all shards together are evenly spread as well.
+pub(crate) fn random_starts() -> Sharded<AtomicU64> {
+    let start: u64 = rand::random();
     Sharded::new(|shard, count| {
         let distance = u64::MAX / count as u64;
         AtomicU64::new(start.wrapping_add(distance.wrapping_mul(shard as u64)))

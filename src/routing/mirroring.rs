@@ -21,14 +21,14 @@ impl Split {
         Ok(())
     }
 
-    /// Ends a mirror whose version is gone or inactive.
+    /// Ends a mirror whose version is missing or inactive, or whose share is 0.
     pub(super) fn end_lost_mirror(&mut self) {
         if !self.has_valid_mirror() {
             self.mirror = None;
         }
     }
 
-    /// Returns whether there is no mirror, or one of an active version.
+    /// Returns whether there is no mirror, or one to an active version with a share above 0.
     pub(super) fn has_valid_mirror(&self) -> bool {
         self.mirror.as_ref().is_none_or(|mirror| {
             let version = self.version(mirror.version.as_str());

@@ -75,7 +75,7 @@ fn decode_fully(path: &str) -> Cow<'_, [u8]> {
     decoded.into()
 }
 
-/// Returns the value of a hexadecimal digit.
+/// Returns the value of a hexadecimal digit, or `None` for another byte.
 const fn hex_value(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit - b'0'),

@@ -14,9 +14,9 @@ pub(super) struct Run {
 
 /// Returns the runs for `weights`, which total 10,000 or are all 0, with the fewest slots moved.
 ///
-/// `runs` is empty or has 10,000 slots. A version that shrinks first gives up slots. A version that grows then gets free
-/// slots beside its own runs, which adds no run, and the rest from the free spans that fit best. Both keep the number of
-/// runs small through any sequence of changes.
+/// `runs` is empty or has 10,000 slots. First, the versions that shrink give up slots. Then each version that grows
+/// gets free slots beside its own runs, which adds no run, and the rest from the free spans that fit best. Both keep
+/// the number of runs small through any sequence of changes.
 pub(super) fn reassign(runs: &[Run], weights: &[(&VersionName, Weight)]) -> Vec<Run> {
     let mut held: BTreeMap<&VersionName, u16> = BTreeMap::new();
     for run in runs {
@@ -88,7 +88,7 @@ impl Spans {
         }
     }
 
-    /// Gives free slots to the versions that claim some and have a span beside them.
+    /// Gives free slots to the claims whose version has a span beside them.
     fn extend_neighbours(&mut self, claims: &mut [Claim<'_>]) {
         self.merge();
         for claim in claims {
@@ -126,7 +126,8 @@ impl Spans {
         }
     }
 
-    /// Returns the free span whose length is closest to `slots`, preferably one that is not shorter.
+    /// Returns the position of the shortest free span of at least `slots`, else of the longest one. `None`: no slot is
+    /// free.
     fn best_fit(&self, slots: u16) -> Option<usize> {
         let free = self.positions(|owner| owner.is_none());
         free.into_iter().min_by_key(|i| {
@@ -135,9 +136,9 @@ impl Spans {
         })
     }
 
-    /// Returns where the spans of such owners are.
-    fn positions(&self, matches: impl Fn(Option<&VersionName>) -> bool) -> Vec<usize> {
-        (0..self.0.len()).filter(|i| matches(self.0[*i].owner.as_ref())).collect()
+    /// Returns the positions of the spans whose owner is one that `is_wanted` accepts.
+    fn positions(&self, is_wanted: impl Fn(Option<&VersionName>) -> bool) -> Vec<usize> {
+        (0..self.0.len()).filter(|i| is_wanted(self.0[*i].owner.as_ref())).collect()
     }
 
     /// Joins neighbours that have the same owner.

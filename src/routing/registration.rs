@@ -25,6 +25,7 @@ use super::weight::Weight;
 pub struct Registration {
     /// The name of the version.
     pub version: VersionName,
+    /// The base URLs.
     pub(super) instances: Instances,
     /// The weight that the version gets immediately. `None` is the default: 100 percent for the first active version of
     /// the service, 0 for a later one.

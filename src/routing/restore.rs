@@ -1,5 +1,6 @@
 //! The rule by which an earlier generation comes back.
 
+use std::collections::BTreeSet;
 use std::time::SystemTime;
 
 use super::apply::check_total;
@@ -20,14 +21,16 @@ impl Split {
         }
     }
 
-    /// Restores `shares`. They come from a history that may have been edited by hand, so they are validated.
+    /// Restores `shares`. They come from a history that may have been edited by hand, so they are validated, and only
+    /// the first share of a version counts.
     pub(super) fn restore(
         &mut self,
         generation: u64,
         shares: &[VersionShare],
         recorded_at: Option<SystemTime>,
     ) -> Result<(), ChangeError> {
-        let active: Vec<&VersionShare> = shares.iter().filter(|share| share.active).collect();
+        let shares = first_of_each_version(shares);
+        let active: Vec<&VersionShare> = shares.iter().copied().filter(|share| share.active).collect();
         for share in &active {
             if self.version(share.version.as_str()).is_none() {
                 return Err(ChangeError::RestoreGone { generation, version: share.version.clone() });
@@ -42,7 +45,7 @@ impl Split {
         } else if self.has_active() {
             return Err(ChangeError::RestoreEmpty { generation });
         }
-        self.restore_versions(shares);
+        self.restore_versions(&shares);
         Ok(())
     }
 
@@ -60,7 +63,7 @@ impl Split {
     }
 
     /// Gives each version its share of the earlier generation, with the base URLs that were recorded.
-    fn restore_versions(&mut self, shares: &[VersionShare]) {
+    fn restore_versions(&mut self, shares: &[&VersionShare]) {
         for version in &mut self.versions {
             let share = shares.iter().find(|share| share.version == version.name);
             // A version that the generation did not have keeps its active flag, at weight 0.
@@ -73,4 +76,10 @@ impl Split {
             }
         }
     }
+}
+
+/// Returns the first share of each version.
+fn first_of_each_version(shares: &[VersionShare]) -> Vec<&VersionShare> {
+    let mut versions = BTreeSet::new();
+    shares.iter().filter(|share| versions.insert(&share.version)).collect()
 }

@@ -7,9 +7,9 @@ use super::version::Version;
 
 /// A split compiled for the hot path. It finds the version of a point or a slot in a few nanoseconds.
 ///
-/// The points of a draw are divided into one interval per version, oldest first, so that an even sequence of points
-/// stays even. The slots of keys are divided as the [`SlotMap`](super::SlotMap) of the split says, so that users stay with
-/// their versions.
+/// The points of a draw are divided into one interval per version, oldest first, so that an evenly spread sequence of
+/// points gives each version its share of any part of the requests. The slots of keys are divided as the
+/// [`SlotMap`](super::SlotMap) of the split says, so that users stay with their versions.
 ///
 /// Both lists of intervals are sorted and have no gap and no overlap. They cover 0 to 9,999 if any version is active, and
 /// are empty otherwise.
@@ -32,7 +32,9 @@ use super::version::Version;
 #[derive(Clone, Debug)]
 pub struct Route {
     split: Split,
+    /// The versions of the points of a draw.
     points: Box<[Interval]>,
+    /// The versions of the slots of keys.
     slots: Box<[Interval]>,
 }
 
@@ -110,12 +112,13 @@ impl Route {
     }
 }
 
-/// Returns the place of a version in the split, by which a route names it.
+/// Returns the position of a version in the split, by which a route names it.
 fn position(split: &Split, name: &VersionName) -> Option<usize> {
     split.versions().iter().position(|version| version.name == *name)
 }
 
-/// Puts intervals of the given versions and lengths one behind the other. Empty ones are left out.
+/// Creates intervals one behind the other, each from the position of its version in the split and its length. Empty
+/// ones are left out.
 fn intervals(lengths: impl Iterator<Item = (usize, u16)>) -> Box<[Interval]> {
     let mut end = 0;
     lengths
@@ -127,7 +130,7 @@ fn intervals(lengths: impl Iterator<Item = (usize, u16)>) -> Box<[Interval]> {
         .collect()
 }
 
-/// Returns the version of the interval with `point`.
+/// Returns the position in the split of the version whose interval has `point`. `None`: there are no intervals.
 #[inline]
 fn version_in(intervals: &[Interval], point: Point) -> Option<usize> {
     let i = intervals.partition_point(|interval| interval.end <= point.get());

@@ -1,9 +1,9 @@
-//! What a service has beside its versions.
+//! The settings of a service.
 
 use super::health_path::HealthPath;
 use super::mirror_share::MirrorShare;
 
-/// What a change can alter of a service beside its versions, as the history records it.
+/// The settings of a service, which apply to all of its versions, as the history records them.
 ///
 /// ```
 /// use tower_canary::routing::{Change, Split};
@@ -16,7 +16,7 @@ use super::mirror_share::MirrorShare;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServiceSettings {
-    /// The path that health probes request.
+    /// The path below the base URLs that health probes request. `None`: they request the base URL.
     pub health_path: Option<HealthPath>,
     /// How often all pins were invalidated.
     pub pin_epoch: u64,

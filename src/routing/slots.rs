@@ -84,7 +84,7 @@ impl SlotMap {
         self.overlaps(other).filter(Overlap::changes_owner).map(|overlap| usize::from(overlap.slots)).sum()
     }
 
-    /// Returns the longest runs of slots that have one owner in `self` and one in `other`, in slot order.
+    /// Iterates over all slots in their order, in the longest parts that have one owner in `self` and one in `other`.
     pub(super) fn overlaps<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = Overlap<'a>> {
         let mut here = Cursor::new(&self.runs);
         let mut there = Cursor::new(&other.runs);
@@ -107,8 +107,9 @@ impl SlotMap {
         Self { runs: reassign(&self.runs, weights) }
     }
 
-    /// Returns whether the map is what a change to `weights` leaves: each version owns as many slots as its weight,
-    /// there are `total` slots in all, no run is empty, and no two neighbours have the same owner.
+    /// Returns whether the map is what a change to `weights` leaves: each version owns as many slots as its weight has
+    /// hundredths of a percent, there are `total` slots in all, no run is empty, and no two neighbours have the same
+    /// owner.
     pub(super) fn matches<'a>(
         &self,
         total: u32,
@@ -121,7 +122,7 @@ impl SlotMap {
             && weights.all(|(version, weight)| self.slots_of(version) == weight.hundredths())
     }
 
-    /// Returns how many slots a version has: its weight in hundredths of a percent.
+    /// Returns the number of slots that `version` owns.
     fn slots_of(&self, version: &VersionName) -> u16 {
         self.runs.iter().filter(|run| run.version == *version).map(|run| run.len).sum()
     }
@@ -145,8 +146,9 @@ impl FromStr for SlotMap {
             return Ok(Self::EMPTY);
         }
         let runs: Vec<Run> = text.split(',').map(parse_run).collect::<Option<_>>().ok_or(InvalidSlots)?;
-        let total: u32 = runs.iter().map(|run| u32::from(run.len)).sum();
-        if total == u32::from(SLOTS) { Ok(Self { runs }) } else { Err(InvalidSlots) }
+        // A text of 2^16 long runs would overflow a smaller sum.
+        let total: u64 = runs.iter().map(|run| u64::from(run.len)).sum();
+        if total == u64::from(SLOTS) { Ok(Self { runs }) } else { Err(InvalidSlots) }
     }
 }
 
@@ -164,7 +166,7 @@ pub(super) struct Overlap<'a> {
 }
 
 impl Overlap<'_> {
-    /// Returns whether users of this span get another version.
+    /// Returns whether the users of these slots get another version.
     pub(super) fn changes_owner(&self) -> bool {
         self.before != self.after
     }
@@ -183,7 +185,7 @@ impl<'a> Cursor<'a> {
         Self { rest: runs, begin: 0 }
     }
 
-    /// Returns the version of the present run.
+    /// Returns the version of the present run. `None`: the cursor is behind the last run.
     fn owner(&self) -> Option<&'a VersionName> {
         self.rest.first().map(|run| &run.version)
     }

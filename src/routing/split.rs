@@ -19,7 +19,7 @@ use super::version_id::VersionId;
 /// - The names of the versions are unique.
 /// - The [`SlotMap`] gives each version as many slots as its weight has hundredths of a percent.
 /// - A removed service has no versions.
-/// - The version of the [mirror](Self::mirror) is active.
+/// - The version of the [mirror](Self::mirror) is active, and its share is above 0.
 ///
 /// A split is made by [`Split::new`], by [`Split::apply`], or by [`Split::from_parts`], which repairs stored parts.
 ///
@@ -128,8 +128,8 @@ impl Split {
         self.mirror.as_ref()
     }
 
-    /// Returns what the service has beside its versions, as the history records it. See [`ServiceSettings`] for an
-    /// example.
+    /// Returns the health path, the pin epoch and the mirror, as the history records them. See [`ServiceSettings`] for
+    /// an example.
     #[must_use]
     pub fn settings(&self) -> ServiceSettings {
         ServiceSettings::new(self.health_path.clone(), self.pin_epoch).with_mirror(self.mirror.clone())
@@ -244,8 +244,8 @@ impl Split {
     /// Returns the versions that get traffic in `after` and get none in this split, or get it at base URLs that are not
     /// among the present ones.
     ///
-    /// These are the versions to probe before the change. The first active version of a service is not among them: it
-    /// takes traffic from no other version. Neither is one that only loses base URLs.
+    /// These are the versions to probe before the change. A version that is registered while no version is active is
+    /// not among them: it takes traffic from no other version. Neither is one that only loses base URLs.
     ///
     /// ```
     /// use tower_canary::routing::{Change, Split};

@@ -83,12 +83,12 @@ impl Split {
     /// Parts that were edited by hand or imported may break the rules of a split. They are repaired:
     ///
     /// 1. Of versions with the same name, the oldest stays.
-    /// 2. An inactive version gets weight 0.
-    /// 3. The weights of the active versions are scaled to total 100 percent, by largest remainder. If all of them are 0,
-    ///    the oldest active version gets 100 percent.
-    /// 4. Slots are reassigned to the weights, with the fewest slots moved.
-    /// 5. A removed service that has versions is not removed.
-    /// 6. A mirror of a version that is missing or inactive ends.
+    /// 2. A removed service that has versions is not removed.
+    /// 3. An inactive version gets weight 0.
+    /// 4. The weights of the active versions are scaled to total 100 percent, by largest remainder. If all of them are
+    ///    0, the oldest active version gets 100 percent.
+    /// 5. Slots are reassigned to the weights, with the fewest slots moved.
+    /// 6. A mirror ends if its version is missing or inactive, or if its share is 0.
     ///
     /// ```
     /// # use tower_canary::routing::*;
@@ -143,7 +143,7 @@ impl Split {
 
     /// Returns whether the rules of a split hold, so that there is nothing to repair.
     fn is_valid(&self) -> bool {
-        let total: u32 = self.versions.iter().map(|v| u32::from(v.weight.hundredths())).sum();
+        let total = Weight::total(self.versions.iter().map(|v| v.weight));
         let expected_total = if self.has_active() { u32::from(SLOTS) } else { 0 };
         total == expected_total
             && (!self.removed || self.versions.is_empty())
@@ -153,8 +153,9 @@ impl Split {
             && self.slots.matches(total, self.versions.iter().map(|v| (&v.name, v.weight)))
     }
 
-    /// A service has few versions: comparing pairs needs no allocation.
+    /// Returns whether no two versions have the same name.
     fn has_unique_names(&self) -> bool {
+        // A service has few versions: comparing pairs needs no allocation.
         self.versions.iter().enumerate().all(|(i, v)| self.versions[..i].iter().all(|w| w.name != v.name))
     }
 
@@ -172,8 +173,8 @@ impl Split {
         self
     }
 
-    /// Scales the weights of the active versions to 100 percent. If all of them are 0, the oldest version
-    /// takes everything: some version has to serve.
+    /// Scales the weights of the active versions to 100 percent. If all of them are 0, the oldest active version takes
+    /// everything: some version has to serve.
     fn scale_to_full(&mut self) {
         let mut active: Vec<&mut Version> = self.versions.iter_mut().filter(|v| v.active).collect();
         let weights: Vec<u32> = active.iter().map(|v| u32::from(v.weight.hundredths())).collect();

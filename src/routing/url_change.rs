@@ -43,7 +43,8 @@ impl UrlChange {
         }
     }
 
-    /// Returns the base URLs that the version may get by this change. Each must be allowed as a backend.
+    /// Returns the base URLs that the version may get by this change, or `None` if it only removes some. Each must be
+    /// allowed as a backend.
     #[must_use]
     pub const fn added(&self) -> Option<&Instances> {
         match self {

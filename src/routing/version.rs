@@ -15,7 +15,8 @@ use super::weight::Weight;
 ///
 /// - The name is unique.
 /// - An inactive version has weight 0 and never gets a request.
-/// - An active version at weight 0 gets a request only by an override or through a pin of its user.
+/// - An active version at weight 0 gets a request only by an override or through a pin of its user. It gets copies of
+///   requests if the [mirror](super::Split::mirror) names it.
 ///
 /// A version on its own can break them. [`Split::from_parts`](super::Split::from_parts) repairs what it is given.
 ///

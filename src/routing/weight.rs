@@ -104,6 +104,12 @@ impl Weight {
         self.0 == 0
     }
 
+    /// Returns the sum of `weights` in hundredths of a percent. A sum that a `u32` cannot hold, of a list from outside,
+    /// is its maximum.
+    pub(super) fn total(weights: impl Iterator<Item = Self>) -> u32 {
+        weights.fold(0, |total, weight| total.saturating_add(u32::from(weight.0)))
+    }
+
     /// Creates a weight from a part of 10,000. The rules keep parts at or below 10,000; a larger one becomes 100 percent.
     pub(super) fn saturating_from_hundredths(hundredths: u32) -> Self {
         Self(u16::try_from(hundredths).unwrap_or(SLOTS).min(SLOTS))

@@ -22,8 +22,11 @@ use crate::routing::Reason;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Activity {
+    /// The requests by reason, in the order of [`Reason::ALL`]. The last one counts copies.
     pub(super) picks: [u64; Reason::ALL.len()],
+    /// The ended requests by outcome, in the order of [`Outcome::ALL`], without copies.
     pub(super) outcomes: [u64; Outcome::ALL.len()],
+    /// See [`diverted`](Self::diverted).
     pub(super) diverted: u64,
     /// The time from the choice of the version to the response head. Empty if the layer was built
     /// [without latencies](crate::WeightedVersionLayer::without_latencies).
@@ -42,7 +45,7 @@ impl Activity {
         self.picks.iter().any(|count| *count > 0)
     }
 
-    /// Returns the number of requests that were given the version for `reason`.
+    /// Returns the number of requests that were given the version for `reason`: of copies for [`Reason::Mirror`].
     #[must_use]
     pub const fn picks(&self, reason: Reason) -> u64 {
         self.picks[reason as usize]
@@ -50,8 +53,8 @@ impl Activity {
 
     /// Returns the number of requests that ended, whatever their outcome.
     ///
-    /// In a total it is [`requests`](Self::requests) without those in flight. In a window the two count different
-    /// requests: one that began earlier may end in it.
+    /// In a total it is at most [`requests`](Self::requests): those whose response has not ended are missing. In a
+    /// window the two count different requests: one that began earlier may end in it.
     #[must_use]
     pub fn ended(&self) -> u64 {
         self.outcomes.iter().sum()
@@ -66,14 +69,15 @@ impl Activity {
     /// Returns the number of requests that were meant for the version and went to another one, since none of its instances
     /// was usable. They are not among its [`requests`](Self::requests).
     ///
-    /// It is 0 unless [`Health::failover`](crate::health::Health::failover) is set. Whoever judges a version counts them as
-    /// failed: they would have been, had they been sent to it.
+    /// It is 0 unless [`Health::failover`](crate::health::Health::failover) is set. Count them as failed where the
+    /// version is judged, as [`Figures`](super::Figures) does: without the failover they would have failed.
     #[must_use]
     pub const fn diverted(&self) -> u64 {
         self.diverted
     }
 
-    /// Returns the number of requests that failed: those with a 5xx response and those without a response.
+    /// Returns the number of requests that failed: those with a 5xx response and those that ended with an error.
+    /// Requests that their clients gave up are not among them.
     pub(super) const fn failed(&self) -> u64 {
         self.outcome(Outcome::ServerError) + self.outcome(Outcome::Error)
     }
@@ -91,7 +95,7 @@ impl Activity {
         }
     }
 
-    /// Returns the activity after `earlier`, an earlier total of the same counters.
+    /// Returns the activity from `earlier`, an earlier total of the same counters, until this total.
     pub(crate) fn since(&self, earlier: &Self) -> Self {
         let mut later = self.clone();
         for (count, before) in later.counts_mut().zip(earlier.counts()) {
@@ -107,7 +111,7 @@ impl Activity {
         self.picks.iter().chain(&self.outcomes).copied().chain([self.diverted])
     }
 
-    /// Returns the same counts to change them.
+    /// Returns the counts in the order of [`counts`](Self::counts), to change them.
     fn counts_mut(&mut self) -> impl Iterator<Item = &mut u64> + '_ {
         self.picks.iter_mut().chain(&mut self.outcomes).chain([&mut self.diverted])
     }

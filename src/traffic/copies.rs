@@ -20,7 +20,9 @@ use super::outcome::Outcome;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CopyTraffic {
     sent: u64,
+    /// In the order of [`Unsent::ALL`].
     unsent: [u64; Unsent::ALL.len()],
+    /// The outcomes and latencies of the copies, without picks.
     ends: Activity,
 }
 
@@ -43,7 +45,7 @@ impl CopyTraffic {
         self.ends.outcome(outcome)
     }
 
-    /// Returns the number of requests that were drawn to be copied and were not.
+    /// Returns the number of requests that were drawn to be copied to the version and were not, because of `why`.
     #[must_use]
     pub const fn unsent(&self, why: Unsent) -> u64 {
         self.unsent[why as usize]
@@ -55,19 +57,19 @@ impl CopyTraffic {
         &self.ends.latencies
     }
 
-    /// Returns how the copies ended.
+    /// Returns the outcomes and latencies of the copies, without picks.
     #[cfg(feature = "rollout")]
     pub(super) const fn ends(&self) -> &Activity {
         &self.ends
     }
 
-    /// Returns whether no request was drawn to be copied to the version.
+    /// Returns whether all counts are 0: no request was drawn to be copied to the version.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.sent == 0 && self.unsent.iter().all(|count| *count == 0)
     }
 
-    /// Returns the copies after `earlier`.
+    /// Returns the traffic of copies from `earlier`, an earlier total of the same counters, until this total.
     #[cfg(feature = "metrics")]
     pub(crate) fn since(&self, earlier: &Self) -> Self {
         let unsent = Unsent::ALL.iter().map(|why| self.unsent(*why).saturating_sub(earlier.unsent(*why)));
@@ -83,7 +85,7 @@ impl CopyTraffic {
     }
 }
 
-/// Why a request that was drawn to be copied was not.
+/// The reason why a request that was drawn to be copied was not copied.
 ///
 /// ```
 /// use tower_canary::traffic::Unsent;

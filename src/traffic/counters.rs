@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::activity::Activity;
-use super::apart::ApartCounters;
+use super::apart_counters::ApartCounters;
 use super::copies::CopyTraffic;
 #[cfg(feature = "mirror")]
 use super::copies::Unsent;
@@ -32,12 +32,14 @@ pub(crate) struct Counters {
     history: Mutex<History>,
     /// Requests that were sent to another version, since no instance of this one was usable.
     diverted: AtomicU64,
+    /// Shared by the counters of all instances.
     apart: Arc<ApartCounters>,
 }
 
 /// The counters of the instances, and the sum of those that are gone.
 #[derive(Debug, Default)]
 struct Parts {
+    /// The present instances, and removed ones until [`Counters::forget_removed`] finds that they have ended.
     instances: Vec<(Backend, InstanceCounters)>,
     /// The activity of removed instances.
     removed: Activity,
@@ -47,8 +49,11 @@ struct Parts {
 #[derive(Clone, Debug)]
 pub(crate) struct InstanceCounts {
     pub(crate) backend: Backend,
+    /// Copies included.
     pub(crate) in_flight: usize,
+    /// All requests that the instance was given, without copies.
     pub(crate) picks: u64,
+    /// As [`InstanceCounters::failures`] counts them.
     pub(crate) failures: u64,
 }
 
@@ -78,7 +83,8 @@ impl Counters {
         counters
     }
 
-    /// Forgets the removed instances that have no request in flight, and keeps their counts.
+    /// Forgets the removed instances that have no request in flight, and adds their counts to the sum of the removed
+    /// ones.
     pub(crate) fn forget_removed(&self) {
         let mut parts = self.parts();
         let Parts { instances, removed } = &mut *parts;
@@ -104,12 +110,13 @@ impl Counters {
         self.diverted.load(Ordering::Relaxed)
     }
 
-    /// Returns how many requests are in flight.
+    /// Returns how many requests and copies are in flight.
     pub(crate) fn in_flight(&self) -> usize {
         self.parts().instances.iter().map(|(_, counters)| counters.in_flight()).sum()
     }
 
-    /// Returns how many requests the instance at `backend` has in flight, or `None` if no request can have been sent to it.
+    /// Returns how many requests the instance at `backend` has in flight. `None`: it was never added, or it was removed
+    /// and forgotten after its last request.
     pub(crate) fn in_flight_at(&self, backend: &Backend) -> Option<usize> {
         let parts = self.parts();
         let at = parts.instances.iter().filter(|(other, _)| other == backend);
@@ -153,23 +160,24 @@ impl Counters {
     /// Returns the figures by which the version is judged, until now.
     #[cfg(feature = "rollout")]
     pub(crate) fn figures(&self) -> Figures {
-        // Those by an override first: see there.
+        // The overridden requests first: see `EndCounters::activity`.
         let overridden = self.apart.overridden.activity();
         Figures::from_activity(&self.total(), &overridden)
     }
 
-    /// Returns the figures by which the version is judged while it gets copies, until now.
+    /// Returns the figures of the copies that the version got, and of its requests of which another version got copies,
+    /// until now.
     #[cfg(feature = "rollout")]
     pub(crate) fn mirror_figures(&self) -> MirrorFigures {
         MirrorFigures::from_traffic(&self.copies(), &self.apart.originals.activity())
     }
 
-    /// Returns the copies of requests that the version got.
+    /// Returns the traffic of the copies that the version got until now.
     pub(crate) fn copies(&self) -> CopyTraffic {
         self.apart.copies()
     }
 
-    /// Counts a request that was drawn to be copied and was not.
+    /// Counts a request that was drawn to be copied to the version and was not.
     #[cfg(feature = "mirror")]
     pub(crate) fn count_unsent(&self, why: Unsent) {
         self.apart.count_unsent(why);
@@ -196,7 +204,8 @@ impl Counters {
         lock(&self.history)
     }
 
-    /// Records a sample at `now`.
+    /// Records a sample at `now`, unless the version is idle since the last one. Forgets the samples that no window needs,
+    /// and the instances that are gone.
     pub(crate) fn sample(&self, now: Instant) {
         self.forget_removed();
         let in_flight = self.in_flight();

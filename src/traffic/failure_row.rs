@@ -19,14 +19,17 @@ pub(crate) trait RowObserver: Debug + Send + Sync {
 #[derive(Debug)]
 #[repr(align(128))]
 pub(crate) struct FailureRow {
+    /// The failed requests since the last success.
     length: AtomicU32,
     /// The status of the last failed response, or 0 for none.
     last_status: AtomicU16,
+    /// All failed requests.
     failures: AtomicU64,
+    /// `None`: the row only counts.
     limit: Option<RowLimit>,
 }
 
-/// How long a row may be.
+/// The length at which a row is full, and the observer that is informed then.
 #[derive(Debug)]
 struct RowLimit {
     length: u32,
@@ -50,10 +53,11 @@ impl FailureRow {
         Self { limit: Some(limit), ..Self::unlimited() }
     }
 
-    /// Returns the failed requests since the last success.
+    /// Returns the number of failed requests since the last success.
     #[inline]
     pub(crate) fn length(&self) -> u32 {
-        // Relaxed, here and below: a hint for choices. Whoever decides by it reads it again after the lock of the queue.
+        // Relaxed, here and below: a hint for choices. The observer's queue has a lock, and decisions read the row
+        // after it.
         self.length.load(Ordering::Relaxed)
     }
 
@@ -62,7 +66,7 @@ impl FailureRow {
         self.length.store(length, Ordering::Relaxed);
     }
 
-    /// Returns all failed requests until now.
+    /// Returns the number of all failed requests until now.
     pub(crate) fn failures(&self) -> u64 {
         self.failures.load(Ordering::Relaxed)
     }
@@ -72,7 +76,7 @@ impl FailureRow {
         Some(self.last_status.load(Ordering::Relaxed)).filter(|status| *status > 0)
     }
 
-    /// Ends the row.
+    /// Ends the row: the instance has succeeded.
     ///
     /// A failure at the same time may be lost from the row: the two have no order.
     #[inline]

@@ -18,6 +18,7 @@ use super::outcome::Outcome;
 /// | no response: an error, or the client left before the response head | bad |
 /// | left the version because none of its instances was usable | bad |
 /// | any other response, 4xx included | good |
+/// | response 101: a connection that became a tunnel | nothing: its end says nothing about the version |
 /// | the client left after the response head | nothing |
 /// | came by an override | nothing: testers look for faults |
 /// | is a copy of a request | nothing: see [`MirrorFigures`] |
@@ -38,7 +39,8 @@ pub struct Figures {
     pub requests: u64,
     /// The number of bad ones among them.
     pub bad: u64,
-    /// The times until the response head. Empty if latencies are not measured.
+    /// The times until the response head, of all requests that got one: also of bad ones, of tunnels, and of requests
+    /// whose client left after the head. Empty if latencies are not measured.
     #[cfg_attr(feature = "serde", serde(default))]
     pub latencies: Latencies,
 }
@@ -50,9 +52,7 @@ impl Figures {
         Self { requests, bad, latencies: Latencies::default() }
     }
 
-    /// Counts the requests of a version that are in `total` and not in `overridden`.
-    ///
-    /// Requests that were diverted count as bad ones of the version that they were meant for.
+    /// Counts the requests of a version that are in `total` and not in `overridden`, as the table at [`Figures`] says.
     #[cfg(feature = "rollout")]
     pub(super) fn from_activity(total: &Activity, overridden: &Activity) -> Self {
         let ended = total.since(overridden);
@@ -77,10 +77,11 @@ impl Figures {
         Self { latencies, ..self }
     }
 
-    /// Returns the figures after `earlier`. `None` if `earlier` has more requests: it is of another process, or of other
-    /// versions.
+    /// Returns the figures of the time from `earlier` until these. `None` if `earlier` has more requests or more bad
+    /// ones: it is of another process, or of other versions.
     ///
-    /// The latencies are empty if `earlier` has requests and no latencies: the times before it cannot be separated from those after it.
+    /// The latencies are empty if `earlier` has requests and no latencies: the times before it cannot be separated from
+    /// the times after it.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Option<Self> {
         let requests = self.requests.checked_sub(earlier.requests)?;
@@ -99,10 +100,10 @@ impl Figures {
     }
 }
 
-/// What a version did with copies of requests, and with requests that were copied to another version.
+/// The figures of a version for the copies that it got, and for its requests of which another version got copies.
 ///
-/// A version that gets copies alone is compared by them: with the very requests that they are copies of, since all requests
-/// of the other versions have other methods among them. [`Figures`] says which count as bad.
+/// A version that gets only copies is judged by them. They are compared with their originals and not with all requests
+/// of the other version, which also have methods that are not copied. [`Figures`] says which requests count as bad.
 ///
 /// ```
 /// use tower_canary::traffic::MirrorFigures;

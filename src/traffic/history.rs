@@ -14,7 +14,7 @@ pub(crate) const SAMPLE_EVERY: Duration = Duration::from_secs(2);
 pub(super) const WINDOWS: [Duration; 3] =
     [Duration::from_secs(10), Duration::from_secs(60), Duration::from_secs(300)];
 
-/// No window begins earlier: the longest one, and two samples because one may be late.
+/// How long samples are kept: for the longest window, and for two samples more because one may be late.
 const RETENTION: Duration = Duration::from_secs(300 + 2 * SAMPLE_EVERY.as_secs());
 
 /// When samples were taken: one list for all versions, so that their windows begin together.
@@ -63,13 +63,13 @@ pub(super) struct History {
     sampled: Activity,
     /// The activity between two samples and when the later one was taken. Periods without activity are left out.
     samples: VecDeque<(Instant, Activity)>,
-    /// When a request was last seen.
-    busy: Instant,
+    /// When a sample or a reader last found requests in flight, or activity since the last sample.
+    last_busy: Instant,
 }
 
 impl History {
     pub(super) fn new() -> Self {
-        Self { sampled: Activity::default(), samples: VecDeque::new(), busy: Instant::now() }
+        Self { sampled: Activity::default(), samples: VecDeque::new(), last_busy: Instant::now() }
     }
 
     /// Returns whether `counts` has requests that the last sample has not.
@@ -81,7 +81,7 @@ impl History {
 
     /// Records a sample: `total` is all activity until `now`.
     pub(super) fn record(&mut self, now: Instant, total: Activity, in_flight: usize) {
-        self.idle_for(now, &total, in_flight);
+        self.update_last_busy(now, &total, in_flight);
         if total != self.sampled {
             self.samples.push_back((now, total.since(&self.sampled)));
             self.sampled = total;
@@ -96,13 +96,21 @@ impl History {
         }
     }
 
-    /// Returns how long the version has had no request, within one sample. `None` while it has some, and before its first.
+    /// Returns how long the version has had no request, to the time between two samples. `None`: it has requests in
+    /// flight, it had some since the last sample, or it never had any.
     pub(super) fn idle_for(&mut self, now: Instant, total: &Activity, in_flight: usize) -> Option<Duration> {
+        let is_busy = self.update_last_busy(now, total, in_flight);
+        (!is_busy && total.has_picks()).then(|| now.saturating_duration_since(self.last_busy))
+    }
+
+    /// Sets the time when the version was last busy to `now` if it is busy: if it has requests in flight, or activity
+    /// since the last sample. Returns whether it is.
+    fn update_last_busy(&mut self, now: Instant, total: &Activity, in_flight: usize) -> bool {
         let is_busy = in_flight > 0 || *total != self.sampled;
         if is_busy {
-            self.busy = now;
+            self.last_busy = now;
         }
-        (!is_busy && total.has_picks()).then(|| now.saturating_duration_since(self.busy))
+        is_busy
     }
 
     /// Returns the activity of the period that ended at `sample`. `None`: there was no activity.

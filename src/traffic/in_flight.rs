@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, StatusCode};
 use tokio::time::Instant;
 
-use super::apart::Apart;
+use super::apart_counters::ApartRecord;
 use super::failure_row::FailureRow;
 use super::outcome::{Outcome, is_grpc_unavailable};
 use super::proxy_outcome::ProxyOutcome;
@@ -29,8 +29,8 @@ pub(crate) struct InFlight {
     status: Option<StatusCode>,
     /// The outcome that a proxy around the layer knows better.
     proxy: Option<ProxyOutcome>,
-    /// How it is counted apart from the others, if it is. Few are: the others pay for one pointer.
-    apart: Option<Arc<Apart>>,
+    /// The record by which the request is counted apart, if it is. Few are: the others pay for one pointer.
+    apart: Option<Arc<ApartRecord>>,
 }
 
 impl InFlight {
@@ -50,17 +50,17 @@ impl InFlight {
         }
     }
 
-    /// Counts the request apart from the others.
+    /// Counts the request apart by `record`, which replaces an earlier one.
     #[inline]
-    pub(crate) fn set_apart(&mut self, apart: Arc<Apart>) {
-        self.apart = Some(apart);
+    pub(crate) fn set_apart_record(&mut self, record: Arc<ApartRecord>) {
+        self.apart = Some(record);
     }
 
-    /// Counts a copy as sent. Only then does its end count.
+    /// Records that this copy is sent. Only then does its end count. Does nothing for a request that is no copy.
     #[cfg(feature = "mirror")]
-    pub(crate) fn send_copy(&self) {
+    pub(crate) fn record_copy_sent(&self) {
         if let Some(apart) = &self.apart {
-            apart.send_copy();
+            apart.record_copy_sent();
         }
     }
 
@@ -97,7 +97,8 @@ impl InFlight {
         self.record_trailers(headers);
     }
 
-    /// Records the last headers of the response, which hold the status of a gRPC call.
+    /// Records the last headers of the response, which hold the status of a gRPC call. Without one in them nothing
+    /// changes.
     pub(crate) fn record_trailers(&mut self, trailers: &HeaderMap) {
         let Some(outcome) = Outcome::from_grpc_status(trailers) else { return };
         self.response = outcome;
@@ -125,11 +126,11 @@ impl InFlight {
     /// Records how the request ends. Without a status, a 5xx does not say whether the instance or its version failed.
     pub(crate) fn set_outcome(&mut self, outcome: Outcome) {
         self.current = outcome;
-        let is_success = !matches!(
+        let instance_responded = !matches!(
             outcome,
             Outcome::ServerError | Outcome::Error | Outcome::Abandoned | Outcome::Cancelled
         );
-        if is_success && self.status.is_none() {
+        if instance_responded && self.status.is_none() {
             self.status = Some(StatusCode::OK);
         }
     }

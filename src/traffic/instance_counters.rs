@@ -5,8 +5,8 @@ use std::sync::atomic::{Ordering, fence};
 
 use super::activity::Activity;
 #[cfg(feature = "mirror")]
-use super::apart::CopySent;
-use super::apart::{Apart, ApartCounters, ApartKind};
+use super::apart_counters::CopySentFlag;
+use super::apart_counters::{ApartCounters, ApartKind, ApartRecord};
 use super::failure_row::FailureRow;
 use super::in_flight::InFlight;
 use super::outcome::Outcome;
@@ -50,27 +50,28 @@ impl InstanceCounters {
         let counters = shard.of(&self.shards);
         counters.count_pick(shard, Reason::Override);
         let mut in_flight = InFlight::new(Arc::clone(counters), shard.id());
-        in_flight.set_apart(self.apart(ApartKind::Overridden));
+        in_flight.set_apart_record(self.apart_record(ApartKind::Overridden));
         in_flight
     }
 
-    /// Counts a copy in flight. It counts as a copy once it is [sent](InFlight::send_copy).
+    /// Counts a copy in flight. It counts as a copy once it is [sent](InFlight::record_copy_sent), which sets
+    /// `copy_sent`.
     #[cfg(feature = "mirror")]
-    pub(crate) fn enter_copy(&self, shard: Shard, sent: &CopySent) -> InFlight {
+    pub(crate) fn enter_copy(&self, shard: Shard, copy_sent: &CopySentFlag) -> InFlight {
         let mut in_flight = InFlight::new(Arc::clone(shard.of(&self.shards)), shard.id());
-        in_flight.set_apart(self.apart(ApartKind::Copy(sent.clone())));
+        in_flight.set_apart_record(self.apart_record(ApartKind::Copy(copy_sent.clone())));
         in_flight
     }
 
-    /// Returns how the original of a copy is counted, once the copy is sent.
+    /// Creates the record by which the original of a copy is counted apart, once `copy_sent` is set.
     #[cfg(feature = "mirror")]
-    pub(crate) fn original(&self, sent: &CopySent) -> Arc<Apart> {
-        self.apart(ApartKind::Original(sent.clone()))
+    pub(crate) fn original_record(&self, copy_sent: &CopySentFlag) -> Arc<ApartRecord> {
+        self.apart_record(ApartKind::Original(copy_sent.clone()))
     }
 
-    /// Creates the counts of one request that is counted apart.
-    fn apart(&self, kind: ApartKind) -> Arc<Apart> {
-        Arc::new(Apart::new(Arc::clone(&self.apart), kind))
+    /// Creates the record of one request that is counted apart, at the counters of the version.
+    fn apart_record(&self, kind: ApartKind) -> Arc<ApartRecord> {
+        Arc::new(ApartRecord::new(Arc::clone(&self.apart), kind))
     }
 
     /// Returns how many requests of `shard` are in flight.
@@ -106,12 +107,13 @@ impl InstanceCounters {
         self.shards.iter().map(|counters| counters.picks(reason)).sum()
     }
 
-    /// Returns how many requests were sent to the instance.
+    /// Returns how many requests were given to the instance, without copies.
     pub(crate) fn requests(&self) -> u64 {
         Reason::ALL.iter().map(|reason| self.picks(*reason)).sum()
     }
 
-    /// Returns how many requests failed. Where no row counts them, they are those without a response.
+    /// Returns how many requests failed: as the row of failures counts them, or those with [`Outcome::Error`] if there
+    /// is no row.
     pub(super) fn failures(&self) -> u64 {
         match self.shards.first().and_then(|counters| counters.row()) {
             Some(row) => row.failures(),

@@ -120,7 +120,7 @@ impl Latencies {
         self.quantile_bucket(q).map(middle)
     }
 
-    /// Returns the bucket of the quantile `q`.
+    /// Returns the bucket of the quantile `q`. `None` without requests.
     fn quantile_bucket(&self, q: f64) -> Option<u16> {
         let count = self.count();
         #[expect(
@@ -143,13 +143,14 @@ impl Latencies {
         self.counts.iter().map(|(bucket, count)| (middle(*bucket), *count))
     }
 
-    /// Returns the boundary above the quantile `q`: at least the share `q` of the requests were faster.
+    /// Returns the boundary above the quantile `q`: at least the share `q` of the requests were faster. `None` without
+    /// requests.
     #[cfg(feature = "rollout")]
     pub(crate) fn quantile_edge(&self, q: f64) -> Option<Edge> {
         self.quantile_bucket(q).map(|bucket| Edge(bucket + 1))
     }
 
-    /// Returns how many requests took `edge` or longer.
+    /// Returns the number of requests that took `edge` or longer.
     #[cfg(feature = "rollout")]
     pub(crate) fn above(&self, edge: Edge) -> u64 {
         sum(self.counts.range(edge.0..).map(|(_, count)| count))
@@ -167,7 +168,8 @@ impl Latencies {
         self.counts.iter().map(|(bucket, count)| (*bucket, *count))
     }
 
-    /// Adds a count that another gateway reported. Returns whether this release has the bucket.
+    /// Adds a count that another gateway reported. Returns `false`, and adds nothing, if this release does not have the
+    /// bucket.
     #[cfg(feature = "serde")]
     pub(super) fn try_add(&mut self, bucket: u16, count: u64) -> bool {
         let exists = usize::from(bucket) < BUCKETS;
@@ -193,7 +195,7 @@ impl Latencies {
         }
     }
 
-    /// Returns the requests after `earlier`, an earlier total of the same histogram.
+    /// Returns the requests from `earlier`, an earlier total of the same histogram, until this total.
     pub(super) fn since(&self, earlier: &Self) -> Self {
         let mut later = Self::default();
         for (bucket, count) in &self.counts {

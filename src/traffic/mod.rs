@@ -58,10 +58,10 @@
 
 mod activity;
 #[cfg_attr(not(feature = "mirror"), allow(dead_code, reason = "without a mirror there is no copy"))]
-mod apart;
+mod apart_counters;
 mod copies;
 mod counters;
-mod ends;
+mod end_counters;
 mod failure_row;
 mod figures;
 mod history;
@@ -82,9 +82,9 @@ mod snapshot;
 mod summary;
 
 pub use self::activity::Activity;
-pub(crate) use self::apart::Apart;
+pub(crate) use self::apart_counters::ApartRecord;
 #[cfg(feature = "mirror")]
-pub(crate) use self::apart::CopySent;
+pub(crate) use self::apart_counters::CopySentFlag;
 pub use self::copies::{CopyTraffic, Unsent};
 pub(crate) use self::counters::{Counters, InstanceCounts};
 pub(crate) use self::failure_row::{FailureRow, RowObserver};

@@ -35,7 +35,7 @@ pub struct VersionTraffic {
     pub version: VersionName,
     /// The share of the service's traffic that the version should get.
     pub weight: Weight,
-    /// Whether any rule may choose the version.
+    /// Whether any rule may choose the version, as [`Version::active`](crate::routing::Version::active) says.
     pub active: bool,
     /// Whether the version may get requests: at a weight above 0, and also at 0 while it is active and some layer has a
     /// [pin](crate::layer::PinCookie) or an [override](crate::layer::Override), or it gets copies of requests.
@@ -49,7 +49,7 @@ pub struct VersionTraffic {
     pub total: Activity,
     /// The activity of the last 10 seconds, 60 seconds and 5 minutes, in this order.
     pub windows: Vec<Window>,
-    /// The copies of requests that it got. They are in no other figure but [`in_flight`](Self::in_flight) and
+    /// The copies of requests that the version got. They are in no other figure but [`in_flight`](Self::in_flight) and
     /// [`Activity::picks`].
     pub copies: CopyTraffic,
 }
@@ -60,7 +60,9 @@ pub struct VersionTraffic {
 pub struct Window {
     /// The intended length.
     pub nominal: Duration,
-    /// The real length: up to a sample longer, or shorter if the handle has not been sampled for so long.
+    /// The real length. The window begins at a [sample](crate::RoutingHandle::sample_traffic), so it is longer than
+    /// [`nominal`](Self::nominal) by up to the time between two samples. It is shorter until the first sample is old
+    /// enough.
     pub length: Duration,
     /// The activity in the window.
     pub activity: Activity,

@@ -6,19 +6,21 @@ use super::figures::{Figures, MirrorFigures};
 use super::latencies::Latencies;
 use super::short_text;
 
-/// Good requests of a version that are certain to have a time in its latencies, if these are measured: the last few may be
-/// counted a moment before their times.
-const CERTAIN: u64 = 100;
+/// So many good requests without any time show that latencies are not measured. Fewer may have none for another reason:
+/// a request that cannot be sent counts as good and has no time.
+const ENOUGH_GOOD: u64 = 100;
 
 /// All figures of a version, as gateways exchange them.
 ///
 /// A gateway of an earlier release reports its latencies as a list, and reads those of this release as none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ReportedFigures {
+    /// The requests of users.
     #[serde(flatten, with = "ShortFigures")]
     pub(crate) users: Figures,
     #[serde(default, skip_serializing_if = "Figures::is_empty", with = "ShortFigures")]
     pub(crate) copies: Figures,
+    /// See [`MirrorFigures::originals`].
     #[serde(default, skip_serializing_if = "Figures::is_empty", with = "ShortFigures")]
     pub(crate) originals: Figures,
 }
@@ -53,9 +55,9 @@ impl ReportedFigures {
 }
 
 impl Figures {
-    /// Returns whether requests were counted and their times were not.
+    /// Returns whether latencies are not measured: at least 100 requests were good, and no time was counted.
     pub(crate) fn lack_latencies(&self) -> bool {
-        self.latencies.is_empty() && self.requests.saturating_sub(self.bad) >= CERTAIN
+        self.latencies.is_empty() && self.requests.saturating_sub(self.bad) >= ENOUGH_GOOD
     }
 }
 

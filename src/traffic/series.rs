@@ -34,12 +34,14 @@ pub struct TrafficSample {
     pub length: Duration,
     /// How many requests were given to the version.
     pub requests: u64,
-    /// How many requests ended with a 5xx response or without one.
+    /// How many requests ended with a 5xx response or with an error. Requests that their clients gave up are not among
+    /// them.
     pub failed: u64,
 }
 
 impl TrafficSample {
-    /// Creates the sample of the period from `start` to `end`, as seen at `now`.
+    /// Creates the sample of the period from `start` to `end`, as seen at `now`. `activity` is the activity in it, if
+    /// there was any.
     pub(super) fn new(now: Instant, start: Instant, end: Instant, activity: Option<&Activity>) -> Self {
         Self {
             age: now.saturating_duration_since(end),

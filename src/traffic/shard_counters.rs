@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::activity::Activity;
-use super::ends::Ends;
+use super::end_counters::EndCounters;
 use super::failure_row::FailureRow;
 use super::outcome::Outcome;
 use crate::common::sharded::{Shard, ShardId};
@@ -21,43 +21,48 @@ use crate::routing::Reason;
 #[derive(Debug)]
 #[repr(align(128))]
 pub(super) struct ShardCounters {
-    /// By all reasons but the last: copies are counted apart.
+    /// The requests by all reasons but the last: copies are counted apart.
     picks: [AtomicU64; Reason::Mirror as usize],
-    ends: Ends,
+    /// The ends on the thread that owns the shard.
+    ends: EndCounters,
     /// `None` for the only instance of a version without health: nothing depends on how its requests end.
     row: Option<Arc<FailureRow>>,
-    /// The ends on threads that do not own the shard: most requests end where they began.
-    elsewhere: Elsewhere,
+    /// The ends on threads that do not own the shard: few, since most requests end where they began. On the shared
+    /// shard, which has no owner, all ends.
+    foreign_ends: ForeignEnds,
 }
 
 /// The ends of requests on threads that do not own the shard, in a block of their own: see
 /// [`docs::concurrency`](crate::docs::concurrency#shards).
 #[derive(Debug, Default)]
 #[repr(align(128))]
-struct Elsewhere(Ends);
+struct ForeignEnds(EndCounters);
 
 // The owner of the shard writes one block of 128 bytes beside the one of the reference counts: 40 of picks, 80 of ends, 8 of
 // the row. A field more would add another block.
-const _: () = assert!(size_of::<ShardCounters>() == 128 + size_of::<Elsewhere>());
+const _: () = assert!(size_of::<ShardCounters>() == 128 + size_of::<ForeignEnds>());
+
+// `picks` has a place for each reason but `Mirror`.
+const _: () = assert!(Reason::Mirror as usize == Reason::ALL.len() - 1);
 
 impl ShardCounters {
     /// Creates counters at 0.
     pub(super) fn new(row: Option<Arc<FailureRow>>) -> Self {
         Self {
             picks: std::array::from_fn(|_| AtomicU64::new(0)),
-            ends: Ends::default(),
+            ends: EndCounters::default(),
             row,
-            elsewhere: Elsewhere::default(),
+            foreign_ends: ForeignEnds::default(),
         }
     }
 
-    /// Returns the failures in a row of the instance, if it keeps any.
+    /// Returns the row of failures of the instance, if it has one.
     #[inline]
     pub(super) fn row(&self) -> Option<&FailureRow> {
         self.row.as_deref()
     }
 
-    /// Counts a pick. `shard` is the one of these counters.
+    /// Counts a pick on `shard`, the shard of these counters. Copies are not counted here.
     #[inline]
     pub(super) fn count_pick(&self, shard: Shard, reason: Reason) {
         // Relaxed: the outcome of the same request, which is counted later, publishes it.
@@ -66,39 +71,40 @@ impl ShardCounters {
         }
     }
 
-    /// Counts the outcome of a request that began on the shard `began`, the one of these counters.
+    /// Counts the outcome of a request that began on `shard`, the shard of these counters.
     #[inline]
-    pub(super) fn count_outcome(&self, began: ShardId, outcome: Outcome) {
-        let (ends, shard) = self.ends(began);
-        ends.count_outcome(shard, outcome);
+    pub(super) fn count_outcome(&self, shard: ShardId, outcome: Outcome) {
+        let (ends, writer) = self.writable_ends(shard);
+        ends.count_outcome(writer, outcome);
     }
 
-    /// Records the latency of a request that began on the shard `began`, the one of these counters.
+    /// Records the latency of a request that began on `shard`, the shard of these counters.
     #[inline]
-    pub(super) fn record_latency(&self, began: ShardId, latency: Duration) {
-        let (ends, shard) = self.ends(began);
-        ends.record_latency(shard, latency);
+    pub(super) fn record_latency(&self, shard: ShardId, latency: Duration) {
+        let (ends, writer) = self.writable_ends(shard);
+        ends.record_latency(writer, latency);
     }
 
-    /// Returns where this thread counts ends, and as which shard.
+    /// Returns the end counters that the running thread may write, and the shard to write them as: its own if it owns
+    /// `shard`, the shard of these counters, else the shared one.
     #[inline]
-    fn ends(&self, began: ShardId) -> (&Ends, Shard) {
-        let shard = Shard::current();
-        if shard.owns(began) { (&self.ends, shard) } else { (&self.elsewhere.0, Shard::shared()) }
+    fn writable_ends(&self, shard: ShardId) -> (&EndCounters, Shard) {
+        let current = Shard::current();
+        if current.owns(shard) { (&self.ends, current) } else { (&self.foreign_ends.0, Shard::shared()) }
     }
 
     /// Returns the ends on the owner's thread and on other threads.
-    fn all_ends(&self) -> [&Ends; 2] {
-        [&self.ends, &self.elsewhere.0]
+    fn all_ends(&self) -> [&EndCounters; 2] {
+        [&self.ends, &self.foreign_ends.0]
     }
 
-    /// Returns how many requests were picked for this reason.
+    /// Returns how many requests were picked for `reason`. 0 for copies, which are counted apart.
     pub(super) fn picks(&self, reason: Reason) -> u64 {
         // Relaxed: a count of its own.
         self.picks.get(reason as usize).map_or(0, |picks| picks.load(Ordering::Relaxed))
     }
 
-    /// Returns how many requests ended in this way, wherever they ended.
+    /// Returns how many requests ended with `outcome`, on any thread.
     pub(super) fn outcomes(&self, outcome: Outcome) -> u64 {
         self.all_ends().iter().map(|ends| ends.outcomes(outcome)).sum()
     }

@@ -41,7 +41,7 @@ impl<'de> Visitor<'de> for TextOrList {
     }
 }
 
-/// Returns the short text: empty buckets are counted, and the others have their counts.
+/// Returns the short text of `latencies`.
 fn write(latencies: &Latencies) -> String {
     let mut bytes = Vec::new();
     let mut next = 0;
@@ -67,7 +67,8 @@ fn push(bytes: &mut Vec<u8>, mut number: u64) {
     bytes.push(low);
 }
 
-/// Returns the latencies in `text`, or `None` if it is not what [`write()`] writes.
+/// Returns the latencies in `text`. `None`: it is not of the form that the module describes, or it has a bucket that
+/// this release does not have.
 fn read(text: &str) -> Option<Latencies> {
     let bytes = BASE64_STANDARD_NO_PAD.decode(text).ok()?;
     let mut bytes = bytes.as_slice();

@@ -22,7 +22,8 @@ pub(crate) struct ServiceSnapshot {
     pub(crate) unserved: u64,
     /// One for each version of the split, in its order.
     pub(crate) published: Vec<VersionSnapshot>,
-    /// Versions that left the split, inactive and at weight 0.
+    /// Versions that left the split, and the versions of a withdrawn route. Each is inactive and at weight 0 here,
+    /// whatever it was before.
     pub(crate) retired: Vec<(Version, VersionSnapshot)>,
 }
 
@@ -103,18 +104,20 @@ impl VersionSnapshot {
         self.counters.as_ref().map_or_else(Figures::default, |counters| counters.figures())
     }
 
-    /// Returns the figures by which the version is judged while it gets copies, until now.
+    /// Returns the figures of the copies that the version got, and of its requests of which another version got copies,
+    /// until now.
     #[cfg(feature = "rollout")]
     pub(crate) fn mirror_figures(&self) -> MirrorFigures {
         self.counters.as_ref().map_or_else(MirrorFigures::default, |counters| counters.mirror_figures())
     }
 
-    /// Returns the copies of requests that the version got until now.
+    /// Returns the traffic of the copies that the version got until now.
     pub(crate) fn copies(&self) -> CopyTraffic {
         self.counters.as_ref().map_or_else(CopyTraffic::default, |counters| counters.copies())
     }
 
-    /// Returns how long the version has had no request, or `None` while it has some and before its first.
+    /// Returns how long the version has had no request, as [`History::idle_for`](super::history::History::idle_for)
+    /// defines it.
     pub(super) fn idle_for(&self, now: Instant, total: &Activity) -> Option<Duration> {
         self.counters.as_ref()?.idle_for(now, total)
     }

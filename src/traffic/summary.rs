@@ -19,15 +19,17 @@ pub struct ServiceSummary {
     pub service: ServiceName,
     /// The generation of the split that requests follow.
     pub generation: u64,
-    /// The real length of the window: up to a sample longer than 10 seconds.
+    /// The real length of the window. It begins at a [sample](crate::RoutingHandle::sample_traffic), so it is longer
+    /// than 10 seconds by up to the time between two samples. It is shorter until the first sample is 10 seconds old.
     pub length: Duration,
     /// How many requests were given to a version.
     pub requests: u64,
     /// How many requests ended.
     pub ended: u64,
-    /// How many of them had a 5xx response or none.
+    /// How many of them ended with a 5xx response or with an error. Requests that their clients gave up are not among
+    /// them.
     pub failed: u64,
-    /// How many requests are in flight, open tunnels included.
+    /// How many requests are in flight, open tunnels and copies included.
     pub in_flight: usize,
 }
 

@@ -248,6 +248,17 @@ fn options_of_a_change_may_be_left_out() {
     }
 }
 
+// Only a text has the flag on an activation.
+#[test]
+fn force_is_described_for_deactivations() {
+    for (active, words) in [(true, "active"), (false, "inactive, even the last")] {
+        let form =
+            json!({"kind": "update", "version": "v1", "url": "http://h", "active": active, "force": true});
+        let change: Change = from_value(form).unwrap();
+        assert_eq!(change.to_string(), format!("update v1 to http://h, {words}"));
+    }
+}
+
 #[test]
 fn invalid_values_are_refused_in_their_own_words() {
     let percentage = "a percentage from 0 to 100 with at most two decimals";

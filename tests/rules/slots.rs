@@ -60,6 +60,9 @@ fn slot_text_totals_10_000() {
     for text in ["v1:9999", "v1:10001", "v1", "v1:-1", "V1:10000", "v1:10000,", "v1:9000,v2:1000,v3:x", ","] {
         assert!(text.parse::<SlotMap>().is_err(), "{text}");
     }
+    // 2^32 + 10,000 slots.
+    let many = format!("{}v0:10001", "v0:65535,".repeat(65_537));
+    assert!(many.parse::<SlotMap>().is_err());
 }
 
 proptest! {

@@ -191,6 +191,8 @@ fn whole_split_must_total_100() {
     assert_eq!(percents(&applied(&three, &set_weights(&[70.0, 30.0]))), [70.0, 30.0, 0.0]);
     assert_eq!(refused(&three, &set_weights(&[70.0, 29.99])), ChangeError::WrongTotal { hundredths: 9_999 });
     assert_eq!(refused(&three, &set_weights(&[])), ChangeError::WrongTotal { hundredths: 0 });
+    let all = Change::set_weights((0..429_498).map(|i| (name(i), weight(100.0))));
+    assert_eq!(refused(&three, &all), ChangeError::WrongTotal { hundredths: u32::MAX });
     let unknown = Change::SetWeights([(name(9), Weight::FULL)].into());
     assert_eq!(refused(&three, &unknown), ChangeError::UnknownVersion(name(9)));
 }
@@ -289,6 +291,13 @@ fn restore_must_total_100() {
     assert_eq!(refused(&two, &restore(vec![share(1, 50.0)])), ChangeError::WrongTotal { hundredths: 5_000 });
     let twice = refused(&two, &restore(vec![share(0, 100.0), share(1, 100.0)]));
     assert_eq!(twice, ChangeError::WrongTotal { hundredths: 20_000 });
+    // The first share of a version counts: a sum over both would pass the check, and only one of them would be
+    // restored.
+    let halves = refused(&two, &restore(vec![share(0, 50.0), share(0, 50.0)]));
+    assert_eq!(halves, ChangeError::WrongTotal { hundredths: 5_000 });
+    let inactive = VersionShare::new(name(0), weight(0.0), false);
+    let contradiction = refused(&two, &restore(vec![inactive, share(0, 100.0)]));
+    assert_eq!(contradiction, ChangeError::RestoreEmpty { generation: 1 });
 }
 
 #[test]

@@ -53,7 +53,7 @@ impl From<&Registration> for RegistrationFields {
 }
 
 impl RegistrationFields {
-    /// Converts the fields. Exactly one form of base URLs must be there.
+    /// Converts the fields. It is an error if the base URLs are there in neither form or in both.
     fn into_registration<E: Error>(self) -> Result<Registration, E> {
         let Self { version, url, urls, weight, active, health_path } = self;
         let instances = OneOrSeveral { url, urls }.into_instances()?;
@@ -121,7 +121,7 @@ enum ChangeFields {
         #[serde(default)]
         force: bool,
     },
-    /// Of an earlier release.
+    /// What an earlier release wrote for [`SetUrls`](Self::SetUrls).
     #[serde(skip_serializing)]
     SetUrl {
         version: VersionName,
@@ -217,7 +217,7 @@ impl From<&Change> for ChangeFields {
 }
 
 impl ChangeFields {
-    /// Converts the fields of any change.
+    /// Converts the fields of any change, with the errors of its base URLs.
     fn into_change<E: Error>(self) -> Result<Change, E> {
         Ok(match self {
             Self::Register(registration) => Change::Register(registration.into_registration()?),

@@ -23,7 +23,7 @@ impl OneOrSeveral {
     /// Neither form is there.
     const NONE: Self = Self { url: None, urls: None };
 
-    /// Returns the base URLs, of which exactly one field must have some.
+    /// Returns the base URLs of the field that is there. It is an error if neither or both are.
     pub(super) fn into_instances<E: Error>(self) -> Result<Instances, E> {
         match (self.url, self.urls) {
             (Some(url), None) => Ok(url.into()),
@@ -49,7 +49,7 @@ impl From<Instances> for OneOrSeveral {
 }
 
 impl UrlFields {
-    /// Converts the fields of an update, of which one must be there.
+    /// Converts the fields of an update. It is an error if none or several are there.
     pub(super) fn into_url_change<E: Error>(self) -> Result<UrlChange, E> {
         match (self.add_urls, self.remove_urls) {
             (None, None) => self.set.into_instances().map(UrlChange::Set),

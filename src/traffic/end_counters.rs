@@ -1,4 +1,4 @@
-//! How some requests ended.
+//! Counters of the ends of requests.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,18 +9,19 @@ use super::latencies::Histogram;
 use super::outcome::Outcome;
 use crate::common::sharded::Shard;
 
-/// How some requests ended, and how long they took until the response head.
+/// Counters of the ends of requests by their outcomes, and of their latencies until the response head.
 ///
-/// It is written as one shard: by the owner of that shard, or by everyone as [`Shard::shared`].
+/// They are written as one shard: by the owner of that shard, or by all threads as [`Shard::shared`].
 #[derive(Debug, Default)]
-pub(super) struct Ends {
+pub(super) struct EndCounters {
+    /// In the order of [`Outcome::ALL`].
     outcomes: [AtomicU64; Outcome::ALL.len()],
     /// Created for the first response: of many versions, most are idle.
     latencies: OnceLock<Histogram>,
 }
 
-impl Ends {
-    /// Counts the end of a request.
+impl EndCounters {
+    /// Counts the end of a request with `outcome`.
     #[inline]
     pub(super) fn count_outcome(&self, shard: Shard, outcome: Outcome) {
         // Release: pairs with the Acquire in `add_counts_to`, so that a reader of this count sees what was counted of the same
@@ -28,14 +29,13 @@ impl Ends {
         shard.add(&self.outcomes[outcome as usize], 1, Ordering::Release);
     }
 
-    /// Records the time until the response head. The histogram is created by the first latency: an idle
-    /// instance needs none.
+    /// Records the time until the response head of a request.
     #[inline]
     pub(super) fn record_latency(&self, shard: Shard, latency: Duration) {
         self.latencies.get_or_init(Histogram::new).record(shard, latency);
     }
 
-    /// Returns how many requests ended in this way.
+    /// Returns the number of requests that ended with `outcome`.
     pub(super) fn outcomes(&self, outcome: Outcome) -> u64 {
         // Relaxed: a count of its own.
         self.outcomes[outcome as usize].load(Ordering::Relaxed)
@@ -56,8 +56,10 @@ impl Ends {
         }
     }
 
-    /// Returns the outcomes and latencies of requests that are counted at their shard too. To be called before the total is
-    /// read: then none is more than there.
+    /// Returns the outcomes and the latencies, without picks.
+    ///
+    /// Of requests that are counted at their shards too, read these counters before those: then no outcome has a higher
+    /// count here than there.
     pub(super) fn activity(&self) -> Activity {
         let mut activity = Activity::default();
         self.add_counts_to(&mut activity);
