@@ -117,6 +117,7 @@
 //! | trailers | passed in both directions |
 //! | `HEAD`, 204, 304 | headers kept, no body, also in responses of the proxy |
 //! | `POST`, `PUT`, `PATCH` without a body | `Content-Length: 0` (RFC 9110, 8.6), except gRPC |
+//! | `GET`, `HEAD` with a body of unknown length | [chunked](Proxy::with_unreported_body_end) |
 //! | `OPTIONS *`, `OPTIONS` with `Max-Forwards: 0` | 200 of the proxy |
 //! | `Max-Forwards` of `OPTIONS` and `TRACE` | lowered by one |
 //! | `TRACE` | 405 `method-not-allowed`, or [forwarded](Proxy::with_trace) |
