@@ -173,7 +173,7 @@
 //! since requests in the tunnel would bypass every rule of the gateway. All other requests reach the
 //! backend without `Upgrade`.
 //!
-//! - No byte passes before the backend has responded 101 with a requested protocol. For a
+//! - No byte passes before the backend has responded 101 with requested protocols alone. For a
 //!   WebSocket it must also send the `Sec-WebSocket-Accept` that matches the key. Any other 101
 //!   becomes 502; any other status is an ordinary response.
 //! - Both sides have 5 seconds to complete the upgrade. Then bytes are copied until both have
