@@ -105,7 +105,8 @@ where
 }
 
 impl Sent {
-    /// Turns the client's result into the response, or into the problem to respond with.
+    /// Turns the client's result into the response, or into the problem to respond with: 400 if the body of the request was
+    /// broken, 408 or 504 if it stalled, and else 504 after a timeout of the client and 502 after other errors.
     fn finish<R, E>(
         &mut self,
         result: Result<Response<R>, E>,
@@ -148,7 +149,7 @@ impl Sent {
         Ok(response.map(|body| self.wrap(body, watch)))
     }
 
-    /// Wraps the body, and starts its idle time if it has one.
+    /// Wraps the body. With an idle time, its watch starts here, unless both bodies of the exchange have ended already.
     fn wrap<R: Body + Send + 'static>(&self, body: R, watch: Option<Box<PendingWatch>>) -> ProxyBody<R> {
         match (watch, &self.settings.body_idle) {
             (Some(watch), Some(limit)) if !(body.is_end_stream() && watch.is_request_done()) => {
@@ -158,7 +159,7 @@ impl Sent {
         }
     }
 
-    /// Completes the upgrade that the backend accepted, or refuses one that the client did not ask for.
+    /// Completes the upgrade that the backend accepted. A 101 that is no valid answer to the client's request is an error.
     fn complete_upgrade<R>(&mut self, response: &mut Response<R>) -> Result<(), &'static StaticProblem> {
         match self.handshake.take().filter(|handshake| handshake.is_accepted_by(response)) {
             Some(handshake) => {

@@ -31,7 +31,7 @@ pin_project! {
     #[project = KindProj]
     #[derive(Debug)]
     enum Kind<B> {
-        Upstream { #[pin] body: MaybeWatched<Receiving<B>> },
+        Upstream { #[pin] body: MaybeWatched<CleanBody<B>> },
         Local { bytes: Bytes },
     }
 }
@@ -39,7 +39,7 @@ pin_project! {
 pin_project! {
     /// The frames of the client's body, with clean trailers.
     #[derive(Debug)]
-    pub(super) struct Receiving<B> {
+    pub(super) struct CleanBody<B> {
         #[pin]
         body: B,
         // Only where a watch may end the body: while the outcome exists, the request is in flight.
@@ -60,7 +60,7 @@ impl<B> ProxyBody<B> {
 
     /// Creates the body of a response without an idle time.
     pub(super) const fn plain(body: B) -> Self {
-        let body = MaybeWatched::Plain { body: Receiving { body, outcome: None } };
+        let body = MaybeWatched::Plain { body: CleanBody { body, outcome: None } };
         Self { kind: Kind::Upstream { body } }
     }
 
@@ -73,7 +73,7 @@ impl<B> ProxyBody<B> {
 impl<B: Send + 'static> ProxyBody<B> {
     /// Creates the body of a response with an idle time, and starts its watch.
     pub(super) fn watched(body: B, outcome: ProxyOutcome, watch: PendingWatch, limit: &IdleLimit) -> Self {
-        let body = watch.start(Receiving { body, outcome: Some(outcome) }, limit);
+        let body = watch.start(CleanBody { body, outcome: Some(outcome) }, limit);
         Self { kind: Kind::Upstream { body: MaybeWatched::Watched { body } } }
     }
 }
@@ -118,7 +118,7 @@ where
     }
 }
 
-impl<B> Body for Receiving<B>
+impl<B> Body for CleanBody<B>
 where
     B: Body<Error: Into<BoxError>>,
 {
@@ -147,7 +147,7 @@ where
     }
 }
 
-impl<B> RecordIdle for Receiving<B> {
+impl<B> RecordIdle for CleanBody<B> {
     fn record_idle(&self, is_waiting: bool) {
         if let Some(outcome) = &self.outcome {
             outcome.set(if is_waiting { Outcome::Error } else { Outcome::Cancelled });

@@ -7,7 +7,7 @@ use http::{Request, Response, Version};
 use http_body::Body;
 use tower_service::Service;
 
-use super::body::{RequestBody, Sending};
+use super::body::{CheckedBody, RequestBody};
 use super::future::{ProxyFuture, Sent};
 use super::prefix::trusted_prefix;
 use super::progress::RequestProgress;
@@ -111,7 +111,7 @@ where
             trusted_prefix(&head.headers).into()
         });
         let mut watch = self.settings.body_idle.as_ref().map(|_| Box::new(PendingWatch::new()));
-        let body = Sending::new(body, progress.clone(), reports_end);
+        let body = CheckedBody::new(body, progress.clone(), reports_end);
         let body = match &mut watch {
             Some(watch) if has_body => RequestBody::watched(body, watch),
             _ => RequestBody::plain(body),
