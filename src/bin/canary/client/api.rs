@@ -29,6 +29,7 @@ pub(crate) struct Api {
     mounts: Vec<Url>,
     /// The mount that is asked first: the last one that responded.
     current: Cell<usize>,
+    /// The maximum time of a call that the API responds to at once.
     limit: Duration,
 }
 
@@ -119,7 +120,10 @@ impl Api {
     }
 }
 
-/// A condition that fails after an attempt of ours with an unknown outcome may have failed because of that attempt.
+/// Returns the failure of a call after its last attempt.
+///
+/// A condition that fails after an attempt of ours with an unknown outcome may have failed because of that attempt, so the
+/// outcome is unknown then.
 fn after_attempts(trouble: Trouble, call: &Call, attempt: u32, mount: &Url) -> Failure {
     let conflict = trouble.failure.problem("generation-conflict").is_some();
     if conflict && attempt > 0 && call.expected_generation().is_some() {

@@ -58,7 +58,8 @@ impl Answer {
 }
 
 impl Trouble {
-    /// Returns the pause before the attempt is made again. `None`: it must not be.
+    /// Returns the pause before the next attempt, after `attempt` retries. `None`: there is none, since another attempt could
+    /// have another effect, or since the retries are used up.
     pub(super) fn pause(&self, repeat: Repeat, attempt: u32) -> Option<Duration> {
         let may_repeat = match self.cause {
             Cause::NotSent => true,
@@ -96,7 +97,8 @@ impl Trouble {
     }
 }
 
-/// Returns the response if it is one of the API and a success.
+/// Reads a response to its end, and returns it if it is JSON of the API and a success. Everything else is a trouble: a
+/// problem of the API, a response of another server, or one that broke off.
 pub(super) async fn read(response: Response, mount: &Url) -> Result<Answer, Trouble> {
     let status = response.status();
     let is_problem = has_type(&response, "application/problem+json");

@@ -13,13 +13,17 @@ const VARIABLE: &str = "CANARY_TOKEN";
 /// The longest token that is read.
 const MAX_LEN: u64 = 64 * 1024;
 
-/// Returns the header `Authorization`, if there is a token. `is_option`: the file is named on the command line, which comes
-/// before the variables.
+/// Returns the value of `Authorization`. `None`: there is no token.
+///
+/// With `file_overrides_variable` a token in `CANARY_TOKEN` is ignored if there is a file. Without, both are a wrong usage.
 #[expect(clippy::disallowed_methods, reason = "a program reads its environment")]
-pub(super) fn authorization(file: Option<&Path>, is_option: bool) -> Result<Option<HeaderValue>, Failure> {
+pub(super) fn authorization(
+    file: Option<&Path>,
+    file_overrides_variable: bool,
+) -> Result<Option<HeaderValue>, Failure> {
     let variable = std::env::var(VARIABLE).ok().filter(|token| !token.is_empty());
     let token = match (file, variable) {
-        (Some(_), Some(_)) if !is_option => {
+        (Some(_), Some(_)) if !file_overrides_variable => {
             return Err(Failure::usage("CANARY_TOKEN and CANARY_TOKEN_FILE are both set: use one of them"));
         }
         (Some(file), _) => read(file)?,

@@ -3,8 +3,8 @@
 use clap::Args;
 use tower_canary::api::{CheckVersion, CheckView};
 
-use super::change::probed;
-use super::versions::Named;
+use super::change::probe_line;
+use super::versions::VersionTarget;
 use crate::client::{Answer, Call, Endpoint};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -15,7 +15,7 @@ use crate::session::Session;
 #[command(after_help = "Examples:\n  canary check auth v1.1\n  canary check auth v1.1 --clear")]
 pub(crate) struct Check {
     #[command(flatten)]
-    named: Named,
+    target: VersionTarget,
 
     /// End the ejection of each instance that passes
     #[arg(long)]
@@ -25,7 +25,7 @@ pub(crate) struct Check {
 impl Check {
     /// Probes the version now. A probe that fails is a result and not a failure of the verb.
     pub(crate) async fn run(&self, session: &Session) -> Result<Exit, Failure> {
-        let answer = probe(session, &self.named, self.clear).await?;
+        let answer = probe(session, &self.target, self.clear).await?;
         let check: CheckView = answer.read()?;
         session.terminal.answer(&answer.text, || text(&check));
         Ok(Exit::Done)
@@ -33,8 +33,8 @@ impl Check {
 }
 
 /// Asks the gateway to probe a version. Fewer than half of its instances healthy is the problem `backend-unhealthy`.
-pub(crate) async fn probe(session: &Session, named: &Named, clear: bool) -> Result<Answer, Failure> {
-    let call = Call::new(Endpoint::Check).service(&named.service).version(&named.version);
+pub(crate) async fn probe(session: &Session, target: &VersionTarget, clear: bool) -> Result<Answer, Failure> {
+    let call = Call::new(Endpoint::Check).service(&target.service).version(&target.version);
     session.api.send(&call.body(&CheckVersion::new().with_clear(clear))?).await
 }
 
@@ -43,5 +43,5 @@ pub(crate) fn text(check: &CheckView) -> String {
     if check.healthy.is_none() {
         return "this gateway makes no probes\n".into();
     }
-    check.probes.iter().map(|probe| probed(probe) + "\n").collect()
+    check.probes.iter().map(|probe| probe_line(probe) + "\n").collect()
 }

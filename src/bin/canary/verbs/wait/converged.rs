@@ -29,14 +29,14 @@ impl Converged {
             let answer = match session.api.send(&Call::new(Endpoint::Replicas)).await {
                 Ok(answer) => answer,
                 Err(failure) => {
-                    pace.bear(failure, PAUSE).await?;
+                    pace.tolerate(failure, PAUSE).await?;
                     continue;
                 }
             };
             let list: ReplicaList = answer.read()?;
             let text = summary(&list);
             if list.converged {
-                return Ok(pace.done("converged", &answer.text, &text));
+                return Ok(pace.finish("converged", &answer.text, &text));
             }
             pace.show(text, &answer.text);
             pace.pause(PAUSE).await?;

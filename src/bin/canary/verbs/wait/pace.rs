@@ -18,6 +18,7 @@ pub(super) struct Pace<'a> {
     session: &'a Session,
     progress: Progress<'a>,
     deadline: Instant,
+    /// The last text that was shown, for the message when the time runs out.
     last: String,
     /// Whether a gateway has responded.
     is_known: bool,
@@ -30,8 +31,8 @@ impl<'a> Pace<'a> {
         Self { session, progress, deadline: session.deadline(LIMIT), last: String::new(), is_known: false }
     }
 
-    /// Returns the time that is left.
-    pub(super) fn left(&self) -> Duration {
+    /// Returns the time until the deadline. It is zero after it.
+    pub(super) fn remaining(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
@@ -48,7 +49,7 @@ impl<'a> Pace<'a> {
     /// Pauses. At the end of the time it fails with what the wait saw last.
     pub(super) async fn pause(&self, pause: Duration) -> Result<(), Failure> {
         sleep_until((Instant::now() + pause).min(self.deadline)).await;
-        if self.left().is_zero() {
+        if self.remaining().is_zero() {
             return Err(Failure::timed_out(format!("the time ran out: {}", self.last)));
         }
         Ok(())
@@ -56,7 +57,7 @@ impl<'a> Pace<'a> {
 
     /// Goes on after a gateway that did not respond, as long as there is time. Other failures end the wait, and so does a
     /// first response that does not come: the address may be wrong.
-    pub(super) async fn bear(&mut self, failure: Failure, pause: Duration) -> Result<(), Failure> {
+    pub(super) async fn tolerate(&mut self, failure: Failure, pause: Duration) -> Result<(), Failure> {
         if failure.exit() != Exit::Failed || !self.is_known {
             return Err(failure);
         }
@@ -65,7 +66,7 @@ impl<'a> Pace<'a> {
     }
 
     /// Ends the wait with its event or its text.
-    pub(super) fn done(self, event: &str, data: &str, text: &str) -> Exit {
+    pub(super) fn finish(self, event: &str, data: &str, text: &str) -> Exit {
         drop(self.progress);
         if self.session.is_json() {
             self.session.terminal.event(event, data);
