@@ -21,19 +21,23 @@ pub(super) fn authorization(
     file: Option<&Path>,
     file_overrides_variable: bool,
 ) -> Result<Option<HeaderValue>, Failure> {
-    let variable = std::env::var(VARIABLE).ok().filter(|token| !token.is_empty());
+    let variable = std::env::var_os(VARIABLE).filter(|token| !token.is_empty());
     let token = match (file, variable) {
         (Some(_), Some(_)) if !file_overrides_variable => {
             return Err(Failure::usage("CANARY_TOKEN and CANARY_TOKEN_FILE are both set: use one of them"));
         }
         (Some(file), _) => read(file)?,
-        (None, Some(token)) => token,
+        (None, Some(token)) => token.into_string().map_err(|_| unusable())?,
         (None, None) => return Ok(None),
     };
-    let mut value = HeaderValue::try_from(format!("Bearer {}", token.trim()))
-        .map_err(|_| Failure::usage("the token has a character that a token cannot have"))?;
+    let mut value = HeaderValue::try_from(format!("Bearer {}", token.trim())).map_err(|_| unusable())?;
     value.set_sensitive(true);
     Ok(Some(value))
+}
+
+/// Creates the failure for a token that no header can have. The token is not repeated.
+fn unusable() -> Failure {
+    Failure::usage("the token has a character that a token cannot have")
 }
 
 /// Reads a token from a file, or from stdin for `-`. A file that is much longer than a token is not read to

@@ -113,7 +113,7 @@ pub(crate) fn probe_line(probe: &ProbeView) -> String {
     format!("probe of {} at {}: {mark}, {result}", escape(&probe.version), escape(&probe.url))
 }
 
-/// Returns a line with the gateways that serve the change, and one with those that do not yet. Without `--wait` there is none.
+/// Returns a line with the gateways that serve the change, and one with those that do not yet. Empty without `--wait`.
 fn convergence_lines(result: &ChangeResult) -> Vec<String> {
     let Some(convergence) = &result.convergence else { return Vec::new() };
     let mut lines = vec![format!("served by {}", names(&convergence.serving))];

@@ -5,7 +5,7 @@ use tower_canary::api::{CheckVersion, CheckView};
 
 use super::change::probe_line;
 use super::versions::VersionTarget;
-use crate::client::{Answer, Call, Endpoint};
+use crate::client::{Call, Endpoint};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::session::Session;
@@ -25,17 +25,18 @@ pub(crate) struct Check {
 impl Check {
     /// Probes the version now. A probe that fails is a result and not a failure of the verb.
     pub(crate) async fn run(&self, session: &Session) -> Result<Exit, Failure> {
-        let answer = probe(session, &self.target, self.clear).await?;
+        let answer = session.api.send(&probe_call(&self.target, self.clear)?).await?;
         let check: CheckView = answer.read()?;
         session.terminal.answer(&answer.text, || text(&check));
         Ok(Exit::Done)
     }
 }
 
-/// Asks the gateway to probe a version. Fewer than half of its instances healthy is the problem `backend-unhealthy`.
-pub(crate) async fn probe(session: &Session, target: &VersionTarget, clear: bool) -> Result<Answer, Failure> {
+/// Composes the call that probes a version. With fewer than half of its instances healthy, the response is the problem
+/// `backend-unhealthy`.
+pub(crate) fn probe_call(target: &VersionTarget, clear: bool) -> Result<Call, Failure> {
     let call = Call::new(Endpoint::Check).service(&target.service).version(&target.version);
-    session.api.send(&call.body(&CheckVersion::new().with_clear(clear))?).await
+    call.body(&CheckVersion::new().with_clear(clear))
 }
 
 /// Returns a line for each probe.

@@ -12,13 +12,13 @@ pub(crate) enum Effect {
     Weights(BTreeMap<VersionName, Weight>),
     /// The version has all traffic.
     AllTraffic(VersionName),
-    /// The version is registered, and in service if the flag is set, or out of service.
+    /// The version is registered, and in service if the flag is `true` or out of service if it is `false`.
     Active(VersionName, bool),
     /// The version has exactly these URLs.
     Urls(VersionName, Instances),
     /// The version has these URLs, among others.
     UrlsAdded(VersionName, Instances),
-    /// The version is registered, and has none of these URLs.
+    /// The version is registered without these URLs.
     UrlsRemoved(VersionName, Instances),
     /// The version is not registered.
     VersionRemoved(VersionName),

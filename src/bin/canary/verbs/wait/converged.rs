@@ -26,7 +26,7 @@ impl Converged {
     pub(super) async fn run(&self, session: &Session) -> Result<Exit, Failure> {
         let mut pace = Pace::new(session);
         loop {
-            let answer = match session.api.send(&Call::new(Endpoint::Replicas)).await {
+            let answer = match pace.send(&Call::new(Endpoint::Replicas), Duration::ZERO).await {
                 Ok(answer) => answer,
                 Err(failure) => {
                     pace.tolerate(failure, PAUSE).await?;

@@ -43,7 +43,7 @@ impl Drained {
         let mut pace = Pace::new(session);
         loop {
             let wait = pace.remaining().min(CALL);
-            let answer: Answer = match session.api.send_waiting(&self.call(wait)?, wait).await {
+            let answer: Answer = match pace.send(&self.call(wait)?, wait).await {
                 Ok(answer) => answer,
                 Err(failure) => {
                     pace.tolerate(failure, PAUSE).await?;

@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::session::Session;
 use crate::verbs::change::probe_line;
-use crate::verbs::check::probe;
+use crate::verbs::check::probe_call;
 use crate::verbs::effect::find;
 use crate::verbs::versions::VersionTarget;
 
@@ -45,7 +45,7 @@ impl Healthy {
         self.expect_instance(session).await?;
         let mut pace = Pace::new(session);
         loop {
-            match self.probe(session).await {
+            match self.probe(&pace).await {
                 Ok(result) if result.failures.is_empty() => {
                     let text = format!("{} is healthy", self.subject());
                     return Ok(pace.finish("healthy", &result.json, &text));
@@ -85,8 +85,8 @@ impl Healthy {
     }
 
     /// Lets the gateway probe the version. A gateway that makes no probes is a refusal.
-    async fn probe(&self, session: &Session) -> Result<ProbeResult, Failure> {
-        match probe(session, &self.target, false).await {
+    async fn probe(&self, pace: &Pace<'_>) -> Result<ProbeResult, Failure> {
+        match pace.send(&probe_call(&self.target, false)?, Duration::ZERO).await {
             Ok(answer) => {
                 let check: CheckView = answer.read()?;
                 if check.healthy.is_none() {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
+use crate::client::{Answer, Call};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::Progress;
@@ -36,6 +37,20 @@ impl<'a> Pace<'a> {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
+    /// Sends a call of the wait. `wait` is the time after which the API responds at the latest, if it waits itself.
+    ///
+    /// Its retries end when one call could have been made after the deadline: a response to a call from just before the
+    /// deadline still counts. Then it fails as [`pause`](Self::pause) does, or, if no gateway has responded yet, as a call does.
+    pub(super) async fn send(&self, call: &Call, wait: Duration) -> Result<Answer, Failure> {
+        let end = self.deadline + self.session.api.limit();
+        let sent = timeout_at(end, self.session.api.send_waiting(call, wait)).await;
+        match sent {
+            Ok(result) => result,
+            Err(_) if self.is_known => Err(self.timed_out()),
+            Err(_) => Err(Failure::failed(format!("{} did not respond in time", self.session.api.mount()))),
+        }
+    }
+
     /// Shows what a response says: `text` for people, `data` as an event.
     pub(super) fn show(&mut self, text: String, data: &str) {
         self.is_known = true;
@@ -50,7 +65,7 @@ impl<'a> Pace<'a> {
     pub(super) async fn pause(&self, pause: Duration) -> Result<(), Failure> {
         sleep_until((Instant::now() + pause).min(self.deadline)).await;
         if self.remaining().is_zero() {
-            return Err(Failure::timed_out(format!("the time ran out: {}", self.last)));
+            return Err(self.timed_out());
         }
         Ok(())
     }
@@ -63,6 +78,11 @@ impl<'a> Pace<'a> {
         }
         self.show(format!("the gateway does not respond: {failure}"), "");
         self.pause(pause).await
+    }
+
+    /// Creates the failure at the end of the time, with what the wait saw last.
+    fn timed_out(&self) -> Failure {
+        Failure::timed_out(format!("the time ran out: {}", self.last))
     }
 
     /// Ends the wait with its event or its text.
