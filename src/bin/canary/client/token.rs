@@ -16,7 +16,6 @@ const MAX_LEN: u64 = 64 * 1024;
 /// Returns the value of `Authorization`. `None`: there is no token.
 ///
 /// With `file_overrides_variable` a token in `CANARY_TOKEN` is ignored if there is a file. Without, both are a wrong usage.
-#[expect(clippy::disallowed_methods, reason = "a program reads its environment")]
 pub(super) fn authorization(
     file: Option<&Path>,
     file_overrides_variable: bool,
