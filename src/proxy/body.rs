@@ -33,14 +33,14 @@ pin_project! {
     #[derive(Debug)]
     pub struct RequestBody<B> {
         #[pin]
-        body: MaybeWatched<Sending<B>>,
+        body: MaybeWatched<CheckedBody<B>>,
     }
 }
 
 pin_project! {
     /// The frames of the server's body, checked and timed.
     #[derive(Debug)]
-    pub(super) struct Sending<B> {
+    pub(super) struct CheckedBody<B> {
         // `SyncWrapper` gives no access to `B` by `&self`, so the two values that `Body` returns by
         // `&self` are copied after each frame.
         #[pin]
@@ -55,18 +55,18 @@ pin_project! {
     }
 }
 
-/// The client did not send the rest of its body in time.
+/// The error of a body whose client did not send the rest in time.
 #[derive(Debug, Error)]
 #[error("the client did not send the rest of the body in time")]
-struct Stalled(());
+struct BodyStalled(());
 
-/// The frames ended before the body did.
+/// The error of a body whose frames ended before the body did.
 #[derive(Debug, Error)]
 #[error(
     "the client ended the request before its body, or a middleware hides the end of the body: see \
      Proxy::with_unreported_body_end"
 )]
-struct Truncated(());
+struct BodyTruncated(());
 
 impl<B> RequestBody<B> {
     /// Returns the server's body, or `None` if it has an
@@ -77,21 +77,22 @@ impl<B> RequestBody<B> {
     }
 
     /// Wraps a body without an idle time.
-    pub(super) const fn plain(body: Sending<B>) -> Self {
+    pub(super) const fn plain(body: CheckedBody<B>) -> Self {
         Self { body: MaybeWatched::Plain { body } }
     }
 }
 
 impl<B: Send + 'static> RequestBody<B> {
     /// Wraps a body that the watch may end.
-    pub(super) fn watched(body: Sending<B>, watch: &mut PendingWatch) -> Self {
+    pub(super) fn watched(body: CheckedBody<B>, watch: &mut PendingWatch) -> Self {
         Self { body: MaybeWatched::Watched { body: watch.watch_request(body) } }
     }
 }
 
-impl<B: Body> Sending<B> {
-    /// Sends `body`, and records how far it is in `progress`. `reports_end` says that the body of the client
-    /// knows its own end: then the frames may not stop before it has reported the end.
+impl<B: Body> CheckedBody<B> {
+    /// Wraps `body`, and records how far it is in `progress`.
+    ///
+    /// `reports_end` is whether `body` reports its end by `is_end_stream`. Frames that stop before that are an error then.
     pub(super) fn new(body: B, progress: RequestProgress, reports_end: bool) -> Self {
         Self {
             is_end_stream: body.is_end_stream(),
@@ -127,7 +128,7 @@ where
     }
 }
 
-impl<B> Body for Sending<B>
+impl<B> Body for CheckedBody<B>
 where
     B: Body<Error: Into<BoxError>>,
 {
@@ -143,15 +144,15 @@ where
         let Poll::Ready(frame) = body.as_mut().poll_frame(cx) else {
             this.progress.record_wait();
             ready!(this.progress.poll_stalled(this.sleep, cx));
-            return Poll::Ready(Some(Err(Stalled(()).into())));
+            return Poll::Ready(Some(Err(BodyStalled(()).into())));
         };
         *this.is_end_stream = body.is_end_stream();
         *this.size_hint = body.size_hint();
         let mut frame = match frame {
             // hyper ends a body that an HTTP/2 client reset with NO_ERROR as if it were complete.
             None if is_truncated(*this.reports_end && !*this.is_end_stream, this.size_hint) => {
-                tracing::debug!("{}", Truncated(()));
-                Some(Err(Truncated(()).into()))
+                tracing::debug!("{}", BodyTruncated(()));
+                Some(Err(BodyTruncated(()).into()))
             }
             frame => frame.map(|frame| frame.map_err(Into::into)),
         };
@@ -178,7 +179,7 @@ fn is_truncated(lacks_end: bool, rest: &SizeHint) -> bool {
     lacks_end || rest.lower() > 0
 }
 
-impl<B> RecordIdle for Sending<B> {
+impl<B> RecordIdle for CheckedBody<B> {
     fn record_idle(&self, _is_waiting: bool) {
         self.progress.set_outcome(Outcome::Cancelled);
     }

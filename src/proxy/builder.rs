@@ -287,6 +287,9 @@ impl<S> Proxy<S> {
     /// `false`, for example in tower-http's `RequestBodyTimeout` and `RequestDecompression`, and axum's
     /// `Body::from_stream`. Move these middlewares below the proxy, or accept the risk by this method.
     ///
+    /// With this method, the body of a `GET` or `HEAD` over HTTP/2 needs a `Content-Length`. Nothing else distinguishes it
+    /// from no body then, and hyper's client drops it.
+    ///
     /// Default: such a body fails.
     ///
     /// ```

@@ -59,12 +59,21 @@ impl AddressHeader {
         }
     }
 
-    /// Appends `peer`, or replaces the header if its lines are not trusted.
-    pub(super) fn append_peer(self, headers: &mut HeaderMap, peer: IpAddr, client: IpAddr, is_trusted: bool) {
+    /// Appends `peer` to the header. Without `keeps_existing` it replaces what the request had.
+    ///
+    /// With [`Forwarded`](Self::Forwarded), `X-Forwarded-For` becomes the client and the peer in any case, or the peer alone if
+    /// it is the client.
+    pub(super) fn append_peer(
+        self,
+        headers: &mut HeaderMap,
+        peer: IpAddr,
+        client: IpAddr,
+        keeps_existing: bool,
+    ) {
         match self {
-            Self::XForwardedFor => append(headers, X_FORWARDED_FOR, format_address(peer), is_trusted),
+            Self::XForwardedFor => append(headers, X_FORWARDED_FOR, format_address(peer), keeps_existing),
             Self::Forwarded => {
-                append(headers, FORWARDED, forwarded_element(peer), is_trusted);
+                append(headers, FORWARDED, forwarded_element(peer), keeps_existing);
                 if client != peer {
                     append(headers, X_FORWARDED_FOR, format_address(client), false);
                 }
@@ -81,7 +90,9 @@ fn nearest_first(reported: impl Iterator<Item = Option<IpAddr>>) -> Vec<IpAddr> 
     reported.into_iter().rev().map_while(|address| address).collect()
 }
 
-/// Appends `element` to the field `name`. The existing value stays byte for byte: a client may have begun it with anything.
+/// Sets the field `name` to `element`, after its existing value if `keeps_existing`.
+///
+/// The existing value stays byte for byte: a client may have begun it with anything.
 fn append(headers: &mut HeaderMap, name: HeaderName, element: String, keeps_existing: bool) {
     let existing = if keeps_existing { join_lines(headers, &name, b", ") } else { None };
     let all = match existing {

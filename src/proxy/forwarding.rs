@@ -25,13 +25,13 @@ pub(super) struct Forwarding {
     /// The scheme that clients use.
     pub(super) scheme: HeaderValue,
     /// Which peers are trusted. `None` trusts no peer.
-    pub(super) trusted: Option<Arc<Trusted>>,
+    pub(super) trusted: Option<Arc<TrustCheck>>,
     /// Where trusted peers report the address of the client.
     pub(super) address_header: AddressHeader,
 }
 
 /// A predicate for the addresses of trusted proxies.
-pub(super) type Trusted = dyn Fn(IpAddr) -> bool + Send + Sync;
+pub(super) type TrustCheck = dyn Fn(IpAddr) -> bool + Send + Sync;
 
 impl Forwarding {
     /// Creates the default: a random name, scheme `http`, no trusted peers.
@@ -84,7 +84,7 @@ impl Forwarding {
         }
     }
 
-    /// Returns whether the fields of a peer at this address are believed.
+    /// Returns whether the application trusts a proxy at this address, so that its forwarding headers are kept.
     fn trusts(&self, address: IpAddr) -> bool {
         self.trusted.as_ref().is_some_and(|trusted| trusted(address))
     }

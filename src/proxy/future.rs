@@ -106,7 +106,8 @@ where
 }
 
 impl Sent {
-    /// Turns the client's result into the response, or into the problem to respond with.
+    /// Turns the client's result into the response, or into the problem to respond with: 400 if the body of the request was
+    /// broken, 408 or 504 if it stalled, and else 504 after a timeout of the client and 502 after other errors.
     fn finish<R, E>(
         &mut self,
         result: Result<Response<R>, E>,
@@ -153,7 +154,7 @@ impl Sent {
         Ok(response.map(|body| wrap(body, self.progress.outcome(), watch, limit, cx)))
     }
 
-    /// Completes the upgrade that the backend accepted, or refuses one that the client did not ask for.
+    /// Completes the upgrade that the backend accepted. A 101 that is no valid answer to the client's request is an error.
     fn complete_upgrade<R>(&mut self, response: &mut Response<R>) -> Result<(), &'static StaticProblem> {
         match self.handshake.take().filter(|handshake| handshake.is_accepted_by(response)) {
             Some(handshake) => {

@@ -38,7 +38,7 @@ static NOT_IN_TRAILERS: [&str; 10] = [
     "via",
 ];
 
-/// Removes the fields that are for one connection only, from a request or a response.
+/// Removes the fields that are for one connection only, from a request or a response. `scan` is of these headers.
 pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap, scan: HeaderScan) {
     if scan.connection {
         strip_connection_options(headers);

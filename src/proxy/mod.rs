@@ -117,6 +117,7 @@
 //! | trailers | passed in both directions |
 //! | `HEAD`, 204, 304 | headers kept, no body, also in responses of the proxy |
 //! | `POST`, `PUT`, `PATCH` without a body | `Content-Length: 0` (RFC 9110, 8.6), except gRPC |
+//! | `GET`, `HEAD` with a body of unknown length | [chunked](Proxy::with_unreported_body_end) |
 //! | `OPTIONS *`, `OPTIONS` with `Max-Forwards: 0` | 200 of the proxy |
 //! | `Max-Forwards` of `OPTIONS` and `TRACE` | lowered by one |
 //! | `TRACE` | 405 `method-not-allowed`, or [forwarded](Proxy::with_trace) |
@@ -172,7 +173,7 @@
 //! since requests in the tunnel would bypass every rule of the gateway. All other requests reach the
 //! backend without `Upgrade`.
 //!
-//! - No byte passes before the backend has responded 101 with a requested protocol. For a
+//! - No byte passes before the backend has responded 101 with requested protocols alone. For a
 //!   WebSocket it must also send the `Sec-WebSocket-Accept` that matches the key. Any other 101
 //!   becomes 502; any other status is an ordinary response.
 //! - Both sides have 5 seconds to complete the upgrade. Then bytes are copied until both have

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::response_body::Receiving;
+use super::response_body::CleanBody;
 use super::watch::RecordIdle;
 use crate::common::error::BoxError;
 use crate::traffic::{Outcome, ProxyOutcome};
@@ -19,7 +19,7 @@ pin_project! {
         B: Body,
     {
         #[pin]
-        body: Receiving<B>,
+        body: CleanBody<B>,
         // What the body gave when it was read ahead, until the reader takes it.
         ahead: Option<Ahead<B::Data>>,
         // Only where a watch may end the body: while the outcome exists, the request is in flight.
@@ -40,7 +40,7 @@ where
 {
     /// Wraps a body of which nothing was read.
     pub(super) const fn new(body: B) -> Self {
-        Self { body: Receiving::new(body), ahead: None, outcome: None }
+        Self { body: CleanBody::new(body), ahead: None, outcome: None }
     }
 
     /// Reads the first frame ahead, if it is there. Returns it if the body has ended with it.

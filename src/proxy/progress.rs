@@ -111,7 +111,8 @@ impl RequestProgress {
 
     // === The body's part ===
 
-    /// Waits until a stalled body has to be given up, and counts the request as cancelled then.
+    /// Waits until the deadline of the request has passed without progress of its body, and counts the request as
+    /// cancelled then.
     ///
     /// A gRPC stream may rest once its response has begun: its client may have nothing to send for
     /// hours.

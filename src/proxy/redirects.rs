@@ -17,12 +17,16 @@ pub(super) struct UrlMap<'a> {
 }
 
 impl UrlMap<'_> {
-    /// Maps the fields of a response that hold URLs or paths. Of the cookies, the first `cookies` are the backend's.
-    pub(super) fn rewrite(&self, headers: &mut HeaderMap, mut cookies: usize) {
+    /// Maps the fields of a response that hold URLs or paths. A field with another URL or with no valid one stays.
+    ///
+    /// `backend_cookies` is the number of `Set-Cookie` fields that the backend sent. They come first; the layer has appended
+    /// the others, such as its pin, which have the client's paths already.
+    pub(super) fn rewrite(&self, headers: &mut HeaderMap, backend_cookies: usize) {
+        let mut cookies_left = backend_cookies;
         for (name, value) in headers.iter_mut() {
             if *name == SET_COOKIE {
-                let Some(rest) = cookies.checked_sub(1) else { continue };
-                cookies = rest;
+                let Some(rest) = cookies_left.checked_sub(1) else { continue };
+                cookies_left = rest;
             }
             let mapped = value.to_str().ok().and_then(|text| self.field(name, text));
             if let Some(mapped) = mapped.and_then(|text| HeaderValue::try_from(text).ok()) {

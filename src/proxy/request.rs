@@ -1,6 +1,6 @@
 //! The checks of a request head, and the fields that are removed before a backend sees it.
 
-use http::header::{CONTENT_LENGTH, COOKIE, HeaderMap, HeaderValue, TE};
+use http::header::{CONTENT_LENGTH, COOKIE, HeaderMap, HeaderValue, TE, TRANSFER_ENCODING};
 use http::{Method, Version, request};
 
 use super::fields::{has_element, join_lines, remove_where};
@@ -38,6 +38,16 @@ pub(super) fn has_too_many_fields(headers: &HeaderMap, max: usize) -> bool {
 pub(super) fn announce_empty_body(head: &mut request::Parts) {
     if matches!(head.method, Method::POST | Method::PUT | Method::PATCH) {
         head.headers.entry(CONTENT_LENGTH).or_insert(HeaderValue::from_static("0"));
+    }
+}
+
+/// Announces a body without a length as chunked, with a method that rarely has a body.
+///
+/// hyper's client sends no body with these methods unless the head announces one, and reports no error: the backend would
+/// get another request than the client sent. Over HTTP/2 hyper removes the field again.
+pub(super) fn announce_chunked_body(head: &mut request::Parts) {
+    if matches!(head.method, Method::GET | Method::HEAD) && !head.headers.contains_key(CONTENT_LENGTH) {
+        head.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
 }
 

@@ -38,7 +38,7 @@ pin_project! {
         B: Body,
     {
         // Nothing is allocated for it.
-        Plain { #[pin] body: Receiving<B> },
+        Plain { #[pin] body: CleanBody<B> },
         // The only frame of a body that has ended, until it is read.
         Complete { ahead: Option<Ahead<B::Data>> },
         Watched { body: Arc<Watched<Peeked<B>>> },
@@ -49,13 +49,13 @@ pin_project! {
 pin_project! {
     /// The frames of the client's body, with clean trailers.
     #[derive(Debug)]
-    pub(super) struct Receiving<B> {
+    pub(super) struct CleanBody<B> {
         #[pin]
         body: B,
     }
 }
 
-impl<B> Receiving<B> {
+impl<B> CleanBody<B> {
     /// Wraps the client's body.
     pub(super) const fn new(body: B) -> Self {
         Self { body }
@@ -75,7 +75,7 @@ impl<B: Body> ProxyBody<B> {
 
     /// Creates the body of a response without an idle time.
     pub(super) const fn plain(body: B) -> Self {
-        Self { kind: Kind::Plain { body: Receiving::new(body) } }
+        Self { kind: Kind::Plain { body: CleanBody::new(body) } }
     }
 
     /// Creates the body of a response that has ended with what was read ahead.
@@ -165,7 +165,7 @@ where
     }
 }
 
-impl<B> Body for Receiving<B>
+impl<B> Body for CleanBody<B>
 where
     B: Body<Error: Into<BoxError>>,
 {

@@ -7,7 +7,7 @@ use http::{Request, Response, Version};
 use http_body::Body;
 use tower_service::Service;
 
-use super::body::{RequestBody, Sending};
+use super::body::{CheckedBody, RequestBody};
 use super::future::{ProxyFuture, Sent};
 use super::prefix::trusted_prefix;
 use super::progress::RequestProgress;
@@ -112,7 +112,7 @@ where
         });
         let is_watched = has_body && self.settings.body_idle.is_some();
         let mut watch = is_watched.then(|| Box::new(PendingWatch::new()));
-        let body = Sending::new(body, progress.clone(), reports_end);
+        let body = CheckedBody::new(body, progress.clone(), reports_end);
         let body = match &mut watch {
             Some(watch) => RequestBody::watched(body, watch),
             None => RequestBody::plain(body),

@@ -4,14 +4,16 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Method, request};
+use http::{Method, Version, request};
 
 use super::failure_log::FailureLog;
 use super::forwarding::Forwarding;
 use super::local::LocalResponse;
 use super::max_forwards::count_forward;
 use super::problems;
-use super::request::{announce_empty_body, check_request, has_too_many_fields, strip_for_backend};
+use super::request::{
+    announce_chunked_body, announce_empty_body, check_request, has_too_many_fields, strip_for_backend,
+};
 use super::scan::HeaderScan;
 use super::timeouts::{TimeoutCheck, is_timeout};
 use super::tunnel::TunnelExecutor;
@@ -96,14 +98,25 @@ impl ProxySettings {
         let handshake =
             upgrades.and_then(|executor| Handshake::from_request(head, executor, self.tunnel_idle));
         strip_for_backend(head, scan);
-        if !has_body && !is_grpc {
-            announce_empty_body(head);
-        }
+        self.announce_body(head, scan, has_body, is_grpc);
         if let Some(handshake) = &handshake {
             handshake.set_request_headers(&mut head.headers);
         }
         self.forwarding.set_forwarding_headers(head, scan.forwarding);
         Ok(handshake.map(Box::new))
+    }
+
+    /// Sets the fields without which a backend would misread the presence of a body. gRPC needs HTTP/2, where the frames say
+    /// it.
+    fn announce_body(&self, head: &mut request::Parts, scan: HeaderScan, has_body: bool, is_grpc: bool) {
+        // A middleware that hides the end of a body makes each request over HTTP/2 look like one with a body.
+        let is_certain = scan.transfer_encoding || (head.version == Version::HTTP_2 && self.checks_body_end);
+        match has_body {
+            _ if is_grpc => {}
+            false => announce_empty_body(head),
+            true if is_certain => announce_chunked_body(head),
+            true => {}
+        }
     }
 
     /// Responds to requests about the proxy itself, and counts it in `Max-Forwards` (RFC 9110, 7.6.2).

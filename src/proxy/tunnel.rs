@@ -60,7 +60,7 @@ pub struct Bridge(Pin<Box<dyn Future<Output = ()> + Send>>);
 
 /// A connection that records each byte it moves.
 #[derive(Debug)]
-struct Observed<'a> {
+struct ObservedIo<'a> {
     io: TokioIo<Upgraded>,
     activity: &'a Activity,
 }
@@ -110,15 +110,15 @@ async fn copy_while_active(
     limit: Duration,
 ) -> io::Result<()> {
     let activity = Activity::new();
-    let mut client = Observed { io: client, activity: &activity };
-    let mut backend = Observed { io: backend, activity: &activity };
+    let mut client = ObservedIo { io: client, activity: &activity };
+    let mut backend = ObservedIo { io: backend, activity: &activity };
     tokio::select! {
         copied = copy_bidirectional(&mut client, &mut backend) => copied.map(|_| ()),
         () = activity.wait_idle(limit) => Err(io::Error::new(io::ErrorKind::TimedOut, "no byte for the idle time")),
     }
 }
 
-impl AsyncRead for Observed<'_> {
+impl AsyncRead for ObservedIo<'_> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -130,7 +130,7 @@ impl AsyncRead for Observed<'_> {
     }
 }
 
-impl AsyncWrite for Observed<'_> {
+impl AsyncWrite for ObservedIo<'_> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let count = ready!(Pin::new(&mut self.io).poll_write(cx, bytes))?;
         self.activity.record();

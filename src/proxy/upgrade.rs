@@ -27,12 +27,12 @@ static HTTP_PROTOCOLS: [&str; 3] = ["h2c", "http", "tls"];
 pub(super) struct Handshake {
     /// The client's connection, once the server gives it up.
     client: OnUpgrade,
-    /// The protocols that it asks for.
+    /// The protocols that it asks for, without versions of HTTP.
     protocols: Vec<String>,
     /// The `Sec-WebSocket-Accept` that a server must send. `None` if the client sent no key.
     accept: Option<String>,
     executor: Arc<TunnelExecutor>,
-    /// The maximum time without a byte in the tunnel.
+    /// The maximum time without a byte in the tunnel. `None` is no limit.
     idle: Option<Duration>,
 }
 
@@ -47,7 +47,8 @@ impl Handshake {
         if head.version != Version::HTTP_11 || !has_element(&head.headers, header::CONNECTION, "upgrade") {
             return None;
         }
-        let protocols = protocols(&head.headers);
+        let mut protocols = protocols(&head.headers);
+        protocols.retain(|name| is_forwarded(name));
         if protocols.is_empty() {
             return None;
         }
@@ -67,9 +68,10 @@ impl Handshake {
         response.extensions().get::<OnUpgrade>().is_some() && self.agrees_with(response.headers())
     }
 
-    /// Returns whether the backend chose protocols that the client asked for, with the proof that a WebSocket
-    /// needs.
+    /// Returns whether the backend chose protocols that the client asked for and no others, with the proof that a
+    /// WebSocket needs.
     fn agrees_with(&self, headers: &HeaderMap) -> bool {
+        // With the versions of HTTP: none was requested, so one that is chosen is refused.
         let chosen = protocols(headers);
         let is_websocket = chosen.iter().any(|protocol| protocol.eq_ignore_ascii_case("websocket"));
         !chosen.is_empty()
@@ -88,7 +90,7 @@ impl Handshake {
         self.accept.is_some() && accepted == self.accept.as_deref().map(str::as_bytes)
     }
 
-    /// Gives the tunnel to the executor, and makes `response` the one that opens it.
+    /// Gives the tunnel to the executor, and makes `response` the one that opens it: bytes of the tunnel follow its head.
     pub(super) fn complete<B>(self, response: &mut Response<B>) {
         let chosen = protocols(response.headers());
         let backend = hyper::upgrade::on(&mut *response);
@@ -100,20 +102,25 @@ impl Handshake {
     }
 }
 
-/// Returns the protocols of `Upgrade` except versions of HTTP: requests in such a tunnel would
-/// bypass every rule of the gateway.
+/// Returns the protocols that `Upgrade` lists.
 fn protocols(headers: &HeaderMap) -> Vec<String> {
-    let names = elements(headers, header::UPGRADE).filter_map(|name| std::str::from_utf8(name).ok());
-    names.filter(|name| !is_http(name)).map(str::to_owned).collect()
+    elements(headers, header::UPGRADE).map(|name| String::from_utf8_lossy(name).into_owned()).collect()
 }
 
-/// Returns whether a protocol is a version of HTTP, which would carry requests past this proxy.
+/// Returns whether a backend is asked for the protocol: not for versions of HTTP, and not for texts with spaces or other
+/// characters that no protocol has, in which a lenient backend could find one.
+fn is_forwarded(protocol: &str) -> bool {
+    protocol.bytes().all(|byte| byte.is_ascii_graphic()) && !is_http(protocol)
+}
+
+/// Returns whether a protocol is a version of HTTP or would carry one: requests in such a tunnel would bypass every rule
+/// of the gateway.
 fn is_http(protocol: &str) -> bool {
     let protocol = protocol.to_ascii_lowercase();
     HTTP_PROTOCOLS.iter().any(|http| protocol.starts_with(http))
 }
 
-/// Sets the two fields of an upgrade. The names are those of valid fields, so they are a valid value.
+/// Sets the two fields of an upgrade. The names have visible ASCII alone, so they are a valid value.
 fn set_upgrade(headers: &mut HeaderMap, protocols: &str) {
     if let Ok(protocols) = HeaderValue::from_str(protocols) {
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));

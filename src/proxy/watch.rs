@@ -40,7 +40,7 @@ pub struct BodyWatch(Pin<Box<dyn Future<Output = ()> + Send>>);
 /// No frame moved for the idle time.
 #[derive(Debug, Error)]
 #[error("no frame of the request or of the response moved for the idle time")]
-struct Idle(());
+struct IdleTooLong(());
 
 /// The bodies of an exchange, before its response head has arrived.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ struct Exchange {
     _open: oneshot::Sender<Infallible>,
 }
 
-/// A body that the watch can end.
+/// A body that the watch can end. The owner of the body polls it, and the watch has a weak reference to it.
 #[derive(Debug)]
 pub(super) struct Watched<T> {
     state: Mutex<State<T>>,
@@ -69,7 +69,7 @@ pub(super) struct Watched<T> {
 struct State<T> {
     /// `None` after the watch has ended the body.
     body: Option<Pin<Box<T>>>,
-    /// Who polled the body last, if it had no frame.
+    /// The waker of the last poll, if that poll had no frame.
     waiting: Option<Waker>,
 }
 
@@ -104,7 +104,7 @@ impl PendingWatch {
         watched
     }
 
-    /// Returns whether the request has no body any more.
+    /// Returns whether the body of the request was sent or dropped, or never existed.
     pub(super) fn is_request_done(&self) -> bool {
         self.request.as_ref().is_none_or(|body| body.strong_count() == 0)
     }
@@ -124,7 +124,7 @@ impl PendingWatch {
     }
 }
 
-/// Ends both bodies when no frame has moved for `limit`. Returns when both have ended.
+/// Waits until both bodies have ended by themselves, or ends them when no frame has moved for `limit`.
 ///
 /// It holds no body and nothing else that keeps a request in flight.
 async fn watch(
@@ -156,9 +156,10 @@ impl<T> Watched<T> {
 }
 
 impl<T: Body<Error = BoxError>> Watched<T> {
+    /// Polls the body, and records each frame as a movement. A body that the watch has ended has an error.
     pub(super) fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<T::Data>, BoxError>>> {
         let mut state = lock(&self.state);
-        let Some(body) = &mut state.body else { return Poll::Ready(Some(Err(Idle(()).into()))) };
+        let Some(body) = &mut state.body else { return Poll::Ready(Some(Err(IdleTooLong(()).into()))) };
         let polled = body.as_mut().poll_frame(cx);
         state.waiting = polled.is_pending().then(|| cx.waker().clone());
         if let Poll::Ready(Some(Ok(_))) = polled {
@@ -172,6 +173,7 @@ impl<T: Body<Error = BoxError>> Watched<T> {
         lock(&self.state).body.as_ref().is_some_and(|body| body.is_end_stream())
     }
 
+    /// Returns the size of the rest of the body. It is unknown after the watch has ended the body.
     pub(super) fn size_hint(&self) -> SizeHint {
         lock(&self.state).body.as_ref().map_or_else(SizeHint::default, |body| body.size_hint())
     }

@@ -92,6 +92,37 @@ fn conflict_after_an_unknown_outcome_is_looked_at() {
     assert_eq!(run.code, Some(0), "{run:?}");
 }
 
+// A proxy that gave up does not know what the gateway did.
+#[test]
+fn response_lost_by_a_proxy_is_looked_for() {
+    for status in ["502 Bad Gateway", "504 Gateway Timeout"] {
+        let server = Scripted::start(vec![Reply::With(status, "server: proxy"), Reply::json(split(3, 90))]);
+        let run = run_at(&server.url, &["remove", "auth", "v1.2"]);
+        assert!(run.code == Some(0) && run.stderr.contains("was lost"), "{run:?}");
+        assert_eq!(server.requests().len(), 2);
+    }
+}
+
+// A call has 1 s at most here, and up to four attempts.
+#[test]
+fn retries_of_a_wait_end_with_its_time() {
+    let waiting = json!({"revision": 4, "converged": false, "replicas": []}).to_string();
+    for (replies, code, text) in [
+        (vec![Reply::Silence], 1, "did not respond in time"),
+        (vec![Reply::json(waiting), Reply::Silence], 5, "the time ran out"),
+    ] {
+        let server = Scripted::start(replies);
+        let start = Instant::now();
+        let run = run_at(&server.url, &["wait", "converged", "--timeout", "1s"]);
+        assert!(run.code == Some(code) && run.stderr.contains(text), "{run:?}");
+        assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    }
+    let server = Scripted::start(vec![Reply::Silence]);
+    let start = Instant::now();
+    assert_eq!(run_at(&server.url, &["wait", "drained", "auth", "v1.1", "--timeout", "1s"]).code, Some(1));
+    assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+}
+
 #[test]
 fn next_address_is_asked_when_one_is_gone() {
     let gateway = Gateway::start(&[]);

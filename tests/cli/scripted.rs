@@ -14,6 +14,8 @@ pub(crate) enum Reply {
     With(&'static str, &'static str),
     /// The connection ends without a response.
     Nothing,
+    /// No response: the connection stays open.
+    Silence,
     /// A response that does not end: the connection stays open.
     Endless(String),
 }
@@ -55,7 +57,7 @@ impl Reply {
             Self::With(status, header) => {
                 format!("HTTP/1.1 {status}\r\n{header}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
             }
-            Self::Nothing => String::new(),
+            Self::Nothing | Self::Silence => String::new(),
             Self::Endless(text) => {
                 format!(
                     "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n{text}"
@@ -103,5 +105,5 @@ fn respond(stream: TcpStream, reply: &Reply, seen: &Mutex<Vec<String>>) -> Optio
     seen.lock().unwrap().push(head + &*String::from_utf8_lossy(&body));
     let mut stream = stream;
     stream.write_all(reply.text().as_bytes()).ok()?;
-    matches!(reply, Reply::Endless(_)).then_some(stream)
+    matches!(reply, Reply::Endless(_) | Reply::Silence).then_some(stream)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -20,7 +21,7 @@ use tower_canary::proxy::{Proxy, RequestBody};
 use tower_canary::{Target, WeightedVersionLayer};
 
 use crate::frames;
-use crate::support::{Backend, Gateway, serve_by_hyper};
+use crate::support::{Backend, Gateway, Running, expect, serve_by_hyper};
 
 /// A body that says what a test wants of its end.
 struct Scripted {
@@ -83,15 +84,62 @@ async fn http2_body_must_report_its_end() {
     }
 }
 
+/// Serves the routes of `gateway` by hyper, over both versions of HTTP.
+async fn serve_over_http2(gateway: &Gateway) -> (SocketAddr, Running) {
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let layer = WeightedVersionLayer::new(&gateway.handle, Target::service("auth".parse().unwrap()));
+    serve_by_hyper(Proxy::new(layer.layer(client))).await
+}
+
+// hyper's client drops the body of these methods if the head does not announce it.
+#[tokio::test]
+async fn body_of_a_get_arrives_without_a_length() {
+    let mut backend = Backend::start().await;
+    let gateway = Gateway::start(&[backend.address], |proxy| proxy).await;
+    let (http2, _serving) = serve_over_http2(&gateway).await;
+    for method in ["GET", "HEAD"] {
+        let head = format!("{method} / HTTP/1.1\r\nhost: shop\r\ntransfer-encoding: chunked\r\n\r\n");
+        let _client = gateway.send(&format!("{head}4\r\nbody\r\n0\r\n\r\n")).await;
+        expect_chunked(&mut backend).await;
+
+        let mut client = TcpStream::connect(http2).await.unwrap();
+        let head = frames::head(false, &[(":method", method)]);
+        let request = [frames::preface(&[]), head, frames::frame(0, 1, 1, b"body")];
+        client.write_all(&request.concat()).await.unwrap();
+        expect_chunked(&mut backend).await;
+    }
+}
+
+/// Reads a request with the chunked body `body`.
+async fn expect_chunked(backend: &mut Backend) {
+    let (head, mut server) = backend.answer("HTTP/1.1 204 No Content\r\n\r\n").await;
+    assert!(head.contains("transfer-encoding: chunked\r\n") && !head.contains("content-length"), "{head}");
+    expect(&mut server, "4\r\nbody\r\n0\r\n\r\n").await;
+}
+
+// Also where a middleware hides the end of the body.
+#[tokio::test]
+async fn get_without_a_body_announces_none() {
+    for (version, checks_end) in [(Version::HTTP_11, true), (Version::HTTP_2, false)] {
+        let client = service_fn(async |request: Request<RequestBody<Scripted>>| {
+            assert!(!request.headers().contains_key("transfer-encoding"));
+            Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+        });
+        let proxy = Proxy::new(client);
+        let proxy = if checks_end { proxy } else { proxy.with_unreported_body_end() };
+        let hidden = Scripted { frames: VecDeque::new(), reports_end: false, lacking: 0 };
+        let request = Request::get("http://shop/").header("host", "shop").version(version).body(hidden);
+        assert_eq!(proxy.oneshot(request.unwrap()).await.unwrap().status(), 200, "{version:?}");
+    }
+}
+
 // hyper reports the end of the body for it.
 #[tokio::test]
 async fn reset_without_error_is_no_end() {
     for content_type in ["text/plain", "application/grpc"] {
         let mut backend = Backend::start().await;
         let routes = Gateway::start(&[backend.address], |proxy| proxy).await;
-        let client = Client::builder(TokioExecutor::new()).build_http();
-        let layer = WeightedVersionLayer::new(&routes.handle, Target::service("auth".parse().unwrap()));
-        let (address, _serving) = serve_by_hyper(Proxy::new(layer.layer(client))).await;
+        let (address, _serving) = serve_over_http2(&routes).await;
         let mut client = TcpStream::connect(address).await.unwrap();
         let head = frames::head(false, &[(":method", "POST"), ("content-type", content_type)]);
         let request = [frames::preface(&[]), head, frames::frame(0, 0, 1, b"half")];

@@ -63,6 +63,6 @@ async fn run(cli: &Cli) -> Result<Exit, Failure> {
         exit = cli.verb.run(&session) => exit?,
         () = interrupted => session.farewell(),
     };
-    session.written()?;
+    session.check_written()?;
     Ok(exit)
 }

@@ -41,12 +41,17 @@ impl Session {
         Instant::now() + self.timeout.unwrap_or(default)
     }
 
+    /// Returns the end of `--timeout`. `None`: the option is not given.
+    pub(crate) fn given_deadline(&self) -> Option<Instant> {
+        self.timeout.map(|timeout| Instant::now() + timeout)
+    }
+
     /// Sets the text for stderr if a signal ends the verb.
     pub(crate) fn on_interrupt(&self, text: impl Into<String>) {
         *self.last_words.borrow_mut() = Some(text.into());
     }
 
-    /// Ends the program after a signal.
+    /// Writes the last words of the verb after a signal, and returns the exit code of an interrupted program.
     pub(crate) fn farewell(&self) -> Exit {
         if let Some(text) = self.last_words.borrow_mut().take() {
             self.terminal.log(&text);
@@ -55,7 +60,7 @@ impl Session {
     }
 
     /// Returns the failure if the answer could not be written.
-    pub(crate) fn written(&self) -> Result<(), Failure> {
-        self.terminal.written()
+    pub(crate) fn check_written(&self) -> Result<(), Failure> {
+        self.terminal.check_written()
     }
 }

@@ -7,11 +7,11 @@ use tower_canary::routing::{Backend, Instances, InvalidWeight, VersionName, Weig
 
 use crate::failure::Failure;
 
-/// Reads a time with its unit: `500ms`, `30s`, `10m`, `4h`.
+/// Reads a time with its unit, from 1ms to 30 days: `500ms`, `30s`, `10m`, `4h`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let time = humantime::parse_duration(text)
         .map_err(|_| "give a time with its unit, such as 500ms, 30s, 10m or 4h".to_owned())?;
-    if time.is_zero() || time > Duration::from_hours(24 * 30) {
+    if time < Duration::from_millis(1) || time > Duration::from_hours(24 * 30) {
         return Err("give a time from 1ms to 30days".into());
     }
     Ok(time)
@@ -43,17 +43,18 @@ impl Weights {
             [version, number] if !version.contains('=') && !number.contains('=') => {
                 Ok(Self::One(name(version)?, percentage(number)?))
             }
-            _ if words.iter().all(|word| word.contains('=')) => whole_split(words).map(Self::All),
-            _ => Err(Failure::usage("give VERSION N, or the whole split as VERSION=N VERSION=N …")),
+            _ => whole_split(words).map(Self::All),
         }
     }
 }
 
-/// Parses the weights of a whole split, which total 100 percent.
+/// Parses the weights of a whole split, each as `VERSION=N`. They total 100 percent.
 fn whole_split(words: &[String]) -> Result<BTreeMap<VersionName, Weight>, Failure> {
     let mut weights = BTreeMap::new();
     for word in words {
-        let (version, number) = word.split_once('=').unwrap_or((word, ""));
+        let Some((version, number)) = word.split_once('=') else {
+            return Err(Failure::usage("give VERSION N, or the whole split as VERSION=N VERSION=N …"));
+        };
         if weights.insert(name(version)?, percentage(number)?).is_some() {
             return Err(Failure::usage(format!("{version} is named twice")));
         }
@@ -110,5 +111,7 @@ mod tests {
     fn times_have_a_unit() {
         assert_eq!(duration("10m"), Ok(Duration::from_secs(600)));
         assert!(duration("10").is_err() && duration("0s").is_err() && duration("9999days").is_err());
+        // The API gets whole milliseconds.
+        assert!(duration("1ms").is_ok() && duration("999us").is_err());
     }
 }

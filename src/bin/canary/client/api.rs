@@ -29,6 +29,7 @@ pub(crate) struct Api {
     mounts: Vec<Url>,
     /// The mount that is asked first: the last one that responded.
     current: Cell<usize>,
+    /// The maximum time of a call that the API responds to immediately.
     limit: Duration,
 }
 
@@ -44,6 +45,11 @@ impl Api {
         }
         let client = client(authorization, options.ca_cert.as_deref())?;
         Ok(Self { client, mounts, current: Cell::new(0), limit: options.timeout.unwrap_or(CALL).min(CALL) })
+    }
+
+    /// Returns the maximum time of a call that the API responds to immediately: 10 s, or `--timeout` if it is shorter.
+    pub(crate) fn limit(&self) -> Duration {
+        self.limit
     }
 
     /// Returns the number of addresses.
@@ -94,18 +100,18 @@ impl Api {
         attempt::read(self.execute(request, mount).await?, mount).await
     }
 
-    /// Opens the stream of a call at the current address, without retries.
+    /// Opens the stream of a call at the current address, without retries. A refusal is read to its end within the time of a
+    /// call too.
     pub(super) async fn open(&self, call: &Call) -> Result<Response, Trouble> {
         let mount = self.mount();
+        timeout(self.limit, self.open_at(call, mount)).await.unwrap_or_else(|_| Err(Trouble::late(mount)))
+    }
+
+    /// Opens the stream of a call at `mount`, without a time limit.
+    async fn open_at(&self, call: &Call, mount: &Url) -> Result<Response, Trouble> {
         let mut request = call.request(mount);
         request.headers_mut().insert(ACCEPT, const { HeaderValue::from_static("text/event-stream") });
-        let opened = timeout(self.limit, self.execute(request, mount)).await;
-        let response = opened.unwrap_or_else(|_| {
-            Err(Trouble {
-                failure: Failure::Lost(format!("{mount} did not respond in time")),
-                cause: Cause::Lost,
-            })
-        })?;
+        let response = self.execute(request, mount).await?;
         if response.status().is_success() && attempt::has_type(&response, "text/event-stream") {
             return Ok(response);
         }
@@ -119,7 +125,10 @@ impl Api {
     }
 }
 
-/// A condition that fails after an attempt of ours with an unknown outcome may have failed because of that attempt.
+/// Returns the failure of a call after its last attempt.
+///
+/// A condition that fails after an attempt of ours with an unknown outcome may have failed because of that attempt, so the
+/// outcome is unknown then.
 fn after_attempts(trouble: Trouble, call: &Call, attempt: u32, mount: &Url) -> Failure {
     let conflict = trouble.failure.problem("generation-conflict").is_some();
     if conflict && attempt > 0 && call.expected_generation().is_some() {
@@ -165,4 +174,38 @@ fn certificates(file: &Path) -> Result<Vec<Certificate>, Failure> {
 /// Creates the failure for a file without usable certificates.
 fn unusable(file: &Path, error: &dyn std::error::Error) -> Failure {
     Failure::usage(format!("cannot use the certificates in {}: {error}", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::future::pending;
+    use std::time::Duration;
+
+    use reqwest::Client;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+
+    use super::super::endpoint::Endpoint;
+    use super::{Api, Call, Cause};
+
+    #[tokio::test]
+    async fn refusal_of_a_stream_has_a_time_limit() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mounts = vec![format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap()];
+        let limit = Duration::from_millis(200);
+        let api = Api { client: Client::new(), mounts, current: Cell::new(0), limit };
+        let server = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let head = b"HTTP/1.1 409 Conflict\r\ncontent-length: 9\r\n\r\n";
+            stream.write_all(head).await.unwrap();
+            pending::<()>().await;
+        };
+        let call = Call::new(Endpoint::Overview);
+        let opening = tokio::time::timeout(Duration::from_secs(15), api.open(&call));
+        tokio::select! {
+            opened = opening => assert_eq!(opened.expect("it waits for the body").unwrap_err().cause, Cause::Lost),
+            () = server => {}
+        }
+    }
 }

@@ -58,7 +58,8 @@ impl Answer {
 }
 
 impl Trouble {
-    /// Returns the pause before the attempt is made again. `None`: it must not be.
+    /// Returns the pause before the next attempt, after `attempt` retries. `None`: no further attempt is made, since it could
+    /// have another effect or the retries are used up.
     pub(super) fn pause(&self, repeat: Repeat, attempt: u32) -> Option<Duration> {
         let may_repeat = match self.cause {
             Cause::NotSent => true,
@@ -76,6 +77,11 @@ impl Trouble {
         }
     }
 
+    /// Creates the trouble of a request without a whole response in time.
+    pub(super) fn late(mount: &Url) -> Self {
+        Self { failure: Failure::Lost(format!("{mount} did not respond in time")), cause: Cause::Lost }
+    }
+
     /// Creates the trouble of a request that failed before there was a response.
     pub(super) fn from_request_error(error: &reqwest::Error, mount: &Url) -> Self {
         let reason = root(error);
@@ -87,16 +93,16 @@ impl Trouble {
         if error.is_builder() {
             return Self { failure: Failure::failed(reason), cause: Cause::Refused };
         }
-        let text = if error.is_timeout() {
-            format!("{mount} did not respond in time")
-        } else {
-            format!("the response of {mount} was lost: {reason}")
-        };
+        if error.is_timeout() {
+            return Self::late(mount);
+        }
+        let text = format!("the response of {mount} was lost: {reason}");
         Self { failure: Failure::Lost(text), cause: Cause::Lost }
     }
 }
 
-/// Returns the response if it is one of the API and a success.
+/// Reads a response to its end, and returns it if it is JSON of the API and a success. Everything else is a trouble: a
+/// problem of the API, a response of another server, or one that broke off.
 pub(super) async fn read(response: Response, mount: &Url) -> Result<Answer, Trouble> {
     let status = response.status();
     let is_problem = has_type(&response, "application/problem+json");
@@ -114,6 +120,10 @@ pub(super) async fn read(response: Response, mount: &Url) -> Result<Answer, Trou
     let problem: Option<Problem> = if is_problem { serde_json::from_str(&text).ok() } else { None };
     let failure = match problem {
         Some(problem) => Failure::Problem { problem: Box::new(problem), json: text },
+        // From a proxy in between, to which the gateway may have responded too late.
+        None if matches!(status.as_u16(), 502 | 504) => {
+            Failure::Lost(format!("the response of {mount} was lost: a proxy responded {status}"))
+        }
         None => Failure::failed(format!(
             "no admin API at {mount}: the response is {status} without a problem document"
         )),

@@ -27,7 +27,6 @@ impl Call {
         Self { endpoint, path, query: Vec::new(), body: None, if_match: None, repeat: endpoint.repeat() }
     }
 
-    // Names consist of characters that a path may have as they are.
     /// Names the service. A name needs no encoding: its characters are valid in a path.
     pub(crate) fn service(self, service: &ServiceName) -> Self {
         Self { path: self.path.replace("{service}", service.as_str()), ..self }
@@ -61,27 +60,27 @@ impl Call {
         Ok(Self { body: Some(serde_json::to_string(body).map_err(|error| defect(&error))?), ..self })
     }
 
-    /// Expects the split at this generation.
+    /// Makes the call fail unless the split is at this generation. `None`: it may be at any.
     pub(crate) fn if_generation(self, generation: Option<u64>) -> Self {
         Self { if_match: generation, ..self }
     }
 
-    /// Says that the second time changes nothing more.
+    /// Marks the call as one that sets a value, unlike others of its endpoint: the second time changes nothing more.
     pub(crate) fn sets_a_value(self) -> Self {
         Self { repeat: Repeat::Sets, ..self }
     }
 
-    /// Returns whether the path has the name of a service.
+    /// Returns whether the call is about one service, which its path names.
     pub(crate) fn names_a_service(&self) -> bool {
         self.endpoint.path().contains("{service}")
     }
 
-    /// Returns whether the call may be sent again after its response was lost.
+    /// Returns when the call may be sent again: as its endpoint says, unless it was [marked](Self::sets_a_value).
     pub(crate) fn repeat(&self) -> Repeat {
         self.repeat
     }
 
-    /// Returns whether the call expects a generation, so that it has its effect at most once.
+    /// Returns the generation that the split must have. Such a call has its effect at most once.
     pub(crate) fn expected_generation(&self) -> Option<u64> {
         self.if_match
     }

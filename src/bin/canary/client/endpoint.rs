@@ -2,12 +2,12 @@
 
 use reqwest::Method;
 
-/// Whether a request may be sent again after an attempt with an unknown outcome.
+/// Whether a request may be sent again after an attempt with an unknown outcome. One that was not sent may be in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Repeat {
-    /// It changes nothing.
+    /// It changes nothing, and is sent again after a lost response too.
     Read,
-    /// It sets a value: the second time changes nothing more.
+    /// It sets a value: the second time changes nothing more. It is sent again after a response with 502, 503 or 504.
     Sets,
     /// As `Sets`, and the second time has the same response: it is sent again after a lost one too.
     Same,
@@ -35,7 +35,7 @@ macro_rules! endpoints {
                 match self { $(Self::$name => $path),* }
             }
 
-            /// Returns whether the operation may be repeated.
+            /// Returns when the operation may be sent again.
             pub(crate) const fn repeat(self) -> Repeat {
                 match self { $(Self::$name => Repeat::$repeat),* }
             }
@@ -58,7 +58,7 @@ endpoints! {
     SetWeight = PUT "/deployment/services/{service}/versions/{version}/weight" Sets;
     SetWeights = PUT "/deployment/services/{service}/weights" Sets;
     Switch = POST "/deployment/services/{service}/versions/{version}/switch" Sets;
-    // Only with the flag `active`: see `Call::repeat`.
+    // An update of the flag `active` alone sets a value: see `Call::sets_a_value`.
     Update = PUT "/routing/services/{service}/versions/{version}" Once;
     Register = POST "/routing/services/{service}/versions" Once;
     Remove = DELETE "/routing/services/{service}/versions/{version}" Once;

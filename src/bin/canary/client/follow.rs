@@ -26,10 +26,11 @@ pub(crate) struct Follow<'a> {
     call: Call,
     stream: Option<Response>,
     reader: EventReader,
+    /// The events that were received and not returned yet.
     ready: VecDeque<Event>,
     /// The attempts since the last event.
     failed: usize,
-    /// When the events stop.
+    /// When the events stop. `None`: never.
     deadline: Option<Instant>,
     /// Whether the present stream has sent nothing yet.
     is_silent: bool,
@@ -54,8 +55,8 @@ impl<'a> Follow<'a> {
         }
     }
 
-    /// Says that the stream exists, so that no failure ends it before the deadline.
-    pub(crate) fn known(self) -> Self {
+    /// Assumes that the stream exists, so that no failure but a refusal ends it before the deadline.
+    pub(crate) fn assume_existing(self) -> Self {
         Self { is_known: true, ..self }
     }
 

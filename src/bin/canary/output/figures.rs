@@ -8,9 +8,10 @@ use tower_canary::api::{ActivityView, Percent, Timestamp, WindowView};
 pub(crate) const NONE: &str = "–";
 
 /// With fewer requests a percentage says nothing.
-const LEAST_REQUESTS: u64 = 30;
+pub(crate) const LEAST_REQUESTS: u64 = 30;
 
-/// Returns a share in percent, or the number of requests if there were too few.
+/// Returns a share in percent, or `n=` and the number of requests if there were too few for a percentage. A dash: it is not
+/// known.
 pub(crate) fn share(window: &WindowView) -> String {
     match &window.share {
         Some(share) if share.of >= LEAST_REQUESTS => format!("{:.1} %", share.observed),
@@ -19,7 +20,7 @@ pub(crate) fn share(window: &WindowView) -> String {
     }
 }
 
-/// Returns the 95 % interval of a share in percent.
+/// Returns the 95 % interval of a share in percent, or a dash if there were too few requests for one.
 pub(crate) fn interval(window: &WindowView) -> String {
     match &window.share {
         Some(share) if share.of >= LEAST_REQUESTS => format!("{:.1} to {:.1} %", share.low, share.high),
@@ -27,7 +28,8 @@ pub(crate) fn interval(window: &WindowView) -> String {
     }
 }
 
-/// Returns a rate in percent of the requests that ended: the sum of these outcomes.
+/// Returns the part of the requests with one of these outcomes, in percent of those that ended. If too few ended for a
+/// percentage it returns `n=` and their number, and without rates a dash.
 pub(crate) fn rate(figures: &ActivityView, outcomes: &[&str]) -> String {
     let Some(rates) = &figures.rates else { return NONE.into() };
     if rates.n < LEAST_REQUESTS {

@@ -69,7 +69,7 @@ impl Cell {
         Self::styled(text, AnsiColor::Red.on_default())
     }
 
-    /// Creates a cell. Its text is escaped here, once for all of them.
+    /// Creates a cell, and escapes its text. Every cell is created here, so a table has no text that is not escaped.
     fn styled(text: &str, style: Style) -> Self {
         Self { text: escape(text).into_owned(), style }
     }
@@ -92,6 +92,7 @@ impl<T: AsRef<str>> From<T> for Cell {
 // === impl Table ===
 
 impl Table {
+    /// Creates a table without rows.
     pub(crate) fn new(columns: &[Column]) -> Self {
         Self { columns: columns.to_vec(), rows: Vec::new() }
     }

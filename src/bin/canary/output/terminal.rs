@@ -16,8 +16,9 @@ use crate::form::Form;
 pub(crate) struct Terminal {
     output: Form,
     is_quiet: bool,
-    /// Nobody reads stdout any more.
+    /// Whether a write to stdout has failed. Nothing more is written to it then.
     is_closed: Cell<bool>,
+    /// The error of that write, unless the reader of a pipe has gone.
     failed: RefCell<Option<io::Error>>,
 }
 
@@ -31,7 +32,7 @@ impl Terminal {
         self.output
     }
 
-    /// Returns whether stderr may have notes. JSON lines on stdout say the same for programs.
+    /// Returns whether `--quiet` is given: stderr has errors alone then.
     pub(crate) fn is_quiet(&self) -> bool {
         self.is_quiet
     }
@@ -57,7 +58,7 @@ impl Terminal {
         self.write(&format!("{text}{line_break}"));
     }
 
-    /// Writes a text to stdout as it is.
+    /// Writes a text to stdout. Styles are removed where stdout has no colours.
     pub(crate) fn write(&self, text: &str) {
         if self.is_closed.get() {
             return;
@@ -66,7 +67,7 @@ impl Terminal {
         self.record_result(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()));
     }
 
-    /// Writes sequences that control a terminal, with or without colours.
+    /// Writes a text with sequences that control a terminal, to stdout as it is. `write` may remove them.
     pub(crate) fn raw(&self, text: &str) {
         if self.is_closed.get() {
             return;
@@ -91,7 +92,7 @@ impl Terminal {
         }
     }
 
-    /// Returns whether nobody reads stdout any more.
+    /// Returns whether a write to stdout has failed, so that nothing more is written to it.
     pub(crate) fn is_closed(&self) -> bool {
         self.is_closed.get()
     }
@@ -102,7 +103,7 @@ impl Terminal {
     }
 
     /// Returns the failure if the answer could not be written, for example to a full disk.
-    pub(crate) fn written(&self) -> Result<(), Failure> {
+    pub(crate) fn check_written(&self) -> Result<(), Failure> {
         match self.failed.borrow_mut().take() {
             Some(error) => Err(Failure::failed(format!("cannot write the answer: {error}"))),
             None => Ok(()),

@@ -4,8 +4,8 @@ use tower_canary::api::{HistoryEntryView, SplitView, VersionView};
 use tower_canary::routing::Weight;
 
 /// Returns the version that leads: of those that share the traffic the one that was registered last, or the heaviest.
-pub(crate) fn lead(split: &SplitView) -> Option<&VersionView> {
-    newest(split).or_else(|| {
+pub(crate) fn leading_version(split: &SplitView) -> Option<&VersionView> {
+    newest_sharing(split).or_else(|| {
         split
             .versions
             .iter()
@@ -14,24 +14,26 @@ pub(crate) fn lead(split: &SplitView) -> Option<&VersionView> {
     })
 }
 
-/// Returns the active version that was registered last and has a part of the traffic.
-pub(crate) fn newest(split: &SplitView) -> Option<&VersionView> {
-    split.versions.iter().filter(|version| shares(version)).max_by_key(|version| version.created_at)
+/// Returns the active version that was registered last, of those that have a part of the traffic and not all of it.
+pub(crate) fn newest_sharing(split: &SplitView) -> Option<&VersionView> {
+    split.versions.iter().filter(|version| shares_traffic(version)).max_by_key(|version| version.created_at)
 }
 
-/// Returns whether an active version has a part of the traffic.
-fn shares(version: &VersionView) -> bool {
+/// Returns whether an active version has a part of the traffic, and not all of it.
+fn shares_traffic(version: &VersionView) -> bool {
     let weight = version.weight.weight();
     version.is_active && !weight.is_zero() && weight < Weight::FULL
 }
 
-/// Returns the version to go back to, by a page of the history with the latest change first: the heaviest one before a
-/// change, if it is another than the one that leads, is older than it, and is still registered.
-pub(crate) fn back<'a>(
+/// Returns the version to go back to and the change that replaced it, by a page of the history with the latest change first.
+///
+/// That is the heaviest version before a change, if it had traffic, is older than the one that leads now, and is still
+/// registered. `None`: no change on this page had such a version before it.
+pub(crate) fn rollback_target<'a>(
     split: &'a SplitView,
     history: &'a [HistoryEntryView],
 ) -> Option<(&'a VersionView, &'a HistoryEntryView)> {
-    let lead = lead(split)?;
+    let lead = leading_version(split)?;
     history.iter().find_map(|entry| {
         let heaviest = entry.before.iter().max_by_key(|(_, share)| share.weight)?;
         let found = split.versions.iter().find(|version| version.version == *heaviest.0)?;
@@ -46,7 +48,7 @@ mod tests {
     use serde_json::{Value, json};
     use tower_canary::api::{HistoryEntryView, SplitView};
 
-    use super::{back, lead};
+    use super::{leading_version, rollback_target};
 
     /// A split of versions with names, weights and ages in their order.
     fn split(versions: &[(&str, u8)]) -> SplitView {
@@ -75,8 +77,8 @@ mod tests {
         .unwrap()
     }
 
-    fn back_of(split: &SplitView, history: &[HistoryEntryView]) -> Option<String> {
-        back(split, history).map(|(version, _)| version.version.clone())
+    fn target_of(split: &SplitView, history: &[HistoryEntryView]) -> Option<String> {
+        rollback_target(split, history).map(|(version, _)| version.version.clone())
     }
 
     #[test]
@@ -86,22 +88,22 @@ mod tests {
             entry(3, &[("v1", 90), ("v2", 10)]),
             entry(2, &[("v1", 100), ("v2", 0)]),
         ];
-        assert_eq!(back_of(&split(&[("v1", 0), ("v2", 100)]), &history).as_deref(), Some("v1"));
-        assert_eq!(back_of(&split(&[("v1", 90), ("v2", 10)]), &history[1..]).as_deref(), Some("v1"));
+        assert_eq!(target_of(&split(&[("v1", 0), ("v2", 100)]), &history).as_deref(), Some("v1"));
+        assert_eq!(target_of(&split(&[("v1", 90), ("v2", 10)]), &history[1..]).as_deref(), Some("v1"));
     }
 
     #[test]
     fn removed_and_newer_versions_are_passed_over() {
         let now = split(&[("v1", 0), ("v2", 100), ("v3", 0)]);
         let history = [entry(5, &[("v3", 100)]), entry(4, &[("v0", 100)]), entry(3, &[("v1", 100)])];
-        assert_eq!(back_of(&now, &history).as_deref(), Some("v1"));
-        assert_eq!(back_of(&now, &history[..2]), None);
+        assert_eq!(target_of(&now, &history).as_deref(), Some("v1"));
+        assert_eq!(target_of(&now, &history[..2]), None);
     }
 
     #[test]
     fn heaviest_leads_where_no_version_shares() {
-        assert_eq!(lead(&split(&[("v1", 100), ("v2", 0)])).unwrap().version, "v1");
-        assert_eq!(lead(&split(&[("v1", 95), ("v2", 5)])).unwrap().version, "v2");
-        assert!(lead(&split(&[("v1", 0)])).is_none());
+        assert_eq!(leading_version(&split(&[("v1", 100), ("v2", 0)])).unwrap().version, "v1");
+        assert_eq!(leading_version(&split(&[("v1", 95), ("v2", 5)])).unwrap().version, "v2");
+        assert!(leading_version(&split(&[("v1", 0)])).is_none());
     }
 }

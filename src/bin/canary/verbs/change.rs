@@ -5,7 +5,7 @@ use serde_json::Value;
 use tower_canary::api::{ChangeResult, ProbeView, SplitView, UserMove};
 use tower_canary::routing::ServiceName;
 
-use super::asked::Asked;
+use super::effect::Effect;
 use super::split;
 use crate::client::{Answer, Call, Endpoint};
 use crate::escape::escape;
@@ -15,25 +15,25 @@ use crate::options::WriteOptions;
 use crate::output::figures;
 use crate::session::Session;
 
-/// Makes a change of a split and writes the answer. `asked` is looked for in the split if the response is lost.
+/// Makes a change of a split and writes the answer. If the response is lost, the split is read: it may show the `effect`.
 pub(crate) async fn make(
     session: &Session,
     service: &ServiceName,
     call: Call,
     options: &WriteOptions,
-    asked: Asked,
+    effect: Effect,
 ) -> Result<Exit, Failure> {
     let params = options.params(session.timeout);
     let call = call.service(service).query(&params)?.if_generation(options.if_generation);
     match session.api.send_waiting(&call, options.wait_time(session.timeout)).await {
-        Ok(answer) => made(session, &answer),
-        Err(Failure::Lost(lost)) => look(session, service, lost, &asked).await,
+        Ok(answer) => show_change(session, &answer),
+        Err(Failure::Lost(lost)) => look_for_effect(session, service, lost, &effect).await,
         Err(failure) => Err(failure),
     }
 }
 
-/// Shows a change that was made. With `--wait`, a 202 says that some gateway does not serve it yet.
-fn made(session: &Session, answer: &Answer) -> Result<Exit, Failure> {
+/// Shows a change that was made. With `--wait`, a 202 says that some gateway does not serve it yet: exit code 5.
+fn show_change(session: &Session, answer: &Answer) -> Result<Exit, Failure> {
     let result: ChangeResult = answer.read()?;
     session.terminal.answer(&answer.text, || text(&result));
     log_rollout(session, answer);
@@ -41,7 +41,7 @@ fn made(session: &Session, answer: &Answer) -> Result<Exit, Failure> {
     Ok(if is_late { Exit::TimedOut } else { Exit::Done })
 }
 
-/// Says what the change does to a rollout that is under way.
+/// Says what the change did to a rollout that was under way. Most changes did nothing to one.
 fn log_rollout(session: &Session, answer: &Answer) {
     let fields: Value = serde_json::from_str(&answer.text).unwrap_or_default();
     let rollout = &fields["rollout"];
@@ -50,18 +50,19 @@ fn log_rollout(session: &Session, answer: &Answer) {
     }
 }
 
-/// Reads the split after the response to a change was lost.
-async fn look(
+/// Reads the split after the response to a change was lost. A split that shows the effect is a success; one that does not,
+/// or that cannot, is a failure.
+async fn look_for_effect(
     session: &Session,
     service: &ServiceName,
     lost: String,
-    asked: &Asked,
+    effect: &Effect,
 ) -> Result<Exit, Failure> {
     session.terminal.log(&format!("warning: {lost}; reading the split"));
     let answer = session.api.send(&Call::new(Endpoint::Versions).service(service)).await?;
     let split: SplitView = answer.read()?;
     let generation = split.generation;
-    match asked.is_shown_by(&split) {
+    match effect.is_shown_by(&split) {
         Some(true) => {
             session
                 .terminal
@@ -86,8 +87,8 @@ fn text(result: &ChangeResult) -> String {
         split::title(&result.split)
     };
     text.push_str(&split::table(&result.split));
-    let moves = result.moves.iter().flatten().map(moved);
-    let lines = moves.chain(result.probes.iter().map(probed)).chain(served(result));
+    let moves = result.moves.iter().flatten().map(move_line);
+    let lines = moves.chain(result.probes.iter().map(probe_line)).chain(convergence_lines(result));
     lines.for_each(|line| {
         text.push_str(&line);
         text.push('\n');
@@ -95,14 +96,14 @@ fn text(result: &ChangeResult) -> String {
     text
 }
 
-/// Returns who would get another version.
-pub(crate) fn moved(group: &UserMove) -> String {
+/// Returns a line: the part of the users that moves, and between which versions.
+pub(crate) fn move_line(group: &UserMove) -> String {
     let [from, to] = [&group.from, &group.to].map(|version| version.as_deref().unwrap_or("no version"));
     format!("{} % of users move from {} to {}", group.users, escape(from), escape(to))
 }
 
-/// Returns the result of a probe.
-pub(crate) fn probed(probe: &ProbeView) -> String {
+/// Returns a line: the version and the URL that were probed, and the result.
+pub(crate) fn probe_line(probe: &ProbeView) -> String {
     let result = match (probe.status, probe.latency_ms, &probe.cause) {
         (_, _, Some(cause)) => escape(cause).into_owned(),
         (Some(status), Some(latency), None) => format!("{status} in {latency} ms"),
@@ -112,8 +113,8 @@ pub(crate) fn probed(probe: &ProbeView) -> String {
     format!("probe of {} at {}: {mark}, {result}", escape(&probe.version), escape(&probe.url))
 }
 
-/// Returns the gateways that serve the change, and those that do not yet.
-fn served(result: &ChangeResult) -> Vec<String> {
+/// Returns a line with the gateways that serve the change, and one with those that do not yet. Empty without `--wait`.
+fn convergence_lines(result: &ChangeResult) -> Vec<String> {
     let Some(convergence) = &result.convergence else { return Vec::new() };
     let mut lines = vec![format!("served by {}", names(&convergence.serving))];
     match &convergence.waiting {

@@ -38,8 +38,10 @@ impl Completions {
 }
 
 impl Man {
-    /// Writes the pages of `command`.
+    /// Writes the page of `command` to stdout. With a directory, writes a page for it and for each verb there: the directory
+    /// is created if it does not exist, and pages of these names are replaced.
     pub(crate) fn run(&self, mut command: Command) -> Result<Exit, Failure> {
+        // Without it the pages of verbs lack the global options.
         command.build();
         match &self.directory {
             None => print(&String::from_utf8_lossy(&page(command)?)),
@@ -56,7 +58,7 @@ impl Man {
 pub(crate) fn print(text: &str) -> Result<Exit, Failure> {
     let terminal = Terminal::new(Form::Text, true);
     terminal.print(text);
-    terminal.written()?;
+    terminal.check_written()?;
     Ok(Exit::Done)
 }
 

@@ -8,8 +8,8 @@ use tower_canary::api::{
 };
 use tower_canary::routing::ServiceName;
 
-use super::asked::Asked;
 use super::change;
+use super::effect::Effect;
 use crate::client::{Call, Endpoint};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -138,6 +138,6 @@ impl Restore {
         let mut body = RestoreGeneration::new(self.generation);
         body.reason.clone_from(&self.write.reason);
         let call = Call::new(Endpoint::Restore).body(&body)?;
-        change::make(session, &self.service, call, &self.write, Asked::Unseen).await
+        change::make(session, &self.service, call, &self.write, Effect::Invisible).await
     }
 }

@@ -1,11 +1,11 @@
 //! The verbs, one group in a file.
 
-mod asked;
 mod back;
 mod badge;
 mod change;
 mod check;
 mod documents;
+mod effect;
 mod explain;
 mod history;
 mod register;

@@ -4,8 +4,8 @@ use clap::Args;
 use tower_canary::api::{RegisterVersion, SplitView};
 use tower_canary::routing::{Backend, HealthPath, Instances, Weight};
 
-use super::asked::{Asked, find};
-use super::versions::Named;
+use super::effect::{Effect, find};
+use super::versions::VersionTarget;
 use super::{change, split};
 use crate::client::{Answer, Call, Endpoint};
 use crate::exit::Exit;
@@ -21,7 +21,7 @@ use crate::values::{instances, weight};
   canary register auth v1.2 http://127.0.0.1:9004 --if-absent")]
 pub(crate) struct Register {
     #[command(flatten)]
-    named: Named,
+    target: VersionTarget,
 
     /// Base URL of each instance, such as http://10.0.0.2:8080
     #[arg(required = true, value_name = "URL")]
@@ -54,16 +54,16 @@ impl Register {
         let urls = instances(&self.urls)?;
         // Read first: a refused registration would stand in the history of each repeated job.
         if self.if_absent
-            && let Some(exit) = self.present(session, &urls).await?
+            && let Some(exit) = self.accept_registered(session, &urls).await?
         {
             return Ok(exit);
         }
         let call = Call::new(Endpoint::Register).body(&self.body(&urls))?;
-        let asked = Asked::Urls(self.named.version.clone(), urls.clone());
-        match change::make(session, &self.named.service, call, &self.write, asked).await {
+        let effect = Effect::Urls(self.target.version.clone(), urls.clone());
+        match change::make(session, &self.target.service, call, &self.write, effect).await {
             // Another job was faster.
             Err(failure) if self.if_absent && failure.problem("duplicate-version").is_some() => {
-                self.present(session, &urls).await?.ok_or(failure)
+                self.accept_registered(session, &urls).await?.ok_or(failure)
             }
             result => result,
         }
@@ -72,7 +72,7 @@ impl Register {
     /// Composes the body. Several URLs are sent as a list, one as a text, which a gateway of an earlier
     /// release reads too.
     fn body(&self, urls: &Instances) -> RegisterVersion {
-        let mut body = RegisterVersion::new(&self.named.version, urls.first());
+        let mut body = RegisterVersion::new(&self.target.version, urls.first());
         if urls.len().get() > 1 {
             body = body.with_urls(urls);
         }
@@ -87,21 +87,22 @@ impl Register {
         body
     }
 
-    /// Succeeds if the version is there with the same URLs, and fails if it has others. `None`: it is not there.
-    async fn present(&self, session: &Session, urls: &Instances) -> Result<Option<Exit>, Failure> {
-        let read = session.api.send(&Call::new(Endpoint::Versions).service(&self.named.service)).await;
+    /// Returns the success if the version is registered with these URLs already, and fails if it has others. `None`: it is not
+    /// registered.
+    async fn accept_registered(&self, session: &Session, urls: &Instances) -> Result<Option<Exit>, Failure> {
+        let read = session.api.send(&Call::new(Endpoint::Versions).service(&self.target.service)).await;
         let answer: Answer = match read {
             Err(failure) if failure.problem("unknown-service").is_some() => return Ok(None),
             read => read?,
         };
         let split: SplitView = answer.read()?;
-        let Some(found) = find(&split, &self.named.version) else { return Ok(None) };
-        let version = &self.named.version;
-        let same = Asked::Urls(version.clone(), urls.clone()).is_shown_by(&split) == Some(true);
+        let Some(found) = find(&split, &self.target.version) else { return Ok(None) };
+        let version = &self.target.version;
+        let same = Effect::Urls(version.clone(), urls.clone()).is_shown_by(&split) == Some(true);
         if !same {
-            let present = found.urls.join(" ");
+            let registered = found.urls.join(" ");
             return Err(Failure::refused(format!(
-                "{version} is registered with other URLs: {present}; change them with `canary url`, or choose another name"
+                "{version} is registered with other URLs: {registered}; change them with `canary url`, or choose another name"
             )));
         }
         session.terminal.log(&format!("note: {version} is registered with these URLs already"));

@@ -44,7 +44,7 @@ pub(crate) fn text(list: &ReplicaList) -> String {
             state(replica, list.revision),
             format!("{} ago", time(Duration::from_millis(replica.seen_ms))).into(),
             replica.admin_url.as_deref().unwrap_or(NONE).into(),
-            draining(&replica.draining).into(),
+            draining_text(&replica.draining).into(),
         ]);
     }
     summary(list) + "\n" + &table.render()
@@ -69,7 +69,7 @@ fn state(replica: &ReplicaView, revision: u64) -> Cell {
 }
 
 /// Lists the versions and instances that the gateway still has requests for.
-fn draining(draining: &[DrainingView]) -> String {
+fn draining_text(draining: &[DrainingView]) -> String {
     let texts = draining.iter().map(|draining| match &draining.url {
         Some(url) => format!("{} {} {url}", draining.service, draining.version),
         None => format!("{} {}", draining.service, draining.version),

@@ -4,9 +4,9 @@ use clap::Args;
 use tower_canary::api::{HistoryPage, PageParams, SplitView};
 use tower_canary::routing::{ServiceName, VersionName};
 
-use super::asked::Asked;
-use super::back::{back, lead};
+use super::back::{leading_version, rollback_target};
 use super::change;
+use super::effect::Effect;
 use super::weights::switch_call;
 use crate::client::{Call, Endpoint};
 use crate::exit::Exit;
@@ -52,11 +52,11 @@ impl Rollback {
             write.if_generation = write.if_generation.or(Some(split.generation));
         }
         if write.reason.is_none() {
-            let from = lead(&split).map(|lead| format!("rollback from {}", lead.version));
+            let from = leading_version(&split).map(|lead| format!("rollback from {}", lead.version));
             write.reason = from.and_then(|reason| reason.parse().ok());
         }
         let call = switch_call(&target, &write)?;
-        change::make(session, &self.service, call, &write, Asked::All(target)).await
+        change::make(session, &self.service, call, &write, Effect::AllTraffic(target)).await
     }
 
     /// Reads the history until it names a version.
@@ -66,7 +66,7 @@ impl Rollback {
         loop {
             let call = Call::new(Endpoint::History).service(&self.service).query(&params)?;
             let page: HistoryPage = session.api.send(&call).await?.read()?;
-            if let Some((version, entry)) = back(split, &page.history) {
+            if let Some((version, entry)) = rollback_target(split, &page.history) {
                 let name = &version.version;
                 session.terminal.log(&format!(
                     "note: back to {name}, which had most of the traffic before generation {} ({}, {})",

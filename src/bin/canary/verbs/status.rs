@@ -13,7 +13,7 @@ use crate::client::{Call, Endpoint};
 use crate::escape::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::figures::{NONE, ago, milliseconds, per_second, percent, rate, share};
+use crate::output::figures::{LEAST_REQUESTS, NONE, ago, milliseconds, per_second, percent, rate, share};
 use crate::output::{Cell, Column, Table};
 use crate::session::Session;
 
@@ -92,9 +92,9 @@ pub(crate) fn services(list: &ServiceList, overview: &TrafficOverview) -> String
             split.generation.to_string().into(),
             shares(&split.versions).into(),
             per_second(figures.map_or(0.0, |figures| figures.per_second)).into(),
-            figures.map_or_else(|| NONE.into(), failed).into(),
+            figures.map_or_else(|| NONE.into(), failure_rate).into(),
             figures.map_or(0, |figures| figures.in_flight).to_string().into(),
-            changed(split).into(),
+            last_change(split).into(),
         ]);
     }
     table.render()
@@ -108,18 +108,17 @@ fn shares(versions: &[VersionView]) -> String {
     if text.is_empty() { "no active version".into() } else { text }
 }
 
-/// Returns the part that failed. Of fewer than 30 requests a percentage would mislead, so their number is
-/// shown.
-fn failed(figures: &ServiceTrafficView) -> String {
+/// Returns the part of the requests that failed, or `n=` and their number if there were too few for a percentage.
+fn failure_rate(figures: &ServiceTrafficView) -> String {
     match figures.failed {
-        Some(_) if figures.n < 30 => format!("n={}", figures.n),
+        Some(_) if figures.n < LEAST_REQUESTS => format!("n={}", figures.n),
         Some(failed) => percent(failed),
         None => NONE.into(),
     }
 }
 
 /// Returns when the service was changed last, and by which actor.
-fn changed(split: &SplitView) -> String {
+fn last_change(split: &SplitView) -> String {
     match &split.last_change {
         Some(last) => format!("{} by {}", ago(last.at), last.actor),
         None => NONE.into(),

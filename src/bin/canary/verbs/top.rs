@@ -23,12 +23,11 @@ pub(crate) struct Top {
 impl Top {
     /// Paints until the user ends it. It has a time limit only if one was given.
     pub(crate) async fn run(&self, session: &Session) -> Result<Exit, Failure> {
-        let deadline = session.timeout.map(|_| session.deadline(std::time::Duration::ZERO));
         let call = match &self.service {
             Some(service) => Call::new(Endpoint::Traffic).service(service),
             None => Call::new(Endpoint::Overview),
         };
-        let mut events = Follow::new(&session.api, call, deadline);
+        let mut events = Follow::new(&session.api, call, session.given_deadline());
         // The first event comes before the screen: a failure stays visible.
         let mut next = events.next().await?;
         let screen = (!session.is_json()).then(|| Screen::open(&session.terminal));

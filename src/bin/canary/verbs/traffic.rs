@@ -37,20 +37,20 @@ pub(crate) struct Traffic {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Window {
     #[value(name = "10s")]
-    Seconds,
+    TenSeconds,
     #[value(name = "60s")]
     Minute,
     #[value(name = "5m")]
-    Minutes,
+    FiveMinutes,
 }
 
 impl Window {
     /// Returns the name that the API gives the window.
     const fn name(self) -> &'static str {
         match self {
-            Self::Seconds => "10s",
+            Self::TenSeconds => "10s",
             Self::Minute => "60s",
-            Self::Minutes => "5m",
+            Self::FiveMinutes => "5m",
         }
     }
 }
@@ -69,10 +69,9 @@ impl Traffic {
         Ok(Exit::Done)
     }
 
-    /// Shows the figures of each event until stdout is closed.
+    /// Shows the figures of each event until stdout is closed, or until the end of `--timeout`.
     async fn follow(&self, session: &Session, call: Call) -> Result<Exit, Failure> {
-        let deadline = session.timeout.map(|_| session.deadline(std::time::Duration::ZERO));
-        let mut events = Follow::new(&session.api, call, deadline);
+        let mut events = Follow::new(&session.api, call, session.given_deadline());
         while !session.terminal.is_closed() {
             let Some(event) = events.next().await? else { break };
             if session.is_json() {

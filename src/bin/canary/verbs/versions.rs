@@ -4,9 +4,9 @@ use clap::Args;
 use tower_canary::api::UpdateVersion;
 use tower_canary::routing::{Backend, ServiceName, VersionName};
 
-use super::asked::Asked;
 use super::change;
-use super::weights::plain;
+use super::effect::Effect;
+use super::weights::plain_body;
 use crate::client::{Call, Endpoint};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -14,9 +14,9 @@ use crate::options::WriteOptions;
 use crate::session::Session;
 use crate::values::instances;
 
-/// The version that a verb is about.
+/// The arguments that name the version of a verb.
 #[derive(Args, Clone, Debug)]
-pub(crate) struct Named {
+pub(crate) struct VersionTarget {
     /// Name of the service
     pub(crate) service: ServiceName,
 
@@ -29,7 +29,7 @@ pub(crate) struct Named {
 #[command(after_help = "Example:\n  canary activate auth v1.1")]
 pub(crate) struct Activate {
     #[command(flatten)]
-    named: Named,
+    target: VersionTarget,
 
     #[command(flatten)]
     write: WriteOptions,
@@ -40,7 +40,7 @@ pub(crate) struct Activate {
 #[command(after_help = "Example:\n  canary deactivate auth v1.1 --reason \"replaced by 1.2\"")]
 pub(crate) struct Deactivate {
     #[command(flatten)]
-    named: Named,
+    target: VersionTarget,
 
     #[command(flatten)]
     write: WriteOptions,
@@ -51,7 +51,7 @@ pub(crate) struct Deactivate {
 #[command(after_help = "Example:\n  canary deactivate auth v1.1\n  canary remove auth v1.1")]
 pub(crate) struct Remove {
     #[command(flatten)]
-    named: Named,
+    target: VersionTarget,
 
     #[command(flatten)]
     write: WriteOptions,
@@ -67,7 +67,7 @@ pub(crate) struct Remove {
   canary url auth v1.1 --remove http://127.0.0.1:9004")]
 pub(crate) struct ChangeUrls {
     #[command(flatten)]
-    named: Named,
+    target: VersionTarget,
 
     /// Base URLs, such as http://10.0.0.2:8080
     #[arg(required = true, value_name = "URL")]
@@ -87,54 +87,59 @@ pub(crate) struct ChangeUrls {
 
 impl Activate {
     pub(crate) async fn run(&self, session: &Session) -> Result<Exit, Failure> {
-        set_active(session, &self.named, true, &self.write).await
+        set_active(session, &self.target, true, &self.write).await
     }
 }
 
 impl Deactivate {
     pub(crate) async fn run(&self, session: &Session) -> Result<Exit, Failure> {
-        set_active(session, &self.named, false, &self.write).await
+        set_active(session, &self.target, false, &self.write).await
     }
 }
 
 /// Puts a version into service or takes it out.
 async fn set_active(
     session: &Session,
-    named: &Named,
+    target: &VersionTarget,
     active: bool,
     write: &WriteOptions,
 ) -> Result<Exit, Failure> {
     let body = UpdateVersion::new().with_active(active);
-    let call = update(named, body, write)?.sets_a_value();
-    let asked = Asked::Active(named.version.clone(), active);
-    change::make(session, &named.service, call, write, asked).await
+    let call = update_call(target, body, write)?.sets_a_value();
+    let effect = Effect::Active(target.version.clone(), active);
+    change::make(session, &target.service, call, write, effect).await
 }
 
 /// Composes the call that updates a version.
-fn update(named: &Named, mut body: UpdateVersion, write: &WriteOptions) -> Result<Call, Failure> {
+fn update_call(
+    target: &VersionTarget,
+    mut body: UpdateVersion,
+    write: &WriteOptions,
+) -> Result<Call, Failure> {
     body.reason.clone_from(&write.reason);
-    Call::new(Endpoint::Update).version(&named.version).body(&body)
+    Call::new(Endpoint::Update).version(&target.version).body(&body)
 }
 
 impl Remove {
     pub(crate) async fn run(&self, session: &Session) -> Result<Exit, Failure> {
-        let call = Call::new(Endpoint::Remove).version(&self.named.version).body(&plain(&self.write))?;
-        let asked = Asked::Gone(self.named.version.clone());
-        change::make(session, &self.named.service, call, &self.write, asked).await
+        let call =
+            Call::new(Endpoint::Remove).version(&self.target.version).body(&plain_body(&self.write))?;
+        let effect = Effect::VersionRemoved(self.target.version.clone());
+        change::make(session, &self.target.service, call, &self.write, effect).await
     }
 }
 
 impl ChangeUrls {
     pub(crate) async fn run(&self, session: &Session) -> Result<Exit, Failure> {
         let urls = instances(&self.urls)?;
-        let version = self.named.version.clone();
+        let version = self.target.version.clone();
         let body = UpdateVersion::new();
-        let prepared = match (self.add, self.remove) {
-            (true, _) => (body.with_added_urls(&urls), Asked::Added(version, urls)),
-            (_, true) => (body.with_removed_urls(&urls), Asked::Removed(version, urls)),
-            _ => (body.with_urls(&urls), Asked::Urls(version, urls)),
+        let (body, effect) = match (self.add, self.remove) {
+            (true, _) => (body.with_added_urls(&urls), Effect::UrlsAdded(version, urls)),
+            (_, true) => (body.with_removed_urls(&urls), Effect::UrlsRemoved(version, urls)),
+            _ => (body.with_urls(&urls), Effect::Urls(version, urls)),
         };
-        let call = update(&self.named, prepared.0, &self.write)?;
-        change::make(session, &self.named.service, call, &self.write, prepared.1).await
+        let call = update_call(&self.target, body, &self.write)?;
+        change::make(session, &self.target.service, call, &self.write, effect).await
     }
 }

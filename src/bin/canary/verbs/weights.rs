@@ -4,8 +4,8 @@ use clap::Args;
 use tower_canary::api::{self, PlainChange};
 use tower_canary::routing::{ServiceName, VersionName};
 
-use super::asked::Asked;
 use super::change;
+use super::effect::Effect;
 use crate::client::{Call, Endpoint};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -64,37 +64,38 @@ pub(crate) struct Redraw {
 impl SetWeight {
     pub(crate) async fn run(&self, session: &Session) -> Result<Exit, Failure> {
         let reason = self.write.reason.clone();
-        let prepared = match Weights::read(&self.weights)? {
+        let (call, effect) = match Weights::read(&self.weights)? {
             Weights::One(version, weight) => {
                 let mut body = api::SetWeight::new(weight);
                 body.reason = reason;
                 let call = Call::new(Endpoint::SetWeight).version(&version).body(&body)?;
-                (call, Asked::weight(&version, weight))
+                (call, Effect::weight(&version, weight))
             }
             Weights::All(weights) => {
                 let mut body = api::SetWeights::new(weights.clone());
                 body.reason = reason;
-                (Call::new(Endpoint::SetWeights).body(&body)?, Asked::Weights(weights))
+                (Call::new(Endpoint::SetWeights).body(&body)?, Effect::Weights(weights))
             }
         };
-        change::make(session, &self.service, prepared.0, &self.write, prepared.1).await
+        change::make(session, &self.service, call, &self.write, effect).await
     }
 }
 
 impl Switch {
     pub(crate) async fn run(&self, session: &Session) -> Result<Exit, Failure> {
         let call = switch_call(&self.version, &self.write)?;
-        change::make(session, &self.service, call, &self.write, Asked::All(self.version.clone())).await
+        change::make(session, &self.service, call, &self.write, Effect::AllTraffic(self.version.clone()))
+            .await
     }
 }
 
 /// Returns the call that gives a version all traffic.
 pub(crate) fn switch_call(version: &VersionName, write: &WriteOptions) -> Result<Call, Failure> {
-    Call::new(Endpoint::Switch).version(version).body(&plain(write))
+    Call::new(Endpoint::Switch).version(version).body(&plain_body(write))
 }
 
 /// Returns the body of a change that has no other fields.
-pub(crate) fn plain(write: &WriteOptions) -> PlainChange {
+pub(crate) fn plain_body(write: &WriteOptions) -> PlainChange {
     let mut body = PlainChange::new();
     body.reason.clone_from(&write.reason);
     body
@@ -102,7 +103,7 @@ pub(crate) fn plain(write: &WriteOptions) -> PlainChange {
 
 impl Redraw {
     pub(crate) async fn run(&self, session: &Session) -> Result<Exit, Failure> {
-        let call = Call::new(Endpoint::Redraw).body(&plain(&self.write))?;
-        change::make(session, &self.service, call, &self.write, Asked::Unseen).await
+        let call = Call::new(Endpoint::Redraw).body(&plain_body(&self.write))?;
+        change::make(session, &self.service, call, &self.write, Effect::Invisible).await
     }
 }

@@ -156,16 +156,16 @@ impl StepTarget {
     async fn send(&self, session: &Session, endpoint: Endpoint) -> Result<Exit, Failure> {
         let step = match self.step {
             Some(step) => step,
-            None => self.present(session).await?,
+            None => self.present_step(session).await?,
         };
         let mut body = StepOrder::new(step);
         body.reason.clone_from(&self.target.reason);
         self.target.send(session, Call::new(endpoint), &body).await
     }
 
-    /// Returns the number of the present stage, for an order that does not name one. It is shown, so that a
-    /// person sees what was approved.
-    async fn present(&self, session: &Session) -> Result<u32, Failure> {
+    /// Returns the number of the present step, for an order that does not name one. The number is logged, so that a person
+    /// sees which step the order was for.
+    async fn present_step(&self, session: &Session) -> Result<u32, Failure> {
         let call = Call::new(Endpoint::Rollout).service(&self.target.service).rollout("current");
         let rollout: RolloutSummary = session.api.send(&call).await?.read()?;
         let step = u32::try_from(rollout.step).unwrap_or(u32::MAX);

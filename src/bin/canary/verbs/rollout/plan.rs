@@ -1,5 +1,6 @@
 //! The plan of a rollout, from flags or from a file.
 
+use std::fmt::Display;
 use std::io::{Read, stdin};
 use std::path::{Path, PathBuf};
 
@@ -98,20 +99,23 @@ impl PlanOptions {
     }
 }
 
-/// Reads a plan from a file, or from stdin for `-`.
+/// Reads a plan from a file, or from stdin for `-`. A longer text than a plan may be is not read to its end.
 fn read(file: &Path) -> Result<Map<String, Value>, Failure> {
-    let mut text = String::new();
+    let mut text = Vec::new();
     let result = if file == Path::new("-") {
-        stdin().take(MAX_LEN).read_to_string(&mut text)
+        stdin().take(MAX_LEN + 1).read_to_end(&mut text)
     } else {
-        std::fs::File::open(file).and_then(|file| file.take(MAX_LEN).read_to_string(&mut text))
+        std::fs::File::open(file).and_then(|file| file.take(MAX_LEN + 1).read_to_end(&mut text))
     };
-    result.map_err(|error| unusable(file, &error))?;
-    serde_json::from_str(&text).map_err(|error| unusable(file, &error))
+    let length = result.map_err(|error| unusable(file, &error))?;
+    if length as u64 > MAX_LEN {
+        return Err(unusable(file, &"it is longer than 16 KiB"));
+    }
+    serde_json::from_slice(&text).map_err(|error| unusable(file, &error))
 }
 
 /// Creates the failure for a file that is no plan.
-fn unusable(file: &Path, error: &dyn std::error::Error) -> Failure {
+fn unusable(file: &Path, error: &dyn Display) -> Failure {
     Failure::usage(format!("cannot use the plan in {}: {error}", file.display()))
 }
 
@@ -157,5 +161,15 @@ mod tests {
         for options in [falling, unknown] {
             assert_eq!(body(&options).unwrap_err().exit().code(), 2, "{options:?}");
         }
+    }
+
+    // Without its end, it would be refused for another reason.
+    #[test]
+    fn long_plan_is_refused_for_its_length() {
+        let file = std::env::temp_dir().join(format!("canary-plan-{}.json", std::process::id()));
+        std::fs::write(&file, format!("{}{}", " ".repeat(16 * 1024), "{}")).unwrap();
+        let failure = body(&PlanOptions { plan: Some(file.clone()), ..PlanOptions::default() }).unwrap_err();
+        std::fs::remove_file(file).unwrap();
+        assert!(failure.to_string().ends_with("it is longer than 16 KiB"), "{failure}");
     }
 }

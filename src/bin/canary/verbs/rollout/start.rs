@@ -15,8 +15,8 @@ use crate::failure::Failure;
 use crate::output::figures::time;
 use crate::output::{Cell, Column, Table};
 use crate::session::Session;
-use crate::verbs::change::moved;
-use crate::verbs::versions::Named;
+use crate::verbs::change::move_line;
+use crate::verbs::versions::VersionTarget;
 
 /// Starts a rollout, or returns the one by the same plan that is under way
 #[derive(Args, Debug)]
@@ -26,7 +26,7 @@ use crate::verbs::versions::Named;
   canary rollout abort auth")]
 pub(super) struct Start {
     #[command(flatten)]
-    named: Named,
+    target: VersionTarget,
 
     #[command(flatten)]
     plan: PlanOptions,
@@ -58,24 +58,24 @@ impl Start {
         if self.wait {
             return follow(session, &rollout, deadline).await;
         }
-        started(session, &answer, &rollout);
+        show_started(session, &answer, &rollout);
         Ok(Exit::Done)
     }
 
     /// Composes the call that starts the rollout or previews it.
     fn call(&self) -> Result<Call, Failure> {
-        let mut body = self.plan.body(&self.named.version)?;
+        let mut body = self.plan.body(&self.target.version)?;
         if self.reason.is_some() {
             body.reason.clone_from(&self.reason);
         }
         let mut params = StartParams::default();
         params.dry_run = self.dry_run;
-        Call::new(Endpoint::StartRollout).service(&self.named.service).query(&params)?.body(&body)
+        Call::new(Endpoint::StartRollout).service(&self.target.service).query(&params)?.body(&body)
     }
 }
 
 /// Shows the rollout that was started, and how to watch it: the program ends here and the rollout goes on.
-fn started(session: &Session, answer: &Answer, rollout: &RolloutSummary) {
+fn show_started(session: &Session, answer: &Answer, rollout: &RolloutSummary) {
     session.terminal.answer(&answer.text, || progress::summary(rollout) + "\n");
     let service = &rollout.service;
     session
@@ -98,12 +98,12 @@ fn text(preview: &RolloutPreview) -> String {
             stage.step.to_string().into(),
             format!("{} %", stage.weight).into(),
             time(Duration::from_millis(stage.hold_ms)).into(),
-            watch::listed(&stage.gates).into(),
-            watch::listed(&previewed.moves.iter().map(moved).collect::<Vec<_>>()).into(),
+            watch::list(&stage.gates).into(),
+            watch::list(&previewed.moves.iter().map(move_line).collect::<Vec<_>>()).into(),
         ]);
     }
     if let Some(end) = &preview.end {
-        let moves = watch::listed(&end.moves.iter().map(moved).collect::<Vec<_>>());
+        let moves = watch::list(&end.moves.iter().map(move_line).collect::<Vec<_>>());
         table.row(vec!["end".into(), format!("{} %", end.weight).into(), "".into(), "".into(), moves.into()]);
     }
     let name = Cell::name(&preview.service).render();

@@ -38,7 +38,8 @@ impl Watch {
     }
 }
 
-/// Follows a rollout until it is over or paused, and says each event once.
+/// Follows a rollout until it is over or paused, and writes each event once. At the deadline it fails, and the rollout goes
+/// on.
 pub(super) async fn follow(
     session: &Session,
     rollout: &RolloutSummary,
@@ -50,7 +51,7 @@ pub(super) async fn follow(
     session.on_interrupt(format!("note: the rollout goes on; {back}"));
     let call = Call::new(Endpoint::Rollout).service(&service).rollout(&rollout.id);
     // It exists: no gateway that goes away ends the wait.
-    let mut stream = Follow::new(&session.api, call, Some(deadline)).known();
+    let mut stream = Follow::new(&session.api, call, Some(deadline)).assume_existing();
     let mut course = Course::new(session);
     while let Some(event) = stream.next().await? {
         let details: RolloutDetails = serde_json::from_str(&event.data)
@@ -68,9 +69,11 @@ pub(super) async fn follow(
 struct Course<'a> {
     session: &'a Session,
     progress: Progress<'a>,
+    /// Whether the title was written, which comes once.
     has_title: bool,
-    /// The place of the last event that was said.
-    said: Option<(u64, u32)>,
+    /// The place of the last event that was written.
+    written: Option<(u64, u32)>,
+    /// The last state as text, for the message when the time runs out.
     last: String,
 }
 
@@ -78,10 +81,10 @@ impl<'a> Course<'a> {
     /// Begins without an event.
     fn new(session: &'a Session) -> Self {
         let progress = Progress::new(&session.terminal);
-        Self { session, progress, has_title: false, said: None, last: "no gateway has responded".into() }
+        Self { session, progress, has_title: false, written: None, last: "no gateway has responded".into() }
     }
 
-    /// Writes the events that were not written yet. A stream that was opened again repeats the earlier ones.
+    /// Writes the title, the events that were not written yet, and the present state. A stream that was opened again repeats the earlier ones.
     fn show(&mut self, details: &RolloutDetails) {
         if !self.has_title && !self.session.is_json() {
             let title = format!("{}\n{}", progress::summary(&details.summary), rail::replicas(details));
@@ -90,9 +93,9 @@ impl<'a> Course<'a> {
         self.has_title = true;
         for event in &details.events {
             let place = Some((event.turn, event.position));
-            if place > self.said {
-                self.said = place;
-                self.say(event);
+            if place > self.written {
+                self.written = place;
+                self.write(event);
             }
         }
         self.last = progress::line(details);
@@ -100,7 +103,7 @@ impl<'a> Course<'a> {
     }
 
     /// Writes one event: as a line for people, or as JSON.
-    fn say(&self, event: &RolloutEventView) {
+    fn write(&self, event: &RolloutEventView) {
         if self.session.is_json() {
             let data = serde_json::to_string(event).unwrap_or_default();
             self.session.terminal.event(&event.kind, &data);
@@ -109,7 +112,7 @@ impl<'a> Course<'a> {
         }
     }
 
-    /// Says how it ended.
+    /// Writes the last state of the rollout.
     fn end(self, details: &RolloutDetails, data: &str) {
         drop(self.progress);
         if self.session.is_json() {
@@ -120,7 +123,7 @@ impl<'a> Course<'a> {
     }
 }
 
-/// Returns texts in one cell.
-pub(super) fn listed(texts: &[String]) -> String {
+/// Joins texts for one cell of a table. Without any, the cell has a dash.
+pub(super) fn list(texts: &[String]) -> String {
     if texts.is_empty() { NONE.into() } else { texts.join(", ") }
 }

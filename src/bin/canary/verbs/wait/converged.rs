@@ -26,17 +26,17 @@ impl Converged {
     pub(super) async fn run(&self, session: &Session) -> Result<Exit, Failure> {
         let mut pace = Pace::new(session);
         loop {
-            let answer = match session.api.send(&Call::new(Endpoint::Replicas)).await {
+            let answer = match pace.send(&Call::new(Endpoint::Replicas), Duration::ZERO).await {
                 Ok(answer) => answer,
                 Err(failure) => {
-                    pace.bear(failure, PAUSE).await?;
+                    pace.tolerate(failure, PAUSE).await?;
                     continue;
                 }
             };
             let list: ReplicaList = answer.read()?;
             let text = summary(&list);
             if list.converged {
-                return Ok(pace.done("converged", &answer.text, &text));
+                return Ok(pace.finish("converged", &answer.text, &text));
             }
             pace.show(text, &answer.text);
             pace.pause(PAUSE).await?;

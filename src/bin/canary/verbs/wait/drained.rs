@@ -12,7 +12,7 @@ use crate::escape::escape;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::session::Session;
-use crate::verbs::versions::Named;
+use crate::verbs::versions::VersionTarget;
 
 /// The longest wait of one call: a gateway that goes away is noticed after it.
 const CALL: Duration = Duration::from_secs(20);
@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 )]
 pub(super) struct Drained {
     #[command(flatten)]
-    named: Named,
+    target: VersionTarget,
 
     /// Wait for the instance at this base URL alone
     #[arg(long, value_name = "URL")]
@@ -42,11 +42,11 @@ impl Drained {
     pub(super) async fn run(&self, session: &Session) -> Result<Exit, Failure> {
         let mut pace = Pace::new(session);
         loop {
-            let wait = pace.left().min(CALL);
-            let answer: Answer = match session.api.send_waiting(&self.call(wait)?, wait).await {
+            let wait = pace.remaining().min(CALL);
+            let answer: Answer = match pace.send(&self.call(wait)?, wait).await {
                 Ok(answer) => answer,
                 Err(failure) => {
-                    pace.bear(failure, PAUSE).await?;
+                    pace.tolerate(failure, PAUSE).await?;
                     continue;
                 }
             };
@@ -54,7 +54,7 @@ impl Drained {
             let state = self.state(&traffic)?;
             if state.is_drained {
                 let text = format!("{} is drained: its process may be stopped", self.subject());
-                return Ok(pace.done("drained", &answer.text, &text));
+                return Ok(pace.finish("drained", &answer.text, &text));
             }
             pace.show(state.text, &answer.text);
             pace.pause(Duration::ZERO).await?;
@@ -64,18 +64,18 @@ impl Drained {
     /// Composes the call that responds after the drain, or after `wait`.
     fn call(&self, wait: Duration) -> Result<Call, Failure> {
         let mut params = TrafficParams::default();
-        params.version = Some(self.named.version.to_string());
+        params.version = Some(self.target.version.to_string());
         params.url = self.instance.as_ref().map(Backend::to_string);
         params.wait = Some(TrafficWait::Drained);
         params.timeout = Some(format!("{}ms", wait.as_millis()));
-        Call::new(Endpoint::Traffic).service(&self.named.service).query(&params)
+        Call::new(Endpoint::Traffic).service(&self.target.service).query(&params)
     }
 
     /// Returns the version or the instance in words.
     fn subject(&self) -> String {
         match &self.instance {
-            Some(instance) => format!("{} at {instance}", self.named.version),
-            None => self.named.version.to_string(),
+            Some(instance) => format!("{} at {instance}", self.target.version),
+            None => self.target.version.to_string(),
         }
     }
 
@@ -86,16 +86,16 @@ impl Drained {
             let is_drained = is_drained(version.drained, version.cluster.as_ref());
             return Ok(State {
                 is_drained,
-                text: self.waiting(version, version.in_flight, version.cluster.as_ref()),
+                text: self.reason(version, version.in_flight, version.cluster.as_ref()),
             });
         }
         let instance = version.instances.first().ok_or_else(not_shown)?;
         let is_drained = is_drained(instance.drained, instance.cluster.as_ref());
-        Ok(State { is_drained, text: self.waiting(version, instance.in_flight, instance.cluster.as_ref()) })
+        Ok(State { is_drained, text: self.reason(version, instance.in_flight, instance.cluster.as_ref()) })
     }
 
     /// Returns why the wait goes on: traffic by weight, requests in flight, or another gateway.
-    fn waiting(
+    fn reason(
         &self,
         version: &VersionTrafficView,
         in_flight: usize,
@@ -120,10 +120,12 @@ impl Drained {
 /// What a response says of the drain.
 struct State {
     is_drained: bool,
+    /// Why the wait goes on.
     text: String,
 }
 
-/// A gateway that does not report knows itself alone.
+/// Returns whether the version is drained at all gateways. Without `cluster` this gateway does not report to the others and
+/// knows itself alone. Others that cannot be read are not drained.
 fn is_drained(here: bool, cluster: Option<&ClusterDrainView>) -> bool {
     cluster.map_or(here, |cluster| cluster.drained_everywhere == Some(true))
 }

@@ -1,53 +1,55 @@
-//! Whether a split shows what a change asked for, when the response to the change was lost.
+//! Whether a split shows the effect of a change, when the response to the change was lost.
 
 use std::collections::BTreeMap;
 
 use tower_canary::api::{SplitView, VersionView};
 use tower_canary::routing::{Instances, VersionName, Weight};
 
-/// What a change asked for, as far as a split shows it.
+/// The effect that a change asks for, as far as a split can show it.
 #[derive(Clone, Debug)]
-pub(crate) enum Asked {
+pub(crate) enum Effect {
     /// These versions have these weights.
     Weights(BTreeMap<VersionName, Weight>),
     /// The version has all traffic.
-    All(VersionName),
-    /// The version is there and in service or not.
+    AllTraffic(VersionName),
+    /// The version is registered, and in service if the flag is `true` or out of service if it is `false`.
     Active(VersionName, bool),
     /// The version has exactly these URLs.
     Urls(VersionName, Instances),
     /// The version has these URLs, among others.
-    Added(VersionName, Instances),
-    /// The version does not have these URLs.
-    Removed(VersionName, Instances),
-    /// The version is gone.
-    Gone(VersionName),
-    /// A split does not show it.
-    Unseen,
+    UrlsAdded(VersionName, Instances),
+    /// The version is registered without these URLs.
+    UrlsRemoved(VersionName, Instances),
+    /// The version is not registered.
+    VersionRemoved(VersionName),
+    /// A split cannot show it.
+    Invisible,
 }
 
-impl Asked {
+impl Effect {
     /// One version has this weight.
     pub(crate) fn weight(version: &VersionName, weight: Weight) -> Self {
         Self::Weights(BTreeMap::from([(version.clone(), weight)]))
     }
 
-    /// Returns whether `split` shows it. `None`: a split cannot show it.
+    /// Returns whether `split` shows the effect. `None`: no split can show it.
     pub(crate) fn is_shown_by(&self, split: &SplitView) -> Option<bool> {
         let is_shown = match self {
             Self::Weights(weights) => {
                 weights.iter().all(|(version, weight)| has_weight(split, version, *weight))
             }
-            Self::All(version) => has_weight(split, version, Weight::FULL),
+            Self::AllTraffic(version) => has_weight(split, version, Weight::FULL),
             Self::Active(version, active) => {
                 find(split, version).is_some_and(|found| found.is_active == *active)
             }
             Self::Urls(version, urls) => find(split, version)
                 .is_some_and(|found| found.urls.len() == urls.len().get() && has_all(found, urls)),
-            Self::Added(version, urls) => find(split, version).is_some_and(|found| has_all(found, urls)),
-            Self::Removed(version, urls) => find(split, version).is_some_and(|found| has_none(found, urls)),
-            Self::Gone(version) => find(split, version).is_none(),
-            Self::Unseen => return None,
+            Self::UrlsAdded(version, urls) => find(split, version).is_some_and(|found| has_all(found, urls)),
+            Self::UrlsRemoved(version, urls) => {
+                find(split, version).is_some_and(|found| has_none(found, urls))
+            }
+            Self::VersionRemoved(version) => find(split, version).is_none(),
+            Self::Invisible => return None,
         };
         Some(is_shown)
     }
@@ -79,7 +81,7 @@ mod tests {
     use tower_canary::api::SplitView;
     use tower_canary::routing::{Instances, VersionName, Weight};
 
-    use super::Asked;
+    use super::Effect;
 
     fn split() -> SplitView {
         let version = |name: &str, weight: u8, active: bool| {
@@ -100,36 +102,36 @@ mod tests {
     }
 
     #[test]
-    fn split_shows_what_was_asked() {
+    fn effect_of_a_change_is_shown() {
         let [v0, v2, v3]: [VersionName; 3] = ["v0", "v2", "v3"].map(|name| name.parse().unwrap());
         let both = urls(&["http://10.0.0.2", "http://10.0.0.1"]);
         let shown = [
-            Asked::weight(&v2, Weight::from_percent(10)),
-            Asked::Active(v0, false),
-            Asked::Urls(v2.clone(), both),
-            Asked::Added(v2.clone(), urls(&["http://10.0.0.2"])),
-            Asked::Removed(v2.clone(), urls(&["http://10.0.0.3"])),
-            Asked::Gone(v3),
+            Effect::weight(&v2, Weight::from_percent(10)),
+            Effect::Active(v0, false),
+            Effect::Urls(v2.clone(), both),
+            Effect::UrlsAdded(v2.clone(), urls(&["http://10.0.0.2"])),
+            Effect::UrlsRemoved(v2.clone(), urls(&["http://10.0.0.3"])),
+            Effect::VersionRemoved(v3),
         ];
-        for asked in shown {
-            assert_eq!(asked.is_shown_by(&split()), Some(true), "{asked:?}");
+        for effect in shown {
+            assert_eq!(effect.is_shown_by(&split()), Some(true), "{effect:?}");
         }
     }
 
     #[test]
-    fn split_shows_what_is_missing() {
+    fn missing_effect_is_not_shown() {
         let [v0, v2, v3]: [VersionName; 3] = ["v0", "v2", "v3"].map(|name| name.parse().unwrap());
         let missing = [
-            Asked::All(v2.clone()),
-            Asked::Active(v3, false),
-            Asked::Urls(v2.clone(), urls(&["http://10.0.0.2"])),
-            Asked::Added(v2.clone(), urls(&["http://10.0.0.3"])),
-            Asked::Removed(v2, urls(&["http://10.0.0.2"])),
-            Asked::Gone(v0),
+            Effect::AllTraffic(v2.clone()),
+            Effect::Active(v3, false),
+            Effect::Urls(v2.clone(), urls(&["http://10.0.0.2"])),
+            Effect::UrlsAdded(v2.clone(), urls(&["http://10.0.0.3"])),
+            Effect::UrlsRemoved(v2, urls(&["http://10.0.0.2"])),
+            Effect::VersionRemoved(v0),
         ];
-        for asked in missing {
-            assert_eq!(asked.is_shown_by(&split()), Some(false), "{asked:?}");
+        for effect in missing {
+            assert_eq!(effect.is_shown_by(&split()), Some(false), "{effect:?}");
         }
-        assert_eq!(Asked::Unseen.is_shown_by(&split()), None);
+        assert_eq!(Effect::Invisible.is_shown_by(&split()), None);
     }
 }
