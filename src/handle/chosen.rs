@@ -176,7 +176,7 @@ impl Chosen {
     /// read the response body before.
     ///
     /// Call it when the response head has arrived. If the body fails later, [`finish`](Self::finish) with
-    /// [`Outcome::Error`].
+    /// [`Outcome::Error`]. A second call replaces the status, and leaves the latency as it is.
     pub fn record_status(&mut self, status: StatusCode) {
         // A second status changes the outcome. The latency stays the one of the first.
         if !self.has_latency {

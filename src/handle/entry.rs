@@ -10,7 +10,7 @@ use super::fleet::Fleet;
 use super::fleet_settings::FleetSettings;
 use super::live::{LiveRoute, LiveVersion};
 use super::live_mirror::LiveMirror;
-use super::retired::Retired;
+use super::retired::RetiredRoutes;
 use crate::common::lock::lock;
 use crate::routing::{Draw, Points, Route, ServiceName, Split, Version};
 use crate::traffic::{Counters, ServiceSnapshot, VersionSnapshot};
@@ -21,7 +21,7 @@ pub(crate) struct ServiceEntry {
     service: ServiceName,
     pub(super) live: ArcSwapOption<LiveRoute>,
     /// Locked while a route is published or observed. Requests never take the lock.
-    retired: Mutex<Retired>,
+    retired: Mutex<RetiredRoutes>,
     pub(super) points: Points,
     /// The draw of the copies of requests. Created with the first mirror: few services have one.
     copy_points: OnceLock<Arc<Points>>,
@@ -59,14 +59,14 @@ impl ServiceEntry {
     }
 
     /// Locks the routes that are not published any more. Requests never take this lock.
-    pub(super) fn retired(&self) -> MutexGuard<'_, Retired> {
+    pub(super) fn retired(&self) -> MutexGuard<'_, RetiredRoutes> {
         lock(&self.retired)
     }
 
     /// Calls `observe` with the live route and the retired ones.
     ///
-    /// The route is held under the lock only, so that it cannot retire while an observer holds it: see [`Retired`].
-    pub(super) fn observe<T>(&self, observe: impl FnOnce(Option<&LiveRoute>, &Retired) -> T) -> T {
+    /// The route is held under the lock only, so that it cannot retire while an observer holds it: see [`RetiredRoutes`].
+    pub(super) fn observe<T>(&self, observe: impl FnOnce(Option<&LiveRoute>, &RetiredRoutes) -> T) -> T {
         let retired = self.retired();
         let live = self.live.load();
         observe(live.as_deref(), &retired)
@@ -105,7 +105,7 @@ impl ServiceEntry {
     }
 
     /// Creates the live route of `route`, with the counters and instances of versions that are live or retired now.
-    fn continued(&self, retired: &mut Retired, route: Arc<Route>, settings: &FleetSettings) -> LiveRoute {
+    fn continued(&self, retired: &mut RetiredRoutes, route: Arc<Route>, settings: &FleetSettings) -> LiveRoute {
         let live = self.live.load();
         match live.as_deref() {
             None if retired.versions().is_empty() => LiveRoute::new(route, settings),
@@ -128,7 +128,7 @@ impl ServiceEntry {
     }
 
     /// Withdraws the route, if there is one, and retires its versions.
-    fn withdraw_locked(&self, retired: &mut Retired) {
+    fn withdraw_locked(&self, retired: &mut RetiredRoutes) {
         if let Some(before) = self.live.swap(None) {
             retired.retire(&before, None);
         }
@@ -184,10 +184,10 @@ impl ServiceEntry {
     pub(super) fn snapshot_of(
         &self,
         live: &LiveRoute,
-        retired: &Retired,
+        retired: &RetiredRoutes,
         zero_weight_reachable: bool,
     ) -> ServiceSnapshot {
-        // Before the counters are read: see `Retired`.
+        // Before the counters are read: see `RetiredRoutes`.
         let readers = retired.readers();
         let split = live.route().split();
         let published = split.versions().iter().enumerate();
@@ -228,8 +228,8 @@ pub(super) fn is_reachable(split: &Split, version: &Version, zero_weight_reachab
 
 /// Returns the requests in flight at a version, with all readers that have not chosen yet: too many for a
 /// moment, never too few. `None` if it is not published and has none.
-fn in_flight(live: Option<&LiveRoute>, retired: &Retired, name: &str) -> Option<usize> {
-    // Before the counters are read: see `Retired`.
+fn in_flight(live: Option<&LiveRoute>, retired: &RetiredRoutes, name: &str) -> Option<usize> {
+    // Before the counters are read: see `RetiredRoutes`.
     let readers = retired.readers();
     let published = live.and_then(|live| live.counters_by_name(name));
     let left = retired.in_flight(name);

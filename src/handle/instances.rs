@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::entry::{ServiceEntry, is_reachable};
 use super::fleet::Fleet;
-use super::fleet_state::Seen;
+use super::fleet_state::InstanceHealth;
 use super::live::{LiveRoute, LiveVersion};
-use super::retired::Retired;
+use super::retired::RetiredRoutes;
 use super::routing_handle::RoutingHandle;
 use super::status::{InstanceStatus, VersionInstances};
 use crate::health::InstanceState;
@@ -103,7 +103,7 @@ impl ServiceEntry {
     fn instances(&self) -> Option<Vec<VersionInstances>> {
         self.observe(|live, retired| {
             let live = live?;
-            // Before the counters are read: see `Retired`.
+            // Before the counters are read: see `RetiredRoutes`.
             let readers = retired.readers();
             let versions = live.route().split().versions().iter().enumerate();
             let instances = versions.map(|(i, version)| self.instances_of(live, i, version, readers));
@@ -148,7 +148,7 @@ impl ServiceEntry {
     /// Returns the status of the instance number `i` of a version.
     fn status(&self, fleet: Option<&Arc<Fleet>>, i: usize, counts: InstanceCounts) -> InstanceStatus {
         let up = self.up(counts);
-        let Some(Seen { record, times, checked }) = fleet.and_then(|fleet| fleet.seen(i)) else {
+        let Some(InstanceHealth { record, times, checks }) = fleet.and_then(|fleet| fleet.instance_health(i)) else {
             return up;
         };
         InstanceStatus {
@@ -157,9 +157,9 @@ impl ServiceEntry {
             until: times.until,
             trial: record.is_on_trial(),
             ejections: record.ejections(),
-            last_check: checked.last,
-            checks_passed: checked.passed,
-            checks_failed: checked.failed,
+            last_check: checks.last,
+            checks_passed: checks.passed,
+            checks_failed: checks.failed,
             ..up
         }
     }
@@ -277,8 +277,8 @@ fn reachable_instances(
 }
 
 /// Returns the instances of versions that left, while they have requests or may yet get some.
-fn retired_instances(retired: &Retired) -> Vec<(VersionName, Option<Backend>)> {
-    // Before the counters are read: see `Retired`.
+fn retired_instances(retired: &RetiredRoutes) -> Vec<(VersionName, Option<Backend>)> {
+    // Before the counters are read: see `RetiredRoutes`.
     let readers = retired.readers();
     let mut instances = Vec::new();
     for left in retired.versions() {
@@ -301,11 +301,11 @@ fn take(counts: &mut Vec<InstanceCounts>, backend: &Backend) -> InstanceCounts {
 /// have not chosen yet.
 fn instance_in_flight(
     live: Option<&LiveRoute>,
-    retired: &Retired,
+    retired: &RetiredRoutes,
     name: &str,
     backend: &Backend,
 ) -> Option<usize> {
-    // Before the counters are read: see `Retired`.
+    // Before the counters are read: see `RetiredRoutes`.
     let readers = retired.readers();
     let version = live.and_then(|live| live.route().split().version(name));
     let is_published = version.is_some_and(|version| version.instances.contains(backend));

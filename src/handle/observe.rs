@@ -174,7 +174,7 @@ impl RoutingHandle {
     #[must_use]
     pub fn unknown_service_requests(&self) -> u64 {
         let withdrawn: u64 = self.entries().values().map(|entry| entry.unknown()).sum();
-        withdrawn + self.without_entry()
+        withdrawn + self.requests_without_entry()
     }
 
     /// Returns the versions at weight 0 that may get requests or have some in flight, and the removed instances, by base URL,
