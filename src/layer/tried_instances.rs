@@ -32,6 +32,8 @@ struct Attempts {
     instances: Vec<(VersionId, Backend)>,
     /// How many attempts stayed with the version of the attempt before.
     within_version: usize,
+    /// Whether a pin sent the request to the version of the last attempt. Then it stays there at weight 0 too.
+    is_pinned: bool,
     /// Whether the last attempt could not connect, so that the next one needs another instance.
     failed: bool,
     /// Whether there was another instance or version when the last one was chosen.
@@ -54,6 +56,7 @@ impl TriedInstances {
         let id = choice.version().id;
         let is_same_version = attempts.instances.last().is_some_and(|(last, _)| *last == id);
         attempts.within_version += usize::from(is_same_version);
+        attempts.is_pinned = choice.reason == Reason::Pin || (is_same_version && attempts.is_pinned);
         attempts.instances.push((id, choice.backend().clone()));
         attempts.has_more = attempts.another_instance(snapshot, choice.version).is_some()
             || (scope == FailoverScope::Versions && attempts.has_untried_version(snapshot));
@@ -98,10 +101,12 @@ impl TriedInstances {
 
 impl Attempts {
     /// Returns the position of the version that was tried last, if the request may still be sent there.
+    ///
+    /// At weight 0 only a pin may send it there. Otherwise the version may be reported as drained between two attempts.
     fn last_version(&self, snapshot: &RouteSnapshot<'_>) -> Option<usize> {
         let (id, _) = self.instances.last()?;
         snapshot.split().versions().iter().position(|version| {
-            version.id == *id && version.active
+            version.id == *id && version.active && (self.is_pinned || !version.weight.is_zero())
         })
     }
 

@@ -331,3 +331,60 @@ async fn override_stays_with_its_version() {
     }
     assert_eq!(handle.picks("auth", "v0", Reason::Failover), Some(0));
 }
+
+/// A client that refuses the first request, after it has published `change`. It responds to the others with their host.
+fn refuse_once_after(
+    handle: &RoutingHandle,
+    change: Change,
+) -> impl Service<
+    Request<ReplayableBody<Full<Bytes>>>,
+    Response = Response<String>,
+    Error = Fault,
+    Future = std::future::Ready<Result<Response<String>, Fault>>,
+> + Clone {
+    let handle = handle.clone();
+    let is_first = Arc::new(Mutex::new(true));
+    service_fn(move |request: Request<ReplayableBody<Full<Bytes>>>| {
+        if std::mem::take(&mut *is_first.lock().unwrap()) {
+            let split = handle.route("auth").unwrap().split().apply(&change, std::time::UNIX_EPOCH).unwrap();
+            assert!(handle.publish(Route::compile(split)));
+            return std::future::ready(Err(Fault::Refused));
+        }
+        std::future::ready(Ok(Response::new(request.uri().host().unwrap().to_owned())))
+    })
+}
+
+// Between the two attempts the version is drained, so its process may be gone.
+#[tokio::test]
+async fn failover_leaves_a_drained_version() {
+    for with_versions in [false, true] {
+        let handle = auth_of(&[&["a1", "a2"], &["b1"]]);
+        let client = refuse_once_after(&handle, Change::switch("v1".parse().unwrap()));
+        let layer = fixed(&handle).with_instance_failover();
+        let layer = if with_versions { layer.with_failover() } else { layer };
+        let retry = RetryLayer::new(Failover::new(|error: &Fault| *error == Fault::Refused));
+        let service = ServiceBuilder::new().map_request(prepare).layer(retry).layer(layer).service(client);
+        let response = service.oneshot(Request::new(Full::default())).await.unwrap();
+        assert_eq!(response.into_body().into_inner().unwrap(), "b1");
+    }
+}
+
+// A pin holds at weight 0, so the version is not drained.
+#[cfg(feature = "pin")]
+#[tokio::test]
+async fn pinned_request_fails_over_within_its_version() {
+    let handle = auth_of(&[&["a1", "a2"], &["b1"]]);
+    let layer = crate::pins::pinning(&handle).with_failover();
+    let mut user = crate::pins::Browser::default();
+    assert_eq!(user.visit(&layer).await.0, "v0");
+    crate::pins::publish(&handle, &Change::switch("v1".parse().unwrap()));
+    let client = refuse_once_after(&handle, Change::set_health_path("/healthz".parse().ok()));
+    let retry = RetryLayer::new(Failover::new(|error: &Fault| *error == Fault::Refused));
+    let service = ServiceBuilder::new().map_request(prepare).layer(retry).layer(layer).service(client);
+    let (name, value) = user.cookies.first_key_value().unwrap();
+    let request =
+        Request::get("/").header("cookie", format!("{name}={value}")).body(Full::default()).unwrap();
+    let response = service.oneshot(request).await.unwrap();
+    assert!(response.into_body().into_inner().unwrap().starts_with('a'));
+    assert!(!handle.is_drained("auth", "v0"));
+}
