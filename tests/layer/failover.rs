@@ -332,26 +332,19 @@ async fn override_stays_with_its_version() {
     assert_eq!(handle.picks("auth", "v0", Reason::Failover), Some(0));
 }
 
-/// A client that refuses the first request, after it has published `change`. It responds to the others with their host.
-fn refuse_once_after(
+/// Responds with the host of `request`. The first request publishes `change` instead, and is refused.
+fn refuse_first(
+    request: &Request<ReplayableBody<Full<Bytes>>>,
+    is_first: &Mutex<bool>,
     handle: &RoutingHandle,
-    change: Change,
-) -> impl Service<
-    Request<ReplayableBody<Full<Bytes>>>,
-    Response = Response<String>,
-    Error = Fault,
-    Future = std::future::Ready<Result<Response<String>, Fault>>,
-> + Clone {
-    let handle = handle.clone();
-    let is_first = Arc::new(Mutex::new(true));
-    service_fn(move |request: Request<ReplayableBody<Full<Bytes>>>| {
-        if std::mem::take(&mut *is_first.lock().unwrap()) {
-            let split = handle.route("auth").unwrap().split().apply(&change, std::time::UNIX_EPOCH).unwrap();
-            assert!(handle.publish(Route::compile(split)));
-            return std::future::ready(Err(Fault::Refused));
-        }
-        std::future::ready(Ok(Response::new(request.uri().host().unwrap().to_owned())))
-    })
+    change: &Change,
+) -> std::future::Ready<Result<Response<String>, Fault>> {
+    if std::mem::take(&mut *is_first.lock().unwrap()) {
+        let split = handle.route("auth").unwrap().split().apply(change, std::time::UNIX_EPOCH).unwrap();
+        assert!(handle.publish(Route::compile(split)));
+        return std::future::ready(Err(Fault::Refused));
+    }
+    std::future::ready(Ok(Response::new(request.uri().host().unwrap().to_owned())))
 }
 
 // Between the two attempts the version is drained, so its process may be gone.
@@ -359,7 +352,11 @@ fn refuse_once_after(
 async fn failover_leaves_a_drained_version() {
     for with_versions in [false, true] {
         let handle = auth_of(&[&["a1", "a2"], &["b1"]]);
-        let client = refuse_once_after(&handle, Change::switch("v1".parse().unwrap()));
+        let switch = Change::switch("v1".parse().unwrap());
+        let is_first = Mutex::new(true);
+        let client = service_fn(|request: Request<ReplayableBody<Full<Bytes>>>| {
+            refuse_first(&request, &is_first, &handle, &switch)
+        });
         let layer = fixed(&handle).with_instance_failover();
         let layer = if with_versions { layer.with_failover() } else { layer };
         let retry = RetryLayer::new(Failover::new(|error: &Fault| *error == Fault::Refused));
@@ -378,7 +375,11 @@ async fn pinned_request_fails_over_within_its_version() {
     let mut user = crate::pins::Browser::default();
     assert_eq!(user.visit(&layer).await.0, "v0");
     crate::pins::publish(&handle, &Change::switch("v1".parse().unwrap()));
-    let client = refuse_once_after(&handle, Change::set_health_path("/healthz".parse().ok()));
+    let other = Change::set_health_path("/healthz".parse().ok());
+    let is_first = Mutex::new(true);
+    let client = service_fn(|request: Request<ReplayableBody<Full<Bytes>>>| {
+        refuse_first(&request, &is_first, &handle, &other)
+    });
     let retry = RetryLayer::new(Failover::new(|error: &Fault| *error == Fault::Refused));
     let service = ServiceBuilder::new().map_request(prepare).layer(retry).layer(layer).service(client);
     let (name, value) = user.cookies.first_key_value().unwrap();
