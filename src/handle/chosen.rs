@@ -89,7 +89,7 @@ impl RoutingHandle {
     /// # fn charge(base_url: &str) -> Result<StatusCode, std::io::Error> { Ok(StatusCode::OK) }
     /// let chosen = handle.choose("payments", Some(b"customer-17"))?;
     /// assert_eq!(chosen.version().as_str(), "v1.0");
-    /// assert_eq!(handle.in_flight("payments", "v1.0"), Some(1));
+    /// assert_eq!(handle.in_flight("payments", "v1.0"), 1);
     ///
     /// // The SDK is given the base URL of the version.
     /// match charge(chosen.backend().as_str()) {
