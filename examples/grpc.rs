@@ -52,9 +52,9 @@ async fn main() -> Result<(), BoxError> {
     servers[&version].set_service_status("", ServingStatus::NotServing).await;
     let status = stream.message().await?.map(|message| message.status());
     println!("the same stream after a switch to {other}: {status:?}");
-    println!("in flight at {version}: {:?}", deployments.handle().in_flight("orders", &version));
+    println!("in flight at {version}: {}", deployments.handle().in_flight("orders", &version));
     drop(stream);
-    println!("after the end of the stream: {:?}", deployments.handle().in_flight("orders", &version));
+    println!("after the end of the stream: {}", deployments.handle().in_flight("orders", &version));
     Ok(())
 }
 

@@ -49,7 +49,8 @@ pub struct TrafficView {
     /// When the figures were read.
     #[cfg_attr(feature = "admin", schema(value_type = String, format = "date-time"))]
     pub at: Timestamp,
-    /// The number of requests that arrived while no version was active.
+    /// The number of requests that arrived while no version was active, or were refused since no instance of their
+    /// version was usable.
     pub unserved: u64,
     /// The versions of the split, then removed versions that still have requests.
     pub versions: Vec<VersionTrafficView>,

@@ -100,7 +100,7 @@ impl OtherReplicas {
     /// # }
     /// let remove = Change::remove_urls(version.clone(), old.clone().into());
     /// deployments.apply(&auth, ChangeRequest::new(remove, "alice")).await?;
-    /// let is_drained_here = deployments.handle().is_instance_drained("auth", "v1.0", &old) != Some(false);
+    /// let is_drained_here = deployments.handle().is_instance_drained("auth", "v1.0", &old);
     /// let others = deployments.other_replicas(&auth).await?;
     /// let may_be_stopped = is_drained_here && others.instance_blockers(&version, &old).next().is_none();
     /// # assert!(may_be_stopped);

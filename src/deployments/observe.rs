@@ -253,7 +253,7 @@ impl Deployments {
     /// # }
     /// let switch = Change::switch("v1.1".parse()?);
     /// deployments.apply(&auth, ChangeRequest::new(switch, "alice")).await?;
-    /// let is_drained_here = deployments.handle().is_drained("auth", "v1.0") == Some(true);
+    /// let is_drained_here = deployments.handle().is_drained("auth", "v1.0");
     /// let others = deployments.other_replicas(&auth).await?;
     /// let may_be_stopped = is_drained_here && others.blockers(&old).next().is_none();
     /// # assert!(may_be_stopped);

@@ -175,20 +175,20 @@
 //!     a connection takes it again.
 //! 12. `sender`, one per connection: held for a call of hyper that does not wait.
 //!
-//! Leaves, under which no other lock is taken: the duties' `StatusBoard`, the queue of full rows and the places in it, the
-//! state of `MemoryStore`, `Tried` of a failover, each map of the rollouts' `Board`, the two slots of a `ReplayableBody` (`taken`, then `shared`), and in `upstream` the list of
-//! pools and the new futures of a connection (`Streams`). The `Published` backends of the metrics are held while
-//! gauges are set.
+//! Leaves, under which no other lock is taken: the duties' `StatusBoard`, the queue of full rows and the places in it,
+//! the state of `MemoryStore`, `TriedInstances` of a failover, each map of the rollouts' `Board`, the two slots of a
+//! `ReplayableBody` (`taken`, then `shared`), and in `upstream` the list of pools and the new futures of a connection
+//! (`Streams`). The `Published` backends of the metrics are held while gauges are set.
 //!
 //! In `store::sql`: the turn of a writer (a semaphore), then `Orphans::driven`, then `Orphans::queued` or the
 //! wakers of its drivers. The state of the PostgreSQL listener is a tokio lock that is held while it waits for a
 //! notification, and nothing else takes it.
 //!
-//! A request takes at most `Tape`, `state`, `sending`, `Tried` and the slots of its body, which it shares with
-//! nothing but its own attempts and its watch, and the locks of `upstream`, which it holds for no longer than it
-//! takes to choose a connection. No `std` lock is held across an `await`; clippy's `await_holding_lock` checks that. A panic
-//! does not poison: `common::lock` takes the value as it is, because each critical section leaves it valid at
-//! every point where code of the application may panic.
+//! A request takes at most `Tape`, `state`, `sending`, `TriedInstances` and the slots of its body, which it shares with
+//! nothing but its own attempts and its watch, and the locks of `upstream`, which it holds for no longer than it takes
+//! to choose a connection. No `std` lock is held across an `await`; clippy's `await_holding_lock` checks that. A panic
+//! does not poison: `common::lock` takes the value as it is, because each critical section leaves it valid at every
+//! point where code of the application may panic.
 //!
 //! # Futures that are dropped
 //!

@@ -93,7 +93,7 @@
 //! | who responds | status | counted as |
 //! | --- | --- | --- |
 //! | the layer, for an unknown service | 404 | [`unknown_service_requests`](crate::RoutingHandle::unknown_service_requests) |
-//! | the layer, for a service without an active version | 503 | `unserved` of the service |
+//! | the layer, for a service without an active version, or a version without a usable instance | 503 | `unserved` of the service |
 //! | the layer, for a URI or a host that it cannot send on | 400, 414 | `4xx` of the version |
 //! | the backend | its own | the outcome of its status, or of its `grpc-status` |
 //! | `Proxy`, for a client that failed | 502, 504 | an error of the version |

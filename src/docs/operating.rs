@@ -194,7 +194,7 @@
 //! | `canary_none_usable == 1` | 1 m | a version has no usable instance; its requests are tried all the same, refused or diverted | `GET …/versions` has the cause of the last check of each |
 //! | `canary_instance_usable == 0` | 5 m | an instance gets no requests | look at the process, or remove its URL |
 //! | `increase(canary_instance_ejections_total[30m]) > 3` | | requests of an instance fail, and its checks pass | the event has the cause; the health path does not cover what fails |
-//! | `rate(canary_no_backend_total[5m]) > 0` | | a service has no active version, its requests get 503 | activate a version, or switch to one |
+//! | `rate(canary_no_backend_total[5m]) > 0` | | a service has no active version, or under `Health::refusing` a version has no usable instance: requests get 503 | activate a version, or switch to one |
 //! | `rate(canary_unknown_service_total[5m])` above its usual | 5 m | requests for services that are not registered | `RUST_LOG=tower_canary=debug` names them |
 //! | `increase(canary_admin_changes_total{result="failed"}[5m]) > 0` | | a change could not be stored | read the split, and repeat it |
 //!

@@ -14,14 +14,15 @@ use crate::traffic::Counters;
 
 /// The instances of a fleet as requests see them, in the order of the base URLs.
 #[derive(Debug)]
-pub(super) struct Balanced {
+pub(super) struct BalancedInstances {
     fleet: Arc<Fleet>,
     seats: Box<[Seat]>,
+    /// The bits of the last turn of each shard.
     turns: Sharded<AtomicU64>,
 }
 
-impl Balanced {
-    /// Creates the instances of `fleet`. `kept` returns the one that a base URL had before.
+impl BalancedInstances {
+    /// Creates the instances of `fleet`. `kept` returns the instance that a base URL had before, if it had one.
     pub(super) fn new(
         fleet: &Arc<Fleet>,
         counters: &Counters,
@@ -30,36 +31,37 @@ impl Balanced {
         let backends = fleet.instances().iter().enumerate();
         let seats: Box<[Seat]> =
             backends.map(|(i, backend)| seat(fleet, i, backend, counters, kept(backend))).collect();
-        fleet.set_members(seats.iter().map(Seat::member));
+        fleet.set_traffic(seats.iter().map(Seat::traffic));
         Self { fleet: Arc::clone(fleet), seats, turns: first_turns(fleet.draw(), fleet.id()) }
     }
 
-    /// Returns the health of these instances.
+    /// Returns the fleet, which has the health of these instances.
     pub(super) const fn fleet(&self) -> &Arc<Fleet> {
         &self.fleet
     }
 
-    /// Returns the instance at `backend`.
+    /// Returns the instance at `backend`, or `None` if it is no base URL of the version.
     pub(super) fn seat(&self, backend: &Backend) -> Option<&Seat> {
         self.seats.get(self.fleet.instances().position(backend)?)
     }
 
-    /// Picks an instance that may be chosen, without those in `avoided`. `None`: there is none.
+    /// Picks among the instances that may be chosen and are not in `avoided`. Returns the position of the picked one
+    /// and itself, or `None` if there is none.
     #[inline]
     pub(super) fn pick(&self, shard: Shard, avoided: u64) -> Option<(usize, &Seat)> {
         self.pick_of(shard, self.fleet.words().usable() & !avoided)
     }
 
-    /// Picks one of all instances.
+    /// Picks among all instances, usable or not. There is at least one.
     #[cold]
     pub(super) fn pick_any(&self, shard: Shard) -> Option<(usize, &Seat)> {
         self.pick_of(shard, self.fleet.members().bits())
     }
 
-    /// Picks among the instances whose bits are set. One alone needs no draw.
+    /// Picks among the instances whose bits are set in `candidates`. One alone needs no draw.
     #[inline]
-    fn pick_of(&self, shard: Shard, usable: u64) -> Option<(usize, &Seat)> {
-        let i = match usable {
+    fn pick_of(&self, shard: Shard, candidates: u64) -> Option<(usize, &Seat)> {
+        let i = match candidates {
             0 => return None,
             one if one.is_power_of_two() => one.trailing_zeros() as usize,
             several => self.pick_between(shard, several),
@@ -67,17 +69,19 @@ impl Balanced {
         Some((i, self.seats.get(i)?))
     }
 
-    /// Picks one of two instances in `usable`, which has at least two bits.
+    /// Draws two of `candidates`, which has at least two bits, and picks the one with less load. If that one starts
+    /// slowly, it may pass the request on to the other.
     #[inline]
-    fn pick_between(&self, shard: Shard, usable: u64) -> usize {
+    fn pick_between(&self, shard: Shard, candidates: u64) -> usize {
         let turn = next_turn(self.turns.at(shard));
         let load = |i: usize| self.seats[i].load(shard);
-        let (chosen, other) = choose(self.fleet.members(), usable, turn, load);
+        let (chosen, other) = choose(self.fleet.members(), candidates, turn, load);
         if self.fleet.words().passes_on(chosen, turn) { other } else { chosen }
     }
 }
 
-/// Returns the instance number `i` of `fleet`: the one that was `kept`, unless it is not judged and this one is.
+/// Returns the instance at position `i` of `fleet`: the one that was `kept`, if it counts its failures as the fleet
+/// needs it.
 fn seat(fleet: &Arc<Fleet>, i: usize, backend: &Backend, counters: &Counters, kept: Option<Seat>) -> Seat {
     let Some(judge) = fleet.judge() else {
         let kept = kept.filter(Seat::has_row);
@@ -92,7 +96,8 @@ fn seat(fleet: &Arc<Fleet>, i: usize, backend: &Backend, counters: &Counters, ke
     seat
 }
 
-/// Returns the turn before the first of each shard. A seeded draw makes them repeat, on whichever thread.
+/// Returns the turn before the first one of each shard. With a seeded draw it is the same for all shards and in each
+/// run, so that the choices repeat on any thread.
 fn first_turns(draw: Draw, id: VersionId) -> Sharded<AtomicU64> {
     if let Draw::Seeded(seed) = draw {
         let start = mix(seed ^ fnv1a(&id.to_string()));

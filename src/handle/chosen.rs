@@ -89,7 +89,7 @@ impl RoutingHandle {
     /// # fn charge(base_url: &str) -> Result<StatusCode, std::io::Error> { Ok(StatusCode::OK) }
     /// let chosen = handle.choose("payments", Some(b"customer-17"))?;
     /// assert_eq!(chosen.version().as_str(), "v1.0");
-    /// assert_eq!(handle.in_flight("payments", "v1.0"), Some(1));
+    /// assert_eq!(handle.in_flight("payments", "v1.0"), 1);
     ///
     /// // The SDK is given the base URL of the version.
     /// match charge(chosen.backend().as_str()) {
@@ -176,7 +176,7 @@ impl Chosen {
     /// read the response body before.
     ///
     /// Call it when the response head has arrived. If the body fails later, [`finish`](Self::finish) with
-    /// [`Outcome::Error`].
+    /// [`Outcome::Error`]. A second call replaces the status, and leaves the latency as it is.
     pub fn record_status(&mut self, status: StatusCode) {
         // A second status changes the outcome. The latency stays the one of the first.
         if !self.has_latency {

@@ -10,18 +10,20 @@ use super::fleet::Fleet;
 use super::fleet_settings::FleetSettings;
 use super::live::{LiveRoute, LiveVersion};
 use super::live_mirror::LiveMirror;
-use super::retired::Retired;
+use super::retired::RetiredRoutes;
 use crate::common::lock::lock;
 use crate::routing::{Draw, Points, Route, ServiceName, Split, Version};
 use crate::traffic::{Counters, ServiceSnapshot, VersionSnapshot};
 
-/// The state of one service that outlives its routes: its draw, its counters, and the versions that still drain.
+/// The state of one service that outlives its routes: its draw, its counters, and its retired versions.
 #[derive(Debug)]
 pub(crate) struct ServiceEntry {
     service: ServiceName,
+    /// The route that requests follow. `None`: no route is published.
     pub(super) live: ArcSwapOption<LiveRoute>,
     /// Locked while a route is published or observed. Requests never take the lock.
-    retired: Mutex<Retired>,
+    retired: Mutex<RetiredRoutes>,
+    /// The draw of the requests.
     pub(super) points: Points,
     /// The draw of the copies of requests. Created with the first mirror: few services have one.
     copy_points: OnceLock<Arc<Points>>,
@@ -29,6 +31,7 @@ pub(crate) struct ServiceEntry {
     pub(super) unserved: AtomicU64,
     /// Requests that arrived while no route was published.
     pub(super) unknown: AtomicU64,
+    /// When the handle got the service.
     created: SystemTime,
 }
 
@@ -59,14 +62,15 @@ impl ServiceEntry {
     }
 
     /// Locks the routes that are not published any more. Requests never take this lock.
-    pub(super) fn retired(&self) -> MutexGuard<'_, Retired> {
+    pub(super) fn retired(&self) -> MutexGuard<'_, RetiredRoutes> {
         lock(&self.retired)
     }
 
     /// Calls `observe` with the live route and the retired ones.
     ///
-    /// The route is held under the lock only, so that it cannot retire while an observer holds it: see [`Retired`].
-    pub(super) fn observe<T>(&self, observe: impl FnOnce(Option<&LiveRoute>, &Retired) -> T) -> T {
+    /// The route is held under the lock only, so that it cannot retire while an observer holds it: see
+    /// [`RetiredRoutes`].
+    pub(super) fn observe<T>(&self, observe: impl FnOnce(Option<&LiveRoute>, &RetiredRoutes) -> T) -> T {
         let retired = self.retired();
         let live = self.live.load();
         observe(live.as_deref(), &retired)
@@ -85,7 +89,7 @@ impl ServiceEntry {
         })
     }
 
-    /// Makes `route` the one that requests follow.
+    /// Makes `route` the one that requests follow, and retires the route before it.
     pub(super) fn publish(&self, route: &Arc<Route>, settings: &FleetSettings) {
         let mut retired = self.retired();
         let mirror = LiveMirror::new(route.split(), || self.copy_points(settings.draw()));
@@ -105,7 +109,12 @@ impl ServiceEntry {
     }
 
     /// Creates the live route of `route`, with the counters and instances of versions that are live or retired now.
-    fn continued(&self, retired: &mut Retired, route: Arc<Route>, settings: &FleetSettings) -> LiveRoute {
+    fn continued(
+        &self,
+        retired: &mut RetiredRoutes,
+        route: Arc<Route>,
+        settings: &FleetSettings,
+    ) -> LiveRoute {
         let live = self.live.load();
         match live.as_deref() {
             None if retired.versions().is_empty() => LiveRoute::new(route, settings),
@@ -128,34 +137,32 @@ impl ServiceEntry {
     }
 
     /// Withdraws the route, if there is one, and retires its versions.
-    fn withdraw_locked(&self, retired: &mut Retired) {
+    fn withdraw_locked(&self, retired: &mut RetiredRoutes) {
         if let Some(before) = self.live.swap(None) {
             retired.retire(&before, None);
         }
     }
 
-    /// Forgets the versions of a removed service that have no requests left.
+    /// Forgets the versions of a removed service that have no requests in flight.
     #[cfg(feature = "metrics")]
     pub(super) fn forget_removed(&self) {
         self.retired().forget_removed();
     }
 
-    /// Returns how many requests the version called `name` has in flight. `None` for a version that is neither published
-    /// nor in use.
-    pub(super) fn in_flight(&self, name: &str) -> Option<usize> {
+    /// Returns how many requests the version called `name` has in flight.
+    pub(super) fn in_flight(&self, name: &str) -> usize {
         self.observe(|live, retired| in_flight(live, retired, name))
     }
 
-    /// Returns whether the version called `name` is drained: it gets no more requests, and its last one has ended. `None`
-    /// for a version that is neither published nor in use.
-    pub(super) fn is_drained(&self, name: &str, zero_weight_reachable: bool) -> Option<bool> {
+    /// Returns whether the version called `name` is drained: it gets no more requests, and its last one has ended. A
+    /// version that is neither published nor in use is drained.
+    pub(super) fn is_drained(&self, name: &str, zero_weight_reachable: bool) -> bool {
         self.observe(|live, retired| {
-            let in_flight = in_flight(live, retired, name)?;
             let split = live.map(|live| live.route().split());
             let version = split.and_then(|split| Some((split, split.version(name)?)));
             let is_reachable =
                 version.is_some_and(|(split, version)| is_reachable(split, version, zero_weight_reachable));
-            Some(in_flight == 0 && !is_reachable)
+            !is_reachable && in_flight(live, retired, name) == 0
         })
     }
 
@@ -184,33 +191,33 @@ impl ServiceEntry {
     pub(super) fn snapshot_of(
         &self,
         live: &LiveRoute,
-        retired: &Retired,
+        retired: &RetiredRoutes,
         zero_weight_reachable: bool,
     ) -> ServiceSnapshot {
-        // Before the counters are read: see `Retired`.
+        // Before the counters are read: see `RetiredRoutes`.
         let readers = retired.readers();
         let split = live.route().split();
         let published = split.versions().iter().enumerate();
         let published = published
             .map(|(i, version)| {
                 let counters = live.used_versions().get(i).map(|live| Arc::clone(live.counters()));
-                let uncounted = readers + retired.in_flight(version.name.as_str()).unwrap_or(0);
+                let others = readers + retired.in_flight(version.name.as_str()).unwrap_or(0);
                 let is_reachable = is_reachable(split, version, zero_weight_reachable);
-                VersionSnapshot::new(counters, uncounted).with_reachable(is_reachable)
+                VersionSnapshot::new(counters, others).with_reachable(is_reachable)
             })
             .collect();
-        let left = retired.versions().iter().map(|left| {
-            (left.version.clone(), VersionSnapshot::new(Some(Arc::clone(left.counters())), readers))
+        let retired_versions = retired.versions().iter().map(|retired| {
+            (retired.version.clone(), VersionSnapshot::new(Some(Arc::clone(retired.counters())), readers))
         });
         ServiceSnapshot {
             route: Arc::clone(live.route()),
             unserved: self.unserved.load(Ordering::Relaxed),
             published,
-            retired: left.collect(),
+            retired: retired_versions.collect(),
         }
     }
 
-    /// Returns the counters of the published versions, or nothing before the first request.
+    /// Returns the counters of the published versions, or nothing if they were not created yet.
     pub(super) fn used_counters(&self) -> Vec<Arc<Counters>> {
         self.observe(|live, _| {
             let versions = live.map_or(&[][..], LiveRoute::used_versions);
@@ -226,15 +233,15 @@ pub(super) fn is_reachable(split: &Split, version: &Version, zero_weight_reachab
     !version.weight.is_zero() || (version.active && (zero_weight_reachable || is_mirrored()))
 }
 
-/// Returns the requests in flight at a version, with all readers that have not chosen yet: too many for a
-/// moment, never too few. `None` if it is not published and has none.
-fn in_flight(live: Option<&LiveRoute>, retired: &Retired, name: &str) -> Option<usize> {
-    // Before the counters are read: see `Retired`.
+/// Returns the requests in flight at the published and the retired versions called `name`, and all readers of retired
+/// routes that have not chosen yet: too many for a moment, never too few.
+fn in_flight(live: Option<&LiveRoute>, retired: &RetiredRoutes, name: &str) -> usize {
+    // Before the counters are read: see `RetiredRoutes`.
     let readers = retired.readers();
-    let published = live.and_then(|live| live.counters_by_name(name));
-    let left = retired.in_flight(name);
-    match published {
-        Some(counters) => Some(readers + counters.in_flight() + left.unwrap_or(0)),
-        None => Some(readers + left?).filter(|in_flight| *in_flight > 0),
+    let published = live.and_then(|live| live.counters_by_name(name)).map(|counters| counters.in_flight());
+    match (published, retired.in_flight(name)) {
+        // No route that a request reads has such a version.
+        (None, None) => 0,
+        (published, retired) => readers + published.unwrap_or(0) + retired.unwrap_or(0),
     }
 }

@@ -43,7 +43,8 @@ impl RoutingHandle {
         Some(versions.map(|(version, counted)| (version.id, counted.mirror_figures())).collect())
     }
 
-    /// Returns both figures of each published version of `service`.
+    /// Returns the figures of requests and of copies of each published version of `service`, for a report. `None` if
+    /// the service is not published.
     pub(crate) fn reported_figures(&self, service: &str) -> Option<Vec<(VersionId, ReportedFigures)>> {
         let users = self.figures(service)?;
         let mirrored = self.mirror_figures(service)?;

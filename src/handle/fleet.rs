@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
-use super::fleet_state::{FleetState, Seen};
+use super::fleet_state::{FleetState, InstanceHealth};
 use super::full_rows::FullRows;
 use super::words::Words;
 use crate::balance::Members;
@@ -17,7 +17,8 @@ use crate::traffic::{FailureRow, InstanceCounters};
 /// The routes that publish the same list share it, so a re-weight changes nothing here. Another list gets another fleet,
 /// which takes over the health of the base URLs that stay.
 ///
-/// A version with one instance that is not checked has none: nothing is to be chosen there, and nothing is judged.
+/// A version with one instance that is not checked has no fleet: there is nothing to choose from, and nothing is
+/// judged.
 #[derive(Debug)]
 pub(crate) struct Fleet {
     service: ServiceName,
@@ -27,31 +28,32 @@ pub(crate) struct Fleet {
     members: Members,
     draw: Draw,
     words: Words,
+    /// `None`: nothing judges the instances, and all of them may be chosen.
     judge: Option<Judge>,
-    /// What it reads of its instances in the order of the base URLs, once there was a request: of many services, most are
-    /// idle.
-    counted: OnceLock<Box<[Member]>>,
+    /// In the order of the base URLs. Created with the counters of the version: of many services, most are idle.
+    traffic: OnceLock<Box<[InstanceTraffic]>>,
 }
 
-/// What a fleet reads of one instance.
+/// The counts of one instance, which its requests write and the fleet reads.
 #[derive(Debug)]
-pub(super) struct Member {
+pub(super) struct InstanceTraffic {
     pub(super) counters: InstanceCounters,
-    /// `None`: its failures are not counted.
+    /// `None`: its failures in a row are not counted.
     pub(super) row: Option<Arc<FailureRow>>,
 }
 
-/// What judges the instances of a fleet.
+/// The settings by which the instances of a fleet are judged, and their health.
 #[derive(Debug)]
 pub(super) struct Judge {
     pub(super) settings: Arc<Health>,
-    /// Where instances wait to be judged.
+    /// The queue of the instances whose row of failures is full.
     pub(super) rows: Arc<FullRows<Fleet>>,
     /// Requests never take the lock.
     state: Mutex<FleetState<Fleet>>,
 }
 
 impl Judge {
+    /// Creates the judge of a fleet whose instances are not known yet.
     pub(super) fn new(settings: Arc<Health>, rows: Arc<FullRows<Fleet>>) -> Self {
         Self { settings, rows, state: Mutex::new(FleetState::new()) }
     }
@@ -80,13 +82,21 @@ impl Fleet {
             draw,
             words: Words::new(members, count),
             judge,
-            counted: OnceLock::new(),
+            traffic: OnceLock::new(),
         });
         fleet.take_over(split.health_path().is_some(), before);
         fleet
     }
 
-    /// Fills the records with those that the fleet before has of the same base URLs. From then on, events for it come here.
+    /// Fills the records with those that the fleet before has of the same base URLs. From then on, events for that
+    /// fleet come here.
+    ///
+    /// | the route before | record of the instance |
+    /// | --- | --- |
+    /// | had the base URL, in a fleet that was judged | the same |
+    /// | had the base URL, without a judge | up |
+    /// | had the version, without the base URL | new if it is checked, else up. It starts slowly once it is up |
+    /// | had no such version | new if it is checked, else up |
     fn take_over(self: &Arc<Self>, is_checked: bool, before: Option<(&Instances, Option<&Arc<Self>>)>) {
         let Some(judge) = &self.judge else { return };
         let now = tokio::time::Instant::now().into_std();
@@ -95,9 +105,9 @@ impl Fleet {
         let mut state = FleetState::new();
         for backend in &self.instances {
             let position = before.map(|(instances, _)| instances.position(backend));
-            let known = position.flatten().and_then(|i| kept.as_ref()?.seen(i));
+            let known = position.flatten().and_then(|i| kept.as_ref()?.instance(i));
             match (position, known) {
-                (_, Some(known)) => state.keep(known),
+                (_, Some(known)) => state.carry_over(known),
                 (None, None) => state.add(Record::new(is_checked, rand::random(), now), now),
                 (Some(None), None) => state.add(Record::new(is_checked, rand::random(), now).joining(), now),
                 (Some(Some(_)), None) => state.add(Record::new(false, rand::random(), now), now),
@@ -130,7 +140,7 @@ impl Fleet {
         &self.instances
     }
 
-    /// Returns how the services of the handle draw.
+    /// Returns the draw of the handle, which decides whether the choices among the instances repeat.
     pub(super) const fn draw(&self) -> Draw {
         self.draw
     }
@@ -147,27 +157,29 @@ impl Fleet {
         &self.words
     }
 
-    /// Returns what judges the instances, or `None` if nothing does.
+    /// Returns the judge of the instances, or `None` if nothing judges them.
     pub(super) const fn judge(&self) -> Option<&Judge> {
         self.judge.as_ref()
     }
 
-    /// Sets what it reads of its instances, unless it is set.
-    pub(super) fn set_members(&self, members: impl Iterator<Item = Member>) {
-        self.counted.get_or_init(|| members.collect());
+    /// Sets the counts of the instances, in the order of the base URLs, unless they are set.
+    pub(super) fn set_traffic(&self, instances: impl Iterator<Item = InstanceTraffic>) {
+        self.traffic.get_or_init(|| instances.collect());
     }
 
-    /// Returns the counters of the instances. They are empty until the fleet is published.
-    fn counted(&self) -> &[Member] {
-        self.counted.get().map_or(&[], |members| members)
+    /// Returns the counts of the instances in the order of the base URLs, or nothing before the version has counters.
+    fn traffic(&self) -> &[InstanceTraffic] {
+        self.traffic.get().map_or(&[], |instances| instances)
     }
 
-    /// Returns the failures in a row of instance `i`. `None` without health.
+    /// Returns the failures in a row of the instance `i`, or `None` if it has no counters yet or its failures are not
+    /// counted.
     fn row(&self, i: usize) -> Option<&FailureRow> {
-        self.counted().get(i)?.row.as_deref()
+        self.traffic().get(i)?.row.as_deref()
     }
 
-    /// Returns the fleet that has taken over from the one with this `state`, and the position of instance `i` in it.
+    /// Returns the fleet that has taken over from this one, whose state is `state`, and the position of the instance
+    /// `i` there. The position is `None` if the base URL was removed. `None` if no fleet has taken over.
     fn successor(&self, state: &FleetState<Self>, i: usize) -> Option<(Arc<Self>, Option<usize>)> {
         let next = state.successor.upgrade()?;
         let position = self.instances.iter().nth(i).and_then(|backend| next.instances.position(backend));
@@ -228,12 +240,12 @@ impl Fleet {
         self.any_record(Record::awaits_time)
     }
 
-    /// Returns whether an instance has such a record. A fleet without health has no records.
+    /// Returns whether `is_one` holds for the record of an instance. A fleet that is not judged has no records.
     fn any_record(&self, is_one: impl Fn(&Record) -> bool) -> bool {
         self.judge.as_ref().is_some_and(|judge| lock(&judge.state).records.iter().any(is_one))
     }
 
-    /// Returns the states of the instances. Where nothing judges them they are up.
+    /// Returns the states of the instances in the order of the base URLs. Where nothing judges them they are up.
     pub(crate) fn states(&self) -> Vec<InstanceState> {
         match &self.judge {
             Some(judge) => lock(&judge.state).records.iter().map(Record::state).collect(),
@@ -270,16 +282,18 @@ impl Fleet {
     }
 
     /// Returns whether requests that find no usable instance go to another version.
-    pub(super) fn is_failover(&self) -> bool {
+    pub(super) fn fails_over(&self) -> bool {
         self.judge.as_ref().is_some_and(|judge| judge.settings.is_failover())
     }
 
     /// Returns whether requests that find no usable instance are refused.
-    pub(super) fn is_refusing(&self) -> bool {
+    pub(super) fn refuses(&self) -> bool {
         self.judge.as_ref().is_some_and(|judge| judge.settings.is_refusing())
     }
 
-    /// Records what a check of the instance `i` saw.
+    /// Records the result of a check of the instance `i`.
+    ///
+    /// If the base URLs of the version changed meanwhile, the fleet that has the instance now records it.
     pub(crate) fn record_check(&self, i: usize, check: LastCheck) {
         let Some(judge) = &self.judge else { return };
         let mut state = lock(&judge.state);
@@ -292,19 +306,20 @@ impl Fleet {
         }
     }
 
-    /// Returns what is known of the instance `i` at one moment, if something judges it.
-    pub(super) fn seen(&self, i: usize) -> Option<Seen> {
-        lock(&self.judge.as_ref()?.state).seen(i)
+    /// Returns the health of the instance `i` at one moment, or `None` if nothing judges it.
+    pub(super) fn instance_health(&self, i: usize) -> Option<InstanceHealth> {
+        lock(&self.judge.as_ref()?.state).instance(i)
     }
 
-    /// Returns what the last failed request to the instance `i` saw, or `None` if none has failed.
+    /// Returns the result of the last failed request to the instance `i`: `no response`, or `status` and its number.
+    /// `None` if none has failed.
     pub(crate) fn last_failure(&self, i: usize) -> Option<String> {
         let row = self.row(i).filter(|row| row.failures() > 0)?;
         Some(row.last_status().map_or_else(|| "no response".to_owned(), |status| format!("status {status}")))
     }
 
-    /// Returns how many requests were sent to the present instances.
+    /// Returns how many requests were sent to the instances of this fleet since this gateway has each of them.
     pub(crate) fn picks(&self) -> u64 {
-        self.counted().iter().map(|member| member.counters.requests()).sum()
+        self.traffic().iter().map(|instance| instance.counters.requests()).sum()
     }
 }

@@ -13,6 +13,7 @@ pub(super) struct FleetSettings {
     draw: Draw,
     /// Set before anything is published, or never: without it, nothing judges instances.
     health: OnceLock<Arc<Health>>,
+    /// The queue of the instances whose row of failures is full.
     rows: Arc<FullRows<Fleet>>,
 }
 
@@ -22,7 +23,7 @@ impl FleetSettings {
         Self { draw, ..Self::default() }
     }
 
-    /// Returns the draw of the handle, which also decides how instances are drawn.
+    /// Returns the draw of the handle, which decides whether the choices of versions and instances repeat.
     pub(super) const fn draw(&self) -> Draw {
         self.draw
     }
@@ -33,13 +34,13 @@ impl FleetSettings {
         let _ = self.health.set(health);
     }
 
-    /// Returns where instances wait to be judged.
+    /// Returns the queue of the instances whose row of failures is full. The health duty takes them out.
     pub(super) const fn rows(&self) -> &Arc<FullRows<Fleet>> {
         &self.rows
     }
 
-    /// Returns the fleet of `version`, if it needs one: that of the route before if it has the same base URLs, else another
-    /// one that continues it.
+    /// Returns the fleet of `version`: the one of the route before if it has the same base URLs, else a new one that
+    /// takes over the health of the base URLs that stay. `None` for a version with one instance that is not checked.
     ///
     /// `before` are the base URLs of the route before, if it had the version, and their fleet, if they had one.
     pub(super) fn fleet(

@@ -3,7 +3,7 @@
 use std::sync::Weak;
 use std::time::Instant;
 
-use super::checked::Checked;
+use super::check_results::CheckResults;
 use super::times::Times;
 use crate::health::{self, Event, Health, Record, Transition};
 
@@ -12,16 +12,16 @@ use crate::health::{self, Event, Health, Record, Transition};
 pub(super) struct FleetState<F> {
     pub(super) records: Vec<Record>,
     times: Vec<Times>,
-    pub(super) checks: Vec<Checked>,
+    pub(super) checks: Vec<CheckResults>,
     /// The fleet that has taken over, if there is one.
     pub(super) successor: Weak<F>,
 }
 
-/// What is known of one instance.
-pub(super) struct Seen {
+/// The health of one instance at one moment.
+pub(super) struct InstanceHealth {
     pub(super) record: Record,
     pub(super) times: Times,
-    pub(super) checked: Checked,
+    pub(super) checks: CheckResults,
 }
 
 impl<F> FleetState<F> {
@@ -30,27 +30,31 @@ impl<F> FleetState<F> {
         Self { records: Vec::new(), times: Vec::new(), checks: Vec::new(), successor: Weak::new() }
     }
 
-    /// Adds an instance that is not known yet.
+    /// Adds an instance without an earlier record. `record` begins at `now`.
     pub(super) fn add(&mut self, record: Record, now: Instant) {
-        self.times.push(Times::of(&record, now));
+        self.times.push(Times::new(&record, now));
         self.records.push(record);
-        self.checks.push(Checked::default());
+        self.checks.push(CheckResults::default());
     }
 
-    /// Returns what is known of the instance `i` at one moment.
-    pub(super) fn seen(&self, i: usize) -> Option<Seen> {
-        let (record, times, checked) = (self.records.get(i)?, *self.times.get(i)?, self.checks.get(i)?);
-        Some(Seen { record: record.clone(), times, checked: checked.clone() })
+    /// Returns the health of the instance `i`, or `None` if there is no such instance.
+    pub(super) fn instance(&self, i: usize) -> Option<InstanceHealth> {
+        Some(InstanceHealth {
+            record: self.records.get(i)?.clone(),
+            times: *self.times.get(i)?,
+            checks: self.checks.get(i)?.clone(),
+        })
     }
 
-    /// Adds an instance of which all of this is known.
-    pub(super) fn keep(&mut self, seen: Seen) {
-        self.records.push(seen.record);
-        self.times.push(seen.times);
-        self.checks.push(seen.checked);
+    /// Adds an instance with its health in an earlier fleet.
+    pub(super) fn carry_over(&mut self, health: InstanceHealth) {
+        self.records.push(health.record);
+        self.times.push(health.times);
+        self.checks.push(health.checks);
     }
 
-    /// Applies an event, and notes when a state began with it.
+    /// Applies `event` to the instance `i`, and records the time if a state begins with it. Returns a change that
+    /// operators are informed of.
     pub(super) fn apply(
         &mut self,
         settings: &Health,
@@ -64,7 +68,7 @@ impl<F> FleetState<F> {
         if began(&self.records) != before
             && let (Some(times), Some(record)) = (self.times.get_mut(i), self.records.get(i))
         {
-            *times = Times::of(record, now);
+            *times = Times::new(record, now);
         }
         transition
     }

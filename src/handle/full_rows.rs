@@ -10,19 +10,21 @@ use tokio::sync::Notify;
 use crate::common::lock::lock;
 use crate::traffic::RowObserver;
 
-/// The instances whose row is full. Each is queued once, so the queue is bounded by the number of instances, also where
-/// nobody takes them out. `F` is a fleet.
+/// The queue of the instances whose row of failures is full. Each is queued once, so the length is bounded by the
+/// number of instances, also where no duty takes them out. `F` is the type of the fleet.
 #[derive(Debug)]
 pub(super) struct FullRows<F> {
     queue: Mutex<VecDeque<Arc<Place<F>>>>,
+    /// Notified for each instance that is queued.
     added: Notify,
 }
 
-/// The place of an instance in its fleet, for those who know its row only.
+/// The place of an instance in its fleet. The instance's row of failures notifies it when the row is full.
 #[derive(Debug)]
 pub(super) struct Place<F> {
-    // Weak: a queue that nobody empties would otherwise keep itself.
+    // Weak: a queue that no duty empties would otherwise keep itself alive.
     rows: Weak<FullRows<F>>,
+    /// Whether the instance is in the queue.
     is_queued: AtomicBool,
     /// The fleet that has the instance now, and the position in it.
     fleet: Mutex<(Weak<F>, usize)>,
@@ -41,18 +43,19 @@ impl<F> FullRows<F> {
         self.added.notify_one();
     }
 
-    /// Takes the instance that has waited longest.
+    /// Takes out the instance that has waited longest, or returns `None` if the queue is empty.
     fn pop(&self) -> Option<Arc<Place<F>>> {
         let place = lock(&self.queue).pop_front()?;
-        // Relaxed, like the swap: the lock of the queue orders them. A failure from here on queues the instance again, and
-        // the caller reads its row after this.
+        // Relaxed, like the swap: nothing else is read through the flag. A failure that still reads `true` here is
+        // judged with those that the instance was queued for. A later one queues it again.
         place.is_queued.store(false, Ordering::Relaxed);
         Some(place)
     }
 
-    /// Waits for an instance whose row is full, and takes it out. An instance that was removed meanwhile is left out.
+    /// Waits for an instance whose row is full, and takes it out. Returns its fleet and its position there. Instances
+    /// that were removed since they were queued are skipped.
     ///
-    /// Dropped before it is ready, the future has taken nothing out.
+    /// Dropped before it is ready, the future has taken out none but skipped ones.
     pub(super) async fn next(&self) -> (Arc<F>, usize) {
         loop {
             while let Some(place) = self.pop() {
@@ -78,8 +81,8 @@ impl<F> Place<F> {
         *lock(&self.fleet) = (Arc::downgrade(fleet), i);
     }
 
-    /// Returns the fleet of the instance now, and its position there. It may have changed since the instance
-    /// was queued.
+    /// Returns the present fleet of the instance and the position there, which may differ from those when it was
+    /// queued. `None` if the fleet is gone.
     fn find(&self) -> Option<(Arc<F>, usize)> {
         let (fleet, i) = &*lock(&self.fleet);
         Some((fleet.upgrade()?, *i))
@@ -113,14 +116,14 @@ mod tests {
     }
 
     #[test]
-    fn removed_instances_are_left_out() {
+    fn removed_instances_are_skipped() {
         let rows = Arc::new(FullRows::<()>::default());
         Place::new(&rows).row_is_full();
         assert!(rows.next().now_or_never().is_none());
         assert!(lock(&rows.queue).is_empty());
     }
 
-    // Nobody takes it out, as in an application that does not run `Deployments::run`.
+    // No duty takes it out, as in an application that does not run `Deployments::run`.
     #[test]
     fn queue_does_not_keep_itself() {
         let rows = Arc::new(FullRows::<()>::default());

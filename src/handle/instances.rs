@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::entry::{ServiceEntry, is_reachable};
 use super::fleet::Fleet;
-use super::fleet_state::Seen;
+use super::fleet_state::InstanceHealth;
 use super::live::{LiveRoute, LiveVersion};
-use super::retired::Retired;
+use super::retired::{RetiredRoutes, RetiredVersion};
 use super::routing_handle::RoutingHandle;
 use super::status::{InstanceStatus, VersionInstances};
 use crate::health::InstanceState;
@@ -41,8 +41,8 @@ impl RoutingHandle {
         self.find(service)?.instances()
     }
 
-    /// Returns how many requests the instance of `version` at `backend` has in flight through layers of this handle. `None`
-    /// for an instance that is neither published nor in use.
+    /// Returns how many requests the instance of `version` at `backend` has in flight through layers of this handle. 0
+    /// for an instance that is neither published nor in use, an unknown one included.
     ///
     /// ```
     /// # use tower_canary::routing::{Change, Route, Split};
@@ -51,20 +51,25 @@ impl RoutingHandle {
     /// # let split = Split::new("auth".parse()?, 7)
     /// #     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), std::time::SystemTime::now())?;
     /// # assert!(handle.publish(Route::compile(split)));
-    /// assert_eq!(handle.instance_in_flight("auth", "v1.0", &"http://10.0.0.1".parse()?), Some(0));
-    /// assert_eq!(handle.instance_in_flight("auth", "v1.0", &"http://10.0.0.9".parse()?), None);
+    /// assert_eq!(handle.instance_in_flight("auth", "v1.0", &"http://10.0.0.1".parse()?), 0);
+    /// let request = handle.choose("auth", None)?;
+    /// assert_eq!(handle.instance_in_flight("auth", "v1.0", request.backend()), 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn instance_in_flight(&self, service: &str, version: &str, backend: &Backend) -> Option<usize> {
-        self.find(service)?.instance_in_flight(version, backend)
+    pub fn instance_in_flight(&self, service: &str, version: &str, backend: &Backend) -> usize {
+        self.find(service).map_or(0, |entry| entry.instance_in_flight(version, backend))
     }
 
-    /// Returns whether the instance of `version` at `backend` is drained: it gets no more requests through layers of this
-    /// handle, and its last one has ended. `None` for an instance that is neither published nor in use.
+    /// Returns whether the instance of `version` at `backend` is drained: it gets no more requests through layers of
+    /// this handle, and its last one has ended.
     ///
     /// Remove its base URL from the version first. Its process may be stopped once every gateway that follows the store
-    /// reports the same.
+    /// reports the same: [`OtherReplicas::instance_blockers`](crate::deployments::OtherReplicas::instance_blockers)
+    /// names the gateways that do not.
+    ///
+    /// An instance that is neither published nor in use is drained: a removed one whose last request has ended, and one
+    /// that this handle never had. [`instances`](Self::instances) returns the published ones.
     ///
     /// ```
     /// # use tower_canary::routing::{Backend, Change, Instances, Route, Split};
@@ -75,13 +80,19 @@ impl RoutingHandle {
     /// #     .apply(&Change::register("v1.0".parse()?, first.clone()), at)?
     /// #     .apply(&Change::add_urls("v1.0".parse()?, second.into()), at)?;
     /// # assert!(handle.publish(Route::compile(split.clone())));
-    /// let open = handle.choose("auth", None)?;
-    /// assert_eq!(handle.is_instance_drained("auth", "v1.0", open.backend()), Some(false));
+    /// let request = handle.choose("auth", None)?;
+    /// let old = request.backend().clone();
+    /// let remove = Change::remove_urls("v1.0".parse()?, old.clone().into());
+    /// assert!(handle.publish(Route::compile(split.apply(&remove, at)?)));
+    /// assert!(!handle.is_instance_drained("auth", "v1.0", &old));
+    /// drop(request);
+    /// assert!(handle.is_instance_drained("auth", "v1.0", &old));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn is_instance_drained(&self, service: &str, version: &str, backend: &Backend) -> Option<bool> {
-        self.find(service)?.is_instance_drained(version, backend, self.is_zero_weight_reachable())
+    pub fn is_instance_drained(&self, service: &str, version: &str, backend: &Backend) -> bool {
+        let Some(entry) = self.find(service) else { return true };
+        entry.is_instance_drained(version, backend, self.is_zero_weight_reachable())
     }
 
     /// Returns the fleets of all published versions, active or not.
@@ -89,9 +100,10 @@ impl RoutingHandle {
         self.entries_owned().values().flat_map(|entry| entry.fleets()).collect()
     }
 
-    /// Waits for an instance with as many failures in a row as make its row full. Returns its fleet and its position there.
+    /// Waits for an instance with so many failures in a row that it is to be judged. Returns its fleet and its position
+    /// there.
     ///
-    /// The future can be dropped at any time: it loses none.
+    /// Dropping the future loses no instance.
     pub(crate) fn next_row(&self) -> impl Future<Output = (Arc<Fleet>, usize)> + Send + use<> {
         let rows = Arc::clone(self.fleet_settings().rows());
         async move { rows.next().await }
@@ -103,7 +115,7 @@ impl ServiceEntry {
     fn instances(&self) -> Option<Vec<VersionInstances>> {
         self.observe(|live, retired| {
             let live = live?;
-            // Before the counters are read: see `Retired`.
+            // Before the counters are read: see `RetiredRoutes`.
             let readers = retired.readers();
             let versions = live.route().split().versions().iter().enumerate();
             let instances = versions.map(|(i, version)| self.instances_of(live, i, version, readers));
@@ -111,7 +123,8 @@ impl ServiceEntry {
         })
     }
 
-    /// Returns the instances of `version`, number `i` of the split.
+    /// Returns the instances of `version`, which is at position `i` of the split. `readers` are the requests that read
+    /// a retired route, and may yet choose any instance.
     fn instances_of(
         &self,
         live: &LiveRoute,
@@ -125,10 +138,10 @@ impl ServiceEntry {
         let backends = version.instances.iter().enumerate();
         let mut instances: Vec<_> =
             backends.map(|(i, backend)| self.status(fleet, i, take(&mut counts, backend))).collect();
-        let left = counts.into_iter().filter(|counts| readers + counts.in_flight > 0);
-        instances.extend(left.map(|counts| {
-            let up = self.up(counts);
-            InstanceStatus { registered: false, usable: false, ..up }
+        let removed = counts.into_iter().filter(|counts| readers + counts.in_flight > 0);
+        instances.extend(removed.map(|counts| {
+            let unjudged = self.unjudged_status(counts);
+            InstanceStatus { registered: false, usable: false, ..unjudged }
         }));
         let usable = fleet.map_or(1, |fleet| fleet.usable());
         for (i, instance) in instances.iter_mut().enumerate().filter(|(_, instance)| instance.registered) {
@@ -145,11 +158,12 @@ impl ServiceEntry {
         }
     }
 
-    /// Returns the status of the instance number `i` of a version.
+    /// Returns the status of the instance at position `i` of a version.
     fn status(&self, fleet: Option<&Arc<Fleet>>, i: usize, counts: InstanceCounts) -> InstanceStatus {
-        let up = self.up(counts);
-        let Some(Seen { record, times, checked }) = fleet.and_then(|fleet| fleet.seen(i)) else {
-            return up;
+        let unjudged = self.unjudged_status(counts);
+        let Some(InstanceHealth { record, times, checks }) = fleet.and_then(|fleet| fleet.instance_health(i))
+        else {
+            return unjudged;
         };
         InstanceStatus {
             state: record.state(),
@@ -157,15 +171,15 @@ impl ServiceEntry {
             until: times.until,
             trial: record.is_on_trial(),
             ejections: record.ejections(),
-            last_check: checked.last,
-            checks_passed: checked.passed,
-            checks_failed: checked.failed,
-            ..up
+            last_check: checks.last,
+            checks_passed: checks.passed,
+            checks_failed: checks.failed,
+            ..unjudged
         }
     }
 
-    /// Returns the status of an instance that nothing judges.
-    fn up(&self, counts: InstanceCounts) -> InstanceStatus {
+    /// Returns the status of an instance that nothing judges: it is up since the handle got the service.
+    fn unjudged_status(&self, counts: InstanceCounts) -> InstanceStatus {
         InstanceStatus {
             backend: counts.backend,
             registered: true,
@@ -184,26 +198,21 @@ impl ServiceEntry {
         }
     }
 
-    /// Returns the requests in flight at an instance.
-    fn instance_in_flight(&self, version: &str, backend: &Backend) -> Option<usize> {
+    /// Returns how many requests the instance of `version` at `backend` has in flight.
+    fn instance_in_flight(&self, version: &str, backend: &Backend) -> usize {
         self.observe(|live, retired| instance_in_flight(live, retired, version, backend))
     }
 
-    /// Returns whether an instance gets no more requests and its last one has ended. `None` if it is unknown.
-    fn is_instance_drained(
-        &self,
-        version: &str,
-        backend: &Backend,
-        zero_weight_reachable: bool,
-    ) -> Option<bool> {
+    /// Returns whether the instance of the version called `name` at `backend` is drained: it gets no more requests, and
+    /// its last one has ended. An instance that is neither published nor in use is drained.
+    fn is_instance_drained(&self, name: &str, backend: &Backend, zero_weight_reachable: bool) -> bool {
         self.observe(|live, retired| {
-            let in_flight = instance_in_flight(live, retired, version, backend)?;
             let split = live.map(|live| live.route().split());
-            let version = split.and_then(|split| Some((split, split.version(version)?)));
+            let version = split.and_then(|split| Some((split, split.version(name)?)));
             let is_reachable = version.is_some_and(|(split, version)| {
                 version.instances.contains(backend) && is_reachable(split, version, zero_weight_reachable)
             });
-            Some(in_flight == 0 && !is_reachable)
+            !is_reachable && instance_in_flight(live, retired, name, backend) == 0
         })
     }
 
@@ -276,15 +285,15 @@ fn reachable_instances(
         .flat_map(|version| version.instances.iter().map(|url| (version.name.clone(), Some(url.clone()))))
 }
 
-/// Returns the instances of versions that left, while they have requests or may yet get some.
-fn retired_instances(retired: &Retired) -> Vec<(VersionName, Option<Backend>)> {
-    // Before the counters are read: see `Retired`.
+/// Returns the instances of retired versions that have requests or may yet get some.
+fn retired_instances(retired: &RetiredRoutes) -> Vec<(VersionName, Option<Backend>)> {
+    // Before the counters are read: see `RetiredRoutes`.
     let readers = retired.readers();
     let mut instances = Vec::new();
-    for left in retired.versions() {
-        let counts = left.counters().instances().into_iter();
+    for RetiredVersion { version, live } in retired.versions() {
+        let counts = live.counters().instances().into_iter();
         let used = counts.filter(|counts| readers + counts.in_flight > 0);
-        instances.extend(used.map(|counts| (left.version.name.clone(), Some(counts.backend))));
+        instances.extend(used.map(|counts| (version.name.clone(), Some(counts.backend))));
     }
     instances
 }
@@ -297,24 +306,22 @@ fn take(counts: &mut Vec<InstanceCounts>, backend: &Backend) -> InstanceCounts {
     }
 }
 
-/// Counts the requests in flight at an instance, of published and of retired routes, with all readers that
-/// have not chosen yet.
+/// Returns the requests in flight at the instances at `backend` of the published and the retired versions called
+/// `name`, and all readers of retired routes that have not chosen yet: too many for a moment, never too few.
 fn instance_in_flight(
     live: Option<&LiveRoute>,
-    retired: &Retired,
+    retired: &RetiredRoutes,
     name: &str,
     backend: &Backend,
-) -> Option<usize> {
-    // Before the counters are read: see `Retired`.
+) -> usize {
+    // Before the counters are read: see `RetiredRoutes`.
     let readers = retired.readers();
-    let version = live.and_then(|live| live.route().split().version(name));
-    let is_published = version.is_some_and(|version| version.instances.contains(backend));
     let counters = live.and_then(|live| live.counters_by_name(name));
-    let present = counters.and_then(|counters| counters.in_flight_at(backend));
-    let left = retired.in_flight_at(name, backend);
-    let in_flight = present.unwrap_or(0) + left.unwrap_or(0);
-    match is_published {
-        true => Some(readers + in_flight),
-        false => present.or(left).map(|_| readers + in_flight).filter(|in_flight| *in_flight > 0),
+    // Also of a removed instance, until it has ended: see `Counters`.
+    let published = counters.and_then(|counters| counters.in_flight_at(backend));
+    match (published, retired.in_flight_at(name, backend)) {
+        // No route that a request reads has such an instance.
+        (None, None) => 0,
+        (published, retired) => readers + published.unwrap_or(0) + retired.unwrap_or(0),
     }
 }

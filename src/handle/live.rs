@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::balanced::Balanced;
+use super::balanced::BalancedInstances;
 use super::fleet::Fleet;
 use super::fleet_settings::FleetSettings;
 use super::live_mirror::LiveMirror;
@@ -17,7 +17,8 @@ pub(super) struct LiveRoute {
     route: Arc<Route>,
     /// In the order of the split. Empty if no version has a fleet.
     fleets: Box<[Option<Arc<Fleet>>]>,
-    /// In the order of the split. Created for the first request: of many services, most are idle.
+    /// In the order of the split. Created for the first request, for an observer, or for the route that continues this
+    /// one: of many services, most are idle.
     versions: OnceLock<Box<[LiveVersion]>>,
     /// Which version gets copies of requests. A request without a mirror pays for the comparison of this pointer.
     #[cfg_attr(not(feature = "mirror"), allow(dead_code, reason = "without a mirror nothing is copied"))]
@@ -31,7 +32,7 @@ pub(super) struct LiveVersion {
     counters: Arc<Counters>,
     /// The first instance, which is the only one if `balanced` is `None`.
     first: Seat,
-    balanced: Option<Arc<Balanced>>,
+    balanced: Option<Arc<BalancedInstances>>,
 }
 
 impl LiveRoute {
@@ -41,7 +42,8 @@ impl LiveRoute {
         Self { route, fleets, versions: OnceLock::new(), mirror: None }
     }
 
-    /// Creates a route whose versions continue those that `before` returns.
+    /// Creates a route whose versions continue those that `before` returns. A version for which it returns `None`
+    /// starts without counts.
     pub(super) fn continuing(
         route: Arc<Route>,
         settings: &FleetSettings,
@@ -71,13 +73,14 @@ impl LiveRoute {
         &self.route
     }
 
-    /// Returns the versions in the order of the split.
+    /// Returns the versions in the order of the split, and creates them if they do not exist.
     #[inline]
     pub(super) fn versions(&self) -> &[LiveVersion] {
         self.versions.get_or_init(|| live_versions(&self.route, &self.fleets, |_| None))
     }
 
-    /// Returns the versions in the order of the split, or nothing before the first request.
+    /// Returns the versions in the order of the split, or nothing if they were not created yet: then they had no
+    /// request.
     pub(super) fn used_versions(&self) -> &[LiveVersion] {
         self.versions.get().map_or(&[], |versions| versions)
     }
@@ -92,13 +95,13 @@ impl LiveRoute {
         self.fleets.iter().flatten()
     }
 
-    /// Returns the version that is the same registration as `version`, if it has one.
+    /// Returns the version that is the same registration as `version`, or `None` if the route has no such version.
     pub(super) fn version(&self, version: &Version) -> Option<&LiveVersion> {
         let versions = self.route.split().versions();
         self.versions().get(versions.iter().position(|other| is_same_registration(other, version))?)
     }
 
-    /// Returns the counters of the version called `name`.
+    /// Returns the counters of the version called `name`, or `None` if the split has no such version.
     pub(super) fn counters_by_name(&self, name: &str) -> Option<&Arc<Counters>> {
         let i = self.route.split().versions().iter().position(|version| version.name.as_str() == name)?;
         self.versions().get(i).map(LiveVersion::counters)
@@ -106,8 +109,8 @@ impl LiveRoute {
 }
 
 impl LiveVersion {
-    /// Creates the live form of a version. The counters and the instances of the same version before are used
-    /// on, so that no count starts again.
+    /// Creates the live form of a version. It continues the counters of `before`, and the instances whose base URLs
+    /// stay.
     fn new(version: &Version, fleet: Option<&Arc<Fleet>>, before: Option<&Self>) -> Self {
         let counters = before.map_or_else(Arc::default, |before| Arc::clone(&before.counters));
         let backend = version.backend();
@@ -120,7 +123,7 @@ impl LiveVersion {
         Self { instances: version.instances.clone(), counters, first, balanced }
     }
 
-    /// Returns the instance at `backend`.
+    /// Returns the instance at `backend`, or `None` if it is no base URL of the version.
     fn seat(&self, backend: &Backend) -> Option<Seat> {
         match &self.balanced {
             Some(balanced) => balanced.seat(backend).cloned(),
@@ -128,8 +131,9 @@ impl LiveVersion {
         }
     }
 
-    /// Picks the instance for a request, without those in `avoided`. Returns its position and itself. `None`: no instance
-    /// is usable.
+    /// Picks the instance for a request among the usable ones that are not in `avoided`, and returns its position and
+    /// itself. `None` if there is none. The only instance of a version without a fleet is always picked, also if it is
+    /// to be avoided.
     #[inline]
     pub(super) fn pick(&self, shard: Shard, avoided: u64) -> Option<(usize, &Seat)> {
         match &self.balanced {
@@ -138,13 +142,13 @@ impl LiveVersion {
         }
     }
 
-    /// Picks one of all instances for a request.
+    /// Picks the instance for a request among all of them, usable or not.
     pub(super) fn pick_any(&self, shard: Shard) -> (usize, &Seat) {
         let picked = self.balanced.as_ref().and_then(|balanced| balanced.pick_any(shard));
         picked.unwrap_or((0, &self.first))
     }
 
-    /// Returns the instances that requests may be sent to, as bits.
+    /// Returns the usable instances as bits by their positions.
     pub(super) fn usable(&self) -> u64 {
         self.fleet().map_or(1, |fleet| fleet.words().usable())
     }
@@ -161,17 +165,18 @@ impl LiveVersion {
     }
 }
 
-/// Returns the instances of `fleet`: the same as before, if it is the same fleet.
-fn balanced(fleet: &Arc<Fleet>, counters: &Counters, before: Option<&LiveVersion>) -> Arc<Balanced> {
-    let same = before.and_then(|before| before.balanced.as_ref());
-    match same.filter(|balanced| Arc::ptr_eq(balanced.fleet(), fleet)) {
+/// Returns the instances of `fleet`: the ones of `before` if it has the same fleet, else new ones that continue the
+/// instances of `before` at the same base URLs.
+fn balanced(fleet: &Arc<Fleet>, counters: &Counters, before: Option<&LiveVersion>) -> Arc<BalancedInstances> {
+    let earlier = before.and_then(|before| before.balanced.as_ref());
+    match earlier.filter(|balanced| Arc::ptr_eq(balanced.fleet(), fleet)) {
         Some(same) => Arc::clone(same),
-        None => Arc::new(Balanced::new(fleet, counters, |backend| before?.seat(backend))),
+        None => Arc::new(BalancedInstances::new(fleet, counters, |backend| before?.seat(backend))),
     }
 }
 
 /// Returns the fleet of each version of a new route: the one of the route before where the base URLs are the
-/// same.
+/// same. `before` returns the live form that the version at a position continues. Empty if no version has a fleet.
 fn fleets<'a>(
     route: &Route,
     settings: &FleetSettings,
@@ -188,7 +193,8 @@ fn fleets<'a>(
     if fleets.iter().all(Option::is_none) { Box::default() } else { fleets.into() }
 }
 
-/// Creates the live form of each version, in the order of the split.
+/// Creates the live form of each version, in the order of the split. `before` returns the one that the version at a
+/// position continues.
 fn live_versions<'a>(
     route: &Route,
     fleets: &[Option<Arc<Fleet>>],

@@ -7,7 +7,7 @@
 //! Requests read one word of it.
 
 mod balanced;
-mod checked;
+mod check_results;
 mod chosen;
 #[cfg(feature = "mirror")]
 mod copying;

@@ -10,7 +10,8 @@ use crate::traffic::{ServiceSummary, ServiceTraffic, VersionSeries};
 
 impl RoutingHandle {
     /// Returns how many requests `version` has in flight through layers of this handle, from the choice of the version
-    /// until the response body has ended. `None` for a version that is neither published nor in use.
+    /// until the response body has ended. 0 for a version that is neither published nor in use, an unknown one
+    /// included.
     ///
     /// - A protocol upgrade counts until its [`Tunnel`](crate::layer::Tunnel) is dropped.
     /// - After [`ChangeUrls`](crate::routing::Change::ChangeUrls) the requests of both URLs are counted.
@@ -24,20 +25,25 @@ impl RoutingHandle {
     /// # let split = Split::new("auth".parse()?, 7)
     /// #     .apply(&Change::register("v1.0".parse()?, "http://10.0.0.1".parse()?), std::time::SystemTime::now())?;
     /// # assert!(handle.publish(Route::compile(split)));
-    /// assert_eq!(handle.in_flight("auth", "v1.0"), Some(0));
-    /// assert_eq!(handle.in_flight("auth", "v9"), None);
+    /// assert_eq!(handle.in_flight("auth", "v1.0"), 0);
+    /// let request = handle.choose("auth", None)?;
+    /// assert_eq!(handle.in_flight("auth", "v1.0"), 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn in_flight(&self, service: &str, version: &str) -> Option<usize> {
-        self.find(service)?.in_flight(version)
+    pub fn in_flight(&self, service: &str, version: &str) -> usize {
+        self.find(service).map_or(0, |entry| entry.in_flight(version))
     }
 
-    /// Returns whether `version` is drained: it gets no more requests through layers of this handle, and its last one has
-    /// ended. `None` for a version that is neither published nor in use.
+    /// Returns whether `version` is drained: it gets no more requests through layers of this handle, and its last one
+    /// has ended.
     ///
-    /// At weight 0 an active version still gets requests where a layer has a [`PinCookie`](crate::layer::PinCookie) or an
-    /// [`Override`](crate::layer::Override): make it inactive first.
+    /// A version that is neither published nor in use is drained: a removed one whose last request has ended, and one
+    /// that this handle never had. [`route`](Self::route) returns the published ones.
+    ///
+    /// At weight 0 an active version still gets requests where a layer has a [`PinCookie`](crate::layer::PinCookie) or
+    /// an [`Override`](crate::layer::Override), and copies of requests while the split mirrors to it: make it inactive
+    /// first.
     ///
     /// Its process may be stopped once every gateway that follows the store reports the same:
     /// [`Deployments::other_replicas`](crate::Deployments::other_replicas) returns what the others report.
@@ -52,13 +58,14 @@ impl RoutingHandle {
     /// #     .apply(&Change::switch("v1.1".parse()?), at)?;
     /// # assert!(handle.publish(Route::compile(split)));
     /// // After a switch to v1.1:
-    /// assert_eq!(handle.is_drained("auth", "v1.0"), Some(true));
-    /// assert_eq!(handle.is_drained("auth", "v1.1"), Some(false));
+    /// assert!(handle.is_drained("auth", "v1.0"));
+    /// assert!(!handle.is_drained("auth", "v1.1"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn is_drained(&self, service: &str, version: &str) -> Option<bool> {
-        self.find(service)?.is_drained(version, self.is_zero_weight_reachable())
+    pub fn is_drained(&self, service: &str, version: &str) -> bool {
+        let Some(entry) = self.find(service) else { return true };
+        entry.is_drained(version, self.is_zero_weight_reachable())
     }
 
     /// Returns how many requests `version` was given for `reason` through layers of this handle since it was published
@@ -165,7 +172,8 @@ impl RoutingHandle {
         }
     }
 
-    /// Returns how many requests were for services that are not published. Requests for a published service without an
+    /// Returns how many requests were for services that are not published, or named no service. Those that went to a
+    /// [fallback](crate::WeightedVersionLayer::with_fallback) are included. Requests for a published service without an
     /// active version are counted [with the service](crate::traffic::ServiceTraffic::unserved).
     ///
     /// ```
@@ -174,7 +182,7 @@ impl RoutingHandle {
     #[must_use]
     pub fn unknown_service_requests(&self) -> u64 {
         let withdrawn: u64 = self.entries().values().map(|entry| entry.unknown()).sum();
-        withdrawn + self.without_entry()
+        withdrawn + self.requests_without_entry()
     }
 
     /// Returns the versions at weight 0 that may get requests or have some in flight, and the removed instances, by base URL,

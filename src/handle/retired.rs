@@ -1,4 +1,4 @@
-//! Routes that are no longer published, while requests still read them or count at their versions.
+//! Routes that are no longer published, and their versions, while requests use them.
 
 use std::sync::atomic::{Ordering, fence};
 use std::sync::{Arc, Weak};
@@ -10,7 +10,7 @@ use crate::traffic::Counters;
 /// How many drained versions a published service remembers after their removal, so that metrics read their last counts.
 const REMEMBERED: usize = 8;
 
-/// The retired routes of one service, and the versions that left with them.
+/// The retired routes of one service, and the versions that retired with them.
 ///
 /// # Why no request is missed
 ///
@@ -31,10 +31,11 @@ const REMEMBERED: usize = 8;
 ///
 /// The counters outlive the route because this value, and each request in flight, hold them.
 ///
-/// An instance that left a version which stays is counted by the counters of the version, until its last request has ended
-/// and no route has it: see `InstanceCounters::has_ended`. The readers are added to its requests for the same reason.
+/// An instance that was removed from a published version is counted by the counters of the version, until its last
+/// request has ended and no route has it: see `InstanceCounters::has_ended`. The readers are added to its requests for
+/// the same reason.
 #[derive(Debug, Default)]
-pub(super) struct Retired {
+pub(super) struct RetiredRoutes {
     /// Routes that had readers when they retired.
     routes: Vec<Weak<LiveRoute>>,
     /// Versions that are in no published route: those with requests, and the last ones that drained. Of a withdrawn route
@@ -44,7 +45,7 @@ pub(super) struct Retired {
     removed: bool,
 }
 
-/// A version that left the published route.
+/// A version of an earlier route that the published route does not have.
 #[derive(Debug)]
 pub(super) struct RetiredVersion {
     /// The version, inactive and at weight 0 regardless of its former state.
@@ -59,14 +60,14 @@ impl RetiredVersion {
     }
 }
 
-impl Retired {
-    /// Takes over the versions of `before` that the route of `next` does not continue. Without `next`, the route was
-    /// withdrawn.
+impl RetiredRoutes {
+    /// Retires the route `before`: takes over its versions that the route of `next` does not continue. `next` is `None`
+    /// if the route was withdrawn: then it takes over all of them.
     ///
     /// To be called after `before` was swapped out. The caller drops `before` before it releases the lock.
     pub(super) fn retire(&mut self, before: &Arc<LiveRoute>, next: Option<&Split>) {
         self.routes.retain(|route| route.strong_count() > 0);
-        // One reference is the caller's.
+        // The first reference is the caller's.
         let has_readers = Arc::strong_count(before) > 1;
         // Pairs with the Release in `Arc::drop` of the last reader: what it counted and what it initialized is visible below.
         fence(Ordering::Acquire);
@@ -106,7 +107,7 @@ impl Retired {
         self.forget_removed();
     }
 
-    /// Forgets the versions of a removed service that have no requests left.
+    /// Forgets the versions of a removed service that have no requests in flight. Of other services, it forgets none.
     pub(super) fn forget_removed(&mut self) {
         // A reader of a retired route may still choose a version that seems drained.
         if self.removed && self.readers() == 0 {
@@ -114,7 +115,7 @@ impl Retired {
         }
     }
 
-    /// Removes `version`, for a route that brings it back.
+    /// Takes out the retired version that is the same registration as `version`, for a route that publishes it again.
     pub(super) fn take(&mut self, version: &Version) -> Option<LiveVersion> {
         let at = self.versions.iter().position(|retired| is_same_registration(&retired.version, version))?;
         Some(self.versions.remove(at).live)
@@ -122,7 +123,7 @@ impl Retired {
 
     /// Returns how many requests read a retired route and may not be counted at a version yet.
     ///
-    /// The counters must be read after this: see [`Retired`].
+    /// The counters must be read after this: see [`RetiredRoutes`].
     pub(super) fn readers(&self) -> usize {
         let readers = self.routes.iter().map(Weak::strong_count).sum();
         // Pairs with the Release in `Arc::drop` of a reader's guard.
@@ -151,7 +152,7 @@ impl Retired {
         draining.map(|retired| retired.version.name.clone()).collect()
     }
 
-    /// Returns the versions in the order in which they left.
+    /// Returns the retired versions, those that retired first at the front.
     pub(super) fn versions(&self) -> &[RetiredVersion] {
         &self.versions
     }

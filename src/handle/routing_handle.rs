@@ -52,7 +52,7 @@ struct Shared {
     entries: ArcSwap<Entries>,
     /// Locked while routes are published. Requests never take the lock. It is taken before the lock of an entry.
     publishing: Mutex<()>,
-    /// Requests for services that have no entry.
+    /// Requests for services that have no entry, and requests that name no service.
     unknown: AtomicU64,
     /// Whether a version with several instances was published.
     has_instances: AtomicBool,
@@ -96,13 +96,13 @@ impl RoutingHandle {
         self.shared.fleets.draw()
     }
 
-    /// Judges the instances of all versions from now on by `health`. To be called before anything is published. The first
-    /// settings stay.
+    /// Sets the settings by which the instances of all versions are judged. To be called before anything is published:
+    /// fleets that exist are not judged. A second call has no effect.
     pub(crate) fn set_health(&self, health: Arc<Health>) {
         self.shared.fleets.set_health(health);
     }
 
-    /// Returns what all fleets of this handle share.
+    /// Returns the settings that all fleets of this handle share.
     pub(super) fn fleet_settings(&self) -> &FleetSettings {
         &self.shared.fleets
     }
@@ -239,15 +239,15 @@ impl RoutingHandle {
         self.shared.entries.load_full()
     }
 
-    /// Counts a request for a service that has no entry.
+    /// Counts a request for a service that has no entry, or one that names no service.
     #[cold]
     pub(crate) fn count_unknown(&self) {
         // Relaxed: a count of its own, which orders nothing.
         self.shared.unknown.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Returns how many requests were for services that have no entry.
-    pub(super) fn without_entry(&self) -> u64 {
+    /// Returns how many requests were for services that have no entry, or named no service.
+    pub(super) fn requests_without_entry(&self) -> u64 {
         self.shared.unknown.load(Ordering::Relaxed)
     }
 
@@ -257,7 +257,7 @@ impl RoutingHandle {
         self.entry_locked(service)
     }
 
-    /// The same, for a caller that holds the lock of publishing.
+    /// Returns what [`entry`](Self::entry) returns, for a caller that holds the lock of publishing.
     fn entry_locked(&self, service: &ServiceName) -> Arc<ServiceEntry> {
         if let Some(entry) = self.find(service.as_str()) {
             return entry;
@@ -280,8 +280,9 @@ impl RoutingHandle {
         self.shared.rules.fetch_or(1 << reason as u8, Ordering::Relaxed);
     }
 
-    /// Returns whether a layer of this handle has a rule whose choices have `reason`: an override, a pin or an affinity
-    /// ([`Reason::Key`]). A layer that was dropped counts as well.
+    /// Returns whether a layer of this handle has the rule for `reason`: an [override](Reason::Override), a
+    /// [pin](Reason::Pin), an affinity ([`Reason::Key`]) or a [mirror](Reason::Mirror). Always `false` for
+    /// [`Reason::Draw`], which needs no rule, and for [`Reason::Failover`]. A layer that was dropped counts as well.
     ///
     /// ```
     /// use tower_canary::layer::Affinity;
@@ -299,9 +300,9 @@ impl RoutingHandle {
         self.shared.rules.load(Ordering::Relaxed) & (1 << reason as u8) != 0
     }
 
-    /// Returns whether a layer may send requests to versions at weight 0, by a pin or an override. Then they
-    /// are not drained. It never becomes false again: a layer cannot be forgotten while a request may be
-    /// inside.
+    /// Returns whether a layer may send requests to active versions at weight 0, by a pin or an override. Then such
+    /// versions are not drained. It never becomes false again: the handle does not learn when a layer and the requests
+    /// in it are gone.
     pub(super) fn is_zero_weight_reachable(&self) -> bool {
         self.shared.zero_weight_reachable.load(Ordering::Relaxed)
     }

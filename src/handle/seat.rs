@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::fleet::{Fleet, Member};
+use super::fleet::{Fleet, InstanceTraffic};
 use super::full_rows::Place;
 use super::upstream::Upstream;
 use crate::balance::Load;
@@ -20,24 +20,25 @@ use crate::traffic::{Counters, FailureRow, InFlight, InstanceCounters};
 pub(super) struct Seat {
     upstreams: Sharded<Upstream>,
     counters: InstanceCounters,
-    /// `None` for the only instance of a version without health.
+    /// The failures in a row. `None` for the only instance of a version that is not checked: they decide nothing there.
     row: Option<Arc<FailureRow>>,
-    /// Where its row finds its fleet. `None`: no row is ever full.
+    /// The place in the fleet, which the row notifies when it is full. `None`: nothing judges the instance.
     place: Option<Arc<Place<Fleet>>>,
 }
 
 impl Seat {
-    /// Creates the only instance of a version without health.
+    /// Creates the only instance of a version that is not checked.
     pub(super) fn alone(backend: &Backend, counters: &Counters) -> Self {
         Self::new(backend, counters, None, None)
     }
 
-    /// Creates an instance that is balanced with others, and that nobody judges.
+    /// Creates one of several instances, which nothing judges. Its failures in a row are counted for the choice among
+    /// them.
     pub(super) fn balanced(backend: &Backend, counters: &Counters) -> Self {
         Self::new(backend, counters, Some(Arc::new(FailureRow::unlimited())), None)
     }
 
-    /// Creates an instance that is judged at `place` after `limit` failures in a row.
+    /// Creates an instance that is queued by its `place`, to be judged, after `limit` failures in a row.
     pub(super) fn judged(
         backend: &Backend,
         counters: &Counters,
@@ -60,19 +61,19 @@ impl Seat {
         Self { upstreams: Sharded::new(|shard, _| Upstream::new(backend, shard)), counters, row, place }
     }
 
-    /// Returns the address on this shard.
+    /// Returns the parts of the base URL for requests of `shard`.
     #[inline]
     pub(super) fn upstream(&self, shard: Shard) -> &Upstream {
         self.upstreams.at(shard)
     }
 
-    /// Counts a request in flight.
+    /// Counts a request in flight until the result is dropped.
     #[inline]
     pub(super) fn enter(&self, shard: Shard, reason: Reason) -> InFlight {
         self.counters.enter(shard, reason)
     }
 
-    /// Counts a copy in flight.
+    /// Counts a copy in flight until the result is dropped.
     #[cfg(feature = "mirror")]
     pub(super) fn enter_copy(&self, shard: Shard, copy_sent: &CopySentFlag) -> InFlight {
         self.counters.enter_copy(shard, copy_sent)
@@ -84,25 +85,26 @@ impl Seat {
         self.counters.original_record(copy_sent)
     }
 
-    /// Returns the load of the instance as the threads of `shard` know it.
+    /// Returns the load by which instances are compared: the requests in flight of `shard` alone, and the failures in a
+    /// row on all threads, 0 if they are not counted.
     #[inline]
     pub(super) fn load(&self, shard: Shard) -> Load {
         let failures = self.row.as_ref().map_or(0, |row| row.length());
         Load { in_flight: self.counters.in_flight_of(shard), failures }
     }
 
-    /// Returns whether it keeps a row of failures.
+    /// Returns whether its failures in a row are counted.
     pub(super) const fn has_row(&self) -> bool {
         self.row.is_some()
     }
 
-    /// Returns where its row finds its fleet, if it is judged.
+    /// Returns the place of the instance in its fleet, or `None` if nothing judges the instance.
     pub(super) const fn place(&self) -> Option<&Arc<Place<Fleet>>> {
         self.place.as_ref()
     }
 
-    /// Returns what its fleet reads of it.
-    pub(super) fn member(&self) -> Member {
-        Member { counters: self.counters.clone(), row: self.row.clone() }
+    /// Returns the counters and the failures in a row, for the fleet.
+    pub(super) fn traffic(&self) -> InstanceTraffic {
+        InstanceTraffic { counters: self.counters.clone(), row: self.row.clone() }
     }
 }

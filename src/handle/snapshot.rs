@@ -14,11 +14,11 @@ use crate::common::sharded::Shard;
 use crate::routing::{Backend, Point, Reason, Split, Version};
 use crate::traffic::InFlight;
 
-/// The version and the instance that a request was given. It borrows from the route, so the request must
-/// [enter](Self::enter) before the route is dropped.
-// A few pointers, which stay in registers: the request in flight is not among them. For the same reason the functions on the
-// path of a request are always inlined: each result that goes through memory costs more instructions than the choice.
-/// The version and the instance for one request, before it is counted there.
+/// The version and the instance for one request, before it is counted there. It borrows from the route, so the request
+/// must [enter](Self::enter) before the route is dropped.
+// A few pointers, which stay in registers: the request in flight is not among them. For the same reason the functions
+// on the path of a request are always inlined: each result that goes through memory costs more instructions than the
+// choice.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "a request counts only once it entered"]
 pub(crate) struct Choice<'a> {
@@ -35,7 +35,7 @@ pub(crate) struct Choice<'a> {
 /// The live route as one request loaded it. To be dropped before the request is sent: while it lives, the route counts the
 /// request as a reader.
 #[derive(Debug)]
-pub(crate) struct Loaded<'a> {
+pub(crate) struct LoadedRoute<'a> {
     entry: &'a ServiceEntry,
     live: Guard<Option<Arc<LiveRoute>>>,
 }
@@ -48,20 +48,22 @@ pub(crate) struct RouteSnapshot<'a> {
     pub(super) shard: Shard,
 }
 
-/// What a rule decided.
+/// The version that a rule picked for a request, before an instance is chosen.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pick {
-    /// The position of the version in the split, or `None` if the point or slot belongs to no version.
+    /// The position of the version in the split. `None`: no version has the point or the slot, since none is active.
     version: Option<usize>,
     reason: Reason,
-    /// The instances not to be used, as bits, unless there is no other.
+    /// The instances that are used only if no other one is usable, as bits.
     avoided: u64,
 }
 
 /// Why a request was given no version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NoChoice {
+    /// No route of the service is published, or the request names no service.
     UnknownService,
+    /// No version of the service is active.
     NoActiveVersion,
     /// No instance of the version is usable, and the settings of health refuse its requests.
     NoInstance,
@@ -108,8 +110,8 @@ impl<'a> Choice<'a> {
 impl ServiceEntry {
     /// Loads the route for one request.
     #[inline(always)]
-    pub(crate) fn load(&self) -> Loaded<'_> {
-        Loaded { entry: self, live: self.live.load() }
+    pub(crate) fn load(&self) -> LoadedRoute<'_> {
+        LoadedRoute { entry: self, live: self.live.load() }
     }
 
     /// Counts a request for a service without a route.
@@ -119,7 +121,7 @@ impl ServiceEntry {
         self.unknown.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a request that no version can take, and returns why.
+    /// Counts a request of a published service that is given no version, and returns `why`.
     #[cold]
     fn count_unserved(&self, why: NoChoice) -> NoChoice {
         self.unserved.fetch_add(1, Ordering::Relaxed);
@@ -127,7 +129,7 @@ impl ServiceEntry {
     }
 }
 
-impl Loaded<'_> {
+impl LoadedRoute<'_> {
     /// Returns the route, or counts a request for an unknown service if none is published.
     #[inline(always)]
     pub(crate) fn snapshot(&self) -> Option<RouteSnapshot<'_>> {
@@ -158,10 +160,11 @@ impl<'a> RouteSnapshot<'a> {
         Pick::new(self.live.route().index_of_slot(slot), Reason::Key)
     }
 
-    /// Returns the point for an attempt after the first, and for a request that leaves its version.
+    /// Returns the point by which another version is chosen: after a failed attempt, or because no instance of the
+    /// version is usable.
     ///
-    /// The points come from a sequence of their own: taken from the draw, they would spread the other requests less
-    /// evenly.
+    /// The points come from a sequence of their own: taken from the draw, they would be missing in the sequence that
+    /// keeps the shares of the versions exact.
     #[cold]
     pub(crate) fn failover_point(&self) -> Point {
         let versions = self.live.versions().iter();
@@ -169,12 +172,15 @@ impl<'a> RouteSnapshot<'a> {
         Point::nth(self.split().salt(), failovers)
     }
 
-    /// Returns the instances of the version at position `version` that requests may be sent to, as bits.
+    /// Returns the usable instances of the version at position `version`, as bits. 0 if none is usable.
     pub(crate) fn usable(&self, version: usize) -> u64 {
         self.live.versions().get(version).map_or(0, LiveVersion::usable)
     }
 
-    /// Chooses an instance of the picked version. Without a picked version, the request counts as unserved.
+    /// Chooses an instance of the picked version, or of another one if the settings of health say so.
+    ///
+    /// An error counts the request as unserved: [`NoChoice::NoActiveVersion`] without a picked version,
+    /// [`NoChoice::NoInstance`] if no instance is usable and the settings of health refuse the request.
     #[inline(always)]
     pub(crate) fn choose(&self, pick: Pick) -> Result<Choice<'a>, NoChoice> {
         let picked = pick.version.and_then(|i| Some((i, self.live.versions().get(i)?)));
@@ -199,9 +205,14 @@ impl<'a> RouteSnapshot<'a> {
         Choice { split: self.split(), version, instance, seat, reason, shard: self.shard }
     }
 
-    /// Chooses for a request whose version, at position `i`, has no usable instance.
+    /// Chooses for a request whose version, at position `i`, has no usable instance that is not to be avoided. In this
+    /// order:
     ///
-    /// An override stays with its version: a tester wants to see it fail.
+    /// 1. an instance that was to be avoided, if one is usable,
+    /// 2. another version, if the settings of health fail over and the request has no override: a tester wants to see
+    ///    the version that the override names, also its errors,
+    /// 3. an error, if the settings of health refuse the request,
+    /// 4. any instance of the version.
     #[cold]
     fn choose_without_usable(
         self,
@@ -209,25 +220,25 @@ impl<'a> RouteSnapshot<'a> {
         version: &'a LiveVersion,
         pick: Pick,
     ) -> Result<Choice<'a>, NoChoice> {
-        // Those that were to be avoided may have become the only ones.
         if let Some(instance) = version.pick(self.shard, 0) {
             return Ok(self.choice(i, instance, pick.reason));
         }
         let fleet = version.fleet();
         if pick.reason != Reason::Override
-            && fleet.is_some_and(|fleet| fleet.is_failover())
+            && fleet.is_some_and(|fleet| fleet.fails_over())
             && let Some(choice) = self.choose_another(i)
         {
             version.counters().count_diverted();
             return Ok(choice);
         }
-        if fleet.is_some_and(|fleet| fleet.is_refusing()) {
+        if fleet.is_some_and(|fleet| fleet.refuses()) {
             return Err(self.entry.count_unserved(NoChoice::NoInstance));
         }
         Ok(self.choice(i, version.pick_any(self.shard), pick.reason))
     }
 
-    /// Chooses another version than the one at position `i`, by weight among those that have a usable instance.
+    /// Chooses another version than the one at position `i`, by weight among those that have a usable instance. `None`
+    /// if none of them has a weight.
     fn choose_another(&self, i: usize) -> Option<Choice<'a>> {
         let weights = self.split().versions().iter().enumerate().map(|(other, version)| {
             let is_candidate = other != i && self.usable(other) != 0;
@@ -236,116 +247,5 @@ impl<'a> RouteSnapshot<'a> {
         let other = pick_by_weight(weights, self.failover_point())?;
         let instance = self.live.versions().get(other)?.pick(self.shard, 0)?;
         Some(self.choice(other, instance, Reason::Failover))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::atomic::AtomicBool;
-    use std::time::SystemTime;
-
-    use super::super::fleet_settings::FleetSettings;
-    use super::*;
-    use crate::routing::{Change, Draw, Route};
-
-    /// One version at 100 and one at 0.
-    fn two_versions() -> Split {
-        let at = SystemTime::UNIX_EPOCH;
-        let register = |name: &str| Change::register(name.parse().unwrap(), "http://h".parse().unwrap());
-        let split = Split::new("auth".parse().unwrap(), 7).apply(&register("v0"), at).unwrap();
-        split.apply(&register("v1"), at).unwrap()
-    }
-
-    /// The versions that drain. Their instances are listed beside them.
-    fn draining_versions(entry: &ServiceEntry) -> usize {
-        entry.draining(false, false).iter().filter(|(_, url)| url.is_none()).count()
-    }
-
-    #[test]
-    fn only_readers_hold_a_retired_route() {
-        let split = two_versions();
-        let entry = ServiceEntry::new(Draw::Exact, split.service());
-        let settings = FleetSettings::default();
-        let publish = || entry.publish(&Arc::new(Route::compile(split.clone())), &settings);
-        publish();
-        for _ in 0..3 {
-            let readers = [entry.live.load(), entry.live.load()];
-            entry.withdraw();
-            assert_eq!(entry.retired().references(), [2]);
-            publish();
-            let later = entry.live.load();
-            publish();
-            assert_eq!(entry.retired().references(), [2, 1]);
-            drop((readers, later));
-            assert_eq!(entry.retired().references(), [0; 0]);
-            entry.withdraw();
-            assert_eq!(entry.retired().references(), [0; 0]);
-            publish();
-        }
-    }
-
-    #[test]
-    fn withdrawn_service_that_returns_forgets_drained_versions() {
-        let entry = ServiceEntry::new(Draw::Exact, two_versions().service());
-        let at = SystemTime::UNIX_EPOCH;
-        for salt in 0..100 {
-            let register = Change::register("v0".parse().unwrap(), "http://h".parse().unwrap());
-            let split = Split::new("auth".parse().unwrap(), salt).apply(&register, at).unwrap();
-            entry.publish(&Arc::new(Route::compile(split)), &FleetSettings::default());
-            let first = Pick::new(Some(0), Reason::Draw);
-            drop(entry.load().snapshot().unwrap().choose(first).unwrap().enter());
-            entry.withdraw();
-        }
-        // The last ones, and the version of the route that was withdrawn last.
-        assert!(entry.retired().versions().len() <= 9, "{} versions", entry.retired().versions().len());
-    }
-
-    #[test]
-    fn draining_sees_a_request_while_its_service_returns() {
-        let split = two_versions();
-        let entry = ServiceEntry::new(Draw::Exact, split.service());
-        let route = Arc::new(Route::compile(split));
-        let settings = FleetSettings::default();
-        entry.publish(&route, &settings);
-        let zero = Pick::new(Some(1), Reason::Draw);
-        let in_flight = entry.load().snapshot().unwrap().choose(zero).unwrap().enter();
-        let done = AtomicBool::new(false);
-        // Miri runs some thousand times slower.
-        let rounds = if cfg!(miri) { 30 } else { 100_000 };
-        let observe = || {
-            while !done.load(Ordering::Relaxed) {
-                assert_eq!(draining_versions(&entry), 1);
-            }
-        };
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                for _ in 0..rounds {
-                    entry.withdraw();
-                    entry.publish(&route, &settings);
-                }
-                done.store(true, Ordering::Relaxed);
-            });
-            scope.spawn(observe);
-            scope.spawn(observe);
-            observe();
-        });
-        drop(in_flight);
-    }
-
-    #[test]
-    fn a_late_reader_counts_at_the_retired_version() {
-        let split = two_versions();
-        let entry = ServiceEntry::new(Draw::Exact, split.service());
-        entry.publish(&Arc::new(Route::compile(split)), &FleetSettings::default());
-        let reader = entry.load();
-        entry.withdraw();
-        assert_eq!((entry.in_flight("v0"), entry.in_flight("v1")), (Some(1), Some(1)));
-        let first = Pick::new(Some(0), Reason::Draw);
-        let in_flight = reader.snapshot().unwrap().choose(first).unwrap().enter();
-        drop(reader);
-        assert_eq!((entry.in_flight("v0"), entry.in_flight("v1")), (Some(1), None));
-        assert_eq!(draining_versions(&entry), 1);
-        drop(in_flight);
-        assert_eq!(entry.in_flight("v0"), None);
     }
 }

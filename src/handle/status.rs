@@ -39,13 +39,13 @@ pub struct InstanceStatus {
     pub backend: Backend,
     /// Whether it is one of the version's base URLs. `false`: it was removed, and its last requests have not ended.
     pub registered: bool,
-    /// Whether it is in service. Without health it always is.
+    /// Whether it is in service. Always `Up` without health, and for a removed instance, which nothing judges any more.
     pub state: InstanceState,
     /// Whether its health lets it be chosen: it is up, or new while no instance of the version is up. `false` for all if none
     /// is usable, though all may be tried then.
     pub usable: bool,
-    /// When it got the state, by the clock of this gateway at that moment: two reads say the same. Without health, when this
-    /// gateway got the service.
+    /// When it got the state, by the clock of this gateway at that moment: two reads say the same. Without health, and
+    /// for a removed instance, when this gateway got the service.
     pub since: SystemTime,
     /// When its ejection ends, unless checks fail. `None`: it is not ejected.
     pub until: Option<SystemTime>,

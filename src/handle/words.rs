@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::balance::{Members, Turn};
 use crate::health::{Health, Record, usable, warm_share, warming};
 
-/// What requests read of the health of a fleet: written under the lock of its records, read without it.
+/// The health of a fleet as requests read it, without a lock. It is written under the lock of the fleet's records.
 ///
 /// All loads and stores are Relaxed: each value is whole, and nothing else is read through it. A request that reads a value
 /// a moment too late is sent as one that was sent a moment before.
@@ -16,7 +16,8 @@ pub(super) struct Words {
     usable: AtomicU64,
     /// The instances that start slowly, as bits.
     warming: AtomicU64,
-    /// Of each instance, the greatest byte with which it keeps a request while it starts slowly.
+    /// Of each instance, the greatest byte of a turn with which it keeps the request while it starts slowly: 255 keeps
+    /// all.
     shares: Box<[AtomicU8]>,
 }
 
@@ -30,7 +31,7 @@ impl Words {
         }
     }
 
-    /// Writes what `records` mean at the time `now`.
+    /// Writes the instances that `records` make usable and warming at the time `now`.
     pub(super) fn write(&self, settings: &Health, records: &[Record], now: Instant) {
         for (share, record) in self.shares.iter().zip(records) {
             share.store(warm_share(settings, record, now), Ordering::Relaxed);

@@ -25,8 +25,8 @@ use crate::routing::Point;
 /// - A request without a key is drawn by weight.
 ///   [`RoutingHandle::picks`](crate::RoutingHandle::picks) counts both kinds.
 ///
-/// A client that can choose its key can choose its version. That is fine for even and lasting
-/// shares; it is not access control. For users without a key, see
+/// A client that can choose its key can choose its version, so this is not access control. For users
+/// without a key, see
 #[cfg_attr(feature = "pin", doc = "[`PinCookie`](super::PinCookie).")]
 #[cfg_attr(not(feature = "pin"), doc = "the feature `pin`.")]
 ///

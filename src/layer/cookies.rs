@@ -23,15 +23,16 @@ pub(super) fn remove(headers: &mut HeaderMap, name: &str) {
     if !pairs(headers).any(|pair| value(pair, name).is_some()) {
         return;
     }
-    let lines: Vec<_> = headers.get_all(COOKIE).iter().filter_map(|line| without(line, name)).collect();
+    let lines: Vec<_> =
+        headers.get_all(COOKIE).iter().filter_map(|line| without_cookie(line, name)).collect();
     headers.remove(COOKIE);
     for line in lines {
         headers.append(COOKIE, line);
     }
 }
 
-/// Returns `line` without the cookies called `name`, or `None` if no other cookie is left.
-fn without(line: &HeaderValue, name: &str) -> Option<HeaderValue> {
+/// Returns `line` without the cookies called `name`, or `None` if no other cookie remains.
+fn without_cookie(line: &HeaderValue, name: &str) -> Option<HeaderValue> {
     let pairs = line.as_bytes().split(|byte| *byte == b';');
     let others: Vec<_> = pairs.clone().filter(|pair| value(pair, name).is_none()).collect();
     if others.len() == pairs.count() {
@@ -77,8 +78,8 @@ mod tests {
             pairs.insert(at.min(others.len()), "pin=a/b=c".to_owned());
             let mut headers = cookies(&[&pairs.join("; "), "z=1"]);
             remove(&mut headers, "pin");
-            let left = others.join("; ");
-            let expected: Vec<_> = [&*left, "z=1"].into_iter().filter(|line| !line.is_empty()).collect();
+            let remaining = others.join("; ");
+            let expected: Vec<_> = [&*remaining, "z=1"].into_iter().filter(|line| !line.is_empty()).collect();
             prop_assert_eq!(headers, cookies(&expected));
         }
     }

@@ -2,14 +2,15 @@
 
 use http::Request;
 
-use super::passing::Passing;
+use super::forward_context::ForwardContext;
 use super::rewrite::rewrite;
 use super::rewritten::{ForwardPrefix, Rewritten, forwards_prefix};
 use crate::handle::Upstream;
 
-impl Passing<'_> {
-    /// Returns the head of `request`, for a copy of it.
-    pub(crate) fn head<B>(request: &Request<B>) -> Request<()> {
+impl ForwardContext<'_> {
+    /// Copies the head of `request`, which must not be rewritten yet. Of its extensions, a copy needs [`ForwardPrefix`]
+    /// alone.
+    pub(crate) fn copied_head<B>(request: &Request<B>) -> Request<()> {
         let mut head = Request::new(());
         head.method_mut().clone_from(request.method());
         head.uri_mut().clone_from(request.uri());
@@ -20,9 +21,10 @@ impl Passing<'_> {
         head
     }
 
-    /// Points `head` at `upstream`, as it is done with a request. `None`: the request is refused.
-    pub(crate) fn point(&self, mut head: Request<()>, upstream: &Upstream) -> Option<Request<()>> {
-        // The report is for the response, which nobody gets.
+    /// Points `head` at `upstream`, as the request itself is pointed at its instance. `None`: a request with this head
+    /// would be rejected there.
+    pub(crate) fn point_at(&self, mut head: Request<()>, upstream: &Upstream) -> Option<Request<()>> {
+        // The report is for the response, and the one to a copy is dropped.
         let _ = Rewritten::prepare(&mut head, upstream, self.strip);
         rewrite(&mut head, upstream, self.strip, self.host).ok()?;
         head.extensions_mut().clear();

@@ -71,7 +71,7 @@ use http_body::{Body, Frame, SizeHint};
 use tower::retry::Policy;
 
 use super::layer::WeightedVersionLayer;
-use super::tried::{FailoverScope, Tried};
+use super::tried_instances::{FailoverScope, TriedInstances};
 use crate::common::lock::lock;
 
 /// A policy for [`tower::retry::Retry`] that retries failed connects, if there is another instance or
@@ -103,7 +103,7 @@ impl<F> fmt::Debug for Failover<F> {
 /// See the [module docs](self) for an example.
 pub fn prepare<B: Body>(request: Request<B>) -> Request<ReplayableBody<B>> {
     let mut request = request.map(ReplayableBody::new);
-    request.extensions_mut().insert(Tried::default());
+    request.extensions_mut().insert(TriedInstances::default());
     request
 }
 
@@ -122,7 +122,7 @@ where
         if !(self.is_connect_error)(error) || !request.body().is_unsent() {
             return None;
         }
-        let has_more = request.extensions().get::<Tried>()?.record_failure();
+        let has_more = request.extensions().get::<TriedInstances>()?.record_failure();
         has_more.then(|| ready(()))
     }
 

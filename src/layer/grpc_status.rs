@@ -8,23 +8,24 @@ use crate::common::grpc::is_grpc;
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
-/// Whether a response still owes its client a gRPC status.
+/// Whether a response still needs a gRPC status.
 ///
 /// Trailers get lost: a backend ends without them, or a client drops the fields above its size limit. The rest looks
 /// like a complete response, and clients disagree on its meaning. So the layer adds the status that gRPC's own
 /// libraries assume: INTERNAL (13) where the body ends without trailers, UNKNOWN (2) where the last headers have no status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum GrpcStatus {
-    /// It is no response of gRPC, or its status was seen.
+    /// Nothing is to be added: it is no response of gRPC, it has its status, or its body failed.
     Settled,
-    /// The status must be in the trailers.
+    /// The status must be in the trailers, which have not arrived.
     Awaited,
-    /// Trailers were added after the end of the body.
+    /// The body has ended without trailers, and the layer has added some. No frame follows.
     Added,
 }
 
 impl GrpcStatus {
-    /// Returns whether the response to a gRPC call must bring a status. Adds one to a head without a body and a status.
+    /// Returns the state of a gRPC response whose head has arrived: `Awaited` if it has a body and no status yet, else
+    /// `Settled`. A head without a body and a status gets the status here.
     pub(super) fn from_response<R: Body>(response: &mut Response<R>) -> Self {
         if response.headers().contains_key(GRPC_STATUS) {
             return Self::Settled;

@@ -50,7 +50,7 @@ impl WeightedVersionLayer {
         Self { settings: Arc::new(settings), handle: handle.clone(), mirror: () }
     }
 
-    /// Sets what copies requests.
+    /// Sets the mirror, which copies requests.
     #[cfg(feature = "mirror")]
     pub(crate) fn mirrored_by<M>(self, mirror: M) -> WeightedVersionLayer<M> {
         self.handle.add_rule(Reason::Mirror);

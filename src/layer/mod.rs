@@ -140,6 +140,7 @@ mod cookies;
 mod copied_head;
 #[cfg(feature = "failover")]
 pub mod failover;
+mod forward_context;
 mod future;
 mod grpc_status;
 mod head;
@@ -149,7 +150,6 @@ mod head;
 )]
 mod layer;
 mod overriding;
-mod passing;
 #[cfg(feature = "pin")]
 mod pin;
 #[cfg(feature = "pin")]
@@ -164,20 +164,20 @@ mod settings;
 mod shared_cache;
 mod source;
 mod target;
-mod tried;
+mod tried_instances;
 mod uri_check;
 
 pub use self::affinity::{Affinity, ClientAddress};
 pub use self::body::ResponseBody;
 pub use self::choice::VersionChoice;
+#[cfg(feature = "mirror")]
+pub(crate) use self::forward_context::ForwardContext;
 pub use self::future::{ResponseFuture, Tunnel};
 pub use self::head::RequestHead;
 pub use self::layer::WeightedVersionLayer;
 pub use self::overriding::Override;
 #[cfg(feature = "proxy")]
 pub(crate) use self::overriding::REFUSED as OVERRIDE_REFUSED;
-#[cfg(feature = "mirror")]
-pub(crate) use self::passing::Passing;
 #[cfg(feature = "pin")]
 pub use self::pin::{InvalidPinPrefix, InvalidPinSecret, PinCaching, PinCookie};
 pub use self::rewrite::HostPolicy;

@@ -128,7 +128,8 @@ impl Place {
         }
     }
 
-    /// Removes the name of the version from `headers`.
+    /// Removes the name of the version from `headers`, and returns it. `None` if there is none, and
+    /// [`Ambiguous`](OverrideRefusal::Ambiguous) if there are several.
     fn take(&self, headers: &mut HeaderMap) -> Option<Result<HeaderValue, OverrideRefusal>> {
         match self {
             Self::Header(name) => {
@@ -141,7 +142,8 @@ impl Place {
     }
 }
 
-/// Removes every cookie called `name`, and leaves the other cookies as they are.
+/// Removes every cookie called `name` from `headers`, and returns its value as [`Place::take`] does. A value that
+/// cannot be a header names no version.
 fn take_cookie(headers: &mut HeaderMap, name: &str) -> Option<Result<HeaderValue, OverrideRefusal>> {
     let values: Vec<_> = cookies::pairs(headers).filter_map(|pair| cookies::value(pair, name)).collect();
     let value = match values[..] {
@@ -154,7 +156,7 @@ fn take_cookie(headers: &mut HeaderMap, name: &str) -> Option<Result<HeaderValue
 }
 
 impl OverrideRequest {
-    /// Returns the position of the version.
+    /// Returns the position of the requested version in `split`, if the sender is trusted and the version is active.
     pub(super) fn version(self, split: &Split) -> Result<usize, OverrideRefusal> {
         let name = self.0?;
         let mut names = split.versions().iter().map(|version| version.name.as_str());

@@ -48,7 +48,7 @@ const DEFAULT_LIFETIME: Duration = Duration::from_hours(30 * 24);
 /// - Its name is the prefix and the service: `canary_auth`.
 /// - It is signed (HMAC-SHA256) and bound to the service. All replicas need the same secret.
 /// - Its attributes are `HttpOnly`, `SameSite=Lax`, `Secure`, `Path=/` and `Max-Age`.
-/// - It is removed from requests before they are sent to a backend, valid or not. Other cookies keep
+/// - It is removed from requests before they are sent to a version, valid or not. Other cookies keep
 ///   their bytes.
 ///
 /// # Shared caches

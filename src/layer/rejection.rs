@@ -19,8 +19,8 @@ pub(super) enum Rejection {
 }
 
 impl From<NoChoice> for Rejection {
-    fn from(none: NoChoice) -> Self {
-        match none {
+    fn from(no_choice: NoChoice) -> Self {
+        match no_choice {
             NoChoice::UnknownService => Self::UnknownService,
             NoChoice::NoActiveVersion => Self::NoActiveVersion,
             NoChoice::NoInstance => Self::NoInstance,

@@ -38,7 +38,7 @@ pub enum HostPolicy {
 
 /// Points `request` at `upstream`, and removes the first `strip` bytes of its path.
 ///
-/// After an error the request has no URI any more and cannot be sent.
+/// After an error the request must not be sent: it may have lost its URI.
 #[inline]
 pub(super) fn rewrite<B>(
     request: &mut Request<B>,
@@ -64,7 +64,8 @@ pub(super) fn rewrite<B>(
 
 /// Removes the first `strip` bytes of `path` and joins the rest to `base` by exactly one `/`.
 ///
-/// Refuses a path that a server could resolve to one outside of `base`.
+/// The target `*` stays as it is. Without a path, the target becomes `base` and `/`. A path that a server could resolve
+/// to one outside of `base` is refused.
 fn join(base: &str, path: &mut Option<PathAndQuery>, strip: usize) -> Result<(), Rejection> {
     let original = path.as_ref().map_or("/", PathAndQuery::as_str);
     // The target of OPTIONS may be `*`, which is not a path. The path of an absolute target may be

@@ -8,7 +8,7 @@ use http::{HeaderMap, Request, StatusCode};
 use super::affinity::Affinity;
 use super::head::RequestHead;
 use super::overriding::{Override, OverrideRefusal, OverrideRequest};
-use super::tried::{FailoverScope, Tried};
+use super::tried_instances::{FailoverScope, TriedInstances};
 use crate::handle::{Choice, Pick, RouteSnapshot};
 use crate::routing::{Reason, Split, Version};
 
@@ -22,11 +22,11 @@ pub(super) struct Rules {
     pub(super) failover: Option<FailoverScope>,
 }
 
-/// What the rules decided for a request.
+/// The version that the rules picked for a request.
 #[derive(Debug)]
-pub(super) struct Picked {
+pub(super) struct PickedVersion {
     pub(super) pick: Pick,
-    /// Why the request does not get the version that it asks for.
+    /// Why the request does not get the version that its override names. `None`: it gets it, or has no override.
     pub(super) refused: Option<OverrideRefusal>,
 }
 
@@ -35,10 +35,10 @@ pub(super) trait Pinning: fmt::Debug + Send + Sync {
     /// Returns the position of the version that the user is pinned to, if the pin is valid and the version active.
     fn pinned(&self, headers: &HeaderMap, split: &Split) -> Option<usize>;
 
-    /// Removes the pin from a request, valid or not.
+    /// Removes the pin from the headers of a request, valid or not.
     fn remove(&self, headers: &mut HeaderMap, split: &Split);
 
-    /// Returns the pin of the user of this request to `version`.
+    /// Returns a new pin of the user to `version`. `None` if it cannot be written as a header.
     fn pin(&self, head: &RequestHead<'_>, split: &Split, version: &Version) -> Option<Box<dyn NewPin>>;
 }
 
@@ -49,11 +49,10 @@ pub(super) trait NewPin: fmt::Debug + Send + Sync {
 }
 
 impl Rules {
-    /// Removes the override from `request`, so that no backend sees it, and returns what it asks for.
-    // Neither this nor the other rules are inlined, and they take copies of the choice, so that it need not be in memory: the
-    // path of a layer without rules stays short.
-    /// Takes the requested version out of the request. Its header never reaches the backend, whether it is
-    /// honoured or not.
+    /// Removes the override from `request`, so that no backend sees it, and returns the version that it asks for.
+    /// `None` without an override.
+    // Neither this nor the other rules are inlined, and they take copies of the choice, so that it need not be in
+    // memory: the path of a layer without rules stays short.
     #[inline(never)]
     pub(super) fn take_override<B>(&self, request: &mut Request<B>) -> Option<OverrideRequest> {
         self.overriding.as_ref()?.take(request)
@@ -67,7 +66,7 @@ impl Rules {
         request: &mut Request<B>,
         requested: Option<OverrideRequest>,
         snapshot: RouteSnapshot<'_>,
-    ) -> Picked {
+    ) -> PickedVersion {
         let picked = self.pick_for(request, requested, &snapshot);
         if let Some(pinning) = &self.pinning {
             pinning.remove(request.headers_mut(), snapshot.split());
@@ -75,33 +74,34 @@ impl Rules {
         picked
     }
 
-    /// Applies the rules in their order. The first one that has an answer ends it.
+    /// Applies the rules in their order: the override, another instance or version after a failed attempt, then the
+    /// pin, the key and the draw. The first one that picks a version decides.
     fn pick_for<B>(
         &self,
         request: &Request<B>,
         requested: Option<OverrideRequest>,
         snapshot: &RouteSnapshot<'_>,
-    ) -> Picked {
+    ) -> PickedVersion {
         let tried = self.tried(request);
         let refused = match requested.map(|requested| requested.version(snapshot.split())) {
             Some(Ok(version)) => {
                 let avoided = tried.map_or(0, |(tried, _)| tried.instances_to_avoid(snapshot, version));
                 let pick = Pick::new(Some(version), Reason::Override).avoiding(avoided);
-                return Picked { pick, refused: None };
+                return PickedVersion { pick, refused: None };
             }
             Some(Err(reason)) => Some(reason),
             None => None,
         };
-        let another = tried.and_then(|(tried, scope)| tried.next(snapshot, scope));
-        Picked { pick: another.unwrap_or_else(|| self.first_pick(request, snapshot)), refused }
+        let another = tried.and_then(|(tried, scope)| tried.next_pick(snapshot, scope));
+        PickedVersion { pick: another.unwrap_or_else(|| self.first_pick(request, snapshot)), refused }
     }
 
     /// Returns the earlier attempts of the request, if the layer fails over.
-    fn tried<'a, B>(&self, request: &'a Request<B>) -> Option<(&'a Tried, FailoverScope)> {
+    fn tried<'a, B>(&self, request: &'a Request<B>) -> Option<(&'a TriedInstances, FailoverScope)> {
         Some((request.extensions().get()?, self.failover?))
     }
 
-    /// Records where the request is sent, for its next attempt.
+    /// Records the instance that the request is sent to, for its next attempt. Without failover, it does nothing.
     #[inline(never)]
     pub(super) fn record_attempt<B>(
         &self,
@@ -134,7 +134,7 @@ impl Rules {
         Some(snapshot.by_slot(slot))
     }
 
-    /// Returns the pin of the user to the version that was drawn.
+    /// Returns a pin of the user to the chosen version, if that was drawn and the layer has pins.
     #[inline(never)]
     pub(super) fn new_pin<B>(&self, request: &Request<B>, choice: Choice<'_>) -> Option<Box<dyn NewPin>> {
         let pinning = self.pinning.as_ref().filter(|_| choice.reason == Reason::Draw)?;

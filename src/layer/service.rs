@@ -6,8 +6,8 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::body::ResponseBody;
+use super::forward_context::ForwardContext;
 use super::future::ResponseFuture;
-use super::passing::Passing;
 use super::settings::LayerSettings;
 use crate::common::accessors::define_inner_service_accessors;
 use crate::common::grpc::is_grpc;
@@ -42,14 +42,14 @@ impl<S, M> WeightedVersion<S, M> {
     pub(crate) fn send<B, R>(
         &mut self,
         mut request: Request<B>,
-        tap: impl FnOnce(&M, &S, &mut Request<B>, Passing<'_>) -> Option<Arc<ApartRecord>>,
+        tap: impl FnOnce(&M, &S, &mut Request<B>, ForwardContext<'_>) -> Option<Arc<ApartRecord>>,
     ) -> ResponseFuture<S::Future>
     where
         S: Service<Request<B>, Response = Response<R>>,
     {
         let Shared { settings, mirror } = &*self.shared;
         let client = &self.inner;
-        match settings.route(&mut request, |request, passing| tap(mirror, client, request, passing)) {
+        match settings.route(&mut request, |request, context| tap(mirror, client, request, context)) {
             Ok(routed) => {
                 ResponseFuture::forwarded(self.inner.call(request), routed.in_flight, routed.annotations)
             }

@@ -6,8 +6,8 @@ use http::Request;
 
 use super::annotations::Annotations;
 use super::choice::VersionChoice;
+use super::forward_context::ForwardContext;
 use super::overriding::{OverrideRefusal, OverrideRequest};
-use super::passing::Passing;
 use super::rejection::Rejection;
 use super::rewrite::{HostPolicy, rewrite};
 use super::rewritten::Rewritten;
@@ -17,7 +17,7 @@ use crate::common::sharded::{Shard, Sharded};
 use crate::handle::{Choice, NoChoice, RouteSnapshot, Upstream};
 use crate::traffic::{ApartRecord, InFlight, ProxyOutcome};
 
-/// The state that all clones of a service share. One pointer leads to it, so a clone per request writes one count.
+/// The settings of a layer. Each service has a copy, which its clones share.
 #[derive(Clone, Debug)]
 pub(super) struct LayerSettings {
     pub(super) source: Source,
@@ -35,7 +35,7 @@ pub(super) struct LayerSettings {
 
 /// The state of a request that is sent.
 #[derive(Debug)]
-pub(super) struct Routed {
+pub(super) struct RoutedRequest {
     /// `None` on the way to the fallback, which is no version.
     pub(super) in_flight: Option<InFlight>,
     pub(super) annotations: Option<Box<Annotations>>,
@@ -43,9 +43,10 @@ pub(super) struct Routed {
 
 /// Why a request is not sent.
 #[derive(Debug)]
-pub(super) struct Rejected {
+pub(super) struct RejectedRequest {
     pub(super) rejection: Rejection,
-    /// Why the request did not get the version that it asked for.
+    /// Why the request did not get the version that its override names. `None`: it had no override, or was rejected at
+    /// that version.
     pub(super) refused: Option<OverrideRefusal>,
 }
 
@@ -69,8 +70,8 @@ impl LayerSettings {
     pub(super) fn route<B>(
         &self,
         request: &mut Request<B>,
-        tap: impl FnOnce(&mut Request<B>, Passing<'_>) -> Option<Arc<ApartRecord>>,
-    ) -> Result<Routed, Rejected> {
+        tap: impl FnOnce(&mut Request<B>, ForwardContext<'_>) -> Option<Arc<ApartRecord>>,
+    ) -> Result<RoutedRequest, RejectedRequest> {
         // Removed first, whatever becomes of the request: no backend sees it.
         let requested = self.rules.as_deref().and_then(|rules| rules.take_override(request));
         // Both guards end with this function, before the request is sent.
@@ -101,8 +102,8 @@ impl LayerSettings {
         request: &mut Request<B>,
         requested: Option<OverrideRequest>,
         strip: usize,
-        tap: impl FnOnce(&mut Request<B>, Passing<'_>) -> Option<Arc<ApartRecord>>,
-    ) -> Result<Routed, Rejected> {
+        tap: impl FnOnce(&mut Request<B>, ForwardContext<'_>) -> Option<Arc<ApartRecord>>,
+    ) -> Result<RoutedRequest, RejectedRequest> {
         let rules = self.rules.as_deref();
         let mut refused = None;
         let pick = match rules {
@@ -121,18 +122,18 @@ impl LayerSettings {
             rules.record_attempt(request, snapshot, choice);
             Annotations::from_rules(rules.new_pin(request, choice), refused)
         });
-        self.forward(request, self.passing(snapshot, choice, strip), annotations, tap)
+        self.forward(request, self.forward_context(snapshot, choice, strip), annotations, tap)
     }
 
-    /// Puts together everything that the rest of the way needs.
+    /// Puts the choice together with the options by which the request is forwarded.
     #[inline(always)]
-    const fn passing<'a>(
+    const fn forward_context<'a>(
         &self,
         snapshot: RouteSnapshot<'a>,
         choice: Choice<'a>,
         strip: usize,
-    ) -> Passing<'a> {
-        Passing { snapshot, choice, is_measured: self.measure_latency, strip, host: self.host }
+    ) -> ForwardContext<'a> {
+        ForwardContext { snapshot, choice, is_measured: self.measure_latency, strip, host: self.host }
     }
 
     /// Counts the request in flight, and points it at the chosen instance.
@@ -140,13 +141,13 @@ impl LayerSettings {
     fn forward<B>(
         &self,
         request: &mut Request<B>,
-        passing: Passing<'_>,
+        context: ForwardContext<'_>,
         mut annotations: Option<Box<Annotations>>,
-        tap: impl FnOnce(&mut Request<B>, Passing<'_>) -> Option<Arc<ApartRecord>>,
-    ) -> Result<Routed, Rejected> {
-        let Passing { choice, strip, .. } = passing;
+        tap: impl FnOnce(&mut Request<B>, ForwardContext<'_>) -> Option<Arc<ApartRecord>>,
+    ) -> Result<RoutedRequest, RejectedRequest> {
+        let ForwardContext { choice, strip, .. } = context;
         // Before the request counts, so that nothing needs to be kept across the call.
-        let record = tap(request, passing);
+        let record = tap(request, context);
         let mut in_flight = choice.enter();
         if let Some(record) = record {
             in_flight.set_apart_record(record);
@@ -155,7 +156,7 @@ impl LayerSettings {
         let rewritten = self.prepare(request, upstream, strip);
         if let Err(rejection) = rewrite(request, upstream, strip, self.host) {
             in_flight.refuse();
-            return Err(Rejected { rejection, refused: annotations.and_then(|added| added.refused) });
+            return Err(RejectedRequest { rejection, refused: annotations.and_then(|added| added.refused) });
         }
         if let Some(outcome) = request.extensions().get::<ProxyOutcome>() {
             in_flight.set_proxy_outcome(outcome.clone());
@@ -167,10 +168,11 @@ impl LayerSettings {
         if self.measure_latency {
             in_flight.start_timer();
         }
-        Ok(Routed { in_flight: Some(in_flight), annotations })
+        Ok(RoutedRequest { in_flight: Some(in_flight), annotations })
     }
 
-    /// Reports the choice where the application asked for it: in the extensions of the request, and in its span.
+    /// Reports the choice where the application asked for it: in the extensions of the request and of the response, and
+    /// in the current span.
     #[inline(always)]
     fn report<B>(
         &self,
@@ -186,25 +188,25 @@ impl LayerSettings {
         }
     }
 
-    /// Returns the facts for the proxy around the layer, if it wants them. With the client's own host there
-    /// is nothing to map back.
+    /// Adds the stripped prefix to the request, and returns the report for the response, each if the proxy around the
+    /// layer asks for it. With the client's own host there is no report, since the proxy has nothing to map back.
     #[inline]
     fn prepare<B>(&self, request: &mut Request<B>, upstream: &Upstream, strip: usize) -> Option<Rewritten> {
         Rewritten::prepare(request, upstream, strip).filter(|_| self.host != HostPolicy::Preserve)
     }
 
-    /// Sends a request that has no version to the fallback, or rejects it. It is in flight at no version.
+    /// Points a request that has no version at the fallback, or rejects it. The request is in flight at no version.
     #[cold]
     fn fall_back<B>(
         &self,
         request: &mut Request<B>,
         no_choice: NoChoice,
         refused: Option<OverrideRefusal>,
-    ) -> Result<Routed, Rejected> {
+    ) -> Result<RoutedRequest, RejectedRequest> {
         // A version whose requests are to be refused keeps them: the fallback is for services that it replaces.
         let fallback = self.fallback.as_ref().filter(|_| no_choice != NoChoice::NoInstance);
         let Some(fallback) = fallback else {
-            return Err(Rejected { rejection: no_choice.into(), refused });
+            return Err(RejectedRequest { rejection: no_choice.into(), refused });
         };
         let upstream = fallback.at(Shard::current());
         let mut annotations = Annotations::from_rules(None, refused);
@@ -213,8 +215,8 @@ impl LayerSettings {
             annotations.get_or_insert_default().rewritten = Some(rewritten);
         }
         match rewrite(request, upstream, 0, self.host) {
-            Ok(()) => Ok(Routed { in_flight: None, annotations }),
-            Err(rejection) => Err(Rejected { rejection, refused }),
+            Ok(()) => Ok(RoutedRequest { in_flight: None, annotations }),
+            Err(rejection) => Err(RejectedRequest { rejection, refused }),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Where the routes of a layer come from: a target bound to a handle.
+//! The lookup of the routes of a request: a target bound to a handle.
 
 use std::sync::Arc;
 
@@ -50,7 +50,8 @@ impl BoundLookup {
         self.handle.entries()
     }
 
-    /// Returns the entry of the request's service, and how many bytes of its path to strip.
+    /// Returns the entry of the request's service, and the number of bytes to strip from the front of its path. `None`
+    /// if the request names no service or one without an entry: then it counts as a request for an unknown service.
     pub(super) fn locate<'e, B>(
         &self,
         entries: &'e Entries,

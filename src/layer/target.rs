@@ -202,7 +202,8 @@ impl fmt::Debug for Lookup {
 }
 
 impl Lookup {
-    /// Returns the name of the request's service, and how many bytes of its path to strip.
+    /// Returns the name of the request's service, and the number of bytes to strip from the front of its path. `None`
+    /// if the request has nothing where the name should be.
     pub(super) fn find<'a>(&self, head: &RequestHead<'a>) -> Option<(FoundName<'a>, usize)> {
         let name = match self {
             Self::PathSegment { strip } => {

@@ -200,7 +200,8 @@ fn retire(series: &mut HashMap<VersionId, Series>, served: &HashSet<VersionId>) 
     });
 }
 
-/// Exports the requests that found no active version. The count is a total, so nothing has to be remembered.
+/// Exports the requests that found no active version or no usable instance. The count is a total, so nothing has to be
+/// remembered.
 fn export_unserved(snapshot: &ServiceSnapshot, is_watched: bool) {
     if is_watched || snapshot.unserved > 0 {
         let service = snapshot.route.split().service().to_string();
@@ -335,7 +336,11 @@ fn describe() {
         Unit::Count,
         "Whether an instance is usable, or the last probe found one healthy."
     );
-    describe_counter!(NO_BACKEND, Unit::Count, "Requests that came while the service had no active version.");
+    describe_counter!(
+        NO_BACKEND,
+        Unit::Count,
+        "Requests that found no active version, or were refused without a usable instance."
+    );
     describe_counter!(UNKNOWN, Unit::Count, "Requests for a service that is not registered.");
     describe_gauge!(REVISION, Unit::Count, "Revision of the store that is served.");
     describe_gauge!(AGE, Unit::Seconds, "Time since the revision was known to be the latest.");

@@ -18,7 +18,7 @@
 //! | `canary_health_checks_total` | counter | `service`, `version`, `result` | checks of the instances: `passed` or `failed` |
 //! | `canary_diverted_total` | counter | `service`, `version` | requests that were drawn for the version and given to another one, because no instance was usable |
 //! | `canary_none_usable` | gauge | `service`, `version` | 1 if no instance is usable, else 0; NaN for a version that was removed |
-//! | `canary_no_backend_total` | counter | `service` | requests that came while no version was active |
+//! | `canary_no_backend_total` | counter | `service` | requests that came while no version was active, or were refused since no instance was usable |
 //! | `canary_unknown_service_total` | counter | | requests for a service that is not registered |
 //! | `canary_snapshot_revision` | gauge | | revision of the store that is served, with the changes made here |
 //! | `canary_snapshot_age_seconds` | gauge | | time since that revision was known to be the latest |

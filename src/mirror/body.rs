@@ -147,7 +147,7 @@ impl<B: Body<Data = Bytes>> Body for MirrorBody<B> {
     }
 }
 
-/// Collects `frame`, after which `rest` is left of the body.
+/// Collects `frame` in the tee of `slot`, and drops the tee once it has finished. `rest` is the body after the frame.
 ///
 /// A client asks for no frame after the last announced byte, so the end of the body itself may never be seen.
 #[cold]

@@ -23,18 +23,18 @@ pub struct RequestCopy(Pin<Box<dyn Future<Output = ()> + Send>>);
 
 /// A copy that is counted in flight.
 #[derive(Debug)]
-pub(super) struct Prepared {
+pub(super) struct PreparedCopy {
     pub(super) head: Request<()>,
     pub(super) in_flight: InFlight,
-    /// The place of the copy among those that are allowed.
+    /// The permit of the copy among the copies at a time, released when it has ended.
     pub(super) slot: OwnedSemaphorePermit,
     pub(super) timeout: Duration,
     pub(super) is_measured: bool,
 }
 
-impl Prepared {
+impl PreparedCopy {
     /// Returns the future that sends the copy by `client`.
-    pub(super) fn sent_by<S, B, R>(self, client: S, body: B) -> RequestCopy
+    pub(super) fn send_by<S, B, R>(self, client: S, body: B) -> RequestCopy
     where
         S: Service<Request<B>, Response = Response<R>, Future: Send> + Send + 'static,
         B: Send + 'static,

@@ -4,7 +4,7 @@ use http::header::{TRAILER, UPGRADE};
 use http::{HeaderName, Request};
 
 use super::settings::Mirror;
-use crate::layer::Passing;
+use crate::layer::ForwardContext;
 use crate::routing::Reason;
 
 /// The header of a copy.
@@ -12,10 +12,10 @@ pub(super) const X_CANARY_MIRROR: HeaderName = HeaderName::from_static("x-canary
 
 impl Mirror {
     /// Returns whether `request` can be copied, by its method, its headers and the rule that chose its version.
-    pub(super) fn is_eligible<B>(&self, request: &Request<B>, passing: &Passing<'_>) -> bool {
+    pub(super) fn is_eligible<B>(&self, request: &Request<B>, context: &ForwardContext<'_>) -> bool {
         let headers = request.headers();
         self.copies(request.method())
-            && !matches!(passing.choice.reason, Reason::Override | Reason::Failover)
+            && !matches!(context.choice.reason, Reason::Override | Reason::Failover)
             && [X_CANARY_MIRROR, UPGRADE, TRAILER].iter().all(|name| !headers.contains_key(name))
     }
 }

@@ -64,6 +64,7 @@
 //! | that the version gets anyway | it is no other version to compare with |
 //! | by an [`Override`](crate::layer::Override) | it is a tester's |
 //! | an attempt after a failover | the first attempt was copied |
+//! | whose version had no usable instance, so that it went to [another one](crate::health::Health::failover) | it is no sample of the requests of that one |
 //!
 //! # The copy
 //!

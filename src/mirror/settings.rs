@@ -24,7 +24,9 @@ const TIMEOUT: Duration = Duration::from_mins(1);
 #[must_use]
 pub struct Mirror {
     executor: Arc<dyn Executor<RequestCopy> + Send + Sync>,
+    /// A permit for each copy at a time.
     slots: Arc<Semaphore>,
+    /// In bytes.
     pub(super) max_body: usize,
     pub(super) timeout: Duration,
     methods: Arc<[Method]>,
@@ -44,8 +46,10 @@ impl Mirror {
         }
     }
 
-    /// Sets the maximum number of copies at a time, those that wait for the end of a body included. Requests beyond it are not
-    /// copied. Default: 64.
+    /// Sets the maximum number of copies at a time, those that wait for the end of a body included. Requests beyond it
+    /// are not copied, and 0 copies none. Default: 64.
+    ///
+    /// Clones that were made before keep their own limit.
     ///
     /// ```
     /// use hyper_util::rt::TokioExecutor;
@@ -63,10 +67,12 @@ impl Mirror {
         Self { max_body: max, ..self }
     }
 
-    /// Sets the maximum time of a copy, from the request to the end of the response. Default: 60 seconds.
+    /// Sets the maximum time of a copy, from its first poll by the executor to the end of the response. Default: 60
+    /// seconds.
     ///
-    /// A copy without a response head by then counts as [`Abandoned`](crate::traffic::Outcome::Abandoned), which is a failure
-    /// of the version. So the time should not be shorter than the one of the requests.
+    /// A copy without a response head by then counts as [`Abandoned`](crate::traffic::Outcome::Abandoned), which is a
+    /// failure of the version. So the time should not be shorter than the one of the requests. A copy whose response
+    /// has not ended by then counts as [`Cancelled`](crate::traffic::Outcome::Cancelled).
     ///
     /// ```
     /// use std::time::Duration;
@@ -99,7 +105,7 @@ impl Mirror {
         self.methods.contains(method) && method != Method::CONNECT
     }
 
-    /// Takes the place of a copy. `None`: all are taken.
+    /// Takes the permit of a copy, or returns `None` if there are as many copies as allowed.
     pub(super) fn slot(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.slots).try_acquire_owned().ok()
     }

@@ -7,7 +7,7 @@ use http_body::Frame;
 
 use crate::traffic::Unsent;
 
-/// What becomes of a copy when the body has ended or cannot be copied.
+/// Called once: sends the copy with the whole body, or counts why the body cannot be copied.
 type Finish = Box<dyn FnOnce(Result<Bytes, Unsent>) + Send>;
 
 /// Collects the bytes of a request body while they are sent, for a copy of the request. See
@@ -17,9 +17,9 @@ type Finish = Box<dyn FnOnce(Result<Bytes, Unsent>) + Send>;
 #[must_use]
 pub struct Tee {
     bytes: Vec<u8>,
-    /// The largest body that is copied.
+    /// The size of the largest body that is copied, in bytes.
     max: usize,
-    /// `None`: it has finished.
+    /// `None`: it was called.
     finish: Option<Finish>,
 }
 
@@ -43,7 +43,7 @@ impl Tee {
         }
     }
 
-    /// Returns how many more bytes are collected.
+    /// Returns how many more bytes may be collected.
     const fn room(&self) -> usize {
         self.max - self.bytes.len()
     }
@@ -57,13 +57,13 @@ impl Tee {
         self.bytes.extend_from_slice(data);
     }
 
-    /// Ends the body.
+    /// Ends the body: hands the collected bytes to the copy, unless the tee has finished.
     pub(super) fn end(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);
         self.finish(Ok(bytes.into()));
     }
 
-    /// Returns whether nothing more is collected.
+    /// Returns whether the copy was sent, or the reason for none was counted.
     pub(super) const fn has_finished(&self) -> bool {
         self.finish.is_none()
     }

@@ -19,7 +19,9 @@ pub struct ServiceTraffic {
     pub service: ServiceName,
     /// The generation of the split that requests follow.
     pub generation: u64,
-    /// How many requests arrived while the service had no active version. They went to a fallback or got 503.
+    /// How many requests arrived while the service had no active version, and went to a fallback or got 503, or were
+    /// refused with 503 because no instance of their version was usable, under
+    /// [`Health::refusing`](crate::health::Health::refusing).
     pub unserved: u64,
     /// The versions in the order of the split, then removed versions while they have requests in flight.
     pub versions: Vec<VersionTraffic>,

@@ -18,7 +18,7 @@ use crate::routing::{Route, Version};
 #[derive(Debug)]
 pub(crate) struct ServiceSnapshot {
     pub(crate) route: Arc<Route>,
-    /// How many requests found no active version.
+    /// How many requests found no active version, or were refused since no instance of their version was usable.
     pub(crate) unserved: u64,
     /// One for each version of the split, in its order.
     pub(crate) published: Vec<VersionSnapshot>,
@@ -48,7 +48,7 @@ impl ServiceSnapshot {
         versions.collect()
     }
 
-    /// Returns the versions of the split in its order, then those that left it and still have requests.
+    /// Returns the versions of the split in its order, then removed ones that still have requests.
     pub(crate) fn versions(&self) -> impl Iterator<Item = (&Version, &VersionSnapshot)> {
         let split = self.route.split();
         let retired = self.retired.iter().map(|(version, counted)| (version, counted));
@@ -60,9 +60,10 @@ impl ServiceSnapshot {
 }
 
 impl VersionSnapshot {
-    /// Creates the snapshot of a version. `uncounted` requests may have chosen it and are not at its counters yet.
-    pub(crate) fn new(counters: Option<Arc<Counters>>, uncounted: usize) -> Self {
-        let in_flight = uncounted + counters.as_ref().map_or(0, |counters| counters.in_flight());
+    /// Creates the snapshot of a version. Its counters lack `others`: requests that may yet be counted there, and those
+    /// of removed versions of the same name.
+    pub(crate) fn new(counters: Option<Arc<Counters>>, others: usize) -> Self {
+        let in_flight = others + counters.as_ref().map_or(0, |counters| counters.in_flight());
         Self { counters, in_flight, is_reachable: false }
     }
 
@@ -71,7 +72,8 @@ impl VersionSnapshot {
         Self { is_reachable, ..self }
     }
 
-    /// Returns the requests in flight, with the readers that have not chosen yet.
+    /// Returns the requests in flight, with readers that have not chosen yet, and those of removed versions of the same
+    /// name.
     pub(crate) const fn in_flight(&self) -> usize {
         self.in_flight
     }

@@ -162,7 +162,7 @@ async fn no_active_version() {
     in_browser("no-version", async |page| {
         page.sign_in(&server).await;
         page.reads(".title", "no active version").await;
-        page.reads(".banner", "3 requests came while no version was active").await;
+        page.reads(".banner", "3 requests found no active version or no usable instance").await;
         page.reads("tr", "Bring back").await;
         page.looks_right("no-version").await;
     })

@@ -115,7 +115,7 @@ async fn bodies_and_trailers_pass_through() {
         fixed(&handle).layer(client).oneshot(request).await.unwrap().into_body().collect().await.unwrap();
     assert_eq!(answer.trailers(), Some(&trailers));
     assert_eq!(answer.to_bytes(), "hello");
-    assert_eq!(handle.in_flight("auth", "v0"), Some(0));
+    assert_eq!(handle.in_flight("auth", "v0"), 0);
 }
 
 #[tokio::test]
@@ -129,12 +129,12 @@ async fn aborted_call_is_not_in_flight() {
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     let request = Request::get("/").body(Full::default()).unwrap();
     let call = spawn(fixed(&handle).layer(client).oneshot(request));
-    while handle.in_flight("auth", "v0") != Some(1) {
+    while handle.in_flight("auth", "v0") != 1 {
         tokio::task::yield_now().await;
     }
     call.abort();
     assert!(call.await.unwrap_err().is_cancelled());
-    assert_eq!(handle.in_flight("auth", "v0"), Some(0));
+    assert_eq!(handle.in_flight("auth", "v0"), 0);
 }
 
 // 70/30/0 within one percentage point over 500 requests, 10 concurrent.

@@ -331,3 +331,61 @@ async fn override_stays_with_its_version() {
     }
     assert_eq!(handle.picks("auth", "v0", Reason::Failover), Some(0));
 }
+
+/// Responds with the host of `request`. The first request publishes `change` instead, and is refused.
+fn refuse_first(
+    request: &Request<ReplayableBody<Full<Bytes>>>,
+    is_first: &Mutex<bool>,
+    handle: &RoutingHandle,
+    change: &Change,
+) -> std::future::Ready<Result<Response<String>, Fault>> {
+    if std::mem::take(&mut *is_first.lock().unwrap()) {
+        let split = handle.route("auth").unwrap().split().apply(change, std::time::UNIX_EPOCH).unwrap();
+        assert!(handle.publish(Route::compile(split)));
+        return std::future::ready(Err(Fault::Refused));
+    }
+    std::future::ready(Ok(Response::new(request.uri().host().unwrap().to_owned())))
+}
+
+// Between the two attempts the version is drained, so its process may be gone.
+#[tokio::test]
+async fn failover_leaves_a_drained_version() {
+    for with_versions in [false, true] {
+        let handle = auth_of(&[&["a1", "a2"], &["b1"]]);
+        let switch = Change::switch("v1".parse().unwrap());
+        let is_first = Mutex::new(true);
+        let client = service_fn(|request: Request<ReplayableBody<Full<Bytes>>>| {
+            refuse_first(&request, &is_first, &handle, &switch)
+        });
+        let layer = fixed(&handle).with_instance_failover();
+        let layer = if with_versions { layer.with_failover() } else { layer };
+        let retry = RetryLayer::new(Failover::new(|error: &Fault| *error == Fault::Refused));
+        let service = ServiceBuilder::new().map_request(prepare).layer(retry).layer(layer).service(client);
+        let response = service.oneshot(Request::new(Full::default())).await.unwrap();
+        assert_eq!(response.into_body().into_inner().unwrap(), "b1");
+    }
+}
+
+// A pin holds at weight 0, so the version is not drained.
+#[cfg(feature = "pin")]
+#[tokio::test]
+async fn pinned_request_fails_over_within_its_version() {
+    let handle = auth_of(&[&["a1", "a2"], &["b1"]]);
+    let layer = crate::pins::pinning(&handle).with_failover();
+    let mut user = crate::pins::Browser::default();
+    assert_eq!(user.visit(&layer).await.0, "v0");
+    crate::pins::publish(&handle, &Change::switch("v1".parse().unwrap()));
+    let other = Change::set_health_path("/healthz".parse().ok());
+    let is_first = Mutex::new(true);
+    let client = service_fn(|request: Request<ReplayableBody<Full<Bytes>>>| {
+        refuse_first(&request, &is_first, &handle, &other)
+    });
+    let retry = RetryLayer::new(Failover::new(|error: &Fault| *error == Fault::Refused));
+    let service = ServiceBuilder::new().map_request(prepare).layer(retry).layer(layer).service(client);
+    let (name, value) = user.cookies.first_key_value().unwrap();
+    let request =
+        Request::get("/").header("cookie", format!("{name}={value}")).body(Full::default()).unwrap();
+    let response = service.oneshot(request).await.unwrap();
+    assert!(response.into_body().into_inner().unwrap().starts_with('a'));
+    assert!(!handle.is_drained("auth", "v0"));
+}

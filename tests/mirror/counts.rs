@@ -108,9 +108,9 @@ async fn copy_ends_at_its_time_limit() {
     let layer = fixed(&handle).with_mirror(mirror().with_timeout(Duration::from_secs(5)));
     assert_eq!(send(&layer, &half_dead(), get("/")).await, Ok(StatusCode::OK));
     tokio::time::sleep(Duration::from_millis(4_900)).await;
-    assert_eq!((handle.in_flight("auth", "v1"), handle.in_flight("auth", "v0")), (Some(1), Some(0)));
+    assert_eq!((handle.in_flight("auth", "v1"), handle.in_flight("auth", "v0")), (1, 0));
     tokio::time::sleep(Duration::from_millis(200)).await;
-    assert_eq!(handle.in_flight("auth", "v1"), Some(0));
+    assert_eq!(handle.in_flight("auth", "v1"), 0);
     assert_eq!(copies(&handle, "v1").outcome(Outcome::Abandoned), 1);
     let figures = handle.mirror_figures("auth").unwrap();
     assert_eq!((figures[1].1.copies.requests, figures[1].1.copies.bad), (1, 1));
@@ -150,8 +150,5 @@ async fn dropped_copy_is_not_in_flight() {
     for _ in 0..3 {
         send(&layer, &half_dead(), get("/")).await.unwrap();
     }
-    assert_eq!(
-        (handle.in_flight("auth", "v1"), copies(&handle, "v1").outcome(Outcome::Abandoned)),
-        (Some(0), 3)
-    );
+    assert_eq!((handle.in_flight("auth", "v1"), copies(&handle, "v1").outcome(Outcome::Abandoned)), (0, 3));
 }

@@ -34,13 +34,13 @@ struct Service {
     live: Mutex<usize>,
     /// The strong count of each route, with the orderings of `std::sync::Arc`.
     references: [AtomicUsize; 3],
-    retired: Mutex<Retired>,
+    retired: Mutex<RetiredRoutes>,
     /// The counter of the version: its requests in flight. They do not end here.
     in_flight: AtomicUsize,
 }
 
 #[derive(Default)]
-struct Retired {
+struct RetiredRoutes {
     /// The routes that were replaced and may still be referenced by requests.
     routes: Vec<usize>,
     /// The removed version had no request left, so its counter is not read any more.
@@ -53,7 +53,7 @@ impl Service {
             fault,
             live: Mutex::new(FIRST),
             references: std::array::from_fn(|_| AtomicUsize::new(1)),
-            retired: Mutex::new(Retired::default()),
+            retired: Mutex::new(RetiredRoutes::default()),
             in_flight: AtomicUsize::new(0),
         }
     }

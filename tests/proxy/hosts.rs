@@ -140,12 +140,9 @@ async fn late_upload_counts_for_failover_target() {
         assert_eq!(answer.status(), 200);
         drop(answer);
     }
-    assert_eq!(
-        (routes.handle.in_flight("auth", "v1"), routes.handle.in_flight("auth", "v2")),
-        (Some(5), Some(0))
-    );
+    assert_eq!((routes.handle.in_flight("auth", "v1"), routes.handle.in_flight("auth", "v2")), (5, 0));
     reading.lock().unwrap().clear();
-    assert_eq!(routes.handle.in_flight("auth", "v1"), Some(0));
+    assert_eq!(routes.handle.in_flight("auth", "v1"), 0);
 }
 
 #[tokio::test]

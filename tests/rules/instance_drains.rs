@@ -40,7 +40,7 @@ fn request_at_b(deployments: &Deployments) -> Chosen {
 }
 
 fn is_drained(handle: &RoutingHandle) -> bool {
-    handle.is_instance_drained("auth", name(0).as_str(), &b()) != Some(false)
+    handle.is_instance_drained("auth", name(0).as_str(), &b())
 }
 
 async fn remove_b(two: &Two) {

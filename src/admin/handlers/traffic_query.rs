@@ -119,10 +119,11 @@ impl TrafficQuery {
         view.instances = instances.into_iter().map(|(_, instance)| instance).collect();
     }
 
-    /// Returns whether this gateway has no requests for the instance and gets none. One that is not there is drained.
+    /// Returns whether this gateway has no requests for the instance and gets none. An instance that is not there is
+    /// drained.
     fn is_instance_drained(&self, version: &VersionName, backend: &Backend) -> bool {
         let handle = self.deployments.handle();
-        handle.is_instance_drained(self.service.as_str(), version.as_str(), backend).unwrap_or(true)
+        handle.is_instance_drained(self.service.as_str(), version.as_str(), backend)
     }
 
     /// Adds the requests of the last five minutes, for a graph of a client that has just connected.
@@ -168,10 +169,7 @@ impl TrafficQuery {
     fn is_used_here(&self, version: &VersionName) -> bool {
         match &self.backend {
             Some(backend) => !self.is_instance_drained(version, backend),
-            None => {
-                let handle = self.deployments.handle();
-                handle.is_drained(self.service.as_str(), version.as_str()) == Some(false)
-            }
+            None => !self.deployments.handle().is_drained(self.service.as_str(), version.as_str()),
         }
     }
 }

@@ -68,8 +68,8 @@ impl HealthLog {
     pub(in crate::deployments) fn retain(&self, fleets: &[Arc<Fleet>]) {
         let mut state = lock(&self.state);
         if !state.none_usable.is_empty() {
-            let left: HashSet<VersionId> = fleets.iter().map(|fleet| fleet.id()).collect();
-            state.none_usable.retain(|id| left.contains(id));
+            let published: HashSet<VersionId> = fleets.iter().map(|fleet| fleet.id()).collect();
+            state.none_usable.retain(|id| published.contains(id));
         }
     }
 

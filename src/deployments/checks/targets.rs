@@ -131,8 +131,8 @@ impl Targets {
             self.instances.insert(id, Target { fleet: Arc::clone(fleet), index, path: Arc::clone(&path) });
             ids.push(id);
         }
-        let left = earlier.into_iter().flat_map(|earlier| earlier.ids).filter(|id| !ids.contains(id));
-        self.forget(left.collect());
+        let removed = earlier.into_iter().flat_map(|earlier| earlier.ids).filter(|id| !ids.contains(id));
+        self.forget(removed.collect());
         CheckedVersion { fleet: Arc::clone(fleet), path, ids }
     }
 

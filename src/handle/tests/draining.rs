@@ -26,7 +26,7 @@ fn set_urls(split: &Split, hosts: &[&str]) -> Split {
 }
 
 /// The requests of the instance at `host` of v0, and whether it is drained.
-fn seen(handle: &RoutingHandle, host: &str) -> (Option<usize>, Option<bool>) {
+fn seen(handle: &RoutingHandle, host: &str) -> (usize, bool) {
     let backend = url(host);
     (handle.instance_in_flight("auth", "v0", &backend), handle.is_instance_drained("auth", "v0", &backend))
 }
@@ -38,7 +38,22 @@ fn draining(handle: &RoutingHandle) -> Vec<String> {
         .collect()
 }
 
-const NOT_THERE: (Option<usize>, Option<bool>) = (None, None);
+/// An instance that is neither published nor in use.
+const UNUSED: (usize, bool) = (0, true);
+
+// Who waits until `is_drained` returns true must not wait forever for a service that was removed meanwhile.
+#[test]
+fn unknown_versions_are_drained() {
+    let handle = handle(None, &unchecked(&[&["a1"]]));
+    for (service, version) in [("orders", "v0"), ("auth", "v9")] {
+        assert_eq!((handle.in_flight(service, version), handle.is_drained(service, version)), UNUSED);
+        let at = (service, version, &url("a1"));
+        assert_eq!(
+            (handle.instance_in_flight(at.0, at.1, at.2), handle.is_instance_drained(at.0, at.1, at.2)),
+            UNUSED
+        );
+    }
+}
 
 #[test]
 fn removed_instance_drains() {
@@ -46,21 +61,21 @@ fn removed_instance_drains() {
         let split = checked(&[&["a1", "a2"]]);
         let handle = handle(health, &split);
         let [first, second] = [open(&handle, 0, "a1"), open(&handle, 0, "a2")];
-        assert_eq!((seen(&handle, "a1"), seen(&handle, "a9")), ((Some(1), Some(false)), NOT_THERE));
+        assert_eq!((seen(&handle, "a1"), seen(&handle, "a9")), ((1, false), UNUSED));
         let removed = set_urls(&split, &["a2"]);
         publish(&handle, &removed);
-        assert_eq!(seen(&handle, "a1"), (Some(1), Some(false)));
+        assert_eq!(seen(&handle, "a1"), (1, false));
         assert_eq!(draining(&handle), ["v0 http://a1"]);
         let status = &handle.instances("auth").unwrap()[0].instances;
         assert_eq!(
             status.iter().map(|i| (i.registered, i.in_flight)).collect::<Vec<_>>(),
             [(true, 1), (false, 1)]
         );
-        assert_eq!(handle.in_flight("auth", "v0"), Some(2));
+        assert_eq!(handle.in_flight("auth", "v0"), 2);
         drop(first);
-        assert_eq!((seen(&handle, "a1"), draining(&handle).len()), (NOT_THERE, 0));
+        assert_eq!((seen(&handle, "a1"), draining(&handle).len()), (UNUSED, 0));
         assert_eq!(handle.instances("auth").unwrap()[0].instances.len(), 1);
-        assert_eq!(seen(&handle, "a2"), (Some(1), Some(false)));
+        assert_eq!(seen(&handle, "a2"), (1, false));
         drop(second);
     }
 }
@@ -74,18 +89,15 @@ fn instance_that_was_alone_drains() {
     let both = set_urls(&split, &["a1", "a2"]);
     publish(&handle, &both);
     let beside = open(&handle, 0, "a1");
-    assert_eq!(seen(&handle, "a1"), (Some(2), Some(false)));
+    assert_eq!(seen(&handle, "a1"), (2, false));
     let last = set_urls(&both, &["a2"]);
     publish(&handle, &last);
-    assert_eq!(seen(&handle, "a1"), (Some(2), Some(false)));
+    assert_eq!(seen(&handle, "a1"), (2, false));
     drop(beside);
-    assert_eq!(
-        (seen(&handle, "a1"), draining(&handle)),
-        ((Some(1), Some(false)), vec!["v0 http://a1".to_owned()])
-    );
+    assert_eq!((seen(&handle, "a1"), draining(&handle)), ((1, false), vec!["v0 http://a1".to_owned()]));
     publish(&handle, &set_weight(&last, "v0", "100"));
     drop(alone);
-    assert_eq!((seen(&handle, "a1"), draining(&handle).len()), (NOT_THERE, 0));
+    assert_eq!((seen(&handle, "a1"), draining(&handle).len()), (UNUSED, 0));
     assert_eq!(
         handle.picks("auth", "v0", Reason::Draw),
         handle.traffic("auth").map(|t| t.versions[0].total.requests())
@@ -98,9 +110,9 @@ fn moved_instance_drains() {
     let handle = handle(None, &split);
     let before = open(&handle, 0, "a1");
     publish(&handle, &set_urls(&split, &["a2"]));
-    assert_eq!((seen(&handle, "a1"), seen(&handle, "a2")), ((Some(1), Some(false)), (Some(0), Some(false))));
+    assert_eq!((seen(&handle, "a1"), seen(&handle, "a2")), ((1, false), (0, false)));
     drop(before);
-    assert_eq!(seen(&handle, "a1"), NOT_THERE);
+    assert_eq!(seen(&handle, "a1"), UNUSED);
 }
 
 // It read the route before the instance was removed, and has not chosen yet.
@@ -112,7 +124,7 @@ fn late_reader_counts_at_the_removed_instance() {
         let entry = handle.find("auth").unwrap();
         let reader = entry.load();
         publish(&handle, &set_urls(&split, &["a2"]));
-        assert_eq!(seen(&handle, "a1"), (Some(1), Some(false)));
+        assert_eq!(seen(&handle, "a1"), (1, false));
         assert_eq!(draining(&handle), ["v0 http://a1"]);
         let snapshot = reader.snapshot().unwrap();
         let mut requests = Vec::new();
@@ -125,9 +137,9 @@ fn late_reader_counts_at_the_removed_instance() {
         drop(reader);
         let a1 = seen(&handle, "a1").0;
         let a2 = seen(&handle, "a2").0;
-        assert_eq!(a1.unwrap_or(0) + a2.unwrap_or(0), 1, "{a1:?} {a2:?}");
+        assert_eq!(a1 + a2, 1, "{a1} {a2}");
         drop(held);
-        assert_eq!((seen(&handle, "a1"), draining(&handle).len()), (NOT_THERE, 0));
+        assert_eq!((seen(&handle, "a1"), draining(&handle).len()), (UNUSED, 0));
     }
 }
 
@@ -139,12 +151,12 @@ fn removed_version_drains_by_instance() {
     let switched = apply(&split, &Change::switch("v1".parse().unwrap()));
     let inactive = apply(&switched, &Change::deactivate("v0".parse().unwrap()));
     publish(&handle, &inactive);
-    assert_eq!((seen(&handle, "a1"), seen(&handle, "a2")), ((Some(0), Some(true)), (Some(1), Some(false))));
+    assert_eq!((seen(&handle, "a1"), seen(&handle, "a2")), ((0, true), (1, false)));
     publish(&handle, &apply(&inactive, &Change::remove("v0".parse().unwrap())));
-    assert_eq!((seen(&handle, "a1"), seen(&handle, "a2")), (NOT_THERE, (Some(1), Some(false))));
+    assert_eq!((seen(&handle, "a1"), seen(&handle, "a2")), (UNUSED, (1, false)));
     assert_eq!(draining(&handle), ["v0 ", "v0 http://a2"]);
     drop(request);
-    assert_eq!((seen(&handle, "a2"), draining(&handle).len()), (NOT_THERE, 0));
+    assert_eq!((seen(&handle, "a2"), draining(&handle).len()), (UNUSED, 0));
 }
 
 // Its route may be older than the store, so each of its instances may be one that was removed there.

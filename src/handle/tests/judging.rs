@@ -60,7 +60,7 @@ fn five_failures_in_a_row_eject() {
     assert!(ejected.until.is_some_and(|until| until > ejected.since + Duration::from_secs(25)));
 }
 
-// The other one is the last that is left.
+// The other one is the last one that remains.
 #[test]
 fn last_instance_is_spared() {
     for hosts in [&["a1", "a2"][..], &["a1", "a2", "a3"]] {

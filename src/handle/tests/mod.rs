@@ -3,5 +3,6 @@
 mod choosing;
 mod draining;
 mod judging;
+mod retired;
 mod stress;
 mod support;

@@ -177,7 +177,7 @@ fn title(split: &SplitView, traffic: &TrafficView) -> String {
 fn unserved(traffic: &TrafficView) -> String {
     match traffic.unserved {
         0 => String::new(),
-        count => format!("{count} requests arrived while no version was active\n"),
+        count => format!("{count} requests found no active version or no usable instance\n"),
     }
 }
 

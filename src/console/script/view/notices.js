@@ -24,7 +24,7 @@ function banners() {
     [
       traffic?.unserved,
       "▲ Requests without a version. ",
-      `${plural(traffic?.unserved ?? 0, "request")} came while no version was active.`,
+      `${plural(traffic?.unserved ?? 0, "request")} found no active version or no usable instance.`,
     ],
   ];
   const shown = all.filter(([is]) => is);

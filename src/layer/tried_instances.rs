@@ -22,7 +22,7 @@ pub(super) enum FailoverScope {
 
 /// The instances that a request was sent to, shared by all attempts through its extensions.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tried {
+pub(super) struct TriedInstances {
     attempts: Arc<Mutex<Attempts>>,
 }
 
@@ -32,15 +32,18 @@ struct Attempts {
     /// Each instance with its version, in the order of the attempts.
     instances: Vec<(VersionId, Backend)>,
     /// How many attempts stayed with the version of the attempt before.
-    within: usize,
+    within_version: usize,
+    /// Whether a pin sent the request to the version of the last attempt. Then it stays there at weight 0 too.
+    is_pinned: bool,
     /// Whether the last attempt could not connect, so that the next one needs another instance.
     failed: bool,
     /// Whether there was another instance or version when the last one was chosen.
     has_more: bool,
 }
 
-impl Tried {
-    /// Records that the last attempt could not connect. Returns whether there is another instance or version to try.
+impl TriedInstances {
+    /// Records that the last attempt could not connect. Returns whether another attempt should be made: when the last
+    /// instance was chosen, there was another instance or version to try.
     #[cfg(feature = "failover")]
     pub(super) fn record_failure(&self) -> bool {
         let mut attempts = self.attempts();
@@ -48,7 +51,7 @@ impl Tried {
         attempts.has_more
     }
 
-    /// Records where the request is sent.
+    /// Records the instance that the request is sent to, and whether there is another one within `scope`.
     pub(super) fn record(&self, snapshot: &RouteSnapshot<'_>, choice: &Choice<'_>, scope: FailoverScope) {
         let mut attempts = self.attempts();
         if scope == FailoverScope::Instances && choice.version().instances.len() == NonZero::<usize>::MIN {
@@ -57,17 +60,21 @@ impl Tried {
             return;
         }
         let id = choice.version().id;
-        attempts.within += usize::from(attempts.instances.last().is_some_and(|(last, _)| *last == id));
+        let is_same_version = attempts.instances.last().is_some_and(|(last, _)| *last == id);
+        attempts.within_version += usize::from(is_same_version);
+        attempts.is_pinned = choice.reason == Reason::Pin || (is_same_version && attempts.is_pinned);
         attempts.instances.push((id, choice.backend().clone()));
         attempts.has_more = attempts.another_instance(snapshot, choice.version).is_some()
-            || (scope == FailoverScope::Versions && attempts.leaves_version(snapshot));
+            || (scope == FailoverScope::Versions && attempts.has_untried_version(snapshot));
     }
 
-    /// Picks another instance of the version that was tried last, else another version by the weights of the untried ones.
-    /// `None`: no attempt has failed, or nothing is left.
+    /// Picks another instance of the version that was tried last, else another version by the weights of the untried
+    /// ones. `None` if no attempt has failed, or neither remains within `scope`: then the rules pick as for a first
+    /// attempt.
     ///
-    /// The split and the health may have changed since the last attempt, so `has_more` may be outdated.
-    pub(super) fn next(&self, snapshot: &RouteSnapshot<'_>, scope: FailoverScope) -> Option<Pick> {
+    /// The split and the health may have changed since the last attempt, so neither may remain although `has_more` is
+    /// set.
+    pub(super) fn next_pick(&self, snapshot: &RouteSnapshot<'_>, scope: FailoverScope) -> Option<Pick> {
         let attempts = self.attempts();
         if !attempts.failed {
             return None;
@@ -78,14 +85,15 @@ impl Tried {
         {
             return Some(Pick::new(Some(version), Reason::Failover).avoiding(tried));
         }
-        if scope == FailoverScope::Instances || !attempts.leaves_version(snapshot) {
+        if scope == FailoverScope::Instances || !attempts.has_untried_version(snapshot) {
             return None;
         }
         let version = pick_by_weight(attempts.remaining_weights(snapshot), snapshot.failover_point());
         Some(Pick::new(version, Reason::Failover))
     }
 
-    /// Returns the instances of `version` that the request was sent to in vain, as bits. None if no other is left.
+    /// Returns the instances of `version` to which earlier attempts could not connect, as bits. 0 if the request may
+    /// not be sent to another one.
     pub(super) fn instances_to_avoid(&self, snapshot: &RouteSnapshot<'_>, version: usize) -> u64 {
         let attempts = self.attempts();
         if attempts.failed { attempts.another_instance(snapshot, version).unwrap_or(0) } else { 0 }
@@ -98,16 +106,20 @@ impl Tried {
 }
 
 impl Attempts {
-    /// Returns the position of the version that was tried last, if it is still active.
+    /// Returns the position of the version that was tried last, if the request may still be sent there.
+    ///
+    /// At weight 0 only a pin may send it there. Otherwise the version may be reported as drained between two attempts.
     fn last_version(&self, snapshot: &RouteSnapshot<'_>) -> Option<usize> {
         let (id, _) = self.instances.last()?;
-        snapshot.split().versions().iter().position(|version| version.id == *id && version.active)
+        snapshot.split().versions().iter().position(|version| {
+            version.id == *id && version.active && (self.is_pinned || !version.weight.is_zero())
+        })
     }
 
     /// Returns the tried instances of `version`, as bits, if the request may be sent to another one that is usable.
     fn another_instance(&self, snapshot: &RouteSnapshot<'_>, version: usize) -> Option<u64> {
         let tried = self.tried_of(snapshot.split().versions().get(version)?);
-        (self.within < MAX_OTHER_INSTANCES && snapshot.usable(version) & !tried != 0).then_some(tried)
+        (self.within_version < MAX_OTHER_INSTANCES && snapshot.usable(version) & !tried != 0).then_some(tried)
     }
 
     /// Returns the instances of a version that were tried, as bits by their positions now.
@@ -118,7 +130,7 @@ impl Attempts {
     }
 
     /// Returns whether a version with a weight and a usable instance was not tried yet.
-    fn leaves_version(&self, snapshot: &RouteSnapshot<'_>) -> bool {
+    fn has_untried_version(&self, snapshot: &RouteSnapshot<'_>) -> bool {
         self.remaining_weights(snapshot).any(|weight| weight > 0)
     }
 
@@ -129,8 +141,8 @@ impl Attempts {
     ) -> impl Iterator<Item = u32> + Clone + 'a {
         snapshot.split().versions().iter().enumerate().map(|(position, version)| {
             let is_tried = self.instances.iter().any(|(id, _)| *id == version.id);
-            let is_left = !is_tried && snapshot.usable(position) != 0;
-            if is_left { u32::from(version.weight.hundredths()) } else { 0 }
+            let is_candidate = !is_tried && snapshot.usable(position) != 0;
+            if is_candidate { u32::from(version.weight.hundredths()) } else { 0 }
         })
     }
 }
