@@ -53,8 +53,7 @@ impl Draft<'_> {
 
     /// Returns the next weight of the way back that is below the present one, and the position behind it.
     fn next_lower(&self, next: usize) -> Option<(usize, Weight)> {
-        let mut versions = self.split.versions().iter();
-        let present = versions.find(|version| version.id == self.state.canary)?.weight;
+        let present = self.state.canary_weight(&self.split);
         let steps = (1..).zip(&self.plan.back().steps).skip(next);
         steps.map(|(after, weight)| (after, *weight)).find(|(_, weight)| *weight < present)
     }
@@ -65,7 +64,7 @@ impl Draft<'_> {
         let mut refusal = None;
         for change in self.restoring() {
             match self.try_back(change, target_usable) {
-                Attempt::Made => return self.restored(back.outcome),
+                Attempt::Made => return self.finish_return(back.outcome),
                 Attempt::Refused(error) => refusal = Some(error),
                 Attempt::NeedsProbe if target_usable.is_none() => return,
                 Attempt::NeedsProbe => {
@@ -78,9 +77,11 @@ impl Draft<'_> {
         }
     }
 
-    /// Ends the rollout after the weights of the start are back.
-    fn restored(&mut self, outcome: Outcome) {
-        if self.pins && self.moves_users() {
+    /// Ends the rollout after the weights of the start are back, and the pins of users to the canary.
+    fn finish_return(&mut self, outcome: Outcome) {
+        // By the peak and not by the changes of this input: an earlier step of the way back may have reached the
+        // weight of the start already, and a person may have done so.
+        if self.pins && self.state.peak > self.state.canary_weight(&self.split) {
             // Or else users stay pinned to the version that failed. It cannot be refused here: the service exists.
             let _ = self.change(Change::Redraw);
         }

@@ -46,7 +46,11 @@ impl<'a> Draft<'a> {
         };
         Self {
             plan,
-            state: State { ticked_at: input.at, ..state.clone() },
+            state: State {
+                ticked_at: input.at,
+                peak: state.peak.max(state.canary_weight(split)),
+                ..state.clone()
+            },
             split: split.clone(),
             at: input.at,
             pins: input.pins,
@@ -94,6 +98,7 @@ impl<'a> Draft<'a> {
     /// Copies `share` of the requests to the canary, or brings back the mirror of the start.
     pub(super) fn set_mirror(&mut self, share: Weight) -> Result<(), ChangeError> {
         if share.is_zero() {
+        self.state.peak = self.state.peak.max(self.state.canary_weight(&after));
             self.end_mirror();
             return Ok(());
         }
@@ -114,11 +119,6 @@ impl<'a> Draft<'a> {
             // Its version is gone or inactive. Without a mirror there is nothing to refuse.
             let _ = self.change(Change::remove_mirror());
         }
-    }
-
-    /// Returns whether users move by the changes.
-    pub(super) fn moves_users(&self) -> bool {
-        self.changes.iter().any(|change| !matches!(change, Change::SetMirror { .. }))
     }
 
     /// Adds an event at the present stage, with the actor of the order if an order caused it.

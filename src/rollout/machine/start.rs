@@ -11,7 +11,7 @@ use super::state::{RecordedEvents, Start, StartWeight, State};
 use super::transition::{EvidenceUse, Transition};
 use crate::rollout::format::Format;
 use crate::rollout::plan::Plan;
-use crate::routing::{Split, Version, VersionId};
+use crate::routing::{Split, Version};
 
 impl State {
     /// Starts a rollout by `plan` on `split`, at the time `at` by the clock of the store. Nothing changes yet: the first
@@ -30,7 +30,7 @@ impl State {
         Ok(Transition {
             expected_turn: 0,
             expected_generation: split.generation(),
-            state: Self::initial(plan, split, at, canary.id),
+            state: Self::initial(plan, split, at, canary),
             changes: Vec::new(),
             forced: false,
             events: vec![started(plan, split, actor)],
@@ -39,7 +39,7 @@ impl State {
     }
 
     /// Creates the state of a rollout that has entered no stage.
-    fn initial(plan: &Plan, split: &Split, at: SystemTime, canary: VersionId) -> Self {
+    fn initial(plan: &Plan, split: &Split, at: SystemTime, canary: &Version) -> Self {
         Self {
             format: Format,
             turn: 1,
@@ -48,9 +48,10 @@ impl State {
             held: Duration::ZERO,
             left: plan.start_deadline(),
             ticked_at: at,
-            canary,
+            canary: canary.id,
+            peak: canary.weight,
             start: Start::from_split(split),
-            seen: Seen::from_split(split, canary),
+            seen: Seen::from_split(split, canary.id),
             opened: BTreeSet::new(),
             accepted: false,
             mirrors: false,

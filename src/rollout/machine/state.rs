@@ -98,6 +98,11 @@ pub struct State {
     /// The mirror of the split is the one of the present stage.
     #[serde(default)]
     pub(super) mirrors: bool,
+    /// The greatest weight of the canary in the splits that the machine read or made. Users may be pinned to the
+    /// canary since then.
+    #[serde(default)]
+    pub(super) peak: Weight,
+    /// The weights to go back to.
     /// The event that latencies are not reported was recorded.
     #[serde(default)]
     pub(super) unmeasured: bool,
@@ -295,3 +300,9 @@ impl State {
         self.gates(plan).iter().find(|gate| !self.opened.contains(*gate))
     }
 }
+
+    /// Returns the weight of the canary in `split`. 0 if it is gone, also where another version has its name.
+    pub(super) fn canary_weight(&self, split: &Split) -> Weight {
+        let canary = split.versions().iter().find(|version| version.id == self.canary);
+        canary.map_or(Weight::ZERO, |canary| canary.weight)
+    }
