@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use super::event::{Event, EventKind};
+use super::known_split::KnownSplit;
 use super::phase::Phase;
 use super::refused::StartRefused;
-use super::seen::Seen;
 use super::state::{RecordedEvents, Start, StartWeight, State};
 use super::transition::{EvidenceUse, Transition};
 use crate::rollout::format::Format;
@@ -33,6 +33,7 @@ impl State {
             state: Self::initial(plan, split, at, canary),
             changes: Vec::new(),
             forced: false,
+            interfered: false,
             events: vec![started(plan, split, actor)],
             evidence: EvidenceUse::Keep,
         })
@@ -51,7 +52,7 @@ impl State {
             canary: canary.id,
             peak: canary.weight,
             start: Start::from_split(split),
-            seen: Seen::from_split(split, canary.id),
+            known_split: KnownSplit::from_split(split, canary.id),
             opened: BTreeSet::new(),
             accepted: false,
             mirrors: false,
@@ -68,7 +69,12 @@ fn started(plan: &Plan, split: &Split, actor: &str) -> Event {
     Event { kind: EventKind::Started, number: 0, actor: Some(actor.to_owned()), text }
 }
 
-/// Returns the canary, if the plan can begin with it.
+/// Returns the canary of `plan`.
+///
+/// # Errors
+///
+/// [`StartRefused::UnknownVersion`]; [`StartRefused::NoStable`] if no other version has a weight;
+/// [`StartRefused::Ahead`] if the weight of the canary is above the one of the first stage.
 fn find_canary<'a>(plan: &Plan, split: &'a Split) -> Result<&'a Version, StartRefused> {
     let name = plan.version();
     let canary = split.version(name.as_str()).ok_or_else(|| StartRefused::UnknownVersion(name.clone()))?;

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use super::known_split::KnownSplit;
 use super::phase::{Phase, Resumable, Return};
-use super::seen::Seen;
 use crate::rollout::format::Format;
 use crate::rollout::plan::{GateName, Plan};
 use crate::routing::{MirrorShare, Split, Version, VersionId, VersionName, Weight};
@@ -69,7 +69,7 @@ use crate::routing::{MirrorShare, Split, Version, VersionId, VersionName, Weight
 /// | the canary was removed, registered again, deactivated or set to 0 | `over`: aborted |
 /// | the canary was set to 100 | `over`: completed |
 /// | the mirror, in a stage that copies requests | `paused`: changed |
-/// | a base URL of the canary or of a version with a weight is gone | `paused`: replaced; the evidence begins again |
+/// | a base URL of the canary or of a version with a weight is gone | `paused`: replaced; the evidence begins again, and the gates that had opened are closed |
 /// | another weight | `paused`: changed. The weights stay until somebody resumes or aborts, whatever the guard finds |
 /// | anything else, such as another version or one more base URL | none |
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,7 +90,9 @@ pub struct State {
     pub(super) ticked_at: SystemTime,
     pub(super) canary: VersionId,
     pub(super) start: Start,
-    pub(super) seen: Seen,
+    /// The split after the last input. Stored under its first name.
+    #[serde(rename = "seen")]
+    pub(super) known_split: KnownSplit,
     /// The gates of the present stage that have opened.
     pub(super) opened: BTreeSet<GateName>,
     /// The stage counts as passed although it was inconclusive, and its gates as open.
@@ -204,7 +206,7 @@ impl State {
     /// A later generation of the split was made by somebody else. The next input notices it.
     #[must_use]
     pub const fn generation(&self) -> u64 {
-        self.seen.generation
+        self.known_split.generation
     }
 
     /// Returns whether the rollout is over.
