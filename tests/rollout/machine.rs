@@ -138,8 +138,12 @@ fn when_failed_pauses_or_only_tells() {
         telling.tick(failing());
     }
     assert_eq!((telling.phase(), telling.count(EventKind::Failed)), ("holding", 1));
+    let mut failing_on = telling.clone();
     telling.tick(Tick::passing());
     assert_eq!(telling.phase(), "gated");
+    failing_on.tick_out(&failing());
+    let Phase::Paused { why, .. } = failing_on.state.phase() else { panic!("it goes on") };
+    assert_eq!(why.to_string(), "inconclusive: there is evidence against the canary");
 }
 
 #[test]
@@ -225,10 +229,6 @@ fn pins_end_with_the_way_back() {
     assert_eq!((rollout.weight(), rollout.split.pin_epoch()), (Some(0.0), 1));
 }
 
-#[test]
-fn starts_that_cannot_work_are_refused() {
-    let start = |json: &str, split| State::start(&plan(json), split, at(1), "alice").map(drop);
-    let split = two_versions();
 /// Starts a rollout with pins of a canary that has 5 percent already, and lets its first step begin.
 fn entered_at_5(json: &str) -> Rollout {
     let five = Change::set_weight(name("v1.1"), "5".parse().unwrap());
@@ -272,6 +272,10 @@ fn pins_stay_where_the_canary_never_had_more() {
     assert_eq!(rollout.split.pin_epoch(), 0);
 }
 
+#[test]
+fn starts_that_cannot_work_are_refused() {
+    let start = |json: &str, split| State::start(&plan(json), split, at(1), "alice").map(drop);
+    let split = two_versions();
     let unknown = start(r#"{"version": "v9"}"#, &split);
     assert_eq!(unknown, Err(StartRefused::UnknownVersion(name("v9"))));
     assert_eq!(start(r#"{"version": "v1.0"}"#, &split), Err(StartRefused::NoStable));
