@@ -131,6 +131,22 @@ fn windows_bind_the_next_stage_alone() {
 }
 
 #[test]
+fn deadline_runs_at_night_in_a_watched_stage() {
+    // The clock of the tests begins on 12 January 1970, a Monday.
+    let json = r#"{"version": "v1.1", "steps": [10, 50], "hold": "10s", "windows": ["mon 00:00-24:00 Z"]}"#;
+    let mut rollout = Rollout::entered(json);
+    rollout.tick_after(Duration::from_hours(24), open_tick());
+    assert!(!rollout.plan.is_window_open(rollout.now));
+    assert_eq!(rollout.state.time_left(), Duration::from_hours(1) - Duration::from_secs(10));
+    while rollout.state.time_left() > Duration::from_secs(10) {
+        rollout.tick(open_tick());
+        assert_eq!(rollout.phase(), "holding");
+    }
+    rollout.tick(open_tick());
+    assert_eq!((rollout.state.time_left(), rollout.pause_reason()), (Duration::ZERO, Some("inconclusive")));
+}
+
+#[test]
 fn next_stage_waits_for_calm() {
     let mut rollout = Rollout::entered(QUICK);
     let mut storm = Tick::passing();
