@@ -98,7 +98,8 @@ impl Engine {
         if !is_pending(&rollout) {
             return rollout;
         }
-        match self.try_first_change(rollout.clone(), now).await {
+        // In a box: seldom needed, and as large as the rest of an order.
+        match Box::pin(self.try_first_change(rollout.clone(), now)).await {
             Ok(Some(returned)) => returned.rollout,
             Ok(None) | Err(_) => rollout,
         }
