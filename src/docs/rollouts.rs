@@ -18,9 +18,10 @@
 //! | `POST …/current/pause`, `…/resume`, `…/promote`, `…/abort` | keeps the weights; goes on; goes to the bake; goes back |
 //! | `GET` | all rollouts of the service, with their outcomes |
 //!
-//! A person always comes first: a change of the weights by hand pauses the rollout, which never puts its own weights back.
-//! The story that `examples/gateway` prints has two rollouts: one completes, and one is taken back. Its `--gate NAME=URL`
-//! registers a gate that is a `POST` to a URL.
+//! A person always comes first: a change of the weights by hand pauses the rollout, which puts its own weights back
+//! only when somebody resumes it. A canary that a person sets to 0 or to 100 ends it. The story that
+//! `examples/gateway` prints has two rollouts: one completes, and one is taken back. Its `--gate NAME=URL` registers
+//! a gate that is a `POST` to a URL.
 //!
 //! # How to choose a plan
 //!
@@ -29,7 +30,7 @@
 //!
 //! | you want | write |
 //! | --- | --- |
-//! | to watch the guard before you trust it | `"guard": {"whenFailed": "tell"}`: it records what it would do. `"pause"` keeps the weights and waits for a person |
+//! | to watch the guard before you trust it | `"guard": {"whenFailed": "tell", "whenInconclusive": "advance"}`: it records what it would do. A step with evidence against the version does not pass, so it goes on at its deadline. `"whenFailed": "pause"` keeps the weights and waits for a person |
 //! | fewer users at risk from a version that fails at once | a smaller first step. A version that fails every request is found in four or five windows of ten seconds at any weight, so 1 percent risks a fifth of the users of 5 percent |
 //! | a version that is a little worse to be found | longer holds: the guard needs about 2,400 requests of the canary to find one more failure in a hundred requests, where one in a thousand fails |
 //! | a rollout of a quiet service | `"leastRequests"` below 200, longer holds and a deadline of hours. Below 20 requests of the canary a step, use gates: statistics cannot help |
@@ -39,7 +40,7 @@
 //! | to try a version and take it back | `"steps": [10], "hold": "1h", "then": "return"` |
 //! | a person to decide | `{"weight": 25, "gates": ["approval"]}`, which a person opens by the admin API |
 //! | your own check to decide | `{"weight": 25, "gates": ["smoke"]}`, with a [`Gate`](crate::rollout::Gate) of that name in code, such as `probe::HttpGate` |
-//! | nobody to be woken up | `"windows": ["mon-fri 08:00-16:00 +01:00"]`. They bind the next step, never the way back |
+//! | nobody to be woken up | `"windows": ["mon-fri 08:00-16:00 +01:00"]`. They bind the next step, never the way back. A step that has passed waits for its window without a deadline; one that is still watched reaches its deadline at night too |
 //! | the old version to warm up on the way back | `"back": {"steps": [50, 20], "hold": "30s"}` |
 //!
 //! The bake before the end keeps 5 percent with the other versions, so that the guard has something to compare with. With

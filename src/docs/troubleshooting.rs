@@ -75,7 +75,7 @@
 //! | `paused`, reason `replaced` | base URLs of the canary or the others were replaced, so the evidence is of other processes | `resume` begins the step again, without the evidence so far |
 //! | `paused`, reason `inconclusive` | the deadline passed without a verdict | `resume` accepts the step; or abort, and start with a plan that this traffic can answer |
 //! | an event `stuck` | a version that would get traffic fails its probe | repair it; `abort?force=true` goes back all the same |
-//! | a gate never opens | the gateway that leads does not have it (the log says so), or its URL does not respond 2xx | the same gates on every gateway |
+//! | a gate never opens | the gateway that leads does not have it (the log says so), or its URL does not respond 2xx, or responds with JSON that cannot be read | the same gates on every gateway; valid JSON, or none |
 //! | 422 `unknown-gate` | this gateway does not have the gate | as above |
 //! | a version that fails was not taken back | both versions fail, the difference is within the margin, or its requests were too few | [what the guard cannot see](super::rollouts#what-it-cannot-see) |
 //!

@@ -43,8 +43,9 @@ type Exchange = Pin<Box<dyn Future<Output = Result<(u16, Bytes), BoxError>> + Se
 /// | response | answer |
 /// | --- | --- |
 /// | 2xx | open |
-/// | 2xx with `{"verdict": "fail", "reason": "…"}` | fail, with the reason |
-/// | another status, no response within 10 seconds, a body of more than 64 KiB | not yet: it is asked again |
+/// | 2xx with `{"verdict": "fail", "reason": "…"}` | fail, with the reason; also without one, and with other fields |
+/// | 2xx with a body that begins with `{` and is no JSON object, or has two verdicts | not yet: it is asked again |
+/// | another status, no response within 10 seconds, a body of more than 64 KiB | not yet |
 ///
 /// Redirects are not followed. Each question opens a connection, which the [`UrlPolicy`] must allow: it is applied to the
 /// address at that moment. A plan names the gate and never its URL, so who may start a rollout cannot make the gateway

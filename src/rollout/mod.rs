@@ -8,7 +8,7 @@
 //! - A [`Guard`] adds [`Window`]s of ten seconds to the [`Evidence`] and gives a [`Verdict`] at any time. The chance that it
 //!   ever fails a canary that is no worse is bounded.
 //! - A [`State`] takes an [`Input`], a tick or an order of a person, and returns a [`Transition`]: the next state, changes
-//!   of the split, and events. A store writes it whole, at most once.
+//!   of the split, and events. A store writes a transition whole, at most once.
 //!
 //! These three are pure: no I/O, no clock, no async. [`Rollouts`] is the driver around them: it reads the store, collects the
 //! figures of all gateways, asks [`Gate`]s and writes transitions. In short it is this loop:

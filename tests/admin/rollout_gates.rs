@@ -35,6 +35,7 @@ async fn hook(
     received.questions.lock().unwrap().push((headers, question));
     match &*what {
         "fail" => Json(json!({"verdict": "fail", "reason": "login is broken"})).into_response(),
+        "code" => Json(json!({"verdict": "fail", "reason": {"code": 3}})).into_response(),
         "failing" => {
             let fail = Json(json!({"verdict": "fail"}));
             (StatusCode::INTERNAL_SERVER_ERROR, fail).into_response()
@@ -108,6 +109,7 @@ async fn responses_open_the_gate_or_not() {
         ("200", GateAnswer::Open),
         ("204", GateAnswer::Open),
         ("fail", GateAnswer::Fail("login is broken".into())),
+        ("code", GateAnswer::Fail(r#"{"code":3}"#.into())),
         ("failing", GateAnswer::NotYet),
         ("304", GateAnswer::NotYet),
         ("404", GateAnswer::NotYet),
@@ -117,7 +119,7 @@ async fn responses_open_the_gate_or_not() {
     ] {
         assert_eq!(gate(&format!("{url}{path}")).ask(&question()).await, answer, "{path}");
     }
-    assert_eq!(received.questions.lock().unwrap().len(), 9, "a redirect is not followed");
+    assert_eq!(received.questions.lock().unwrap().len(), 10, "a redirect is not followed");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Changes of the split that somebody else makes while a rollout is under way, in each phase.
 
-use tower_canary::rollout::{EventKind, Outcome, Tick, Verb};
+use tower_canary::rollout::{EventKind, GateAnswer, Input, Order, Outcome, Tick, Transition, Verb};
 use tower_canary::routing::{Change, Instances, ServiceName, Split};
 use tower_canary::store::{ChangeRequest, MemoryStore, RouteStore};
 
@@ -174,6 +174,56 @@ fn other_orders_see_the_change_first() {
     }
 }
 
+fn order(rollout: &Rollout, verb: Verb) -> Transition {
+    let input = Input::order(rollout.now, Order::new(verb, "bob"));
+    rollout.state.step(&rollout.plan, &rollout.split, &input).unwrap()
+}
+
+#[test]
+fn order_after_a_second_replacement_is_not_carried_out() {
+    let [first, second] = ["http://10.9.9.1", "http://10.9.9.2"];
+    let mut rollout = after("holding", &Change::set_url(name("v1.1"), first.parse().unwrap()));
+    assert!(!order(&rollout, Verb::Resume).interfered);
+    rollout.changed_by_hand(&Change::set_url(name("v1.1"), second.parse().unwrap()));
+    let transition = order(&rollout, Verb::Resume);
+    assert_eq!(transition.state.phase(), rollout.state.phase(), "it pauses for the same reason");
+    assert!(transition.interfered);
+}
+
+// The person of the order did not pause it.
+#[test]
+fn pause_for_a_change_is_not_of_the_order() {
+    let mut rollout = Rollout::in_phase("holding");
+    rollout.changed_by_hand(&weight("v1.1", "33"));
+    let transition = order(&rollout, Verb::Abort { force: false });
+    let actors: Vec<_> = transition.events.iter().map(|event| (event.kind, event.actor.as_deref())).collect();
+    assert_eq!(
+        actors,
+        [(EventKind::Paused, None), (EventKind::Returning, Some("bob")), (EventKind::Aborted, Some("bob"))]
+    );
+}
+
+// They opened for other processes.
+#[test]
+fn gates_are_closed_after_a_replacement() {
+    let json = r#"{"version": "v1.1", "steps": [{"weight": 10, "gates": ["approval", "smoke"]}, 50], "hold": "10s"}"#;
+    let mut rollout = Rollout::entered(json);
+    rollout.order(Verb::Approve { number: 1 }).unwrap();
+    rollout.tick(Tick::passing());
+    rollout.changed_by_hand(&Change::set_url(name("v1.1"), "http://10.9.9.9".parse().unwrap()));
+    rollout.tick(answering("smoke", GateAnswer::Open));
+    assert_eq!(rollout.pause_reason(), Some("replaced"));
+    rollout.order(Verb::Resume).unwrap();
+    rollout.tick_out(&Tick::passing());
+    for _ in 0..10 {
+        rollout.tick(answering("smoke", GateAnswer::Open));
+    }
+    assert_eq!((rollout.phase(), rollout.state.number()), ("gated", 1), "nobody approved the new processes");
+    rollout.order(Verb::Approve { number: 1 }).unwrap();
+    rollout.tick(Tick::passing());
+    assert_eq!(rollout.state.number(), 2);
+}
+
 #[test]
 fn abort_without_the_old_version_leaves_the_canary() {
     let mut split = register(&two_versions(), "v0.9");
@@ -199,7 +249,7 @@ fn second_of_two_writers_is_overtaken() {
     let mut one = rollout.clone();
     one.tick(Tick::passing());
     // Another gateway decided on the state of before.
-    let late = tower_canary::rollout::Input::tick(rollout.now, Tick::passing());
+    let late = Input::tick(rollout.now, Tick::passing());
     let transition = rollout.state.step(&rollout.plan, &rollout.split, &late).unwrap();
     assert_ne!(transition.expected_turn, one.state.turn());
     assert_ne!(transition.expected_generation, one.split.generation());

@@ -138,8 +138,12 @@ fn when_failed_pauses_or_only_tells() {
         telling.tick(failing());
     }
     assert_eq!((telling.phase(), telling.count(EventKind::Failed)), ("holding", 1));
+    let mut failing_on = telling.clone();
     telling.tick(Tick::passing());
     assert_eq!(telling.phase(), "gated");
+    failing_on.tick_out(&failing());
+    let Phase::Paused { why, .. } = failing_on.state.phase() else { panic!("it goes on") };
+    assert_eq!(why.to_string(), "inconclusive: there is evidence against the canary");
 }
 
 #[test]
@@ -223,6 +227,49 @@ fn pins_end_with_the_way_back() {
     assert_eq!(rollout.split.pin_epoch(), 0, "pinned users stay while the weight rises");
     rollout.tick(failing());
     assert_eq!((rollout.weight(), rollout.split.pin_epoch()), (Some(0.0), 1));
+}
+
+/// Starts a rollout with pins of a canary that has 5 percent already, and lets its first step begin.
+fn entered_at_5(json: &str) -> Rollout {
+    let five = Change::set_weight(name("v1.1"), "5".parse().unwrap());
+    let mut rollout = Rollout::start_on(json, two_versions().apply(&five, at(1)).unwrap());
+    rollout.pins = true;
+    rollout.tick(Tick::passing());
+    rollout
+}
+
+const BACK_BY_5: &str =
+    r#"{"version": "v1.1", "steps": [50], "hold": "10s", "back": {"steps": [25, 5], "hold": "10s"}}"#;
+
+#[test]
+fn pins_end_after_a_step_at_the_weight_of_the_start() {
+    let mut rollout = entered_at_5(BACK_BY_5);
+    let mut weights = Vec::new();
+    let mut tick = failing();
+    for _ in 0..3 {
+        rollout.tick(tick);
+        weights.extend(rollout.weight());
+        tick = Tick::passing();
+    }
+    assert_eq!((weights, rollout.outcome()), (vec![25.0, 5.0, 5.0], Some(Outcome::RolledBack)));
+    assert_eq!(rollout.split.pin_epoch(), 1, "users pinned while it had 50 percent are drawn again");
+}
+
+#[test]
+fn pins_end_where_a_person_lowered_the_weight() {
+    let mut rollout = entered_at_5(BACK_BY_5);
+    rollout.changed_by_hand(&Change::set_weight(name("v1.1"), "5".parse().unwrap()));
+    rollout.tick(Tick::passing());
+    rollout.order(Verb::Abort { force: false }).unwrap();
+    assert_eq!((rollout.weight(), rollout.split.pin_epoch()), (Some(5.0), 1));
+}
+
+#[test]
+fn pins_stay_where_the_canary_never_had_more() {
+    let mut rollout = entered_at_5(r#"{"version": "v1.1", "steps": [5, 50]}"#);
+    rollout.tick(failing());
+    assert_eq!((rollout.outcome(), rollout.weight()), (Some(Outcome::RolledBack), Some(5.0)));
+    assert_eq!(rollout.split.pin_epoch(), 0);
 }
 
 #[test]

@@ -91,6 +91,18 @@ fn mirror_of_a_person_stays_and_pauses() {
     }
 }
 
+// Such as one restore of an earlier generation.
+#[test]
+fn mirror_of_a_person_stays_beside_their_weights() {
+    let mut rollout = entered_on(&Change::remove_mirror());
+    rollout.changed_by_hand(&Change::set_weight(name("v0.9"), "40".parse().unwrap()));
+    rollout.changed_by_hand(&set("v0.9", "30"));
+    rollout.tick(Tick::passing());
+    assert_eq!(rollout.pause_reason(), Some("changed"));
+    rollout.order(Verb::Abort { force: false }).unwrap();
+    assert_eq!(mirror(&rollout.split).as_deref(), Some("30 % to v0.9"));
+}
+
 #[test]
 fn person_who_ends_it_leaves_no_mirror_of_the_rollout() {
     for (change, outcome) in [

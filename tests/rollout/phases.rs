@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::sleep;
-use tower_canary::rollout::{Order, Refused, RolloutError, RolloutView, Verb};
+use tower_canary::rollout::{Lack, Order, Refused, RolloutError, RolloutView, Verb, Verdict};
 use tower_canary::routing::{Backend, Change};
 
 use crate::fleet::{Fleet, auth};
@@ -163,6 +163,29 @@ async fn at_once(fleet: &Fleet, verbs: [Verb; 2]) -> [Result<RolloutView, Rollou
         Box::pin(fleet.gateways[2].rollouts.order(&service, None, other))
     );
     results.into()
+}
+
+#[tokio::test(start_paused = true)]
+async fn order_after_a_second_replacement_is_refused() {
+    let (fleet, rollout) = after("holding", &[Change::set_url(name("v1.1"), backend(1))]).await;
+    assert_eq!(rollout.stored.phase, "paused");
+    fleet.change(Change::set_url(name("v1.1"), backend(2))).await;
+    let refused = fleet.order(Verb::Resume).await.unwrap_err();
+    assert!(matches!(refused, RolloutError::Interfered { phase: "paused" }), "{refused:?}");
+    let resumed = fleet.order(Verb::Resume).await.unwrap();
+    assert_eq!(resumed.stored.phase, "holding");
+}
+
+#[tokio::test(start_paused = true)]
+async fn paused_stage_does_not_pass_before_its_hold() {
+    let fleet = Fleet::start(&[auth()]).await;
+    let id = fleet.begin(r#"{"version": "v1.1", "steps": [10], "hold": "30m"}"#).await.stored.id;
+    fleet.wait_for(&id, "holding", 1, 30).await;
+    sleep(Duration::from_secs(300)).await;
+    let holding = fleet.read(&id).await;
+    assert_eq!(holding.verdict(), Some(Verdict::Open(Lack::HoldUnfinished)));
+    let paused = fleet.order(Verb::Pause).await.unwrap();
+    assert_eq!(paused.verdict(), Some(Verdict::Open(Lack::HoldUnfinished)));
 }
 
 #[tokio::test(start_paused = true)]

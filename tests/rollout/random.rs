@@ -16,7 +16,7 @@ use tower_canary::routing::{Change, Split, Weight};
 use crate::support::*;
 use crate::verdicts::convicted;
 
-const PLANS: [&str; 6] = [
+const PLANS: [&str; 7] = [
     r#"{"version": "v1.1", "steps": [10, 25, 60], "hold": "20s", "back": {"steps": [40, 15], "hold": "20s"}}"#,
     r#"{"version": "v1.1", "form": "blue-green", "bake": {"hold": "20s"}, "startGates": ["approval"]}"#,
     r#"{"version": "v1.1", "steps": [{"weight": 5, "gates": ["approval", "smoke"]}, 50], "hold": "10s", "then": "return"}"#,
@@ -25,6 +25,7 @@ const PLANS: [&str; 6] = [
     r#"{"version": "v1.1", "steps": [20, 40], "hold": "10s", "deadline": "15m", "windows": ["mon,wed 06:00-18:00 Z"],
         "guard": {"whenFailed": "pause", "whenInconclusive": "return"}}"#,
     r#"{"version": "v1.1", "steps": [1, 99], "hold": "0s", "bake": {"hold": "0s", "keep": 1}}"#,
+    r#"{"version": "v1.1", "steps": [10, 50], "hold": "10s", "back": {"steps": [25, 5], "hold": "10s"}}"#,
 ];
 
 /// One input, or a change of somebody else.
@@ -113,13 +114,22 @@ struct Checked {
     start: BTreeMap<VersionName, Weight>,
     /// The stages that have begun.
     begun: Vec<usize>,
+    /// The weights of the canary so far, each with the epoch of the pins at that time.
+    pinned: Vec<(Weight, u64)>,
 }
 
 impl Checked {
-    fn new(json: &str, pins: bool) -> Self {
-        let mut rollout = Rollout::start_on(json, register(&two_versions(), "v0.9"));
+    /// Starts a rollout. The canary has traffic already if it `has_share`: 5 percent, or less if the first step gives
+    /// it less.
+    fn new(json: &str, pins: bool, has_share: bool) -> Self {
+        let mut split = register(&two_versions(), "v0.9");
+        if has_share {
+            let share = plan(json).stage(1).unwrap().weight.min(Weight::from_percent(5));
+            split = split.apply(&Change::set_weight(name("v1.1"), share), at(0)).unwrap();
+        }
+        let mut rollout = Rollout::start_on(json, split);
         rollout.pins = pins;
-        Self { start: weights(&rollout.split), rollout, begun: Vec::new() }
+        Self { start: weights(&rollout.split), rollout, begun: Vec::new(), pinned: Vec::new() }
     }
 
     fn make(&mut self, step: Move) {
@@ -155,8 +165,14 @@ impl Checked {
         self.check(&transition);
         let taken_over = self.rollout.state.turn();
         assert_eq!(transition.expected_turn, taken_over);
+        let is_back = transition.events.iter().any(|event| event.text == "the weights of the start are back");
+        self.record_pins();
         self.rollout.write(transition);
+        self.record_pins();
         self.check_weight();
+        if is_back && self.rollout.pins {
+            self.check_pins();
+        }
         Ok(())
     }
 
@@ -194,6 +210,19 @@ impl Checked {
             Some(Outcome::Aborted | Outcome::RolledBack | Outcome::Returned)
         );
         is_back && after == self.start.get(&name("v1.1")).copied()
+    }
+
+    fn record_pins(&mut self) {
+        let weight = weight_of_canary(&self.rollout.split).unwrap_or_default();
+        self.pinned.push((weight, self.rollout.split.pin_epoch()));
+    }
+
+    /// Going back ends the pins of users who came to the canary while it had more weight.
+    fn check_pins(&self) {
+        let (weight, epoch) = *self.pinned.last().unwrap();
+        for (earlier, pinned_in) in &self.pinned {
+            assert!(*earlier <= weight || *pinned_in < epoch, "users stay pinned since {earlier} %");
+        }
     }
 
     /// While the machine decides alone, the weight is never above the one of the stage.
@@ -259,8 +288,8 @@ struct Reached {
 
 impl Reached {
     /// Makes `moves` until the rollout is over, and aborts it then if it is not.
-    fn check(&mut self, json: &str, pins: bool, moves: Vec<Move>) {
-        let mut checked = Checked::new(json, pins);
+    fn check(&mut self, json: &str, (pins, has_share): (bool, bool), moves: Vec<Move>) {
+        let mut checked = Checked::new(json, pins, has_share);
         for step in moves {
             let stored = serde_json::to_string(&checked.rollout.state).unwrap();
             assert_eq!(serde_json::from_str::<State>(&stored).unwrap(), checked.rollout.state);
@@ -276,16 +305,17 @@ impl Reached {
     }
 }
 
-fn moves() -> impl Strategy<Value = (usize, bool, Vec<Move>)> {
-    (0..PLANS.len(), any::<bool>(), prop::collection::vec(any_move(), 1..120))
+/// A plan, whether a layer pins users and the canary has traffic at the start, and what happens.
+fn moves() -> impl Strategy<Value = (usize, (bool, bool), Vec<Move>)> {
+    (0..PLANS.len(), any::<(bool, bool)>(), prop::collection::vec(any_move(), 1..120))
 }
 
 /// Checks `cases` rollouts, and returns what they have reached.
 fn check(cases: u32) -> Reached {
     let reached = RefCell::new(Reached::default());
     let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) };
-    let outcome = TestRunner::new(config).run(&moves(), |(plan, pins, moves)| {
-        reached.borrow_mut().check(PLANS[plan], pins, moves);
+    let outcome = TestRunner::new(config).run(&moves(), |(plan, flags, moves)| {
+        reached.borrow_mut().check(PLANS[plan], flags, moves);
         Ok(())
     });
     outcome.unwrap_or_else(|failure| panic!("{failure}"));

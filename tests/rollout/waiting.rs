@@ -62,6 +62,45 @@ fn failed_gate_is_a_failure() {
     assert_eq!((rollout.outcome(), rollout.weight()), (Some(Outcome::RolledBack), Some(0.0)));
 }
 
+/// Returns the reason if a gate that responds 200 with `body` fails the canary.
+fn failure(body: &[u8]) -> Option<String> {
+    match GateAnswer::from_http(200, body) {
+        GateAnswer::Fail(reason) => Some(reason),
+        _ => None,
+    }
+}
+
+#[test]
+fn verdict_alone_fails_a_gate() {
+    for (body, reason) in [
+        (&br#"{"verdict": "fail", "reason": "login is broken"}"#[..], "login is broken"),
+        (br#"{"verdict": "fail", "reason": {"code": 3}}"#, r#"{"code":3}"#),
+        (br#"{"reason": 7, "verdict": "fail", "reason": "later"}"#, "later"),
+        (br#" {"verdict": "fail", "reason": null}"#, "the gate gave no reason"),
+        (br#"{"verdict": "fail"}"#, "the gate gave no reason"),
+        // A text that was cut within a character, one that is no UTF-8, and a number that no float has.
+        (br#"{"verdict": "fail", "reason": "\ud83d"}"#, "the gate gave no reason"),
+        (b"{\"verdict\": \"fail\", \"reason\": \"caf\xe9\"}", "caf\u{fffd}"),
+        (br#"{"load": 1e999, "verdict": "fail"}"#, "the gate gave no reason"),
+    ] {
+        assert_eq!(failure(body).as_deref(), Some(reason), "{}", String::from_utf8_lossy(body));
+    }
+}
+
+#[test]
+fn unknown_verdict_keeps_a_gate_closed() {
+    for body in
+        [r#"{"verdict": "fail", "reason": "it says "no""}"#, r#"{"verdict": "fail", "verdict": "pass"}"#, "{"]
+    {
+        assert_eq!(GateAnswer::from_http(200, body.as_bytes()), GateAnswer::NotYet, "{body}");
+    }
+    for body in
+        ["", "ok", "[]", r#""fail""#, r#"["fail"]"#, "{}", r#"{"verdict": "pass"}"#, r#"{"verdict": null}"#]
+    {
+        assert_eq!(GateAnswer::from_http(200, body.as_bytes()), GateAnswer::Open, "{body}");
+    }
+}
+
 #[test]
 fn gate_that_never_opens_is_inconclusive() {
     let mut rollout = Rollout::start(r#"{"version": "v1.1", "startGates": ["approval"]}"#);
@@ -89,6 +128,22 @@ fn windows_bind_the_next_stage_alone() {
     assert_eq!((rollout.phase(), rollout.state.time_left()), ("gated", left), "the deadline does not run");
     rollout.tick(failing());
     assert_eq!(rollout.weight(), Some(0.0), "going back needs no window");
+}
+
+#[test]
+fn deadline_runs_at_night_in_a_watched_stage() {
+    // The clock of the tests begins on 12 January 1970, a Monday.
+    let json = r#"{"version": "v1.1", "steps": [10, 50], "hold": "10s", "windows": ["mon 00:00-24:00 Z"]}"#;
+    let mut rollout = Rollout::entered(json);
+    rollout.tick_after(Duration::from_hours(24), open_tick());
+    assert!(!rollout.plan.is_window_open(rollout.now));
+    assert_eq!(rollout.state.time_left(), Duration::from_hours(1) - Duration::from_secs(10));
+    while rollout.state.time_left() > Duration::from_secs(10) {
+        rollout.tick(open_tick());
+        assert_eq!(rollout.phase(), "holding");
+    }
+    rollout.tick(open_tick());
+    assert_eq!((rollout.state.time_left(), rollout.pause_reason()), (Duration::ZERO, Some("inconclusive")));
 }
 
 #[test]

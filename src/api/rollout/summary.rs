@@ -63,8 +63,9 @@ pub struct RolloutSummary {
     pub watched_ms: u64,
     /// The time that the stage must be watched, in milliseconds. `null` before the first stage.
     pub hold_ms: Option<u64>,
-    /// The time until the deadline of the stage, in milliseconds. It passes only while a gateway drives the rollout and a
-    /// window of time is open. `null`: the rollout is over.
+    /// The time until the deadline of the stage, in milliseconds. It passes only while a gateway drives the rollout,
+    /// in the phases `waiting`, `holding` and `gated`, and in `waiting` and `gated` only while a window of time is
+    /// open. 0: the deadline has passed. `null`: the rollout is over.
     pub time_left_ms: Option<u64>,
     /// The verdict of the guard. `null` before the first stage.
     pub verdict: Option<RolloutVerdictView>,

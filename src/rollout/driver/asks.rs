@@ -21,13 +21,15 @@ const ASK_EVERY: Duration = Duration::from_secs(10);
 /// other.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
-/// A question that was asked. It borrows nothing, so a tick ends while its questions are open.
+/// The answer to a question, once it arrives. It borrows nothing, so a tick ends while its questions are open.
 type Answer = Pin<Box<dyn Future<Output = GateAnswer> + Send>>;
 
 /// The questions of one rollout to its gates. They outlive a tick, since gates may be slow.
 #[derive(Default)]
 pub(super) struct Asks {
+    /// The questions that are not answered yet, at most one to a gate.
     pending: Vec<(GateName, Answer)>,
+    /// The answers that no tick has taken yet.
     answers: Vec<(GateName, GateAnswer)>,
     /// When each gate was asked last.
     asked: BTreeMap<GateName, Instant>,
@@ -36,19 +38,20 @@ pub(super) struct Asks {
 }
 
 impl Asks {
-    /// Forgets the answers about another stage: a gate may be one of several stages.
-    pub(super) fn begin(&mut self, number: usize) {
+    /// Forgets the questions and answers about another stage than `number`: a gate may be one of several stages.
+    pub(super) fn begin_stage(&mut self, number: usize) {
         if self.number != number {
             *self = Self { number, ..Self::default() };
         }
     }
 
-    /// Returns whether `gate` may be asked now.
+    /// Returns whether `gate` may be asked now: it was not asked in this stage, or [`ASK_EVERY`] ago.
     pub(super) fn is_due(&self, gate: &GateName) -> bool {
         self.asked.get(gate).is_none_or(|at| at.elapsed() >= ASK_EVERY)
     }
 
-    /// Asks a gate. `None`: this gateway does not have it.
+    /// Asks `gate`, in place of a question to it that is not answered. `None`: this gateway does not have it, which
+    /// is logged.
     pub(super) fn ask(&mut self, gate: Option<&Arc<dyn Gate>>, question: Question) {
         let name = question.gate.clone();
         self.asked.insert(name.clone(), Instant::now());
@@ -60,7 +63,8 @@ impl Asks {
         self.pending.push((name, Box::pin(async move { answer(&*gate, &question).await })));
     }
 
-    /// Collects the answers that have arrived. Returns whether there are new ones.
+    /// Collects the answers that have arrived. Returns whether there are new ones. If not, `context` is woken by the
+    /// next one.
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> bool {
         let before = self.answers.len();
         let answers = &mut self.answers;
@@ -74,14 +78,14 @@ impl Asks {
         self.answers.len() > before
     }
 
-    /// Takes the answers.
+    /// Takes the answers since the last call, in the order in which they arrived.
     pub(super) fn take(&mut self) -> Vec<(GateName, GateAnswer)> {
         std::mem::take(&mut self.answers)
     }
 }
 
-/// Asks a gate. A gate that panics or takes too long has not answered: neither opens it, and neither fails
-/// the rollout.
+/// Asks a gate. A gate that panics or takes longer than [`TIME_LIMIT`] answers "not yet": neither opens it, and
+/// neither fails the rollout.
 async fn answer(gate: &dyn Gate, question: &Question) -> GateAnswer {
     let asked = timeout(TIME_LIMIT, catch_panic(gate.ask(question))).await;
     match asked {

@@ -39,20 +39,23 @@ pub struct RolloutStatus {
     pub tick_age: Duration,
 }
 
-/// The rollouts that this process has seen. Shared by the driver and its readers.
+/// What this process has seen of the rollouts. Shared by the driver and its readers.
 #[derive(Debug)]
 pub(super) struct Board {
-    seen: Mutex<BTreeMap<String, (RolloutStatus, Instant)>>,
+    /// The rollouts that are not over, by id, each with the time at which it was read or written here.
+    statuses: Mutex<BTreeMap<String, (RolloutStatus, Instant)>>,
+    /// The last turn that was read or written here, by the id of the rollout.
     turns: Mutex<BTreeMap<String, u64>>,
     /// How many rollouts this process has ended.
     ended: Mutex<BTreeMap<(ServiceName, Outcome), u64>>,
+    /// A number that changes with each write that was made or noticed here.
     writes: watch::Sender<u64>,
 }
 
 impl Default for Board {
     fn default() -> Self {
         Self {
-            seen: Mutex::default(),
+            statuses: Mutex::default(),
             turns: Mutex::default(),
             ended: Mutex::default(),
             writes: watch::Sender::new(0),
@@ -61,33 +64,35 @@ impl Default for Board {
 }
 
 impl Board {
-    /// Records all live rollouts at the time `now` of the store's clock, in place of those before.
+    /// Records all rollouts that are not over, at the time `now` of the store's clock, in place of those before.
     pub(super) fn replace(&self, rollouts: &[RolloutView], now: SystemTime, replica: &str) {
-        let seen = rollouts.iter().map(|rollout| {
+        let statuses = rollouts.iter().map(|rollout| {
             let age = now.duration_since(rollout.stored.ticked_at).unwrap_or_default();
             (rollout.stored.id.clone(), (status(rollout, age, replica), Instant::now()))
         });
-        *lock(&self.seen) = seen.collect();
+        *lock(&self.statuses) = statuses.collect();
         let live: Vec<&StoredRollout> = rollouts.iter().map(|rollout| &rollout.stored).collect();
         self.record_turns(&live);
     }
 
-    /// Records a write of this process.
+    /// Records a write of this process, and wakes up those who follow. The write that ends a rollout counts its
+    /// outcome.
     pub(super) fn record_write(&self, rollout: &RolloutView, replica: &str) {
         let status = (status(rollout, Duration::ZERO, replica), Instant::now());
         let id = rollout.stored.id.clone();
         if let Some(outcome) = rollout.state.phase().outcome() {
-            lock(&self.seen).remove(&id);
+            lock(&self.statuses).remove(&id);
             let service = rollout.stored.service.clone();
             *lock(&self.ended).entry((service, outcome)).or_default() += 1;
         } else {
-            lock(&self.seen).insert(id.clone(), status);
+            lock(&self.statuses).insert(id.clone(), status);
         }
         lock(&self.turns).insert(id, rollout.stored.turn);
         self.writes.send_modify(|writes| *writes += 1);
     }
 
-    /// Wakes up those who follow, if others wrote.
+    /// Records the turns of all rollouts that are not over. Wakes up those who follow, if others wrote since the last
+    /// time.
     fn record_turns(&self, live: &[&StoredRollout]) {
         let now: BTreeMap<String, u64> = live.iter().map(|stored| (stored.id.clone(), stored.turn)).collect();
         let mut turns = lock(&self.turns);
@@ -97,10 +102,10 @@ impl Board {
         }
     }
 
-    /// Returns the rollouts that were seen in the last run, each with its age now and not at that run.
+    /// Returns the rollouts that were read in the last run, each with its age now and not at that run.
     pub(super) fn statuses(&self) -> Vec<RolloutStatus> {
-        let seen = lock(&self.seen);
-        let statuses = seen.values().map(|(status, at)| {
+        let read = lock(&self.statuses);
+        let statuses = read.values().map(|(status, at)| {
             let tick_age = status.tick_age.saturating_add(at.elapsed());
             RolloutStatus { tick_age, ..status.clone() }
         });

@@ -51,7 +51,7 @@ const SETTLE_EVERY: Duration = Duration::from_secs(10);
 /// The longest time from the end of a lease until another gateway takes it. They spread over it.
 const TAKE_OVER_AFTER: Duration = Duration::from_secs(1);
 
-/// Longer than the time limits of a probe and of the store together.
+/// The time limit of one run of the duty: longer than the time limits of a probe and of the store together.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// How many rollouts are driven at the same time: a probe of one must not delay the others.
@@ -69,7 +69,7 @@ pub(super) struct DriveRollouts {
     settled_at: Option<Instant>,
     /// The time until the first lease of another process ends, at the last tick.
     next_free: Option<Duration>,
-    /// The stored rollouts that cannot be read, which were logged.
+    /// The ids of the stored rollouts that cannot be read, which were logged.
     unreadable: BTreeSet<String>,
 }
 
@@ -82,8 +82,8 @@ impl DriveRollouts {
         Self { engine, rolling, watches, settled_at: None, next_free: None, unreadable: BTreeSet::new() }
     }
 
-    /// Reads the rollouts. One that cannot be read is left to gateways that can, and logged once.
-    fn readable(&mut self, live: LiveRollouts) -> Vec<RolloutView> {
+    /// Returns the rollouts that this gateway can read. Another one is left to gateways that can, and logged once.
+    fn read_all(&mut self, live: LiveRollouts) -> Vec<RolloutView> {
         let mut rollouts = Vec::new();
         for stored in live.rollouts {
             let id = stored.id.clone();
@@ -105,10 +105,10 @@ impl DriveRollouts {
         let replica = self.engine.replica()?.to_owned();
         let live = self.engine.store()?.live().await?;
         let now = live.now;
-        let rollouts = self.readable(live);
+        let rollouts = self.read_all(live);
         self.engine.board.replace(&rollouts, now, &replica);
-        let is_led = |rollout: &RolloutView| rollout.stored.may_be_led_by(&replica, now, LEASE);
-        let (led, others): (Vec<_>, Vec<_>) = rollouts.into_iter().partition(is_led);
+        let (led, others): (Vec<_>, Vec<_>) =
+            rollouts.into_iter().partition(|rollout| rollout.stored.may_be_led_by(&replica, now, LEASE));
         let leases = others.iter().filter_map(|rollout| rollout.stored.lease_until);
         self.next_free = leases.filter_map(|until| until.duration_since(now).ok()).min();
         let led: BTreeMap<String, RolloutView> =
@@ -137,8 +137,9 @@ impl DriveRollouts {
         own.min(free.saturating_add(TAKE_OVER_AFTER.mul_f64(rand::random_range(0.1..1.0))))
     }
 
-    /// Returns the time until the next tick of the rollouts that are led here. After a change of weights it comes soon, to begin
-    /// a window. Otherwise it comes at the end of a window, if that is about as far away as a tick.
+    /// Returns the time until the next tick of the rollouts that are led here. After a change of weights it is
+    /// [`SETTLE`], to begin a window. Otherwise it is the time until the end of a window of evidence, if that is
+    /// [`TICK_EVERY`] within the [`SPREAD`], and a random one within it if not.
     fn own_pause(&mut self) -> Duration {
         let mut has_changed = false;
         for watch in self.watches.values_mut() {
@@ -149,7 +150,7 @@ impl DriveRollouts {
             return SETTLE;
         }
         let near = TICK_EVERY.mul_f64(1.0 - SPREAD)..=TICK_EVERY.mul_f64(1.0 + SPREAD);
-        let ends = self.watches.values().filter_map(Watch::time_left);
+        let ends = self.watches.values().filter_map(Watch::window_ends_in);
         let end = ends.filter(|end| near.contains(end)).min();
         end.unwrap_or_else(|| TICK_EVERY.mul_f64(rand::random_range(1.0 - SPREAD..1.0 + SPREAD)))
     }
@@ -158,10 +159,12 @@ impl DriveRollouts {
     fn needs_figures(&self, led: &BTreeMap<String, RolloutView>, facts: &Facts) -> bool {
         // Both are in the order of the ids, and have the same ones.
         let mut watched = self.watches.values().zip(led.values());
-        watched.any(|(watch, rollout)| watch.is_due(rollout, facts.serve(rollout.stored.service_revision)))
+        watched
+            .any(|(watch, rollout)| watch.is_due(rollout, facts.all_serve(rollout.stored.service_revision)))
     }
 
-    /// Drives all rollouts. One that fails does not stop the others.
+    /// Drives all rollouts. One that fails does not stop the others: the first error is returned after all were
+    /// driven.
     async fn lead_all(
         &mut self,
         led: BTreeMap<String, RolloutView>,
@@ -208,7 +211,8 @@ impl Duty for DriveRollouts {
     }
 }
 
-/// Waits until a gate has answered.
+/// Waits until a gate of any rollout has answered. The answers are polled here alone, so a gate is waited for between
+/// ticks.
 async fn answered(watches: &mut BTreeMap<String, Watch>) {
     poll_fn(|context| {
         let mut is_answered = false;

@@ -6,55 +6,62 @@ use std::sync::Arc;
 use super::board::Board;
 use super::error::RolloutError;
 use super::gate::Gate;
-use super::reported::Reported;
+use super::reported::ReportedServices;
 use super::view::RolloutView;
 use super::write::compose;
 use crate::deployments::{Deployments, VersionProbe};
 use crate::rollout::{Event, EventKind, GateName, Input, State, Transition};
 use crate::routing::{Reason, ServiceName, Split};
-use crate::store::{BrokenSplit, LeaseUse, RolloutStore, RolloutWritten};
+use crate::store::{LeaseUse, RolloutStore, RolloutWritten};
 
 /// The deployments, the gates of the application, and what this process has seen and read.
 #[derive(Clone, Debug)]
 pub(super) struct Engine {
+    /// The deployments whose splits the rollouts change.
     pub(super) deployments: Deployments,
+    /// The gates of the application, by the names in plans.
     pub(super) gates: BTreeMap<GateName, Arc<dyn Gate>>,
+    /// What this process has seen of the rollouts, for metrics and streams.
     pub(super) board: Arc<Board>,
-    pub(super) reported: Arc<Reported>,
+    /// Of which services the gateways report figures.
+    pub(super) reported: Arc<ReportedServices>,
 }
 
 impl Engine {
-    /// Returns the store of the rollouts, which a store of an application need not have.
+    /// Returns the store of the rollouts, or [`RolloutError::NoRolloutStore`]: a store of an application need not
+    /// have them.
     pub(super) fn store(&self) -> Result<&dyn RolloutStore, RolloutError> {
         self.deployments.rollout_store().ok_or(RolloutError::NoRolloutStore)
     }
 
-    /// Returns the id of this process.
+    /// Returns the id of this process, or [`RolloutError::NotAReplica`] if it reports nothing to the store.
     pub(super) fn replica(&self) -> Result<&str, RolloutError> {
         self.deployments.replica_id().ok_or(RolloutError::NotAReplica)
     }
 
-    /// Returns the split of `service` at `generation` or later.
+    /// Returns the split of `service`: the one that this process serves if it has `generation` or a later one, and
+    /// otherwise the one after a refresh, whichever generation it has. A service that was removed has a split without
+    /// versions.
     pub(super) async fn split(&self, service: &ServiceName, generation: u64) -> Result<Split, RolloutError> {
         let served = || self.deployments.handle().route(service.as_str()).map(|route| route.split().clone());
         if let Some(split) = served().filter(|split| split.generation() >= generation) {
             return Ok(split);
         }
         self.deployments.refresh().await?;
-        let is_broken = |broken: &BrokenSplit| broken.service == service.as_str();
-        if self.deployments.freshness().broken.iter().any(is_broken) {
+        if self.deployments.freshness().broken.iter().any(|broken| broken.service == service.as_str()) {
             return Err(RolloutError::Broken(format!("the split of {service}")));
         }
         // A service that was removed has no versions.
         Ok(served().unwrap_or_else(|| Split::new(service.clone(), 0)))
     }
 
-    /// Adds to `input` what layers do.
+    /// Adds to `input` whether a layer of this process pins users.
     pub(super) fn with_pins(&self, input: Input) -> Input {
         input.with_pins(self.deployments.handle().has_rule(Reason::Pin))
     }
 
-    /// Writes a transition of `rollout`. Returns the rollout after it, or `None` if it was overtaken.
+    /// Writes a transition of `rollout`, and logs its events. Returns the rollout after it, or `None` if it was
+    /// overtaken: then nothing was written.
     ///
     /// The evidence is stored if the guard has observed a window, or the transition changes it.
     pub(super) async fn write(
@@ -90,7 +97,7 @@ impl Engine {
         Ok(Some(rollout))
     }
 
-    /// Returns the event of another leader.
+    /// Returns the event that this process leads now, if the write claims the lease and another one had it.
     fn leader_event(&self, rollout: &RolloutView, lease: &LeaseUse, state: &State) -> Option<Event> {
         let LeaseUse::Claim { replica, .. } = lease else { return None };
         rollout.stored.leader.as_ref().filter(|leader| *leader != replica)?;

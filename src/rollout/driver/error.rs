@@ -15,7 +15,8 @@ pub enum RolloutError {
     /// The store refused it or could not be reached.
     #[error(transparent)]
     Store(StoreError),
-    /// The change of the split was refused, or a version that would get traffic is not healthy.
+    /// The change of the split was refused, a version that would get traffic is not healthy, or others wrote in
+    /// between at each attempt.
     #[error(transparent)]
     Deploy(DeployError),
     /// The rollout refuses the order.

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use crate::rollout::ReplicaFigures;
 use crate::routing::{Split, VersionId};
-use crate::store::{Replica, ReplicaFigures as Reported};
+use crate::store::{Replica, ReplicaFigures as StoredFigures};
 use crate::traffic::{Figures, ReportedFigures};
 
 /// The facts of one run of the driver, the same for all rollouts.
@@ -27,8 +27,8 @@ impl Facts {
         Self { now, revisions: replicas.iter().map(|replica| replica.revision).collect(), figures: None }
     }
 
-    /// Returns whether all gateways serve `revision`. If none is known, that is not known either.
-    pub(super) fn serve(&self, revision: u64) -> bool {
+    /// Returns whether all gateways serve `revision` or a later one. `false` if no gateway is known.
+    pub(super) fn all_serve(&self, revision: u64) -> bool {
         !self.revisions.is_empty() && self.revisions.iter().all(|served| *served >= revision)
     }
 }
@@ -43,23 +43,27 @@ pub(super) struct AllFigures(Vec<GatewayFigures>);
 /// The figures that a gateway has reported.
 #[derive(Debug)]
 struct GatewayFigures {
+    /// The id of the process.
     id: String,
+    /// The name of the replica.
     name: String,
+    /// What it counted since its start.
     services: ByService,
 }
 
 /// Which requests the guard compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Compared {
-    /// Those of users.
+pub(super) enum ComparedRequests {
+    /// The requests of users.
     Users,
     /// Copies at the canary, and their originals at the others.
     Copies,
 }
 
 impl AllFigures {
-    /// Reads the reports. One that cannot be read is left out. Other work of the thread goes on between two of them.
-    pub(super) async fn read(reports: Vec<Reported>) -> Self {
+    /// Reads the reports. One that cannot be read is left out, so its requests count for nothing. Between two of them
+    /// it yields: a report may be large.
+    pub(super) async fn read(reports: Vec<StoredFigures>) -> Self {
         let mut read = Vec::new();
         for report in reports {
             if let Ok(services) = serde_json::from_str(&report.figures) {
@@ -70,12 +74,13 @@ impl AllFigures {
         Self(read)
     }
 
-    /// Returns the figures of the canary, and the sum of the others with a weight. A report without the service is left out.
+    /// Returns of each gateway the figures of the canary, and the sum of the others with a weight. A report without
+    /// the service is left out.
     pub(super) fn compared_figures(
         &self,
         split: &Split,
         canary: VersionId,
-        compared: Compared,
+        compared: ComparedRequests,
     ) -> Vec<ReplicaFigures> {
         let figures = self.0.iter().filter_map(|gateway| {
             let (canary, others) = gateway.compared_figures(split, canary, compared)?;
@@ -87,7 +92,12 @@ impl AllFigures {
     }
 
     /// Returns the names of the gateways whose figures of the canary, or of another version with a weight, have no latencies.
-    pub(super) fn unmeasured(&self, split: &Split, canary: VersionId, compared: Compared) -> Vec<String> {
+    pub(super) fn unmeasured(
+        &self,
+        split: &Split,
+        canary: VersionId,
+        compared: ComparedRequests,
+    ) -> Vec<String> {
         let unmeasured = self.0.iter().filter(|gateway| {
             let Some((canary, others)) = gateway.compared_figures(split, canary, compared) else {
                 return false;
@@ -99,12 +109,13 @@ impl AllFigures {
 }
 
 impl GatewayFigures {
-    /// Returns the figures of the canary and of each of the others with a weight. `None`: the report is without the service.
+    /// Returns the figures of the canary and of each of the others with a weight, as far as the report has them.
+    /// `None`: the report is without the service.
     fn compared_figures(
         &self,
         split: &Split,
         canary: VersionId,
-        compared: Compared,
+        compared: ComparedRequests,
     ) -> Option<(Option<&Figures>, Vec<&Figures>)> {
         let versions = self.services.get(split.service().as_str())?;
         let reported = |id: VersionId| versions.get(&id.to_string());
@@ -116,7 +127,7 @@ impl GatewayFigures {
     }
 }
 
-impl Compared {
+impl ComparedRequests {
     /// Returns the figures of the canary: of its users, or of the copies that it got.
     const fn for_canary(self, figures: &ReportedFigures) -> &Figures {
         match self {
@@ -135,7 +146,7 @@ impl Compared {
     }
 }
 
-/// Lets other work of the thread go on.
+/// Returns to the executor once, so that other tasks of the thread go on.
 async fn yield_now() {
     let mut is_resumed = false;
     poll_fn(|context| {

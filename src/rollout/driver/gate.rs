@@ -14,12 +14,12 @@ use crate::rollout::{GateAnswer, Question};
 /// ```
 /// use tower_canary::rollout::{Gate, GateAnswer, Question};
 ///
-/// /// Opens once enough users have seen the canary.
+/// /// Opens once the canary has had 10,000 requests in the stage.
 /// #[derive(Debug)]
-/// struct Seen;
+/// struct EnoughRequests;
 ///
 /// #[async_trait::async_trait]
-/// impl Gate for Seen {
+/// impl Gate for EnoughRequests {
 ///     async fn ask(&self, question: &Question) -> GateAnswer {
 ///         if question.canary.requests >= 10_000 { GateAnswer::Open } else { GateAnswer::NotYet }
 ///     }
@@ -27,6 +27,6 @@ use crate::rollout::{GateAnswer, Question};
 /// ```
 #[async_trait]
 pub trait Gate: fmt::Debug + Send + Sync + 'static {
-    /// Answers whether the next stage may begin.
+    /// Answers whether the next stage may begin. See [`GateAnswer`] for what each answer does.
     async fn ask(&self, question: &Question) -> GateAnswer;
 }

@@ -12,7 +12,8 @@ use crate::routing::{Split, Weight};
 use crate::store::{LeaseUse, StoreError};
 
 impl Engine {
-    /// Drives a rollout that this process leads, if nothing comes in between: then the next tick decides again.
+    /// Drives a rollout that this process leads or may lead by one tick. A tick that is overtaken changes nothing:
+    /// the next one decides again.
     pub(super) async fn lead(
         &self,
         rollout: RolloutView,
@@ -29,9 +30,12 @@ impl Engine {
         Ok(())
     }
 
-    /// Makes one tick: observes the figures, asks the gates that are due, lets the machine decide, and writes
-    /// the decision. Returns the rollout as it is stored afterwards, or `None` if another gateway wrote in
-    /// between.
+    /// Makes one tick: observes the figures, asks the gates that are due, lets the machine decide, and writes the
+    /// decision with the lease.
+    ///
+    /// Returns the rollout as it is stored afterwards. `None`: nothing was written, since another gateway wrote in
+    /// between, the split has changed, or a version that would get traffic is not healthy, which the next tick takes
+    /// into account.
     async fn tick(
         &self,
         mut rollout: RolloutView,
@@ -39,12 +43,12 @@ impl Engine {
         facts: &Facts,
     ) -> Result<Option<RolloutView>, RolloutError> {
         let split = self.split(&rollout.stored.service, rollout.stored.generation).await?;
-        let converged = facts.serve(rollout.stored.service_revision);
+        let converged = facts.all_serve(rollout.stored.service_revision);
         let observed = match &facts.figures {
             Some(figures) => watch.observe(&mut rollout, &split, converged, figures),
             None => false,
         };
-        let tick = self.known(&rollout, &split, watch, converged).await?;
+        let tick = self.gather_tick(&rollout, &split, watch, converged).await?;
         let input = self.with_pins(Input::tick(facts.now, tick));
         let transition = rollout.state.step(&rollout.plan, &split, &input)?;
         let lease = LeaseUse::Claim { replica: self.replica()?.to_owned(), length: LEASE };
@@ -61,8 +65,9 @@ impl Engine {
         }
     }
 
-    /// Returns what the machine needs to know.
-    async fn known(
+    /// Gathers what the machine needs to know, and asks the gates that are due. The versions that wait for a probe
+    /// are probed.
+    async fn gather_tick(
         &self,
         rollout: &RolloutView,
         split: &Split,
@@ -93,7 +98,7 @@ impl Engine {
 
     /// Asks the gates of the present stage whose pause has passed. The answers come with a later tick.
     fn ask_gates(&self, rollout: &RolloutView, split: &Split, watch: &mut Watch) {
-        watch.asks.begin(rollout.state.number());
+        watch.asks.begin_stage(rollout.state.number());
         for gate in rollout.state.gates_to_ask(&rollout.plan) {
             if watch.asks.is_due(gate) {
                 watch.asks.ask(self.gates.get(gate), question(gate, rollout, split));
@@ -102,8 +107,8 @@ impl Engine {
     }
 }
 
-/// Creates the question for a gate, with the weight that the canary has now and the requests that the stage
-/// has seen.
+/// Creates the question for a gate, with the weight that the canary has now and the requests that the guard has
+/// observed in the stage.
 fn question(gate: &GateName, rollout: &RolloutView, split: &Split) -> Question {
     let version = rollout.plan.version();
     let weight = split.version(version.as_str()).map_or(Weight::ZERO, |version| version.weight);

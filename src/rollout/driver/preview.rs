@@ -13,7 +13,7 @@ use crate::routing::ServiceName;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StartPreview {
-    /// The id of the rollout by the same plan that is under way, which a start returns.
+    /// The id of the rollout by the same plan that is under way, which a start returns. `None`: a start begins one.
     pub running: Option<String>,
     /// The effect of each stage on the present split, and of the promotion at the end, if the plan has one.
     pub stages: Vec<StagePreview>,

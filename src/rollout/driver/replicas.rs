@@ -8,7 +8,7 @@ use super::view::RolloutView;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RolloutReplica {
-    /// The process.
+    /// The id of the process.
     pub id: String,
     /// The name under which it reports.
     pub name: String,
@@ -19,7 +19,8 @@ pub struct RolloutReplica {
 }
 
 impl Engine {
-    /// Returns the gateways that share the store, in the order of their names.
+    /// Returns the gateways that share the store, in the order of their names, with what each contributes to
+    /// `rollout`.
     pub(super) async fn replicas(&self, rollout: &RolloutView) -> Result<Vec<RolloutReplica>, RolloutError> {
         if !self.reported.is_recent() {
             self.reported.replace(&self.deployments.reported_figures().await?);

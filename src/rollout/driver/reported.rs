@@ -16,12 +16,13 @@ const READ_EVERY: Duration = Duration::from_secs(5);
 /// The services of each gateway, by its id.
 type Services = BTreeMap<String, BTreeSet<String>>;
 
-/// The last read of the figures. They are large, and many readers may ask at once.
+/// The services in the figures of each gateway, when they were read last. They are kept since figures are large, and
+/// many clients may ask at the same time.
 #[derive(Debug, Default)]
-pub(super) struct Reported(Mutex<Option<(Instant, Services)>>);
+pub(super) struct ReportedServices(Mutex<Option<(Instant, Services)>>);
 
-impl Reported {
-    /// Returns whether the figures were read lately.
+impl ReportedServices {
+    /// Returns whether the figures were read within the last five seconds.
     pub(super) fn is_recent(&self) -> bool {
         lock(&self.0).as_ref().is_some_and(|(at, _)| at.elapsed() < READ_EVERY)
     }
@@ -32,7 +33,7 @@ impl Reported {
         *lock(&self.0) = Some((Instant::now(), services));
     }
 
-    /// Returns whether the gateway `replica` reported figures of `service`.
+    /// Returns whether the gateway with the id `replica` had reported figures of `service` when they were read last.
     pub(super) fn has(&self, replica: &str, service: &str) -> bool {
         let last = lock(&self.0);
         let services = last.as_ref().and_then(|(_, services)| services.get(replica));

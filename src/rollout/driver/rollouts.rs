@@ -105,14 +105,17 @@ impl Rollouts {
         self.engine.deployments.run_duties(vec![Box::new(duty)], shutdown).await;
     }
 
-    /// Starts a rollout of `service`. The weights change with the first tick of a driver. The same plan while it is under
-    /// way is the same rollout.
+    /// Starts a rollout of `service`. The weights change with the first tick of a driver. While a rollout by the same
+    /// plan is under way, returns that one.
     ///
     /// # Errors
     ///
-    /// [`StoreError::RolloutActive`](crate::store::StoreError::RolloutActive) if the service has a rollout by another plan,
-    /// [`RolloutError::StartRefused`],
-    /// [`RolloutError::UnknownGate`], [`RolloutError::NoMirror`], [`RolloutError::NotAReplica`], and the errors of the store.
+    /// [`StoreError::RolloutActive`](crate::store::StoreError::RolloutActive) if the service has a rollout by another
+    /// plan, [`StoreError::UnknownService`](crate::store::StoreError::UnknownService),
+    /// [`RolloutError::StartRefused`], [`RolloutError::UnknownGate`], [`RolloutError::NoMirror`],
+    /// [`RolloutError::NotAReplica`], [`RolloutError::NoRolloutStore`], [`RolloutError::Broken`] if the running
+    /// rollout cannot be read, [`DeployError::Unsettled`](crate::deployments::DeployError::Unsettled) if others
+    /// changed the split at each of five attempts, and the errors of the store.
     pub async fn start(
         &self,
         service: &ServiceName,

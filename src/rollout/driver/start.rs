@@ -89,7 +89,8 @@ impl Engine {
         Err(DeployError::Unsettled.into())
     }
 
-    /// Decides about a start.
+    /// Decides about a start of a rollout by `plan`: begins one, or finds the one by the same plan. Nothing is
+    /// written.
     pub(super) async fn open(
         &self,
         service: &ServiceName,
@@ -117,12 +118,12 @@ impl Engine {
         let rollout = RolloutView::read(stored)?;
         log(&rollout, &transition.events);
         self.board.record_write(&rollout, self.replica()?);
-        // The driver learns of it. If that fails, the next refresh does it.
+        // The driver learns of the rollout by it, or by the next refresh if this one fails.
         let _ = self.deployments.refresh().await;
         Ok(Started::New(rollout))
     }
 
-    /// Refuses a plan that this gateway cannot follow.
+    /// Refuses a plan with a gate that this gateway does not have, or with a mirror if it has none.
     fn check_plan(&self, plan: &Plan) -> Result<(), RolloutError> {
         let mut gates = plan.gates().filter(|(_, gate)| !gate.is_approval());
         if let Some((pointer, gate)) = gates.find(|(_, gate)| !self.gates.contains_key(*gate)) {
@@ -137,7 +138,7 @@ impl Engine {
     }
 }
 
-/// Returns the rollout that is under way if it has the same plan.
+/// Returns the rollout that is under way if it has the same plan, and otherwise [`StoreError::RolloutActive`].
 fn running_by(plan: &Plan, running: StoredRollout) -> Result<Opening, RolloutError> {
     let id = running.id.clone();
     let running = RolloutView::read(running)?;

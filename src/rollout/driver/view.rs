@@ -1,7 +1,7 @@
 //! A rollout as it is stored, with its parts in types.
 
 use super::error::RolloutError;
-use crate::rollout::{Evidence, Guard, Lack, PauseReason, Phase, Plan, State, Verdict};
+use crate::rollout::{Evidence, Guard, Lack, PauseReason, Phase, Plan, Resumable, State, Verdict};
 use crate::store::StoredRollout;
 
 /// A rollout: its plan, its state, its evidence, and the columns of the store.
@@ -21,7 +21,8 @@ pub struct RolloutView {
 }
 
 impl RolloutView {
-    /// Reads a stored rollout.
+    /// Reads the columns of a stored rollout, or returns [`RolloutError::Broken`] with the one that this release
+    /// cannot read.
     pub(super) fn read(stored: StoredRollout) -> Result<Self, RolloutError> {
         let plan: Plan = stored.plan.parse().map_err(|error| broken(&stored, "plan", error))?;
         let state = serde_json::from_str(&stored.state).map_err(|error| broken(&stored, "state", error))?;
@@ -36,18 +37,23 @@ impl RolloutView {
         Guard::new(&self.plan)
     }
 
-    /// Returns the verdict about the present stage, which cannot pass before its hold is over. `None` before the first stage.
+    /// Returns the verdict about the present stage, or about the last one after it. A stage does not pass before its
+    /// hold is over, and one that paused at its deadline is inconclusive. `None` before the first stage.
     #[must_use]
     pub fn verdict(&self) -> Option<Verdict> {
         let stage = self.plan.stage(self.state.number())?;
-        let verdict = self.guard().verdict(&self.evidence);
-        Some(match (self.state.phase(), verdict) {
-            (Phase::Holding, Verdict::Pass { .. }) if self.state.held() < stage.hold => {
+        let is_watched =
+            matches!(self.state.phase(), Phase::Holding | Phase::Paused { from: Resumable::Holding, .. });
+        let verdict = match self.guard().verdict(&self.evidence) {
+            Verdict::Pass { .. } if is_watched && self.state.held() < stage.hold => {
                 Verdict::Open(Lack::HoldUnfinished)
             }
-            (Phase::Paused { why: PauseReason::Inconclusive { .. }, .. }, verdict) => verdict.at_deadline(),
-            (_, verdict) => verdict,
-        })
+            verdict => verdict,
+        };
+        match self.state.phase() {
+            Phase::Paused { why: PauseReason::Inconclusive { .. }, .. } => Some(verdict.at_deadline()),
+            _ => Some(verdict),
+        }
     }
 }
 

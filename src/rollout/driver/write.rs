@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use super::error::RolloutError;
 use super::view::RolloutView;
-use crate::rollout::{Event, EventKind, Evidence, Phase, Transition};
+use crate::rollout::{Event, EventKind, Evidence, Outcome, Phase, Return, Transition};
 use crate::store::{ActorKind, ChangeRequest, MAX_REASON, NewRolloutEvent, RolloutColumns, RolloutWrite};
 
 /// How long a lease lasts: a leader that ends is replaced a second after that, in all within 20 seconds even where a database
 /// or a processor is slow.
 pub(super) const LEASE: Duration = Duration::from_secs(13);
 
-/// Composes the write of `transition`. `evidence` is the evidence after it, if that is to be stored.
+/// Composes the write of `transition`, without a lease. `evidence` is the evidence after it, if that is to be stored.
 pub(super) fn compose(
     rollout: &RolloutView,
     transition: &Transition,
@@ -43,7 +43,9 @@ pub(super) fn columns(
     let text = serde_json::to_string(state).map_err(|error| unwritable(&error))?;
     let why = match state.phase() {
         Phase::Paused { why, .. } => Some(why.to_string()),
-        Phase::Returning(_) | Phase::Over { .. } => cause(&transition.events).or(before).map(str::to_owned),
+        Phase::Returning(Return { outcome, .. }) | Phase::Over { outcome } => {
+            cause(*outcome, &transition.events).or(before).map(str::to_owned)
+        }
         _ => None,
     };
     Ok(RolloutColumns::new(text, state.phase().as_str())
@@ -58,15 +60,23 @@ fn unwritable(error: &serde_json::Error) -> RolloutError {
     RolloutError::Broken(error.to_string())
 }
 
-/// Returns why the rollout goes back or ended: the finding comes before what followed from it.
-fn cause(events: &[Event]) -> Option<&str> {
+/// Returns the text of the event that led to `outcome`, or to the way back that ends with it. `None`: an earlier
+/// transition has it.
+///
+/// A finding counts for a rollback alone, and before what followed from it. A plan that only records findings may
+/// complete in the same transition.
+fn cause(outcome: Outcome, events: &[Event]) -> Option<&str> {
     use EventKind::{Aborted, Completed, Failed, Inconclusive, Returning};
-    let causes = [Failed, Inconclusive, Returning, Aborted, Completed];
+    let causes = match outcome {
+        Outcome::RolledBack => [Failed, Inconclusive, Returning],
+        Outcome::Completed | Outcome::Aborted | Outcome::Returned => [Returning, Aborted, Completed],
+    };
     let event = causes.iter().find_map(|kind| events.iter().find(|event| event.kind == *kind));
     event.map(|event| event.text.as_str())
 }
 
-/// Returns the reason of the changes, for the history of the split.
+/// Returns the reason of the changes, for the history of the split: the events, the person, and the figures so far
+/// with the strongest evidence, at most [`MAX_REASON`] characters.
 fn reason(rollout: &RolloutView, transition: &Transition) -> String {
     let events = transition.events.iter().filter(|event| event.kind != EventKind::Leader);
     let texts: Vec<&str> = events.map(|event| event.text.as_str()).collect();
@@ -93,4 +103,26 @@ pub(super) fn event(event: &Event) -> NewRolloutEvent {
 /// Converts the number of a stage. A plan has at most 20 steps and a bake.
 fn step(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cause;
+    use crate::rollout::{Event, EventKind, Outcome};
+
+    #[test]
+    fn finding_is_the_cause_of_a_rollback_alone() {
+        let finding = (EventKind::Failed, "failed: 20 % of 250");
+        let end = (EventKind::Completed, "the plan is complete");
+        let way_back = (EventKind::Returning, "the canary failed");
+        let events = [finding, way_back, end].map(|(kind, text)| Event {
+            kind,
+            number: 2,
+            actor: None,
+            text: text.to_owned(),
+        });
+        assert_eq!(cause(Outcome::RolledBack, &events), Some(finding.1));
+        assert_eq!(cause(Outcome::Returned, &events), Some(way_back.1));
+        assert_eq!(cause(Outcome::Completed, &[events[0].clone(), events[2].clone()]), Some(end.1));
+    }
 }

@@ -11,7 +11,7 @@ use crate::traffic::Figures;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReplicaFigures {
-    /// The process.
+    /// The id of the process.
     pub replica: String,
     /// Its figures of the canary.
     pub canary: Figures,
@@ -49,11 +49,13 @@ impl ReplicaFigures {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Baseline {
+    /// By the id of the process.
     last: BTreeMap<String, ReplicaFigures>,
 }
 
 impl Baseline {
-    /// Begins again from these figures, after the split has changed: the time until now is part of no window.
+    /// Begins again from these figures, for example after the split has changed: the time until now is part of no
+    /// window.
     pub fn restart(&mut self, reports: &[ReplicaFigures]) {
         self.last = reports.iter().map(|report| (report.replica.clone(), report.clone())).collect();
     }
@@ -74,7 +76,8 @@ impl Baseline {
 }
 
 impl ReplicaFigures {
-    /// Returns both differences, or `None` if either went back.
+    /// Returns what the canary and the others counted since `last`. `None` if either count is below the one of
+    /// `last`: the process has restarted.
     fn since(&self, last: &Self) -> Option<(Figures, Figures)> {
         Some((self.canary.since(&last.canary)?, self.stable.since(&last.stable)?))
     }

@@ -13,15 +13,16 @@ pub(super) struct Trial {
 #[derive(Clone, Copy, Debug)]
 struct Count {
     all: f64,
+    /// At most `all`.
     bad: f64,
 }
 
 /// A claim about the rate of bad requests of the canary.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Claim {
-    /// It is at most `times` the rate of the others plus `by`.
+    /// It is at most `times` the rate of the others plus `by`, a rate from 0 to 1.
     NoWorse { times: f64, by: f64 },
-    /// It is at most this.
+    /// It is at most this rate, 0 to 1.
     Within(f64),
 }
 
@@ -31,13 +32,14 @@ impl Trial {
         Self { canary: Count::new(canary), stable: Count::new(stable) }
     }
 
-    /// Counts failed requests.
+    /// Counts the requests and the failed ones among them, on both sides.
     pub(super) fn from_failures(canary: &Figures, stable: &Figures) -> Self {
         Self::new((canary.requests, canary.bad), (stable.requests, stable.bad))
     }
 }
 
 impl Count {
+    /// Counts `all` requests, and `bad` ones among them.
     #[expect(clippy::cast_precision_loss, reason = "a relative error of 2^-53 in the evidence")]
     fn new((all, bad): (u64, u64)) -> Self {
         // Two counters are read one after the other, so more bad requests than requests are possible.

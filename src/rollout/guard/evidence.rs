@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use super::latency::Past;
+use super::latency::PastLatencies;
 use super::measure::Measure;
 use super::totals::{Tally, Totals};
 use super::wagers::Wagers;
@@ -29,7 +29,9 @@ pub struct Evidence {
     pub(super) windows: u64,
     /// Whether the others have no weight in this step.
     pub(super) alone: bool,
+    /// The requests in this step.
     pub(super) step: Totals,
+    /// The requests in all steps.
     pub(super) whole: Totals,
     /// The requests of the others in each window of the last minute, latest last.
     minute: VecDeque<Tally>,
@@ -37,7 +39,8 @@ pub struct Evidence {
     pub(super) bets: BTreeMap<Measure, Wagers>,
     /// For each limit, the bets against "no worse than the others".
     pub(super) plain: BTreeMap<Measure, Wagers>,
-    pub(super) past: Past,
+    /// The latencies of the others before the next window.
+    pub(super) past: PastLatencies,
 }
 
 impl Evidence {
@@ -71,7 +74,7 @@ impl Evidence {
         self.whole
     }
 
-    /// Returns the requests of the other versions in the last minute.
+    /// Returns the requests of the other versions in the last six windows, about a minute.
     #[must_use]
     pub fn last_minute(&self) -> Tally {
         let mut sum = Tally::default();

@@ -88,7 +88,9 @@ const ABOVE_P99: f64 = 0.01;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Guard {
     policy: GuardPolicy,
+    /// The measures that the policy has.
     measures: Vec<Measure>,
+    /// The number of stages of the plan, which share the stakes.
     steps: usize,
 }
 
@@ -164,7 +166,8 @@ impl Guard {
         Odds::from_ln(bets.min(plain))
     }
 
-    /// Returns the odds at which a measure of the plan fails the canary.
+    /// Returns the odds at which a measure of the plan fails the canary. For a measure that the plan does not have
+    /// they mean nothing.
     ///
     /// By the formula above: 1/(*s*·α), where α is the plan's `falseRollbacks` and *s* the part of the
     /// measure.
@@ -200,12 +203,14 @@ impl Guard {
         minute.requests < LEAST_TO_CALM || percent <= self.policy.calm.percent()
     }
 
-    /// Returns whether some measure compares anything in this step.
+    /// Returns whether some measure can convict the canary in this step: where the others have no weight, only a
+    /// limit can.
     fn compares(&self, evidence: &Evidence) -> bool {
         self.measures.iter().any(|measure| !evidence.alone || measure.is_limit())
     }
 
-    /// Returns the requests or windows that the step lacks.
+    /// Returns what the step lacks of the least requests, or else of the least windows. `None`: it has enough of
+    /// both.
     fn lack(&self, evidence: &Evidence) -> Option<Lack> {
         let seen = evidence.step;
         let least_requests = self.policy.least_requests;

@@ -13,13 +13,13 @@ use crate::traffic::{Edge, Latencies};
 /// The quantiles of the others at which the canary is compared.
 const QUANTILES: [f64; 3] = [0.5, 0.9, 0.99];
 
-/// The requests of the others that the quantiles need.
+/// The least requests of the others from which quantiles are taken.
 const LEAST: u64 = 100;
 
-/// Windows in a block, and blocks in the past: together five minutes.
+/// The windows in a block: a minute.
 const BLOCK: u32 = 6;
-/// How many blocks of past windows the thresholds are taken from. The oldest is dropped for a new one, so
-/// they follow a load that changes during the day.
+/// The blocks that thresholds are taken from: five minutes with the one under way. The oldest is dropped for a new
+/// one, so the thresholds follow a load that changes during the day.
 const BLOCKS: usize = 5;
 
 /// The latencies of the other versions in the five minutes before a window, in blocks of a minute.
@@ -28,14 +28,17 @@ const BLOCKS: usize = 5;
 /// it, and the bets would not be fair.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Past {
+pub(super) struct PastLatencies {
+    /// The oldest first, at most [`BLOCKS`].
     blocks: VecDeque<Block>,
 }
 
 /// The latencies of several windows together.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Block {
+    /// How many windows are in it, at most [`BLOCK`].
     windows: u32,
+    /// The sum of their latencies.
     latencies: Latencies,
 }
 
@@ -46,8 +49,8 @@ pub(super) struct Threshold {
     stable: Edge,
 }
 
-impl Past {
-    /// Adds the latencies of a window, and forgets latencies that are older than five minutes.
+impl PastLatencies {
+    /// Adds the latencies of the others in a window. A block that is too old is forgotten.
     pub(super) fn add(&mut self, latencies: &Latencies) {
         if self.blocks.back().is_none_or(|block| block.windows >= BLOCK) {
             self.blocks.push_back(Block::default());
@@ -61,7 +64,8 @@ impl Past {
         }
     }
 
-    /// Returns the thresholds for the next window. `None` for each of them while there are too few requests.
+    /// Returns the thresholds for the next window, one for each of [`QUANTILES`]. `None` for each while there are
+    /// fewer than [`LEAST`] requests.
     pub(super) fn thresholds(&self, policy: &LatencyPolicy) -> [Option<Threshold>; 3] {
         let mut all = Latencies::default();
         for block in &self.blocks {
@@ -70,13 +74,13 @@ impl Past {
         let is_enough = all.count() >= LEAST;
         QUANTILES.map(|quantile| {
             let edge = all.quantile_edge(quantile).filter(|_| is_enough)?;
-            Some(Threshold { canary: Edge::at_least(slower(edge.time(), policy)), stable: edge })
+            Some(Threshold { canary: Edge::at_least(tolerated(edge.time(), policy)), stable: edge })
         })
     }
 }
 
-/// Returns the time that is tolerated where the others take `time`.
-fn slower(time: Duration, policy: &LatencyPolicy) -> Duration {
+/// Returns the time above which a request of the canary is slow, where the others have the quantile `time`.
+fn tolerated(time: Duration, policy: &LatencyPolicy) -> Duration {
     // Times are below 138 s and factors at most 100.
     time.mul_f64(policy.times_worse).max(time.saturating_add(policy.at_least))
 }
@@ -88,7 +92,7 @@ impl Threshold {
         Self { canary: edge, stable: edge }
     }
 
-    /// Counts the slow requests of a window.
+    /// Counts the requests of a window that have a latency, and the slow ones among them, on both sides.
     pub(super) fn trial(self, window: &Window) -> Trial {
         let canary = &window.canary.latencies;
         let stable = &window.stable.latencies;

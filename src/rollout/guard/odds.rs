@@ -18,6 +18,7 @@ use std::fmt;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Odds {
+    /// The natural logarithm of the capital that a stake of 1 has become.
     ln: f64,
 }
 
@@ -40,7 +41,8 @@ impl Odds {
     }
 }
 
-/// Writes `2400 : 1` or `1 : 40`. Odds above a million are written as a power of ten.
+/// Writes `2400 : 1` or `1 : 40`, and `none yet` before the first window. Odds beyond a million to one, on either
+/// side, are written as a power of ten.
 impl fmt::Display for Odds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.ln == f64::NEG_INFINITY {

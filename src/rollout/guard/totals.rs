@@ -17,7 +17,7 @@ pub struct Tally {
     pub bad: u64,
 }
 
-/// The requests in a time.
+/// The requests of the canary and of the others in several windows together.
 ///
 /// ```
 /// use tower_canary::rollout::{Evidence, Guard, Plan, Window};

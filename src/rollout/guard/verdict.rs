@@ -10,9 +10,9 @@ use super::totals::Totals;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// The step needs more requests.
+    /// There is no evidence against the canary, and the step lacks something to pass, such as requests.
     Open(Lack),
-    /// The step has enough requests, and there is no evidence against the canary.
+    /// There is no evidence against the canary, and the step has enough requests and windows.
     Pass {
         /// Nothing was compared: the plan has no measure, or the others have no weight and there is no limit.
         unguarded: bool,
@@ -77,6 +77,9 @@ pub enum Lack {
     NotConverged,
     /// The hold is not over.
     HoldUnfinished,
+    /// There is evidence against the canary, which the plan only records: see
+    /// [`WhenFailed::Tell`](crate::rollout::WhenFailed::Tell).
+    CanaryFails,
     /// The canary cannot get traffic: its probe failed, or the rules of the split refuse the weight.
     CanaryUnusable(String),
 }
@@ -133,6 +136,7 @@ impl fmt::Display for Lack {
             Self::GateClosed(gate) => write!(f, "the gate {gate} is not open"),
             Self::NotConverged => f.write_str("not all gateways serve the weights of this step"),
             Self::HoldUnfinished => f.write_str("the hold is not over"),
+            Self::CanaryFails => f.write_str("there is evidence against the canary"),
             Self::CanaryUnusable(why) => f.write_str(why),
         }
     }

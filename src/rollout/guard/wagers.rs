@@ -20,6 +20,7 @@ const QUICK_MARGIN: f64 = 0.004;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bet {
     claim: Claim,
+    /// The most that it pays in one window for a capital of 1.
     cap: f64,
 }
 
@@ -54,6 +55,7 @@ impl Bet {
 /// The stake that joins each bet in a window: 1/(K·u·(u+1)) in window `u` of a step, of `K` steps. All of them total 1.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stake {
+    /// The natural logarithm of the stake.
     ln: f64,
 }
 

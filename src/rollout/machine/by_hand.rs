@@ -9,8 +9,10 @@ use super::transition::EvidenceUse;
 use crate::rollout::plan::GateName;
 
 impl Draft<'_> {
-    /// Carries out an order. Its events begin with one of the person, which gets the reason.
+    /// Carries out an order, and adds its reason to its first event.
     pub(super) fn obey(&mut self, order: &Order) -> Result<(), Refused> {
+        // Not before: the events of changes of others are not of this person.
+        self.actor = Some(order.actor.clone());
         self.carry_out(order)?;
         match (&order.reason, order.verb) {
             // The text of an abort has it already.
@@ -76,7 +78,8 @@ impl Draft<'_> {
         }
     }
 
-    /// Continues where the rollout was. A rollout that does not pause continues anyway.
+    /// Continues in the phase before the pause, with what [`PauseReason`] says. Does nothing if the rollout does not
+    /// pause.
     fn resume(&mut self) -> Result<(), Refused> {
         let Phase::Paused { from, why } = self.state.phase.clone() else { return Ok(()) };
         self.state.phase = from.into();
@@ -92,7 +95,8 @@ impl Draft<'_> {
         }
     }
 
-    /// Watches the stage again, from nothing.
+    /// Watches the stage again, without the evidence and the time so far. A start begins to wait again, and a way
+    /// back goes on.
     fn watch_again(&mut self, from: Resumable) -> Result<(), Refused> {
         self.set_stage_weight(from)?;
         let stage = self.plan.stage(self.state.number);
@@ -106,7 +110,8 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// Sets the weight and the mirror of the present stage, which somebody else may have changed.
+    /// Sets the weight and the mirror of the present stage, which somebody else may have changed. Before the first
+    /// stage and on the way back, nothing: the next change of the rollout sets the weight.
     fn set_stage_weight(&mut self, from: Resumable) -> Result<(), Refused> {
         let stage = self.plan.stage(self.state.number);
         match stage.filter(|_| matches!(from, Resumable::Holding | Resumable::Gated)) {
@@ -118,7 +123,7 @@ impl Draft<'_> {
         }
     }
 
-    /// Enters the bake. In the bake already, it resumes.
+    /// Enters the bake. In the bake already, resumes, which does nothing unless the rollout pauses.
     fn promote(&mut self) -> Result<(), Refused> {
         if self.is_returning() {
             return Err(self.wrong_phase(Verb::Promote));
@@ -133,13 +138,13 @@ impl Draft<'_> {
         Ok(self.enter(bake)?)
     }
 
-    /// Returns whether the rollout goes back, or pauses on its way back.
+    /// Returns whether the rollout is on its way back, also while it pauses there, or over.
     fn is_returning(&self) -> bool {
         matches!(self.state.phase.resumable(), None | Some(Resumable::Returning(_)))
     }
 
-    /// Refuses an order about another stage than the present one: its sender decided on something that has
-    /// passed.
+    /// Returns [`Refused::StaleStep`] for an order about another stage than the present one: its sender looked at
+    /// another state of the rollout.
     fn check_number(&self, given: usize) -> Result<(), Refused> {
         let present = self.state.number;
         if given == present { Ok(()) } else { Err(Refused::StaleStep { given, present }) }

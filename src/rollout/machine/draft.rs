@@ -3,56 +3,70 @@
 use std::time::{Duration, SystemTime};
 
 use super::event::{Event, EventKind};
-use super::input::{Input, Occasion};
+use super::input::Input;
+use super::known_split::KnownSplit;
 use super::phase::{Outcome, PauseReason, Phase};
-use super::seen::Seen;
 use super::state::{RecordedEvents, State};
 use super::transition::{EvidenceUse, Transition};
 use crate::rollout::plan::{Plan, Then};
 use crate::routing::{Change, ChangeError, Split, Weight};
 
-/// The most that one tick counts: two periods of the driver.
+/// The longest time that counts between two inputs: two periods of the driver.
 const LONGEST_TICK: Duration = Duration::from_secs(10);
 
 /// A transition under construction.
 pub(super) struct Draft<'a> {
     pub(super) plan: &'a Plan,
+    /// The next state so far. It has the turn of the present one until the end.
     pub(super) state: State,
     /// The split with the changes so far.
     pub(super) split: Split,
+    /// The time of the input, by the clock of the store.
     pub(super) at: SystemTime,
+    /// Whether a layer pins users: see [`Input::pins`].
     pub(super) pins: bool,
-    /// The time since the last input, as far as it counts.
+    /// The time since the last input, at most [`LONGEST_TICK`].
     pub(super) elapsed: Duration,
-    /// The person whose request is carried out.
+    /// The person whose order is carried out. `None` in a tick, and while changes of others are followed.
     pub(super) actor: Option<String>,
+    /// Whether a person forces the changes: see [`Transition::forced`].
     pub(super) forced: bool,
+    /// Whether a change of others paused or ended the rollout: see [`Transition::interfered`].
+    pub(super) interfered: bool,
+    /// What happens to the evidence when the transition is written.
     pub(super) evidence: EvidenceUse,
+    /// The turn of the state that was read.
     expected_turn: u64,
+    /// The generation of the split that was read.
     expected_generation: u64,
+    /// The changes that lead from the split that was read to [`split`](Self::split).
     changes: Vec<Change>,
+    /// The events so far, in order.
     events: Vec<Event>,
 }
 
 impl<'a> Draft<'a> {
-    /// Begins a transition at the time of the input. The time since the last one is limited to
-    /// [`LONGEST_TICK`]: while nobody drove the rollout, nobody observed it, so that time proves nothing.
+    /// Begins a transition at the time of the input, without changes and events.
+    ///
+    /// The time since the last input is limited to [`LONGEST_TICK`]: while nobody drove the rollout, nobody observed
+    /// it, so that time proves nothing.
     pub(super) fn new(plan: &'a Plan, state: &State, split: &Split, input: &Input) -> Self {
         // A clock that went back counts as one that stood still.
         let elapsed = input.at.duration_since(state.ticked_at).unwrap_or_default().min(LONGEST_TICK);
-        let actor = match &input.occasion {
-            Occasion::Order(order) => Some(order.actor.clone()),
-            Occasion::Tick(_) => None,
-        };
         Self {
             plan,
-            state: State { ticked_at: input.at, ..state.clone() },
+            state: State {
+                ticked_at: input.at,
+                peak: state.peak.max(state.canary_weight(split)),
+                ..state.clone()
+            },
             split: split.clone(),
             at: input.at,
             pins: input.pins,
             elapsed,
-            actor,
+            actor: None,
             forced: false,
+            interfered: false,
             evidence: EvidenceUse::Keep,
             expected_turn: state.turn,
             expected_generation: split.generation(),
@@ -61,16 +75,18 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Ends the transition. The next one notices the changes of others by the split as it is now.
+    /// Ends the transition: it is one more turn. The state keeps the split as it is now, so that the next input
+    /// notices the changes of others.
     pub(super) fn finish(mut self) -> Transition {
         self.state.turn = self.state.turn.saturating_add(1);
-        self.state.seen = Seen::from_split(&self.split, self.state.canary);
+        self.state.known_split = KnownSplit::from_split(&self.split, self.state.canary);
         Transition {
             expected_turn: self.expected_turn,
             expected_generation: self.expected_generation,
             state: self.state,
             changes: self.changes,
             forced: self.forced,
+            interfered: self.interfered,
             events: self.events,
             evidence: self.evidence,
         }
@@ -82,6 +98,7 @@ impl<'a> Draft<'a> {
         if after.generation() != self.split.generation() {
             self.changes.push(change);
         }
+        self.state.peak = self.state.peak.max(self.state.canary_weight(&after));
         self.split = after;
         Ok(())
     }
@@ -116,11 +133,6 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Returns whether users move by the changes.
-    pub(super) fn moves_users(&self) -> bool {
-        self.changes.iter().any(|change| !matches!(change, Change::SetMirror { .. }))
-    }
-
     /// Adds an event at the present stage, with the actor of the order if an order caused it.
     pub(super) fn record(&mut self, kind: EventKind, text: impl Into<String>) {
         let event = Event { kind, number: self.state.number, actor: self.actor.clone(), text: text.into() };
@@ -135,7 +147,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Records once that the next change cannot be made.
+    /// Records that the next change cannot be made, once for a stage and once for a way back.
     pub(super) fn record_stuck(&mut self, why: &str) {
         if !self.state.recorded.stuck {
             self.state.recorded.stuck = true;
@@ -143,13 +155,16 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Goes on with the next stage, or to the end of the plan.
+    /// Enters the next stage. After the last one, ends the plan as its `then` says.
     pub(super) fn go_on(&mut self) -> Result<(), ChangeError> {
         let next = self.state.number + 1;
         if next <= self.plan.stages() { self.enter(next) } else { self.end() }
     }
 
-    /// Begins a stage. This is the one place where a plan raises a weight.
+    /// Enters the stage `number`, if the plan has it: sets its weight and its mirror, closes the gates, and begins
+    /// the watch.
+    ///
+    /// A plan raises the weight here and, for a promotion, at its [end](Self::end). Nowhere else.
     pub(super) fn enter(&mut self, number: usize) -> Result<(), ChangeError> {
         let Some(stage) = self.plan.stage(number) else { return Ok(()) };
         self.set_weight(stage.weight)?;
@@ -168,7 +183,8 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// Begins the hold and the deadline of a stage.
+    /// Begins the hold of a stage, and its deadline after `deadline`. What was accepted and recorded before counts no
+    /// more.
     pub(super) fn begin_watch(&mut self, deadline: Duration) {
         self.state.held = Duration::ZERO;
         self.state.left = deadline;
@@ -176,7 +192,7 @@ impl<'a> Draft<'a> {
         self.state.recorded = RecordedEvents::default();
     }
 
-    /// Ends the plan after its last stage.
+    /// Ends the plan after its last stage: gives the canary all traffic, keeps the weights, or begins the way back.
     fn end(&mut self) -> Result<(), ChangeError> {
         match self.plan.then() {
             Then::Promote => self.set_weight(Weight::FULL)?,
@@ -190,7 +206,7 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// Ends the rollout, with the mirror that it set.
+    /// Ends the rollout, and the mirror that it set.
     pub(super) fn over(&mut self, outcome: Outcome, why: &str) {
         self.end_mirror();
         self.state.phase = Phase::Over { outcome };
@@ -203,7 +219,8 @@ impl<'a> Draft<'a> {
         self.record(kind, why);
     }
 
-    /// Keeps the weights until a person decides.
+    /// Pauses the rollout: the weights stay. A pause gets the reason `why` in place of its own. Does nothing once it
+    /// is over.
     pub(super) fn pause(&mut self, why: PauseReason) {
         if let Some(from) = self.state.phase.resumable() {
             let text = why.to_string();

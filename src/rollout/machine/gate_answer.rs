@@ -1,6 +1,7 @@
 //! The question to a gate of the application, and its answer.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::rollout::guard::Tally;
 use crate::rollout::plan::GateName;
@@ -33,7 +34,7 @@ pub struct Question {
     pub service: ServiceName,
     /// The canary.
     pub version: VersionName,
-    /// The number of the stage that is over. 0 before the first one.
+    /// The number of the present stage, which has passed. 0 before the first one.
     pub step: usize,
     /// The number of stages.
     pub steps: usize,
@@ -46,7 +47,8 @@ pub struct Question {
 }
 
 impl Question {
-    /// Asks `gate` about the step of `version`.
+    /// Creates the question to `gate` whether `version` of `service`, which has `weight`, may go on: at stage 0 of 0,
+    /// and without requests.
     #[must_use]
     pub fn new(gate: GateName, service: ServiceName, version: VersionName, weight: Weight) -> Self {
         let none = Tally::default();
@@ -76,41 +78,63 @@ impl Question {
 /// let failed = GateAnswer::from_http(200, br#"{"verdict": "fail", "reason": "login is broken"}"#);
 /// assert_eq!(failed, GateAnswer::Fail("login is broken".into()));
 /// ```
+///
+/// An HTTP response is read by its status and the verdict:
+///
+/// | response | answer |
+/// | --- | --- |
+/// | 2xx | open |
+/// | 2xx with a JSON object whose `verdict` is `"fail"` | fail, with its `reason`, whatever else it has |
+/// | 2xx with a body that begins with `{` and is no JSON object, or has two verdicts | not yet: the verdict is unknown |
+/// | another status | not yet |
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GateAnswer {
     /// The next stage may begin.
     Open,
-    /// Not yet: ask again. An error and a time-out are the same.
+    /// Not yet: ask again. It stands for a gate that could not be asked too.
     NotYet,
     /// The canary is not good, for this reason.
     Fail(String),
 }
 
-/// The body of an answer over HTTP. Other fields are ignored.
+/// The verdict of a gate over HTTP. Other fields are skipped unread, so that a reason in any form leaves the verdict
+/// as it is.
 #[derive(Deserialize)]
-struct Body {
-    verdict: Option<String>,
-    reason: Option<String>,
+struct VerdictField {
+    verdict: Option<Value>,
 }
 
 impl GateAnswer {
     /// The longest reason that is kept, in characters.
     const MAX_REASON: usize = 300;
 
-    /// Reads the response of a gate over HTTP: a status 2xx opens it, unless the body is JSON with the verdict `fail`.
-    /// Everything else means not yet.
+    /// Reads the response of a gate over HTTP, as the table [above](Self) says. Control characters of the reason are
+    /// left out, and it ends after 300 characters.
     #[must_use]
     pub fn from_http(status: u16, body: &[u8]) -> Self {
         if !(200..300).contains(&status) {
             return Self::NotYet;
         }
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Self::Open;
+        }
         match serde_json::from_slice(body) {
-            Ok(Body { verdict: Some(verdict), reason }) if verdict == "fail" => {
-                let reason = reason.unwrap_or_else(|| "the gate gave no reason".to_owned());
-                Self::Fail(reason.chars().filter(|c| !c.is_control()).take(Self::MAX_REASON).collect())
-            }
-            _ => Self::Open,
+            Ok(VerdictField { verdict: Some(verdict) }) if verdict == "fail" => Self::Fail(reason(body)),
+            Ok(_) => Self::Open,
+            // It may have meant to fail.
+            Err(_) => Self::NotYet,
         }
     }
+}
+
+/// Returns the reason in the body of a gate that failed: its text, or the JSON of another value.
+fn reason(body: &[u8]) -> String {
+    let body = serde_json::from_str(&String::from_utf8_lossy(body)).unwrap_or(Value::Null);
+    let reason = match &body["reason"] {
+        Value::String(reason) => reason.clone(),
+        Value::Null => "the gate gave no reason".to_owned(),
+        other => other.to_string(),
+    };
+    reason.chars().filter(|c| !c.is_control()).take(GateAnswer::MAX_REASON).collect()
 }

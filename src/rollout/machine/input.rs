@@ -12,7 +12,7 @@ use crate::rollout::plan::GateName;
 pub struct Input {
     /// The time, by the clock of the store.
     pub at: SystemTime,
-    /// Whether a layer pins users, so that going back ends the pins.
+    /// Whether a layer pins users, so that going back ends their pins: see [`with_pins`](Self::with_pins).
     pub pins: bool,
     /// What happens.
     pub occasion: Occasion,
@@ -73,7 +73,9 @@ pub struct Order {
 /// | resume | `paused`. Another phase goes on |
 /// | abort | all but `over` |
 ///
-/// In another phase the order is refused with [`Refused::WrongPhase`](super::Refused::WrongPhase).
+/// A pause on the way back counts as `returning` for approve and promote. In another phase the order is refused with
+/// [`Refused::WrongPhase`](super::Refused::WrongPhase), and once the rollout is over with
+/// [`Refused::Over`](super::Refused::Over).
 ///
 /// ```
 /// use tower_canary::rollout::{Order, Verb};
@@ -96,25 +98,26 @@ pub enum Verb {
     },
     /// Keep the weights until somebody resumes.
     Pause,
-    /// Continue. An inconclusive stage counts as passed; one that failed or was replaced begins again.
+    /// Continue, as [`PauseReason`](super::PauseReason) says for the reason of the pause.
     Resume,
-    /// Go to the bake at once.
+    /// Go to the bake at once. In the bake, as resume.
     Promote,
-    /// Go back to the weights of the start at once.
+    /// Go back to the weights of the start at once, without the weights on the way. Versions without traffic that
+    /// would get some must pass a probe first.
     Abort {
-        /// Even if the versions that then get traffic are not usable.
+        /// Whether the weights change even if these versions are not usable.
         force: bool,
     },
 }
 
 impl Input {
-    /// Time passes.
+    /// Creates the input that time passes until `at`.
     #[must_use]
     pub const fn tick(at: SystemTime, tick: Tick) -> Self {
         Self { at, pins: false, occasion: Occasion::Tick(tick) }
     }
 
-    /// A person wants something.
+    /// Creates the input that a person gives an order at the time `at`.
     #[must_use]
     pub const fn order(at: SystemTime, order: Order) -> Self {
         Self { at, pins: false, occasion: Occasion::Order(order) }
@@ -122,15 +125,17 @@ impl Input {
 
     /// Sets whether a layer pins users.
     ///
-    /// If a layer pins users, the end of the way back draws them again: their pins would keep them at the
-    /// version that failed. The default is `false`.
+    /// If a layer pins users, the end of the way back draws them again, provided that the canary had more weight
+    /// since the start than it has then: their pins would keep them at the version that failed. The default is
+    /// `false`.
     #[must_use]
     pub fn with_pins(self, pins: bool) -> Self {
         Self { pins, ..self }
     }
 }
 
-/// Nothing is known yet: the verdict is open, the gateways have not converged, and no gate was asked.
+/// Nothing is known yet: the verdict is open, the gateways have not converged, and no gate was asked. The others are
+/// calm.
 impl Default for Tick {
     fn default() -> Self {
         Self {
@@ -146,7 +151,7 @@ impl Default for Tick {
 }
 
 impl Tick {
-    /// All is well: the verdict is `pass`, and all gateways serve the split.
+    /// Creates a tick in which all is well: the verdict is `pass`, and all gateways serve the split.
     #[must_use]
     pub fn passing() -> Self {
         let verdict = Verdict::Pass { unguarded: false };
@@ -155,7 +160,7 @@ impl Tick {
 }
 
 impl Order {
-    /// `actor` wants `verb`.
+    /// Creates an order of `actor`, without a reason.
     pub fn new(verb: Verb, actor: impl Into<String>) -> Self {
         Self { verb, actor: actor.into(), reason: None }
     }

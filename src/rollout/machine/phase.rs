@@ -11,15 +11,16 @@ use serde::{Deserialize, Serialize};
 pub enum Phase {
     /// Nothing has changed yet: start gates or windows of time are closed.
     Waiting,
-    /// The stage is watched.
+    /// The stage is watched: the weight is held.
     Holding,
     /// The stage has passed, and the next one waits for gates, a window of time or calm.
     Gated,
     /// The canary is on its way back to the weights of the start.
     Returning(Return),
-    /// Nothing changes until a person decides. The guard still judges.
+    /// The weights stay until a person decides. The guard still judges, and evidence against the canary takes it back
+    /// if `whenFailed` is `return`, unless it pauses because a person changed the weights.
     Paused {
-        /// The phase before.
+        /// The phase before the pause, in which it goes on.
         from: Resumable,
         /// Why it pauses.
         why: PauseReason,
@@ -53,11 +54,13 @@ pub enum Resumable {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Return {
-    /// The next weight of the plan's way back. Behind the last one: the weights of the start.
+    /// The position of the next weight among the weights of the plan's way back, from 0. Behind the last one, the weights
+    /// of the start are next.
     pub next: usize,
     /// The outcome when it is over.
     pub outcome: Outcome,
-    /// The change that is due was not made yet, because a version without traffic needs a probe first.
+    /// Whether the change that is due was not made yet, because a version without traffic must pass a probe first, or
+    /// the rules of the split refuse it.
     pub pending: bool,
 }
 
@@ -76,9 +79,11 @@ pub struct Return {
 /// | reason | resumed, the rollout |
 /// | --- | --- |
 /// | by hand | goes on where it was |
-/// | inconclusive | counts the stage as passed |
+/// | inconclusive | counts the stage as passed, and its gates as open |
 /// | failed, replaced | begins the stage again, without the evidence so far |
-/// | changed | sets the weight of the stage again |
+/// | changed | sets the weight and the mirror of the stage again |
+///
+/// A rollout that paused on its way back goes on with it, whatever the reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "reason", rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -98,7 +103,7 @@ pub enum PauseReason {
         /// The finding.
         finding: String,
     },
-    /// Somebody else changed the weights.
+    /// Somebody else changed the weights, or the mirror of the stage.
     Changed {
         /// The actor of that change.
         actor: String,
@@ -162,7 +167,7 @@ impl Phase {
         }
     }
 
-    /// Returns the phase to resume, for a phase that can be paused or is paused.
+    /// Returns the phase to resume: the one before the pause, or this one. `None` once the rollout is over.
     pub(super) const fn resumable(&self) -> Option<Resumable> {
         match self {
             Self::Waiting => Some(Resumable::Waiting),

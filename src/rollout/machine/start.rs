@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
 use super::event::{Event, EventKind};
+use super::known_split::KnownSplit;
 use super::phase::Phase;
 use super::refused::StartRefused;
-use super::seen::Seen;
 use super::state::{RecordedEvents, Start, StartWeight, State};
 use super::transition::{EvidenceUse, Transition};
 use crate::rollout::format::Format;
 use crate::rollout::plan::Plan;
-use crate::routing::{Split, Version, VersionId};
+use crate::routing::{Split, Version};
 
 impl State {
     /// Starts a rollout by `plan` on `split`, at the time `at` by the clock of the store. Nothing changes yet: the first
@@ -30,16 +30,17 @@ impl State {
         Ok(Transition {
             expected_turn: 0,
             expected_generation: split.generation(),
-            state: Self::initial(plan, split, at, canary.id),
+            state: Self::initial(plan, split, at, canary),
             changes: Vec::new(),
             forced: false,
+            interfered: false,
             events: vec![started(plan, split, actor)],
             evidence: EvidenceUse::Keep,
         })
     }
 
     /// Creates the state of a rollout that has entered no stage.
-    fn initial(plan: &Plan, split: &Split, at: SystemTime, canary: VersionId) -> Self {
+    fn initial(plan: &Plan, split: &Split, at: SystemTime, canary: &Version) -> Self {
         Self {
             format: Format,
             turn: 1,
@@ -48,9 +49,10 @@ impl State {
             held: Duration::ZERO,
             left: plan.start_deadline(),
             ticked_at: at,
-            canary,
+            canary: canary.id,
+            peak: canary.weight,
             start: Start::from_split(split),
-            seen: Seen::from_split(split, canary),
+            known_split: KnownSplit::from_split(split, canary.id),
             opened: BTreeSet::new(),
             accepted: false,
             mirrors: false,
@@ -67,7 +69,12 @@ fn started(plan: &Plan, split: &Split, actor: &str) -> Event {
     Event { kind: EventKind::Started, number: 0, actor: Some(actor.to_owned()), text }
 }
 
-/// Returns the canary, if the plan can begin with it.
+/// Returns the canary of `plan`.
+///
+/// # Errors
+///
+/// [`StartRefused::UnknownVersion`]; [`StartRefused::NoStable`] if no other version has a weight;
+/// [`StartRefused::Ahead`] if the weight of the canary is above the one of the first stage.
 fn find_canary<'a>(plan: &Plan, split: &'a Split) -> Result<&'a Version, StartRefused> {
     let name = plan.version();
     let canary = split.version(name.as_str()).ok_or_else(|| StartRefused::UnknownVersion(name.clone()))?;

@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use super::known_split::KnownSplit;
 use super::phase::{Phase, Resumable, Return};
-use super::seen::Seen;
 use crate::rollout::format::Format;
 use crate::rollout::plan::{GateName, Plan};
 use crate::routing::{MirrorShare, Split, Version, VersionId, VersionName, Weight};
@@ -51,7 +51,7 @@ use crate::routing::{MirrorShare, Split, Version, VersionId, VersionName, Weight
 /// | `waiting` | start gates and a window open | `holding` the first stage |
 /// | `holding` | watched for the hold, and the verdict is `pass` | `gated` |
 /// | `gated` | gates and a window open, the others are calm | `holding` the next stage, or the end of the plan |
-/// | `waiting`, `holding`, `gated` | the deadline | `paused`, onwards or `returning`, by `whenInconclusive` |
+/// | `waiting`, `holding`, `gated` | the deadline | `paused`, [accepted](Self::is_accepted) or `returning`, by `whenInconclusive` |
 /// | all but `returning` and `over` | the verdict or a gate is `fail` | `returning`, `paused` or no other, by `whenFailed` |
 /// | `returning` | the way back is gone | `over` |
 /// | all but `over` | somebody else changed the split | see below |
@@ -60,7 +60,12 @@ use crate::routing::{MirrorShare, Split, Version, VersionId, VersionName, Weight
 ///
 /// A hold is time that was *watched*: it counts while all gateways serve the weight of the stage and somebody drives the
 /// rollout. Each tick counts for at most ten seconds by the clock of the store, and never backwards, so neither an outage
-/// nor a clock that jumps completes a hold. A deadline counts the same way, and not while all windows of time are closed.
+/// nor a clock that jumps completes a hold.
+///
+/// A deadline counts the same ticks, whichever weights the gateways serve, in three phases: in `holding` always, also
+/// while all windows of time are closed, since a stage is watched at any time; in `waiting` and `gated` only while a
+/// window is open, since a closed one is no fault of the version. The tick in which it runs out does what
+/// `whenInconclusive` says.
 ///
 /// # Changes of others
 ///
@@ -69,39 +74,50 @@ use crate::routing::{MirrorShare, Split, Version, VersionId, VersionName, Weight
 /// | the canary was removed, registered again, deactivated or set to 0 | `over`: aborted |
 /// | the canary was set to 100 | `over`: completed |
 /// | the mirror, in a stage that copies requests | `paused`: changed |
-/// | a base URL of the canary or of a version with a weight is gone | `paused`: replaced; the evidence begins again |
+/// | a base URL of the canary or of a version with a weight is gone | `paused`: replaced; the evidence begins again, and the gates that had opened are closed |
 /// | another weight | `paused`: changed. The weights stay until somebody resumes or aborts, whatever the guard finds |
 /// | anything else, such as another version or one more base URL | none |
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct State {
     pub(super) format: Format<1>,
+    /// The number of writes so far. Each write names the turn that it read.
     pub(super) turn: u64,
     #[serde(flatten)]
     pub(super) phase: Phase,
     /// The number of the stage. 0 before the first one.
     pub(super) number: usize,
+    /// How long the stage was watched; on the way back, the time since its beginning or its last step.
     #[serde(with = "crate::common::time::duration_millis")]
     pub(super) held: Duration,
-    /// The driven time until the deadline.
+    /// The time until the deadline, as [`time_left`](Self::time_left) has it.
     #[serde(with = "crate::common::time::duration_millis")]
     pub(super) left: Duration,
+    /// The time of the last input, by the clock of the store.
     #[serde(with = "crate::common::millis")]
     pub(super) ticked_at: SystemTime,
+    /// The id of the canary: another version may get its name.
     pub(super) canary: VersionId,
+    /// The greatest weight of the canary in the splits that the machine read or made. Users may be pinned to the
+    /// canary since then.
+    #[serde(default)]
+    pub(super) peak: Weight,
+    /// The weights to go back to.
     pub(super) start: Start,
-    pub(super) seen: Seen,
+    /// The split after the last input. Stored under its first name.
+    #[serde(rename = "seen")]
+    pub(super) known_split: KnownSplit,
     /// The gates of the present stage that have opened.
     pub(super) opened: BTreeSet<GateName>,
-    /// The stage counts as passed although it was inconclusive, and its gates as open.
+    /// Whether the stage counts as passed although it was inconclusive, and its gates as open.
     pub(super) accepted: bool,
-    /// The mirror of the split is the one of the present stage.
+    /// Whether the rollout set the mirror of the split, for the present stage.
     #[serde(default)]
     pub(super) mirrors: bool,
-    /// The event that latencies are not reported was recorded.
+    /// Whether the event that latencies are not reported was recorded.
     #[serde(default)]
     pub(super) unmeasured: bool,
-    // Stored under its first name.
+    /// The events of the present stage that are recorded once. Stored under its first name.
     #[serde(rename = "noted")]
     pub(super) recorded: RecordedEvents,
 }
@@ -109,26 +125,32 @@ pub struct State {
 /// The weights to go back to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Start {
+    /// The generation of the split at the start.
     pub(super) generation: u64,
+    /// The weights of all versions at the start, also weights of 0.
     pub(super) weights: BTreeMap<VersionName, StartWeight>,
-    /// The mirror to go back to.
+    /// The mirror at the start.
     #[serde(default)]
     pub(super) mirror: Option<MirrorShare>,
 }
 
-/// The weight of one version at the start. The id says whether the version of this name is still the same
-/// one.
+/// The weight of one version at the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct StartWeight {
+    /// The id of the version. Another version of the same name gets no traffic by going back.
     pub(super) id: VersionId,
+    /// Its weight at the start.
     pub(super) weight: Weight,
 }
 
-/// The events that were recorded for the present stage, so that each is recorded once.
+/// Whether an event was recorded for the present stage, so that it is recorded once and not with each tick.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RecordedEvents {
+    /// [`EventKind::GateWaiting`](super::EventKind::GateWaiting).
     pub(super) waiting: bool,
+    /// [`EventKind::Failed`](super::EventKind::Failed), where the plan only records it.
     pub(super) failed: bool,
+    /// [`EventKind::Stuck`](super::EventKind::Stuck). A way back begins with `false` too.
     pub(super) stuck: bool,
 }
 
@@ -151,18 +173,21 @@ impl State {
         self.number
     }
 
-    /// Returns how long the stage was watched.
+    /// Returns how long the stage was watched. Zero before the first one.
     ///
-    /// It grows by at most ten seconds per tick, and only while all gateways serve the weight. On the way
-    /// back it is the time since the last step.
+    /// It grows by at most ten seconds per tick, and only while all gateways serve the weight. It stands still while
+    /// the rollout is `gated` or `paused`. On the way back it is the time since its beginning or its last step.
     #[must_use]
     pub const fn held(&self) -> Duration {
         self.held
     }
 
-    /// Returns the time until the deadline, as long as somebody drives the rollout and a window of time is open.
+    /// Returns the time until the deadline of the stage, or of the start gates before the first one.
     ///
-    /// Zero means that the deadline has passed. The next tick then does what `whenInconclusive` says.
+    /// It falls by at most ten seconds per tick, in the phases `waiting`, `holding` and `gated`; in `waiting` and
+    /// `gated` not while all windows of time are closed. The tick that brings it to zero does what `whenInconclusive`
+    /// says. It stays zero then until the next stage begins, and in an [accepted](Self::is_accepted) stage it means
+    /// nothing.
     #[must_use]
     pub const fn time_left(&self) -> Duration {
         self.left
@@ -194,12 +219,12 @@ impl State {
         self.start.generation
     }
 
-    /// Returns the generation of the split that the state is about.
+    /// Returns the generation of the split after the last input.
     ///
-    /// A later generation of the split was made by somebody else. The next input notices it.
+    /// Somebody else made every later one. The next input notices it.
     #[must_use]
     pub const fn generation(&self) -> u64 {
-        self.seen.generation
+        self.known_split.generation
     }
 
     /// Returns whether the rollout is over.
@@ -217,16 +242,16 @@ impl State {
         gates.iter().filter(|gate| !gate.is_approval() && !self.opened.contains(*gate))
     }
 
-    /// Returns the share of requests that the present stage copies to the canary, also while the rollout pauses there. Such a
-    /// stage is judged by the copies.
+    /// Returns the share of requests that the present stage copies to the canary, also while the rollout pauses
+    /// there. A stage with a share above 0 is judged by the copies.
     #[must_use]
     pub fn mirror(&self, plan: &Plan) -> Weight {
         let is_watched = matches!(self.phase.resumable(), Some(Resumable::Holding | Resumable::Gated));
         plan.stage(self.number).filter(|_| is_watched).map_or(Weight::ZERO, |stage| stage.mirror)
     }
 
-    /// Returns the versions without traffic that would get some by the next change of the way back. The driver probes them
-    /// before the next tick.
+    /// Returns the versions without traffic that had some at the start, while the next change of the way back waits
+    /// for their probes. The driver probes them before the next tick. Empty in any other phase.
     ///
     /// ```
     /// # use std::time::SystemTime;
@@ -262,14 +287,14 @@ impl State {
         self.opened.contains(gate)
     }
 
-    /// Returns whether the stage counts as passed and its gates as open, because a person resumed an inconclusive one, or the
-    /// plan does so.
+    /// Returns whether the stage counts as passed and its gates as open although it was inconclusive: a person
+    /// resumed it, or `whenInconclusive` of the plan is `advance`. It has no deadline any more.
     #[must_use]
     pub const fn is_accepted(&self) -> bool {
         self.accepted
     }
 
-    /// Returns the gates before the next stage.
+    /// Returns the gates before the next stage, open or not, in the order of the plan.
     ///
     /// ```
     /// # use std::time::SystemTime;
@@ -290,8 +315,14 @@ impl State {
         plan.stage(self.number).map_or_else(|| plan.start_gates(), |stage| stage.gates)
     }
 
-    /// Returns the first gate that is not open.
+    /// Returns the first gate before the next stage that has not opened.
     pub(super) fn closed_gate<'a>(&self, plan: &'a Plan) -> Option<&'a GateName> {
         self.gates(plan).iter().find(|gate| !self.opened.contains(*gate))
+    }
+
+    /// Returns the weight of the canary in `split`. 0 if it is gone, also where another version has its name.
+    pub(super) fn canary_weight(&self, split: &Split) -> Weight {
+        let canary = split.versions().iter().find(|version| version.id == self.canary);
+        canary.map_or(Weight::ZERO, |canary| canary.weight)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::input::{Input, Occasion, Verb};
-use super::others::Followed;
+use super::interference::Interference;
 use super::refused::Refused;
 use super::state::State;
 use super::transition::Transition;
@@ -12,7 +12,8 @@ use crate::routing::Split;
 impl State {
     /// Returns what `input` does to the rollout, whose service has the split `split`. See [`State`] for an example.
     ///
-    /// Changes of others come first. If they pause or end the rollout, that is all that happens, except for an abort.
+    /// Changes of others come first. If they pause or end the rollout, that is all that happens, and the transition
+    /// is [`interfered`](Transition::interfered). An abort is carried out all the same, unless the rollout is over.
     ///
     /// # Errors
     ///
@@ -22,13 +23,15 @@ impl State {
             return Err(Refused::Over);
         }
         let mut draft = Draft::new(plan, self, split, input);
-        match (draft.follow_others(), &input.occasion) {
-            (Followed::Nothing, Occasion::Tick(tick)) => draft.tick(tick),
-            (Followed::Nothing, Occasion::Order(order)) => draft.obey(order)?,
-            (Followed::Pauses, Occasion::Order(order)) if matches!(order.verb, Verb::Abort { .. }) => {
+        let interference = draft.follow_others();
+        draft.interfered = interference != Interference::None;
+        match (interference, &input.occasion) {
+            (Interference::None, Occasion::Tick(tick)) => draft.tick(tick),
+            (Interference::None, Occasion::Order(order)) => draft.obey(order)?,
+            (Interference::Pause, Occasion::Order(order)) if matches!(order.verb, Verb::Abort { .. }) => {
                 draft.obey(order)?;
             }
-            (Followed::Pauses | Followed::Ends, _) => {}
+            (Interference::Pause | Interference::End, _) => {}
         }
         Ok(draft.finish())
     }

@@ -14,8 +14,8 @@ use crate::rollout::plan::{WhenFailed, WhenInconclusive};
 const MAX_NAMES: usize = 3;
 
 impl Draft<'_> {
-    /// Lets time pass. In this order: the way back, then the gates, then a failure, then the phase. So a
-    /// failure that is found in the tick in which a gate opens still counts.
+    /// Lets time pass. On the way back, that is all. Otherwise gates open first, then a failure counts, and then the
+    /// phase goes on. So a failure that is found in the tick in which a gate opens still counts.
     pub(super) fn tick(&mut self, tick: &Tick) {
         if let Phase::Returning(_) = self.state.phase {
             return self.tick_return(tick);
@@ -35,7 +35,7 @@ impl Draft<'_> {
         }
     }
 
-    /// Makes the next step of the way back if the one before was held long enough, or could not be made yet.
+    /// Makes the next change of the way back if the one before was held long enough, or if it is pending.
     fn tick_return(&mut self, tick: &Tick) {
         self.state.held = self.state.held.saturating_add(self.elapsed);
         let Phase::Returning(back) = self.state.phase else { return };
@@ -44,7 +44,7 @@ impl Draft<'_> {
         }
     }
 
-    /// Records the gates that have opened.
+    /// Opens the gates that answered so, of those that are to be asked in this phase.
     fn open_gates(&mut self, tick: &Tick) {
         for (gate, answer) in &tick.answers {
             let is_asked = self.state.gates_to_ask(self.plan).any(|asked| asked == gate);
@@ -64,7 +64,8 @@ impl Draft<'_> {
         }
     }
 
-    /// Reacts to evidence against the canary. Returns whether that is all that happens.
+    /// Reacts to evidence against the canary, or to a gate that failed. Returns whether the rollout goes back or
+    /// pauses for it; then nothing else happens in this tick.
     fn convict(&mut self, finding: String) -> bool {
         match self.reaction() {
             WhenFailed::Return => {
@@ -89,7 +90,8 @@ impl Draft<'_> {
         }
     }
 
-    /// Returns the reaction of the plan. The weights of a person stay, whatever the guard finds.
+    /// Returns the reaction of the plan to a failure. After a change of weights by a person it is
+    /// [`WhenFailed::Tell`]: their weights stay, whatever the guard finds.
     fn reaction(&self) -> WhenFailed {
         match self.state.phase {
             Phase::Paused { why: PauseReason::Changed { .. }, .. } => WhenFailed::Tell,
@@ -97,14 +99,14 @@ impl Draft<'_> {
         }
     }
 
-    /// Enters the next stage, unless a gate of the start is closed.
+    /// Enters the first stage, unless a gate of the start is closed.
     fn tick_waiting(&mut self, tick: &Tick) {
         let gate = self.closed_gate();
         self.go_on_unless(gate, tick);
     }
 
-    /// Lets the hold go on, and ends it with a verdict. The hold stands still while some gateway does not
-    /// serve the weights: the stage has not begun there.
+    /// Lets the hold go on. The stage passes after its hold with the verdict `pass`; until then its deadline runs.
+    /// The hold stands still while some gateway does not serve the weights: the stage has not begun there.
     fn tick_holding(&mut self, tick: &Tick) {
         let hold = self.plan.stage(self.state.number).map_or(Duration::ZERO, |stage| stage.hold);
         if tick.converged {
@@ -117,7 +119,9 @@ impl Draft<'_> {
                 return;
             }
             Verdict::Open(lack) | Verdict::Inconclusive(lack) => lack.clone(),
-            Verdict::Pass { .. } | Verdict::Fail(_) => Lack::HoldUnfinished,
+            Verdict::Pass { .. } => Lack::HoldUnfinished,
+            // The plan only records it, or else the rollout would not be here.
+            Verdict::Fail(_) => Lack::CanaryFails,
         };
         self.run_deadline(&lack);
     }
@@ -125,22 +129,23 @@ impl Draft<'_> {
     /// Enters the next stage once the gates of this one are open and the other versions are calm.
     fn tick_gated(&mut self, tick: &Tick) {
         let lack = self.closed_gate().or_else(|| (!tick.calm).then_some(Lack::StableFails));
-        self.go_on_unless(lack.filter(|_| !self.state.accepted), tick);
+        self.go_on_unless(lack, tick);
     }
 
-    /// Returns a gate of the present stage that is not open. A person who advanced the rollout has accepted
-    /// the stage without it.
+    /// Returns the first gate before the next stage that has not opened, as what the stage lacks.
     fn closed_gate(&self) -> Option<Lack> {
-        let gate = self.state.closed_gate(self.plan).filter(|_| !self.state.accepted);
+        let gate = self.state.closed_gate(self.plan);
         gate.map(|gate| Lack::GateClosed(gate.to_string()))
     }
 
-    /// Goes on with the next stage in a window of time, unless something is lacking.
+    /// Goes on with the next stage in a window of time, unless the present stage lacks something and was not
+    /// accepted. While it lacks something, its deadline runs.
     fn go_on_unless(&mut self, lack: Option<Lack>, tick: &Tick) {
         if !self.plan.is_window_open(self.at) {
             // The deadline does not run: nobody can open a window of time.
             return self.record_waiting("waits for a window of time");
         }
+        let lack = lack.filter(|_| !self.state.accepted);
         match lack.or_else(|| self.try_next(tick)) {
             Some(Lack::CanaryUnusable(why)) => {
                 self.record_stuck(&why);
@@ -154,7 +159,7 @@ impl Draft<'_> {
         }
     }
 
-    /// Goes on with the next stage. Returns why that is impossible.
+    /// Goes on with the next stage. Returns why that is impossible, or `None` after it was done.
     fn try_next(&mut self, tick: &Tick) -> Option<Lack> {
         if let Some(why) = &tick.canary_unusable {
             return Some(Lack::CanaryUnusable(why.clone()));
@@ -162,7 +167,7 @@ impl Draft<'_> {
         self.go_on().err().map(|error| Lack::CanaryUnusable(error.to_string()))
     }
 
-    /// Adds an event for a wait, once per wait and not with each tick.
+    /// Adds an event for a wait, once per stage and not with each tick.
     fn record_waiting(&mut self, text: &str) {
         if !self.state.recorded.waiting {
             self.state.recorded.waiting = true;
@@ -170,7 +175,8 @@ impl Draft<'_> {
         }
     }
 
-    /// Counts down to the deadline, and reacts to it. A stage that was accepted has no deadline.
+    /// Counts down to the deadline, and when it is reached does what the plan says about a stage with this lack. A
+    /// stage that was accepted has no deadline.
     fn run_deadline(&mut self, lack: &Lack) {
         self.state.left = self.state.left.saturating_sub(self.elapsed);
         if !self.state.left.is_zero() || self.state.accepted {

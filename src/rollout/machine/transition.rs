@@ -20,6 +20,9 @@ pub struct Transition {
     pub changes: Vec<Change>,
     /// Whether the changes are made even if a version that gets traffic is not usable.
     pub forced: bool,
+    /// Whether a change of others paused or ended the rollout. Then an order was not carried out, except for an
+    /// abort.
+    pub interfered: bool,
     /// The events, in order.
     pub events: Vec<Event>,
     /// What happens to the evidence.
@@ -35,12 +38,12 @@ pub struct Transition {
 pub enum EvidenceUse {
     /// It stays.
     Keep,
-    /// A stage begins.
+    /// A stage begins: see [`Evidence::begin_step`].
     BeginStep {
         /// Whether the other versions have no weight in it.
         alone: bool,
     },
-    /// It begins again.
+    /// It is forgotten, and the present stage begins again: see [`Evidence::clear`].
     Clear {
         /// Whether the other versions have no weight in the present stage.
         alone: bool,

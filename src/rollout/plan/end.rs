@@ -53,7 +53,8 @@ words! {
         Return = "return",
         /// Keep the weights, and wait for a person.
         Pause = "pause",
-        /// Record an event, and continue. For those who want to watch the guard before they trust it.
+        /// Record an event, and neither go back nor pause, for those who want to watch the guard before they trust
+        /// it. A step does not pass while the evidence stands: at its deadline it is inconclusive.
         Tell = "tell",
     }
 }
@@ -64,7 +65,7 @@ words! {
         /// Keep the weights, and wait for a person.
         #[default]
         Pause = "pause",
-        /// Continue with the next step.
+        /// Count the step as passed and its gates as open, and continue with the next one.
         Advance = "advance",
         /// Go back to the weights of the start.
         Return = "return",

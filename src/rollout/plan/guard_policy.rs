@@ -24,9 +24,10 @@ pub struct GuardPolicy {
     /// The largest chance that a canary that is no worse is taken back: 0.000001 to 0.1, default 0.001. It is for the whole
     /// rollout, and holds however often the guard looks, if requests fail independently.
     pub false_rollbacks: f64,
-    /// The number of requests of the canary that a step needs, default 200.
+    /// The number of requests of the canary that a step needs: at most 1,000,000,000, default 200.
     pub least_requests: u64,
-    /// The number of windows of ten seconds with requests of both sides that a step needs, default 12.
+    /// The number of windows of ten seconds with requests of both sides that a step needs: at most 100,000,
+    /// default 12. Where the others have no weight, requests of the canary suffice.
     pub least_windows: u64,
     /// The next step waits while more than this share of the other versions' requests failed in the last minute, default
     /// 5 percent.

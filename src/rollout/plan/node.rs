@@ -16,12 +16,14 @@ const LONGEST: Duration = Duration::from_hours(90 * 24);
 /// A value with its place.
 pub(super) struct Node<'a> {
     value: &'a Value,
+    /// The place in the plan, as a JSON pointer.
     pointer: String,
 }
 
 /// The fields of an object, all of them known.
 pub(super) struct Fields<'a> {
     map: &'a Map<String, Value>,
+    /// The place of the object in the plan, as a JSON pointer.
     pointer: String,
 }
 
@@ -50,7 +52,7 @@ impl<'a> Node<'a> {
         self.refuse(format_args!("give {wanted}, not {given}"))
     }
 
-    /// Returns whether the field is there and says "none".
+    /// Returns whether the value is `null`, which switches a policy off.
     pub(super) fn is_null(&self) -> bool {
         self.value.is_null()
     }
@@ -60,7 +62,8 @@ impl<'a> Node<'a> {
         self.value.is_number()
     }
 
-    /// Returns the fields of an object that has no others than `known`.
+    /// Returns the fields of an object. Refuses another value, and a field that is not `known`, at the place of that
+    /// field.
     pub(super) fn fields(&self, known: &[&str]) -> Result<Fields<'a>, InvalidPlan> {
         let Value::Object(map) = self.value else { return Err(self.wrong_kind("an object")) };
         let fields = Fields { map, pointer: self.pointer.clone() };
@@ -73,7 +76,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Returns the elements of a list of at most `most`.
+    /// Returns the elements of a list. Refuses more than `most`.
     pub(super) fn list(&self, most: usize) -> Result<Vec<Self>, InvalidPlan> {
         let Value::Array(values) = self.value else { return Err(self.wrong_kind("a list")) };
         if values.len() > most {
@@ -100,7 +103,7 @@ impl<'a> Node<'a> {
         self.list(most)?.iter().map(Self::parse).collect()
     }
 
-    /// Reads one of the words of an enum.
+    /// Reads one of the values `all` by its `word`. The refusal lists all words.
     pub(super) fn word<T: Copy>(&self, all: &[T], word: fn(T) -> &'static str) -> Result<T, InvalidPlan> {
         let given = self.value.as_str();
         let found = all.iter().copied().find(|one| Some(word(*one)) == given);
@@ -123,13 +126,13 @@ impl<'a> Node<'a> {
         count.ok_or_else(|| self.wrong_kind(&format!("a whole number from 0 to {most}")))
     }
 
-    /// Reads a percentage from 0 to 100.
+    /// Reads a percentage from 0 to 100, with up to two decimals.
     pub(super) fn weight(&self) -> Result<Weight, InvalidPlan> {
         let percent = self.value.as_f64().ok_or_else(|| self.wrong_kind("a percentage"))?;
         Weight::try_from(percent).map_err(|error| self.refuse(error))
     }
 
-    /// Reads a duration.
+    /// Reads a duration of at most 90 days.
     pub(super) fn duration(&self) -> Result<Duration, InvalidPlan> {
         let duration = self.value.as_str().and_then(span::parse).filter(|duration| *duration <= LONGEST);
         duration.ok_or_else(|| self.wrong_kind("a duration of at most 90d, such as 30s, 5m or 2h"))
@@ -137,12 +140,12 @@ impl<'a> Node<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Returns the field called `name`, if it is there.
+    /// Returns the field called `name`. `None`: it is not there.
     pub(super) fn get(&self, name: &str) -> Option<Node<'a>> {
         self.map.get(name).map(|value| Node { value, pointer: self.place(name) })
     }
 
-    /// Reads the field called `name`, if it is there.
+    /// Reads the field called `name` by `read`. `None`: it is not there.
     pub(super) fn read<T>(
         &self,
         name: &str,

@@ -9,11 +9,12 @@ use super::step::{Back, Bake, Stage, Step};
 use super::time_window::TimeWindow;
 use crate::routing::{VersionName, Weight};
 
-/// The time at a step, and in the bake, that a plan has unless it says otherwise.
+/// The hold of each step unless the plan names one.
 pub(super) const HOLD: Duration = Duration::from_mins(5);
 /// The hold of the bake unless the plan names one.
 pub(super) const BAKE_HOLD: Duration = Duration::from_mins(10);
-/// The weight that the other versions keep in the bake.
+/// The weight that the other versions keep in the bake, unless the plan says otherwise or the last step leaves them
+/// less.
 pub(super) const KEEP: Weight = Weight::from_percent(5);
 /// The hold of each step back unless the plan names one.
 pub(super) const BACK_HOLD: Duration = Duration::from_secs(30);
@@ -30,12 +31,12 @@ const SHORTEST_DEADLINE: Duration = Duration::from_hours(1);
 /// | `form` | `canary`, or `blue-green`: no steps, 100 percent at once | `canary` |
 /// | `steps` | 1 to 20 rising weights, above 0 and below 100: a number, or an object, see below | `[5, 10, 25, 50]` |
 /// | `hold` | the time that must be watched at each step | `5m` |
-/// | `bake` | `{"hold", "keep", "gates"}`: the last watch, with the weight that the others keep | 10 minutes, 5 percent; `blue-green`: 0 |
+/// | `bake` | `{"hold", "keep", "gates"}`: the last watch, with the weight that the others keep | 10 minutes; 5 percent, or what the last step leaves them if that is less; `blue-green`: 0 |
 /// | `then` | `promote`, `return` (an experiment) or `stay`; the last two have no bake | `promote` |
 /// | `startGates` | the gates that must be open before the first step | none |
 /// | `windows` | the [windows of time](TimeWindow) in which the next step may begin. Going back needs none | always |
 /// | `back` | `{"steps", "hold"}`: falling weights of the canary on the way back, and the time between them | at once |
-/// | `deadline` | the time by which a step must have passed | ten times the hold, at least `1h` |
+/// | `deadline` | the time by which a step, and the gates before the first one, must have passed; it stands still at times: see [`State`](crate::rollout::State#time) | ten times the hold, at least `1h` |
 /// | `guard` | see below, and [`GuardPolicy`] | |
 ///
 /// A step is a weight, or an object with `weight`, `hold`, `deadline`, `gates` and, in a first step at weight 0, `mirror`. A
@@ -205,8 +206,8 @@ impl Plan {
         })
     }
 
-    /// Returns the shortest and the longest time that the plan can take without a person, windows and gates aside: all holds
-    /// with the least windows of the guard, and all deadlines.
+    /// Returns the shortest and the longest time that the stages can take without a person, windows of time and gates
+    /// aside: the sum of all holds, each at least the `leastWindows` of the guard, and the sum of all deadlines.
     ///
     /// ```
     /// use std::time::Duration;
@@ -230,7 +231,8 @@ impl Plan {
         (shortest, longest)
     }
 
-    /// Returns the time by which the gates before the first stage must be open.
+    /// Returns the time by which the first stage must have begun: the deadline of the plan, or ten times the hold of
+    /// this stage and at least an hour.
     pub(crate) fn start_deadline(&self) -> Duration {
         self.deadline_of(None, self.stage(1).map_or(self.hold, |stage| stage.hold))
     }

@@ -10,7 +10,7 @@ use crate::routing::{Change, ChangeError, Preview, Split, Weight};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StagePreview {
-    /// The weight of the canary.
+    /// The weight of the canary in this stage, 100 for the promotion.
     pub weight: Weight,
     /// The split in this stage, and the users with a key who would get another version than in the stage before.
     pub preview: Preview,

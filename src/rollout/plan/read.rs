@@ -75,8 +75,8 @@ impl<'de> Deserialize<'de> for Plan {
 }
 
 impl Plan {
-    /// Reads the steps, which blue-green does not have. The deadlines are checked here, since a default of
-    /// the plan may be shorter than the hold of a step.
+    /// Reads the steps. A blue-green plan has none, and is refused with some. Each deadline is checked here, also the
+    /// one of the plan where a step has none of its own.
     fn read_steps(&mut self, fields: &Fields<'_>) -> Result<(), InvalidPlan> {
         if self.form == Form::BlueGreen {
             self.steps.clear();
@@ -93,7 +93,8 @@ impl Plan {
         Ok(())
     }
 
-    /// Reads the bake, which only a promotion has.
+    /// Reads the bake, which a promotion and every blue-green plan have. Any other plan is refused with one, and so
+    /// is a bake in which the others would keep more than in the last step.
     fn read_bake(&mut self, fields: &Fields<'_>) -> Result<(), InvalidPlan> {
         let is_blue_green = self.form == Form::BlueGreen;
         if is_blue_green && self.then == Then::Stay {
@@ -125,7 +126,7 @@ impl Plan {
     }
 }
 
-/// Refuses a deadline before the end of the hold, which no step could meet.
+/// Refuses a deadline before the end of the hold, which no step could meet. `None`: the default, which is later.
 fn check_deadline(place: &str, hold: Duration, deadline: Option<Duration>) -> Result<(), InvalidPlan> {
     match deadline {
         Some(deadline) if deadline < hold => {

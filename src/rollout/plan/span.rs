@@ -5,7 +5,7 @@ use std::time::Duration;
 /// The units in milliseconds, longest first.
 const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
-/// Reads a whole number with its unit.
+/// Reads a whole number with its unit. `None`: another text, or more than 2^64 milliseconds.
 pub(super) fn parse(text: &str) -> Option<Duration> {
     let digits = text.trim_end_matches(|character: char| character.is_ascii_lowercase());
     let (_, unit) = UNITS.iter().find(|(name, _)| *name == &text[digits.len()..])?;

@@ -13,7 +13,8 @@ pub struct Step {
     pub weight: Weight,
     /// The time that must be watched at this weight. `None`: the hold of the plan.
     pub hold: Option<Duration>,
-    /// The time by which the step must have passed. `None`: the deadline of the plan.
+    /// The time by which the step must have passed: see [time](crate::rollout::State#time). `None`: the deadline of
+    /// the plan, or else ten times the hold, at least an hour.
     pub deadline: Option<Duration>,
     /// The gates that must be open before the next step.
     pub gates: Vec<GateName>,
@@ -22,6 +23,7 @@ pub struct Step {
 }
 
 impl Step {
+    /// Creates a step that has no more than a weight.
     pub(super) const fn new(weight: Weight) -> Self {
         Self { weight, hold: None, deadline: None, gates: Vec::new(), mirror: None }
     }
@@ -46,7 +48,7 @@ pub struct Bake {
 pub struct Back {
     /// Weights of the canary on the way, falling. Those above its present weight are left out. Empty: back at once.
     pub steps: Vec<Weight>,
-    /// The time between two of them.
+    /// The time between two of them, and between the last one and the weights of the start.
     pub hold: Duration,
 }
 
@@ -71,7 +73,7 @@ pub struct Stage<'a> {
     pub weight: Weight,
     /// The time that must be watched at this weight.
     pub hold: Duration,
-    /// The time by which the stage must have passed.
+    /// The time by which the stage must have passed: see [time](crate::rollout::State#time).
     pub deadline: Duration,
     /// The gates that must be open before the next stage.
     pub gates: &'a [GateName],

@@ -1,4 +1,4 @@
-//! What the machine has seen of a split, to notice changes of others.
+//! The split as the machine knows it, to notice changes of others.
 
 use std::collections::BTreeMap;
 
@@ -6,54 +6,56 @@ use serde::{Deserialize, Serialize};
 
 use crate::routing::{Instances, Split, Version, VersionId, Weight};
 
-/// The parts of a split that a rollout depends on, as the machine saw or made them last.
+/// The parts of a split that a rollout depends on, as the machine read or made them last.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Seen {
+pub(super) struct KnownSplit {
+    /// The generation of the split. Another one means that somebody else changed it.
     pub(super) generation: u64,
-    /// `None` if the canary is gone.
-    pub(super) canary: Option<SeenVersion>,
+    /// The canary. `None` if it is gone, also where another version has its name.
+    pub(super) canary: Option<KnownVersion>,
     /// The other versions with a weight.
-    stable: BTreeMap<VersionId, SeenVersion>,
+    stable: BTreeMap<VersionId, KnownVersion>,
 }
 
 /// What the machine compares of one version: whether it serves, how much, and by which processes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct SeenVersion {
+pub(super) struct KnownVersion {
     pub(super) active: bool,
     pub(super) weight: Weight,
     urls: Instances,
 }
 
-/// How a split differs from the one seen last. Of several differences, the gravest.
+/// How a split differs from the known one. Of several differences, the gravest, which is the last one here that
+/// applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Difference {
     /// None that matters to a rollout.
     None,
-    /// Weights.
+    /// The canary or another version has another weight.
     Changed,
-    /// Base URLs that are gone.
+    /// A base URL of the canary, or of another version that had and has a weight, is gone.
     Replaced,
-    /// The canary is gone, inactive or at 0.
-    CanaryOut,
-    /// The canary has all traffic.
+    /// The canary has all traffic now.
     CanaryFull,
+    /// The canary is gone, or is inactive or at 0 now.
+    CanaryOut,
 }
 
-impl Seen {
-    /// Records the split. Of the other versions only those with traffic matter: the evidence is compared with
-    /// them.
+impl KnownSplit {
+    /// Takes what matters from `split`, whose canary has the id `canary`. Of the other versions only those with a
+    /// weight matter: the evidence compares the canary with them.
     pub(super) fn from_split(split: &Split, canary: VersionId) -> Self {
-        let find = split.versions().iter().find(|version| version.id == canary);
+        let own = split.versions().iter().find(|version| version.id == canary);
         let stable =
             split.versions().iter().filter(|version| version.id != canary && !version.weight.is_zero());
         Self {
             generation: split.generation(),
-            canary: find.map(SeenVersion::from_version),
-            stable: stable.map(|version| (version.id, SeenVersion::from_version(version))).collect(),
+            canary: own.map(KnownVersion::from_version),
+            stable: stable.map(|version| (version.id, KnownVersion::from_version(version))).collect(),
         }
     }
 
-    /// Returns how `now` differs from this.
+    /// Returns how `now`, which is later, differs from this split.
     pub(super) fn difference(&self, now: &Self) -> Difference {
         let (Some(before), Some(canary)) = (&self.canary, &now.canary) else { return Difference::CanaryOut };
         if (before.active && !canary.active) || (canary.weight.is_zero() && !before.weight.is_zero()) {
@@ -71,8 +73,8 @@ impl Seen {
         Difference::None
     }
 
-    /// Returns whether the version serves on without a base URL that it had.
-    fn lost_urls_of(&self, id: VersionId, before: &SeenVersion) -> bool {
+    /// Returns whether the version `id` still has a weight, and lacks a base URL that it had `before`.
+    fn lost_urls_of(&self, id: VersionId, before: &KnownVersion) -> bool {
         self.stable.get(&id).is_some_and(|now| before.lost_urls(now))
     }
 
@@ -83,13 +85,13 @@ impl Seen {
     }
 }
 
-impl SeenVersion {
+impl KnownVersion {
     /// Takes the facts of a version that a later split is compared by.
     fn from_version(version: &Version) -> Self {
         Self { active: version.active, weight: version.weight, urls: version.instances.clone() }
     }
 
-    /// Returns whether a base URL is gone. A new one alone replaces nothing.
+    /// Returns whether `now` lacks a base URL of this version. A new one alone replaces nothing.
     fn lost_urls(&self, now: &Self) -> bool {
         self.urls.iter().any(|url| !now.urls.iter().any(|other| other == url))
     }

@@ -2,22 +2,22 @@
 
 use super::draft::Draft;
 use super::input::{Input, Tick};
+use super::known_split::{Difference, KnownSplit};
 use super::phase::{Outcome, PauseReason, Phase};
-use super::seen::{Difference, Seen};
 use super::state::State;
 use super::transition::EvidenceUse;
 use crate::rollout::plan::Plan;
 use crate::routing::{MirrorShare, Split};
 
-/// What a change of somebody else did to the rollout.
+/// What changes of others did to the rollout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Followed {
-    /// Nothing.
-    Nothing,
-    /// It pauses now.
-    Pauses,
-    /// It is over now.
-    Ends,
+pub(super) enum Interference {
+    /// Nothing: there were none, or the rollout goes on with them.
+    None,
+    /// The rollout pauses, now or for a later reason than before.
+    Pause,
+    /// The rollout is over now.
+    End,
 }
 
 impl State {
@@ -52,53 +52,64 @@ impl State {
 }
 
 impl Draft<'_> {
-    /// Follows changes of others since the last input. They are never undone here.
-    pub(super) fn follow_others(&mut self) -> Followed {
-        if self.split.generation() == self.state.seen.generation {
-            return Followed::Nothing;
+    /// Follows the changes that others made since the last input. They are never undone here.
+    pub(super) fn follow_others(&mut self) -> Interference {
+        if self.split.generation() == self.state.known_split.generation {
+            return Interference::None;
         }
-        let now = Seen::from_split(&self.split, self.state.canary);
+        let now = KnownSplit::from_split(&self.split, self.state.canary);
+        let has_lost_mirror = self.has_lost_mirror();
+        if has_lost_mirror {
+            // Whatever else changed: the end of the rollout must not undo it.
+            self.state.mirrors = false;
+        }
         let actor =
             self.split.last_change().map_or_else(|| "somebody else".to_owned(), |last| last.actor.clone());
-        match self.state.seen.difference(&now) {
-            Difference::None if self.has_lost_mirror() => {
-                self.state.mirrors = false;
-                self.pause_for_change(actor)
-            }
-            Difference::None => Followed::Nothing,
+        match self.state.known_split.difference(&now) {
+            Difference::None if has_lost_mirror => self.pause_for_change(actor),
+            Difference::None => Interference::None,
             Difference::CanaryOut => {
                 self.over(Outcome::Aborted, &format!("{actor} took the traffic of the canary"));
-                Followed::Ends
+                Interference::End
             }
             Difference::CanaryFull => {
                 self.over(Outcome::Completed, &format!("{actor} gave the canary all traffic"));
-                Followed::Ends
+                Interference::End
             }
             Difference::Replaced => {
                 let alone = self.plan.stage(self.state.number).is_some_and(|stage| stage.is_alone());
                 self.evidence = EvidenceUse::Clear { alone };
+                // The gates opened for the processes that are gone.
+                self.state.opened.clear();
                 self.pause(PauseReason::Replaced { actor });
-                Followed::Pauses
+                Interference::Pause
             }
             Difference::Changed => self.pause_for_change(actor),
         }
     }
 
-    /// Returns whether the mirror of the stage is not the one of the split any more.
+    /// Returns whether somebody else removed or replaced the mirror of the stage. A mirror also ends with the active
+    /// canary, without a decision about it.
     fn has_lost_mirror(&self) -> bool {
         let share = self.state.mirror(self.plan);
         let own = MirrorShare::new(self.plan.version().clone(), share);
-        self.state.mirrors && self.split.mirror() != Some(&own)
+        let mut versions = self.split.versions().iter();
+        let is_canary_active = versions.any(|version| version.id == self.state.canary && version.active);
+        match self.split.mirror() {
+            Some(mirror) => self.state.mirrors && *mirror != own,
+            None => self.state.mirrors && is_canary_active,
+        }
     }
 
-    /// Pauses after a change of weights. A pause that asks for more when it ends stays as it is.
-    fn pause_for_change(&mut self, actor: String) -> Followed {
+    /// Pauses after a change of weights or of the mirror. A pause stays as it is if its end sets the weight and the
+    /// mirror of the stage anyway.
+    fn pause_for_change(&mut self, actor: String) -> Interference {
         use PauseReason::{Changed, Failed, Replaced};
         if let Phase::Paused { why: Changed { .. } | Failed { .. } | Replaced { .. }, .. } = self.state.phase
         {
-            return Followed::Nothing;
+            return Interference::None;
         }
         self.pause(Changed { actor });
-        Followed::Pauses
+        Interference::Pause
     }
 }
