@@ -288,12 +288,12 @@ mod jwt;
 mod jwt_keys;
 #[cfg(feature = "jwt")]
 mod jwt_scopes;
-#[cfg(feature = "rollout")]
-mod mounted;
-#[cfg(not(feature = "rollout"))]
-#[path = "not_mounted.rs"]
-mod mounted;
 mod openapi;
+#[cfg(feature = "rollout")]
+mod optional_rollouts;
+#[cfg(not(feature = "rollout"))]
+#[path = "no_rollouts.rs"]
+mod optional_rollouts;
 mod parameters;
 mod principal;
 mod probe_limit;

@@ -8,7 +8,7 @@ use http::StatusCode;
 use crate::admin::extract::{JsonBody, ServicePath, StrictQuery, WriteConditions};
 use crate::admin::openapi::{ChangeResponses, ReadProblems};
 use crate::admin::problem::ApiError;
-use crate::admin::state::{AdminState, changed};
+use crate::admin::state::{AdminState, change_response};
 use crate::api::{HistoryPage, PageParams, RefusalPage, RefusalView, RestoreGeneration};
 use crate::routing::Change;
 
@@ -100,5 +100,5 @@ pub(in crate::admin) async fn restore(
         Change::restore(body.generation)
     };
     let result = state.change(&service, change, conditions, body.reason).await?;
-    Ok(changed(StatusCode::OK, result))
+    Ok(change_response(StatusCode::OK, result))
 }

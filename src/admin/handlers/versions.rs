@@ -13,7 +13,7 @@ use crate::admin::extract::{
 use crate::admin::openapi::{ChangeResponses, RegistrationResponses, WriteProblems};
 use crate::admin::principal::Scope;
 use crate::admin::problem::ApiError;
-use crate::admin::state::{AdminState, changed};
+use crate::admin::state::{AdminState, change_response};
 use crate::api::{CheckVersion, CheckView, PlainChange, ProblemKind, RegisterVersion, UpdateVersion};
 use crate::deployments::{DeployError, Unhealthy, VersionProbe};
 use crate::routing::{Backend, Change, Registration, VersionName, Weight};
@@ -44,7 +44,7 @@ pub(in crate::admin) async fn register(
     let location = format!("{}/{}", uri.path(), registration.version);
     let result = state.change(&service, Change::Register(registration), conditions, body.reason).await?;
     let is_registered = !result.dry_run;
-    let mut response = changed(StatusCode::CREATED, result);
+    let mut response = change_response(StatusCode::CREATED, result);
     if is_registered && let Ok(location) = HeaderValue::try_from(location) {
         response.headers_mut().insert(LOCATION, location);
     }
@@ -73,7 +73,7 @@ pub(in crate::admin) async fn update(
 ) -> Result<Response, ApiError> {
     let change = update_change(version, &body, conditions.force)?;
     let result = state.change(&service, change, conditions, body.reason).await?;
-    Ok(changed(StatusCode::OK, result))
+    Ok(change_response(StatusCode::OK, result))
 }
 
 /// Removes an inactive version.
@@ -95,7 +95,7 @@ pub(in crate::admin) async fn remove(
     JsonBody(body): JsonBody<PlainChange>,
 ) -> Result<Response, ApiError> {
     let result = state.change(&service, Change::Remove { version }, conditions, body.reason).await?;
-    Ok(changed(StatusCode::OK, result))
+    Ok(change_response(StatusCode::OK, result))
 }
 
 /// Probes the instances of a version now, in the same way as before it gets traffic.
