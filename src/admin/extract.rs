@@ -47,16 +47,15 @@ pub(super) struct ServicePath(pub(super) ServiceName);
 #[derive(Debug)]
 pub(super) struct VersionPath(pub(super) ServiceName, pub(super) VersionName);
 
-/// The sender of a request, as `access` has found it.
+/// The sender of a request, as [`guard`](super::auth::guard) has authenticated it.
 #[derive(Debug)]
 pub(super) struct Sender(pub(super) Principal);
 
 /// The sender of a write and its conditions.
 ///
-/// It reads the query parameters of [`ChangeParams`], `If-Match` and `If-None-Match`, and the principal that `access`
-/// has found. A principal without [`Scope::Write`] is refused, except for a preview.
-/// A handler that makes a change takes one, and hands it to
-/// [`AdminState::change`](super::state::AdminState::change).
+/// The extractor reads the query parameters of [`ChangeParams`], `If-Match` and `If-None-Match`, and the principal that
+/// [`guard`](super::auth::guard) has authenticated. It refuses a principal without [`Scope::Write`], except for a preview.
+/// A handler that makes a change takes it, and hands it to [`AdminState::change`](super::state::AdminState::change).
 #[derive(Debug)]
 pub(super) struct WriteConditions {
     /// The actor of the change.
@@ -65,7 +64,7 @@ pub(super) struct WriteConditions {
     pub(super) if_match: IfMatch,
     /// The id of the request in the logs of the application, from the header `X-Request-Id`.
     pub(super) request_id: Option<String>,
-    /// Skip the probe, and allow to deactivate the last active version.
+    /// Skip the probe, and allow to deactivate the last active version or to remove a service with active versions.
     pub(super) force: bool,
     /// Preview the change only.
     pub(super) dry_run: bool,
@@ -163,6 +162,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Sender {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         // `auth::guard` inserts it into every request that it lets pass.
         parts.extensions.get().cloned().map(Self).ok_or_else(|| {
+            tracing::error!("a request to the admin API has no sender: it was not authenticated");
             ApiError::new(ProblemKind::InternalError, "the gateway has a defect: the sender is not known")
         })
     }

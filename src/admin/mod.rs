@@ -225,7 +225,7 @@
 //! | status | `type` | when |
 //! | --- | --- | --- |
 //! | 400 | `malformed-body` | the body is not a JSON object of the right form |
-//! | 400 | `malformed-query` | a query parameter is unknown, out of range, or needs another one |
+//! | 400 | `malformed-query` | a query parameter is unknown, out of range, needs another one, or asks for a wait that the gateway cannot do |
 //! | 400 | `malformed-header` | `If-Match` or `If-None-Match` is neither `*` nor a list of ETags |
 //! | 401 | `unauthorized` | the credentials are missing or not valid |
 //! | 403 | `insufficient-scope` | the credentials do not have the necessary scope |
@@ -266,7 +266,7 @@
 //! | 422 | `invalid-plan` | the body is not a plan: the response has a JSON pointer to the field |
 //! | 422 | `unknown-gate` | the plan names a gate that the gateway does not have |
 //! | 422 | `unstorable-text` | the database cannot store a character of a text: leave it out, or use a database in UTF-8 |
-//! | 500 | `broken-split` | the stored split of the service cannot be read: see the log |
+//! | 500 | `broken-split` | the stored split of the service cannot be read, or cannot count one more change: see the log |
 //! | 500 | `broken-rollout` | the stored rollout cannot be read: see the log |
 //! | 500 | `store-unusable` | the store lacks rights, tables or space, or it is read-only: the detail has the remedy |
 //! | 500 | `internal-error` | the gateway has a defect: see the log |

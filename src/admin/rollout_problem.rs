@@ -3,9 +3,11 @@
 //! | error | response |
 //! | --- | --- |
 //! | [`InvalidPlan`] | 422, with the place in the body |
-//! | [`Refused`], [`StartRefused`] | 404 or 409, the whole text |
-//! | [`RolloutError`] of this gateway or its store | 404, 409 or 422, the whole text; 500 for a rollout that cannot be read |
-//! | [`RolloutError`] from below | as that error |
+//! | [`Refused::Change`] | as the [`ChangeError`](crate::routing::ChangeError) in it |
+//! | [`Refused`] otherwise, [`StartRefused`] | 404 or 409, the whole text |
+//! | [`RolloutError::Broken`] | 500, a fixed text; the log has the cause |
+//! | [`RolloutError::Store`], [`RolloutError::Deploy`] | as the error in it |
+//! | [`RolloutError`] otherwise | 404, 409 or 422, the whole text |
 
 use super::extract::shortened;
 use super::problem::ApiError;
