@@ -6,7 +6,7 @@
 //! | error | made by | response | log |
 //! | --- | --- | --- | --- |
 //! | `Invalid…` of `routing` | parsing a name, weight, URL or path | 422, the whole text | none |
-//! | [`ChangeError::TooManyChanges`] | the rules of a split | 500, the whole text, which has the remedy | `error`, here; for a change also `warn`, by the deployments |
+//! | [`ChangeError::TooManyChanges`] | the rules of a split | 500, the whole text | `error`, here; for a change also `warn`, by the deployments |
 //! | [`ChangeError`] otherwise | the rules of a split | 404, 409 or 422, the whole text | `warn` for a change, by the deployments |
 //! | [`StoreError`] about the request | the store | 400, 404, 409 or 412, the whole text | `warn` for a change, by the deployments |
 //! | [`StoreError::Broken`], [`StoreError::Unavailable`] | the store | 500 or 503, a fixed text | `error`, here, with all causes |
