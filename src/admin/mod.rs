@@ -91,16 +91,17 @@
 //!   with a key would get another version. Nothing is probed or stored, so a sender with [`Scope::Read`] alone may preview.
 //! - `?wait=converged` waits until all [replicas](crate::deployments::Builder::with_replica_name) serve the change, for 5
 //!   seconds or for `&timeout=`, 60 seconds at most. The response lists the replicas, and its status is 202 if some replica
-//!   does not serve the change yet. A gateway that does not report to the store refuses to wait.
+//!   does not serve the change yet or the store could not be read. A gateway that does not report to the store refuses to
+//!   wait.
 //!
-//! A version without traffic is probed at each instance before it gets some, and at least half of them must pass. The
-//! response to the change has the results as `probes`, and the problem `backend-unhealthy` has those that failed as `probes`
-//! and the first of them as `probe`. The first version of a service is not probed, because it has no traffic yet that it
-//! could fail.
+//! A version without traffic is probed at each instance before it gets some, and a version with traffic at each new URL. At
+//! least half of the probes must pass. The response to the change has the results as `probes`, and the problem
+//! `backend-unhealthy` has those that failed as `probes` and the first of them as `probe`. A version that is registered while
+//! no version of its service is active is not probed, because the service has no traffic yet that it could fail.
 //!
 //! Each change that changed something is logged as one `info` event. Each refused change is logged as one `warn` event and
-//! appears on the first page of the history. A write without the necessary scope is logged as one `warn` event. A malformed
-//! request gets an error response. It is not logged and not stored.
+//! appears on the first page of the history. A write without the necessary scope is logged as one `warn` event. A preview
+//! and a malformed request are neither logged nor stored.
 //!
 //! # History
 //!
@@ -109,9 +110,9 @@
 //! `/refusals`, in pages as well.
 //!
 //! An entry has the actor, the kind of actor and the header `X-Request-Id` of the request, the weight, the active flag and
-//! the URLs of each version before and after the change, and the health path. So a restore brings back the URLs too, with
-//! the policy and the probe of a new URL. It is refused with `url-not-restorable` if the policy does not allow a URL any
-//! more, and if the history of an earlier release has no URLs and a version was registered again since then.
+//! the URLs of each version before and after the change, the health path and the mirror. So a restore brings back the URLs
+//! too, with the policy and the probe of a new URL. It is refused with `url-not-restorable` if the policy does not allow a
+//! URL any more, and if the history of an earlier release has no URLs and a version was registered again since then.
 //!
 //! # Removing a service
 //!
@@ -147,7 +148,7 @@
 //! "<generation>"`, or `"<generation>-<hash>"` where it also shows the health of instances.
 //!
 //! Reads show what this gateway serves now, without the store. The history, the refused changes and the
-//! replicas are read from the store. Errors are problem documents (RFC 9457), see [below](#problems). Their
+//! replicas and the rollouts are read from the store. Errors are problem documents (RFC 9457), see [below](#problems). Their
 //! details are for the sender of the request; the cause of a failure inside the gateway goes to `tracing`
 //! only.
 //!
@@ -157,8 +158,8 @@
 //! client cannot find out which paths or services exist. `GET` and `HEAD` need [`Scope::Read`], every other
 //! method needs [`Scope::Write`]. Three requests need less: `GET /whoami` needs no scope, and a probe
 //! (`POST …/check`) or a preview (`?dryRun=true`) needs one of both, since they change nothing. A probe that ends ejections
-//! (`"clear": true`) needs [`Scope::Write`]. A version is probed at most once per second on request: a request within that
-//! time gets the results of the probes before it.
+//! (`"clear": true`) needs [`Scope::Write`] and is always carried out. Without it, a version is probed at most once per second
+//! on request: a request within that time gets the results of the probes before it.
 //!
 //! The API sends no CORS headers. Time limits and rate limits are the application's part.
 //!
@@ -244,7 +245,7 @@
 //! | 409 | `backend-unhealthy` | fewer than half of the probes passed: repair the version, or use `?force=true` |
 //! | 409 | `version-gone` | a version of the generation to restore was removed |
 //! | 409 | `url-not-restorable` | a version has another URL now, and the earlier one cannot come back |
-//! | 409 | `nothing-to-restore` | the generation had no active version |
+//! | 409 | `nothing-to-restore` | the generation had no active version, and the service has one now |
 //! | 409 | `unsettled` | others changed the split during each attempt: try again |
 //! | 409 | `rollout-active` | the service has a rollout by another plan: the response has its id |
 //! | 409 | `rollout-over` | the rollout is over |

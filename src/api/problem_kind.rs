@@ -86,7 +86,7 @@ kinds! {
     VersionGone = CONFLICT "version-gone" "Version gone";
     /// A version of the generation to restore has another URL now, and the earlier one cannot come back.
     UrlNotRestorable = CONFLICT "url-not-restorable" "URL not restorable";
-    /// The generation to restore had no active version.
+    /// The generation to restore had no active version, and the service has one now.
     NothingToRestore = CONFLICT "nothing-to-restore" "Nothing to restore";
     /// Other changes were made during each attempt.
     Unsettled = CONFLICT "unsettled" "Unsettled";

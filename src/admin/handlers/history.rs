@@ -73,7 +73,7 @@ pub(in crate::admin) async fn refusals(
     Ok(Json(page))
 }
 
-/// Restores an earlier generation: weights, active flags, URLs and the health path.
+/// Restores an earlier generation: weights, active flags, URLs, the health path and the mirror.
 ///
 /// The versions that were active in that generation must still exist. One that was registered again under its
 /// name gets the URL of the earlier one. Versions that were registered later get no traffic. A URL that comes

@@ -10,7 +10,7 @@ use crate::deployments::Deployments;
 use crate::rollout::{RolloutError, RolloutView, Rollouts};
 use crate::routing::{ServiceName, Weight};
 
-/// The number of events that are shown.
+/// The largest number of events that are shown.
 const MAX_EVENTS: u32 = 1_000;
 
 /// The time after which a stream reads again from a store that could not be read.
@@ -21,7 +21,7 @@ pub(super) fn summary(rollouts: &Rollouts, rollout: &RolloutView) -> RolloutSumm
     RolloutSummary::new(rollout, weight(rollouts.deployments(), rollout))
 }
 
-/// Returns the weight of the canary as this gateway serves it.
+/// Returns the weight of the canary as this gateway serves it. `None`: it does not serve the canary, which may be removed.
 fn weight(deployments: &Deployments, rollout: &RolloutView) -> Option<Weight> {
     let route = deployments.handle().route(rollout.stored.service.as_str())?;
     let mut versions = route.split().versions().iter();
@@ -54,15 +54,17 @@ pub(super) async fn live(rollouts: &Rollouts) -> Result<RolloutList, RolloutErro
     Ok(RolloutList::new(replica, SystemTime::now(), summaries))
 }
 
-/// The source of a stream about one rollout. It ends after the event that shows that the rollout is over.
+/// The source of a stream about one rollout. It ends after the event that shows that the rollout is over, and if the rollout
+/// cannot be read. While the store fails, it waits.
 pub(super) struct RolloutEvents {
     rollouts: Rollouts,
     service: ServiceName,
     id: String,
+    /// Whether the last event showed that the rollout is over.
     is_over: bool,
 }
 
-/// The source of a stream about the rollouts of all services.
+/// The source of a stream about the rollouts of all services. While the store fails, it waits.
 pub(super) struct LiveRolloutEvents(pub(super) Rollouts);
 
 impl RolloutEvents {

@@ -20,10 +20,10 @@ use crate::routing::{Backend, Change, Registration, VersionName, Weight};
 
 /// Registers a version.
 ///
-/// The first version creates its service and gets all traffic. A later version gets no traffic unless the
-/// request gives it a weight, and is probed before it gets some. A version with one instance has `url`, one with
-/// several has `urls`, over which its requests are balanced. The policy of the gateway decides which URLs are
-/// allowed.
+/// The first version creates its service. While no other version is active, an active version gets all traffic, without a
+/// probe. Otherwise it gets no traffic unless the request gives it a weight, and is probed before it gets some. A version
+/// with one instance has `url`, one with several has `urls`, over which its requests are balanced. The policy of the
+/// gateway decides which URLs are allowed.
 #[utoipa::path(
     post,
     path = "/routing/services/{service}/versions",
@@ -55,7 +55,8 @@ pub(in crate::admin) async fn register(
 ///
 /// The weight of a version that is deactivated goes to the other active versions. A version that is activated
 /// again has the weight 0, or 100 if no other version is active. `url` and `urls` replace all URLs. `addUrls` and
-/// `removeUrls` change some of them, so that two clients at once do not undo each other. New URLs keep the weight.
+/// `removeUrls` change some of them, so that two clients at once do not undo each other. The version keeps its weight. If it
+/// has traffic, its new URLs are probed first.
 #[utoipa::path(
     put,
     path = "/routing/services/{service}/versions/{version}",
@@ -100,11 +101,11 @@ pub(in crate::admin) async fn remove(
 
 /// Probes the instances of a version now, in the same way as before it gets traffic.
 ///
-/// The stored split is not changed, so a sender who may only read may probe. A version is probed at most once per second: a
-/// request within that time gets the results of the probes before it. A version of which fewer than half of the instances
-/// respond as they should gets the problem `backend-unhealthy` with the status or the cause for each, and never with the
-/// body of a response. With `clear` each ejected instance that passes gets requests again at this gateway; that needs the
-/// scope to write and always probes.
+/// The stored split is not changed, so a sender who may only read may probe. Without `clear`, a version is probed at most
+/// once per second: a request within that time gets the results of the probes before it. A version of which fewer than half
+/// of the instances respond as they should gets the problem `backend-unhealthy` with the status or the cause for each, and
+/// never with the body of a response. With `clear` each ejected instance that passes gets requests again at this gateway;
+/// that needs the scope to write and always probes.
 #[utoipa::path(
     post,
     path = "/deployment/services/{service}/versions/{version}/check",
