@@ -207,18 +207,19 @@ impl fmt::Debug for JwtKeys {
 }
 
 impl Key {
-    /// Returns whether the token may be of this key: the algorithm must be its own, whatever the header of
-    /// the token says, and the ids must agree if both have one.
+    /// Returns whether this key may have signed a token with `header`: the header names the algorithm of the key, and their
+    /// ids agree if both have one.
     fn may_have_signed(&self, header: &Header) -> bool {
-        let has_id = match (&self.id, &header.kid) {
+        let ids_agree = match (&self.id, &header.kid) {
             (Some(id), Some(named)) => id == named,
             (None, _) | (_, None) => true,
         };
-        self.algorithm == header.alg && has_id
+        self.algorithm == header.alg && ids_agree
     }
 }
 
-/// Reads one key of a set. `None`: it is not for signatures, or of an unknown kind.
+/// Reads one key of a set. `None`: the key is not for signatures, is of an unknown kind, or names an algorithm of another
+/// kind.
 fn read_jwk(key: Value) -> Option<Key> {
     let key: Jwk = serde_json::from_value(key).ok()?;
     if !matches!(key.common.public_key_use, None | Some(PublicKeyUse::Signature)) {
