@@ -178,7 +178,7 @@ impl<S: Send + Sync> FromRequestParts<S> for WriteConditions {
         let StrictQuery(params) = StrictQuery::<ChangeParams>::from_request_parts(parts, state).await?;
         // `access` has decided the same by the text of the query. Here it is decided by the value that is used.
         if !params.dry_run && !principal.may(Scope::Write) {
-            return Err(ApiError::insufficient_scope(None, Scope::Write));
+            return Err(ApiError::insufficient_scope(Scope::Write));
         }
         Ok(Self {
             principal,

@@ -40,7 +40,7 @@ use crate::store::StoreError;
 pub(super) struct ApiError {
     // Boxed to keep `Result<_, ApiError>` small.
     pub(super) problem: Box<Problem>,
-    /// The `WWW-Authenticate` header.
+    /// The `WWW-Authenticate` header of a 401 response.
     challenge: Option<HeaderValue>,
 }
 
@@ -56,10 +56,10 @@ impl ApiError {
         Self { challenge, ..Self::new(ProblemKind::Unauthorized, instructions) }
     }
 
-    /// Creates the response to credentials without the scope that the request needs.
-    pub(super) fn insufficient_scope(challenge: Option<HeaderValue>, needed: Scope) -> Self {
-        let detail = format!("this request needs the scope {needed}");
-        Self { challenge, ..Self::new(ProblemKind::InsufficientScope, detail) }
+    /// Creates the response to credentials without the scope that the request needs. [`guard`](super::auth::guard) adds the
+    /// challenge.
+    pub(super) fn insufficient_scope(needed: Scope) -> Self {
+        Self::new(ProblemKind::InsufficientScope, format!("this request needs the scope {needed}"))
     }
 
     /// Creates the response to an `If-Match` that does not hold. `expected` is `None` if the header names no generation,

@@ -88,7 +88,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Writer {
         if principal.may(Scope::Write) {
             return Ok(Self(principal));
         }
-        Err(ApiError::insufficient_scope(None, Scope::Write))
+        Err(ApiError::insufficient_scope(Scope::Write))
     }
 }
 

@@ -54,7 +54,7 @@ pub(in crate::admin) async fn start_rollout(
     }
     // `access` has decided the same by the text of the query. Here it is decided by the value that is used.
     if !sender.may(Scope::Write) {
-        return Err(ApiError::insufficient_scope(None, Scope::Write));
+        return Err(ApiError::insufficient_scope(Scope::Write));
     }
     start(&rollouts, &uri, &service, body, &sender).await
 }

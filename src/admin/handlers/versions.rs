@@ -123,7 +123,7 @@ pub(in crate::admin) async fn check(
     JsonBody(body): JsonBody<CheckVersion>,
 ) -> Result<Json<CheckView>, ApiError> {
     if body.clear && !sender.may(Scope::Write) {
-        return Err(ApiError::insufficient_scope(None, Scope::Write));
+        return Err(ApiError::insufficient_scope(Scope::Write));
     }
     let route = state.route(&service)?;
     let probes = state.probes.check(&state.deployments, &route, &version, body.clear).await?;
