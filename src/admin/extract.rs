@@ -230,7 +230,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let json = json_bytes(request, state).await?;
-        decode_json(&json).map(Self).map_err(|detail| malformed(&detail))
+        decode_json(&json).map(Self).map_err(|detail| malformed_body(&detail))
     }
 }
 
@@ -255,7 +255,7 @@ pub(super) async fn json_bytes<S: Send + Sync>(request: Request, state: &S) -> R
 }
 
 /// Creates the response to a body that is not JSON of the right form.
-pub(super) fn malformed(detail: &str) -> ApiError {
+pub(super) fn malformed_body(detail: &str) -> ApiError {
     ApiError::new(ProblemKind::MalformedBody, shortened(detail))
 }
 

@@ -18,11 +18,11 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// Shows a rollout in a few fields, with the weight that the canary has at this gateway.
 pub(super) fn summary(rollouts: &Rollouts, rollout: &RolloutView) -> RolloutSummary {
-    RolloutSummary::new(rollout, weight(rollouts.deployments(), rollout))
+    RolloutSummary::new(rollout, canary_weight(rollouts.deployments(), rollout))
 }
 
 /// Returns the weight of the canary as this gateway serves it. `None`: it does not serve the canary, which may be removed.
-fn weight(deployments: &Deployments, rollout: &RolloutView) -> Option<Weight> {
+fn canary_weight(deployments: &Deployments, rollout: &RolloutView) -> Option<Weight> {
     let route = deployments.handle().route(rollout.stored.service.as_str())?;
     let mut versions = route.split().versions().iter();
     versions.find(|version| version.id == rollout.state.canary()).map(|version| version.weight)
@@ -47,7 +47,7 @@ pub(super) async fn details(
 }
 
 /// Shows the rollouts of all services that are under way.
-pub(super) async fn live(rollouts: &Rollouts) -> Result<RolloutList, RolloutError> {
+pub(super) async fn live_list(rollouts: &Rollouts) -> Result<RolloutList, RolloutError> {
     let live = rollouts.live().await?;
     let summaries = live.iter().map(|rollout| summary(rollouts, rollout)).collect();
     let replica = rollouts.deployments().replica_name().map(ToOwned::to_owned);
@@ -109,7 +109,7 @@ impl EventSource for LiveRolloutEvents {
 
     async fn next(&mut self) -> Option<RolloutList> {
         loop {
-            match live(&self.0).await {
+            match live_list(&self.0).await {
                 Ok(list) => return Some(list),
                 Err(RolloutError::Store(_)) => sleep(RETRY_AFTER).await,
                 Err(_) => return None,

@@ -35,7 +35,9 @@ const STORE_POLL: Duration = Duration::from_millis(100);
 pub(super) struct TrafficQuery {
     deployments: Deployments,
     service: ServiceName,
+    /// `None`: all versions.
     version: Option<VersionName>,
+    /// The instance of `version`. `None`: all of its instances.
     backend: Option<Backend>,
     /// Whether an event with the series was sent.
     has_sent_series: bool,
@@ -53,8 +55,8 @@ impl TrafficQuery {
         Self { deployments, service, version, backend: None, has_sent_series: false }
     }
 
-    /// Restricts the query to one instance of the version.
-    pub(super) fn at(self, backend: Option<Backend>) -> Self {
+    /// Restricts the query to the instance of the version at `backend`. `None`: no restriction.
+    pub(super) fn with_backend(self, backend: Option<Backend>) -> Self {
         Self { backend, ..self }
     }
 
