@@ -216,7 +216,7 @@ impl JwtAuth {
                 Err(error) => {
                     let may_be_of_other_key = matches!(error.kind(), ErrorKind::InvalidSignature);
                     refused = AuthError::invalid(error);
-                    // The claims are checked after the signature: no other key changes what is wrong with them.
+                    // The claims are checked after the signature: their error is the same with every key.
                     if !may_be_of_other_key {
                         break;
                     }

@@ -117,7 +117,7 @@
 //! # Removing a service
 //!
 //! `DELETE /routing/services/{service}` removes a service with its versions and its health path. All gateways answer its
-//! requests as those of an unknown service, once they have followed the change. The history of the service and its refused
+//! requests as requests for an unknown service, once they have followed the change. The history of the service and its refused
 //! changes can still be read, for audits. A service that is registered again starts clean: other identities of versions,
 //! other slots for keys, no health path, and earlier pins are not valid. Its generations continue the earlier ones, so
 //! that no two states have the same.

@@ -37,7 +37,7 @@ impl OptionalRollouts {
         self.0.as_ref().ok_or_else(|| ApiError::new(ProblemKind::NotFound, detail))
     }
 
-    /// Reads the rollout of `service` that is under way. It has none if this gateway has not loaded any yet, and if the store
+    /// Reads the rollout of `service` that is under way. The result is empty if this gateway has not loaded any, and if the store
     /// fails or does not respond within [`STORE_TIMEOUT`]: a change is made without this knowledge.
     pub(super) async fn under_way(&self, service: &ServiceName) -> AffectedRollout {
         let Some(rollouts) = &self.0 else { return AffectedRollout(None) };

@@ -85,10 +85,10 @@ impl ProbeLimit {
         Ok(results)
     }
 
-    /// Returns the slot of a version, and forgets those of versions that are neither probed now nor were lately.
+    /// Returns the slot of a version, and forgets the slots that are neither in use nor recent.
     fn slot(&self, version: VersionId) -> Slot {
         let mut slots = lock(&self.slots);
-        // Clones of a slot are made here alone, under the lock of the map: one that has none is not in use, and stays so.
+        // A slot is cloned here alone, under the lock of the map: a slot without clones is not in use, and stays so.
         slots.retain(|_, slot| Arc::strong_count(slot) > 1 || is_recent(slot));
         Arc::clone(slots.entry(version).or_default())
     }
