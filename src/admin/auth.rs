@@ -10,10 +10,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
-use axum::response::Response;
-use http::HeaderValue;
-use http::header::AUTHORIZATION;
+use axum::response::{IntoResponse, Response};
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::request::Parts;
+use http::{HeaderValue, Method, StatusCode, Uri};
 use thiserror::Error;
 
 use super::access::Access;
@@ -182,10 +182,12 @@ impl AdminAuth {
         ApiError::unauthorized(challenge, self.authenticator.instructions())
     }
 
-    /// Creates the 403 response.
-    fn insufficient_scope(&self, needed: Scope) -> ApiError {
-        let challenge = self.authenticator.challenge(Denial::InsufficientScope);
-        ApiError::insufficient_scope(challenge, needed)
+    /// Adds the challenge to a 403 response, if the authenticator has one for it.
+    fn challenge_scope(&self, mut denied: Response) -> Response {
+        if let Some(challenge) = self.authenticator.challenge(Denial::InsufficientScope) {
+            denied.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        denied
     }
 }
 
@@ -212,8 +214,9 @@ impl AuthError {
 
 /// Authenticates a request and checks its scope before any part of the API sees it.
 ///
-/// It is around the whole router, its `Allow` headers and its 404 included, so that a denied client gets the
-/// same response for every path. The principal goes into the extensions of the request.
+/// This middleware is around the whole router, its `Allow` headers and its 404 included, so that a denied client gets the
+/// same response for every path. The principal goes into the extensions of the request, for a handler that denies a request
+/// by its body. Every 403 gets the challenge of the authenticator, and every denied write is logged.
 pub(super) async fn guard(
     State(auth): State<AdminAuth>,
     request: Request,
@@ -226,19 +229,27 @@ pub(super) async fn guard(
     })?;
     if let Some(missing) = Access::needed_for(&parts).missing(&principal) {
         if missing == Scope::Write {
-            log_denied_write(&principal, &parts);
+            log_denied_write(&principal, &parts.method, &parts.uri);
         }
-        return Err(auth.insufficient_scope(missing));
+        return Ok(auth.challenge_scope(ApiError::insufficient_scope(missing).into_response()));
     }
-    parts.extensions.insert(principal);
-    Ok(next.run(Request::from_parts(parts, body)).await)
+    let method = parts.method.clone();
+    let uri = parts.uri.clone();
+    parts.extensions.insert(principal.clone());
+    let response = next.run(Request::from_parts(parts, body)).await;
+    if response.status() != StatusCode::FORBIDDEN {
+        return Ok(response);
+    }
+    // Handlers deny writes alone: what a sender with either scope may send is a read unless the body says otherwise.
+    log_denied_write(&principal, &method, &uri);
+    Ok(auth.challenge_scope(response))
 }
 
 /// Logs a write of an authenticated client that may not write. Denied reads are not logged: they change
 /// nothing, and a dashboard with a wrong scope would fill the log.
-fn log_denied_write(principal: &Principal, request: &Parts) {
+fn log_denied_write(principal: &Principal, method: &Method, uri: &Uri) {
     let subject = principal.subject();
-    let path = request.uri.path();
-    // With `?` (Debug), because both come from the client and may have control characters.
-    tracing::warn!(?subject, method = ?request.method, ?path, "write denied: the scope is missing");
+    let path = uri.path();
+    // With `?` (Debug), because all come from the client and may have control characters.
+    tracing::warn!(?subject, ?method, ?path, "write denied: the scope is missing");
 }

@@ -34,11 +34,11 @@ pub(super) enum IfNoneMatch {
 impl IfNoneMatch {
     /// Parses the header.
     fn from_headers(headers: &HeaderMap) -> Result<Self, ApiError> {
-        let Some(list) = joined(headers, &IF_NONE_MATCH)? else { return Ok(Self::Unconditional) };
+        let Some(list) = join_fields(headers, &IF_NONE_MATCH)? else { return Ok(Self::Unconditional) };
         if list == "*" {
             return Ok(Self::Any);
         }
-        let tags = parse_list(&list).ok_or_else(|| malformed(&IF_NONE_MATCH))?;
+        let tags = parse_list(&list).ok_or_else(|| malformed_header(&IF_NONE_MATCH))?;
         Ok(Self::OneOf(tags.into_iter().map(|tag| tag.text.to_owned()).collect()))
     }
 
@@ -74,24 +74,24 @@ pub(super) fn with_etag(tag: impl fmt::Display, mut response: Response) -> Respo
     response
 }
 
-/// Returns all fields of a header as one list without empty ends, as RFC 9110, section 5.3, allows to send a list in
-/// several fields. `None`: the request does not have the header.
+/// Returns all fields of a header as one list without empty elements at its ends: RFC 9110, section 5.3, allows to send a
+/// list in several fields. `None`: the request does not have the header.
 ///
-/// A header without a tag is refused: a condition that the client meant must not be ignored.
-pub(super) fn joined(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, ApiError> {
+/// A header without an element is refused: a condition that the client meant must not be ignored.
+pub(super) fn join_fields(headers: &HeaderMap, name: &HeaderName) -> Result<Option<String>, ApiError> {
     if !headers.contains_key(name) {
         return Ok(None);
     }
     let values: Option<Vec<&str>> = headers.get_all(name).iter().map(|value| value.to_str().ok()).collect();
-    let list = values.ok_or_else(|| malformed(name))?.join(",");
+    let list = values.ok_or_else(|| malformed_header(name))?.join(",");
     match list.trim_matches([' ', '\t', ',']) {
-        "" => Err(malformed(name)),
+        "" => Err(malformed_header(name)),
         list => Ok(Some(list.to_owned())),
     }
 }
 
-/// The response to a header that is neither `*` nor a list of ETags.
-pub(super) fn malformed(name: &HeaderName) -> ApiError {
+/// Creates the response to `If-Match` or `If-None-Match`, by its name, if it is neither `*` nor a list of ETags.
+pub(super) fn malformed_header(name: &HeaderName) -> ApiError {
     let name = if name == IF_NONE_MATCH { "If-None-Match" } else { "If-Match" };
     let detail = format!("{name} must be '*' or ETags in double quotes, such as \"41\"");
     ApiError::new(ProblemKind::MalformedHeader, detail)

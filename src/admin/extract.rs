@@ -47,16 +47,15 @@ pub(super) struct ServicePath(pub(super) ServiceName);
 #[derive(Debug)]
 pub(super) struct VersionPath(pub(super) ServiceName, pub(super) VersionName);
 
-/// The sender of a request, as `access` has found it.
+/// The sender of a request, as [`guard`](super::auth::guard) has authenticated it.
 #[derive(Debug)]
 pub(super) struct Sender(pub(super) Principal);
 
 /// The sender of a write and its conditions.
 ///
-/// It reads the query parameters of [`ChangeParams`], `If-Match` and `If-None-Match`, and the principal that `access`
-/// has found. A principal without [`Scope::Write`] is refused, except for a preview.
-/// A handler that makes a change takes one, and hands it to
-/// [`AdminState::change`](super::state::AdminState::change).
+/// The extractor reads the query parameters of [`ChangeParams`], `If-Match` and `If-None-Match`, and the principal that
+/// [`guard`](super::auth::guard) has authenticated. It refuses a principal without [`Scope::Write`], except for a preview.
+/// A handler that makes a change takes it, and hands it to [`AdminState::change`](super::state::AdminState::change).
 #[derive(Debug)]
 pub(super) struct WriteConditions {
     /// The actor of the change.
@@ -65,7 +64,7 @@ pub(super) struct WriteConditions {
     pub(super) if_match: IfMatch,
     /// The id of the request in the logs of the application, from the header `X-Request-Id`.
     pub(super) request_id: Option<String>,
-    /// Skip the probe, and allow to deactivate the last active version.
+    /// Skip the probe, and allow to deactivate the last active version or to remove a service with active versions.
     pub(super) force: bool,
     /// Preview the change only.
     pub(super) dry_run: bool,
@@ -163,6 +162,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Sender {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         // `auth::guard` inserts it into every request that it lets pass.
         parts.extensions.get().cloned().map(Self).ok_or_else(|| {
+            tracing::error!("a request to the admin API has no sender: it was not authenticated");
             ApiError::new(ProblemKind::InternalError, "the gateway has a defect: the sender is not known")
         })
     }
@@ -178,7 +178,7 @@ impl<S: Send + Sync> FromRequestParts<S> for WriteConditions {
         let StrictQuery(params) = StrictQuery::<ChangeParams>::from_request_parts(parts, state).await?;
         // `access` has decided the same by the text of the query. Here it is decided by the value that is used.
         if !params.dry_run && !principal.may(Scope::Write) {
-            return Err(ApiError::insufficient_scope(None, Scope::Write));
+            return Err(ApiError::insufficient_scope(Scope::Write));
         }
         Ok(Self {
             principal,
@@ -230,7 +230,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let json = json_bytes(request, state).await?;
-        decode_json(&json).map(Self).map_err(|detail| malformed(&detail))
+        decode_json(&json).map(Self).map_err(|detail| malformed_body(&detail))
     }
 }
 
@@ -255,7 +255,7 @@ pub(super) async fn json_bytes<S: Send + Sync>(request: Request, state: &S) -> R
 }
 
 /// Creates the response to a body that is not JSON of the right form.
-pub(super) fn malformed(detail: &str) -> ApiError {
+pub(super) fn malformed_body(detail: &str) -> ApiError {
     ApiError::new(ProblemKind::MalformedBody, shortened(detail))
 }
 

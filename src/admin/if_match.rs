@@ -7,7 +7,7 @@
 
 use http::header::{HeaderMap, IF_MATCH, IF_NONE_MATCH};
 
-use super::etag::{joined, malformed, parse_list};
+use super::etag::{join_fields, malformed_header, parse_list};
 use super::problem::ApiError;
 use crate::api::ProblemKind;
 
@@ -31,12 +31,12 @@ impl IfMatch {
     ///
     /// `If-None-Match` with tags is refused: a change cannot be made for any generation but one.
     pub(super) fn from_headers(headers: &HeaderMap) -> Result<Self, ApiError> {
-        let condition = match joined(headers, &IF_MATCH)?.as_deref() {
+        let condition = match join_fields(headers, &IF_MATCH)?.as_deref() {
             None => Self::Unconditional,
             Some("*") => Self::Any,
-            Some(tags) => Self::OneOf(generations(tags).ok_or_else(|| malformed(&IF_MATCH))?),
+            Some(tags) => Self::OneOf(generations(tags).ok_or_else(|| malformed_header(&IF_MATCH))?),
         };
-        match joined(headers, &IF_NONE_MATCH)?.as_deref() {
+        match join_fields(headers, &IF_NONE_MATCH)?.as_deref() {
             None => Ok(condition),
             Some("*") => Ok(condition.and_absent()),
             Some(_) => {
@@ -57,7 +57,8 @@ impl IfMatch {
         }
     }
 
-    /// Returns the generation that the store must insist on, if this gateway serves the split at `current`.
+    /// Returns the generation that the store must insist on, if this gateway serves the split at `current`. `None`: the change
+    /// is made at any generation. Fails with `generation-conflict` if no generation meets the condition.
     ///
     /// `current` may be older than the split in the store. It only chooses among several tags, so that the
     /// worst consequence is a refusal, after which the client reads the split again.
@@ -89,7 +90,7 @@ fn generations(list: &str) -> Option<Vec<u64>> {
     Some(strong.filter_map(|tag| generation(tag.text)).collect())
 }
 
-/// Returns the generation in a tag of ours.
+/// Returns the generation in a tag of this API: `41`, or `41-` and a hash. `None`: the tag is another one.
 fn generation(tag: &str) -> Option<u64> {
     let digits = tag.split_once('-').map_or(tag, |(digits, _)| digits);
     digits.parse().ok().filter(|generation: &u64| generation.to_string() == digits)

@@ -197,10 +197,15 @@ impl JwtAuth {
         let scopes = self.scopes.read(&others).map_err(AuthError::invalid)?;
         let principal = Principal::new(sub).map_err(AuthError::invalid)?.with_scopes(scopes);
         let expires_at = Duration::try_from_secs_f64(exp).ok().and_then(|exp| UNIX_EPOCH.checked_add(exp));
-        Ok(expires_at.into_iter().fold(principal, Principal::with_expiry))
+        Ok(match expires_at {
+            Some(at) => principal.with_expiry(at),
+            // A time that the system cannot represent.
+            None => principal,
+        })
     }
 
-    /// Verifies a token by the keys that may have signed it. The algorithm is the one of the key.
+    /// Verifies a token by the keys that may have signed it, each with its own algorithm. The first key that verifies the
+    /// signature decides. The error is the one of the last key that was tried, or [`NoSuchKey`].
     fn decode(&self, token: &str) -> Result<TokenData<Claims>, AuthError> {
         let header = decode_header(token).map_err(AuthError::invalid)?;
         let mut refused = AuthError::invalid(NoSuchKey);
@@ -209,9 +214,10 @@ impl JwtAuth {
             match decode::<Claims>(token, &key, &validation) {
                 Ok(token) => return Ok(token),
                 Err(error) => {
-                    let is_of_other_key = matches!(error.kind(), ErrorKind::InvalidSignature);
+                    let may_be_of_other_key = matches!(error.kind(), ErrorKind::InvalidSignature);
                     refused = AuthError::invalid(error);
-                    if !is_of_other_key {
+                    // The claims are checked after the signature: their error is the same with every key.
+                    if !may_be_of_other_key {
                         break;
                     }
                 }

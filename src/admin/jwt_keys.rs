@@ -134,7 +134,7 @@ impl JwtKeys {
         if secret.len() < MIN_SECRET {
             return Err(JwtConfigError::ShortSecret(secret.len()));
         }
-        Ok(self.with(id, Algorithm::HS256, DecodingKey::from_secret(secret)))
+        Ok(self.with_key(id, Algorithm::HS256, DecodingKey::from_secret(secret)))
     }
 
     /// Adds the public key of tokens with RSA (PKCS #1 v1.5) and SHA-256, as PEM, of 2,048 bits or more.
@@ -144,7 +144,7 @@ impl JwtKeys {
     /// [`JwtConfigError::PrivateKey`] if it is a private key, [`JwtConfigError::Key`] if it is not an RSA key.
     pub fn with_rs256(self, id: Option<&str>, public_key: &[u8]) -> Result<Self, JwtConfigError> {
         let key = read_public_key(public_key, DecodingKey::from_rsa_pem)?;
-        Ok(self.with(id, Algorithm::RS256, key))
+        Ok(self.with_key(id, Algorithm::RS256, key))
     }
 
     /// Adds the public key of tokens with ECDSA on P-256 and SHA-256, as PEM.
@@ -154,7 +154,7 @@ impl JwtKeys {
     /// [`JwtConfigError::PrivateKey`] if it is a private key, [`JwtConfigError::Key`] if it is not an EC key.
     pub fn with_es256(self, id: Option<&str>, public_key: &[u8]) -> Result<Self, JwtConfigError> {
         let key = read_public_key(public_key, DecodingKey::from_ec_pem)?;
-        Ok(self.with(id, Algorithm::ES256, key))
+        Ok(self.with_key(id, Algorithm::ES256, key))
     }
 
     /// Adds the public key of tokens with Ed25519, as PEM.
@@ -164,7 +164,7 @@ impl JwtKeys {
     /// [`JwtConfigError::PrivateKey`] if it is a private key, [`JwtConfigError::Key`] if it is not an Ed25519 key.
     pub fn with_eddsa(self, id: Option<&str>, public_key: &[u8]) -> Result<Self, JwtConfigError> {
         let key = read_public_key(public_key, DecodingKey::from_ed_pem)?;
-        Ok(self.with(id, Algorithm::EdDSA, key))
+        Ok(self.with_key(id, Algorithm::EdDSA, key))
     }
 
     /// Replaces the keys of this list and of all its clones by the keys of `other`. Requests that are verified now end with the
@@ -186,7 +186,7 @@ impl JwtKeys {
     }
 
     /// Returns a list with one key more. Clones of this one do not change.
-    fn with(self, id: Option<&str>, algorithm: Algorithm, key: DecodingKey) -> Self {
+    fn with_key(self, id: Option<&str>, algorithm: Algorithm, key: DecodingKey) -> Self {
         let mut keys = Vec::clone(&self.keys.load());
         keys.push(Key { id: id.map(ToOwned::to_owned), algorithm, key });
         Self { keys: Arc::new(ArcSwap::from_pointee(keys)) }
@@ -207,18 +207,19 @@ impl fmt::Debug for JwtKeys {
 }
 
 impl Key {
-    /// Returns whether the token may be of this key: the algorithm must be its own, whatever the header of
-    /// the token says, and the ids must agree if both have one.
+    /// Returns whether this key may have signed a token with `header`: the header names the algorithm of the key, and their
+    /// ids agree if both have one.
     fn may_have_signed(&self, header: &Header) -> bool {
-        let has_id = match (&self.id, &header.kid) {
+        let ids_agree = match (&self.id, &header.kid) {
             (Some(id), Some(named)) => id == named,
             (None, _) | (_, None) => true,
         };
-        self.algorithm == header.alg && has_id
+        self.algorithm == header.alg && ids_agree
     }
 }
 
-/// Reads one key of a set. `None`: it is not for signatures, or of an unknown kind.
+/// Reads one key of a set. `None`: the key is not for signatures, is of an unknown kind, or names an algorithm of another
+/// kind.
 fn read_jwk(key: Value) -> Option<Key> {
     let key: Jwk = serde_json::from_value(key).ok()?;
     if !matches!(key.common.public_key_use, None | Some(PublicKeyUse::Signature)) {

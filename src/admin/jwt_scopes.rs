@@ -30,19 +30,28 @@ pub(super) struct MalformedScopes(String);
 impl ScopeClaims {
     /// Returns the scopes of this API. Tokens may have scopes of other APIs, which are ignored. A missing claim and
     /// `null` are an empty list.
+    ///
+    /// Fails if one of [`SCOPE_CLAIMS`], or the claim at the path, is neither a text nor a list of texts. Other forms of
+    /// [`LIST_CLAIMS`] are ignored.
     pub(super) fn read(&self, claims: &Map<String, Value>) -> Result<Vec<Scope>, MalformedScopes> {
         match self {
-            Self::Usual => {
-                let found = SCOPE_CLAIMS.iter().filter_map(|name| Some((*name, claims.get(*name)?)));
-                let mut all: Vec<Scope> =
-                    found.map(|(name, claim)| scopes(name, claim)).collect::<Result<Vec<_>, _>>()?.concat();
-                let lists = LIST_CLAIMS.iter().filter_map(|name| claims.get(*name)?.as_array());
-                all.extend(lists.flatten().filter_map(|name| name.as_str()?.parse::<Scope>().ok()));
-                Ok(all)
-            }
+            Self::Usual => read_usual(claims),
             Self::At(path) => find(claims, path).map_or(Ok(Vec::new()), |claim| scopes(path, claim)),
         }
     }
+}
+
+/// Returns the scopes in all claims that issuers use.
+fn read_usual(claims: &Map<String, Value>) -> Result<Vec<Scope>, MalformedScopes> {
+    let mut all = Vec::new();
+    for name in SCOPE_CLAIMS {
+        if let Some(claim) = claims.get(name) {
+            all.extend(scopes(name, claim)?);
+        }
+    }
+    let lists = LIST_CLAIMS.iter().filter_map(|name| claims.get(*name)?.as_array());
+    all.extend(lists.flatten().filter_map(|name| name.as_str()?.parse::<Scope>().ok()));
+    Ok(all)
 }
 
 /// Finds a claim by its name, or by a path of names with dots between them. A name may have dots itself, as a URL has.
@@ -50,11 +59,10 @@ fn find<'a>(claims: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
     if let Some(claim) = claims.get(path) {
         return Some(claim);
     }
-    let inner = path.match_indices('.').filter_map(|(dot, _)| {
+    path.match_indices('.').find_map(|(dot, _)| {
         let object = claims.get(&path[..dot])?.as_object()?;
         find(object, &path[dot + 1..])
-    });
-    inner.into_iter().next()
+    })
 }
 
 /// Reads a text with spaces between the names (RFC 9068), or a list of names.

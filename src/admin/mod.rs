@@ -91,16 +91,17 @@
 //!   with a key would get another version. Nothing is probed or stored, so a sender with [`Scope::Read`] alone may preview.
 //! - `?wait=converged` waits until all [replicas](crate::deployments::Builder::with_replica_name) serve the change, for 5
 //!   seconds or for `&timeout=`, 60 seconds at most. The response lists the replicas, and its status is 202 if some replica
-//!   does not serve the change yet. A gateway that does not report to the store refuses to wait.
+//!   does not serve the change yet or the store could not be read. A gateway that does not report to the store refuses to
+//!   wait.
 //!
-//! A version without traffic is probed at each instance before it gets some, and at least half of them must pass. The
-//! response to the change has the results as `probes`, and the problem `backend-unhealthy` has those that failed as `probes`
-//! and the first of them as `probe`. The first version of a service is not probed, because it has no traffic yet that it
-//! could fail.
+//! A version without traffic is probed at each instance before it gets some, and a version with traffic at each new URL. At
+//! least half of the probes must pass. The response to the change has the results as `probes`, and the problem
+//! `backend-unhealthy` has those that failed as `probes` and the first of them as `probe`. A version that is registered while
+//! no version of its service is active is not probed, because the service has no traffic yet that it could fail.
 //!
 //! Each change that changed something is logged as one `info` event. Each refused change is logged as one `warn` event and
-//! appears on the first page of the history. A write without the necessary scope is logged as one `warn` event. A malformed
-//! request gets an error response. It is not logged and not stored.
+//! appears on the first page of the history. A write without the necessary scope is logged as one `warn` event. A preview
+//! and a malformed request are neither logged nor stored.
 //!
 //! # History
 //!
@@ -109,14 +110,14 @@
 //! `/refusals`, in pages as well.
 //!
 //! An entry has the actor, the kind of actor and the header `X-Request-Id` of the request, the weight, the active flag and
-//! the URLs of each version before and after the change, and the health path. So a restore brings back the URLs too, with
-//! the policy and the probe of a new URL. It is refused with `url-not-restorable` if the policy does not allow a URL any
-//! more, and if the history of an earlier release has no URLs and a version was registered again since then.
+//! the URLs of each version before and after the change, the health path and the mirror. So a restore brings back the URLs
+//! too, with the policy and the probe of a new URL. It is refused with `url-not-restorable` if the policy does not allow a
+//! URL any more, and if the history of an earlier release has no URLs and a version was registered again since then.
 //!
 //! # Removing a service
 //!
 //! `DELETE /routing/services/{service}` removes a service with its versions and its health path. All gateways answer its
-//! requests as those of an unknown service, once they have followed the change. The history of the service and its refused
+//! requests as requests for an unknown service, once they have followed the change. The history of the service and its refused
 //! changes can still be read, for audits. A service that is registered again starts clean: other identities of versions,
 //! other slots for keys, no health path, and earlier pins are not valid. Its generations continue the earlier ones, so
 //! that no two states have the same.
@@ -147,7 +148,7 @@
 //! "<generation>"`, or `"<generation>-<hash>"` where it also shows the health of instances.
 //!
 //! Reads show what this gateway serves now, without the store. The history, the refused changes and the
-//! replicas are read from the store. Errors are problem documents (RFC 9457), see [below](#problems). Their
+//! replicas and the rollouts are read from the store. Errors are problem documents (RFC 9457), see [below](#problems). Their
 //! details are for the sender of the request; the cause of a failure inside the gateway goes to `tracing`
 //! only.
 //!
@@ -157,8 +158,8 @@
 //! client cannot find out which paths or services exist. `GET` and `HEAD` need [`Scope::Read`], every other
 //! method needs [`Scope::Write`]. Three requests need less: `GET /whoami` needs no scope, and a probe
 //! (`POST …/check`) or a preview (`?dryRun=true`) needs one of both, since they change nothing. A probe that ends ejections
-//! (`"clear": true`) needs [`Scope::Write`]. A version is probed at most once per second on request: a request within that
-//! time gets the results of the probes before it.
+//! (`"clear": true`) needs [`Scope::Write`] and is always carried out. Without it, a version is probed at most once per second
+//! on request: a request within that time gets the results of the probes before it.
 //!
 //! The API sends no CORS headers. Time limits and rate limits are the application's part.
 //!
@@ -225,7 +226,7 @@
 //! | status | `type` | when |
 //! | --- | --- | --- |
 //! | 400 | `malformed-body` | the body is not a JSON object of the right form |
-//! | 400 | `malformed-query` | a query parameter is unknown, out of range, or needs another one |
+//! | 400 | `malformed-query` | a query parameter is unknown, out of range, needs another one, or asks for a wait that the gateway cannot do |
 //! | 400 | `malformed-header` | `If-Match` or `If-None-Match` is neither `*` nor a list of ETags |
 //! | 401 | `unauthorized` | the credentials are missing or not valid |
 //! | 403 | `insufficient-scope` | the credentials do not have the necessary scope |
@@ -244,7 +245,7 @@
 //! | 409 | `backend-unhealthy` | fewer than half of the probes passed: repair the version, or use `?force=true` |
 //! | 409 | `version-gone` | a version of the generation to restore was removed |
 //! | 409 | `url-not-restorable` | a version has another URL now, and the earlier one cannot come back |
-//! | 409 | `nothing-to-restore` | the generation had no active version |
+//! | 409 | `nothing-to-restore` | the generation had no active version, and the service has one now |
 //! | 409 | `unsettled` | others changed the split during each attempt: try again |
 //! | 409 | `rollout-active` | the service has a rollout by another plan: the response has its id |
 //! | 409 | `rollout-over` | the rollout is over |
@@ -266,7 +267,7 @@
 //! | 422 | `invalid-plan` | the body is not a plan: the response has a JSON pointer to the field |
 //! | 422 | `unknown-gate` | the plan names a gate that the gateway does not have |
 //! | 422 | `unstorable-text` | the database cannot store a character of a text: leave it out, or use a database in UTF-8 |
-//! | 500 | `broken-split` | the stored split of the service cannot be read: see the log |
+//! | 500 | `broken-split` | the stored split of the service cannot be read, or cannot count one more change: see the log |
 //! | 500 | `broken-rollout` | the stored rollout cannot be read: see the log |
 //! | 500 | `store-unusable` | the store lacks rights, tables or space, or it is read-only: the detail has the remedy |
 //! | 500 | `internal-error` | the gateway has a defect: see the log |
@@ -288,12 +289,12 @@ mod jwt;
 mod jwt_keys;
 #[cfg(feature = "jwt")]
 mod jwt_scopes;
-#[cfg(feature = "rollout")]
-mod mounted;
-#[cfg(not(feature = "rollout"))]
-#[path = "not_mounted.rs"]
-mod mounted;
 mod openapi;
+#[cfg(feature = "rollout")]
+mod optional_rollouts;
+#[cfg(not(feature = "rollout"))]
+#[path = "no_rollouts.rs"]
+mod optional_rollouts;
 mod parameters;
 mod principal;
 mod probe_limit;

@@ -79,7 +79,7 @@ pub(super) struct SplitResponses;
 /// A list of services, with its ETag, 304, or a problem.
 pub(super) struct ListResponses;
 
-/// The split after a change: 200 with its ETag, 202 if some replica does not serve it yet, or a problem.
+/// The split after a change: 200 with its ETag, 202 if it is not known that all replicas serve it, or a problem.
 pub(super) struct ChangeResponses;
 
 /// As [`ChangeResponses`], and 201 once the version is registered. 200 is then the response to a dry run.
@@ -112,8 +112,7 @@ impl IntoResponses for ListResponses {
 
 impl IntoResponses for ChangeResponses {
     fn responses() -> Responses {
-        let lagging =
-            "the change is made; the replicas that 'convergence' lists as waiting do not serve it yet";
+        let lagging = "the change is made; the replicas that 'convergence' lists as waiting do not serve it yet, or are not known";
         let mut responses = WriteProblems::responses();
         responses.insert("200".into(), split("the split after the change", "ChangeResult").build().into());
         responses.insert("202".into(), split(lagging, "ChangeResult").build().into());

@@ -47,7 +47,8 @@ pub struct Principal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Scope {
-    /// `canary:read`: GET, HEAD, and the requests that change nothing: probes and changes with `?dryRun=true`.
+    /// `canary:read`: GET, HEAD, and the requests that change nothing: probes without `clear`, and changes with
+    /// `?dryRun=true`.
     Read,
     /// `canary:write`: every other request, and those probes and previews. It does not include [`Scope::Read`].
     Write,
@@ -78,7 +79,7 @@ pub struct UnknownScope;
 // === impl Principal ===
 
 impl Principal {
-    /// Creates a principal without scopes, which every request refuses.
+    /// Creates a principal without scopes, which may send `GET /whoami` alone.
     ///
     /// # Errors
     ///

@@ -6,12 +6,14 @@
 //! | error | made by | response | log |
 //! | --- | --- | --- | --- |
 //! | `Invalid…` of `routing` | parsing a name, weight, URL or path | 422, the whole text | none |
-//! | [`ChangeError`] | the rules of a split | 404, 409 or 422, the whole text | `warn` for a change, by the deployments |
+//! | [`ChangeError::TooManyChanges`] | the rules of a split | 500, the whole text | `error`, here; for a change also `warn`, by the deployments |
+//! | [`ChangeError`] otherwise | the rules of a split | 404, 409 or 422, the whole text | `warn` for a change, by the deployments |
 //! | [`StoreError`] about the request | the store | 400, 404, 409 or 412, the whole text | `warn` for a change, by the deployments |
 //! | [`StoreError::Broken`], [`StoreError::Unavailable`] | the store | 500 or 503, a fixed text | `error`, here, with all causes |
 //! | [`StoreError::Unusable`], [`StoreError::Unstorable`] | the store | 500 with the remedy, or 422 | `error`, here, with all causes |
 //! | [`DeployError`] | probes, the URL policy, the history | 404, 409 or 422, the whole text | `warn` for a change, by the deployments |
 //! | errors of rollouts | their driver | see `rollout_problem` | `info` for an order that is carried out, by the driver |
+//! | a request without a sender | the router, by a defect | 500, a fixed text | `error`, by `extract` |
 //! | a panic | code of the application | 500, a fixed text | by the application's panic hook |
 //!
 //! A detail may quote the request and the split, because the sender may read both. The cause of a failure
@@ -38,7 +40,7 @@ use crate::store::StoreError;
 pub(super) struct ApiError {
     // Boxed to keep `Result<_, ApiError>` small.
     pub(super) problem: Box<Problem>,
-    /// The `WWW-Authenticate` header.
+    /// The `WWW-Authenticate` header of a 401 response.
     challenge: Option<HeaderValue>,
 }
 
@@ -48,19 +50,20 @@ impl ApiError {
         Self { problem: Box::new(Problem::new(kind, detail)), challenge: None }
     }
 
-    /// Creates the response to missing or invalid credentials. The body does not say which of both it is.
+    /// Creates the response to missing or invalid credentials. The body does not say which of both they are: `instructions` is
+    /// the same text for both.
     pub(super) fn unauthorized(challenge: Option<HeaderValue>, instructions: &str) -> Self {
         Self { challenge, ..Self::new(ProblemKind::Unauthorized, instructions) }
     }
 
-    /// Creates the response to credentials without the scope that the request needs.
-    pub(super) fn insufficient_scope(challenge: Option<HeaderValue>, needed: Scope) -> Self {
-        let detail = format!("this request needs the scope {needed}");
-        Self { challenge, ..Self::new(ProblemKind::InsufficientScope, detail) }
+    /// Creates the response to credentials without the scope that the request needs. [`guard`](super::auth::guard) adds the
+    /// challenge.
+    pub(super) fn insufficient_scope(needed: Scope) -> Self {
+        Self::new(ProblemKind::InsufficientScope, format!("this request needs the scope {needed}"))
     }
 
-    /// Creates the response to an `If-Match` that does not hold. `expected` and `current` are absent where
-    /// the header names no generation and where the service does not exist.
+    /// Creates the response to an `If-Match` that does not hold. `expected` is `None` if the header names no generation,
+    /// `current` if the service does not exist.
     pub(super) fn conflict(expected: Option<u64>, current: Option<u64>, detail: impl Into<String>) -> Self {
         let mut error = Self::new(ProblemKind::GenerationConflict, detail);
         error.problem.expected_generation = expected;
@@ -77,7 +80,7 @@ impl ApiError {
         error
     }
 
-    /// Logs `error` and creates a response that does not show it.
+    /// Logs `error` with its causes, and creates a response that shows `detail` alone.
     pub(super) fn internal(
         kind: ProblemKind,
         detail: &str,
@@ -153,7 +156,9 @@ impl From<StoreError> for ApiError {
 
 impl From<ChangeError> for ApiError {
     fn from(error: ChangeError) -> Self {
+        let detail = error.to_string();
         let kind = match error {
+            ChangeError::TooManyChanges => return Self::internal(ProblemKind::BrokenSplit, &detail, &error),
             ChangeError::UnknownVersion(_) => ProblemKind::UnknownVersion,
             ChangeError::DuplicateVersion(_) => ProblemKind::DuplicateVersion,
             ChangeError::VersionInactive(_) | ChangeError::MirrorInactive(_) => ProblemKind::VersionInactive,
@@ -161,7 +166,6 @@ impl From<ChangeError> for ApiError {
             ChangeError::VersionActive(_) | ChangeError::ServiceActive(_) => ProblemKind::VersionActive,
             ChangeError::ServiceRemoved(_) => ProblemKind::UnknownService,
             ChangeError::RestoreReplaced { .. } => ProblemKind::UrlNotRestorable,
-            ChangeError::TooManyChanges => ProblemKind::BrokenSplit,
             ChangeError::AmbiguousRebalance(_) => ProblemKind::AmbiguousRebalance,
             ChangeError::LastInstance(_) => ProblemKind::LastInstance,
             ChangeError::Instances(_) => ProblemKind::InvalidUrl,
@@ -173,7 +177,7 @@ impl From<ChangeError> for ApiError {
             ChangeError::RestoreGone { .. } => ProblemKind::VersionGone,
             ChangeError::RestoreEmpty { .. } => ProblemKind::NothingToRestore,
         };
-        Self::new(kind, error.to_string())
+        Self::new(kind, detail)
     }
 }
 

@@ -5,7 +5,7 @@ use http::request::Parts;
 use serde::Deserialize;
 
 use super::decode::decode_object;
-use super::extract::{Sender, json_bytes, malformed, path_parameters};
+use super::extract::{Sender, json_bytes, malformed_body, path_parameters};
 use super::principal::{Principal, Scope};
 use super::problem::ApiError;
 use super::state::AdminState;
@@ -88,7 +88,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Writer {
         if principal.may(Scope::Write) {
             return Ok(Self(principal));
         }
-        Err(ApiError::insufficient_scope(None, Scope::Write))
+        Err(ApiError::insufficient_scope(Scope::Write))
     }
 }
 
@@ -97,7 +97,7 @@ impl<S: Send + Sync> FromRequest<S> for PlanBody {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let bytes = json_bytes(request, state).await?;
-        let fields = decode_object(&bytes).map_err(|detail| malformed(&detail))?;
+        let fields = decode_object(&bytes).map_err(|detail| malformed_body(&detail))?;
         Ok(Self(StartRollout::try_from(fields)?))
     }
 }

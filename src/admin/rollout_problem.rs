@@ -3,9 +3,11 @@
 //! | error | response |
 //! | --- | --- |
 //! | [`InvalidPlan`] | 422, with the place in the body |
-//! | [`Refused`], [`StartRefused`] | 404 or 409, the whole text |
-//! | [`RolloutError`] of this gateway or its store | 404, 409 or 422, the whole text; 500 for a rollout that cannot be read |
-//! | [`RolloutError`] from below | as that error |
+//! | [`Refused::Change`] | as the [`ChangeError`](crate::routing::ChangeError) in it |
+//! | [`Refused`] otherwise, [`StartRefused`] | 404 or 409, the whole text |
+//! | [`RolloutError::Broken`] | 500, a fixed text; the log has the cause |
+//! | [`RolloutError::Store`], [`RolloutError::Deploy`] | as the error in it |
+//! | [`RolloutError`] otherwise | 404, 409 or 422, the whole text |
 
 use super::extract::shortened;
 use super::problem::ApiError;
@@ -15,7 +17,7 @@ use crate::rollout::{InvalidPlan, Refused, RolloutError, StartRefused};
 impl ApiError {
     /// Creates the response to a plan that is wrong at `pointer`. The detail repeats names of the request, without their
     /// control characters, which a terminal would act on.
-    fn at(kind: ProblemKind, pointer: &str, detail: &str) -> Self {
+    fn with_pointer(kind: ProblemKind, pointer: &str, detail: &str) -> Self {
         let mut error = Self::new(kind, shortened(&detail.replace(char::is_control, "\u{fffd}")));
         error.problem.pointer = Some(pointer.to_owned());
         error
@@ -24,7 +26,7 @@ impl ApiError {
 
 impl From<InvalidPlan> for ApiError {
     fn from(error: InvalidPlan) -> Self {
-        Self::at(ProblemKind::InvalidPlan, error.pointer(), &error.to_string())
+        Self::with_pointer(ProblemKind::InvalidPlan, error.pointer(), &error.to_string())
     }
 }
 
@@ -38,9 +40,11 @@ impl From<RolloutError> for ApiError {
             RolloutError::StartRefused(refused) => refused.into(),
             RolloutError::Interfered { .. } => Self::new(ProblemKind::WrongPhase, detail),
             RolloutError::UnknownGate { pointer, .. } => {
-                Self::at(ProblemKind::UnknownGate, &pointer, &detail)
+                Self::with_pointer(ProblemKind::UnknownGate, &pointer, &detail)
             }
-            RolloutError::NoMirror { pointer } => Self::at(ProblemKind::InvalidPlan, &pointer, &detail),
+            RolloutError::NoMirror { pointer } => {
+                Self::with_pointer(ProblemKind::InvalidPlan, &pointer, &detail)
+            }
             RolloutError::NotAReplica => Self::new(ProblemKind::NotAReplica, detail),
             RolloutError::NoRolloutStore => Self::new(ProblemKind::NotFound, detail),
             RolloutError::UnknownRollout => Self::new(ProblemKind::UnknownRollout, detail),

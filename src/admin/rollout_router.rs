@@ -3,7 +3,7 @@
 use axum::Router;
 
 use super::auth::AdminAuth;
-use super::mounted::Mounted;
+use super::optional_rollouts::OptionalRollouts;
 use super::router::assemble;
 use super::state::AdminState;
 use crate::rollout::Rollouts;
@@ -68,5 +68,5 @@ where
     S: Clone + Send + Sync + 'static,
 {
     let state = AdminState::new(rollouts.deployments().clone());
-    assemble(AdminState { rollouts: Mounted::new(rollouts), ..state }, auth)
+    assemble(AdminState { rollouts: OptionalRollouts::new(rollouts), ..state }, auth)
 }

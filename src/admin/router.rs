@@ -77,7 +77,7 @@ where
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(state);
-    // `access` is around the routes as one service. A layer of the routes would be inside the code that adds
+    // `guard` is around the routes as one service. A layer of the routes would be inside the code that adds
     // the `Allow` header, which would then show unauthenticated clients which paths exist.
     Router::new()
         .fallback_service(routes)

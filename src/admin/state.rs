@@ -14,7 +14,7 @@ use http::StatusCode;
 
 use super::etag::with_etag;
 use super::extract::WriteConditions;
-use super::mounted::Mounted;
+use super::optional_rollouts::OptionalRollouts;
 use super::probe_limit::ProbeLimit;
 use super::problem::ApiError;
 use crate::api::{ChangeReason, ChangeResult, ConvergenceView, ProbeView, ProblemKind, UserMove};
@@ -30,12 +30,12 @@ use crate::store::{ActorKind, ChangeRequest, StoreError};
 pub(super) struct AdminState {
     pub(super) deployments: Deployments,
     pub(super) probes: Arc<ProbeLimit>,
-    pub(super) rollouts: Mounted,
+    pub(super) rollouts: OptionalRollouts,
 }
 
 impl AdminState {
     pub(super) fn new(deployments: Deployments) -> Self {
-        Self { deployments, probes: Arc::default(), rollouts: Mounted::default() }
+        Self { deployments, probes: Arc::default(), rollouts: OptionalRollouts::default() }
     }
 
     /// Returns the route of a service as this gateway serves it, or the problem `unknown-service`.
@@ -61,18 +61,20 @@ impl AdminState {
             return Err(ApiError::new(ProblemKind::MalformedQuery, detail));
         }
         let request = self.change_request(service, change, &conditions, reason)?;
-        let rollout = self.rollouts.before(service).await;
+        // Read before the change. After it, the gateway that drives the rollout may have followed the change already: a
+        // rollout that is over by then is not under way, and the response would not say that the change ended it.
+        let rollout = self.rollouts.under_way(service).await;
         if conditions.dry_run {
             let preview = self.deployments.preview(service, &request)?;
             let mut result = preview_result(&preview);
-            result.rollout = rollout.effect(&preview.after);
+            result.rollout = rollout.effect_of(&preview.after);
             return Ok(result);
         }
         let Deployed { applied, probes, .. } = self.deployments.apply_probed(service, request).await?;
         let mut result = ChangeResult::from(&applied.after);
         result.probes = probes.iter().map(ProbeView::from).collect();
         result.revision = Some(applied.revision);
-        result.rollout = rollout.effect(&applied.after);
+        result.rollout = rollout.effect_of(&applied.after);
         if let Some(limit) = conditions.wait {
             result.convergence = Some(self.convergence(applied.revision, limit).await);
         }
@@ -100,8 +102,10 @@ impl AdminState {
         Ok(request)
     }
 
-    /// Waits until all replicas serve `revision`. The change is made in either case, so a store that fails
-    /// now is no error of the request.
+    /// Waits until all replicas serve `revision`, at most for `limit`, and shows the state at the end of the wait.
+    ///
+    /// The change is made by now, so a store that fails is no error of the request: the result is then
+    /// [`ConvergenceView::default`], with unknown replicas.
     async fn convergence(&self, revision: u64, limit: Duration) -> ConvergenceView {
         match self.deployments.wait_converged(revision, limit).await {
             Ok(convergence) => convergence.into(),
@@ -122,15 +126,16 @@ fn preview_result(preview: &Preview) -> ChangeResult {
     result
 }
 
-/// Responds to a change with `status`, or with 202 if some replica does not serve it yet.
+/// Responds to a change with `status`, or with 202 after a wait at whose end it is not known that all replicas serve the
+/// change: some do not yet, none reports, or the store could not be read.
 ///
 /// A preview gets 200 and no ETag, because no such generation exists: a client that sent it as `If-Match`
 /// would be refused.
-pub(super) fn changed(status: StatusCode, result: ChangeResult) -> Response {
+pub(super) fn change_response(status: StatusCode, result: ChangeResult) -> Response {
     if result.dry_run {
         return Json(result).into_response();
     }
-    let is_lagging = result.convergence.as_ref().is_some_and(|convergence| !convergence.converged);
-    let status = if is_lagging { StatusCode::ACCEPTED } else { status };
+    let is_unconfirmed = result.convergence.as_ref().is_some_and(|convergence| !convergence.converged);
+    let status = if is_unconfirmed { StatusCode::ACCEPTED } else { status };
     with_etag(result.split.generation, (status, Json(result)).into_response())
 }

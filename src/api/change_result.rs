@@ -33,8 +33,8 @@ pub struct ChangeResult {
     /// After `?dryRun=true`: the users with a key who would get another version, largest group first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub moves: Option<Vec<UserMove>>,
-    /// The probes that the change needed: one for each instance of a version that had no traffic and gets some, or whose base
-    /// URLs changed. Left out if there was none.
+    /// The probes that the change needed: one for each instance of a version that had no traffic and gets some, and one for each
+    /// new base URL of a version that had some. Left out if there was none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub probes: Vec<ProbeView>,
     /// The revision of the store after the change: a replica that reports it, or a later one, serves the change. Left out
@@ -78,7 +78,15 @@ pub struct RolloutEffect {
 
 /// A group of users who would get another version.
 ///
-/// See [`Split::moves`] for the rule, and [`ChangeResult`] for an example.
+/// See [`Split::moves`] for the rule.
+///
+/// ```
+/// use tower_canary::api::UserMove;
+///
+/// let users: UserMove = serde_json::from_str(r#"{"from": "v1.0", "to": "v1.1", "users": 12.5}"#)?;
+/// assert_eq!(users.users.to_string(), "12.5");
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]
 #[non_exhaustive]
@@ -95,7 +103,7 @@ pub struct UserMove {
 
 /// The names of the replicas that serve a change and of those that do not yet.
 ///
-/// The default is the response when the replicas cannot be read from the store.
+/// The default is the response if the store fails after the change: it is made, and which replicas serve it is not known.
 ///
 /// ```
 /// use tower_canary::api::ConvergenceView;
@@ -109,12 +117,12 @@ pub struct UserMove {
 #[cfg_attr(feature = "admin", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct ConvergenceView {
-    /// Whether all known replicas serve the change. `false` if no replica is known.
+    /// Whether all known replicas serve the change. `false` if no replica is known, or the store could not be read.
     pub converged: bool,
     /// The replicas that serve the change.
     #[cfg_attr(feature = "admin", schema(example = json!(["gateway-1"])))]
     pub serving: Vec<String>,
-    /// The replicas that do not serve it yet. `null`: the store could not be read.
+    /// The replicas that do not serve the change yet. `null`: the store could not be read.
     #[cfg_attr(feature = "admin", schema(example = json!(["gateway-2"])))]
     pub waiting: Option<Vec<String>>,
 }

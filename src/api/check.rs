@@ -54,10 +54,11 @@ pub struct CheckView {
     /// `true`: at least half of the instances are healthy. `null`: this gateway does not probe. Never `false`: the response is
     /// a problem then.
     pub healthy: Option<bool>,
-    /// The status of the first healthy instance's response.
+    /// The status of the first healthy instance's response. `null`: this gateway does not probe.
     #[cfg_attr(feature = "admin", schema(example = 200))]
     pub status: Option<u16>,
-    /// The time until the response headers of the first healthy instance arrived, in milliseconds.
+    /// The time until the response headers of the first healthy instance arrived, in milliseconds. `null`: this gateway does not
+    /// probe.
     #[cfg_attr(feature = "admin", schema(example = 3))]
     pub latency_ms: Option<u64>,
     /// The probe of each instance. Empty if this gateway does not probe.

@@ -37,7 +37,7 @@ pub struct ExplanationView {
     /// The version that has the slot. `null`: no version is active.
     #[cfg_attr(feature = "admin", schema(example = "v1.0"))]
     pub version: Option<String>,
-    /// The weight of that version.
+    /// The weight of that version. `null`: no version is active.
     pub weight: Option<Percent>,
     /// The rule that chooses the version: key.
     #[cfg_attr(feature = "admin", schema(example = "key"))]

@@ -37,11 +37,11 @@ pub struct HealthEventView {
     /// `none-usable` and `some-usable`.
     #[cfg_attr(feature = "admin", schema(example = "ejected"))]
     pub kind: String,
-    /// The last failure. Left out if none led to the event.
+    /// What the last check or the last request saw, never a body. Left out if nothing failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "admin", schema(example = "it responded 503"))]
     pub cause: Option<String>,
-    /// When an ejection ends, unless checks fail. Left out for other events.
+    /// When the ejection ends, unless the last check before fails. Left out for other events.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "admin", schema(value_type = Option<String>, format = "date-time"))]
     pub until: Option<Timestamp>,

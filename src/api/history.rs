@@ -86,7 +86,8 @@ pub struct RequestedChange {
     /// The subject of the credentials with which the change was requested.
     #[cfg_attr(feature = "admin", schema(example = "alice"))]
     pub actor: String,
-    /// The kind of the actor: `person`, `application` or `rollout`. `null`: an earlier release recorded the change.
+    /// The kind of the actor: `person`, `application` or `rollout`. `null`: an earlier release recorded the change, or a later
+    /// one that has more kinds.
     #[cfg_attr(feature = "admin", schema(example = "person"))]
     pub actor_kind: Option<String>,
     /// The header `X-Request-Id` of the request. `null`: the request did not have it.
@@ -278,7 +279,7 @@ impl From<&ServiceSettings> for SettingsView {
     }
 }
 
-/// Returns the word for the kind of an actor.
+/// Returns the word for the kind of an actor, if the kind is known.
 fn word(kind: Option<ActorKind>) -> Option<String> {
     kind.map(|kind| kind.as_str().to_owned())
 }

@@ -57,7 +57,7 @@ pub struct InstanceView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "admin", schema(value_type = Option<String>, format = "date-time"))]
     pub since: Option<Timestamp>,
-    /// When the ejection ends, if the last check passed or none is made. Left out in other states.
+    /// When the ejection ends, unless the last check before failed. Left out in other states.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "admin", schema(value_type = Option<String>, format = "date-time"))]
     pub until: Option<Timestamp>,

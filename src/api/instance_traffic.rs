@@ -31,7 +31,7 @@ pub struct InstanceTrafficView {
     /// The number of requests that were given to the instance since this gateway first served it.
     pub picks: u64,
     /// The number of those requests that got no response, or one that speaks of the instance: 502, 503, 504, or
-    /// `UNAVAILABLE` of gRPC.
+    /// `UNAVAILABLE` of gRPC. For the only instance of a version without checks, those without a response alone.
     pub failures: u64,
     /// Whether the instance is drained at this gateway: it gets no more requests and has no request in flight. Remove its
     /// URL to drain it.
@@ -42,7 +42,7 @@ pub struct InstanceTrafficView {
 }
 
 impl InstanceTrafficView {
-    /// Shows an instance without the other gateways.
+    /// Shows an instance without the other gateways. `is_drained`: this gateway does not use it any more.
     #[must_use]
     pub fn new(instance: &InstanceStatus, is_drained: bool) -> Self {
         Self {

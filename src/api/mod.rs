@@ -6,15 +6,15 @@
 //!
 //! | file of the module | types |
 //! | --- | --- |
-//! | `split` | [`ServiceList`], [`SplitView`], [`VersionView`], [`LastChangeView`] |
+//! | `split` | [`ServiceList`], [`SplitView`], [`VersionView`], [`MirrorView`], [`LastChangeView`] |
 //! | `instance` | [`VersionHealthView`], [`InstanceView`], [`LastCheckView`] |
 //! | `health_event` | [`HealthEventView`] |
-//! | `change` | request bodies: [`SetWeight`], [`SetWeights`], [`UpdateService`], [`RestoreGeneration`], [`PlainChange`] |
+//! | `change` | request bodies: [`SetWeight`], [`SetWeights`], [`SetMirror`], [`UpdateService`], [`RestoreGeneration`], [`PlainChange`] |
 //! | `version_change` | request bodies of one version: [`RegisterVersion`], [`UpdateVersion`] |
 //! | `change_result` | [`ChangeResult`], [`UserMove`], [`ConvergenceView`], [`RolloutEffect`] |
 //! | `params` | query parameters: [`ChangeParams`], [`PageParams`], [`ServicesParams`], [`VersionsParams`], [`ExplainParams`], [`TrafficParams`] |
 //! | `history` | [`HistoryPage`], [`HistoryEntryView`], [`RefusalPage`], [`RefusalView`] |
-//! | `traffic`, `figures`, `instance_traffic` | [`TrafficView`] and the figures in it, [`InstanceTrafficView`] |
+//! | `traffic`, `figures`, `copies`, `instance_traffic` | [`TrafficView`] and the figures in it, [`CopiesView`], [`InstanceTrafficView`] |
 //! | `cluster_drain` | [`ClusterDrainView`], [`DrainBlockerView`] |
 //! | `overview` | [`TrafficOverview`], [`ServiceTrafficView`] |
 //! | `replicas` | [`StatusView`], [`FeaturesView`], [`ReplicaList`], [`ReplicaView`], [`DrainingView`] |
@@ -22,7 +22,8 @@
 //! | `check` | [`CheckVersion`], [`CheckView`], [`ProbeView`] |
 //! | `whoami` | [`PrincipalView`] |
 //! | `rollout` | with the feature `rollout`: `StartRollout`, `StepOrder`, `RolloutSummary`, `RolloutDetails`, `RolloutPage`, `RolloutList`, `RolloutPreview` |
-//! | `problem` | [`Problem`], [`ProblemKind`] |
+//! | `problem`, `problem_kind` | [`Problem`], [`ProblemKind`] |
+//! | `percent`, `timestamp`, `reason` | values of fields: [`Percent`], [`Timestamp`], [`ChangeReason`] |
 //!
 //! # Conventions
 //!

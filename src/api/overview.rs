@@ -29,7 +29,7 @@ pub struct TrafficOverview {
     /// When the figures were read.
     #[cfg_attr(feature = "admin", schema(value_type = String, format = "date-time"))]
     pub at: Timestamp,
-    /// Whether the routes of the gateway are older than the period of reading the store explains.
+    /// Whether the gateway does not follow the changes of other gateways, as in the response of `GET /deployment/status`.
     pub stale: bool,
     /// The services that had requests in the last 10 seconds or have some in flight, in the order of their names. Other
     /// services had no requests.

@@ -30,7 +30,8 @@ pub struct ChangeParams {
     /// Respond only after this, or after the timeout.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wait: Option<ChangeWait>,
-    /// The longest wait, such as `500ms` or `5s`: 5 seconds by default, 60 seconds at most.
+    /// The longest wait, such as `500ms` or `5s`: 5 seconds by default, 60 seconds at most. Without [`wait`](Self::wait), the
+    /// response waits in the same way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<String>,
 }
@@ -179,7 +180,8 @@ pub struct TrafficParams {
     /// Respond only after this, or after the timeout.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wait: Option<TrafficWait>,
-    /// The longest wait, such as `30s` or `5m`: 30 seconds by default, 10 minutes at most.
+    /// The longest wait, such as `30s` or `5m`: 30 seconds by default, 10 minutes at most. Without [`wait`](Self::wait), the
+    /// response waits in the same way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<String>,
 }

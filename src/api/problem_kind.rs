@@ -48,9 +48,9 @@ macro_rules! kinds {
 kinds! {
     /// The body is not JSON of the right form.
     MalformedBody = BAD_REQUEST "malformed-body" "Malformed body";
-    /// A query parameter is unknown or has a wrong value.
+    /// A query parameter is unknown, has a wrong value, needs another one, or asks for a wait that the gateway cannot do.
     MalformedQuery = BAD_REQUEST "malformed-query" "Malformed query";
-    /// `If-Match` is malformed.
+    /// `If-Match` or `If-None-Match` is malformed.
     MalformedHeader = BAD_REQUEST "malformed-header" "Malformed header";
     /// The credentials are missing or not valid.
     Unauthorized = UNAUTHORIZED "unauthorized" "Unauthorized";
@@ -64,7 +64,7 @@ kinds! {
     UnknownGeneration = NOT_FOUND "unknown-generation" "Unknown generation";
     /// The service has no such rollout, or none that is under way.
     UnknownRollout = NOT_FOUND "unknown-rollout" "Unknown rollout";
-    /// The API has no such path.
+    /// The API has no such path, or no rollouts.
     NotFound = NOT_FOUND "not-found" "Not found";
     /// The path does not have this method.
     MethodNotAllowed = METHOD_NOT_ALLOWED "method-not-allowed" "Method not allowed";
@@ -86,7 +86,7 @@ kinds! {
     VersionGone = CONFLICT "version-gone" "Version gone";
     /// A version of the generation to restore has another URL now, and the earlier one cannot come back.
     UrlNotRestorable = CONFLICT "url-not-restorable" "URL not restorable";
-    /// The generation to restore had no active version.
+    /// The generation to restore had no active version, and the service has one now.
     NothingToRestore = CONFLICT "nothing-to-restore" "Nothing to restore";
     /// Other changes were made during each attempt.
     Unsettled = CONFLICT "unsettled" "Unsettled";
@@ -130,7 +130,7 @@ kinds! {
     UnknownGate = UNPROCESSABLE_ENTITY "unknown-gate" "Unknown gate";
     /// The database cannot store a character of a text.
     UnstorableText = UNPROCESSABLE_ENTITY "unstorable-text" "Unstorable text";
-    /// The stored split of the service cannot be read.
+    /// The stored split of the service cannot be read, or its counters are at the largest number.
     BrokenSplit = INTERNAL_SERVER_ERROR "broken-split" "Broken split";
     /// The stored rollout cannot be read.
     BrokenRollout = INTERNAL_SERVER_ERROR "broken-rollout" "Broken rollout";

@@ -35,8 +35,8 @@ pub struct StatusView {
     pub revision: u64,
     /// The time since the gateway last knew that this is the store's latest revision, in milliseconds.
     pub age_ms: u64,
-    /// Whether `ageMs` is higher than the period of reading the store explains, so that the gateway does not follow the
-    /// changes of other gateways.
+    /// Whether the gateway does not follow the changes of other gateways: it serves its saved snapshot, or `ageMs` is more than
+    /// three periods of reading the store, at least 5 seconds.
     pub stale: bool,
     /// Whether the gateway serves its saved snapshot because the store was not read since the start.
     pub from_cache: bool,
@@ -85,7 +85,7 @@ pub struct ReplicaList {
     /// The latest revision of the store that is known: one that a gateway serves, or one of a change that this gateway
     /// made.
     pub revision: u64,
-    /// Whether all of them serve it. `false` if no gateway is known.
+    /// Whether all gateways serve this revision. `false` if no gateway is known.
     pub converged: bool,
     /// The gateways, in the order of their names.
     pub replicas: Vec<ReplicaView>,

@@ -82,8 +82,8 @@ pub struct VersionTrafficView {
     /// The other gateways. Left out where this gateway does not report.
     #[serde(flatten)]
     pub cluster: Option<ClusterDrainView>,
-    /// The time since the last request ended, in seconds. `null`: a request is in flight, or there was none
-    /// yet.
+    /// The time since the last request ended, in seconds and exact to the two seconds between samples. `null`: a request is in
+    /// flight, there was none yet, or the gateway took no sample since the last one ended.
     pub idle_seconds: Option<f64>,
     /// The number of requests that were drawn for the version and given to another one, because no instance of the version
     /// was usable.
@@ -92,7 +92,7 @@ pub struct VersionTrafficView {
     /// The instances, in the order of their registration, then removed ones that still have requests.
     #[serde(default)]
     pub instances: Vec<InstanceTrafficView>,
-    /// The copies of requests that the version got. Left out if it got none.
+    /// The copies of requests that the version got. Left out if no request was drawn to be copied to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub copies: Option<CopiesView>,
     /// The figures since this gateway first served the version.

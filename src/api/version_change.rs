@@ -38,7 +38,7 @@ pub struct RegisterVersion {
         schema(example = json!(["http://10.0.0.2:8080", "http://10.0.0.3:8080"]))
     )]
     pub urls: Option<Vec<String>>,
-    /// The weight in percent. Default: 100 for the first active version, 0 for a later one.
+    /// The weight in percent. Default: 100 for an active version while no other one is active, 0 otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "admin", schema(minimum = 0, maximum = 100))]
     pub weight: Option<f64>,
@@ -104,7 +104,7 @@ pub struct UpdateVersion {
 // === impl RegisterVersion ===
 
 impl RegisterVersion {
-    /// Creates a request for an active version that gets no traffic, unless it is the first of its service.
+    /// Creates a request for an active version that gets no traffic, unless no other version of its service is active.
     #[must_use]
     pub fn new(version: &VersionName, url: &Backend) -> Self {
         Self {

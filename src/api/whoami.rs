@@ -22,7 +22,7 @@ pub struct PrincipalView {
     /// The actor of the sender's changes in the history.
     #[cfg_attr(feature = "admin", schema(example = "alice"))]
     pub subject: String,
-    /// The scopes of the sender: `canary:read`, `canary:write`. Empty: the sender may do nothing.
+    /// The scopes of the sender: `canary:read`, `canary:write`. Empty: the sender may send this request alone.
     #[cfg_attr(feature = "admin", schema(example = json!(["canary:read", "canary:write"])))]
     pub scopes: Vec<String>,
     /// When the credentials expire. `null`: not known, or never.
@@ -31,7 +31,7 @@ pub struct PrincipalView {
 }
 
 impl PrincipalView {
-    /// Shows a sender.
+    /// Shows the sender whose credentials have this subject and these scopes. `expires_at`: when they expire, if that is known.
     #[must_use]
     pub fn new(subject: impl Into<String>, scopes: Vec<String>, expires_at: Option<Timestamp>) -> Self {
         Self { subject: subject.into(), scopes, expires_at }

@@ -25,13 +25,14 @@
 //! | --- | --- |
 //! | `settings` | [`Console`]: where the API is, where the application signs people in |
 //! | `page` | the page: the parts in `page.html`, `style/` and `script/` as one text, its policy and its tag |
-//! | `router` | [`router()`]: the response and its headers |
+//! | `router`, `negotiation` | [`router()`]: the response and its headers, as the client takes it |
 //! | `script/format.js`, `derive.js`, `change.js` | pure functions: texts, what follows from answers, changes as data |
 //! | `script/dom.js` | elements from descriptions, where text is only ever text |
-//! | `script/api.js`, `read.js`, `live.js`, `act.js`, `state.js` | calls, reads, what goes on by itself, actions of a person, the state |
+//! | `script/api.js`, `send.js`, `read.js`, `live.js` | calls, changes, reads, the stream of figures and the reads of each second |
+//! | `script/state.js`, `draft.js`, `act.js`, `main.js` | the state, drafts of weights, other actions of a person, the start and the keys |
 //! | `script/view/` | one file for each part of the page |
 
-mod encoding;
+mod negotiation;
 mod page;
 mod router;
 mod settings;

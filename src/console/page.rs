@@ -85,8 +85,8 @@ impl Page {
 
 /// Returns the text without indentation, blank lines and lines that are a comment, which only a reader of the sources needs.
 ///
-/// This is safe because no string and no comment of the sources goes on in the next line, which a test holds. The line ends
-/// are `\n` whatever a checkout did to them: browsers hash a text after they have made them so.
+/// This is safe because no string and no comment of the sources continues in the next line, which a test checks. The line ends
+/// become `\n`, whatever they are in a checkout: a browser normalizes them before it compares the hash of the policy.
 fn without_layout(text: &str) -> String {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !is_comment(line));
     lines.flat_map(|line| [line, "\n"]).collect()
@@ -99,7 +99,7 @@ fn is_comment(line: &str) -> bool {
 
 /// Returns the style without the spaces and line ends beside its marks, and without the last mark of a rule.
 ///
-/// This is safe because no selector ends in a colon, and no string has a mark beside a space, which a test holds.
+/// This is safe because no selector ends in a colon, and no string has a mark, which a test checks.
 fn without_spaces(style: &str) -> String {
     let mut text = style.replace('\n', " ");
     for mark in ["{", "}", ";", ",", ">"] {

@@ -12,7 +12,7 @@ use http::header::{
 };
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use super::encoding;
+use super::negotiation::{accepts_gzip, has_response};
 use super::page::Page;
 use super::settings::Console;
 
@@ -31,10 +31,10 @@ where
 
 /// Responds with the page, or with 304 if the client has it.
 fn respond(page: &Page, request: &HeaderMap) -> Response {
-    let gzipped = page.gzipped.as_ref().filter(|_| encoding::takes_gzip(request));
+    let gzipped = page.gzipped.as_ref().filter(|_| accepts_gzip(request));
     // The two forms are different bytes, so they have different tags.
     let tag = format!("\"{}{}\"", page.hash, if gzipped.is_some() { "-gzip" } else { "" });
-    let is_known = encoding::has(request, &tag);
+    let is_known = has_response(request, &tag);
     let body = if is_known { Body::empty() } else { gzipped.unwrap_or(&page.html).clone().into() };
     let mut response = Response::new(body);
     if is_known {

@@ -45,7 +45,7 @@ impl Console {
     /// [`InvalidPath`] if `api` is empty, begins with `//`, or has another character than letters, digits and
     /// `- . _ ~ / %`. The API must be on the same site, since the page may connect to no other.
     pub fn new(api: impl Into<String>) -> Result<Self, InvalidPath> {
-        let api = path(api.into())?;
+        let api = check_path(api.into())?;
         Ok(Self { api: api.trim_end_matches('/').to_owned(), login: String::new() })
     }
 
@@ -57,7 +57,7 @@ impl Console {
     ///
     /// [`InvalidPath`] as for [`new`](Self::new).
     pub fn with_login(self, login: impl Into<String>) -> Result<Self, InvalidPath> {
-        Ok(Self { login: path(login.into())?, ..self })
+        Ok(Self { login: check_path(login.into())?, ..self })
     }
 
     /// Returns the `Content-Security-Policy` of the page, for an application that sends policies of its own: of two
@@ -75,15 +75,15 @@ impl Console {
     }
 }
 
-/// Checks a path that is written into the page. `//host` would lead to another site.
-fn path(text: String) -> Result<String, InvalidPath> {
-    if text.is_empty() || text.starts_with("//") || !text.bytes().all(is_of_path) {
+/// Returns `text` if it may be written into the page as a path of this site. `//host` would lead to another site.
+fn check_path(text: String) -> Result<String, InvalidPath> {
+    if text.is_empty() || text.starts_with("//") || !text.bytes().all(is_path_byte) {
         return Err(InvalidPath(text));
     }
     Ok(text)
 }
 
 /// Returns whether a byte may stand in a path as it is. No such byte ends a text in HTML or in a script.
-const fn is_of_path(byte: u8) -> bool {
+const fn is_path_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'/' | b'%')
 }

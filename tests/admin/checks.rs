@@ -8,6 +8,7 @@ use tokio::time::sleep;
 use tower_canary::api::{CheckView, Problem};
 use tower_canary::health::Health;
 
+use crate::log::Log;
 use crate::observed::{A, B, CHECK, Observed, V1};
 use crate::support::{Answer, claims, token};
 
@@ -111,7 +112,11 @@ async fn clear_keeps_what_does_not_pass() {
 async fn clear_needs_the_scope_to_write() {
     let gateway = Observed::new(Health::new()).await;
     gateway.eject_b().await;
-    send(&gateway, "canary:read", json!({"clear": true})).await.is_problem(403, "insufficient-scope");
+    let log = Log::of_this_thread();
+    let denied = send(&gateway, "canary:read", json!({"clear": true})).await;
+    denied.is_problem(403, "insufficient-scope");
+    assert_eq!(denied.headers["www-authenticate"], r#"Bearer error="insufficient_scope""#);
+    assert_eq!(log.text().matches("write denied").count(), 1, "{}", log.text());
     assert_eq!(gateway.instance(1).await["state"], json!("ejected"));
     for body in [json!({}), json!({"clear": false})] {
         send(&gateway, "canary:read", body).await.is_ok();

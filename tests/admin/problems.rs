@@ -4,7 +4,9 @@ use axum::body::Body;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use serde_json::{Value, json};
 use tower_canary::deployments::Unhealthy;
+use tower_canary::routing::{Route, Split};
 
+use crate::log::Log;
 use crate::support::{Answer, Api, CANARY};
 
 const A: &str = "/deployment/services/auth";
@@ -213,6 +215,26 @@ async fn store_outage_is_503_for_writes() {
         assert!(!answer.text.contains("hunter2") && !answer.text.contains("10.9"), "{}", answer.text);
     }
     assert_eq!(api.weights().await, json!({"v1.0": 100, "v1.1": 0}));
+}
+
+// A preview is not in the records of changes, so the log of failed requests has the cause.
+#[tokio::test]
+async fn full_counter_is_a_logged_500() {
+    let api = Api::with_two_versions().await;
+    let handle = api.deployments.handle();
+    let mut parts = handle.route("auth").unwrap().split().clone().into_parts();
+    parts.generation = u64::MAX;
+    assert!(handle.publish(Route::compile(Split::from_parts(parts).0)));
+    let log = Log::of_this_thread();
+    let preview = format!("{A}/versions/v1.1/weight?dryRun=true");
+    let answer = refused(&api, "PUT", &preview, r#"{"weight":1}"#).await;
+    answer.is_problem(500, "broken-split");
+    let remedy = "is the largest number: correct it in the store";
+    assert!(answer.text.contains(remedy), "{}", answer.text);
+    let log = log.text();
+    let is_failure =
+        |line: &&str| line.contains("a request to the admin API failed") && line.contains(remedy);
+    assert_eq!(log.lines().filter(is_failure).count(), 1, "{log}");
 }
 
 #[tokio::test]

@@ -1,11 +1,13 @@
 //! The sender of a request, and what a sender who may only read can do.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tower_canary::Deployments;
 use tower_canary::deployments::{Healthy, Unhealthy, UrlRefused, VersionCheck};
 use tower_canary::routing::{Backend, Change, HealthPath};
@@ -92,9 +94,27 @@ async fn reader_may_probe_once_per_second() {
     assert_eq!(api.probes(), 4);
 }
 
-/// Probes of versions that hang.
-#[derive(Debug)]
-struct Hanging(Duration);
+/// Probes of versions that hang until their time limit.
+#[derive(Clone, Debug)]
+struct Hanging {
+    limit: Duration,
+    /// The number of probes so far.
+    probes: Arc<AtomicUsize>,
+}
+
+impl Hanging {
+    fn new() -> Self {
+        Self { limit: Duration::from_secs(3), probes: Arc::default() }
+    }
+
+    /// An API with a version that is checked so.
+    async fn api(&self) -> Api {
+        let deployments = Deployments::start(MemoryStore::new(), self.clone()).await.unwrap();
+        let register = Change::register("v1.1".parse().unwrap(), "http://10.0.0.1".parse().unwrap());
+        deployments.apply(&"auth".parse().unwrap(), ChangeRequest::new(register, "alice")).await.unwrap();
+        Api::over(deployments)
+    }
+}
 
 #[async_trait::async_trait]
 impl VersionCheck for Hanging {
@@ -103,23 +123,37 @@ impl VersionCheck for Hanging {
     }
 
     async fn probe(&self, _: &Backend, _: Option<&HealthPath>) -> Result<Option<Healthy>, Unhealthy> {
-        sleep(self.0).await;
-        Err(Unhealthy::TimedOut(self.0))
+        self.probes.fetch_add(1, Ordering::SeqCst);
+        sleep(self.limit).await;
+        Err(Unhealthy::TimedOut(self.limit))
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn probe_of_a_hanging_version_is_shared() {
-    let limit = Duration::from_secs(3);
-    let deployments = Deployments::start(MemoryStore::new(), Hanging(limit)).await.unwrap();
-    let register = Change::register("v1.1".parse().unwrap(), "http://10.0.0.1".parse().unwrap());
-    deployments.apply(&"auth".parse().unwrap(), ChangeRequest::new(register, "alice")).await.unwrap();
-    let api = Api::over(deployments);
+    let hanging = Hanging::new();
+    let api = hanging.api().await;
     let started = Instant::now();
     for sick in join_all((0..20).map(|_| send(&api, "canary:read", "POST", CHECK, json!({})))).await {
         sick.is_problem(409, "backend-unhealthy");
     }
-    assert_eq!(started.elapsed(), limit);
+    assert_eq!((started.elapsed(), hanging.probes.load(Ordering::SeqCst)), (hanging.limit, 1));
+}
+
+// The clients leave before the result. The version has the requests of their probes all the same.
+#[tokio::test(start_paused = true)]
+async fn abandoned_probe_counts_too() {
+    let hanging = Hanging::new();
+    let api = hanging.api().await;
+    let check = || send(&api, "canary:read", "POST", CHECK, json!({}));
+    let started = Instant::now();
+    for _ in 0..5 {
+        timeout(Duration::from_millis(100), check()).await.unwrap_err();
+    }
+    assert_eq!(hanging.probes.load(Ordering::SeqCst), 1);
+    check().await.is_problem(409, "backend-unhealthy");
+    assert_eq!(started.elapsed(), Duration::from_secs(1) + hanging.limit);
+    assert_eq!(hanging.probes.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]

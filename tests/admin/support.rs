@@ -59,7 +59,6 @@ fn mount(deployments: Deployments, auth: AdminAuth) -> Router {
 
 pub(crate) struct Api {
     pub(crate) app: Router,
-    #[cfg_attr(not(feature = "rollout"), expect(dead_code, reason = "tests of rollouts use it"))]
     pub(crate) deployments: Deployments,
     pub(crate) store: Arc<FaultyStore>,
     check: ScriptedCheck,

@@ -1,5 +1,6 @@
 //! What a person does: drafts, switches, registrations, drains.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::json;
@@ -116,6 +117,27 @@ async fn gateway_that_does_not_serve_a_change_is_named() {
         page.reads(".draft", "of users move").await;
         page.press("Apply 50 %").await;
         page.reads("[role=status]", "Generation 9, served by gateway-1, not yet by gateway-2.").await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs chromium and chromedriver: see .ci/run"]
+async fn store_lost_after_a_change_is_no_failure() {
+    let server = Server::rolling_out().await;
+    server.report("gateway-2", server.revision()).await;
+    in_browser("lost", async |page| {
+        page.sign_in(&server).await;
+        page.reads("[aria-labelledby=versions]", "at gateway-1").await;
+        page.fill(CANARY, "50").await;
+        page.reads(".draft", "of users move").await;
+        page.press("Apply 50 %").await;
+        // The change is made, and the API waits five seconds for the other gateway.
+        page.reads(".title", "generation 9").await;
+        server.store.down.store(true, Ordering::SeqCst);
+        let result = "Generation 9, served here, not known of other gateways.";
+        page.reads_within("[role=status]", result, Duration::from_secs(10)).await;
+        page.until("document.querySelector('.draft') == null").await;
     })
     .await;
 }

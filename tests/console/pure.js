@@ -39,6 +39,12 @@ const cases = [
     badge(of("v0", 0), does({ drainedEverywhere: false, elsewhere: [{ replica: "gateway-2" }] }), two),
     badge(of("v0", 0, false), does({ state: "draining", elsewhere: [{ replica: "gateway-2" }] }), two), badge(of("v0", 0, false), does({ state: "draining" }), two),
   ].map(it => it.text), ["new", "serving", "ready", "draining: 3 in flight, also gateway-2", "draining: pinned users may still come: take it out of service", "drained here, others not known", "may be stopped", "may be stopped", "drained here, also gateway-2", "draining: also gateway-2", "draining"]],
+  ["drained is known", [{ drained: true }, { drained: true, drainedEverywhere: true }].map(isDrained), [true, true]],
+  ["not drained, or not known", [{ drained: false }, { drained: true, drainedEverywhere: false }, { drained: true, drainedEverywhere: null }].map(isDrained), [false, false, false]],
+  ["results", [
+    { generation: 9 }, { generation: 9, convergence: { converged: true, serving: ["a", "b"], waiting: [] } }, { generation: 9, convergence: { converged: false, serving: ["a"], waiting: ["b"] } },
+    { generation: 9, convergence: { converged: false, serving: [], waiting: null } }, { version: "v2", phase: "paused", outcome: null },
+  ].map(resultOf), ["Generation 9.", "Generation 9, served by a and b.", "Generation 9, served by a, not yet by b.", "Generation 9, served here, not known of other gateways.", "The rollout of v2: paused."]],
   ["stories", [
     story({ change: "set-weight", version: "v2", before: { v1: { weight: 90 }, v2: { weight: 10 } }, after: { v1: { weight: 75 }, v2: { weight: 25 } } }),
     story({ change: "register", version: "v2", before: {}, after: { v2: { weight: 0 } } }),

@@ -9,9 +9,8 @@ const MAX_QUOTE: usize = 40;
 
 /// Why a body or a query cannot be read, and where.
 ///
-/// serde creates it through the constructors of [`de::Error`], which get the facts apart: the unknown name,
-/// the list of known ones, the value. A `String` of serde_json's error would have to be taken to pieces
-/// again.
+/// serde creates the error through the constructors of [`de::Error`], which get the facts separately: the unknown name,
+/// the list of known ones, the value. The text of a serde_json error would have to be parsed for them.
 #[derive(Debug)]
 pub(super) struct DecodeError {
     /// The names of the fields around the error, innermost first.
@@ -45,7 +44,7 @@ impl DecodeError {
     }
 
     /// Adds the name of the field that has the error. The innermost field is added first, on the way out.
-    pub(super) fn within(mut self, name: String) -> Self {
+    pub(super) fn with_field(mut self, name: String) -> Self {
         self.path.push(name);
         self
     }
@@ -64,7 +63,7 @@ impl DecodeError {
         if self.path.is_empty() {
             return reason;
         }
-        let path: Vec<String> = self.path.iter().rev().map(|name| shown(name)).collect();
+        let path: Vec<String> = self.path.iter().rev().map(|name| shorten_and_escape(name)).collect();
         format!("{}: {reason}", path.join("."))
     }
 }
@@ -83,11 +82,11 @@ impl de::Error for DecodeError {
     }
 
     fn invalid_type(given: Unexpected<'_>, wanted: &dyn Expected) -> Self {
-        Self::wrong_kind(&wanted.to_string(), &described(given))
+        Self::wrong_kind(&wanted.to_string(), &describe_value(given))
     }
 
     fn invalid_value(given: Unexpected<'_>, wanted: &dyn Expected) -> Self {
-        Self::wrong_kind(&wanted.to_string(), &described(given))
+        Self::wrong_kind(&wanted.to_string(), &describe_value(given))
     }
 
     fn unknown_variant(given: &str, known: &'static [&'static str]) -> Self {
@@ -109,10 +108,10 @@ impl de::Error for DecodeError {
 
 /// Quotes a text of the request, shortened and without control characters.
 pub(super) fn quoted(text: &str) -> String {
-    format!("'{}'", shown(text))
+    format!("'{}'", shorten_and_escape(text))
 }
 
-/// Lists the alternatives, as in `'a', 'b' or 'c'`.
+/// Lists the alternatives, as in `'a', 'b' or 'c'`. Without any, it is the word `nothing`.
 pub(super) fn alternatives(names: &[&str]) -> String {
     let names: Vec<String> = names.iter().map(|name| format!("'{name}'")).collect();
     match names.split_last() {
@@ -123,7 +122,7 @@ pub(super) fn alternatives(names: &[&str]) -> String {
 }
 
 /// Shortens a text of the request and escapes control characters, which a terminal would act on.
-fn shown(text: &str) -> String {
+fn shorten_and_escape(text: &str) -> String {
     let start: String = text.chars().take(MAX_QUOTE).collect();
     let dots = if start.len() < text.len() { "…" } else { "" };
     format!("{}{dots}", start.escape_debug())
@@ -131,7 +130,7 @@ fn shown(text: &str) -> String {
 
 /// Describes a value that serde has refused. This is for mistakes that [`Field`](super::field::Field) does
 /// not find by itself.
-fn described(given: Unexpected<'_>) -> String {
+fn describe_value(given: Unexpected<'_>) -> String {
     match given {
         Unexpected::Bool(value) => value.to_string(),
         Unexpected::Unsigned(number) => number.to_string(),

@@ -178,6 +178,7 @@ impl<'de> Deserializer<'de> for Field {
         }
     }
 
+    // No request has a field of these kinds.
     forward_to_deserialize_any! {
         i8 i16 i32 i64 i128 u8 u16 u128 f32 char bytes byte_buf unit unit_struct tuple tuple_struct identifier
         ignored_any
@@ -208,7 +209,7 @@ impl<'de> MapAccess<'de> for Fields {
         // serde asks for a value only after it has read a name.
         let (name, value) = self.current.take().unwrap_or_default();
         let field = Field { value, source: self.source };
-        seed.deserialize(field).map_err(|error| error.within(name))
+        seed.deserialize(field).map_err(|error| error.with_field(name))
     }
 }
 
@@ -231,6 +232,6 @@ impl<'de> SeqAccess<'de> for Elements {
         let index = self.count;
         self.count += 1;
         let field = Field { value, source: self.source };
-        seed.deserialize(field).map(Some).map_err(|error| error.within(index.to_string()))
+        seed.deserialize(field).map(Some).map_err(|error| error.with_field(index.to_string()))
     }
 }

@@ -35,7 +35,7 @@ impl ClusterView {
     }
 
     /// Returns the state at all gateways of `version`, or of its instance at `backend`. `None`: this gateway is not one of
-    /// several.
+    /// several. If the store could not be read, both fields of the view are `None`.
     pub(super) fn drain_view(
         &self,
         version: &VersionName,
@@ -61,6 +61,7 @@ impl ClusterView {
     }
 }
 
+/// Returns the other gateways that may still use the version, or its instance at `backend`.
 fn blockers(
     others: &OtherReplicas,
     version: &VersionName,

@@ -8,7 +8,7 @@ use http::StatusCode;
 use crate::admin::extract::{JsonBody, ServicePath, StrictQuery, WriteConditions};
 use crate::admin::openapi::{ChangeResponses, ReadProblems};
 use crate::admin::problem::ApiError;
-use crate::admin::state::{AdminState, changed};
+use crate::admin::state::{AdminState, change_response};
 use crate::api::{HistoryPage, PageParams, RefusalPage, RefusalView, RestoreGeneration};
 use crate::routing::Change;
 
@@ -73,7 +73,7 @@ pub(in crate::admin) async fn refusals(
     Ok(Json(page))
 }
 
-/// Restores an earlier generation: weights, active flags, URLs and the health path.
+/// Restores an earlier generation: weights, active flags, URLs, the health path and the mirror.
 ///
 /// The versions that were active in that generation must still exist. One that was registered again under its
 /// name gets the URL of the earlier one. Versions that were registered later get no traffic. A URL that comes
@@ -100,5 +100,5 @@ pub(in crate::admin) async fn restore(
         Change::restore(body.generation)
     };
     let result = state.change(&service, change, conditions, body.reason).await?;
-    Ok(changed(StatusCode::OK, result))
+    Ok(change_response(StatusCode::OK, result))
 }

@@ -7,7 +7,7 @@ use http::StatusCode;
 use crate::admin::extract::{JsonBody, ServicePath, WriteConditions};
 use crate::admin::openapi::ChangeResponses;
 use crate::admin::problem::ApiError;
-use crate::admin::state::{AdminState, changed};
+use crate::admin::state::{AdminState, change_response};
 use crate::api::{PlainChange, SetMirror};
 use crate::routing::{Change, Weight};
 
@@ -33,7 +33,7 @@ pub(in crate::admin) async fn set_mirror(
 ) -> Result<Response, ApiError> {
     let change = Change::set_mirror(body.version.parse()?, Weight::try_from(body.percent)?);
     let result = state.change(&service, change, conditions, body.reason).await?;
-    Ok(changed(StatusCode::OK, result))
+    Ok(change_response(StatusCode::OK, result))
 }
 
 /// Copies no more requests.
@@ -55,5 +55,5 @@ pub(in crate::admin) async fn remove_mirror(
     JsonBody(body): JsonBody<PlainChange>,
 ) -> Result<Response, ApiError> {
     let result = state.change(&service, Change::remove_mirror(), conditions, body.reason).await?;
-    Ok(changed(StatusCode::OK, result))
+    Ok(change_response(StatusCode::OK, result))
 }

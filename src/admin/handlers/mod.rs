@@ -13,7 +13,7 @@
 //! 1. Write the wire types into the resource's file in `api`, with `Serialize`, `Deserialize` and, under
 //!    `admin`, the schema. Refuse unknown fields in requests.
 //! 2. Write the handler here. For a change, return
-//!    [`changed`](super::state::changed)`(status, state.change(…).await?)` and document it with
+//!    [`change_response`](super::state::change_response)`(status, state.change(…).await?)` and document it with
 //!    [`ChangeResponses`](super::openapi::ChangeResponses).
 //! 3. Add it to the list in [`router`](mod@super::router). That makes the route and its documentation.
 //! 4. For a new kind of problem, add a line to [`ProblemKind`](crate::api::ProblemKind) and a row to the

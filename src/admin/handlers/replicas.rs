@@ -25,7 +25,7 @@ pub(in crate::admin) async fn status(
     StrictQuery(NoParams {}): StrictQuery<NoParams>,
 ) -> Json<StatusView> {
     let mut status = StatusView::from(&state.deployments);
-    status.features.rollouts = state.rollouts.is_there();
+    status.features.rollouts = state.rollouts.are_mounted();
     Json(status)
 }
 

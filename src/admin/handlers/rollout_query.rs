@@ -10,7 +10,7 @@ use crate::deployments::Deployments;
 use crate::rollout::{RolloutError, RolloutView, Rollouts};
 use crate::routing::{ServiceName, Weight};
 
-/// The number of events that are shown.
+/// The largest number of events that are shown.
 const MAX_EVENTS: u32 = 1_000;
 
 /// The time after which a stream reads again from a store that could not be read.
@@ -18,11 +18,11 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// Shows a rollout in a few fields, with the weight that the canary has at this gateway.
 pub(super) fn summary(rollouts: &Rollouts, rollout: &RolloutView) -> RolloutSummary {
-    RolloutSummary::new(rollout, weight(rollouts.deployments(), rollout))
+    RolloutSummary::new(rollout, canary_weight(rollouts.deployments(), rollout))
 }
 
-/// Returns the weight of the canary as this gateway serves it.
-fn weight(deployments: &Deployments, rollout: &RolloutView) -> Option<Weight> {
+/// Returns the weight of the canary as this gateway serves it. `None`: it does not serve the canary, which may be removed.
+fn canary_weight(deployments: &Deployments, rollout: &RolloutView) -> Option<Weight> {
     let route = deployments.handle().route(rollout.stored.service.as_str())?;
     let mut versions = route.split().versions().iter();
     versions.find(|version| version.id == rollout.state.canary()).map(|version| version.weight)
@@ -47,22 +47,24 @@ pub(super) async fn details(
 }
 
 /// Shows the rollouts of all services that are under way.
-pub(super) async fn live(rollouts: &Rollouts) -> Result<RolloutList, RolloutError> {
+pub(super) async fn live_list(rollouts: &Rollouts) -> Result<RolloutList, RolloutError> {
     let live = rollouts.live().await?;
     let summaries = live.iter().map(|rollout| summary(rollouts, rollout)).collect();
     let replica = rollouts.deployments().replica_name().map(ToOwned::to_owned);
     Ok(RolloutList::new(replica, SystemTime::now(), summaries))
 }
 
-/// The source of a stream about one rollout. It ends after the event that shows that the rollout is over.
+/// The source of a stream about one rollout. It ends after the event that shows that the rollout is over, and if the rollout
+/// cannot be read. While the store fails, it waits.
 pub(super) struct RolloutEvents {
     rollouts: Rollouts,
     service: ServiceName,
     id: String,
+    /// Whether the last event showed that the rollout is over.
     is_over: bool,
 }
 
-/// The source of a stream about the rollouts of all services.
+/// The source of a stream about the rollouts of all services. While the store fails, it waits.
 pub(super) struct LiveRolloutEvents(pub(super) Rollouts);
 
 impl RolloutEvents {
@@ -107,7 +109,7 @@ impl EventSource for LiveRolloutEvents {
 
     async fn next(&mut self) -> Option<RolloutList> {
         loop {
-            match live(&self.0).await {
+            match live_list(&self.0).await {
                 Ok(list) => return Some(list),
                 Err(RolloutError::Store(_)) => sleep(RETRY_AFTER).await,
                 Err(_) => return None,

@@ -7,7 +7,7 @@ use http::header::{HeaderMap, LOCATION};
 use http::{HeaderValue, StatusCode, Uri};
 
 use super::events;
-use super::rollout_query::{LiveRolloutEvents, RolloutEvents, details, live, summary};
+use super::rollout_query::{LiveRolloutEvents, RolloutEvents, details, live_list, summary};
 use crate::admin::extract::{NoParams, Sender, ServicePath, StrictQuery};
 use crate::admin::openapi::{ReadProblems, WriteProblems};
 use crate::admin::principal::{Principal, Scope};
@@ -54,11 +54,12 @@ pub(in crate::admin) async fn start_rollout(
     }
     // `access` has decided the same by the text of the query. Here it is decided by the value that is used.
     if !sender.may(Scope::Write) {
-        return Err(ApiError::insufficient_scope(None, Scope::Write));
+        return Err(ApiError::insufficient_scope(Scope::Write));
     }
     start(&rollouts, &uri, &service, body, &sender).await
 }
 
+/// Starts a rollout, and shows it with 201. The rollout by the same plan that is under way is shown with 200.
 async fn start(
     rollouts: &Rollouts,
     uri: &Uri,
@@ -155,7 +156,7 @@ pub(in crate::admin) async fn live_rollouts(
     StrictQuery(NoParams {}): StrictQuery<NoParams>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let list = live(&rollouts).await?;
+    let list = live_list(&rollouts).await?;
     if events::are_accepted(&headers) {
         return Ok(events::stream(state.deployments, LiveRolloutEvents(rollouts)));
     }

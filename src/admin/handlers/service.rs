@@ -7,7 +7,7 @@ use http::StatusCode;
 use crate::admin::extract::{JsonBody, ServicePath, WriteConditions};
 use crate::admin::openapi::ChangeResponses;
 use crate::admin::problem::ApiError;
-use crate::admin::state::{AdminState, changed};
+use crate::admin::state::{AdminState, change_response};
 use crate::api::{PlainChange, UpdateService};
 use crate::routing::Change;
 
@@ -32,7 +32,7 @@ pub(in crate::admin) async fn update_service(
 ) -> Result<Response, ApiError> {
     let path = body.health_path.as_deref().map(str::parse).transpose()?;
     let result = state.change(&service, Change::SetHealthPath { path }, conditions, body.reason).await?;
-    Ok(changed(StatusCode::OK, result))
+    Ok(change_response(StatusCode::OK, result))
 }
 
 /// Removes a service with its versions.
@@ -57,5 +57,5 @@ pub(in crate::admin) async fn remove_service(
 ) -> Result<Response, ApiError> {
     let change = Change::RemoveService { force: conditions.force };
     let result = state.change(&service, change, conditions, body.reason).await?;
-    Ok(changed(StatusCode::OK, result))
+    Ok(change_response(StatusCode::OK, result))
 }

@@ -49,7 +49,7 @@ pub(in crate::admin) async fn traffic(
     let wait = wait_time(&params)?;
     let version = params.version.map(|name| name.parse()).transpose()?;
     let backend = params.url.map(|url| url.parse()).transpose()?;
-    let query = TrafficQuery::new(state.deployments, service, version).at(backend);
+    let query = TrafficQuery::new(state.deployments, service, version).with_backend(backend);
     if let Some(limit) = wait {
         // The response shows the traffic after a timeout as well: `drainedEverywhere` says whether the wait succeeded.
         let _ = timeout(limit, query.wait_drained()).await;

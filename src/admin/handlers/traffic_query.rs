@@ -2,10 +2,11 @@
 //!
 //! A version, or an instance, is drained when three things hold, in this order of reading:
 //!
-//! 1. No request is in flight here, and none can arrive: [`is_drained`](crate::RoutingHandle::is_drained),
+//! 1. The store knows which gateways share it, read within a second. This gateway then has followed the changes that the
+//!    others report.
+//! 2. No request is in flight here, and none can arrive: [`is_drained`](crate::RoutingHandle::is_drained),
 //!    [`is_instance_drained`](crate::RoutingHandle::is_instance_drained).
-//! 2. The store knows which gateways share it, read within a second.
-//! 3. None of them [blocks](crate::deployments::OtherReplicas::blockers) it.
+//! 3. None of the other gateways [blocks](crate::deployments::OtherReplicas::blockers) it.
 //!
 //! A store that does not respond means "not known", and never "drained": the wait continues, and the response
 //! has `null`.
@@ -34,7 +35,9 @@ const STORE_POLL: Duration = Duration::from_millis(100);
 pub(super) struct TrafficQuery {
     deployments: Deployments,
     service: ServiceName,
+    /// `None`: all versions.
     version: Option<VersionName>,
+    /// The instance of `version`. `None`: all of its instances.
     backend: Option<Backend>,
     /// Whether an event with the series was sent.
     has_sent_series: bool,
@@ -52,8 +55,8 @@ impl TrafficQuery {
         Self { deployments, service, version, backend: None, has_sent_series: false }
     }
 
-    /// Restricts the query to one instance of the version.
-    pub(super) fn at(self, backend: Option<Backend>) -> Self {
+    /// Restricts the query to the instance of the version at `backend`. `None`: no restriction.
+    pub(super) fn with_backend(self, backend: Option<Backend>) -> Self {
         Self { backend, ..self }
     }
 
@@ -138,8 +141,8 @@ impl TrafficQuery {
         }
     }
 
-    /// Waits until the version or instance is drained at all gateways, until the version is removed, or until this gateway
-    /// shuts down. Returns at once for a query of all versions.
+    /// Waits until the version or instance is drained at all gateways, or until this gateway shuts down. Returns at once for a
+    /// query of all versions.
     pub(super) async fn wait_drained(&self) {
         let Some(version) = &self.version else { return };
         tokio::select! {
@@ -149,7 +152,7 @@ impl TrafficQuery {
     }
 
     /// Waits until the version or instance is drained at all gateways. Polls the local counters often, and reads the store
-    /// only while it is drained here.
+    /// only while the version or instance is drained here. While the store fails, the wait continues.
     async fn wait_drained_everywhere(&self, version: &VersionName) {
         loop {
             while self.is_used_here(version) {
@@ -174,7 +177,7 @@ impl TrafficQuery {
     }
 }
 
-/// The stream ends when the service or the version is removed.
+/// The stream ends once the service or the version is removed and has no requests here.
 impl EventSource for TrafficQuery {
     const NAME: &'static str = "traffic";
 

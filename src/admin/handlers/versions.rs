@@ -13,17 +13,17 @@ use crate::admin::extract::{
 use crate::admin::openapi::{ChangeResponses, RegistrationResponses, WriteProblems};
 use crate::admin::principal::Scope;
 use crate::admin::problem::ApiError;
-use crate::admin::state::{AdminState, changed};
+use crate::admin::state::{AdminState, change_response};
 use crate::api::{CheckVersion, CheckView, PlainChange, ProblemKind, RegisterVersion, UpdateVersion};
 use crate::deployments::{DeployError, Unhealthy, VersionProbe};
 use crate::routing::{Backend, Change, Registration, VersionName, Weight};
 
 /// Registers a version.
 ///
-/// The first version creates its service and gets all traffic. A later version gets no traffic unless the
-/// request gives it a weight, and is probed before it gets some. A version with one instance has `url`, one with
-/// several has `urls`, over which its requests are balanced. The policy of the gateway decides which URLs are
-/// allowed.
+/// The first version creates its service. While no other version is active, an active version gets all traffic, without a
+/// probe. Otherwise it gets no traffic unless the request gives it a weight, and is probed before it gets some. A version
+/// with one instance has `url`, one with several has `urls`, over which its requests are balanced. The policy of the
+/// gateway decides which URLs are allowed.
 #[utoipa::path(
     post,
     path = "/routing/services/{service}/versions",
@@ -44,7 +44,7 @@ pub(in crate::admin) async fn register(
     let location = format!("{}/{}", uri.path(), registration.version);
     let result = state.change(&service, Change::Register(registration), conditions, body.reason).await?;
     let is_registered = !result.dry_run;
-    let mut response = changed(StatusCode::CREATED, result);
+    let mut response = change_response(StatusCode::CREATED, result);
     if is_registered && let Ok(location) = HeaderValue::try_from(location) {
         response.headers_mut().insert(LOCATION, location);
     }
@@ -55,7 +55,8 @@ pub(in crate::admin) async fn register(
 ///
 /// The weight of a version that is deactivated goes to the other active versions. A version that is activated
 /// again has the weight 0, or 100 if no other version is active. `url` and `urls` replace all URLs. `addUrls` and
-/// `removeUrls` change some of them, so that two clients at once do not undo each other. New URLs keep the weight.
+/// `removeUrls` change some of them, so that two clients at once do not undo each other. The version keeps its weight. If it
+/// has traffic, its new URLs are probed first.
 #[utoipa::path(
     put,
     path = "/routing/services/{service}/versions/{version}",
@@ -73,7 +74,7 @@ pub(in crate::admin) async fn update(
 ) -> Result<Response, ApiError> {
     let change = update_change(version, &body, conditions.force)?;
     let result = state.change(&service, change, conditions, body.reason).await?;
-    Ok(changed(StatusCode::OK, result))
+    Ok(change_response(StatusCode::OK, result))
 }
 
 /// Removes an inactive version.
@@ -95,16 +96,16 @@ pub(in crate::admin) async fn remove(
     JsonBody(body): JsonBody<PlainChange>,
 ) -> Result<Response, ApiError> {
     let result = state.change(&service, Change::Remove { version }, conditions, body.reason).await?;
-    Ok(changed(StatusCode::OK, result))
+    Ok(change_response(StatusCode::OK, result))
 }
 
 /// Probes the instances of a version now, in the same way as before it gets traffic.
 ///
-/// The stored split is not changed, so a sender who may only read may probe. A version is probed at most once per second: a
-/// request within that time gets the results of the probes before it. A version of which fewer than half of the instances
-/// respond as they should gets the problem `backend-unhealthy` with the status or the cause for each, and never with the
-/// body of a response. With `clear` each ejected instance that passes gets requests again at this gateway; that needs the
-/// scope to write and always probes.
+/// The stored split is not changed, so a sender who may only read may probe. Without `clear`, a version is probed at most
+/// once per second: a request within that time gets the results of the probes before it. A version of which fewer than half
+/// of the instances respond as they should gets the problem `backend-unhealthy` with the status or the cause for each, and
+/// never with the body of a response. With `clear` each ejected instance that passes gets requests again at this gateway;
+/// that needs the scope to write and always probes.
 #[utoipa::path(
     post,
     path = "/deployment/services/{service}/versions/{version}/check",
@@ -122,7 +123,7 @@ pub(in crate::admin) async fn check(
     JsonBody(body): JsonBody<CheckVersion>,
 ) -> Result<Json<CheckView>, ApiError> {
     if body.clear && !sender.may(Scope::Write) {
-        return Err(ApiError::insufficient_scope(None, Scope::Write));
+        return Err(ApiError::insufficient_scope(Scope::Write));
     }
     let route = state.route(&service)?;
     let probes = state.probes.check(&state.deployments, &route, &version, body.clear).await?;

@@ -9,7 +9,7 @@ use http::StatusCode;
 use crate::admin::extract::{JsonBody, ServicePath, VersionPath, WriteConditions};
 use crate::admin::openapi::ChangeResponses;
 use crate::admin::problem::ApiError;
-use crate::admin::state::{AdminState, changed};
+use crate::admin::state::{AdminState, change_response};
 use crate::api::{PlainChange, SetWeight, SetWeights};
 use crate::routing::{Change, VersionName, Weight};
 
@@ -37,7 +37,7 @@ pub(in crate::admin) async fn set_weight(
     let change = Change::SetWeight { version, weight };
     let mut result = state.change(&service, change, conditions, body.reason).await?;
     result.weight = Some(weight.into());
-    Ok(changed(StatusCode::OK, result))
+    Ok(change_response(StatusCode::OK, result))
 }
 
 /// Sets all weights of a split.
@@ -61,7 +61,7 @@ pub(in crate::admin) async fn set_weights(
 ) -> Result<Response, ApiError> {
     let change = Change::SetWeights(parse_weights(&body.weights)?);
     let result = state.change(&service, change, conditions, body.reason).await?;
-    Ok(changed(StatusCode::OK, result))
+    Ok(change_response(StatusCode::OK, result))
 }
 
 /// Gives all traffic to a version, and activates it if necessary.
@@ -86,7 +86,7 @@ pub(in crate::admin) async fn switch(
     let switched_to = version.to_string();
     let mut result = state.change(&service, Change::Switch { version }, conditions, body.reason).await?;
     result.switched_to = Some(switched_to);
-    Ok(changed(StatusCode::OK, result))
+    Ok(change_response(StatusCode::OK, result))
 }
 
 /// Ends the session affinity of all users who are pinned to a version of the service.
@@ -110,7 +110,7 @@ pub(in crate::admin) async fn redraw(
     JsonBody(body): JsonBody<PlainChange>,
 ) -> Result<Response, ApiError> {
     let result = state.change(&service, Change::Redraw, conditions, body.reason).await?;
-    Ok(changed(StatusCode::OK, result))
+    Ok(change_response(StatusCode::OK, result))
 }
 
 /// Parses the names and weights. A wrong one gets the status 422 and not 400: the body has the right form.

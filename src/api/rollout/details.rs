@@ -45,7 +45,7 @@ pub struct RolloutDetails {
     /// The plan with its defaults.
     #[cfg_attr(feature = "admin", schema(value_type = Object))]
     pub plan: Plan,
-    /// The stages: the steps, then the bake.
+    /// The stages: the steps, then the bake if the plan has one.
     pub stages: Vec<RolloutStageView>,
     /// The weights that this gateway serves, by version. Empty: it does not serve the service.
     #[cfg_attr(feature = "admin", schema(example = json!({"v2.3.1": 90, "v2.4.0": 10})))]
@@ -54,7 +54,8 @@ pub struct RolloutDetails {
     pub observed: Option<ObservedShareView>,
     /// The gates before the next stage.
     pub gates: Vec<RolloutGateView>,
-    /// Whether the stage counts as passed and its gates as open, although it was inconclusive.
+    /// Whether the stage counts as passed and its gates as open although it was inconclusive: a person resumed it, or the plan
+    /// says so.
     pub accepted: bool,
     /// Whether a window of time is open. `true` if the plan has none.
     pub window_open: bool,
@@ -64,7 +65,7 @@ pub struct RolloutDetails {
     pub measures: Vec<RolloutMeasureView>,
     /// The requests that were compared.
     pub requests: RolloutRequestsView,
-    /// Whether all gateways serve the present split. Only then a hold counts.
+    /// Whether all gateways serve the present split. Only then a hold counts. `false` if no gateway is known.
     pub converged: bool,
     /// The gateway that drives the rollout. `null`: none did yet.
     pub leader: Option<RolloutLeaderView>,
@@ -181,7 +182,8 @@ pub struct RolloutEventView {
 }
 
 impl RolloutDetails {
-    /// Shows a rollout, which was read at the time `at`, with the split that is served then, without gateways and events.
+    /// Shows a rollout, which was read at the time `at`, with the split that this gateway serves then, and without gateways and
+    /// events.
     #[must_use]
     pub fn new(rollout: &RolloutView, split: Option<&Split>, at: SystemTime) -> Self {
         let RolloutView { plan, state, evidence, .. } = rollout;

@@ -40,13 +40,14 @@ pub struct RolloutPreview {
     /// The plan with its defaults.
     #[cfg_attr(feature = "admin", schema(value_type = Object))]
     pub plan: Plan,
-    /// The stages: the steps, then the bake.
+    /// The stages: the steps, then the bake if the plan has one.
     pub stages: Vec<RolloutStagePreview>,
     /// The end with all traffic for the canary. `null`: the plan ends without it.
     pub end: Option<RolloutEndPreview>,
-    /// The shortest time that the rollout can take, in milliseconds, without windows of time and gates.
+    /// The shortest time that the rollout can take, in milliseconds: all holds, each at least as long as the least windows of
+    /// the guard. The waits for windows of time and gates are not in it.
     pub shortest_ms: u64,
-    /// The time at which all deadlines have passed, in milliseconds, without windows of time and gates.
+    /// The time at which all deadlines have passed, in milliseconds. The waits for windows of time and gates are not in it.
     pub longest_ms: u64,
 }
 

@@ -46,7 +46,7 @@ pub struct StepOrder {
     /// The number of the stage that the sender has seen. 0 before the first one.
     #[cfg_attr(feature = "admin", schema(example = 2))]
     pub step: u32,
-    /// Why.
+    /// Why the order is given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<ChangeReason>,
 }

@@ -55,11 +55,12 @@ pub struct RolloutSummary {
     pub outcome: Option<String>,
     /// The number of the stage. 0 before the first one.
     pub step: usize,
-    /// The number of stages: the steps, and the bake as the last one.
+    /// The number of stages: the steps, and the bake as the last one if the plan has one.
     pub steps: usize,
-    /// The present weight of the canary at this gateway. `null`: the service does not have it any more.
+    /// The present weight of the canary at this gateway. `null`: the gateway does not serve the canary, for example because it
+    /// was removed.
     pub weight: Option<Percent>,
-    /// How long the stage was watched, in milliseconds.
+    /// How long the stage was watched, in milliseconds. While the rollout goes back, the time since the last step.
     pub watched_ms: u64,
     /// The time that the stage must be watched, in milliseconds. `null` before the first stage.
     pub hold_ms: Option<u64>,
@@ -127,15 +128,15 @@ pub struct RolloutVerdictView {
     /// The verdict: `open`, `pass`, `fail` or `inconclusive`.
     #[cfg_attr(feature = "admin", schema(example = "open"))]
     pub verdict: String,
-    /// What the stage lacks, or the evidence against the canary. `null`: it passes.
+    /// What the stage lacks, or the evidence against the canary. `null`: the stage passes.
     #[cfg_attr(feature = "admin", schema(example = "the canary has 120 of 200 requests"))]
     pub why: Option<String>,
-    /// Whether nothing was compared.
+    /// Whether the stage passes although nothing was compared. `false` for the other verdicts.
     pub unguarded: bool,
 }
 
 impl RolloutSummary {
-    /// Shows a rollout whose canary has this weight now. `None`: the service does not have it any more.
+    /// Shows a rollout whose canary has this weight at the gateway that responds. `None`: it does not serve the canary.
     #[must_use]
     pub fn new(rollout: &RolloutView, weight: Option<Weight>) -> Self {
         let RolloutView { stored, plan, state, .. } = rollout;

@@ -36,7 +36,8 @@ async function carryOut(dialog, { generation = dialog.generation, force } = {}) 
   } catch (problem) {
     Object.assign(dialog, { busy: false, problem });
     await readAfter(problem);
-    if (problem.status !== 412) return;
+    // Without its service, which may have been removed, the dialog is gone.
+    if (problem.status !== 412 || state.dialog !== dialog) return;
     dialog.generation = state.split.generation;
     study(dialog);
   }
@@ -76,8 +77,11 @@ async function waitDrained(version) {
   const signal = AbortSignal.timeout(620000);
   try {
     const { versions } = await call("GET", inDeployment(state.service, "traffic"), { query, signal });
-    state.drained = versions[0].drainedEverywhere ?? versions[0].drained;
-    say(state.drained ? `✓ ${version} is drained: it may be stopped.` : `${version} is not drained yet.`);
+    const [does] = versions;
+    state.drained = isDrained(does);
+    const unknown = does.drained && does.drainedEverywhere === null;
+    if (state.drained) say(`✓ ${version} is drained: it may be stopped.`);
+    else say(`${version} is ${unknown ? "drained here, others not known" : "not drained yet"}.`);
   } catch (problem) {
     complain(problem);
   }

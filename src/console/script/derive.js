@@ -98,6 +98,9 @@ function cause(traffic, name) {
   return kept(rule) ? `${part(share, 30, 0)} ${CAUSES[rule]}` : "look at the replicas";
 }
 
+// Whether no gateway uses a version. One that reports to no store knows of no other. `null` is "not known", and not "yes".
+const isDrained = ({ drained, drainedEverywhere = drained }) => drainedEverywhere === true;
+
 // The state of a version in words.
 function badge(of, does, versions) {
   if (!does) return null;
@@ -111,9 +114,27 @@ function badge(of, does, versions) {
     return { text: why ? `draining: ${why}` : "draining", kind: "warn" };
   }
   if (does.drainedEverywhere === null) return { text: "drained here, others not known", kind: "warn" };
-  if (does.drainedEverywhere ?? does.drained) return { text: "may be stopped", kind: "ok" };
+  if (isDrained(does)) return { text: "may be stopped", kind: "ok" };
   return { text: ["drained here", ...elsewhere].join(", "), kind: "warn" };
 }
+
+// A change that was made, or a rollout after an order, in words.
+function resultOf({ generation, convergence, probes, phase, version, outcome }) {
+  if (phase) return `The rollout of ${version}: ${outcome ?? phase}.`;
+  const parts = [`Generation ${generation}`];
+  if (convergence) parts.push(`served ${convergence.serving.length ? `by ${list(convergence.serving)}` : "here"}`);
+  // null: the change is made, and then the store could not be read.
+  if (convergence?.waiting === null) parts.push("not known of other gateways");
+  else if (convergence?.waiting.length) parts.push(`not yet by ${list(convergence.waiting)}`);
+  return `${[...parts, ...(probes ?? []).map(probed)].join(", ")}.`;
+}
+
+const probed = ({ url, healthy, status, latencyMs, cause }) =>
+  `${bare(url)} ${healthy ? `${status} in ${latencyMs} ms` : cause}`;
+
+// The results of probes in words, or of a refused change why it was refused.
+const probesOf = ({ probes, detail }) =>
+  probes?.length ? probes.map(probed).join(", ") : (detail ?? "this gateway does not probe");
 
 // What a change did, in words.
 function story({ change, version, before, after, settingsAfter }) {

@@ -78,7 +78,7 @@ function news(it) {
   const warning = text => h("span.warn", "▲ ", text);
   const lines = [
     late && [warning("No gateway drives it: "), `the last tick was ${since(tickedAt, now())} ago. The weights stay.`],
-    verdict && [fails && h("span.bad", "✕ The guard says fail: "), user(verdict.why)],
+    verdict?.why && [fails && h("span.bad", "✕ The guard says fail: "), user(verdict.why)],
     it.why && !fails && [warning(), user(it.why)],
     needs && (held ? [warning(), `waits for ${needs}`] : `the next step needs ${needs}`),
     it.phase === "gated" && !it.windowOpen && "waits for its window of time",

@@ -13,21 +13,21 @@ use crate::routing::{ServiceName, Split};
 /// within 3 seconds while the database is down.
 const STORE_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// The rollouts that the application has mounted.
+/// The rollouts that the application has mounted with the API, or none.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Mounted(Option<Rollouts>);
+pub(super) struct OptionalRollouts(Option<Rollouts>);
 
-/// The rollout of a service before a change, if one is under way.
+/// The rollout that a change of its service affects, or none.
 #[derive(Debug)]
-pub(super) struct Before(Option<RolloutView>);
+pub(super) struct AffectedRollout(Option<RolloutView>);
 
-impl Mounted {
+impl OptionalRollouts {
     pub(super) const fn new(rollouts: Rollouts) -> Self {
         Self(Some(rollouts))
     }
 
     /// Returns whether the API has rollouts.
-    pub(super) const fn is_there(&self) -> bool {
+    pub(super) const fn are_mounted(&self) -> bool {
         self.0.is_some()
     }
 
@@ -37,21 +37,22 @@ impl Mounted {
         self.0.as_ref().ok_or_else(|| ApiError::new(ProblemKind::NotFound, detail))
     }
 
-    /// Reads the rollout that a change of `service` may affect, if this gateway knows of one. A failure to read it does not
-    /// prevent the change.
-    pub(super) async fn before(&self, service: &ServiceName) -> Before {
-        let Some(rollouts) = &self.0 else { return Before(None) };
+    /// Reads the rollout of `service` that is under way. The result is empty if this gateway has not loaded any, and if the store
+    /// fails or does not respond within [`STORE_TIMEOUT`]: a change is made without this knowledge.
+    pub(super) async fn under_way(&self, service: &ServiceName) -> AffectedRollout {
+        let Some(rollouts) = &self.0 else { return AffectedRollout(None) };
+        // Known from the last load. So a change of a service without a rollout does not read the store once more.
         if !rollouts.deployments().rolling().borrow().contains(service) {
-            return Before(None);
+            return AffectedRollout(None);
         }
         let found = timeout(STORE_TIMEOUT, rollouts.find(service, None)).await;
-        Before(found.ok().and_then(Result::ok))
+        AffectedRollout(found.ok().and_then(Result::ok))
     }
 }
 
-impl Before {
-    /// Returns what a change that results in the split `after` does to the rollout.
-    pub(super) fn effect(&self, after: &Split) -> Option<RolloutEffect> {
+impl AffectedRollout {
+    /// Returns the phase that the rollout gets by a change that results in the split `after`. `None`: there is no rollout.
+    pub(super) fn effect_of(&self, after: &Split) -> Option<RolloutEffect> {
         let RolloutView { stored, plan, state, .. } = self.0.as_ref()?;
         Some(RolloutEffect::new(&stored.id, state.phase_after(plan, after).as_str()))
     }
