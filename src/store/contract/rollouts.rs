@@ -319,11 +319,18 @@ pub async fn rollout_texts_are_limited(store: &dyn RouteStore) {
         assert!(matches!(error, StoreError::TextRefused { .. }), "{error:?}");
     }
     rollouts.start_rollout(&NewRollout { columns: fits, ..new }).await.unwrap();
+    assert_event_is_limited(store, long).await;
+}
+
+/// Asserts that an event of the rollout `1` is truncated when it is created, and that one with a text that is too `long`
+/// is refused.
+async fn assert_event_is_limited(store: &dyn RouteStore, long: String) {
     let mut event = NewRolloutEvent::new("step", 1, Some("alice"), &long);
     write(store, &waiting_write(1).with_events(vec![event.clone()])).await;
     let before = everything(store).await;
     event.text = long;
-    let refused = rollouts.write_rollout(&waiting_write(2).with_events(vec![event])).await.unwrap_err();
+    let with_long_text = waiting_write(2).with_events(vec![event]);
+    let refused = rollouts_of(store).write_rollout(&with_long_text).await.unwrap_err();
     assert!(matches!(refused, StoreError::TextRefused { .. }), "{refused:?}");
     assert_eq!(everything(store).await, before, "a refused write stores nothing");
 }
