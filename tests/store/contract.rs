@@ -60,7 +60,7 @@ fn any_change() -> impl Strategy<Value = Change> {
         2 => (name.clone(), urls.clone()).prop_map(|(version, urls)| Change::remove_urls(version, urls)),
         2 => (name.clone(), any_url_change(urls), any::<bool>())
             .prop_map(|(version, urls, active)| Change::update_urls(version, urls, active)),
-        2 => (name.clone(), share.clone()).prop_map(|(version, share)| Change::set_mirror(version, share)),
+        2 => (name.clone(), share).prop_map(|(version, share)| Change::set_mirror(version, share)),
         1 => Just(Change::remove_mirror()),
         2 => name.prop_map(Change::remove),
         1 => Just(Change::Redraw),
