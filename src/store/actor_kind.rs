@@ -34,7 +34,7 @@ impl ActorKind {
         }
     }
 
-    /// Returns the kind with this word. `None`: a later release may have more kinds.
+    /// Returns the kind with this word. `None`: this release does not know it, but a later one may.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.as_str() == name)
@@ -57,7 +57,7 @@ pub(super) mod optional_word {
         kind.map(ActorKind::as_str).serialize(serializer)
     }
 
-    /// Reads the word of a kind. A word of a later release is read as unknown, and not refused.
+    /// Reads the word of a kind. A word of a later release is read as `None`, and not refused.
     pub(in crate::store) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<ActorKind>, D::Error> {

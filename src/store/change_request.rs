@@ -192,17 +192,17 @@ impl ChangeRequest {
     ///
     /// # Errors
     ///
-    /// - [`StoreError::TextRefused`] for an actor, a reason or a request id that is too long.
+    /// - [`StoreError::TextRefused`] for an actor, a reason or a request id that is too long or contains a NUL.
     /// - [`StoreError::UnknownService`] if the service was removed and the change does not register a version.
     /// - [`StoreError::GenerationConflict`] if the split is at another generation than expected.
     /// - [`StoreError::Refused`] by a rule of the split.
-    /// - [`StoreError::NotCleared`] if versions would get traffic that the request does not clear.
+    /// - [`StoreError::NotCleared`] if versions would get traffic at URLs that the request does not clear.
     pub fn decide(&self, split: &Split, at: SystemTime) -> Result<Split, StoreError> {
         check_text("actor", &self.actor, MAX_ACTOR)?;
         check_text("reason", self.reason.as_deref().unwrap_or_default(), MAX_REASON)?;
         check_text("request id", self.request_id.as_deref().unwrap_or_default(), MAX_REQUEST_ID)?;
         if split.is_removed() {
-            return self.decide_again(split, at);
+            return self.decide_on_removed(split, at);
         }
         self.check_generation(split.generation())?;
         self.decide_on(split, at)
@@ -210,7 +210,7 @@ impl ChangeRequest {
 
     /// Decides on a service that was removed. For the sender of the request it does not exist: it is at generation 0, and
     /// starts with another salt.
-    fn decide_again(&self, removed: &Split, at: SystemTime) -> Result<Split, StoreError> {
+    fn decide_on_removed(&self, removed: &Split, at: SystemTime) -> Result<Split, StoreError> {
         if !matches!(self.change, Change::Register(_)) {
             return Err(StoreError::UnknownService(removed.service().clone()));
         }
@@ -218,7 +218,7 @@ impl ChangeRequest {
         self.decide_on(&removed.with_salt(self.salt.unwrap_or_else(rand::random)), at)
     }
 
-    /// Refuses the request if its sender has seen another generation.
+    /// Refuses the request if it expects another generation than `found`.
     fn check_generation(&self, found: u64) -> Result<(), StoreError> {
         match self.expected_generation {
             Some(expected) if expected != found => Err(StoreError::GenerationConflict { expected, found }),
@@ -230,8 +230,10 @@ impl ChangeRequest {
     /// clear.
     fn decide_on(&self, split: &Split, at: SystemTime) -> Result<Split, StoreError> {
         let mut after = split.apply(&self.change, at)?;
-        let uncleared: Vec<Version> =
-            split.newly_serving(&after).filter_map(|version| self.uncleared(split, version)).collect();
+        let uncleared: Vec<Version> = split
+            .newly_serving(&after)
+            .filter_map(|version| self.with_uncleared_urls(split, version))
+            .collect();
         if !uncleared.is_empty() {
             let health_path = after.health_path().cloned();
             return Err(StoreError::NotCleared { versions: uncleared, health_path });
@@ -242,9 +244,9 @@ impl ChangeRequest {
         Ok(after)
     }
 
-    /// Returns `version`, which is about to get traffic, with the URLs that the request does not clear. `None`: it clears
-    /// all of them.
-    fn uncleared(&self, split: &Split, version: &Version) -> Option<Version> {
+    /// Returns `version`, which is about to get traffic, with only the URLs that the request does not clear. `None`:
+    /// the request clears all of them.
+    fn with_uncleared_urls(&self, split: &Split, version: &Version) -> Option<Version> {
         let Clearance::Only(cleared) = &self.clearance else { return None };
         let cleared = cleared.iter().filter(|(name, _)| *name == version.name);
         let cleared: Vec<&Instances> = cleared.map(|(_, urls)| urls).collect();
@@ -255,6 +257,7 @@ impl ChangeRequest {
         // Served URLs may be more than before the check: another writer added some, and they were checked for it.
         let mut unknown: Vec<Backend> = version.instances.iter().cloned().collect();
         unknown.retain(|url| !served.contains(url) && cleared.iter().all(|urls| !urls.contains(url)));
+        // It fails only without a URL: then none is uncleared.
         let instances = Instances::new(unknown).ok()?;
         Some(Version { instances, ..version.clone() })
     }

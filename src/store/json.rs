@@ -44,14 +44,21 @@ pub enum LastGoodError {
     },
 }
 
-/// The text in the form `FORMAT`. It has types of its own, so that a change of the crate's types cannot change the form
-/// unnoticed.
+/// The text in the form [`FORMAT`]. It has types of its own, so that a change of the crate's types cannot change the
+/// form unnoticed. Times are in milliseconds since the Unix epoch.
 #[derive(Serialize, Deserialize)]
 struct Document {
     format: u32,
+    /// When the routes were served.
     at: i64,
     revision: u64,
     services: Vec<SplitDocument>,
+}
+
+/// The field that a text of every format has.
+#[derive(Deserialize)]
+struct AnyDocument {
+    format: u32,
 }
 
 /// One service in the document of a snapshot.
@@ -60,10 +67,12 @@ struct SplitDocument {
     name: String,
     salt: u64,
     generation: u64,
+    /// The pin epoch.
     #[serde(default)]
     epoch: u64,
     health_path: Option<String>,
     versions: Vec<VersionDocument>,
+    /// The slot map as `Display` writes it.
     slots: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mirror: Option<MirrorDocument>,
@@ -105,7 +114,8 @@ struct VersionDocument {
 }
 
 impl LastGood {
-    /// Converts to JSON: about 500 bytes for a service with three versions.
+    /// Converts to JSON: about 500 bytes for a service with three versions. The [term](Snapshot::term) and splits that
+    /// [cannot be read](Snapshot::broken) are left out.
     ///
     /// ```
     /// use std::time::UNIX_EPOCH;
@@ -132,14 +142,21 @@ impl LastGood {
     /// - [`LastGoodError::OtherFormat`] for a text of a release with another format.
     /// - [`LastGoodError::Invalid`] for a value that is not valid, such as a URL.
     pub fn from_json(json: &str) -> Result<Self, LastGoodError> {
-        let parsed: Result<Document, _> = serde_json::from_str(json);
-        let document = parsed.map_err(|error| LastGoodError::Malformed(error.into()))?;
-        if document.format != FORMAT {
-            return Err(LastGoodError::OtherFormat { found: document.format });
-        }
+        let document = parse_document(json)?;
         let splits = document.services.iter().map(SplitDocument::split).collect::<Result<_, _>>()?;
         Ok(Self::new(Snapshot::new(document.revision, splits), from_millis(document.at)))
     }
+}
+
+/// Parses a text in the form [`FORMAT`]. A text of another format may lack fields of this one, so its format is read
+/// first.
+fn parse_document(json: &str) -> Result<Document, LastGoodError> {
+    match serde_json::from_str(json) {
+        Ok(AnyDocument { format: FORMAT }) => {}
+        Ok(AnyDocument { format: found }) => return Err(LastGoodError::OtherFormat { found }),
+        Err(error) => return Err(LastGoodError::Malformed(error.into())),
+    }
+    serde_json::from_str(json).map_err(|error| LastGoodError::Malformed(error.into()))
 }
 
 impl From<&Split> for SplitDocument {
@@ -160,7 +177,7 @@ impl From<&Split> for SplitDocument {
 }
 
 impl SplitDocument {
-    /// Interprets the values.
+    /// Returns the split, or [`LastGoodError::Invalid`] with the first value that is not valid.
     fn split(&self) -> Result<Split, LastGoodError> {
         let parts = SplitParts {
             service: self.parse(&self.name)?,
@@ -177,7 +194,7 @@ impl SplitDocument {
         Ok(Split::from_parts(parts).0)
     }
 
-    /// Interprets a version.
+    /// Returns the split's `version`.
     fn version(&self, version: &VersionDocument) -> Result<Version, LastGoodError> {
         Ok(Version {
             id: self.parse(&version.id)?,
@@ -190,13 +207,13 @@ impl SplitDocument {
         })
     }
 
-    /// Interprets the mirror.
+    /// Returns the split's `mirror`.
     fn mirror(&self, mirror: &MirrorDocument) -> Result<MirrorShare, LastGoodError> {
         let share = Weight::from_hundredths(mirror.share).map_err(|error| self.invalid(&error))?;
         Ok(MirrorShare::new(self.parse(&mirror.version)?, share))
     }
 
-    /// Interprets the base URLs. A snapshot of an earlier release has one.
+    /// Returns the base URLs of `version`. A snapshot of an earlier release has one.
     fn instances(&self, version: &VersionDocument) -> Result<Instances, LastGoodError> {
         let urls = std::iter::once(&version.url).chain(&version.more_urls);
         let backends: Result<Vec<Backend>, _> = urls.map(|url| self.parse(url)).collect();

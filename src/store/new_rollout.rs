@@ -10,7 +10,7 @@ use crate::routing::{ServiceName, Split, Version, VersionId, VersionName};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NewRollout {
-    /// Its id, for example a UUID: at most 36 characters.
+    /// Its id, which no other rollout of the store has, for example a UUID: at most 36 characters.
     pub id: String,
     /// The service.
     pub service: ServiceName,
@@ -20,9 +20,9 @@ pub struct NewRollout {
     pub canary_id: VersionId,
     /// The rollout is refused if the split is at another generation.
     pub expected_generation: u64,
-    /// The values that later writes replace.
+    /// The values that later writes replace. The outcome is not stored, since a rollout that starts is not over.
     pub columns: RolloutColumns,
-    /// The plan, as a text that the store does not read.
+    /// The plan, as a text that the store does not read: at most 1,048,576 characters.
     pub plan: String,
     /// The first events, in order.
     pub events: Vec<NewRolloutEvent>,

@@ -40,15 +40,16 @@ pub trait RefusalLog: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if the log cannot be written.
+    /// - [`StoreError::Unstorable`] if the store cannot store a character of a text.
+    /// - [`StoreError::Unavailable`] or [`StoreError::Unusable`] if the log cannot be written.
     async fn record_refusal(&self, refusal: &Refusal) -> Result<(), StoreError>;
 
-    /// Returns up to `limit` refused changes of `service`, latest first: those with an id below `before`, or all. The service
-    /// need not exist.
+    /// Returns up to `limit` refused changes of `service`, latest first: those with an id below `before`, or all. Fewer
+    /// than `limit` are the last ones that are stored. The service need not exist.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if the log cannot be read.
+    /// [`StoreError::Unavailable`] or [`StoreError::Unusable`] if the log cannot be read.
     async fn refusals(
         &self,
         service: &ServiceName,
@@ -207,7 +208,7 @@ impl Refusal {
     }
 }
 
-/// Shortens a text to the longest reason.
+/// Truncates a text to [`MAX_REASON`] characters, without NUL.
 fn truncate_long(text: &str) -> String {
     truncate(text, MAX_REASON)
 }

@@ -26,14 +26,14 @@ pub trait ReplicaRegistry: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if the registry cannot be written.
+    /// [`StoreError::Unavailable`] or [`StoreError::Unusable`] if the registry cannot be written.
     async fn report(&self, report: &Report) -> Result<(), StoreError>;
 
-    /// Removes the replica `id`, which stops. An unknown replica is no error.
+    /// Removes the replica `id`, whose process stops. An unknown replica is no error.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if the registry cannot be written.
+    /// [`StoreError::Unavailable`] or [`StoreError::Unusable`] if the registry cannot be written.
     async fn withdraw(&self, id: &str) -> Result<(), StoreError>;
 
     /// Returns the replicas that reported within the last [`Replica::EXPIRY`], ordered by name and then by id. One whose
@@ -41,7 +41,7 @@ pub trait ReplicaRegistry: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if the registry cannot be read.
+    /// [`StoreError::Unavailable`] or [`StoreError::Unusable`] if the registry cannot be read.
     async fn replicas(&self) -> Result<Vec<Replica>, StoreError>;
 
     /// Returns the figures of the replicas that [`replicas`](Self::replicas) returns and that reported some, ordered by the id
@@ -51,7 +51,7 @@ pub trait ReplicaRegistry: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if the registry cannot be read.
+    /// [`StoreError::Unavailable`] or [`StoreError::Unusable`] if the registry cannot be read.
     async fn figures(&self) -> Result<Vec<ReplicaFigures>, StoreError> {
         Ok(Vec::new())
     }
@@ -81,7 +81,8 @@ pub struct Replica {
     pub name: String,
     /// It serves the splits of this revision or later ones, except for splits that it cannot read.
     pub revision: u64,
-    /// The time since its report.
+    /// The time since its report. A store may return more for an earlier process of the same name, so that it expires
+    /// after [`SUCCESSION`](Self::SUCCESSION).
     #[cfg_attr(
         feature = "serde",
         serde(rename = "seenMillis", with = "crate::common::time::duration_millis")
@@ -127,7 +128,7 @@ impl Replica {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "camelCase"))]
 #[non_exhaustive]
 pub struct Report {
-    /// The process.
+    /// The process: at most 36 characters, for example a UUID.
     pub id: String,
     /// The name that the application gave it.
     pub name: String,

@@ -18,7 +18,7 @@ pub struct RolloutWrite {
     pub service: ServiceName,
     /// The turn that was read. At another one, nothing is written.
     pub expected_turn: u64,
-    /// The generation of the split that the changes were decided on. Compared only if there are changes.
+    /// The generation of the split that the first change expects. Compared only if there are changes.
     pub expected_generation: u64,
     /// The changes of the split, in order. Each is one generation and one entry of the history. The store sets their
     /// expected generations.
@@ -108,7 +108,7 @@ impl RolloutWrite {
         }
     }
 
-    /// Sets the changes of the split, which were decided at the generation `expected_generation`.
+    /// Sets the changes of the split. All of them are refused if the split is not at `expected_generation`.
     #[must_use]
     pub fn with_changes(self, expected_generation: u64, changes: Vec<ChangeRequest>) -> Self {
         Self { expected_generation, changes, ..self }
@@ -120,7 +120,7 @@ impl RolloutWrite {
         Self { events, ..self }
     }
 
-    /// Claims the lease for `replica`.
+    /// Claims the lease for `replica`, for `length` from the write on. If another replica holds it, nothing is written.
     #[must_use]
     pub fn with_claim(self, replica: impl Into<String>, length: Duration) -> Self {
         Self { lease: LeaseUse::Claim { replica: replica.into(), length }, ..self }
@@ -141,7 +141,8 @@ impl RolloutWrite {
         self.events.iter().try_for_each(NewRolloutEvent::check)
     }
 
-    /// Applies the changes to `split` one after the other, each at the generation of the one before.
+    /// Applies the changes to `split` one after the other, at the time `at`. The first expects the generation
+    /// [`expected_generation`](Self::expected_generation), and each other one the generation after the one before it.
     ///
     /// # Errors
     ///
@@ -161,7 +162,8 @@ impl RolloutWrite {
         Ok(decided)
     }
 
-    /// Returns the generation after the last of the `decided` changes that changes something.
+    /// Returns the generation after the last of the `decided` changes that changes something. `None`: none of them
+    /// does.
     #[must_use]
     pub fn last_generation(decided: &[DecidedChange]) -> Option<u64> {
         let changes = decided.iter().rev();

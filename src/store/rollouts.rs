@@ -54,9 +54,9 @@ use crate::routing::ServiceName;
 ///
 /// | question | answer |
 /// | --- | --- |
-/// | How many rollouts does a service have at a time? | One that is not over. The store keeps the last [`StoredRollout::RETAINED`] that are over, and deletes earlier ones with the next start. |
+/// | How many rollouts does a service have at a time? | At most one that is not over. The store keeps the last [`StoredRollout::RETAINED`] that are over, and deletes earlier ones with the next start. |
 /// | Who may write? | Any gateway: the turn decides. A write that names another turn than the stored one is [overtaken](RolloutWritten::Overtaken), and nothing of it is stored. |
-/// | The lease? | A courtesy, so that one gateway at a time drives a rollout. It is measured by the store's clock alone, since the clocks of gateways differ. |
+/// | Why a lease? | It is a courtesy, so that one gateway at a time drives a rollout. It is measured by the store's clock alone, since the clocks of gateways differ. |
 /// | Which writes belong together? | The values, the changes of the split with their history, the events and the lease: all of it or nothing. |
 /// | How do other gateways learn of it? | A start, and a write that ends a rollout, increment the revision of the store and of the service, and [`Snapshot::rollouts`](super::Snapshot::rollouts) lists the services with a rollout. |
 /// | What if the service is deleted? | Its rollouts are deleted with it. A service that is [removed](crate::routing::Split::is_removed) keeps them. |
@@ -66,22 +66,23 @@ pub trait RolloutStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if the store cannot be read.
+    /// [`StoreError::Unavailable`] or [`StoreError::Unusable`] if the store cannot be read.
     async fn live(&self) -> Result<LiveRollouts, StoreError>;
 
-    /// Returns the rollout `id`, if there is one.
+    /// Returns the rollout `id`, over or not. `None`: it does not exist, or it cannot be read, which the store logs.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if the store cannot be read.
+    /// [`StoreError::Unavailable`] or [`StoreError::Unusable`] if the store cannot be read.
     async fn rollout(&self, id: &str) -> Result<Option<StoredRollout>, StoreError>;
 
-    /// Returns up to `limit` rollouts of `service`, latest first: those before the number `before`, or all. The service need
-    /// not exist.
+    /// Returns up to `limit` rollouts of `service`, latest first: those before the number `before`, or all. Those that
+    /// cannot be read are left out, and earlier ones take their places: fewer than `limit` are the last ones that are
+    /// stored. The service need not exist.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if the store cannot be read.
+    /// [`StoreError::Unavailable`] or [`StoreError::Unusable`] if the store cannot be read.
     async fn rollouts(
         &self,
         service: &ServiceName,
@@ -93,7 +94,7 @@ pub trait RolloutStore: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if the store cannot be read.
+    /// [`StoreError::Unavailable`] or [`StoreError::Unusable`] if the store cannot be read.
     async fn rollout_events(&self, id: &str, limit: u32) -> Result<Vec<StoredRolloutEvent>, StoreError>;
 
     /// Stores a rollout at the turn [`StoredRollout::FIRST_TURN`], with its first events. It has no leader yet.
@@ -104,18 +105,22 @@ pub trait RolloutStore: fmt::Debug + Send + Sync + 'static {
     /// - [`StoreError::UnknownService`] if the service does not exist or was removed.
     /// - [`StoreError::RolloutActive`] if the service has a rollout that is not over.
     /// - [`StoreError::GenerationConflict`] if the split is at another generation than expected.
-    /// - [`StoreError::Unavailable`] if the store cannot be written.
+    /// - [`StoreError::Broken`] if the stored split cannot be read, or a rollout with this id exists.
+    /// - [`StoreError::Unstorable`] if the store cannot store a character of a text.
+    /// - [`StoreError::Unavailable`] or [`StoreError::Unusable`] if the store cannot be written.
     async fn start_rollout(&self, new: &NewRollout) -> Result<StoredRollout, StoreError>;
 
-    /// Writes to a rollout, completely or not at all. If its outcome is set, the rollout is over.
+    /// Writes to a rollout, completely or not at all, unless the write is [overtaken](RolloutWritten::Overtaken). If
+    /// its outcome is set, the rollout is over.
     ///
     /// # Errors
     ///
     /// - [`StoreError::TextRefused`] from [`RolloutWrite::check`].
     /// - The errors of [`RolloutWrite::decide`], unless the write is overtaken.
     /// - [`StoreError::Broken`] if the split has to be changed and cannot be read.
-    /// - [`StoreError::Unavailable`] if the store cannot be written. If the connection is lost during the commit, the write
-    ///   may have been made: read the rollout again and compare its turn.
+    /// - [`StoreError::Unstorable`] if the store cannot store a character of a text.
+    /// - [`StoreError::Unavailable`] or [`StoreError::Unusable`] if the store cannot be written. If the connection is
+    ///   lost during the commit, the write may have been made: read the rollout again and compare its turn.
     async fn write_rollout(&self, write: &RolloutWrite) -> Result<RolloutWritten, StoreError>;
 }
 

@@ -36,8 +36,9 @@ use crate::routing::ServiceName;
 ///
 /// # Implementing a store
 ///
-/// `examples/custom_store` is a durable store: one JSON file, which is read again after a restart. The feature `testing` has a test suite for a store of
-/// yours: `store::contract`. `load`, `commit` and `history` are required; the rest is optional.
+/// `examples/custom_store` is a durable store: one JSON file, which is read again after a restart. The feature
+/// `testing` has a test suite for a store of yours: `store::contract`. `load`, `commit` and `history` are required; the
+/// rest is optional.
 ///
 /// A store in memory, in short:
 ///
@@ -144,11 +145,11 @@ pub trait RouteStore: fmt::Debug + Send + Sync + 'static {
     /// service name. `after` 0 returns all splits.
     ///
     /// The revision must be read before the splits or together with them: a split that is missed is never loaded again,
-    /// one that is loaded twice does no harm. If `after` is greater than the revision, there is nothing to return.
+    /// one that is loaded twice does no harm. If `after` is greater than the revision, no split is returned.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unavailable`] if the store cannot be read.
+    /// [`StoreError::Unavailable`] or [`StoreError::Unusable`] if the store cannot be read.
     async fn load(&self, after: u64) -> Result<Snapshot, StoreError>;
 
     /// Makes one change to the split of `service`, completely or not at all, and adds it to the history. A change that
@@ -159,14 +160,17 @@ pub trait RouteStore: fmt::Debug + Send + Sync + 'static {
     /// - [`StoreError::UnknownService`] from [`ChangeRequest::first_split`].
     /// - The errors of [`ChangeRequest::decide`].
     /// - [`StoreError::Broken`] if the stored split cannot be read.
-    /// - [`StoreError::Unavailable`] if the store cannot be written.
+    /// - [`StoreError::Unstorable`] if the store cannot store a character of a text.
+    /// - [`StoreError::Unavailable`] or [`StoreError::Unusable`] if the store cannot be written.
     async fn commit(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Applied, StoreError>;
 
-    /// Returns up to `limit` changes of `service`, latest first: those before the generation `before`, or all.
+    /// Returns up to `limit` changes of `service`, latest first: those before the generation `before`, or all. Fewer
+    /// than `limit` are the last ones that are stored: callers read no further page.
     ///
     /// # Errors
     ///
-    /// [`StoreError::UnknownService`], or [`StoreError::Unavailable`] if the store cannot be read.
+    /// - [`StoreError::UnknownService`] if the service does not exist. A removed service exists.
+    /// - [`StoreError::Unavailable`] or [`StoreError::Unusable`] if the store cannot be read.
     async fn history(
         &self,
         service: &ServiceName,
@@ -261,6 +265,6 @@ impl<S: RouteStore + ?Sized> RouteStore for Arc<S> {
 pub enum Signal {
     /// A split changed: load the splits after the last revision.
     Changed,
-    /// The connection was lost and restored. The store may be another one now, so load all splits.
+    /// The connection was lost. The store may be another one now, so load all splits.
     Lost,
 }

@@ -44,8 +44,8 @@ pub struct StoredRollout {
     pub start_generation: u64,
     /// The generation of the split after the last change that the rollout made, or at the start.
     pub generation: u64,
-    /// The revision of the store at the last change of the service, whether a person or the rollout made it. A start, and the write that ends
-    /// a rollout, count too.
+    /// The revision of the store at the last change of the service, whether a person or the rollout made it. A start,
+    /// and the write that ends a rollout, count too.
     pub service_revision: u64,
     /// The id of the replica that claimed the lease last.
     pub leader: Option<String>,
@@ -94,7 +94,8 @@ impl StoredRollout {
     /// How many rollouts of a service that are over a store keeps.
     pub const RETAINED: usize = 50;
 
-    /// Creates the rollout that `new` starts under `number` at the time `at`, in a store at `revision`.
+    /// Creates the rollout that `new` starts under `number` at the time `at`. The store is at `revision` after the
+    /// start.
     #[must_use]
     pub fn started(new: &NewRollout, number: u64, revision: u64, at: SystemTime) -> Self {
         let columns = &new.columns;
@@ -163,6 +164,7 @@ impl StoredRollout {
     #[must_use]
     pub fn may_be_led_by(&self, id: &str, now: SystemTime, length: Duration) -> bool {
         let Some(leader) = &self.leader else { return true };
+        // `None`: the lease has ended.
         let rest = self.lease_until.and_then(|until| until.duration_since(now).ok());
         leader == id || rest.is_none_or(|rest| rest > length)
     }
@@ -179,7 +181,7 @@ impl StoredRollout {
     }
 
     /// Makes a `write` that [is admitted](Self::admits), at the time `now` of the store's clock. `generation` is that of the
-    /// split after the last change of the write, if it changed something.
+    /// split after the last change of the write. `None`: no split changed.
     pub fn write(&mut self, write: &RolloutWrite, generation: Option<u64>, now: SystemTime) {
         let columns = &write.columns;
         self.turn = self.turn.saturating_add(1);

@@ -162,6 +162,26 @@ async fn closed_store_does_not_connect() {
     assert_eq!((cause.as_str(), file.exists()), ("the store is closed", false));
 }
 
+// `close` finds no pool then, so the call that connects closes the one that it made.
+#[tokio::test]
+async fn store_closed_while_connecting_leaves_nothing_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("canary.db");
+    let store = SqlStore::connect_lazy(&url(&file)).unwrap();
+    let loading = tokio::spawn({
+        let store = store.clone();
+        async move { store.load(0).await }
+    });
+    // The file is the first thing that a new connection makes. The tables follow.
+    while !file.exists() {
+        tokio::task::yield_now().await;
+    }
+    store.close().await;
+    let refused = tokio::time::timeout(LIMIT, loading).await.unwrap().unwrap().unwrap_err();
+    let cause = std::error::Error::source(&refused).unwrap().to_string();
+    assert_eq!((cause.as_str(), beside(&file)), ("the store is closed", vec![]));
+}
+
 async fn apply_fails(store: &SqlStore) -> bool {
     store.commit(&auth(), &by_alice(set_weight("v1.1", "10"))).await.is_err()
 }

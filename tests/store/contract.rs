@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 use proptest::prelude::*;
 use tower_canary::Weight;
-use tower_canary::routing::{Backend, Change, Instances, Registration};
+use tower_canary::routing::{Backend, Change, Instances, Registration, UrlChange};
 use tower_canary::store::{RouteStore, contract};
 
 use crate::support::version;
@@ -27,6 +27,7 @@ where
     });
 }
 
+/// Any change but a restore, which names shares of the history, and a forced update, which only the admin API makes.
 fn any_change() -> impl Strategy<Value = Change> {
     let name = (0..4_u8).prop_map(|i| version(&format!("v{i}")));
     let url = (0..3_u8).prop_map(|i| format!("http://10.0.0.{i}/b").parse::<Backend>().unwrap());
@@ -42,7 +43,7 @@ fn any_change() -> impl Strategy<Value = Change> {
             Change::Register(new)
         }),
         4 => (name.clone(), share.clone()).prop_map(|(version, weight)| Change::set_weight(version, weight)),
-        2 => (name.clone(), name.clone(), share).prop_map(|(one, other, weight)| {
+        2 => (name.clone(), name.clone(), share.clone()).prop_map(|(one, other, weight)| {
             let rest = Weight::from_hundredths(10_000 - weight.hundredths()).unwrap();
             Change::SetWeights([(one, weight), (other, rest)].into())
         }),
@@ -56,13 +57,39 @@ fn any_change() -> impl Strategy<Value = Change> {
         1 => (name.clone(), url).prop_map(|(version, backend)| Change::set_url(version, backend)),
         1 => (name.clone(), urls.clone()).prop_map(|(version, urls)| Change::set_urls(version, urls)),
         2 => (name.clone(), urls.clone()).prop_map(|(version, urls)| Change::add_urls(version, urls)),
-        2 => (name.clone(), urls).prop_map(|(version, urls)| Change::remove_urls(version, urls)),
+        2 => (name.clone(), urls.clone()).prop_map(|(version, urls)| Change::remove_urls(version, urls)),
+        2 => (name.clone(), any_url_change(urls), any::<bool>())
+            .prop_map(|(version, urls, active)| Change::update_urls(version, urls, active)),
+        2 => (name.clone(), share).prop_map(|(version, share)| Change::set_mirror(version, share)),
+        1 => Just(Change::remove_mirror()),
         2 => name.prop_map(Change::remove),
         1 => Just(Change::Redraw),
         1 => any::<bool>().prop_map(|set| Change::set_health_path(set.then(|| "/up".parse().unwrap()))),
         1 => Just(Change::remove_service()),
         1 => Just(Change::force_remove_service()),
     ]
+}
+
+fn any_url_change(urls: impl Strategy<Value = Instances> + Clone) -> impl Strategy<Value = UrlChange> {
+    prop_oneof![
+        urls.clone().prop_map(UrlChange::Set),
+        urls.clone().prop_map(UrlChange::Add),
+        urls.prop_map(UrlChange::Remove),
+    ]
+}
+
+/// The name of each case in the published suite is in the list of [`contract!`] and in the docs of the suite.
+#[test]
+fn every_published_case_is_listed() {
+    let suite = include_str!("../../src/store/contract/suite.rs");
+    let docs = include_str!("../../src/store/contract/mod.rs");
+    let cases = suite.lines().filter_map(|line| line.trim().strip_suffix(',')?.split_once("::"));
+    let cases: Vec<&str> = cases.map(|(_, case)| case).collect();
+    assert!(cases.len() > 30, "{cases:?}");
+    for case in cases {
+        let is_run = include_str!("contract.rs").lines().any(|line| line.trim() == case);
+        assert!(is_run && docs.contains(&format!("[`{case}`]")), "{case}");
+    }
 }
 
 /// Runs the contract against the stores that `$open` opens, each empty. `needs` names the required feature or server.
@@ -83,6 +110,9 @@ macro_rules! contract {
                 added_base_urls_are_not_lost
                 last_base_url_stays
                 history_has_all_base_urls
+                mirror_is_stored
+                mirror_ends_with_its_version
+                history_has_the_mirror
                 removed_service_keeps_its_history
                 removed_service_starts_again
                 refusals_are_stored_latest_first
@@ -102,6 +132,7 @@ macro_rules! contract {
                 rollout_start_is_refused
                 rollout_turn_fences_writers
                 rollout_write_stores_all_values
+                rollout_write_is_loaded_as_decided
                 refused_rollout_write_stores_nothing
                 rollout_lease_has_one_leader
                 last_50_rollouts_are_stored

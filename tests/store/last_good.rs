@@ -63,6 +63,12 @@ async fn other_format_is_refused() {
     assert_eq!(refused.to_string(), "it is of format 2, not 1");
 }
 
+#[test]
+fn other_format_may_have_other_fields() {
+    let refused = LastGood::from_json(r#"{"format": 2, "splits": {}}"#).unwrap_err();
+    assert!(matches!(refused, LastGoodError::OtherFormat { found: 2 }), "{refused:?}");
+}
+
 #[tokio::test]
 async fn invalid_value_names_its_service() {
     let json = last_good().await.to_json();

@@ -162,6 +162,19 @@ async fn thousands_of_services_are_loaded() {
     }
 }
 
+// There is no id after it that a next page could begin with.
+#[tokio::test]
+async fn service_with_the_greatest_id_is_loaded() {
+    let store = open_with_two_versions(Kind::Sqlite).await;
+    let columns = "id, service_name, generation, salt, slots, revision, created_at, updated_at";
+    let values = "9223372036854775807, 'last', 1, 0, '', 1, 0, 0";
+    let insert = format!("INSERT INTO gateway_service_config ({columns}) VALUES ({values})");
+    store.database.by_hand(&insert).await;
+    let loaded = timeout(Duration::from_secs(10), store.load(0)).await.unwrap().unwrap();
+    let names: Vec<_> = loaded.splits.iter().map(|split| split.service().as_str()).collect();
+    assert_eq!(names, ["auth", "last"]);
+}
+
 /// Prints the changes per second of one writer, and the time to read many services.
 #[tokio::test]
 #[ignore = "a measurement: run it in release with --run-ignored all --no-capture"]

@@ -1,6 +1,7 @@
 //! The history of a service.
 
 use super::support::{apply, auth, by_alice, set_weight, two_versions};
+use crate::store::actor_kind::ActorKind;
 use crate::store::history::HistoryEntry;
 use crate::store::routes::RouteStore;
 
@@ -23,12 +24,16 @@ pub async fn history_is_paged_latest_first(store: &dyn RouteStore) {
     }
 }
 
-/// An entry has the actor, the reason, the kind, the version, the shares before and after, and the time of the change.
+/// An entry has all values of [`HistoryEntry::new`]: the sender, the reason, the kind, the version, the shares and
+/// settings before and after, and the time that the changed version has.
 ///
 /// See the [module docs](super) for an example.
 pub async fn history_records_the_whole_change(store: &dyn RouteStore) {
     two_versions(store).await;
-    let request = by_alice(set_weight("v1.1", "12.34")).with_reason("watch it \u{1f426} 'closely'");
+    let request = by_alice(set_weight("v1.1", "12.34"))
+        .with_reason("watch it \u{1f426} 'closely'")
+        .with_actor_kind(ActorKind::Person)
+        .with_request_id("7f3a");
     let applied = store.commit(&auth(), &request).await.unwrap();
     let changed = applied.after.version("v1.1").unwrap();
     let expected = HistoryEntry::new(&request, &applied.before, &applied.after, changed.updated_at);

@@ -28,6 +28,7 @@
 //! | load only later changes, ordered by service | [`load_returns_only_later_changes`] |
 //! | keep versions in the order of their registration | [`versions_keep_registration_order`] |
 //! | keep all base URLs of a version, and those that several writers add | [`version_keeps_all_base_urls`], [`added_base_urls_are_not_lost`], [`last_base_url_stays`], [`history_has_all_base_urls`] |
+//! | keep the mirror of a split, until its version is deactivated or removed | [`mirror_is_stored`], [`mirror_ends_with_its_version`], [`history_has_the_mirror`] |
 //! | serialize the writers of a service | [`concurrent_writers_are_serialized`] |
 //! | return the history in pages, latest first, with all values | [`history_is_paged_latest_first`], [`history_records_the_whole_change`] |
 //! | keep the history of a removed service, and start it again | [`removed_service_keeps_its_history`], [`removed_service_starts_again`] |
@@ -39,7 +40,7 @@
 //! | --- | --- |
 //! | [`RefusalLog`](super::RefusalLog) | [`refusals_are_stored_latest_first`], [`refusals_are_paged_by_id`], [`refusal_texts_are_truncated`], [`last_1_000_refusals_are_stored`] |
 //! | [`ReplicaRegistry`](super::ReplicaRegistry) | [`replicas_show_their_last_report`], [`draining_lasts_until_next_report`], [`draining_base_urls_last_until_next_report`], [`admin_url_lasts_until_next_report`], [`figures_last_until_next_report`] |
-//! | [`RolloutStore`](super::RolloutStore) | [`rollout_is_stored_with_all_values`], [`service_has_one_live_rollout`], [`rollout_start_is_refused`], [`rollout_turn_fences_writers`], [`rollout_write_stores_all_values`], [`refused_rollout_write_stores_nothing`], [`rollout_lease_has_one_leader`], [`last_50_rollouts_are_stored`], [`rollout_texts_are_limited`] |
+//! | [`RolloutStore`](super::RolloutStore) | [`rollout_is_stored_with_all_values`], [`service_has_one_live_rollout`], [`rollout_start_is_refused`], [`rollout_turn_fences_writers`], [`rollout_write_stores_all_values`], [`rollout_write_is_loaded_as_decided`], [`refused_rollout_write_stores_nothing`], [`rollout_lease_has_one_leader`], [`last_50_rollouts_are_stored`], [`rollout_texts_are_limited`] |
 //!
 //! # Stores with a resource
 //!
@@ -82,6 +83,7 @@ mod mirrors;
 mod refusals;
 mod removal;
 mod replicas;
+mod rollout_support;
 mod rollouts;
 mod rules;
 mod suite;
@@ -109,7 +111,8 @@ pub use self::replicas::{
 pub use self::rollouts::{
     last_50_rollouts_are_stored, refused_rollout_write_stores_nothing, rollout_is_stored_with_all_values,
     rollout_lease_has_one_leader, rollout_start_is_refused, rollout_texts_are_limited,
-    rollout_turn_fences_writers, rollout_write_stores_all_values, service_has_one_live_rollout,
+    rollout_turn_fences_writers, rollout_write_is_loaded_as_decided, rollout_write_stores_all_values,
+    service_has_one_live_rollout,
 };
 pub use self::rules::{changes_match_the_split_rules, random_changes};
 pub use self::suite::run_all;

@@ -5,7 +5,8 @@ use crate::routing::{Change, Registration, Split};
 use crate::store::error::StoreError;
 use crate::store::routes::RouteStore;
 
-/// A removed service is loaded once more, without versions. It accepts no change but a registration, and its history stays.
+/// The split of a removed service is loaded without versions. The service accepts no change but a registration, and its
+/// history stays.
 ///
 /// See the [module docs](super) for an example.
 pub async fn removed_service_keeps_its_history(store: &dyn RouteStore) {

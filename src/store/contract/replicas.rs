@@ -11,14 +11,14 @@ use crate::store::routes::RouteStore;
 ///
 /// See the [module docs](super) for an example.
 pub async fn replicas_show_their_last_report(store: &dyn RouteStore) {
-    assert_eq!(listed(store).await, "", "an empty store has no replicas");
+    assert_eq!(replica_list(store).await, "", "an empty store has no replicas");
     for (id, name, revision) in [("2", "b", 7), ("1", "b", 7), ("3", "a", 8), ("2", "b", 9)] {
         registry_of(store).report(&Report::new(id, name, revision)).await.unwrap();
     }
-    assert_eq!(listed(store).await, "3 a 8, 1 b 7, 2 b 9", "the replicas after their reports");
+    assert_eq!(replica_list(store).await, "3 a 8, 1 b 7, 2 b 9", "the replicas after their reports");
     registry_of(store).withdraw("1").await.unwrap();
     registry_of(store).withdraw("unknown").await.unwrap();
-    assert_eq!(listed(store).await, "3 a 8, 2 b 9", "the replicas after one was withdrawn");
+    assert_eq!(replica_list(store).await, "3 a 8, 2 b 9", "the replicas after one was withdrawn");
 }
 
 /// A report replaces the versions that the previous report of the replica drained.
@@ -87,13 +87,13 @@ fn draining(service: &str, name: &str) -> Draining {
     Draining::new(service.parse().unwrap(), version(name))
 }
 
-/// Returns the registry. The suite for it is only for stores that have one.
+/// Returns the registry of a store that has one.
 fn registry_of(store: &dyn RouteStore) -> &dyn ReplicaRegistry {
     store.replica_registry().unwrap_or_else(|| panic!("the store has no registry of replicas"))
 }
 
-/// Returns the replicas, each by id, name and revision.
-async fn listed(store: &dyn RouteStore) -> String {
+/// Returns the id, the name and the revision of each replica, and asserts that all of them reported just now.
+async fn replica_list(store: &dyn RouteStore) -> String {
     let replicas = registry_of(store).replicas().await.unwrap();
     let are_recent = replicas.iter().all(|replica| replica.seen < Duration::from_secs(5));
     assert!(are_recent, "replicas that have just reported: {replicas:?}");

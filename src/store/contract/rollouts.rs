@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use super::support::{by_alice, contents, set_weight, two_versions};
+use super::rollout_support::{
+    by_rollout, everything, last_write, listed_ids, new_rollout, rollouts_of, services_with_rollout,
+    step_write, waiting_write, write,
+};
+use super::support::{by_alice, register, set_weight, two_versions};
 use crate::routing::Split;
 use crate::store::actor_kind::ActorKind;
 use crate::store::change_request::{ChangeRequest, MAX_REASON};
@@ -50,7 +54,7 @@ async fn assert_found(rollouts: &dyn RolloutStore, started: &StoredRollout) {
     assert_eq!(events[0].actor.as_deref(), Some("alice"));
 }
 
-/// A service has one rollout that is not over. The end of it makes place for the next.
+/// A service has one rollout that is not over. The next one can start after its end.
 ///
 /// See the [module docs](super) for an example.
 pub async fn service_has_one_live_rollout(store: &dyn RouteStore) {
@@ -60,28 +64,28 @@ pub async fn service_has_one_live_rollout(store: &dyn RouteStore) {
     let refused = rollouts.start_rollout(&new_rollout("2", &split)).await.unwrap_err();
     let StoreError::RolloutActive { id } = refused else { panic!("the second one: {refused:?}") };
     assert_eq!(id, "1", "the rollout that is not over");
-    assert_eq!(services(store).await, ["auth"], "the services with a rollout");
+    assert_eq!(services_with_rollout(store).await, ["auth"], "the services with a rollout");
     assert_ends(store).await;
     rollouts.start_rollout(&new_rollout("2", &split)).await.unwrap();
-    let listed = listed(store, None, 10).await;
-    assert_eq!(listed, ["2", "1"], "the rollouts of the service, latest first");
+    let ids = listed_ids(store, None, 10).await;
+    assert_eq!(ids, ["2", "1"], "the rollouts of the service, latest first");
 }
 
 /// Ends the rollout `1`, and asserts that other gateways learn of it and that nothing is written to it any more.
 async fn assert_ends(store: &dyn RouteStore) {
     let before = store.load(0).await.unwrap().revision;
-    write(store, &over("1", 1)).await;
-    assert_eq!(services(store).await, [""; 0], "the services with a rollout after its end");
+    write(store, &last_write("1", 1)).await;
+    assert_eq!(services_with_rollout(store).await, [""; 0], "the services with a rollout after its end");
     let later = store.load(before).await.unwrap();
     assert_eq!(later.revision, before + 1, "the end of a rollout increments the revision");
     assert_eq!(later.splits.len(), 1, "its service is loaded again");
     let rollouts = rollouts_of(store);
     assert!(rollouts.rollout("1").await.unwrap().unwrap().is_over(), "the rollout after its end");
-    let again = rollouts.write_rollout(&over("1", 2)).await.unwrap();
+    let again = rollouts.write_rollout(&last_write("1", 2)).await.unwrap();
     assert_eq!(again, RolloutWritten::Overtaken, "a write to a rollout that is over");
 }
 
-/// A rollout starts at the generation that it expects, of a service that exists.
+/// A rollout starts with an id of its own, for a service that exists and is at the expected generation.
 ///
 /// See the [module docs](super) for an example.
 pub async fn rollout_start_is_refused(store: &dyn RouteStore) {
@@ -96,16 +100,39 @@ pub async fn rollout_start_is_refused(store: &dyn RouteStore) {
     let is_conflict = matches!(refused, StoreError::GenerationConflict { expected: 2, found: 3 });
     assert!(is_conflict, "another generation: {refused:?}");
     assert_eq!(rollouts.rollouts(split.service(), None, 10).await.unwrap(), [], "nothing was stored");
+    assert_id_is_used_once(store).await;
 }
 
-/// Of two writes that read the same turn, one is made.
+/// Asserts that a rollout of another service cannot start with an id that is in use.
+async fn assert_id_is_used_once(store: &dyn RouteStore) {
+    let rollouts = rollouts_of(store);
+    let mut started = Vec::new();
+    for service in ["one", "other"] {
+        for version in ["v1.0", "v1.1"] {
+            store.commit(&service.parse().unwrap(), &by_alice(register(version))).await.unwrap();
+        }
+        let split =
+            store.load(0).await.unwrap().splits.into_iter().find(|split| split.service().as_str() == service);
+        started.push(rollouts.start_rollout(&new_rollout("1", &split.unwrap())).await);
+    }
+    assert!(
+        matches!(&started[..], [Ok(_), Err(StoreError::Broken(_))]),
+        "an id of two rollouts: {started:?}"
+    );
+    assert_eq!(services_with_rollout(store).await, ["one"], "the services with a rollout");
+    let found = rollouts.rollout("1").await.unwrap();
+    assert_eq!(found.as_ref(), started[0].as_ref().ok(), "the rollout that was started first");
+}
+
+/// Of two writes that expect the same turn, the first is made and the second is overtaken.
 ///
 /// See the [module docs](super) for an example.
 pub async fn rollout_turn_fences_writers(store: &dyn RouteStore) {
     let split = two_versions(store).await;
     let rollouts = rollouts_of(store);
     rollouts.start_rollout(&new_rollout("1", &split)).await.unwrap();
-    let first = step("1", 1, &split).with_events(vec![NewRolloutEvent::new("step", 1, None, "5 percent")]);
+    let first =
+        step_write("1", 1, &split).with_events(vec![NewRolloutEvent::new("step", 1, None, "5 percent")]);
     let RolloutWritten::Written { applied, revision } = rollouts.write_rollout(&first).await.unwrap() else {
         panic!("the first write was overtaken")
     };
@@ -135,7 +162,7 @@ pub async fn rollout_write_stores_all_values(store: &dyn RouteStore) {
     let columns = RolloutColumns::new("{\"n\": 1}", "holding").with_evidence(Some("[1]".into()));
     let columns = columns.with_step(1, Duration::from_millis(1_234)).with_why(Some("watched"));
     let changes = vec![by_rollout("5"), by_rollout("5"), by_rollout("10")];
-    let written = RolloutWrite { columns, ..step("1", 1, &split) }.with_changes(2, changes);
+    let written = RolloutWrite { columns, ..step_write("1", 1, &split) }.with_changes(2, changes);
     write(store, &written).await;
     let found = rollouts.rollout("1").await.unwrap().unwrap();
     assert_eq!((&*found.state, &*found.phase, found.step), ("{\"n\": 1}", "holding", 1));
@@ -148,13 +175,37 @@ pub async fn rollout_write_stores_all_values(store: &dyn RouteStore) {
     assert_evidence_stays(store, &split).await;
 }
 
-/// Writes once more without evidence, and asserts which values stay.
+/// Writes once more without evidence, and asserts that the evidence, the generation and the revision of the service
+/// stay.
 async fn assert_evidence_stays(store: &dyn RouteStore, split: &Split) {
     let later = RolloutWrite::new("1", split.service().clone(), 2, RolloutColumns::new("{}", "gated"));
     write(store, &later).await;
     let found = rollouts_of(store).rollout("1").await.unwrap().unwrap();
     assert_eq!((found.evidence.as_deref(), found.why), (Some("[1]"), None), "what a later write leaves");
     assert_eq!((found.turn, found.generation, found.service_revision), (3, 4, 5));
+}
+
+/// The split after a write with several changes is loaded as it was decided. Each entry of the history has the time of
+/// its change.
+///
+/// See the [module docs](super) for an example.
+pub async fn rollout_write_is_loaded_as_decided(store: &dyn RouteStore) {
+    let split = two_versions(store).await;
+    let rollouts = rollouts_of(store);
+    rollouts.start_rollout(&new_rollout("1", &split)).await.unwrap();
+    let registrations = ["z", "a"].map(|name| by_alice(register(name)));
+    let changes = [&registrations[..], &[by_rollout("5")]].concat();
+    let write = step_write("1", 1, &split).with_changes(2, changes);
+    let RolloutWritten::Written { applied, .. } = rollouts.write_rollout(&write).await.unwrap() else {
+        panic!("the write was overtaken")
+    };
+    let loaded = store.load(0).await.unwrap().splits;
+    assert_eq!(loaded, [applied[2].after.clone()], "the split after the last change");
+    let mut history = store.history(split.service(), None, 3).await.unwrap();
+    history.reverse();
+    let recorded: Vec<_> = history.iter().map(|entry| Some(entry.at)).collect();
+    let decided: Vec<_> = applied.iter().map(|one| one.after.last_change().map(|last| last.at)).collect();
+    assert_eq!(recorded, decided, "the times of the changes, in the history and in the splits");
 }
 
 /// A write whose change is refused stores nothing: neither state nor events, nor the changes before it.
@@ -167,10 +218,10 @@ pub async fn refused_rollout_write_stores_nothing(store: &dyn RouteStore) {
     let before = everything(store).await;
     let event = vec![NewRolloutEvent::new("step", 1, None, "5 percent")];
     let uncleared = ChangeRequest::new(set_weight("v1.1", "5"), "rollout:1");
-    let uncleared = step("1", 1, &split).with_changes(2, vec![uncleared]);
-    let other = step("1", 1, &split).with_changes(7, vec![by_rollout("5")]);
+    let uncleared = step_write("1", 1, &split).with_changes(2, vec![uncleared]);
+    let other = step_write("1", 1, &split).with_changes(7, vec![by_rollout("5")]);
     let unknown = by_alice(set_weight("v9", "5"));
-    let second = step("1", 1, &split).with_changes(2, vec![by_rollout("5"), unknown]);
+    let second = step_write("1", 1, &split).with_changes(2, vec![by_rollout("5"), unknown]);
     let mut refusals = Vec::new();
     for write in [uncleared, other, second] {
         let refused = rollouts.write_rollout(&write.with_events(event.clone())).await;
@@ -192,25 +243,25 @@ pub async fn rollout_lease_has_one_leader(store: &dyn RouteStore) {
     let split = two_versions(store).await;
     let rollouts = rollouts_of(store);
     rollouts.start_rollout(&new_rollout("1", &split)).await.unwrap();
-    write(store, &waiting(1).with_claim("a", LONG)).await;
+    write(store, &waiting_write(1).with_claim("a", LONG)).await;
     let led = rollouts.live().await.unwrap();
     assert_eq!(led.rollouts[0].leader.as_deref(), Some("a"));
     let may_lead = ["a", "b"].map(|replica| led.rollouts[0].may_be_led_by(replica, led.now, LONG));
     assert_eq!(may_lead, [true, false], "the leader, and another replica");
-    let refused = rollouts.write_rollout(&waiting(2).with_claim("b", LONG)).await.unwrap();
+    let refused = rollouts.write_rollout(&waiting_write(2).with_claim("b", LONG)).await.unwrap();
     assert_eq!(refused, RolloutWritten::Overtaken, "a claim of another replica");
-    write(store, &waiting(2)).await;
+    write(store, &waiting_write(2)).await;
     assert_lease_ends(store).await;
 }
 
 /// Lets the lease end, and asserts that another replica gets it.
 async fn assert_lease_ends(store: &dyn RouteStore) {
     let rollouts = rollouts_of(store);
-    write(store, &waiting(3).with_claim("a", Duration::from_millis(1))).await;
+    write(store, &waiting_write(3).with_claim("a", Duration::from_millis(1))).await;
     tokio::time::sleep(Duration::from_millis(20)).await;
     let free = rollouts.live().await.unwrap();
     assert!(free.rollouts[0].may_be_led_by("b", free.now, LONG), "the lease has ended");
-    write(store, &waiting(4).with_claim("b", LONG)).await;
+    write(store, &waiting_write(4).with_claim("b", LONG)).await;
     let taken = rollouts.rollout("1").await.unwrap().unwrap();
     assert_eq!((taken.leader.as_deref(), taken.turn), (Some("b"), 5), "another replica leads");
     assert!(taken.lease_until > Some(taken.ticked_at));
@@ -228,7 +279,7 @@ pub async fn last_50_rollouts_are_stored(store: &dyn RouteStore) {
         let new = new_rollout(&id, &split).with_events(events.to_vec());
         rollouts.start_rollout(&new).await.unwrap();
         let end = NewRolloutEvent::new("completed", 0, None, &id);
-        write(store, &over(&id, 1).with_events(vec![end])).await;
+        write(store, &last_write(&id, 1).with_events(vec![end])).await;
     }
     rollouts.start_rollout(&new_rollout("53", &split)).await.unwrap();
     let all = rollouts.rollouts(split.service(), None, 100).await.unwrap();
@@ -268,68 +319,18 @@ pub async fn rollout_texts_are_limited(store: &dyn RouteStore) {
         assert!(matches!(error, StoreError::TextRefused { .. }), "{error:?}");
     }
     rollouts.start_rollout(&NewRollout { columns: fits, ..new }).await.unwrap();
+    assert_event_is_limited(store, long).await;
+}
+
+/// Asserts that an event of the rollout `1` is truncated when it is created, and that one with a text that is too `long`
+/// is refused.
+async fn assert_event_is_limited(store: &dyn RouteStore, long: String) {
     let mut event = NewRolloutEvent::new("step", 1, Some("alice"), &long);
-    write(store, &over("1", 1).with_events(vec![event.clone()])).await;
+    write(store, &waiting_write(1).with_events(vec![event.clone()])).await;
+    let before = everything(store).await;
     event.text = long;
-    let refused = rollouts.write_rollout(&over("1", 2).with_events(vec![event])).await.unwrap_err();
+    let with_long_text = waiting_write(2).with_events(vec![event]);
+    let refused = rollouts_of(store).write_rollout(&with_long_text).await.unwrap_err();
     assert!(matches!(refused, StoreError::TextRefused { .. }), "{refused:?}");
-}
-
-/// Returns the store of rollouts. The suite for it is only for stores that have one.
-fn rollouts_of(store: &dyn RouteStore) -> &dyn RolloutStore {
-    store.rollout_store().unwrap_or_else(|| panic!("the store has no rollouts"))
-}
-
-fn new_rollout(id: &str, split: &Split) -> NewRollout {
-    let columns = RolloutColumns::new("{}", "waiting");
-    NewRollout::new(id, split, &split.versions()[1], "{\"version\": \"v1.1\"}", columns, "alice")
-}
-
-/// Returns a change as the driver of a rollout makes it.
-fn by_rollout(percent: &str) -> ChangeRequest {
-    let request = ChangeRequest::new(set_weight("v1.1", percent), "rollout:1").without_check();
-    request.with_actor_kind(ActorKind::Rollout)
-}
-
-/// Creates the write that enters the first step.
-fn step(id: &str, turn: u64, split: &Split) -> RolloutWrite {
-    let columns = RolloutColumns::new("{}", "holding").with_step(1, Duration::ZERO);
-    let write = RolloutWrite::new(id, split.service().clone(), turn, columns);
-    write.with_changes(split.generation(), vec![by_rollout("5")])
-}
-
-/// Creates the write of `turn` that changes nothing.
-fn waiting(turn: u64) -> RolloutWrite {
-    RolloutWrite::new("1", "auth".parse().unwrap(), turn, RolloutColumns::new("{}", "waiting"))
-}
-
-/// Creates the write that ends the rollout.
-fn over(id: &str, turn: u64) -> RolloutWrite {
-    let columns = RolloutColumns::new("{}", "over").with_outcome(Some("completed".into()));
-    RolloutWrite::new(id, "auth".parse().unwrap(), turn, columns)
-}
-
-/// Makes a write that must not be overtaken.
-async fn write(store: &dyn RouteStore, write: &RolloutWrite) {
-    let written = rollouts_of(store).write_rollout(write).await.unwrap();
-    assert!(matches!(written, RolloutWritten::Written { .. }), "the write was overtaken: {write:?}");
-}
-
-/// Returns the services that a snapshot reports to have a rollout.
-async fn services(store: &dyn RouteStore) -> Vec<String> {
-    let services = store.load(0).await.unwrap().rollouts.unwrap_or_else(|| panic!("no rollouts were read"));
-    services.iter().map(ToString::to_string).collect()
-}
-
-/// Returns the ids on a page of rollouts.
-async fn listed(store: &dyn RouteStore, before: Option<u64>, limit: u32) -> Vec<String> {
-    let page = rollouts_of(store).rollouts(&"auth".parse().unwrap(), before, limit).await.unwrap();
-    page.into_iter().map(|rollout| rollout.id).collect()
-}
-
-/// Returns all splits with their history, the rollout `1` and its events as a text.
-async fn everything(store: &dyn RouteStore) -> String {
-    let rollout = rollouts_of(store).rollout("1").await.unwrap();
-    let events = rollouts_of(store).rollout_events("1", 100).await.unwrap();
-    format!("{} {rollout:?} {events:?}", contents(store).await)
+    assert_eq!(everything(store).await, before, "a refused write stores nothing");
 }

@@ -6,12 +6,14 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::support::{apply, auth, by_alice, register, version};
-use crate::routing::{Backend, Change, Instances, Registration, Split, VersionName, Weight};
+use crate::routing::{Backend, Change, Instances, Registration, Split, UrlChange, VersionName, Weight};
+use crate::store::change_request::ChangeRequest;
 use crate::store::error::StoreError;
 use crate::store::routes::RouteStore;
 
-/// Any sequence of changes leaves the same split in the store as
-/// [`ChangeRequest::decide`](crate::store::ChangeRequest::decide) does, and is refused for the same reasons. The store must be empty. See [`random_changes`].
+/// After any sequence of changes, the store has the split that
+/// [`ChangeRequest::decide`](crate::store::ChangeRequest::decide) makes of it, and it refuses a change for the same
+/// reason. The store must be empty. [`random_changes`] returns such sequences.
 ///
 /// See the [module docs](super) for an example.
 pub async fn changes_match_the_split_rules(
@@ -20,33 +22,51 @@ pub async fn changes_match_the_split_rules(
 ) {
     let mut model = apply(store, register("v0")).await.after;
     for change in changes {
-        model = commit_both(store, model, change).await;
+        model = commit_and_decide(store, model, change).await;
         let stored = store.load(0).await.unwrap().splits;
         assert_eq!(stored, std::slice::from_ref(&model), "the store and the rules must make the same split");
     }
 }
 
-/// Commits `change` to the store, and returns the split after it by the rules.
-async fn commit_both(store: &dyn RouteStore, model: Split, change: Change) -> Split {
+/// Commits `change` to the store, and asserts that the rules decide the same of `model`. Returns the split after it,
+/// which is `model` if the change was refused.
+async fn commit_and_decide(store: &dyn RouteStore, model: Split, change: Change) -> Split {
     // With a salt of its own, so that both start a removed service again with the same one.
-    let request = by_alice(change.clone()).with_salt(7);
+    let request = by_alice(change).with_salt(7);
     match store.commit(&auth(), &request).await {
         Ok(applied) => {
+            let change = &request.change;
+            // A change that changes nothing has no entry. It sets no time either, so the time of the entry before will
+            // do.
             let at = store.history(&auth(), None, 1).await.unwrap()[0].at;
             assert_eq!(applied.before, model, "the split before: {change}");
             assert_eq!(request.decide(&model, at).unwrap(), applied.after, "the split after: {change}");
             applied.after
         }
-        Err(StoreError::Refused(error)) => {
-            assert_eq!(model.apply(&change, SystemTime::now()), Err(error), "the refusal of: {change}");
+        Err(error) => {
+            assert_refused_by_the_rules(&request, &model, &error);
             model
         }
-        Err(StoreError::UnknownService(_)) if model.is_removed() => model,
-        Err(error) => panic!("the store failed to {change}: {error:?}"),
     }
 }
 
-/// Returns up to 23 random changes of four versions, the same for the same `seed`. Many of them are refused.
+/// Asserts that the rules refuse `request` for the reason for which the store refused it.
+fn assert_refused_by_the_rules(request: &ChangeRequest, model: &Split, found: &StoreError) {
+    let expected = request.decide(model, SystemTime::now());
+    let is_same = match (found, &expected) {
+        (StoreError::Refused(found), Err(StoreError::Refused(expected))) => found == expected,
+        (StoreError::UnknownService(_), Err(StoreError::UnknownService(_))) => true,
+        _ => false,
+    };
+    assert!(is_same, "to {}, the store returned {found:?} and the rules {expected:?}", request.change);
+}
+
+/// Returns 1 to 23 random changes of four versions, the same for the same `seed`. Many of them are refused.
+///
+/// The changes of many seeds have every kind except [`Change::Restore`]: it names shares that the history recorded, and
+/// there is no history before the changes are made.
+/// [`history_has_all_base_urls`](super::history_has_all_base_urls) and
+/// [`history_has_the_mirror`](super::history_has_the_mirror) restore.
 ///
 /// See the [module docs](super) for an example.
 #[must_use]
@@ -56,10 +76,11 @@ pub fn random_changes(seed: u64) -> Vec<Change> {
     (0..count).map(|_| random_change(&mut random)).collect()
 }
 
-/// Draws any change. Few names and URLs, so that changes meet the same versions often, and many are refused.
+/// Draws a change of any kind but [`Change::Restore`]. There are few names and URLs, so that changes meet the same
+/// versions often.
 fn random_change(random: &mut StdRng) -> Change {
     let name = random_name(random);
-    match random.random_range(0..27) {
+    match random.random_range(0..30) {
         0..3 => Change::Register(random_registration(random, name)),
         3..7 => Change::set_weight(name, random_weight(random)),
         7..9 => random_weights(random, name),
@@ -77,8 +98,20 @@ fn random_change(random: &mut StdRng) -> Change {
         22..24 => Change::remove_urls(name, random_urls(random)),
         24..26 => Change::set_mirror(name, random_weight(random)),
         26 => Change::remove_mirror(),
+        27..30 => random_update(random, name),
         _ => Change::Redraw,
     }
+}
+
+/// Changes base URLs and the active flag of `version` at once.
+fn random_update(random: &mut StdRng, version: VersionName) -> Change {
+    let urls = random_urls(random);
+    let urls = match random.random_range(0..3) {
+        0 => UrlChange::Set(urls),
+        1 => UrlChange::Add(urls),
+        _ => UrlChange::Remove(urls),
+    };
+    Change::Update { version, urls, active: random.random_bool(0.5), force: random.random_bool(0.3) }
 }
 
 fn random_registration(random: &mut StdRng, name: VersionName) -> Registration {
@@ -120,4 +153,35 @@ fn random_urls(random: &mut StdRng) -> Instances {
 
 fn random_weight(random: &mut StdRng) -> Weight {
     Weight::from_hundredths(random.random_range(0..=10_000)).unwrap()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_but_restore_is_drawn() {
+        let drawn: Vec<Change> = (0..24).flat_map(random_changes).collect();
+        let kinds: BTreeSet<&str> = drawn.iter().map(Change::kind).collect();
+        let expected = [
+            "activate",
+            "add-urls",
+            "deactivate",
+            "redraw",
+            "register",
+            "remove",
+            "remove-service",
+            "remove-urls",
+            "set-health-path",
+            "set-mirror",
+            "set-urls",
+            "set-weight",
+            "set-weights",
+            "switch",
+            "update",
+        ];
+        assert_eq!(kinds, BTreeSet::from(expected));
+    }
 }

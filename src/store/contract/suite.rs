@@ -63,6 +63,7 @@ const ROLLOUTS: &[Case] = cases![
     rollouts::rollout_start_is_refused,
     rollouts::rollout_turn_fences_writers,
     rollouts::rollout_write_stores_all_values,
+    rollouts::rollout_write_is_loaded_as_decided,
     rollouts::refused_rollout_write_stores_nothing,
     rollouts::rollout_lease_has_one_leader,
     rollouts::last_50_rollouts_are_stored,

@@ -35,20 +35,20 @@ pub(super) async fn apply(store: &dyn RouteStore, change: Change) -> Applied {
     }
 }
 
-/// Registers `v1.0` and `v1.1`. The store is at revision 2 then.
+/// Registers `v1.0`, which gets all traffic, and `v1.1`. The split and an empty store are at 2 then.
 pub(super) async fn two_versions(store: &dyn RouteStore) -> Split {
     apply(store, register("v1.0")).await;
     apply(store, register("v1.1")).await.after
 }
 
-/// Returns all splits and the history of `auth` as a text with every field.
+/// Returns the revision, all splits and the last 1,000 changes of `auth`, as a text with every field.
 pub(super) async fn contents(store: &dyn RouteStore) -> String {
     let all = store.load(0).await.unwrap();
     let history = store.history(&auth(), None, 1_000).await;
     format!("{all:?} {history:?}")
 }
 
-/// Asserts the first rule of a split.
+/// Asserts the first rule of a split: the weights of its versions total 100 percent.
 pub(super) fn assert_total(split: &Split) {
     let total: u32 = split.versions().iter().map(|version| u32::from(version.weight.hundredths())).sum();
     assert_eq!(total, 10_000, "the weights of a split must total 100 percent: {split:?}");

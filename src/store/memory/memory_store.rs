@@ -34,6 +34,7 @@ const HISTORY_LIMIT: u32 = 1_000;
 #[derive(Debug)]
 pub struct MemoryStore {
     state: Mutex<State>,
+    /// How many changes the history of a service keeps.
     pub(super) history_limit: u32,
     /// The clock of rollouts.
     pub(super) clock: Clock,
@@ -42,6 +43,7 @@ pub struct MemoryStore {
 /// Everything that the store holds.
 #[derive(Debug, Default)]
 pub(super) struct State {
+    /// The number of changes that the store has seen.
     pub(super) revision: u64,
     pub(super) services: BTreeMap<ServiceName, Entry>,
     /// Latest last.
@@ -73,12 +75,12 @@ struct TimedReport {
 }
 
 impl TimedReport {
-    /// Returns whether the replica has not reported for too long.
+    /// Returns whether the replica counts as gone: the time `expiry` has passed since its report.
     fn is_expired(&self) -> bool {
         self.at.elapsed() >= self.expiry
     }
 
-    /// Returns the report as other gateways see it, with its age.
+    /// Returns the replica that made the report, with the time since then.
     fn replica(&self) -> Replica {
         Replica::new(self.report.clone(), self.at.elapsed())
     }
@@ -109,7 +111,7 @@ impl MemoryStore {
         Self { history_limit: changes, ..self }
     }
 
-    /// Locks everything that the store has.
+    /// Locks everything that the store has, and returns it.
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         // A change is made on a copy and stored as a whole, so the state is valid even after a panic of another thread.
         lock(&self.state)
@@ -236,7 +238,8 @@ impl State {
         self.replicas.values().filter(|timed| !timed.is_expired())
     }
 
-    /// Lets earlier processes of the same name expire soon, unless they report again.
+    /// Lets earlier processes with the name of `successor` expire after [`Replica::SUCCESSION`], unless they report
+    /// again.
     fn succeed(&mut self, successor: &Report) {
         for earlier in self.replicas.values_mut() {
             if earlier.report.name == successor.name && earlier.report.id != successor.id {
@@ -246,7 +249,8 @@ impl State {
         }
     }
 
-    /// Stores `after` with the `change` that made it.
+    /// Stores the split `after` under the next revision, with `change` as the last of at most `history_limit` entries
+    /// of its history. Creates the service if it is new.
     pub(super) fn record(&mut self, change: HistoryEntry, after: &Split, history_limit: u32) {
         self.revision += 1;
         let entry = self.services.entry(after.service().clone()).or_insert_with(|| Entry::new(after.clone()));

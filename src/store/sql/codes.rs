@@ -7,7 +7,7 @@
 //! | may another attempt on the same connection succeed? | [`is_contention`] | tries again after a pause |
 //! | is the connection of no use? | [`is_loss`] | tries again on another connection |
 //! | are all connections of no use? | [`says_wrong_server`] | makes them all again |
-//! | which remedy does it need, if it does not pass by itself? | [`meaning`] | reports the remedy |
+//! | what else is known of it: a remedy, or a character that is not stored? | [`meaning`] | reports it |
 //!
 //! Every other code becomes [`StoreError::Unavailable`](crate::store::StoreError::Unavailable), with the
 //! error of the driver as its source.
@@ -23,6 +23,7 @@ use super::remedies::{DISK_FULL, READ_ONLY, TABLES, TLS, TLS_FILES};
 /// so a code without its database means nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Code {
+    /// Of SQLite: an extended result code, as a number.
     #[cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "only SQLite reports it"))]
     Sqlite(String),
     /// Of PostgreSQL, MySQL or MariaDB: five characters, or a number.
@@ -96,18 +97,18 @@ pub(super) fn is_read_only(error: &DbErr) -> bool {
     matches!(server_code(error).as_deref(), Some("25006" | "1290" | "1792" | "1836"))
 }
 
-/// What an error says that does not pass by itself.
+/// What the code of an error says about its cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning {
     /// The database does not store a character of a text.
     Unstorable,
-    /// The database works, but not with this store as it is. How to fix it.
+    /// The database works, but not with this store as it is. It does not pass by itself. How to fix it.
     Fault(&'static str),
     /// The database cannot be opened or is overloaded, which may pass. How to fix it.
     Fixable(&'static str),
 }
 
-/// Returns what the code of an error says, unless it may pass by itself.
+/// Returns what the code of an error says about its cause. `None`: nothing beyond the text of the error.
 pub(super) fn meaning(error: &DbErr) -> Option<Meaning> {
     match driver_error(error) {
         Some(DriverError::Tls(_)) => return Some(Meaning::Fixable(TLS)),
@@ -141,8 +142,8 @@ fn is_about_a_file(error: &std::io::Error) -> bool {
     matches!(error.kind(), NotFound | PermissionDenied | IsADirectory)
 }
 
-/// Returns the meaning of an extended result code of SQLite. Each primary code is listed with its extended
-/// ones, since the driver reports the extended code.
+/// Returns the meaning of an extended result code of SQLite, if it has one. Each primary code is listed with its
+/// extended ones, since the driver reports the extended code.
 fn meaning_in_sqlite(code: &str) -> Option<Meaning> {
     use Meaning::{Fault, Fixable};
 
@@ -162,8 +163,8 @@ fn meaning_in_sqlite(code: &str) -> Option<Meaning> {
     })
 }
 
-/// Returns the meaning of an SQLSTATE of PostgreSQL (five characters) or of an error number of MySQL and
-/// MariaDB (four digits). No number is also an SQLSTATE, so one list serves both.
+/// Returns the meaning of an SQLSTATE of PostgreSQL (five characters) or of an error number of MySQL and MariaDB (four
+/// digits), if it has one. No number is also an SQLSTATE, so one list serves both.
 fn meaning_on_server(code: &str) -> Option<Meaning> {
     use Meaning::{Fault, Fixable, Unstorable};
 

@@ -33,11 +33,11 @@ pub(super) async fn open_prepared(
     followed: &Arc<Followed>,
 ) -> Result<DatabaseConnection, ConnectError> {
     let opened = within_connect_limit(open(url, followed)).await;
-    let db = opened.map_err(|error| error.without(&url.secrets))?;
+    let db = opened.map_err(|error| error.without_secrets(&url.secrets))?;
     if let Err(error) = prepare(&db, Migrations::Auto, &url.name).await {
         // In time, for a server that does not respond.
         let _ = timeout(CONNECT_LIMIT, db.close_by_ref()).await;
-        return Err(error.without(&url.secrets));
+        return Err(error.without_secrets(&url.secrets));
     }
     Ok(db)
 }

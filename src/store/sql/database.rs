@@ -21,7 +21,7 @@ use super::connect;
 use super::context::{Pool, WriteContext};
 use super::database_url::DatabaseUrl;
 use super::error::ConnectError;
-use super::failure::{Failure, unavailable};
+use super::failure::Failure;
 use super::followed::Followed;
 use super::limits::{CALL_LIMIT, CLOSE_LIMIT, CONNECT_LIMIT, MIGRATION_LIMIT};
 use super::listener::Listener;
@@ -36,13 +36,17 @@ use crate::store::{Signal, StoreError};
 pub(super) struct Database {
     /// Where to connect on first use. `None`: the application lent its connections.
     url: Option<DatabaseUrl>,
+    /// Set once the store is connected.
     connections: OnceCell<DatabaseConnection>,
     /// Writers of this process queue here before they meet in the database, so that a connection is left for reads.
     write_turns: Arc<Semaphore>,
+    /// The work whose callers stopped waiting.
     orphans: Orphans,
+    /// The server, and the connections that lead to it.
     followed: Arc<Followed>,
     /// The listeners of all clones of the store.
     listeners: Mutex<Vec<Weak<Listener>>>,
+    /// Whether [`close`](Self::close) was called. It ends the waits for signals.
     closed: watch::Sender<bool>,
 }
 
@@ -77,7 +81,7 @@ impl Database {
         }
     }
 
-    /// Returns the kind of database, once it was connected to.
+    /// Returns the kind of database. `None`: the store has not connected yet.
     pub(super) fn connected_backend(&self) -> Option<DbBackend> {
         self.connections.get().map(DatabaseConnection::get_database_backend)
     }
@@ -93,28 +97,32 @@ impl Database {
         Box::pin(self.connections.get_or_try_init(|| connect::open_prepared(url, &self.followed))).await
     }
 
-    /// Like [`connect`](Self::connect), for a call of the store. Another call that connects may rest meanwhile, so this one
-    /// does not wait for it without a limit.
+    /// Connects for a call of the store, within the time that a connection and the migrations may take. Another call
+    /// that connects may rest meanwhile, so this one does not wait for it without a limit.
     pub(super) async fn connect_for_call(&self) -> Result<(), StoreError> {
-        if self.is_closed() {
-            return self.finish(Err(Failure::Closed));
-        }
         let limit = CONNECT_LIMIT + MIGRATION_LIMIT;
-        let connected = timeout(limit, self.connect()).await;
-        connected.unwrap_or(Err(ConnectError::TimedOut(limit))).map(drop).map_err(unavailable)
+        let connected = timeout(limit, self.connect_unless_closed()).await;
+        self.finish(connected.unwrap_or_else(|_| Err(ConnectError::TimedOut(limit).into())).map(drop))
     }
 
-    /// Returns the connections for one attempt of a call.
-    async fn connections(&self) -> Result<DatabaseConnection, Failure> {
+    /// Like [`connect`](Self::connect), but fails with [`Failure::Closed`] if the store is closed, and leaves no
+    /// connection then.
+    async fn connect_unless_closed(&self) -> Result<&DatabaseConnection, Failure> {
         if self.is_closed() {
             return Err(Failure::Closed);
         }
         let db = self.connect().await?;
         if self.is_closed() {
-            // Closed while this call connected.
+            // Closed while this call connected, when there was no pool to close yet.
             self.close_pool().await;
             return Err(Failure::Closed);
         }
+        Ok(db)
+    }
+
+    /// Returns the connections for one attempt of a call.
+    async fn connections(&self) -> Result<DatabaseConnection, Failure> {
+        let db = self.connect_unless_closed().await?;
         // Connections of the store's own pool are closed by the pool.
         if self.url.is_none() && self.followed.take_sweep() {
             connect::close_idle(db);
@@ -122,8 +130,9 @@ impl Database {
         Ok(db.clone())
     }
 
-    /// Loads routes with `work`, with retries, within `limit`. The caller loads all of them after a failure, so the loss of
-    /// the server is not signalled.
+    /// Loads routes with `work`, with retries, within `limit`.
+    ///
+    /// The loss of the server is not signalled: the caller loads all routes after a failure.
     pub(super) async fn load<T, F>(
         &self,
         limit: Duration,
@@ -136,12 +145,16 @@ impl Database {
         let attempts = with_retries(limit, async || {
             let db = self.connections().await?;
             let work = work(db, Arc::clone(&self.followed));
-            self.orphans.run_to_completion(|_| observed(work, Arc::clone(&self.followed), false)).await
+            self.orphans
+                .run_to_completion(|_| distrust_after_failure(work, Arc::clone(&self.followed), false))
+                .await
         });
         self.finish(self.orphans.drive_while(attempts).await)
     }
 
-    /// Reads with `work`, with retries.
+    /// Reads with `work`, with retries, within [`CALL_LIMIT`].
+    ///
+    /// The loss of the server is not signalled: the next load finds the other server, and loads all routes.
     pub(super) async fn read<T, F>(&self, work: impl Fn(DatabaseConnection) -> F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -150,7 +163,8 @@ impl Database {
         self.load(CALL_LIMIT, |db, _| work(db)).await
     }
 
-    /// Writes with `work`, with retries, each in its turn.
+    /// Writes with `work`, with retries, within [`CALL_LIMIT`]. Each attempt waits for its turn. The loss of the server
+    /// is signalled.
     pub(super) async fn write<T, F>(&self, work: impl Fn(WriteContext) -> F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -162,7 +176,7 @@ impl Database {
             let attempt = self.orphans.run_to_completion(|cancelled| {
                 let followed = Arc::clone(&self.followed);
                 let attempt = work(WriteContext { db, pool: self.pool(), followed, cancelled });
-                in_turn(turn, observed(attempt, Arc::clone(&self.followed), true))
+                hold_turn(turn, distrust_after_failure(attempt, Arc::clone(&self.followed), true))
             });
             attempt.await
         });
@@ -251,13 +265,14 @@ impl Database {
 }
 
 /// Holds the turn until `work` is done, even if the caller has stopped waiting: its connection is in use until then.
-async fn in_turn<T>(turn: Option<OwnedSemaphorePermit>, work: impl Future<Output = T>) -> T {
+async fn hold_turn<T>(turn: Option<OwnedSemaphorePermit>, work: impl Future<Output = T>) -> T {
     let _turn = turn;
     work.await
 }
 
-/// Distrusts the connections if `work` finds that they lead to a wrong server, even if the caller has stopped waiting.
-async fn observed<T>(
+/// Runs `work`, and distrusts the connections if it finds that they lead to a wrong server, also after its caller
+/// stopped waiting. With `signal`, the loss is signalled.
+async fn distrust_after_failure<T>(
     work: impl Future<Output = Result<T, Failure>>,
     followed: Arc<Followed>,
     signal: bool,

@@ -22,7 +22,7 @@ pub(super) struct DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    /// Checks `url` without connecting to anything.
+    /// Parses `url`, and asks its driver whether it understands each option, without connecting to anything.
     pub(super) fn parse(url: &str) -> Result<Self, ConnectError> {
         // A file or a variable often ends in a newline that is no part of the URL.
         let url = url.trim_end_matches(['\r', '\n']);
@@ -43,10 +43,10 @@ impl DatabaseUrl {
     }
 }
 
-/// Asks the driver whether it understands each value.
+/// Refuses `url` unless its driver understands the value of each option, and the whole of it.
 fn check_values(backend: DbBackend, url: &str, options: &[UrlOption<'_>]) -> Result<(), UrlFlaw> {
     for option in options {
-        if !is_understood(backend, &option.alone(backend)) {
+        if !is_understood(backend, &option.single_option_url(backend)) {
             return Err(UrlFlaw::BadValue { option: option.known });
         }
     }
@@ -101,7 +101,8 @@ fn is_understood(backend: DbBackend, url: &str) -> bool {
     }
 }
 
-/// Returns the server and database, or the file, that `url` names.
+/// Returns the server and database, or the file, that `url` names, for messages. If the password may be part of them,
+/// returns `of that URL` instead.
 fn display_name(url: &str) -> String {
     let (location, options) = url.split_once('?').unwrap_or((url, ""));
     // A password may hold any character but the '@' that ends it, and options may hold a password too. If an '@' comes

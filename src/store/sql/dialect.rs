@@ -108,7 +108,7 @@ pub(super) fn is_lossy(backend: DbBackend) -> SimpleExpr {
 /// strings. One text is read several times faster than its rows.
 pub(super) fn rows_as_json(backend: DbBackend, table: &str, columns: &[&str], condition: &str) -> String {
     let JsonFunctions { aggregate, array, text } = JsonFunctions::new(backend);
-    let columns = columns_as(text, columns);
+    let columns = cast_columns(text, columns);
     format!("(SELECT CAST({aggregate}({array}({columns})) AS {text}) FROM {table} WHERE {condition})")
 }
 
@@ -120,7 +120,7 @@ pub(super) fn packed_rows(backend: DbBackend, columns: &[&str], nested: &str) ->
         return None;
     }
     let JsonFunctions { aggregate, array, text } = JsonFunctions::new(backend);
-    let columns = columns_as(text, columns);
+    let columns = cast_columns(text, columns);
     Some(Expr::cust(format!("{aggregate}({array}({columns}, json({nested})))")))
 }
 
@@ -144,7 +144,7 @@ impl JsonFunctions {
 
 /// Returns the columns, cast to the type for texts. Numbers become texts too: in JSON, a database may round a
 /// number beyond 2^53.
-fn columns_as(text: &str, columns: &[&str]) -> String {
+fn cast_columns(text: &str, columns: &[&str]) -> String {
     let cast: Vec<_> = columns.iter().map(|column| format!("CAST({column} AS {text})")).collect();
     cast.join(", ")
 }

@@ -76,7 +76,8 @@ pub(crate) mod version {
         pub(crate) weight: i32,
         /// Whether the version may be chosen. An inactive one has weight 0.
         pub(crate) is_active: bool,
-        /// The generation that registered the version. It orders versions, since two may share a millisecond.
+        /// The generation that registered the version, or a later one of the same write. It orders versions, since two
+        /// may share a millisecond.
         pub(crate) position: i64,
         /// When the version was registered, by the clock of the gateway.
         pub(crate) created_at: i64,

@@ -101,7 +101,7 @@ impl From<UrlFlaw> for ConnectError {
 
 impl ConnectError {
     /// Hides parts of the URL that the server or the driver repeated.
-    pub(super) fn without(self, secrets: &Secrets) -> Self {
+    pub(super) fn without_secrets(self, secrets: &Secrets) -> Self {
         match self {
             Self::Unusable { database, hint, source } => {
                 Self::Unusable { database, hint, source: secrets.hide(source) }
@@ -114,7 +114,7 @@ impl ConnectError {
     }
 
     /// Creates the error for a server that is reached but cannot be used.
-    pub(super) fn refused(database: &str, refused: RefusedServer) -> Self {
+    pub(super) fn from_refused_server(database: &str, refused: RefusedServer) -> Self {
         Self::Unusable { database: database.into(), hint: refused.remedy(), source: refused.into() }
     }
 

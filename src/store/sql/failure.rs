@@ -34,19 +34,19 @@ pub(super) enum Failure {
     Commit(DbErr),
     /// The server accepts no changes: it is not the primary any more.
     ReadOnly,
-    /// Another writer changed or deleted the row between its read and its update.
+    /// Another writer changed or deleted a row between its read and its update.
     Overtaken,
     /// The caller stopped waiting before the commit.
     Cancelled,
-    /// The call took longer than this.
+    /// The call did not end within this time.
     TimedOut(Duration),
     /// The store is closed.
     Closed,
 }
 
 impl Failure {
-    /// Creates the failure of a commit. Unless the database reports that it undid the transaction, the change may have
-    /// been made, so it is not retried.
+    /// Creates the failure of a commit: [`Database`](Self::Database), which is retried, if the error says that the
+    /// transaction was undone. Otherwise [`Commit`](Self::Commit), which is not, since the change may have been made.
     pub(super) fn from_commit(error: DbErr) -> Self {
         if is_contention(&error) || is_read_only(&error) {
             Self::Database(error)
@@ -73,7 +73,7 @@ impl Failure {
         }
     }
 
-    /// Returns whether connections to the server are of no use any more.
+    /// Returns whether the server is the wrong one or about to stop, so that all connections to it are of no use.
     pub(super) fn says_wrong_server(&self) -> bool {
         match self {
             Self::Database(error) | Self::Commit(error) => says_wrong_server(error),
@@ -123,7 +123,7 @@ impl From<DbErr> for Failure {
 }
 
 /// Creates the error of a store that cannot be used because of `cause`.
-pub(super) fn unavailable(cause: impl Error + Send + Sync + 'static) -> StoreError {
+fn unavailable(cause: impl Error + Send + Sync + 'static) -> StoreError {
     StoreError::Unavailable(Box::new(cause))
 }
 
@@ -142,8 +142,8 @@ fn from_database(error: DbErr, secrets: &Secrets) -> StoreError {
     }
 }
 
-/// Reports a row that no change made and that blocks every change of `service`. Two writers that create one service
-/// collide once; a key that is still taken after all attempts was inserted by hand.
+/// Converts an error about a key that is still taken after all attempts to [`StoreError::Broken`], since a row that no
+/// change of `service` made is in the way: two writers that create one service collide only once. Other errors stay.
 pub(super) fn report_blocking_row(service: &ServiceName, error: StoreError) -> StoreError {
     match error {
         StoreError::Unavailable(cause) if cause.downcast_ref().is_some_and(is_duplicate) => {

@@ -15,7 +15,7 @@
 //! # Why no route of an earlier server follows one of a later server
 //!
 //! Each server has an identity, which each load and each commit reads with its data. The term counts how often the identity
-//! changed. A call notes the term when it begins, and [`Followed::answered`] gives its result a term when it ends:
+//! changed. A call notes the term when it begins, and [`Followed::record_answer`] gives its result a term when it ends:
 //!
 //! - *No other server answered meanwhile, and the identity is the known one*: the current term.
 //! - *No other server answered meanwhile, and the identity is another one*: a new term. The server accepted changes at some
@@ -51,10 +51,11 @@ pub(super) struct Followed {
 struct State {
     /// The identity of the server. `None` before the first answer, and on SQLite.
     server: Option<String>,
-    /// The servers before it, and when each was left.
-    left: Vec<(String, Instant)>,
+    /// The servers before it, each with the time at which another one answered instead.
+    former: Vec<(String, Instant)>,
+    /// How often another server was followed.
     term: u64,
-    /// Connections that were made earlier are not used.
+    /// Connections that were made earlier are not used. `None`: all are trusted.
     distrusted: Option<Instant>,
     /// Whether connections of a lent pool have to be closed by hand.
     sweep_due: bool,
@@ -76,20 +77,20 @@ impl Followed {
     }
 
     /// Records an answer of `server` to a call that began in the term `begun`, and returns the term of the answer.
-    pub(super) fn answered(&self, begun: u64, server: &str) -> u64 {
-        let (term, is_another) = lock(&self.state).answered(begun, server, Instant::now());
+    pub(super) fn record_answer(&self, begun: u64, server: &str) -> u64 {
+        let (term, is_another) = lock(&self.state).record_answer(begun, server, Instant::now());
         if is_another {
             self.distrust(true);
         }
         term
     }
 
-    /// Stops to use the connections that there are. With `signal`, all splits are loaded next.
+    /// Ends the use of all connections that there are. With `signal`, all splits are loaded next.
     pub(super) fn distrust(&self, signal: bool) {
         self.distrust_before(Instant::now(), signal);
     }
 
-    /// Stops to use the connections that were made before `at`.
+    /// Ends the use of all connections that were made before `at`. With `signal`, all splits are loaded next.
     pub(super) fn distrust_before(&self, at: Instant, signal: bool) {
         let mut state = lock(&self.state);
         state.distrusted = state.distrusted.max(Some(at));
@@ -107,7 +108,7 @@ impl Followed {
         lock(&self.state).distrusted.is_none_or(|at| at.elapsed() > age)
     }
 
-    /// Returns whether connections were distrusted since the last call.
+    /// Returns whether connections were distrusted since the last call of this method.
     pub(super) fn take_sweep(&self) -> bool {
         std::mem::take(&mut lock(&self.state).sweep_due)
     }
@@ -117,8 +118,8 @@ impl Followed {
         *self.losses.borrow()
     }
 
-    /// Waits until there are other losses than `seen`.
-    pub(super) async fn lost_since(&self, seen: Losses) -> Losses {
+    /// Waits until there are other losses than `seen`, and returns them.
+    pub(super) async fn wait_for_loss(&self, seen: Losses) -> Losses {
         // The sender is a field of `self`, so waiting cannot fail.
         let _ = self.losses.subscribe().wait_for(|losses| *losses != seen).await.map(drop);
         self.losses()
@@ -126,8 +127,9 @@ impl Followed {
 }
 
 impl State {
-    /// Returns the term of the answer, and whether it is the first of another server.
-    fn answered(&mut self, begun: u64, server: &str, now: Instant) -> (u64, bool) {
+    /// Records an answer of `server`, at the time `now`, to a call that began in the term `begun`. Returns the term of
+    /// the answer, and whether it begins that term: it is the first of another server.
+    fn record_answer(&mut self, begun: u64, server: &str, now: Instant) -> (u64, bool) {
         if begun != self.term {
             return (begun, false);
         }
@@ -135,14 +137,14 @@ impl State {
         if known == server {
             return (self.term, false);
         }
-        self.left.retain(|(_, at)| now.saturating_duration_since(*at) < RETURN_AFTER);
-        let in_turns = self.left.iter().any(|(left, _)| left == server);
-        self.left.retain(|(left, _)| *left != known);
-        self.left.push((known, now));
-        if !in_turns {
+        self.former.retain(|(_, at)| now.saturating_duration_since(*at) < RETURN_AFTER);
+        let was_left_recently = self.former.iter().any(|(former, _)| former == server);
+        self.former.retain(|(former, _)| *former != known);
+        self.former.push((known, now));
+        if !was_left_recently {
             self.term += 1;
         }
-        (self.term, !in_turns)
+        (self.term, !was_left_recently)
     }
 }
 
@@ -156,20 +158,20 @@ mod tests {
     fn another_server_begins_a_term() {
         let mut state = State::default();
         let now = Instant::now();
-        assert_eq!(state.answered(0, "a", now), (0, false));
-        assert_eq!(state.answered(0, "a", now), (0, false));
-        assert_eq!(state.answered(0, "b", now), (1, true));
-        assert_eq!(state.answered(1, "b", now), (1, false));
+        assert_eq!(state.record_answer(0, "a", now), (0, false));
+        assert_eq!(state.record_answer(0, "a", now), (0, false));
+        assert_eq!(state.record_answer(0, "b", now), (1, true));
+        assert_eq!(state.record_answer(1, "b", now), (1, false));
     }
 
     #[test]
     fn late_answer_keeps_its_term() {
         let mut state = State::default();
         let now = Instant::now();
-        state.answered(0, "a", now);
-        state.answered(0, "b", now);
-        assert_eq!(state.answered(0, "a", now), (0, false));
-        assert_eq!(state.answered(0, "b", now), (0, false));
+        state.record_answer(0, "a", now);
+        state.record_answer(0, "b", now);
+        assert_eq!(state.record_answer(0, "a", now), (0, false));
+        assert_eq!(state.record_answer(0, "b", now), (0, false));
         assert_eq!(state.server.as_deref(), Some("b"));
     }
 
@@ -177,15 +179,15 @@ mod tests {
     fn servers_in_turns_share_a_term() {
         let mut state = State::default();
         let now = Instant::now();
-        state.answered(0, "a", now);
-        state.answered(0, "b", now);
-        state.answered(1, "c", now);
+        state.record_answer(0, "a", now);
+        state.record_answer(0, "b", now);
+        state.record_answer(1, "c", now);
         for round in 1..5 {
             for server in ["a", "b", "c"] {
-                assert_eq!(state.answered(2, server, now + round * SECOND), (2, false));
+                assert_eq!(state.record_answer(2, server, now + round * SECOND), (2, false));
             }
         }
-        assert_eq!(state.answered(2, "b", now + 90 * SECOND), (3, true));
+        assert_eq!(state.record_answer(2, "b", now + 90 * SECOND), (3, true));
     }
 
     #[test]

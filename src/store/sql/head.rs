@@ -11,6 +11,7 @@ use super::rows::to_unsigned;
 /// The row of `gateway_revision`, and the server that returned it.
 #[derive(Debug)]
 pub(super) struct Head {
+    /// How many changes the store has seen.
     pub(super) revision: u64,
     /// Whether the server accepts no changes.
     pub(super) read_only: bool,
@@ -26,13 +27,14 @@ impl Head {
         Ok(Self { revision, read_only: read_only != 0, server: row.try_get_by_index(2)? })
     }
 
-    /// Returns the term of an answer of this server to a call that began in the term `begun`.
+    /// Records that this server answered a call that began in the term `begun`, and returns the term of the answer.
     pub(super) fn term(&self, followed: &Followed, begun: u64) -> u64 {
-        followed.answered(begun, &self.server)
+        followed.record_answer(begun, &self.server)
     }
 }
 
-/// Returns what [`Head::from_row`] reads.
+/// Returns the columns of the row that [`Head::from_row`] reads, in its order: the revision, whether the server is
+/// read-only, and its identity.
 pub(super) fn columns(backend: DbBackend) -> [SimpleExpr; 3] {
     let revision = Expr::col(revision::Column::Revision);
     [revision, dialect::is_read_only(backend), dialect::server(backend)]

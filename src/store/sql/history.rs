@@ -12,7 +12,7 @@ use sea_orm::{
 use super::entity::{change, service};
 use super::failure::Failure;
 use super::page::Pages;
-use super::rows::{Details, Flaw, parse_shares, parse_version, readable, to_signed, to_unsigned};
+use super::rows::{Details, Flaw, ok_or_log, parse_shares, parse_version, to_signed, to_unsigned};
 use crate::common::time::from_millis;
 use crate::routing::ServiceName;
 use crate::store::{HistoryEntry, StoreError};
@@ -35,7 +35,7 @@ pub(super) async fn read(
         column: change::Column::Generation,
         number: |row| row.generation,
     };
-    let read = pages.read(db, before, limit, |row| readable(service, parse_entry(row)));
+    let read = pages.read(db, before, limit, |row| ok_or_log(service, parse_entry(row)));
     Ok(read.await?)
 }
 

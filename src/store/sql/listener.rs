@@ -42,8 +42,9 @@ struct State {
     connection: Option<Connection>,
     /// Whether there was a connection before. Notifications between two connections are lost.
     listened_before: bool,
-    /// Whether the next connection is made after a pause: the last one was given up without an error.
-    pauses: bool,
+    /// Whether the next connection is made after a pause: the last one led to a wrong server.
+    is_pause_due: bool,
+    /// Whether the listener makes no connection any more.
     closed: bool,
 }
 
@@ -63,7 +64,7 @@ impl Listener {
     /// Ends the connection, which leads to a wrong server. The next wait makes a new one.
     pub(super) async fn disconnect(&self) {
         let mut state = self.state.lock().await;
-        state.pauses = true;
+        state.is_pause_due = true;
         state.connection = None;
     }
 
@@ -102,12 +103,13 @@ impl State {
     /// Waits before a connection is made again to an address that led to a wrong server. The flag is cleared
     /// before the pause, so a wait that is dropped during it does not pause twice.
     async fn pause_if_due(&mut self) {
-        if replace(&mut self.pauses, false) {
+        if replace(&mut self.is_pause_due, false) {
             sleep(RETRY_PAUSE).await;
         }
     }
 
-    /// Returns the next signal, or `None` without a connection.
+    /// Waits for the next signal. `None`: the store is not connected yet, or the connection of the listener was lost.
+    /// Never returns on a listener that is closed, nor on a database without notifications.
     async fn next(&mut self, db: Option<&DatabaseConnection>) -> Result<Option<Signal>, Error> {
         let Some(db) = db else { return Ok(None) };
         if self.closed || db.get_database_backend() != DbBackend::Postgres {
@@ -128,7 +130,7 @@ impl State {
 }
 
 /// Waits for a notification, and takes those that have arrived with it: one load reads all their changes. Returns
-/// `false` if the connection is lost.
+/// `false` if the connection is lost, also after a notification: all splits are then loaded.
 async fn is_notified(connection: &mut PgListener) -> bool {
     loop {
         match timeout(SILENCE, connection.try_recv()).await {

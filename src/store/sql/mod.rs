@@ -5,10 +5,11 @@
 //!
 //! # How a change is made
 //!
-//! Every change is one transaction: lock the service, read its split, apply the rules, write the rows that differ and the
-//! history, increment the service's generation and the store's revision, commit. The lock serializes the writers of one
-//! service; a reader sees a split before a change or after it. Collisions are retried up to five times. No call takes
-//! longer than 3 s, except loading all services: 30 s.
+//! Every change is one transaction: lock the service, read its split, apply the rules, write the rows that differ and
+//! the history, increment the service's generation and the store's revision, commit. The lock serializes the writers of
+//! one service; a reader sees a split before a change or after it. Collisions are retried up to five times. No call
+//! takes longer than 3 s, except loading all services: 30 s. A store that connects on first use may first migrate, for
+//! up to 60 s.
 //!
 //! | | writers are serialized by | other gateways learn of a change by |
 //! | --- | --- | --- |

@@ -36,7 +36,7 @@ pub(super) fn options(url: &str) -> Option<MySqlConnectOptions> {
     })
 }
 
-/// Opens the database `name` at `url`.
+/// Opens the database at `url`, which errors call `name`. A URL without a database is refused.
 pub(super) async fn open(
     url: &str,
     name: &str,
@@ -52,7 +52,7 @@ pub(super) async fn open(
     Ok(SqlxMySqlConnector::from_sqlx_mysql_pool(pool.connect_lazy_with(options)))
 }
 
-/// Closes the idle connections of a pool.
+/// Closes the connections of a pool that are idle now.
 pub(super) fn close_idle(db: &DatabaseConnection) {
     let pool = db.get_mysql_connection_pool();
     while let Some(mut connection) = pool.try_acquire() {
@@ -66,7 +66,7 @@ async fn set_up(connection: &mut MySqlConnection) -> Result<(), Error> {
 }
 
 /// Locks the migrations of this database. The lock is held until the returned connection is closed, which is therefore
-/// taken out of the pool. `None`: another process holds it.
+/// taken out of the pool. `None`: another process held it for 10 s.
 pub(super) async fn migration_lock(db: &DatabaseConnection) -> Result<Option<MySqlConnection>, DbErr> {
     let pooled = db.get_mysql_connection_pool().acquire().await.map_err(connection_error)?;
     let mut connection = pooled.detach();

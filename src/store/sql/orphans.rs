@@ -52,8 +52,9 @@ pub(super) struct Orphans {
     /// Closes the connections of work that does not end. `None` if the connections belong to the application: they cannot
     /// be closed, so the work is driven for as long as it takes.
     followed: Option<Arc<Followed>>,
+    /// Work that no driver has polled yet.
     queued: Mutex<Vec<Work>>,
-    /// Locked while all of it is polled once.
+    /// Work that drivers poll. Locked while all of it is polled once.
     driven: Mutex<Vec<Work>>,
     drivers: Arc<Drivers>,
 }
@@ -90,7 +91,8 @@ impl CancelFlag {
 }
 
 impl Orphans {
-    /// Creates the orphans of a pool that distrusts its connections through `followed`.
+    /// Creates a list without work, for a pool that distrusts its connections through `followed`. `None`: the pool
+    /// belongs to the application.
     pub(super) fn new(followed: Option<Arc<Followed>>) -> Self {
         Self { followed, ..Self::default() }
     }
@@ -149,7 +151,7 @@ impl Orphans {
         driven.append(&mut lock(&self.queued));
         let waker = Waker::from(Arc::clone(&self.drivers));
         let mut context = Context::from_waker(&waker);
-        driven.retain_mut(|work| is_pending(work, &mut context));
+        driven.retain_mut(|work| poll_is_pending(work, &mut context));
     }
 
     /// Takes over work. It is queued before the drivers are woken, so a driver that is woken finds it.
@@ -201,8 +203,9 @@ impl Drop for Driver<'_> {
     }
 }
 
-/// A panic belongs to no caller any more, and a future that panicked must not be polled again: it counts as done.
-fn is_pending(work: &mut Work, context: &mut Context<'_>) -> bool {
+/// Polls `work` once, and returns whether it has to be polled again. A panic belongs to no caller any more, and a
+/// future that panicked must not be polled again: it counts as done.
+fn poll_is_pending(work: &mut Work, context: &mut Context<'_>) -> bool {
     let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
     polled.is_ok_and(|poll| poll.is_pending())
 }
@@ -211,6 +214,7 @@ fn is_pending(work: &mut Work, context: &mut Context<'_>) -> bool {
 pub(super) struct RunToCompletion<'a, T: Send + 'static> {
     /// `None` once it is done.
     work: Option<Pin<Box<dyn Future<Output = T> + Send>>>,
+    /// Whether the work has begun.
     polled: bool,
     cancelled: CancelFlag,
     orphans: &'a Orphans,
@@ -240,7 +244,8 @@ impl<T: Send + 'static> Drop for RunToCompletion<'_, T> {
     }
 }
 
-/// Drives `work` to its end. Where its connection can be closed, the work has a time limit.
+/// Drives `work` to its end. Where its connection can be closed, work that takes longer than [`GRACE`] is dropped, and
+/// the connections of the pool are distrusted.
 async fn end_in_time<T>(mut work: Pin<Box<dyn Future<Output = T> + Send>>, followed: Option<Arc<Followed>>) {
     let Some(followed) = followed else {
         drop(work.await);

@@ -6,10 +6,13 @@ use sea_orm::{
 
 use super::rows::to_signed;
 
-/// The part of a table that is read in pages, by a number that is another one in each row.
+/// The part of a table that is read in pages, by a number that no two rows have in common.
 pub(super) struct Pages<E: EntityTrait> {
+    /// All rows of the part, in any order.
     pub(super) rows: Select<E>,
+    /// The column with the number.
     pub(super) column: E::Column,
+    /// Returns the number of a row.
     pub(super) number: fn(&E::Model) -> i64,
 }
 

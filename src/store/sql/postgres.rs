@@ -21,7 +21,7 @@ pub(super) fn options(url: &str) -> Option<PgConnectOptions> {
     })
 }
 
-/// Opens the database `name` at `url`.
+/// Opens the database at `url`, which errors call `name`.
 pub(super) async fn open(
     url: &str,
     name: &str,
@@ -38,7 +38,7 @@ pub(super) async fn open(
     Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool))
 }
 
-/// Closes the idle connections of a pool.
+/// Closes the connections of a pool that are idle now.
 pub(super) fn close_idle(db: &DatabaseConnection) {
     let pool = db.get_postgres_connection_pool();
     while let Some(mut connection) = pool.try_acquire() {

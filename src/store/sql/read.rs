@@ -24,7 +24,8 @@ use super::rows::{SERVICE_COLUMNS, ServiceRows, VERSION_COLUMNS, VERSIONS, to_si
 use crate::routing::{ServiceName, Split};
 use crate::store::{BrokenSplit, Snapshot};
 
-/// Loads the splits that changed after the revision `after`.
+/// Loads the splits that changed after the revision `after`, and the services with a rollout. If nothing changed, no
+/// rollouts are read.
 ///
 /// The revision is read before the splits: a change between the two reads is loaded again next time and never missed. Both
 /// are read from one connection, so from one [server](super::followed).
@@ -34,25 +35,25 @@ pub(super) async fn load(
     after: u64,
 ) -> Result<Snapshot, Failure> {
     let begun = followed.term();
-    let head = head(db).await?;
+    let head = read_writable_head(db).await?;
     if after > 0 && head.revision <= after {
         return Ok(Snapshot::new(head.revision, Vec::new()).with_term(head.term(followed, begun)));
     }
     if db.get_database_backend() == DbBackend::Sqlite {
         let services = load_services(db, after).await?;
-        return Ok(snapshot(head.revision, &services).with_rollouts(rollouts::services(db).await?));
+        return Ok(new_snapshot(head.revision, &services).with_rollouts(rollouts::services(db).await?));
     }
     let transaction = db.begin().await?;
-    let head = self::head(&transaction).await?;
+    let head = read_writable_head(&transaction).await?;
     let services = load_services(&transaction, after).await?;
-    let with_rollouts = rollouts::services(&transaction).await?;
+    let rolled_out = rollouts::services(&transaction).await?;
     transaction.commit().await?;
-    let snapshot = snapshot(head.revision, &services).with_rollouts(with_rollouts);
+    let snapshot = new_snapshot(head.revision, &services).with_rollouts(rolled_out);
     Ok(snapshot.with_term(head.term(followed, begun)))
 }
 
-/// Reads the head from a server that accepts changes.
-async fn head(db: &impl ConnectionTrait) -> Result<Head, Failure> {
+/// Reads the head, or fails with [`Failure::ReadOnly`] if the server accepts no changes.
+async fn read_writable_head(db: &impl ConnectionTrait) -> Result<Head, Failure> {
     let head = read_head(db).await?;
     if head.read_only { Err(Failure::ReadOnly) } else { Ok(head) }
 }
@@ -67,11 +68,11 @@ async fn load_services(db: &impl ConnectionTrait, after: u64) -> Result<Vec<Serv
     Ok(services)
 }
 
-/// Interprets the services. Those that cannot be read are reported beside the others.
-fn snapshot(revision: u64, services: &[ServiceRows]) -> Snapshot {
+/// Creates the snapshot of the services. Those that cannot be read are reported beside the others.
+fn new_snapshot(revision: u64, services: &[ServiceRows]) -> Snapshot {
     let mut snapshot = Snapshot::new(revision, Vec::with_capacity(services.len()));
     for service in services {
-        match readable_split(service) {
+        match parse_split(service) {
             Ok(split) => snapshot.splits.push(split),
             Err(broken) => snapshot.broken.push(broken),
         }
@@ -79,8 +80,8 @@ fn snapshot(revision: u64, services: &[ServiceRows]) -> Snapshot {
     snapshot
 }
 
-/// Returns the split of a service, and logs a repair of it.
-fn readable_split(service: &ServiceRows) -> Result<Split, BrokenSplit> {
+/// Parses the split of a service, and logs if it had to be repaired.
+fn parse_split(service: &ServiceRows) -> Result<Split, BrokenSplit> {
     let (split, repaired) = service.split()?;
     if repaired {
         tracing::warn!(
@@ -91,7 +92,7 @@ fn readable_split(service: &ServiceRows) -> Result<Split, BrokenSplit> {
     Ok(split)
 }
 
-/// Loads the rows of one service.
+/// Loads the rows of one service. `None`: it does not exist.
 pub(super) async fn load_service(
     db: &impl ConnectionTrait,
     service: &ServiceName,
@@ -114,11 +115,11 @@ async fn load_all(db: &impl ConnectionTrait) -> Result<Vec<ServiceRows>, DbErr> 
 async fn load_packed(db: &impl ConnectionTrait) -> Result<Option<Vec<ServiceRows>>, DbErr> {
     let backend = db.get_database_backend();
     let mut services = Vec::new();
-    let Some(first) = select_page(backend, i64::MIN) else { return Ok(None) };
+    let Some(first) = select_page(backend, None) else { return Ok(None) };
     let mut rows = db.query_all(&first).await?;
     while let Some(last) = rows.last() {
-        let next_id = (last.try_get_by::<i64, _>(GROUP)? + 1) << PACKED_BITS;
-        let Some(next) = select_page(backend, next_id) else { return Ok(None) };
+        let last_group: i64 = last.try_get_by(GROUP)?;
+        let Some(next) = select_page(backend, Some(last_group)) else { return Ok(None) };
         // The query is polled first, so the driver's thread reads the next page while this one is parsed.
         let (next, unpacked) = tokio::join!(db.query_all(&next), async move { unpack(&rows) });
         let Some(unpacked) = unpacked else { return Ok(None) };
@@ -160,18 +161,25 @@ const PAGE_ROWS: u64 = 16;
 /// The name of the column with the number that the ids of a packed row share.
 const GROUP: &str = "id_group";
 
-/// Selects packed services from the id `from` on. `None` if the database has no packed form.
-fn select_page(backend: DbBackend, from: i64) -> Option<SelectStatement> {
+/// Selects packed services: those after the packed row with the number `last_group`, or the first ones. `None` if the
+/// database has no packed form.
+fn select_page(backend: DbBackend, last_group: Option<i64>) -> Option<SelectStatement> {
     let columns: Vec<_> = SERVICE_COLUMNS.iter().map(Iden::unquoted).collect();
     let packed = dialect::packed_rows(backend, &columns, &versions_json(backend))?;
     let group = Expr::cust(format!("id >> {PACKED_BITS}"));
     let mut select = Query::select();
     select.expr(packed).expr_as(group.clone(), GROUP).from(service::Entity);
-    select.and_where(Expr::col(service::Column::Id).gte(from)).add_group_by([group.clone()]);
+    if let Some(last_group) = last_group {
+        // By the id and not by the group, so that the key of the table finds the page. The greatest id of the last
+        // group fits, also where the first id of the next one does not.
+        let last_id = (last_group << PACKED_BITS) | ((1 << PACKED_BITS) - 1);
+        select.and_where(Expr::col(service::Column::Id).gt(last_id));
+    }
+    select.add_group_by([group.clone()]);
     Some(select.order_by_expr(group, Order::Asc).limit(PAGE_ROWS).take())
 }
 
-/// Returns the expression for all versions of the service in the row.
+/// Returns the expression for all versions of the service in the row: a JSON array of arrays with [`VERSION_COLUMNS`].
 fn versions_json(backend: DbBackend) -> String {
     let columns: Vec<_> = VERSION_COLUMNS.iter().map(Iden::unquoted).collect();
     let table = version::Entity.table_name();

@@ -14,7 +14,7 @@ use super::entity::refusal::{ActiveModel, Column, Entity, Model};
 use super::failure::Failure;
 use super::page::Pages;
 use super::rows::{
-    Details, Flaw, parse_shares, parse_version, readable, shares_to_json, to_signed, to_unsigned,
+    Details, Flaw, ok_or_log, parse_shares, parse_version, shares_to_json, to_signed, to_unsigned,
 };
 use super::transaction::in_transaction;
 use crate::common::time::{from_millis, to_millis};
@@ -24,7 +24,7 @@ use crate::store::Refusal;
 /// The table, as errors name it.
 const TABLE: &str = "gateway_refused_change";
 
-/// Makes one attempt to record `refusal`, and deletes those beyond the limit.
+/// Makes one attempt to record `refusal`, and deletes those beyond the last [`Refusal::RETAINED`].
 pub(super) async fn record(context: &WriteContext, refusal: &Refusal) -> Result<(), Failure> {
     let recorded = in_transaction(context, async |transaction| {
         Entity::insert(new_row(refusal)).exec_without_returning(transaction).await?;
@@ -44,7 +44,8 @@ async fn delete_old(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
     }
 }
 
-/// Reads up to `limit` refused changes of `service` before the id `before`, latest first, without those that cannot be read.
+/// Reads up to `limit` refused changes of `service` before the id `before`, latest first. Rows that cannot
+/// be read are left out, and earlier ones take their places: a page with fewer refusals is the last one.
 pub(super) async fn read(
     db: &DatabaseConnection,
     service: &ServiceName,
@@ -56,7 +57,7 @@ pub(super) async fn read(
         column: Column::Id,
         number: |row| row.id,
     };
-    let read = pages.read(db, before, limit, |row| readable(service, parse_refusal(service, row)));
+    let read = pages.read(db, before, limit, |row| ok_or_log(service, parse_refusal(service, row)));
     Ok(read.await?)
 }
 

@@ -21,7 +21,8 @@ use crate::store::{Replica, ReplicaFigures, Report};
 /// The name of the column with the time since a report, in milliseconds.
 const AGE: &str = "age";
 
-/// Records a report, and deletes replicas that expired.
+/// Records a report, lets earlier processes expire that it replaces, and deletes replicas that expired. An attempt that
+/// fails between two statements can be repeated as a whole.
 pub(super) async fn report(db: &DatabaseConnection, report: &Report) -> Result<(), DbErr> {
     let backend = db.get_database_backend();
     db.execute(&upsert(backend, report)).await?;
@@ -37,7 +38,10 @@ pub(super) async fn withdraw(db: &DatabaseConnection, id: &str) -> Result<(), Db
     Entity::delete_by_id(id).exec(db).await.map(drop)
 }
 
-/// Reads the replicas that have not expired, by name.
+/// Reads the replicas that have not expired, by name and then by id.
+///
+/// One row that cannot be read fails the read: without it, a version would be taken for drained that the replica
+/// drains.
 pub(super) async fn read(db: &DatabaseConnection) -> Result<Vec<Replica>, DbErr> {
     let backend = db.get_database_backend();
     let rows = db.query_all(&select(backend)).await?;
@@ -69,7 +73,7 @@ fn parse_figures(row: &QueryResult) -> Result<ReplicaFigures, DbErr> {
     Ok(ReplicaFigures::new(id, name, figures))
 }
 
-/// Inserts the replica, or updates its row. The time is the database's.
+/// Inserts the replica, or updates its row, which keeps the name. The time is the database's.
 fn upsert(backend: DbBackend, report: &Report) -> InsertStatement {
     let values = [
         report.id.as_str().into(),
@@ -111,7 +115,8 @@ fn date_back(backend: DbBackend) -> UpdateStatement {
     update
 }
 
-/// Lets earlier processes of the same name expire after [`Replica::SUCCESSION`], unless they report again.
+/// Lets earlier processes of the same name expire after [`Replica::SUCCESSION`], unless they report again. Their rows
+/// have one time only, so they are dated back, and the age that is read is greater than the time since the report.
 fn succeed(backend: DbBackend, successor: &Report) -> UpdateStatement {
     let rest = millis(Replica::EXPIRY.saturating_sub(Replica::SUCCESSION));
     let aged = dialect::now(backend).sub(rest);

@@ -13,10 +13,14 @@ use crate::common::time::from_millis;
 use crate::routing::ServiceName;
 use crate::store::{LiveRollouts, StoredRollout, StoredRolloutEvent};
 
+/// The name of the column with the number of a rollout.
+const NUMBER: &str = "number";
+
 /// The name of the column with the clock of the database.
 const NOW: &str = "now_millis";
 
-/// Reads the rollouts that are not over, with the clock of the database. There is a row for the clock without a rollout.
+/// Reads the rollouts that are not over, by their numbers, with the clock of the database. One row has the clock
+/// also without a rollout. Rollouts that cannot be read are logged and left out.
 pub(super) async fn live(db: &impl ConnectionTrait) -> Result<LiveRollouts, DbErr> {
     let mut select = select_columns();
     select.expr_as(dialect::now(db.get_database_backend()), NOW).from(revision::Entity);
@@ -27,35 +31,56 @@ pub(super) async fn live(db: &impl ConnectionTrait) -> Result<LiveRollouts, DbEr
     let rows = db.query_all(&select).await?;
     let now = rows.first().map(|row| row.try_get_by::<i64, _>(NOW)).transpose()?;
     let now = now.ok_or_else(super::head::missing_revision)?;
-    let rollouts = rows.iter().filter(|row| has_rollout(row)).filter_map(readable);
+    let rollouts = rows.iter().filter(|row| has_rollout(row)).filter_map(parse_or_log);
     Ok(LiveRollouts::new(from_millis(now), rollouts.collect()))
 }
 
-/// Reads the rollout `id`.
+/// Reads the rollout `id`. `None`: it does not exist, or it cannot be read, which is logged.
 pub(super) async fn find(db: &impl ConnectionTrait, id: &str) -> Result<Option<StoredRollout>, DbErr> {
     let mut select = select_rollouts();
     select.and_where(Expr::col((rollout::Entity, rollout::Column::Id)).eq(id));
-    Ok(db.query_one(&select).await?.as_ref().and_then(readable))
+    Ok(db.query_one(&select).await?.as_ref().and_then(parse_or_log))
 }
 
-/// Reads up to `limit` rollouts of `service` before the number `before`, latest first, without those that cannot be read.
+/// Reads up to `limit` rollouts of `service` before the number `before`, latest first.
+///
+/// Rows that cannot be read are left out, and earlier ones take their places, as in [`Pages`](super::page::Pages): a
+/// page with fewer rollouts is the last one.
 pub(super) async fn list(
     db: &impl ConnectionTrait,
     service: &ServiceName,
     before: Option<u64>,
     limit: u32,
 ) -> Result<Vec<StoredRollout>, DbErr> {
+    let limit = limit as usize;
+    let mut before = before.map(to_signed);
+    let mut page = Vec::new();
+    loop {
+        let missing = limit - page.len();
+        let rows = db.query_all(&select_page(service, before, missing)).await?;
+        let is_last = rows.len() < missing;
+        if let Some(last) = rows.last() {
+            before = Some(last.try_get_by(NUMBER)?);
+        }
+        page.extend(rows.iter().filter_map(parse_or_log));
+        if is_last || page.len() == limit {
+            return Ok(page);
+        }
+    }
+}
+
+/// Selects the next rollouts of `service` in descending order of their number.
+fn select_page(service: &ServiceName, before: Option<i64>, limit: usize) -> SelectStatement {
     let number = (rollout::Entity, rollout::Column::Number);
     let mut select = select_rollouts();
     select.and_where(Expr::col((service::Entity, service::Column::ServiceName)).eq(service.as_str()));
     if let Some(before) = before {
-        select.and_where(Expr::col(number).lt(to_signed(before)));
+        select.and_where(Expr::col(number).lt(before));
     }
-    select.order_by(number, Order::Desc).limit(limit.into());
-    Ok(db.query_all(&select).await?.iter().filter_map(readable).collect())
+    select.order_by(number, Order::Desc).limit(limit as u64).take()
 }
 
-/// Reads the first `limit` events of the rollout `id`, oldest first.
+/// Reads the first `limit` events of the rollout `id`, oldest first. Empty if it does not exist.
 pub(super) async fn events(
     db: &impl ConnectionTrait,
     id: &str,
@@ -70,7 +95,7 @@ pub(super) async fn events(
     Ok(events.all(db).await?.into_iter().map(parse_event).collect())
 }
 
-/// Returns the number of the rollout `id`.
+/// Returns the number of the rollout `id`, if it exists.
 pub(super) async fn number(db: &impl ConnectionTrait, id: &str) -> Result<Option<i64>, DbErr> {
     let by_id = rollout::Entity::find().filter(rollout::Column::Id.eq(id));
     by_id.select_only().column(rollout::Column::Number).into_tuple().one(db).await
@@ -106,19 +131,19 @@ fn select_columns() -> SelectStatement {
     select.expr_as(Expr::col((service::Entity, service::Column::Revision)), SERVICE_REVISION).take()
 }
 
-/// The condition that joins a rollout with its service, over or not. `active_of` joins those that are not
-/// over.
+/// Returns the condition that joins a rollout with its service. The column `active_of` would join only those that are
+/// not over.
 fn is_of_service() -> sea_orm::sea_query::SimpleExpr {
     Expr::col((rollout::Entity, rollout::Column::ServiceId)).equals((service::Entity, service::Column::Id))
 }
 
 /// Returns whether the row has a rollout beside the clock.
 fn has_rollout(row: &QueryResult) -> bool {
-    !matches!(row.try_get_by::<Option<i64>, _>("number"), Ok(None))
+    !matches!(row.try_get_by::<Option<i64>, _>(NUMBER), Ok(None))
 }
 
-/// Interprets a row, or logs why it cannot be read.
-fn readable(row: &QueryResult) -> Option<StoredRollout> {
+/// Returns the rollout in a row. `None`: it cannot be read, which is logged.
+fn parse_or_log(row: &QueryResult) -> Option<StoredRollout> {
     parse_rollout(row)
         .inspect_err(|flaw| tracing::error!(%flaw, "a rollout cannot be read and is left out"))
         .ok()

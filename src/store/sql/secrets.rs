@@ -25,27 +25,28 @@ pub(super) struct Secrets(Vec<String>);
 struct Redacted(String);
 
 impl Secrets {
-    /// Hides the values of `options`.
+    /// Creates the secrets of a URL with these `options`: the values that are not public.
     pub(super) fn new(options: &[UrlOption<'_>]) -> Self {
         let hidden = options.iter().filter(|option| !option.is_public());
-        Self::default().with(hidden.map(|option| option.value.as_ref()))
+        Self::default().with_texts(hidden.map(|option| option.value.as_ref()))
     }
 
     /// Also hides user and password of `url`.
     pub(super) fn with_login(self, url: &Url) -> Self {
         let login = [url.username(), url.password().unwrap_or_default()];
         let decoded_login = login.map(decoded);
-        let mut all = self.with(decoded_login.iter().map(String::as_str).chain(login));
+        let mut all = self.with_texts(decoded_login.iter().map(String::as_str).chain(login));
         // A user is often named as the database is, which may be shown.
         let shown = [url.path().trim_start_matches('/'), url.host_str().unwrap_or_default()];
         all.0.retain(|secret| !shown.contains(&secret.as_str()));
         all
     }
 
-    /// Hides each text, and each of its words: a server may repeat one setting of several.
-    fn with<'a>(self, texts: impl Iterator<Item = &'a str>) -> Self {
+    /// Also hides each text, and each of its words of more than two bytes: a server may repeat one setting of several.
+    fn with_texts<'a>(self, texts: impl Iterator<Item = &'a str>) -> Self {
         let mut all: BTreeSet<String> = self.0.into_iter().collect();
-        for text in texts.filter(|text| !text.is_empty()) {
+        // A text that looks like the sign for hidden ones is not searched for: hiding it would find it again for ever.
+        for text in texts.filter(|text| !text.is_empty() && *text != HIDDEN) {
             all.insert(text.to_owned());
             let words = text.split(|c: char| !c.is_alphanumeric() && c != '_');
             all.extend(words.filter(|word| word.len() > 2).map(str::to_owned));
@@ -55,7 +56,8 @@ impl Secrets {
         Self(longest_first)
     }
 
-    /// Returns `error`, or its text with the secrets hidden if it has any.
+    /// Returns `error` itself if no text of it and its causes contains a secret. Otherwise returns an error with all
+    /// those texts in one, in which the secrets are hidden.
     pub(super) fn hide(&self, error: BoxError) -> BoxError {
         let shown = chain_text(&*error);
         let is_clean = self.0.iter().all(|secret| find(&shown, secret).is_none());
@@ -73,7 +75,8 @@ impl Secrets {
     }
 }
 
-/// Returns where `secret` is in `text`: as a whole word, so that a short one does not garble other words.
+/// Returns the index of the first byte of `secret` in `text`, if `text` contains it as a whole word: a short secret
+/// must not garble other words.
 fn find(text: &str, secret: &str) -> Option<usize> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let mut all = text.match_indices(secret).map(|(at, _)| at);
@@ -114,6 +117,11 @@ mod tests {
     #[test]
     fn words_of_a_secret_are_hidden() {
         assert_eq!(hidden("u:-csearch_path%3Ds3cret", "bad value: s3cret"), "bad value: …");
+    }
+
+    #[test]
+    fn sign_for_hidden_texts_is_no_secret() {
+        assert_eq!(hidden("u:%E2%80%A6", "user u, \"\u{2026}\""), "user \u{2026}, \"\u{2026}\"");
     }
 
     #[test]

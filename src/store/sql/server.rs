@@ -60,7 +60,8 @@ async fn responds<C: Connection>(connection: &mut C, followed: &Followed) -> boo
     }
 }
 
-/// Returns the host without the brackets of an IPv6 address in a URL, which the drivers keep.
+/// Returns the IPv6 address in a host of the form `[::1]`. A URL has these brackets, and the drivers keep them. `None`:
+/// the host has no brackets.
 pub(super) fn without_brackets(host: &str) -> Option<&str> {
     host.strip_prefix('[')?.strip_suffix(']')
 }

@@ -37,8 +37,8 @@ impl Signals {
             let seen = *lock(&self.seen);
             let lost = tokio::select! {
                 biased;
-                lost = followed.lost_since(seen) => lost,
-                signal = self.notified(db) => return signal,
+                lost = followed.wait_for_loss(seen) => lost,
+                signal = self.wait_for_notification(db) => return signal,
             };
             // Its server is the one that the other connections lost.
             if let Some(listener) = &self.listener {
@@ -53,7 +53,7 @@ impl Signals {
 
     /// Waits for a notification. Without a listener it waits forever, and losses are still signalled beside
     /// it.
-    async fn notified(&self, db: &OnceCell<DatabaseConnection>) -> Signal {
+    async fn wait_for_notification(&self, db: &OnceCell<DatabaseConnection>) -> Signal {
         match &self.listener {
             Some(listener) => listener.changed(db).await,
             None => std::future::pending().await,

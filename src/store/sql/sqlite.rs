@@ -25,7 +25,8 @@ pub(super) fn is_understood(url: &str) -> bool {
     url.parse::<SqliteConnectOptions>().is_ok()
 }
 
-/// Opens the database `name` at `url`.
+/// Opens the database at `url`, which errors call `name`. It is tried again while another process keeps the file
+/// locked: the caller limits the time.
 pub(super) async fn open(url: &str, name: &str) -> Result<DatabaseConnection, ConnectError> {
     let options = options(url, name)?;
     loop {
@@ -37,8 +38,8 @@ pub(super) async fn open(url: &str, name: &str) -> Result<DatabaseConnection, Co
     }
 }
 
-/// Returns the options of the pool. Connections are never closed for their age: each opens the file, and an
-/// idle one costs nothing.
+/// Returns the options of the pool. A URL that names no file is refused. Connections are never closed for their age:
+/// each opens the file, and an idle one costs nothing.
 fn options(url: &str, name: &str) -> Result<ConnectOptions, ConnectError> {
     let in_memory = url.contains(":memory:") || url.contains("mode=memory");
     if name.is_empty() && !in_memory {

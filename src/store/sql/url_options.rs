@@ -69,10 +69,11 @@ const PUBLIC: &[&str] = &[
     "statement-cache-capacity",
 ];
 
-/// An option of a URL, whose name is known.
+/// An option of a URL that its driver knows.
 pub(super) struct UrlOption<'a> {
-    /// The name in the list of the known ones.
+    /// The name in the list of known options, which may be shown.
     pub(super) known: &'static str,
+    /// The name in the URL. It differs from `known` for [`NAMED_OPTION`].
     name: Cow<'a, str>,
     pub(super) value: Cow<'a, str>,
 }
@@ -83,8 +84,8 @@ impl UrlOption<'_> {
         PUBLIC.contains(&self.known)
     }
 
-    /// Returns a URL with this option alone.
-    pub(super) fn alone(&self, backend: DbBackend) -> String {
+    /// Returns a URL of `backend` that has this option and no other.
+    pub(super) fn single_option_url(&self, backend: DbBackend) -> String {
         let base = match backend {
             DbBackend::Sqlite => "sqlite://x",
             DbBackend::MySql => "mysql://x/x",
@@ -95,16 +96,17 @@ impl UrlOption<'_> {
         format!("{base}?{option}")
     }
 
-    /// Returns whether the value can be stored in, whatever the driver says of it: another character set than the tables
-    /// have garbles texts.
+    /// Returns whether texts are stored as they are with this option. The driver accepts every character set, and all
+    /// but the one of the tables garble texts.
     fn keeps_texts(&self) -> bool {
         self.known != "charset" || self.value == "utf8mb4"
     }
 }
 
-/// Returns the options of `url`. An option that is not known is neither used nor repeated.
+/// Returns the options of `url`. An option that is not known is refused, and its name is not repeated. So is a
+/// character set that would garble texts.
 pub(super) fn parse(backend: DbBackend, url: &str) -> Result<Vec<UrlOption<'_>>, UrlFlaw> {
-    let known = known(backend);
+    let known = known_options(backend);
     let query = url.split_once('?').map_or("", |(_, query)| query);
     // A fragment is refused elsewhere. On SQLite it is part of the last value.
     let pairs = form_urlencoded::parse(query.as_bytes());
@@ -120,7 +122,7 @@ pub(super) fn parse(backend: DbBackend, url: &str) -> Result<Vec<UrlOption<'_>>,
 }
 
 /// Returns the names of the options that the driver of this kind of database understands.
-const fn known(backend: DbBackend) -> &'static [&'static str] {
+const fn known_options(backend: DbBackend) -> &'static [&'static str] {
     match backend {
         DbBackend::Sqlite => SQLITE,
         DbBackend::MySql => MYSQL,

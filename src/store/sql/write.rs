@@ -65,7 +65,8 @@ pub(super) async fn trim_history(
     history::delete_up_to(transaction, after.service(), last_deleted).await
 }
 
-/// Reads the split, applies the rules, and writes the result unless nothing changed.
+/// Reads the split, applies the rules, and writes the result unless nothing changed. Returns the result with the head
+/// after it.
 async fn apply(
     transaction: &DatabaseTransaction,
     service: &ServiceName,
@@ -104,7 +105,8 @@ pub(super) async fn lock_service(
     row.lock_exclusive().one(transaction).await.map(drop)
 }
 
-/// Writes `after` with the entries of the history, one per change, and returns the head with the new revision.
+/// Writes the split `after` with the entries of its changes, of which there is at least one, and returns the head with
+/// the new revision. `stored` has the rows before. `None`: the service is created.
 pub(super) async fn write(
     transaction: &DatabaseTransaction,
     stored: Option<&ServiceRows>,
@@ -116,8 +118,9 @@ pub(super) async fn write(
     let row = service_row(after, head.revision, at);
     let id = match stored {
         Some(stored) => {
-            let first = entries.first().map_or_else(|| after.generation(), |entry| entry.generation);
-            update_service(transaction, stored.id, row, first).await?;
+            let first_generation =
+                entries.first().map_or_else(|| after.generation(), |entry| entry.generation);
+            update_service(transaction, stored.id, row, first_generation).await?;
             stored.id
         }
         None => create_service(transaction, row).await?,
@@ -131,7 +134,8 @@ pub(super) async fn write(
     Ok(head)
 }
 
-/// Increments the revision of the store and of a service whose split stays, so that other gateways load it.
+/// Increments the revision of the store and gives it to a service whose split stays, so that other gateways load the
+/// service. Returns the head with the new revision.
 pub(super) async fn touch(transaction: &DatabaseTransaction, service_id: i64) -> Result<Head, DbErr> {
     let head = next_head(transaction, 1).await?;
     let mut update = Query::update();
@@ -152,7 +156,8 @@ async fn notify_listeners(transaction: &DatabaseTransaction, revision: u64) -> R
     transaction.query_one_raw(notify).await.map(drop)
 }
 
-/// Increments the revision by the number of `changes`. Its row stays locked until the commit, so revisions are committed in ascending order.
+/// Increments the revision by the number of `changes`, and returns the head with it. The row stays locked until the
+/// commit, so revisions are committed in ascending order.
 async fn next_head(transaction: &DatabaseTransaction, changes: usize) -> Result<Head, DbErr> {
     let backend = transaction.get_database_backend();
     let mut increment = increment_revision(changes);
@@ -166,8 +171,8 @@ async fn next_head(transaction: &DatabaseTransaction, changes: usize) -> Result<
     Head::from_row(&row)
 }
 
-/// Adds one per change, so that each change of a rollout's write has a revision of its own, as changes that
-/// are made one by one.
+/// Returns the statement that adds the number of `changes` to the revision. Each change of a rollout's write has a
+/// revision of its own, like changes that are made one by one.
 fn increment_revision(changes: usize) -> UpdateStatement {
     let by = i64::try_from(changes).unwrap_or(1);
     let mut update = Query::update();
@@ -178,7 +183,7 @@ fn increment_revision(changes: usize) -> UpdateStatement {
     update
 }
 
-/// Creates the columns of a service that every change writes.
+/// Creates the columns of a service that a change at the time `at`, in milliseconds, writes.
 fn service_row(after: &Split, revision: u64, at: i64) -> service::ActiveModel {
     service::ActiveModel {
         generation: ActiveValue::Set(to_signed(after.generation())),
@@ -205,25 +210,26 @@ async fn create_service(
     Ok(service::Entity::insert(row).exec(transaction).await?.last_insert_id)
 }
 
-/// Updates a service, if it is at the generation before `first`, that of the first change.
+/// Updates a service. It must be at the generation before `first_generation`, which the first change makes. Otherwise a
+/// writer that did not lock it changed it, and the attempt is overtaken.
 async fn update_service(
     transaction: &DatabaseTransaction,
     id: i64,
     mut row: service::ActiveModel,
-    first: u64,
+    first_generation: u64,
 ) -> Result<(), Failure> {
     // The name is fixed. The salt changes when a removed service is registered again.
     row.service_name = ActiveValue::NotSet;
     let updated = service::Entity::update_many()
         .set(row)
         .filter(service::Column::Id.eq(id))
-        .filter(service::Column::Generation.eq(to_signed(first.saturating_sub(1))))
+        .filter(service::Column::Generation.eq(to_signed(first_generation.saturating_sub(1))))
         .exec(transaction)
         .await?;
     if updated.rows_affected == 1 { Ok(()) } else { Err(Failure::Overtaken) }
 }
 
-/// Inserts the entry of the history.
+/// Inserts an entry of the history of the service.
 async fn write_history(
     transaction: &DatabaseTransaction,
     service_id: i64,

@@ -10,6 +10,8 @@
 //! | `INSERT` of the events | unique per turn, so that none is recorded twice |
 //! | the statements of a [change](super::write) | one entry of the history per change |
 
+use std::time::{Duration, SystemTime};
+
 use sea_orm::sea_query::{Cond, Expr, ExprTrait, InsertStatement, Query, SimpleExpr, UpdateStatement};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait, QueryFilter,
@@ -46,7 +48,8 @@ pub(super) async fn start(context: &WriteContext, new: &NewRollout) -> Result<St
     .await
 }
 
-/// Locks the service and returns its id, if the rollout may start.
+/// Locks the service, and returns its id if the rollout may start. Otherwise it fails with the error of
+/// [`start_rollout`](crate::store::RolloutStore::start_rollout).
 async fn check_start(transaction: &DatabaseTransaction, new: &NewRollout) -> Result<i64, Failure> {
     write::lock_service(transaction, &new.service).await?;
     let Some(stored) = read::load_service(transaction, &new.service).await? else {
@@ -121,7 +124,8 @@ pub(super) async fn write(
     Ok(RolloutWritten::Written { applied, revision: head.revision })
 }
 
-/// Writes all of it. `None`, and nothing is written, if the fence finds no row.
+/// Writes all of it, and returns the results of the changes with the head after them. `None`, and nothing is written,
+/// if the write is overtaken.
 async fn write_fenced(
     transaction: &DatabaseTransaction,
     write: &RolloutWrite,
@@ -129,8 +133,9 @@ async fn write_fenced(
 ) -> Result<Option<(Vec<Applied>, Head)>, Failure> {
     write::lock_service(transaction, &write.service).await?;
     let Some(stored) = read::load_service(transaction, &write.service).await? else { return Ok(None) };
+    let at = now();
     // A refusal is returned after the fence: of an overtaken write it says nothing.
-    let decided = decide(write, &stored);
+    let decided = decide(write, &stored, at);
     let generation = decided.as_deref().ok().and_then(RolloutWrite::last_generation);
     let fenced = update(transaction.get_database_backend(), stored.id, write, generation);
     if transaction.execute(&fenced).await?.rows_affected() == 0 {
@@ -138,36 +143,42 @@ async fn write_fenced(
     }
     let decided = decided?;
     insert_events(transaction, &write.id, write.expected_turn.saturating_add(1), &write.events).await?;
-    let head = write_changes(transaction, &stored, write, &decided).await?;
+    let head = write_changes(transaction, &stored, write, &decided, at).await?;
     refuse_read_only(&head)?;
     if let (Some(limit), Some(first), Some(last)) = (history_limit, decided.first(), decided.last()) {
         write::trim_history(transaction, &first.before, &last.after, limit).await?;
     }
-    Ok(Some((applied(decided, head.revision), head)))
+    Ok(Some((into_applied(decided, head.revision), head)))
 }
 
-/// Decides the changes of the write one after the other, each on the split after the one before. Without
-/// changes the split is not even parsed: a broken split does not stop the turns of its rollout.
-fn decide(write: &RolloutWrite, stored: &ServiceRows) -> Result<Vec<DecidedChange>, StoreError> {
+/// Decides the changes of the write at the time `at`, one after the other, each on the split after the one before.
+/// Without changes the split is not parsed: a broken split does not stop the turns of its rollout.
+fn decide(
+    write: &RolloutWrite,
+    stored: &ServiceRows,
+    at: SystemTime,
+) -> Result<Vec<DecidedChange>, StoreError> {
     if write.changes.is_empty() {
         return Ok(Vec::new());
     }
-    write.decide(&stored_split(stored)?, now())
+    write.decide(&stored_split(stored)?, at)
 }
 
-/// Interprets the rows of the service, or fails with the row that is broken.
+/// Returns the split of the service, or [`StoreError::Broken`] with the row that cannot be read.
 fn stored_split(stored: &ServiceRows) -> Result<Split, StoreError> {
     Ok(stored.split().map_err(StoreError::Broken)?.0)
 }
 
-/// Writes the split after the last change, with an entry of the history for each change.
+/// Writes the split after the last change, with an entry of the history for each change, and returns the head after it.
+/// The entries have the time `at` at which the changes were decided. If no split changed, a write that ends the rollout
+/// still increments the revision, so that other gateways learn of the end.
 async fn write_changes(
     transaction: &DatabaseTransaction,
     stored: &ServiceRows,
     write: &RolloutWrite,
     decided: &[DecidedChange],
+    at: SystemTime,
 ) -> Result<Head, Failure> {
-    let at = now();
     let changes = decided.iter().filter(|change| change.is_change());
     let entries = changes.map(|change| HistoryEntry::new(&change.request, &change.before, &change.after, at));
     let entries: Vec<HistoryEntry> = entries.collect();
@@ -180,8 +191,8 @@ async fn write_changes(
     }
 }
 
-/// Returns the results of the changes, of which the last one left the store at `revision`.
-fn applied(decided: Vec<DecidedChange>, revision: u64) -> Vec<Applied> {
+/// Converts the changes to their results. The last of those that changed something left the store at `revision`.
+fn into_applied(decided: Vec<DecidedChange>, revision: u64) -> Vec<Applied> {
     let mut later = decided.iter().filter(|change| change.is_change()).count() as u64;
     let mut applied = Vec::with_capacity(decided.len());
     for change in decided {
@@ -191,7 +202,8 @@ fn applied(decided: Vec<DecidedChange>, revision: u64) -> Vec<Applied> {
     applied
 }
 
-/// Updates the rollout, if the write is not overtaken.
+/// Returns the fence: the update of the rollout, which finds no row if the write is overtaken. The split has the
+/// `generation` after the last change of the write. `None`: no split changes.
 fn update(
     backend: DbBackend,
     service_id: i64,
@@ -226,7 +238,8 @@ fn update(
     update
 }
 
-/// Claims the lease, if it is the replica's own or free: see [`StoredRollout::may_be_led_by`].
+/// Adds the claim of a lease to `update`, which then finds no row unless the lease is the replica's own or free: see
+/// [`StoredRollout::may_be_led_by`].
 fn claim(update: &mut UpdateStatement, backend: DbBackend, lease: &LeaseUse) {
     let LeaseUse::Claim { replica, length } = lease else { return };
     let now = dialect::now(backend);
@@ -282,17 +295,18 @@ async fn insert_events(
     transaction.execute(&insert).await.map(drop)
 }
 
-/// A user with all rights may write to a read-only MySQL server. Nothing of this is committed.
+/// Fails if the server is read-only, so that nothing is committed: a user with all rights may write to such a MySQL
+/// server.
 fn refuse_read_only(head: &Head) -> Result<(), Failure> {
     if head.read_only { Err(Failure::ReadOnly) } else { Ok(()) }
 }
 
-/// Converts the number of a step. A plan has far fewer steps than fit.
+/// Converts the number of a step. One above `i32::MAX`, which no plan has, becomes that.
 fn to_int(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
 
 /// Converts a duration. One beyond 292 million years becomes that.
-fn to_millis(time: std::time::Duration) -> i64 {
+fn to_millis(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }

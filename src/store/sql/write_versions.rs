@@ -4,7 +4,7 @@ use sea_orm::{ActiveValue, DatabaseTransaction, DbErr, EntityTrait, IntoActiveMo
 
 use super::entity::version::{ActiveModel, Entity, Model};
 use super::rows::{to_signed, version_row};
-use crate::routing::Split;
+use crate::routing::{Split, Version};
 
 /// Deletes, updates and inserts the rows that differ from `after`. Other rows are not written.
 pub(super) async fn write_versions(
@@ -14,19 +14,37 @@ pub(super) async fn write_versions(
     after: &Split,
 ) -> Result<(), DbErr> {
     delete_removed(transaction, before, after).await?;
+    let mut next_position = first_new_position(before, after);
     for version in after.versions() {
-        let id = version.id.to_string();
-        let stored = before.iter().find(|row| row.id == id);
-        // A new version is last in the order. No two are registered in one generation.
-        let position = stored.map_or_else(|| to_signed(after.generation()), |row| row.position);
-        let row = version_row(version, service_id, position);
-        match stored {
-            Some(stored) if *stored == row => {}
-            Some(_) => update(transaction, row).await?,
-            None => insert(transaction, row).await?,
+        match stored_row(before, version) {
+            Some(stored) => {
+                let row = version_row(version, service_id, stored.position);
+                if *stored != row {
+                    update(transaction, row).await?;
+                }
+            }
+            None => {
+                insert(transaction, version_row(version, service_id, next_position)).await?;
+                next_position = next_position.saturating_add(1);
+            }
         }
     }
     Ok(())
+}
+
+/// Returns the position of the first new version. Those after it have the next ones.
+///
+/// The last new version has the generation of the split. Each registration is a generation of its own, also in a write
+/// of several changes, so all new positions are above the earlier ones.
+fn first_new_position(before: &[Model], after: &Split) -> i64 {
+    let new = after.versions().iter().filter(|version| stored_row(before, version).is_none());
+    to_signed(after.generation().saturating_sub(new.count() as u64).saturating_add(1))
+}
+
+/// Returns the stored row of `version`. `None`: it is new.
+fn stored_row<'a>(before: &'a [Model], version: &Version) -> Option<&'a Model> {
+    let id = version.id.to_string();
+    before.iter().find(|row| row.id == id)
 }
 
 /// Deletes the versions that `after` does not have. Rows are compared by id, since a version that was registered again has
@@ -50,7 +68,7 @@ async fn insert(transaction: &DatabaseTransaction, row: Model) -> Result<(), DbE
     Entity::insert(row.into_active_model()).exec_without_returning(transaction).await.map(drop)
 }
 
-/// Updates the columns that a change may write. Id, name, position and creation never change.
+/// Updates the columns of a version that a change may write. Id, service, name, position and creation never change.
 async fn update(transaction: &DatabaseTransaction, row: Model) -> Result<(), DbErr> {
     let changed = ActiveModel {
         id: ActiveValue::Unchanged(row.id),

@@ -2,7 +2,7 @@
 //!
 //! The three databases differ in what a plain `TEXT` or a plain table is, so all tables are made from these
 //! parts. A limit of a column is enforced before the database sees a value, by the types of `routing` and by
-//! `store::check`: SQLite would not enforce it.
+//! `store::check_text`: SQLite would not enforce it.
 
 use sea_orm::sea_query::{
     ColumnDef, ForeignKey, ForeignKeyAction, ForeignKeyCreateStatement, IntoIden, Table, TableCreateStatement,
@@ -21,7 +21,7 @@ pub(super) fn new_table(backend: DbBackend) -> TableCreateStatement {
     table
 }
 
-/// The key that numbers the rows.
+/// The key `id`, with which the database numbers the rows.
 pub(super) fn row_id() -> ColumnDef {
     ColumnDef::new("id").big_integer().not_null().auto_increment().primary_key().take()
 }

@@ -70,12 +70,12 @@ pub(crate) async fn prepare(
     match prepare_tables(db, migrations).await {
         Ok(()) => Ok(()),
         Err(Unprepared::Connect(error)) => Err(error),
-        Err(Unprepared::Refused(refused)) => Err(ConnectError::refused(name, refused)),
+        Err(Unprepared::Refused(refused)) => Err(ConnectError::from_refused_server(name, refused)),
         Err(Unprepared::Database(error)) => Err(explain(db, name, error).await),
     }
 }
 
-/// Why tables could not be prepared, before it is known how to name the database.
+/// Why tables could not be prepared. The caller adds the name of the database.
 enum Unprepared {
     Connect(ConnectError),
     Refused(RefusedServer),
@@ -99,7 +99,7 @@ async fn prepare_tables(db: &DatabaseConnection, migrations: Migrations) -> Resu
         return Err(Unprepared::Refused(refused));
     }
     // Checked first, so that a start against tables that are up to date takes no lock.
-    let missing = within_connect_limit(async { Ok(first_missing(db).await) }).await;
+    let missing = within_connect_limit(async { Ok(first_missing_migration(db).await) }).await;
     match missing.map_err(Unprepared::Connect)?? {
         None => Ok(()),
         Some(migration) if migrations == Migrations::VerifyOnly => {
@@ -109,7 +109,8 @@ async fn prepare_tables(db: &DatabaseConnection, migrations: Migrations) -> Resu
     }
 }
 
-/// Returns why the server cannot be used although it responds. Otherwise each change would report it.
+/// Returns why the server cannot be used although it responds: it is read-only, or does not store all characters.
+/// Otherwise each change would report it. `None`: it can be used.
 async fn refused_server(db: &DatabaseConnection) -> Result<Option<RefusedServer>, DbErr> {
     let backend = db.get_database_backend();
     let mut select = Query::select();
@@ -129,7 +130,8 @@ async fn migrate_in_time(db: &DatabaseConnection) -> Result<(), Unprepared> {
     }
 }
 
-/// Creates the error for a failed preparation. A table that is in the way is named.
+/// Converts an error of the preparation of the database called `name`: to [`ConnectError::TableExists`] if a table is
+/// in the way, and otherwise to [`ConnectError::Unusable`].
 async fn explain(db: &DatabaseConnection, name: &str, error: DbErr) -> ConnectError {
     let is_refused = database_code(&error).is_some() && !is_loss(&error) && !is_contention(&error);
     if is_refused {
@@ -141,13 +143,14 @@ async fn explain(db: &DatabaseConnection, name: &str, error: DbErr) -> ConnectEr
     ConnectError::from_database(name, error)
 }
 
-/// Returns the first table that has the name of one of the store's and was not created by its migrations.
+/// Returns the name of the first table that is named as one of the store's and was not created by its migrations.
+/// `None`: no table is in the way.
 async fn foreign_table(db: &DatabaseConnection) -> Result<Option<String>, DbErr> {
     let manager = SchemaManager::new(db);
     if manager.has_table(TABLE).await? && !manager.has_column(TABLE, NAME).await? {
         return Ok(Some(TABLE.into()));
     }
-    let run = recorded(db).await?;
+    let run = recorded_migrations(db).await?;
     for step in steps().iter().filter(|step| !run.contains(step.name)) {
         if let Some(table) = step.foreign_table(&manager).await? {
             return Ok(Some(table));
@@ -158,18 +161,18 @@ async fn foreign_table(db: &DatabaseConnection) -> Result<Option<String>, DbErr>
 
 /// Returns the first migration that was not run. Migrations of a later release are ignored: while gateways are updated
 /// one by one, both releases use the same tables.
-async fn first_missing<'c, C>(db: &'c C) -> Result<Option<String>, DbErr>
+async fn first_missing_migration<'c, C>(db: &'c C) -> Result<Option<String>, DbErr>
 where
     C: ConnectionTrait,
     &'c C: IntoSchemaManagerConnection<'c>,
 {
-    let run = recorded(db).await?;
+    let run = recorded_migrations(db).await?;
     let missing = steps().into_iter().find(|step| !run.contains(step.name));
     Ok(missing.map(|step| step.name.to_owned()))
 }
 
-/// Returns the names of the migrations that were run.
-async fn recorded<'c, C>(db: &'c C) -> Result<BTreeSet<String>, DbErr>
+/// Returns the names of the migrations that were run, by the table of migrations. Empty before it is created.
+async fn recorded_migrations<'c, C>(db: &'c C) -> Result<BTreeSet<String>, DbErr>
 where
     C: ConnectionTrait,
     &'c C: IntoSchemaManagerConnection<'c>,
@@ -222,15 +225,15 @@ async fn migrate_in_transaction(db: &DatabaseConnection) -> Result<(), DbErr> {
 /// is a circle of transactions that each hold a lock and wait for another one. This transaction waits only while it holds no
 /// lock that gateways ask for. It takes each later lock at once, or gives up all of them until the next attempt.
 async fn lock_tables(transaction: &DatabaseTransaction) -> Result<(), DbErr> {
-    if first_missing(transaction).await?.is_none() {
+    if first_missing_migration(transaction).await?.is_none() {
         return Ok(());
     }
-    let run = recorded(transaction).await?;
+    let run = recorded_migrations(transaction).await?;
     let done = steps().into_iter().filter(|step| run.contains(step.name));
-    let mut how = "ACCESS EXCLUSIVE MODE";
+    let mut mode = "ACCESS EXCLUSIVE MODE";
     for table in done.filter_map(|step| step.created_table(DbBackend::Postgres)) {
-        transaction.execute_unprepared(&format!("LOCK TABLE {table} IN {how}")).await?;
-        how = "ACCESS EXCLUSIVE MODE NOWAIT";
+        transaction.execute_unprepared(&format!("LOCK TABLE {table} IN {mode}")).await?;
+        mode = "ACCESS EXCLUSIVE MODE NOWAIT";
     }
     Ok(())
 }
@@ -255,7 +258,7 @@ where
     C: ConnectionTrait,
     &'c C: IntoSchemaManagerConnection<'c>,
 {
-    match first_missing(db).await? {
+    match first_missing_migration(db).await? {
         Some(_) => Migrator::up(db, None).await,
         None => Ok(()),
     }

@@ -27,15 +27,17 @@ pub(super) enum Action {
 }
 
 impl Step {
-    /// Returns the name of the table that this step creates.
+    /// Returns the name of the table that this step creates. `None`: it creates none.
     pub(super) fn created_table(&self, backend: DbBackend) -> Option<String> {
         let Action::CreateTable(table) = self.action else { return None };
         table_name(&table(backend))
     }
 
-    /// Returns the name of the table that this step has to create, if that table exists and this step did not create it.
+    /// Returns the name of the table that this step has to create, if that table exists and this step did not create
+    /// it. For a step that is not recorded as run.
     pub(super) async fn foreign_table(&self, manager: &SchemaManager<'_>) -> Result<Option<String>, DbErr> {
         let Some(name) = self.created_table(manager.get_database_backend()) else { return Ok(None) };
+        // Elsewhere a table is committed with the record of its step, so a table without a record is not ours.
         let is_ours = is_mysql(manager) && self.is_done(manager).await?;
         let is_foreign = !is_ours && manager.has_table(&name).await?;
         Ok(is_foreign.then_some(name))
@@ -64,13 +66,13 @@ impl Step {
         }
     }
 
-    /// Returns whether the table, index or column of this step exists.
+    /// Returns whether the table, index or column of this step exists. A step that inserts a row is never done, since
+    /// it can be repeated.
     async fn is_done(&self, manager: &SchemaManager<'_>) -> Result<bool, DbErr> {
         match self.action {
             Action::CreateTable(table) => {
                 has_all_columns(manager, &table(manager.get_database_backend())).await
             }
-            // Can be repeated.
             Action::InsertRevision => Ok(false),
             Action::IndexRevision => manager.has_index(service::Entity.table_name(), REVISION_INDEX).await,
             Action::AddColumn(added) => manager.has_column(added.table, added.column).await,
@@ -95,7 +97,7 @@ impl MigrationTrait for Step {
     }
 }
 
-/// Inserts the only row of `gateway_revision`.
+/// Inserts the only row of `gateway_revision`, unless it exists.
 async fn insert_revision(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
     let mut insert = Query::insert();
     insert.into_table(revision::Entity).columns(["id", "revision"]);
@@ -140,8 +142,8 @@ fn table_name(table: &TableCreateStatement) -> Option<String> {
     }
 }
 
-/// Returns whether each statement that defines something commits by itself, so that a step may have run
-/// without its record.
+/// Returns whether the database is MySQL or MariaDB. There each statement that defines something commits by itself, so
+/// a step may have run without its record.
 fn is_mysql(manager: &SchemaManager<'_>) -> bool {
     manager.get_database_backend() == DbBackend::MySql
 }

@@ -9,6 +9,7 @@ use super::json::to_json;
 use crate::routing::{MirrorShare, ServiceSettings, Weight};
 use crate::store::{ActorKind, HistoryEntry, Refusal};
 
+/// The column, as errors name it.
 const COLUMN: &str = "details";
 
 /// The JSON of the column. A field that is missing was not known to the release that wrote the row.
@@ -46,7 +47,7 @@ struct MirrorDetails {
 }
 
 impl Details {
-    /// Parses the column of a row of `table`.
+    /// Parses the column of a row of `table`. NULL, as an earlier release leaves it, says nothing.
     pub(crate) fn parse(table: &'static str, row: i64, json: Option<&str>) -> Result<Self, Flaw> {
         let Some(json) = json else { return Ok(Self::default()) };
         serde_json::from_str(json).map_err(|error| Flaw::new(table, row, COLUMN, error))
@@ -74,7 +75,8 @@ impl Details {
         Self { actor_kind, request_id: request_id.map(str::to_owned), ..Self::default() }
     }
 
-    /// Returns the kind of the actor. A kind of a later release is unknown here.
+    /// Returns the kind of the actor. `None`: the release that wrote the row did not know it, or a later release knows
+    /// the kind.
     pub(crate) fn actor_kind(&self) -> Option<ActorKind> {
         self.actor_kind.as_deref().and_then(ActorKind::from_name)
     }
@@ -84,7 +86,8 @@ impl Details {
         self.request_id.clone()
     }
 
-    /// Returns the settings of the service before and after the change.
+    /// Returns the settings of the service before and after the change. `None`: the release that wrote the row did not
+    /// record them.
     pub(crate) fn settings(
         &self,
         table: &'static str,

@@ -27,7 +27,7 @@ impl Flaw {
         Self { table, row: row.to_string(), column, cause: cause.to_string() }
     }
 
-    /// Converts to the reason why the split of `service` cannot be read.
+    /// Converts to the report that the split of `service` cannot be read.
     pub(crate) fn into_broken_split(self, service: &str) -> BrokenSplit {
         BrokenSplit::new(service, self.to_string())
     }
@@ -39,8 +39,9 @@ impl fmt::Display for Flaw {
     }
 }
 
-/// Returns the value of a row of the history or of the refused changes of `service`, or logs why it cannot be read.
-pub(crate) fn readable<T>(service: &ServiceName, parsed: Result<T, Flaw>) -> Option<T> {
+/// Returns the value of a row of the history or of the refused changes of `service`. `None`: it cannot be read, which
+/// is logged.
+pub(crate) fn ok_or_log<T>(service: &ServiceName, parsed: Result<T, Flaw>) -> Option<T> {
     parsed.inspect_err(|flaw| tracing::error!(%service, %flaw, "a row cannot be read and is left out")).ok()
 }
 
@@ -57,7 +58,7 @@ where
     text.parse().map_err(|error| Flaw::new(table, row, column, error))
 }
 
-/// Parses the name of a version in the column `version`, which may be empty.
+/// Parses the name of a version in the column `version`, which may be NULL.
 pub(crate) fn parse_version(
     table: &'static str,
     row: i64,

@@ -12,11 +12,13 @@ use crate::routing::{LastChange, Split};
 /// generation in the row: such a gateway that registers a version of a removed service starts it again.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct LastChangeJson {
+    /// The generation after the change.
     generation: u64,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     removed: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     actor: Option<String>,
+    /// In milliseconds since the Unix epoch.
     #[serde(default)]
     at: i64,
 }

@@ -6,6 +6,7 @@ use super::flaw::Flaw;
 use super::json::to_json;
 use crate::routing::{MirrorShare, Split, Version, Weight};
 
+/// The column, as errors name it.
 const COLUMN: &str = "mirror";
 
 /// The content of the column `mirror`.
@@ -14,13 +15,14 @@ const COLUMN: &str = "mirror";
 /// another one under its name, so the id counts.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct MirrorJson {
+    /// The id of the version.
     to: String,
     /// In hundredths of a percent.
     share: u16,
 }
 
 impl MirrorJson {
-    /// Returns the column for `split`.
+    /// Returns the column for `split`. `None`: it has no mirror.
     pub(crate) fn encode(split: &Split) -> Option<String> {
         let mirror = split.mirror()?;
         let version = split.version(mirror.version.as_str())?;
@@ -28,7 +30,8 @@ impl MirrorJson {
         Some(to_json(&json))
     }
 
-    /// Parses the column of a service with these versions. `None` if the version with the id is not among them.
+    /// Parses the column of a service with these versions. `None`: it has no mirror, or the version with the id is not
+    /// among them.
     pub(crate) fn parse(
         table: &'static str,
         row: i64,

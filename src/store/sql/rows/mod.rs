@@ -27,7 +27,7 @@ mod version;
 
 pub(crate) use self::details::Details;
 pub(crate) use self::draining::{draining_urls, draining_versions, parse_draining};
-pub(crate) use self::flaw::{Flaw, parse_version, readable};
+pub(crate) use self::flaw::{Flaw, ok_or_log, parse_version};
 pub(crate) use self::last_change::LastChangeJson;
 pub(crate) use self::mirror::MirrorJson;
 pub(crate) use self::number::{to_signed, to_unsigned};

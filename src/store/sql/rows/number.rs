@@ -1,6 +1,6 @@
 //! Counts as signed numbers: not every database has unsigned ones.
 
-/// Converts a count for the database.
+/// Converts a count for the database. One above `i64::MAX` becomes that.
 pub(crate) fn to_signed(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -10,6 +10,7 @@ use super::number::to_unsigned;
 use crate::common::time::from_millis;
 use crate::store::{ActorKind, StoredRollout, StoredRolloutEvent};
 
+/// The table, as errors name it.
 const TABLE: &str = "gateway_rollout";
 
 /// The name of the column with the revision of the rollout's service.
@@ -33,7 +34,7 @@ pub(crate) fn parse_rollout(row: &QueryResult) -> Result<StoredRollout, Flaw> {
     Ok(rollout)
 }
 
-/// Sets every field that a rollout does not get when it is created.
+/// Sets every field that [`StoredRollout::from_stored`] does not, except the revision of the service.
 fn set_values(rollout: &mut StoredRollout, model: rollout::Model) {
     rollout.number = to_unsigned(model.number);
     rollout.plan = model.plan;

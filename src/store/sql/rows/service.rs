@@ -78,11 +78,11 @@ struct ServiceText<'a> {
 }
 
 impl ServiceRows {
-    /// Reads a service from a row of its own.
+    /// Reads a service from a row of its own. Fails only without an id: all other values that cannot be read are flaws.
     pub(crate) fn from_row(row: &QueryResult) -> Result<Self, DbErr> {
         let id = row.try_get_by("id")?;
         let name = row.try_get_by("service_name").unwrap_or_else(|_| format!("number {id}"));
-        Ok(Self { id, name, columns: ServiceColumns::from_row(id, row), versions: versions_in(id, row) })
+        Ok(Self { id, name, columns: ServiceColumns::from_row(id, row), versions: read_versions(id, row) })
     }
 
     /// Reads the services that are packed into `row`. `None` if one of them cannot be read in this form.
@@ -108,12 +108,13 @@ impl ServiceRows {
         Some(Self { id, name: text.service_name.into_owned(), columns: Ok(columns), versions })
     }
 
-    /// Returns the rows of the versions as they are stored. A repaired split may differ from them.
+    /// Returns the rows of the versions as they are stored. A repaired split may differ from them. Empty if they
+    /// cannot be read, and then [`split`](Self::split) fails.
     pub(crate) fn version_rows(&self) -> &[version::Model] {
         self.versions.as_deref().unwrap_or_default()
     }
 
-    /// Returns the split, and whether it had to be repaired.
+    /// Returns the split, and whether it had to be [repaired](Split::from_parts).
     pub(crate) fn split(&self) -> Result<(Split, bool), BrokenSplit> {
         match self.parts() {
             Ok(parts) => Ok(Split::from_parts(parts)),
@@ -200,7 +201,7 @@ fn value<T: TryGetable>(id: i64, row: &QueryResult, column: &'static str) -> Res
 }
 
 /// Reads the column with all versions.
-fn versions_in(id: i64, row: &QueryResult) -> Result<Vec<version::Model>, Flaw> {
+fn read_versions(id: i64, row: &QueryResult) -> Result<Vec<version::Model>, Flaw> {
     // Some databases aggregate no rows to NULL.
     let json: Option<String> = row.try_get_by(VERSIONS).map_err(|error| unreadable_versions(id, error))?;
     parse_versions(id, json.as_deref().unwrap_or("[]"))

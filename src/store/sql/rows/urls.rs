@@ -8,7 +8,10 @@ use super::flaw::{Flaw, parse};
 use super::json::to_json;
 use crate::routing::{Backend, Instances};
 
+/// The column with the first base URL.
 const URL: &str = "url";
+
+/// The column with the others.
 const MORE_URLS: &str = "more_urls";
 
 /// Returns the column for the base URLs after the first. `None` if the version has one URL.
