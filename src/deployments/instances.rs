@@ -105,6 +105,7 @@ impl Deployments {
                 health.log.apply(fleet, i, Event::Cleared, None, now());
             }
         }
+        health.log.log_new_events();
     }
 
     /// Waits until each instance that is to be checked was checked once, at most for `limit`, and returns whether it was.

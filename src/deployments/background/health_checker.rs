@@ -124,7 +124,7 @@ impl HealthChecker {
         self.panicked = self.panicked.take().filter(|(id, _)| self.targets.get(*id).is_some());
         self.log.retain(&self.fleets);
         for fleet in &self.fleets {
-            self.log.report_usability(fleet);
+            self.log.record_usability(fleet);
         }
     }
 
@@ -223,6 +223,8 @@ impl Duty for HealthChecker {
         self.follow(now);
         self.tick(now);
         self.start_checks(now);
+        // Last: if a subscriber panics, everything else is done, and no check keeps its place in the schedule for ever.
+        self.log.log_new_events();
         self.is_in_run = false;
         match &self.panicked {
             Some((_, panicked)) => Err(panicked.to_string().into()),
