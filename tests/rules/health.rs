@@ -86,6 +86,19 @@ async fn wrong_health_path_is_no_outage() {
     assert_eq!(kinds[kinds.len() - 3..], [NoneUsable, Up, SomeUsable]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn return_of_a_version_is_no_warning() {
+    let log = Log::of_this_thread();
+    let gateway = Gateway::start(every_5_seconds(), &[A]).await;
+    gateway.set_sick(A, true).await;
+    gateway.set_sick(A, false).await;
+    let text = log.text();
+    for (message, level) in [("no instance of the version is usable", " WARN "), ("usable again", " INFO ")] {
+        let line = text.lines().find(|line| line.contains(message)).unwrap();
+        assert!(line.contains(level), "{line}");
+    }
+}
+
 // The place of a check is free again, although the code that logs its result has panicked.
 #[tokio::test(start_paused = true)]
 async fn instance_is_checked_after_a_subscriber_panicked() {
