@@ -229,12 +229,14 @@ impl Publisher {
         self.progress().publications()
     }
 
-    /// Returns the routes that are served now, to be saved for a start without the store.
+    /// Returns the routes that are served now, to be saved for a start without the store. They are as old as the last
+    /// read of the store, so routes of a cache do not become younger when they are saved again.
     pub(super) fn last_good(&self) -> LastGood {
         // The revision comes first: splits may be later than it, never earlier.
-        let revision = self.revision();
+        let Freshness { revision, age, .. } = self.freshness();
         let splits = self.handle.table().sorted().iter().map(|route| route.split().clone()).collect();
-        LastGood::new(Snapshot::new(revision, splits), SystemTime::now())
+        let read_at = SystemTime::now().checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH);
+        LastGood::new(Snapshot::new(revision, splits), read_at)
     }
 
     /// Returns how fresh the routes are now.
