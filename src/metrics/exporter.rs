@@ -310,7 +310,7 @@ impl Series {
 /// Registers the counters of the gateway itself at 0, so that the first failure is an increase.
 fn export_zeros() {
     for op in STORE_OPERATIONS {
-        counter!(STORE_ERRORS, "op" => op).increment(0);
+        counter!(STORE_ERRORS, "op" => *op).increment(0);
     }
     for action in ACTIONS {
         for result in RESULTS {
