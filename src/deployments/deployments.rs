@@ -68,7 +68,7 @@ pub(super) struct Parts {
     /// Notified by the applier; see there.
     pub(super) unpublished: Arc<Notify>,
     pub(super) background: Background,
-    /// The period of the last [`run`](Deployments::run) in milliseconds. 0: there was none.
+    /// The period of the last [`run`](Deployments::run) in milliseconds, within its limits. 0: there was none.
     pub(super) poll_millis: AtomicU64,
     /// Created by the first export.
     #[cfg(feature = "metrics")]
@@ -298,14 +298,15 @@ impl Deployments {
     /// spread out. Periods are clamped to 10 ms and a day. See [`run`](Self::run) for an example.
     pub async fn run_every(self, period: Duration, shutdown: impl Future<Output = ()> + Send) {
         let parts = &self.parts;
-        // Relaxed: a value of its own, which orders nothing.
-        parts.poll_millis.store(u64::try_from(period.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
         let refresher = Refresher::new(
             Arc::clone(&parts.store),
             Arc::clone(&parts.loader),
             Arc::clone(&parts.unpublished),
             period,
         );
+        let millis = u64::try_from(refresher.period().as_millis()).unwrap_or(u64::MAX);
+        // Relaxed: a value of its own, which orders nothing.
+        parts.poll_millis.store(millis, Ordering::Relaxed);
         let mut duties: Vec<Box<dyn Duty>> = vec![Box::new(refresher)];
         if let Some(cache) = &parts.cache {
             duties.push(Box::new(SnapshotSaver::new(

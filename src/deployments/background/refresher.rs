@@ -44,7 +44,8 @@ pub(in crate::deployments) struct Refresher {
 }
 
 impl Refresher {
-    /// Creates the duty. `unpublished` wakes it when a change was made and its caller did not publish it.
+    /// Creates the duty, which polls the store about every `period`: 10 ms to one day, clamped. `unpublished` wakes it
+    /// when a change was made and its caller did not publish it.
     pub(in crate::deployments) fn new(
         store: Arc<dyn RouteStore>,
         loader: Arc<Loader>,
@@ -53,6 +54,11 @@ impl Refresher {
     ) -> Self {
         let period = period.clamp(SHORTEST_PERIOD, LONGEST_PERIOD);
         Self { loader, signals: Signals::new(store), unpublished, period }
+    }
+
+    /// Returns the pause between two polls, within its limits and before jitter.
+    pub(in crate::deployments) const fn period(&self) -> Duration {
+        self.period
     }
 }
 
