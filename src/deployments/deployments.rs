@@ -92,8 +92,8 @@ impl HealthParts {
 
     /// Creates the duty that checks instances. Each call of [`Deployments::run`] has its own.
     fn duty(&self, parts: &Parts) -> HealthChecker {
-        // Replicas that start together spread their checks by their names.
-        let seed = parts.replicas.name().map_or_else(rand::random, fnv1a);
+        // By the id and not by the name: gateways may share a name, and must not check an instance at the same moment.
+        let seed = parts.replicas.id().map_or_else(rand::random, fnv1a);
         let Self { settings, log } = self;
         HealthChecker::new(Arc::clone(&parts.checker), &parts.publisher, Arc::clone(log), settings, seed)
     }
