@@ -42,8 +42,9 @@
 //!
 //! # Cardinality
 //!
-//! Every label value comes from the store or from this crate, and none from a request. Whichever paths and hosts clients
-//! ask for, there are as many series as versions that had a request or are watched.
+//! Every label value comes from the store or from this crate, and none from a request. Whichever paths and hosts
+//! clients ask for, there are as many series as versions that had a request, or whose counters
+//! [begin at 0](#first-and-last-values).
 //!
 //! # Instances
 //!
