@@ -110,7 +110,8 @@ impl Deployments {
         &self.parts
     }
 
-    /// Returns the routes that requests follow. Layers are created from it.
+    /// Returns the handle with the published routes, which requests follow. [Layers](crate::WeightedVersionLayer) are
+    /// created with it.
     #[must_use]
     pub fn handle(&self) -> &RoutingHandle {
         self.parts.publisher.handle()
@@ -241,7 +242,9 @@ impl Deployments {
     ///
     /// # Errors
     ///
-    /// The error that [`apply`](Self::apply) would return for the served split, except [`DeployError::Unhealthy`].
+    /// The error that [`apply`](Self::apply) would return for the served split, except [`DeployError::Unhealthy`]. A
+    /// [`Change::Restore`](crate::routing::Change::Restore) without shares is refused:
+    /// [`restore_change`](Self::restore_change) reads them first.
     pub fn preview(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Preview, DeployError> {
         preview(self.handle(), &self.parts.checker, service, request)
     }
@@ -271,9 +274,9 @@ impl Deployments {
     /// [health](super::Builder::with_health) of instances.
     ///
     /// The store is read about every second, and immediately when it signals a change (PostgreSQL), so that gateways
-    /// that share a store follow each other. A failure or a panic of the store or the cache is logged and retried after
-    /// growing pauses of at most 3 seconds; it ends neither this duty nor another. [`duties`](Self::duties) returns
-    /// their status. The application spawns or joins the returned future.
+    /// that share a store follow each other. A read that failed is repeated after growing pauses of about 3 seconds at
+    /// most. A failure or a panic of the store or the cache ends no duty; the first one of several in a row is logged.
+    /// [`duties`](Self::duties) returns the status of each duty. The application spawns or joins the returned future.
     ///
     /// ```
     /// use tokio::sync::oneshot;
