@@ -225,7 +225,7 @@ impl Fleet {
 
     /// Returns whether time may change something, so that [`tick`](Self::tick) has work.
     pub(crate) fn needs_tick(&self) -> bool {
-        self.any_record(Record::awaits_time)
+        self.any_record(Record::needs_tick)
     }
 
     /// Returns whether an instance has such a record. A fleet without health has no records.
