@@ -61,9 +61,11 @@ async fn ejection_ends_on_trial() {
 
 /// Ends the ejections of v0 as an operator does, in another thread.
 fn clear_elsewhere(deployments: &Deployments) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     thread::scope(|scope| {
-        scope.spawn(|| runtime.block_on(deployments.check_and_clear(&auth(), &name(0))).unwrap());
+        scope.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            runtime.block_on(deployments.check_and_clear(&auth(), &name(0))).unwrap();
+        });
     });
 }
 
