@@ -62,7 +62,7 @@
 //! | [`handle`] | the published routes, and the requests in flight |
 //! | [`health`] | which instances of a version get requests: states, settings |
 //! | [`traffic`] | the figures of each version: outcomes, latencies, windows |
-//! | [`metrics`] | these figures for the `metrics` facade |
+//! | [`metrics`] | exports the figures, the health and the rollouts to the `metrics` facade |
 //! | [`docs`] | guides: architecture, recipes, operating, databases, errors, troubleshooting, contributing |
 //!
 //! # Features

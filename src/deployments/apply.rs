@@ -14,7 +14,7 @@ use super::recorder;
 use crate::routing::{Change, ChangeError, Instances, Registration, ServiceName, VersionName};
 use crate::store::{Applied, ChangeRequest, Clearance, RouteStore, StoreError};
 
-/// Most rounds in which other writers may let yet another version serve that was not probed.
+/// The most rounds of probes for one change. In each, other writers may have changed which versions have to be probed.
 pub(super) const MAX_PROBE_ROUNDS: usize = 8;
 
 /// Applies changes to the store and publishes them.
@@ -78,8 +78,9 @@ impl Applier {
         self.find_registered(service, registration)?.map_or(outcome, Ok)
     }
 
-    /// Returns the served split, as a change that changed nothing, if it has the version. Instances may have been added and
-    /// removed since it was registered, but one must be left: otherwise it is another deployment.
+    /// Returns the served split, as a change that changed nothing, if it has the version, else `None`. Instances may
+    /// have been added and removed since it was registered. If none of those in `registration` is left, it is another
+    /// deployment: [`DeployError::RegisteredElsewhere`].
     fn find_registered(
         &self,
         service: &ServiceName,
@@ -134,7 +135,8 @@ impl Applier {
         Ok(())
     }
 
-    /// Commits a change and publishes its split before it returns.
+    /// Commits a change and publishes its split before it returns. If the future is dropped in between, the refresher
+    /// publishes the split.
     async fn commit_and_publish(
         &self,
         service: &ServiceName,
@@ -174,7 +176,7 @@ impl Applier {
     }
 }
 
-/// Lets the probed version serve.
+/// Clears a version that passed its probes at these instances. A request that is not checked clears all anyway.
 pub(super) fn clear(request: &mut ChangeRequest, version: VersionName, instances: Instances) {
     if let Clearance::Only(cleared) = &mut request.clearance {
         cleared.push((version, instances));

@@ -22,7 +22,7 @@ impl Audit {
         Self { store, handle }
     }
 
-    /// Returns up to `limit` changes before the generation `before`, latest first.
+    /// Returns up to `limit` changes before the generation `before`, or the latest ones for `None`, latest first.
     pub(super) async fn history(
         &self,
         service: &ServiceName,
@@ -34,7 +34,8 @@ impl Audit {
         Ok(history?)
     }
 
-    /// Returns the change that brings back the split of `generation`.
+    /// Returns the change that brings back the split of `generation`, or [`DeployError::UnknownGeneration`] if the
+    /// history does not have it.
     pub(super) async fn restore_change(
         &self,
         service: &ServiceName,
@@ -49,7 +50,8 @@ impl Audit {
         }
     }
 
-    /// Returns up to `limit` refused changes before the id `before`, latest first. Empty if the store has no log of them.
+    /// Returns up to `limit` refused changes before the id `before`, or the latest ones for `None`, latest first. Empty
+    /// if the store has no log of them.
     pub(super) async fn refusals(
         &self,
         service: &ServiceName,
@@ -152,7 +154,7 @@ fn log_change(request: &ChangeRequest, Applied { before, after, .. }: &Applied) 
     );
 }
 
-/// Lists the URLs of versions that `other` does not have at the same URLs. `None`: all are the same.
+/// Lists the versions of `split` with their URLs, except those that have the same URLs in `other`. `None`: all have.
 fn urls_not_in(split: &Split, other: &Split) -> Option<String> {
     let changed = split.versions().iter().filter(|version| {
         let same = other.version(version.name.as_str());
@@ -164,13 +166,13 @@ fn urls_not_in(split: &Split, other: &Split) -> Option<String> {
     Some(texts.collect::<Vec<_>>().join(", ")).filter(|text| !text.is_empty())
 }
 
-/// Returns the health path of `split`, or an empty text for none, if `other` has another.
+/// Returns the health path of `split`, or an empty text without one. `None`: `other` has the same.
 fn health_path_unlike<'a>(split: &'a Split, other: &Split) -> Option<&'a str> {
     let path = split.health_path();
     (path != other.health_path()).then(|| path.map_or("", HealthPath::as_str))
 }
 
-/// Returns the mirror of `split` in words, or an empty text for none, if `other` has another.
+/// Returns the mirror of `split` in words, or an empty text without one. `None`: `other` has the same.
 fn mirror_unlike(split: &Split, other: &Split) -> Option<String> {
     let mirror = split.mirror();
     (mirror != other.mirror()).then(|| mirror.map_or_else(String::new, MirrorShare::to_string))

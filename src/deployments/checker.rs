@@ -23,6 +23,7 @@ pub(super) struct Checker {
 }
 
 impl Checker {
+    /// Creates a checker without results of probes.
     pub(super) fn new(check: Arc<dyn VersionCheck>) -> Self {
         Self { check, results: ProbeResults::default() }
     }
@@ -53,13 +54,14 @@ impl Checker {
         }
     }
 
-    /// Asks the version check about each base URL. The first that it refuses ends it.
+    /// Asks the version check about the base URLs in turn. Returns the first refusal.
     fn admit_all(&self, instances: &Instances) -> Result<(), UrlRefused> {
         instances.iter().try_for_each(|backend| self.check.admit(backend))
     }
 
-    /// Checks the URLs of `shares` that `split`, the served one, does not have. The policy may have changed since they were
-    /// registered. A version that is not served is checked too: another gateway may have registered it again.
+    /// Checks all URLs of each version in `shares` whose URLs are not those that it has in `split`, the served one. The
+    /// policy may have changed since they were registered. A version that is not served is checked too: another gateway
+    /// may have registered it again.
     fn admit_restored(
         &self,
         generation: u64,

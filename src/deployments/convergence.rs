@@ -43,14 +43,15 @@ impl Convergence {
         Self { serving, waiting }
     }
 
-    /// Returns whether all replicas serve the revision. If no replica is known, that is not known either.
+    /// Returns whether all replicas serve the revision. `false` if no replica is known.
     #[must_use]
     pub const fn is_complete(&self) -> bool {
         self.waiting.is_empty() && !self.serving.is_empty()
     }
 }
 
-/// Waits until all replicas serve `revision`, at most for `limit`. Returns the last state that was read.
+/// Waits until all replicas serve `revision`, at most for `limit`. Returns the result of the last read that ended: at
+/// the limit replicas may still be waiting.
 pub(super) async fn wait_converged(
     replicas: &Replicas,
     loader: &Loader,
@@ -72,7 +73,7 @@ pub(super) async fn wait_converged(
     last
 }
 
-/// Reads the state of all replicas, after this process serves the revision itself.
+/// Reads the state of all replicas, after this process has followed the store to the revision.
 async fn read(replicas: &Replicas, loader: &Loader, revision: u64) -> Result<Convergence, StoreError> {
     loader.refresh_to(revision).await?;
     Ok(Convergence::new(revision, replicas.all().await?))

@@ -68,7 +68,7 @@ pub(super) struct Parts {
     /// Notified by the applier; see there.
     pub(super) unpublished: Arc<Notify>,
     pub(super) background: Background,
-    /// The period of the last [`run`](Deployments::run) in milliseconds. 0: there was none.
+    /// The period of the last [`run`](Deployments::run) in milliseconds, within its limits. 0: there was none.
     pub(super) poll_millis: AtomicU64,
     /// Created by the first export.
     #[cfg(feature = "metrics")]
@@ -92,8 +92,8 @@ impl HealthParts {
 
     /// Creates the duty that checks instances. Each call of [`Deployments::run`] has its own.
     fn duty(&self, parts: &Parts) -> HealthChecker {
-        // Replicas that start together spread their checks by their names.
-        let seed = parts.replicas.name().map_or_else(rand::random, fnv1a);
+        // By the id and not by the name: gateways may share a name, and must not check an instance at the same moment.
+        let seed = parts.replicas.id().map_or_else(rand::random, fnv1a);
         let Self { settings, log } = self;
         HealthChecker::new(Arc::clone(&parts.checker), &parts.publisher, Arc::clone(log), settings, seed)
     }
@@ -110,7 +110,8 @@ impl Deployments {
         &self.parts
     }
 
-    /// Returns the routes that requests follow. Layers are created from it.
+    /// Returns the handle with the published routes, which requests follow. [Layers](crate::WeightedVersionLayer) are
+    /// created with it.
     #[must_use]
     pub fn handle(&self) -> &RoutingHandle {
         self.parts.publisher.handle()
@@ -241,7 +242,9 @@ impl Deployments {
     ///
     /// # Errors
     ///
-    /// The error that [`apply`](Self::apply) would return for the served split, except [`DeployError::Unhealthy`].
+    /// The error that [`apply`](Self::apply) would return for the served split, except [`DeployError::Unhealthy`]. A
+    /// [`Change::Restore`](crate::routing::Change::Restore) without shares is refused:
+    /// [`restore_change`](Self::restore_change) reads them first.
     pub fn preview(&self, service: &ServiceName, request: &ChangeRequest) -> Result<Preview, DeployError> {
         preview(self.handle(), &self.parts.checker, service, request)
     }
@@ -271,9 +274,9 @@ impl Deployments {
     /// [health](super::Builder::with_health) of instances.
     ///
     /// The store is read about every second, and immediately when it signals a change (PostgreSQL), so that gateways
-    /// that share a store follow each other. A failure or a panic of the store or the cache is logged and retried after
-    /// growing pauses of at most 3 seconds; it ends neither this duty nor another. [`duties`](Self::duties) returns
-    /// their status. The application spawns or joins the returned future.
+    /// that share a store follow each other. A read that failed is repeated after growing pauses of about 3 seconds at
+    /// most. A failure or a panic of the store or the cache ends no duty; the first one of several in a row is logged.
+    /// [`duties`](Self::duties) returns the status of each duty. The application spawns or joins the returned future.
     ///
     /// ```
     /// use tokio::sync::oneshot;
@@ -298,14 +301,15 @@ impl Deployments {
     /// spread out. Periods are clamped to 10 ms and a day. See [`run`](Self::run) for an example.
     pub async fn run_every(self, period: Duration, shutdown: impl Future<Output = ()> + Send) {
         let parts = &self.parts;
-        // Relaxed: a value of its own, which orders nothing.
-        parts.poll_millis.store(u64::try_from(period.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
         let refresher = Refresher::new(
             Arc::clone(&parts.store),
             Arc::clone(&parts.loader),
             Arc::clone(&parts.unpublished),
             period,
         );
+        let millis = u64::try_from(refresher.period().as_millis()).unwrap_or(u64::MAX);
+        // Relaxed: a value of its own, which orders nothing.
+        parts.poll_millis.store(millis, Ordering::Relaxed);
         let mut duties: Vec<Box<dyn Duty>> = vec![Box::new(refresher)];
         if let Some(cache) = &parts.cache {
             duties.push(Box::new(SnapshotSaver::new(

@@ -1,5 +1,5 @@
-//! Decides which other gateways may still have requests for a version or an instance. The docs of `progress` say why that
-//! is right.
+//! Decides which other gateways may still have requests for a version or an instance. The docs of `progress` prove the
+//! decision.
 
 use std::sync::Arc;
 
@@ -47,7 +47,7 @@ impl DrainBlocker {
 }
 
 impl OtherReplicas {
-    /// Reads the reports of the other replicas, and the store as far as they are.
+    /// Reads the reports of the other replicas, and then the store up to the latest revision that they name.
     pub(super) async fn read(
         replicas: &Replicas,
         loader: &Loader,
@@ -113,7 +113,7 @@ impl OtherReplicas {
         version: &VersionName,
         backend: &Backend,
     ) -> impl Iterator<Item = (&Replica, DrainBlocker)> {
-        // Read now: see above.
+        // Read now, for the same reason as in `blockers`.
         let needed = self.publisher.served_revision(&self.service);
         let draining = self.draining_instance(version, backend);
         self.replicas.iter().filter_map(move |replica| {

@@ -33,8 +33,9 @@ pub enum DeployError {
     /// The version check refused the URL.
     #[error(transparent)]
     UrlRefused(#[from] UrlRefused),
-    /// The change would give traffic to a version of which the probes of more than half of the instances failed. The message
-    /// includes the causes, so that the record of a refused change has them; therefore none is also the source of the error.
+    /// The change would give traffic to a version of which the probes of more than half of the instances failed. The
+    /// message includes the causes, so that the record of a refused change has them. The error has no source, which
+    /// would repeat them.
     #[error("version {version} is not healthy: {}; repair it, or force the change", failures(causes))]
     Unhealthy {
         /// The version.
@@ -42,7 +43,7 @@ pub enum DeployError {
         /// The instances whose probes failed, each with the result of its probe.
         causes: Vec<(Backend, Unhealthy)>,
     },
-    /// The version to register is registered at another URL. See
+    /// The version to register is registered at other URLs only: none of its base URLs is in the request. See
     /// [`Deployments::register_if_absent`](super::Deployments::register_if_absent).
     #[error(
         "version {version} is registered at {}, not at {}: change its URL, or configure the registered one",
@@ -81,7 +82,7 @@ fn urls(instances: &Instances) -> String {
     instances.iter().map(Backend::as_str).collect::<Vec<_>>().join(", ")
 }
 
-/// Lists what the probes saw. Of one instance the URL is left out: it is the URL of the version.
+/// Lists what the failed probes saw, each with its URL. A single one needs no URL: its version has no other instance.
 fn failures(causes: &[(Backend, Unhealthy)]) -> String {
     if let [(_, cause)] = causes {
         return cause.to_string();

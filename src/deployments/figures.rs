@@ -13,11 +13,13 @@ use crate::traffic::ReportedFigures;
 /// The figures of the versions of a service, by their ids.
 type ByVersion = BTreeMap<String, ReportedFigures>;
 
+/// The figures of services, by their names.
 type ByService = BTreeMap<ServiceName, ByVersion>;
 
 /// Composes the figures of reports, and logs when they begin to be too long for a report, and when that is over.
 #[derive(Debug, Default)]
 pub(super) struct Composer {
+    /// Whether the last report lacked figures.
     is_shortened: AtomicBool,
 }
 
@@ -31,7 +33,8 @@ struct LeftOut {
 }
 
 impl Composer {
-    /// Returns the figures of all versions of the services with a rollout, as JSON. `None`: there is none.
+    /// Returns the figures of all versions of the services with a rollout, as JSON of at most [`Report::MAX_FIGURES`]
+    /// bytes. `None`: no service has one.
     pub(super) fn compose(&self, publisher: &Publisher) -> Option<String> {
         let services = publisher.rolling().borrow().clone();
         if services.is_empty() {
@@ -81,7 +84,7 @@ fn figures<'a>(publisher: &Publisher, services: impl Iterator<Item = &'a Service
     figures
 }
 
-/// Writes the figures in at most `limit` bytes.
+/// Writes the figures in at most `limit` bytes, and returns the numbers of services that lack figures. `None`: no JSON form.
 fn write(mut figures: ByService, limit: usize) -> Option<(String, LeftOut)> {
     let whole = serde_json::to_string(&figures).ok()?;
     if whole.len() <= limit {
@@ -93,17 +96,17 @@ fn write(mut figures: ByService, limit: usize) -> Option<(String, LeftOut)> {
 
 /// Leaves out what is longer than `limit`: the latencies of services, and services only if their counts alone are longer.
 ///
-/// The first services in the order of their names keep what they have. They are the same ones at all gateways, so their
-/// requests are compared over all gateways.
+/// Services get room in the order of their names, which is the same at all gateways. So mostly the same ones keep what
+/// they have, and their requests are compared over all gateways.
 fn shorten(figures: &mut ByService, limit: usize) -> LeftOut {
     let mut room = limit.saturating_sub("{}".len());
     let before = figures.len();
-    figures.retain(|service, versions| fits(length(service, &without_latencies(versions)), &mut room));
+    figures.retain(|service, versions| take_room(length(service, &without_latencies(versions)), &mut room));
     let mut left_out = LeftOut { latencies: 0, services: before - figures.len() };
     for (service, versions) in figures {
         let counts = without_latencies(versions);
         let more = length(service, versions) - length(service, &counts);
-        if !fits(more, &mut room) {
+        if !take_room(more, &mut room) {
             *versions = counts;
             left_out.latencies += 1;
         }
@@ -111,8 +114,8 @@ fn shorten(figures: &mut ByService, limit: usize) -> LeftOut {
     left_out
 }
 
-/// Takes `length` from `room`, if there is as much.
-fn fits(length: usize, room: &mut usize) -> bool {
+/// Takes `length` from `room` and returns `true`, or returns `false` if there is not as much.
+fn take_room(length: usize, room: &mut usize) -> bool {
     let rest = room.checked_sub(length);
     *room = rest.unwrap_or(*room);
     rest.is_some()

@@ -105,6 +105,7 @@ impl Deployments {
                 health.log.apply(fleet, i, Event::Cleared, None, now());
             }
         }
+        health.log.log_new_events();
     }
 
     /// Waits until each instance that is to be checked was checked once, at most for `limit`, and returns whether it was.
@@ -162,7 +163,8 @@ impl Deployments {
     /// Returns the last 100 changes in the health of instances that this gateway saw, oldest first. Empty without
     /// [health](super::Builder::with_health).
     ///
-    /// Each is also one event of `tracing`, `info` if an instance is in service and else `warn`. They are not stored.
+    /// Each is also one event of `tracing`: `info` if an instance or a version is in service again, else `warn`. They
+    /// are not stored.
     ///
     /// ```
     /// # let deployments = tower_canary::Deployments::in_memory(tower_canary::Draw::Exact);

@@ -2,6 +2,7 @@
 
 use super::publisher::Publisher;
 
+/// Stands in for the composer of figures.
 #[derive(Debug, Default)]
 pub(super) struct Composer {}
 

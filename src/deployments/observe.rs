@@ -1,4 +1,4 @@
-//! What deployments know: of the routes, of the history, and of the other replicas.
+//! The methods that read: how fresh the routes are, the duties, the history, and the replicas.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use super::progress::Freshness;
 use crate::routing::{Change, ServiceName};
 use crate::store::{HistoryEntry, Refusal, Replica, StoreError};
 
-/// Routes are never stale at a lower age: a read that failed is repeated after up to 3 seconds.
+/// Routes are never stale at a lower age: a read that failed is repeated after 3.6 seconds at most.
 const STALE_AFTER: Duration = Duration::from_secs(5);
 
 impl Deployments {
-    /// Returns how fresh the routes are.
+    /// Returns the revision that is served, its age, and the stored splits that cannot be read.
     ///
     /// ```
     /// use tower_canary::store::MemoryStore;
@@ -38,7 +38,7 @@ impl Deployments {
 
     /// Returns whether the routes are older than the period of [`run`](Self::run) explains: the store cannot be reached, the
     /// [cache](super::Builder::with_cache) is served, or `run` does not run. The limit is three periods, at
-    /// least 5 seconds.
+    /// least 5 seconds. Before the first `run` it is 5 seconds.
     ///
     /// ```
     /// use tower_canary::{Deployments, Draw};

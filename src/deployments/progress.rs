@@ -16,8 +16,8 @@
 //! - *The revision of the change is not known.* A change applied here has its revision in the response of the store. A
 //!   split that was loaded comes with the revision that the store had *before* the split was read, so the split may be
 //!   later. Its revision is unknown, and every other gateway counts as behind, until the store is read once more: that
-//!   revision is no earlier than the split ([`Progress::snapshot_read`]). [`Progress::published`] is called before the
-//!   route is published, under the same lock, and [`Progress::served_revision`] after the counters of this gateway were read.
+//!   revision is no earlier than the split ([`Progress::snapshot_read`]). [`Progress::publishing_loaded`] is called before
+//!   publication, under the same lock, and [`Progress::served_revision`] after the counters of this gateway were read.
 //! - *The revision that is reported.* It is the one of the last load, or of the last change made here that follows it without a
 //!   gap: every change before is followed, and those made here are published before they are recorded
 //!   ([`Progress::own_change_published`]). A change of another process may be in a gap, so nothing behind a gap counts.
@@ -92,7 +92,7 @@ impl Freshness {
 /// Between two method calls the value is consistent, so one lock around it suffices.
 #[derive(Debug)]
 pub(super) struct Progress {
-    /// The state of the last load. Its `age` is the age at `loaded_at`.
+    /// The state of the last load. Its `age` is the age at `loaded_at`, and its `latest` is not kept up to date.
     loaded: Freshness,
     loaded_at: Instant,
     whole_load: WholeLoadSchedule,
@@ -132,7 +132,7 @@ struct WholeLoadSchedule {
     due: Instant,
 }
 
-/// Earliest revision of the store that is known to contain the served split: per service, since others change as well.
+/// For each service, the earliest revision of the store that is known to contain its served split.
 #[derive(Debug, Default)]
 struct ServedRevisions {
     /// Applies to services that the other fields do not name. `None` until a load follows a whole publication.
@@ -160,8 +160,8 @@ impl Progress {
         }
     }
 
-    /// Returns whether a result of `term` may be published, or another server was followed since. All splits are loaded
-    /// after a refusal, and at the start of a term: the new server may lack changes of the one before.
+    /// Returns whether a result of `term` may be published. `false`: another server was followed since. All splits are
+    /// loaded after that, and at the start of a later term: the new server may lack changes of the one before.
     #[must_use = "a result of an earlier server must not be published"]
     pub(super) fn admits(&mut self, term: u64) -> bool {
         if term != self.term {
@@ -225,19 +225,19 @@ impl Progress {
     }
 
     /// Records that a loaded split of `service` is about to be published.
-    pub(super) fn published(&mut self, service: &ServiceName) {
+    pub(super) fn publishing_loaded(&mut self, service: &ServiceName) {
         self.publications += 1;
         self.revisions.unknown.insert(service.clone());
     }
 
     /// Records that all splits of a snapshot are about to be published.
-    pub(super) fn published_whole(&mut self) {
+    pub(super) fn publishing_whole(&mut self) {
         self.publications += 1;
         self.revisions = ServedRevisions::default();
     }
 
     /// Records that a change was applied here, and that its split `after` is about to be published.
-    pub(super) fn applied(&mut self, after: &Split) {
+    pub(super) fn publishing_applied(&mut self, after: &Split) {
         self.publications += 1;
         let applied = AppliedHere { generation: after.generation(), revision: None };
         self.applied.insert(after.service().clone(), applied);
@@ -324,7 +324,7 @@ impl Progress {
         self.whole_load.requests += 1;
     }
 
-    /// Begins a load of all splits, if one is due.
+    /// Begins a load of all splits, or returns `None` if none is due.
     pub(super) fn whole_load_due(&self, now: Instant) -> Option<WholeLoad> {
         let WholeLoadSchedule { requests, satisfied, due } = self.whole_load;
         // After revision 0 a load of changes is a load of all splits anyway.
@@ -345,12 +345,12 @@ impl Progress {
         last.map_or(self.loaded.revision, |(own, _)| *own)
     }
 
-    /// Returns how often routes were published.
+    /// Returns the number of publications.
     pub(super) const fn publications(&self) -> u64 {
         self.publications
     }
 
-    /// Returns how fresh the routes are at `now`.
+    /// Returns the revision that is served and its age at `now`.
     pub(super) fn freshness(&self, now: Instant) -> Freshness {
         let since_load = now.saturating_duration_since(self.loaded_at);
         Freshness {
@@ -371,7 +371,7 @@ impl ServedRevisions {
         }
     }
 
-    /// Returns the revision up to which a service was read, or `None` while that is unknown.
+    /// Returns a revision by which the served split of a service was stored. `None`: none is known yet.
     fn get(&self, service: &ServiceName) -> Option<u64> {
         if self.unknown.contains(service) {
             return None;
@@ -401,7 +401,7 @@ mod tests {
     /// Loads everything at `revision`.
     fn load_whole(progress: &mut Progress, revision: u64, now: Instant) {
         if let Some(load) = progress.whole_load_due(now) {
-            progress.published_whole();
+            progress.publishing_whole();
             progress.whole_loaded(&load, revision, Vec::new(), now);
         }
     }
@@ -475,7 +475,7 @@ mod tests {
             prop_assert_eq!(progress.served_revision(&auth), None);
             prop_assert!(progress.snapshot_read(first));
             prop_assert_eq!(progress.served_revision(&auth), Some(first));
-            progress.published(&auth);
+            progress.publishing_loaded(&auth);
             prop_assert_eq!(progress.served_revision(&auth), None);
             prop_assert!(progress.snapshot_read(first + more));
             prop_assert_eq!(progress.served_revision(&auth), Some(first + more));
@@ -489,7 +489,7 @@ mod tests {
             let Some(auth) = auth() else { return Ok(()) };
             load_whole(&mut progress, first, now);
             if loaded {
-                progress.published(&auth);
+                progress.publishing_loaded(&auth);
             }
             progress.change_published(&auth, first + applied);
             prop_assert_eq!(progress.served_revision(&auth), Some(first + applied));

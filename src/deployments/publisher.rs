@@ -13,8 +13,8 @@ use crate::handle::RoutingHandle;
 use crate::routing::{Route, RoutingTable, ServiceName, Split};
 use crate::store::{Applied, BrokenSplit, LastGood, Snapshot};
 
-/// The only caller of [`RoutingHandle::publish`] and [`RoutingHandle::replace`], so that [`Progress`] and the handle
-/// always agree.
+/// The only caller of [`RoutingHandle::publish`], [`RoutingHandle::withdraw`] and [`RoutingHandle::replace`], so that
+/// [`Progress`] and the handle always agree.
 ///
 /// Lock order: `progress`, then the publication lock of the handle, then the lock on the retired routes of one service.
 /// `progress` is held from the record to the end of the publication. Therefore a thread that has seen a route and then
@@ -24,7 +24,7 @@ pub(super) struct Publisher {
     handle: RoutingHandle,
     progress: Mutex<Progress>,
     published: watch::Sender<()>,
-    /// The services with a rollout, as the last load that had them.
+    /// The services with a rollout, by the last load that listed them.
     rolling: watch::Sender<Arc<BTreeSet<ServiceName>>>,
 }
 
@@ -55,7 +55,8 @@ impl Publisher {
         self.rolling.subscribe()
     }
 
-    /// Records the services with a rollout that a load has read. Receivers wake up if they are others than before.
+    /// Records the services with a rollout that a load has listed. `None`: it has no list, and the last one stays.
+    /// Receivers wake up if the list differs.
     fn record_rollouts(&self, loaded: Option<&[ServiceName]>) {
         let Some(services) = loaded else { return };
         self.rolling.send_if_modified(|rolling| {
@@ -72,7 +73,7 @@ impl Publisher {
         self.progress().load_started()
     }
 
-    /// Begins a load of all splits, if one is due.
+    /// Begins a load of all splits, or returns `None` if none is due.
     pub(super) fn whole_load_due(&self) -> Option<WholeLoad> {
         self.progress().whole_load_due(now())
     }
@@ -82,7 +83,8 @@ impl Publisher {
         self.progress().require_whole_load();
     }
 
-    /// Publishes the splits of a load of changes, one by one.
+    /// Publishes the splits of a load of changes, one by one. Nothing is published if the store went back, or another
+    /// server was followed since: the next load is of all splits then.
     pub(super) fn publish_changes(&self, changes: &Snapshot) {
         if !self.begin_publication(changes) {
             return;
@@ -99,7 +101,7 @@ impl Publisher {
     }
 
     /// Returns whether the changes may be published. If not, the next load is of all splits: the store went back to an
-    /// earlier revision, or they are of an earlier server.
+    /// earlier revision, or the changes are of an earlier server.
     fn begin_publication(&self, changes: &Snapshot) -> bool {
         let mut progress = self.progress();
         progress.admits(changes.term) && progress.snapshot_read(changes.revision)
@@ -118,7 +120,7 @@ impl Publisher {
             return;
         }
         // Recorded first: see "The revision of the change is not known" in `progress`.
-        progress.published(split.service());
+        progress.publishing_loaded(split.service());
         if !self.publish(split) {
             // A later generation is served, so the store may be another one than before.
             progress.require_whole_load();
@@ -135,11 +137,12 @@ impl Publisher {
         is_published
     }
 
-    /// Publishes all splits of a load in place of all that is served.
+    /// Publishes all splits of a load in place of all that is served. Nothing is published if another server was
+    /// followed since: the load is repeated then.
     pub(super) fn publish_whole(&self, load: &WholeLoad, snapshot: Snapshot) {
         log_broken(&snapshot.broken);
         let Snapshot { revision, splits, broken, term, rollouts } = snapshot;
-        let loaded = Loaded::compile(splits);
+        let loaded = LoadedSplits::compile(splits);
         let mut progress = self.progress();
         if !progress.admits(term) {
             return;
@@ -151,7 +154,7 @@ impl Publisher {
 
     /// Publishes the routes of a cache.
     pub(super) fn publish_cached(&self, LastGood { snapshot, at }: LastGood) {
-        let loaded = Loaded::compile(snapshot.splits);
+        let loaded = LoadedSplits::compile(snapshot.splits);
         let mut progress = self.progress();
         self.replace(&mut progress, loaded, &snapshot.broken);
         progress.cache_loaded(snapshot.revision, at.elapsed().unwrap_or_default(), now());
@@ -159,7 +162,7 @@ impl Publisher {
 
     /// Replaces all routes by the `loaded` ones. Services whose split is `broken` keep the route that is served, and so do
     /// those that were changed here during the load, unless the load has read a later change.
-    fn replace(&self, progress: &mut Progress, loaded: Loaded, broken: &[BrokenSplit]) {
+    fn replace(&self, progress: &mut Progress, loaded: LoadedSplits, broken: &[BrokenSplit]) {
         let later = self.later_than_applied(progress, &loaded);
         let broken = broken.iter().map(|broken| broken.service.as_str());
         let applied = progress.applied_during_load().filter(|service| !later.contains(*service));
@@ -170,14 +173,14 @@ impl Publisher {
             !progress.is_applied_during_load(route.service()) || later.contains(route.service())
         });
         let table = read.chain(carried_over).collect::<RoutingTable>();
-        progress.published_whole();
+        progress.publishing_whole();
         self.handle.replace(&table);
         self.published.send_replace(());
     }
 
     /// Returns the services that were changed here during the load and of which the load has read a later change: the
     /// response of the store was late.
-    fn later_than_applied(&self, progress: &Progress, loaded: &Loaded) -> BTreeSet<ServiceName> {
+    fn later_than_applied(&self, progress: &Progress, loaded: &LoadedSplits) -> BTreeSet<ServiceName> {
         let applied = loaded.splits().filter(|split| progress.is_applied_during_load(split.service()));
         let later = applied.filter(|split| {
             let served = self.handle.route(split.service().as_str());
@@ -197,13 +200,13 @@ impl Publisher {
         let after = &applied.after;
         let is_change = applied.before.generation() != after.generation();
         if progress.covers(applied.revision) {
-            // Without a change there is nothing to wait for: the load may even be the one that the sender knows.
+            // Without a change there is nothing to wait for: the load may be the very one that the sender knows.
             return !is_change;
         }
         if progress.is_overtaken(after) {
             return false;
         }
-        progress.applied(after);
+        progress.publishing_applied(after);
         if !self.publish(after) {
             return false;
         }
@@ -224,20 +227,22 @@ impl Publisher {
         self.progress().revision()
     }
 
-    /// Returns how often routes were published.
+    /// Returns the number of publications. It differs after each, so the routes may have changed if it does.
     pub(super) fn publications(&self) -> u64 {
         self.progress().publications()
     }
 
-    /// Returns the routes that are served now, to be saved for a start without the store.
+    /// Returns the routes that are served now, to be saved for a start without the store. They are as old as the last
+    /// read of the store, so routes of a cache do not become younger when they are saved again.
     pub(super) fn last_good(&self) -> LastGood {
         // The revision comes first: splits may be later than it, never earlier.
-        let revision = self.revision();
+        let Freshness { revision, age, .. } = self.freshness();
         let splits = self.handle.table().sorted().iter().map(|route| route.split().clone()).collect();
-        LastGood::new(Snapshot::new(revision, splits), SystemTime::now())
+        let read_at = SystemTime::now().checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH);
+        LastGood::new(Snapshot::new(revision, splits), read_at)
     }
 
-    /// Returns how fresh the routes are now.
+    /// Returns the revision that is served and its age now.
     pub(super) fn freshness(&self) -> Freshness {
         self.progress().freshness(now())
     }
@@ -248,13 +253,13 @@ impl Publisher {
     }
 }
 
-/// The splits of a load of all services.
-struct Loaded {
+/// The splits of a load of all services, with the routes of those that are served.
+struct LoadedSplits {
     routes: Vec<Arc<Route>>,
     removed: Vec<Split>,
 }
 
-impl Loaded {
+impl LoadedSplits {
     /// Compiles the routes, before the lock is taken: of many services that takes milliseconds.
     fn compile(splits: Vec<Split>) -> Self {
         let (removed, served): (Vec<_>, Vec<_>) = splits.into_iter().partition(Split::is_removed);
@@ -262,7 +267,7 @@ impl Loaded {
         Self { routes, removed }
     }
 
-    /// Returns the splits of a whole load, and the last splits of removed services.
+    /// Iterates over all splits, the removed services last.
     fn splits(&self) -> impl Iterator<Item = &Split> {
         self.routes.iter().map(|route| route.split()).chain(&self.removed)
     }

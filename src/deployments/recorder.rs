@@ -19,11 +19,17 @@ use crate::store::StoreError;
 pub(crate) const STORE_ERRORS: &str = "canary_store_errors_total";
 /// Counts requested changes, by action and result.
 pub(crate) const CHANGES: &str = "canary_admin_changes_total";
-/// Counts checks and probes, by result.
+/// Counts the checks of instances, by result. Probes before the first traffic are not checks.
 pub(crate) const HEALTH_CHECKS: &str = "canary_health_checks_total";
 
-/// The operations of the store by which its errors are counted.
-pub(crate) const STORE_OPERATIONS: [&str; 3] = ["apply", "history", "load"];
+/// The operations of the store whose errors are counted. Each has its series from the first export on.
+pub(crate) const STORE_OPERATIONS: &[&str] = &[
+    "apply",
+    "history",
+    "load",
+    #[cfg(feature = "rollout")]
+    "write-rollout",
+];
 
 /// The most results of probes between two exports. Later ones of other versions are dropped: nobody exports.
 const MAX_RESULTS: usize = 10_000;
@@ -36,15 +42,17 @@ pub(crate) struct ProbeResults {
     latest: Mutex<HashMap<(ServiceName, VersionName), ProbeResult>>,
 }
 
-/// Whether the last probe found a version healthy at these URLs.
+/// The last result of the probes of one version.
 #[derive(Debug)]
 pub(crate) struct ProbeResult {
+    /// The base URLs that were probed. The version may have others by now.
     pub(crate) instances: Instances,
+    /// Whether enough of them passed to give the version traffic.
     pub(crate) healthy: bool,
 }
 
 impl ProbeResults {
-    /// Records whether a probe found `version` healthy.
+    /// Records whether the probes of `version` found it healthy, unless nobody exports the results.
     pub(super) fn record(&self, service: &ServiceName, version: &Version, healthy: bool) {
         let mut latest = lock(&self.latest);
         let key = (service.clone(), version.name.clone());
@@ -64,8 +72,10 @@ pub(super) fn record_change(action: &'static str, result: &'static str) {
     counter!(CHANGES, "action" => action, "result" => result).increment(1);
 }
 
-/// Counts a call of the store that failed. A change that a rule refuses is no failure.
+/// Counts a call of the store that failed. `op` is one of [`STORE_OPERATIONS`]. A change that a rule refuses is no
+/// failure.
 pub(super) fn record_store_call<T>(op: &'static str, result: &Result<T, StoreError>) {
+    debug_assert!(STORE_OPERATIONS.contains(&op), "{op} has no series before its first failure");
     if let Err(StoreError::Unavailable(_) | StoreError::Unusable { .. } | StoreError::Broken(_)) = result {
         counter!(STORE_ERRORS, "op" => op).increment(1);
     }

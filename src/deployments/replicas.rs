@@ -31,7 +31,7 @@ impl Identity {
         Self { admin_url: admin_url.map(|url| url.as_str().to_owned()), ..self }
     }
 
-    /// Creates a report of this process.
+    /// Creates a report of this process in which no version drains.
     fn report(&self, revision: u64) -> Report {
         Report::new(&self.id, &self.name, revision).with_admin_url(self.admin_url.clone())
     }
@@ -49,7 +49,7 @@ pub(super) struct Replicas {
     publisher: Arc<Publisher>,
     identity: Option<Identity>,
     figures: Composer,
-    /// Whether the store has a report of this process.
+    /// Whether the store has taken a report of this process. The first one says that the process starts.
     has_reported: AtomicBool,
 }
 

@@ -55,8 +55,11 @@ impl Deployments {
 }
 
 impl Applier {
-    /// Writes to a rollout, and probes the versions that its changes give traffic, as for a change that a
-    /// person makes. Each round of probes may find that the split changed meanwhile, so there are several.
+    /// Writes to a rollout, and probes the versions that its changes give traffic, as for a change that a person makes.
+    /// Returns the result of the write, and the results of the probes.
+    ///
+    /// Other writers may change the split during each round of probes, so there are several:
+    /// [`DeployError::Unsettled`] after the last one.
     async fn write_rollout(
         &self,
         mut write: RolloutWrite,
@@ -81,8 +84,8 @@ impl Applier {
         Err(DeployError::Unsettled)
     }
 
-    /// Writes once, and publishes what was written. If the caller leaves in between, the refresher publishes
-    /// it.
+    /// Writes once, and publishes the changes that were written. If the future is dropped in between, the refresher
+    /// publishes them.
     async fn write_and_publish(&self, write: &RolloutWrite) -> Result<RolloutWritten, StoreError> {
         let Some(store) = self.store.rollout_store() else {
             return Err(StoreError::Unavailable("the store has no rollouts".into()));

@@ -38,7 +38,8 @@ use crate::store::LastGood;
 pub trait SnapshotCache: fmt::Debug + Send + Sync + 'static {
     /// Saves `last_good` in place of the routes that were saved before. If it fails, those must still be readable.
     ///
-    /// It is called after a publication, at most every 5 seconds, and dropped after 3 seconds.
+    /// It is called after a publication, at most every 5 seconds, and at the end of [`run`](crate::Deployments::run). It is
+    /// dropped after 3 seconds.
     ///
     /// # Errors
     ///
@@ -47,7 +48,7 @@ pub trait SnapshotCache: fmt::Debug + Send + Sync + 'static {
 
     /// Returns the routes that were saved last, or `None` before the first save.
     ///
-    /// It is called at the start, if the store cannot be read.
+    /// It is called at the start, if the store cannot be read. The start waits for it without a time limit.
     ///
     /// # Errors
     ///

@@ -161,7 +161,7 @@
 //! 3. `RoutingHandle`: `publishing`, for each replacement of routes and each new entry; `sample_times`, for
 //!    samples of traffic; the `series` of the metrics exporter, and the `exported` rollouts of theirs.
 //! 4. `ServiceEntry::retired`, one per service: held while a route is published or observed. Then `HealthLog::state`:
-//!    held while it is decided whether to report that a version has no usable instance. Then the records of a `Fleet`, and
+//!    held while an event is applied and recorded, so that the events are in order. Then the records of a `Fleet`, and
 //!    of the fleet that takes over from it: held while an event is applied, or a route is published. The lock of the
 //!    earlier one is taken first, or given back before.
 //! 5. `Watched::state` of a response body that has an idle time: held while the body is polled.

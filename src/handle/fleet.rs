@@ -237,7 +237,7 @@ impl Fleet {
 
     /// Returns whether time may change something, so that [`tick`](Self::tick) has work.
     pub(crate) fn needs_tick(&self) -> bool {
-        self.any_record(Record::awaits_time)
+        self.any_record(Record::needs_tick)
     }
 
     /// Returns whether `is_one` holds for the record of an instance. A fleet that is not judged has no records.

@@ -1,4 +1,4 @@
-//! What happens to an instance, and what changes by it.
+//! The events of an instance, and the transitions that they cause.
 
 use std::time::Duration;
 
@@ -22,9 +22,9 @@ pub(crate) enum Event {
 /// A change that operators are informed of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transition {
-    /// It is in service. `trial`: one failed request ejects it again.
+    /// The instance is in service. `trial`: one failed request ejects it again.
     Up { trial: bool },
-    /// Its checks failed.
+    /// Its checks failed. It is out of service until they pass.
     Down,
     /// Requests to it failed. It stays out of service for this time.
     Ejected { lasts: Duration },

@@ -22,7 +22,7 @@ pub(crate) struct Record {
     pub(super) spared: bool,
     /// Whether it was added to a version that had instances before, and was not in service yet.
     pub(super) joins: bool,
-    /// When slow start began.
+    /// When slow start began. `None`: the instance has its whole share.
     pub(super) warm_since: Option<Instant>,
     /// Number of ejections.
     pub(super) ejections: u32,
@@ -59,7 +59,7 @@ impl Record {
         }
     }
 
-    /// Marks an instance that was added to a version with other instances: it starts slowly.
+    /// Returns the record of an instance that was added to a version with other instances: it starts slowly.
     pub(crate) fn joining(mut self) -> Self {
         match self.state {
             InstanceState::Up => self.warm_since = Some(self.since),
@@ -103,8 +103,8 @@ impl Record {
         }
     }
 
-    /// Returns whether time or a successful request changes the record.
-    pub(crate) const fn awaits_time(&self) -> bool {
+    /// Returns whether time or a successful request may change the record, so that it has to be looked at periodically.
+    pub(crate) const fn needs_tick(&self) -> bool {
         self.until.is_some() || self.trial || self.spared || self.warm_since.is_some()
     }
 

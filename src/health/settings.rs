@@ -55,8 +55,11 @@ pub struct Health {
     interval: Duration,
     timeout: Duration,
     idle_interval: Duration,
+    /// Failed checks in a row that take an instance down.
     falls: u32,
+    /// Passed checks in a row that bring it up again.
     rises: u32,
+    /// Failed requests in a row that eject it.
     row: u32,
     first_ejection: Duration,
     longest_ejection: Duration,

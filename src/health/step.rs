@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | new | a check passed | up |
 //! | new | a check failed | down |
+//! | new, down, ejected | the row of failed requests is full | unchanged |
 //! | up | `falls` checks in a row failed | down |
 //! | up | the row of failed requests is full, and not too many are out | ejected |
 //! | up | the row is full, and too many are out | spared: up, reported once until a request succeeds |
@@ -93,7 +94,7 @@ impl Record {
         is_first.then_some(Transition::Spared)
     }
 
-    /// A request succeeded, so the trial is over.
+    /// A request succeeded: the trial is over, and the next full row is reported again if the instance is spared.
     fn row_cleared(&mut self) -> Option<Transition> {
         self.trial = false;
         self.spared = false;
@@ -361,12 +362,12 @@ mod tests {
         returning.see(Event::CheckFailed);
         returning.see(Event::CheckPassed);
         returning.see(Event::CheckPassed);
-        assert!(is_slow(&returning) && returning.record.awaits_time());
+        assert!(is_slow(&returning) && returning.record.needs_tick());
         returning.settings = Health::new().with_slow_start(MINUTE);
         returning.wait(MINUTE - Duration::from_secs(1));
         assert!(is_slow(&returning));
         returning.wait(Duration::from_secs(1));
-        assert!(!is_slow(&returning) && !returning.record.awaits_time());
+        assert!(!is_slow(&returning) && !returning.record.needs_tick());
     }
 
     #[test]

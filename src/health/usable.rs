@@ -9,27 +9,27 @@ use super::settings::Health;
 /// While none is up, they are the new ones, of which nothing bad is known. Without new ones either, they are all instances; or
 /// no instance, if the settings send the requests elsewhere or refuse them.
 pub(crate) fn usable(settings: &Health, records: &[Record]) -> u64 {
-    let best = best(records);
-    if best != 0 || settings.is_failover() || settings.is_refusing() {
-        return best;
+    let in_service = up_or_new(records);
+    if in_service != 0 || settings.is_failover() || settings.is_refusing() {
+        return in_service;
     }
     bits(records, |_| true)
 }
 
-/// Returns whether each instance is down or ejected.
+/// Returns whether each instance is down or ejected. [`usable`] may be all of them then.
 pub(crate) fn is_none_usable(records: &[Record]) -> bool {
-    best(records) == 0
+    up_or_new(records) == 0
 }
 
-/// Returns the instances that are up, or the new ones if none is.
-fn best(records: &[Record]) -> u64 {
+/// Returns the instances that are up, or the new ones if none is up, as bits.
+fn up_or_new(records: &[Record]) -> u64 {
     match bits(records, |state| state == InstanceState::Up) {
         0 => bits(records, |state| state == InstanceState::New),
         up => up,
     }
 }
 
-/// Returns a word with a bit for each instance in one of these states.
+/// Returns the instances whose state `is_set` accepts, as bits in the order of `records`.
 fn bits(records: &[Record], is_set: impl Fn(InstanceState) -> bool) -> u64 {
     let set = records.iter().enumerate().filter(|(_, record)| is_set(record.state));
     set.fold(0, |bits, (i, _)| bits | 1 << i)

@@ -27,14 +27,14 @@ pub(super) fn export(labels: &[Label; 2], added: &CopyTraffic) {
     }
 }
 
-/// Returns the labels of the version with one more.
+/// Returns the labels of the version, and one more with this name and value.
 fn with(labels: &[Label; 2], name: &'static str, value: &'static str) -> Vec<Label> {
     let mut labels = labels.to_vec();
     labels.push(Label::from_static_parts(name, value));
     labels
 }
 
-/// Describes the metrics to the recorder. A recorder that was installed later has no descriptions.
+/// Describes the metrics of copies. A recorder ignores a repeated description.
 pub(super) fn describe() {
     describe_counter!(COPIES, Unit::Count, "Copies of requests that ended, by the status of their response.");
     describe_counter!(UNSENT, Unit::Count, "Requests that were drawn to be copied and were not, by cause.");

@@ -92,19 +92,22 @@ struct Series {
     labels: [Label; 2],
     /// The counters, which also count what a removed version still does.
     counted: VersionSnapshot,
+    /// The totals of the last export.
     exported: Activity,
+    /// The totals of copies at the last export.
     exported_copies: CopyTraffic,
-    /// Whether it gets copies of requests, so that their series begin at 0.
+    /// Whether the version gets copies of requests, so that their series begin at 0.
     is_mirrored: bool,
     /// Whether an instance is usable. Of a version that is not observed, the result of the last probe.
     healthy: Option<bool>,
     instances: InstanceSeries,
 }
 
-/// What a version that was registered again under its name exports.
+/// Which series of a removed version go on, since another version was registered under its name.
 struct Successor {
+    /// Whether the health of the other version is exported.
     has_health: bool,
-    /// The base URLs of the instances with series.
+    /// The base URLs of its instances with series.
     urls: HashSet<Backend>,
 }
 
@@ -128,32 +131,33 @@ impl TrafficExporter {
         let mut served = HashSet::new();
         handle.each_snapshot(|snapshot| {
             let split = snapshot.route.split();
-            let is_watched = is_watched(&snapshot);
-            export_unserved(&snapshot, is_watched);
+            let begin_at_zero = counters_begin_at_zero(&snapshot);
+            export_unserved(&snapshot, begin_at_zero);
             let observed = handle.instances(split.service().as_str()).unwrap_or_default();
             for (version, counted) in split.versions().iter().zip(snapshot.published) {
                 served.insert(version.id);
-                let series = find(&mut series, split, version);
+                let series = series_of(&mut series, split, version);
                 series.healthy = probe_result(probes, split, version).or(series.healthy);
                 if let Some(observed) = observed.iter().find(|observed| observed.id == version.id) {
                     series.export_instances(observed);
                 }
                 series.is_mirrored = split.mirror().is_some_and(|mirror| mirror.version == version.name);
-                series.export(version.weight.percent(), counted, is_watched && version.active);
+                series.export(version.weight.percent(), counted, begin_at_zero && version.active);
             }
             for (version, counted) in snapshot.retired {
-                find(&mut series, split, &version).counted = counted;
+                series_of(&mut series, split, &version).counted = counted;
             }
         });
         retire(&mut series, &served);
     }
 }
 
-/// Returns whether the counters of a service exist at 0, before the first request of a version: Prometheus sees no increase
-/// of a counter that begins with another value, so the first failures of a canary would be invisible.
+/// Returns whether the counters of a service and of its active versions are exported at 0 before they count: the
+/// service has several versions, no active one, or had a request.
 ///
-/// Of thousands of services with one version that nobody uses, the series would be many and say nothing.
-fn is_watched(snapshot: &ServiceSnapshot) -> bool {
+/// Prometheus sees no increase of a counter that begins with another value, so the first failures of a canary would be
+/// invisible. Of thousands of services with one version that nobody uses, the series would be many and say nothing.
+fn counters_begin_at_zero(snapshot: &ServiceSnapshot) -> bool {
     let versions = snapshot.route.split().versions();
     versions.len() > 1
         || !versions.iter().any(|version| version.active)
@@ -200,17 +204,21 @@ fn retire(series: &mut HashMap<VersionId, Series>, served: &HashSet<VersionId>) 
     });
 }
 
-/// Exports the requests that found no active version or no usable instance. The count is a total, so nothing has to be
-/// remembered.
-fn export_unserved(snapshot: &ServiceSnapshot, is_watched: bool) {
-    if is_watched || snapshot.unserved > 0 {
+/// Exports the requests that found no active version or no usable instance, or 0 with `begin_at_zero`. The count is a
+/// total, so nothing has to be remembered.
+fn export_unserved(snapshot: &ServiceSnapshot, begin_at_zero: bool) {
+    if begin_at_zero || snapshot.unserved > 0 {
         let service = snapshot.route.split().service().to_string();
         counter!(NO_BACKEND, "service" => service).absolute(snapshot.unserved);
     }
 }
 
-/// Returns the series of `version`, with nothing exported if it is new.
-fn find<'a>(series: &'a mut HashMap<VersionId, Series>, split: &Split, version: &Version) -> &'a mut Series {
+/// Returns the series of `version`. Creates them, with nothing exported, for a new version.
+fn series_of<'a>(
+    series: &'a mut HashMap<VersionId, Series>,
+    split: &Split,
+    version: &Version,
+) -> &'a mut Series {
     series.entry(version.id).or_insert_with(|| Series::new(split, version))
 }
 
@@ -237,20 +245,19 @@ impl Series {
         self.instances.export(&self.labels, version);
     }
 
-    /// Returns the facts that the series of the next version of this name must know to end the series of this
-    /// one.
+    /// Returns which series go on that an earlier version of this name has.
     fn successor(&self) -> Successor {
         Successor { has_health: self.healthy.is_some(), urls: self.instances.urls() }
     }
 
-    /// Exports a published version. Its counters exist at 0 if it `is_watched`.
-    fn export(&mut self, weight: f64, counted: VersionSnapshot, is_watched: bool) {
+    /// Exports a published version. With `begin_at_zero`, its counters have series before its first request.
+    fn export(&mut self, weight: f64, counted: VersionSnapshot, begin_at_zero: bool) {
         self.export_gauges(weight, counted.in_flight());
         if let Some(healthy) = self.healthy {
             gauge!(HEALTHY, self.labels.to_vec()).set(if healthy { 1.0 } else { 0.0 });
         }
         self.counted = counted;
-        self.export_counts(is_watched);
+        self.export_counts(begin_at_zero);
     }
 
     /// Ends the health of a removed version. The facade cannot remove a series, and 0 or 1 would be the health of a version
@@ -261,12 +268,13 @@ impl Series {
         }
     }
 
-    /// Exports the counts since the last export. A version that never had a request and is not watched gets no series.
-    fn export_counts(&mut self, is_watched: bool) {
+    /// Exports the counts since the last export. A version that never had a request gets series only with
+    /// `begin_at_zero`.
+    fn export_counts(&mut self, begin_at_zero: bool) {
         self.counted = self.counted.refreshed();
         self.export_copies();
         let total = self.counted.total();
-        if total.requests() == 0 && !is_watched {
+        if total.requests() == 0 && !begin_at_zero {
             return;
         }
         let added = total.since(&self.exported);
@@ -311,7 +319,7 @@ impl Series {
 /// Registers the counters of the gateway itself at 0, so that the first failure is an increase.
 fn export_zeros() {
     for op in STORE_OPERATIONS {
-        counter!(STORE_ERRORS, "op" => op).increment(0);
+        counter!(STORE_ERRORS, "op" => *op).increment(0);
     }
     for action in ACTIONS {
         for result in RESULTS {

@@ -27,6 +27,7 @@ const CHECK_RESULTS: [&str; 2] = ["failed", "passed"];
 pub(super) struct InstanceSeries {
     /// The ejections that were exported, by base URL. Empty before the first export.
     ejections: HashMap<Backend, u32>,
+    /// The diverted requests that were exported.
     diverted: u64,
 }
 
@@ -71,16 +72,18 @@ impl InstanceSeries {
         self.ejections.keys().cloned().collect()
     }
 
-    /// Exports the number of instances in each state, also where it is 0.
+    /// Exports the numbers of the whole version: instances in each state, also where it is 0, diverted requests,
+    /// and whether no instance is usable. The counters of checks begin at 0 here.
     fn export_version(&mut self, labels: &[Label; 2], version: &VersionInstances) {
         for state in InstanceState::ALL {
             let registered = version.instances.iter().filter(|instance| instance.registered);
             let count = registered.filter(|instance| instance.state == *state).count();
-            gauge!(INSTANCES, with(labels, "state", state.as_str())).set(small(count));
+            gauge!(INSTANCES, with(labels, "state", state.as_str())).set(to_f64(count));
         }
-        gauge!(NONE_USABLE, labels.to_vec()).set(small(usize::from(version.none_usable)));
+        gauge!(NONE_USABLE, labels.to_vec()).set(to_f64(usize::from(version.none_usable)));
         counter!(DIVERTED, labels.to_vec()).increment(version.diverted.saturating_sub(self.diverted));
         self.diverted = version.diverted;
+        // Before the first check ends, so that its result is an increase.
         if version.instances.iter().any(is_checked) {
             for result in CHECK_RESULTS {
                 counter!(HEALTH_CHECKS, with(labels, "result", result)).increment(0);
@@ -91,16 +94,16 @@ impl InstanceSeries {
     /// Exports one instance. A removed one has NaN, which no alert matches.
     fn export_instance(&mut self, labels: &[Label; 2], instance: &InstanceStatus) {
         let labels = with(labels, "url", instance.backend.as_str());
-        let usable = if instance.registered { small(usize::from(instance.usable)) } else { f64::NAN };
+        let usable = if instance.registered { to_f64(usize::from(instance.usable)) } else { f64::NAN };
         gauge!(USABLE, labels.clone()).set(usable);
-        gauge!(INSTANCE_IN_FLIGHT, labels.clone()).set(small(instance.in_flight));
+        gauge!(INSTANCE_IN_FLIGHT, labels.clone()).set(to_f64(instance.in_flight));
         let exported = self.ejections.entry(instance.backend.clone()).or_default();
         counter!(EJECTIONS, labels).increment(instance.ejections.saturating_sub(*exported).into());
         *exported = instance.ejections;
     }
 }
 
-/// Returns whether checks decide about the instance, so that their counters exist at 0 before the first one ends.
+/// Returns whether the instance was checked or waits for its first check.
 fn is_checked(instance: &InstanceStatus) -> bool {
     instance.state == InstanceState::New || instance.last_check.is_some()
 }
@@ -112,7 +115,7 @@ fn end_instance(labels: &[Label; 2], backend: &Backend) {
     gauge!(INSTANCE_IN_FLIGHT, labels).set(0.0);
 }
 
-/// Returns `labels` with one more.
+/// Returns `labels`, and one more with this name and value.
 fn with(labels: &[Label; 2], name: &'static str, value: &str) -> Vec<Label> {
     let mut labels = labels.to_vec();
     labels.push(label(name, value));
@@ -121,7 +124,7 @@ fn with(labels: &[Label; 2], name: &'static str, value: &str) -> Vec<Label> {
 
 /// Converts a count that an `f64` holds exactly.
 #[expect(clippy::cast_precision_loss, reason = "instances and requests in flight are far below 2^53")]
-fn small(count: usize) -> f64 {
+fn to_f64(count: usize) -> f64 {
     count as f64
 }
 

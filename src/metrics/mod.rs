@@ -22,7 +22,7 @@
 //! | `canary_unknown_service_total` | counter | | requests for a service that is not registered |
 //! | `canary_snapshot_revision` | gauge | | revision of the store that is served, with the changes made here |
 //! | `canary_snapshot_age_seconds` | gauge | | time since that revision was known to be the latest |
-//! | `canary_store_errors_total` | counter | `op` | calls of the store that failed |
+//! | `canary_store_errors_total` | counter | `op` | failed calls of the store: `load`, `apply`, `history`, and `write-rollout` with the feature `rollout` |
 //! | `canary_admin_changes_total` | counter | `action`, `result` | requested changes by kind and result: `applied`, `refused`, or `failed` when the store could not be used |
 //! | `canary_rollout_phase` | gauge | `service`, `phase` | 1 for the [phase](#rollouts) of the rollout of the service, 0 for the others |
 //! | `canary_rollout_step` | gauge | `service` | number of the stage, from 1; 0 before the first one |
@@ -42,8 +42,9 @@
 //!
 //! # Cardinality
 //!
-//! Every label value comes from the store or from this crate, and none from a request. Whichever paths and hosts clients
-//! ask for, there are as many series as versions that had a request or are watched.
+//! Every label value comes from the store or from this crate, and none from a request. Whichever paths and hosts
+//! clients ask for, there are as many series as versions that had a request, or whose counters
+//! [begin at 0](#first-and-last-values).
 //!
 //! # Instances
 //!

@@ -6,7 +6,7 @@ use metrics::{Label, Unit, counter, describe_counter, describe_gauge, gauge};
 
 use super::labels::label;
 use crate::common::lock::lock;
-use crate::rollout::{Outcome, Phase, RolloutStatus, Rollouts};
+use crate::rollout::{Measure, Outcome, Phase, RolloutStatus, Rollouts};
 
 const PHASE: &str = "canary_rollout_phase";
 const STEP: &str = "canary_rollout_step";
@@ -31,7 +31,7 @@ const ENDED: &str = "canary_rollouts_total";
 #[derive(Clone, Debug)]
 pub struct RolloutMetrics {
     rollouts: Rollouts,
-    /// The rollouts of the last export: the series of those that are over end.
+    /// The rollouts of the last export. The series of those that are over by the next export end with it.
     exported: Arc<Mutex<Vec<RolloutStatus>>>,
 }
 
@@ -47,8 +47,12 @@ impl RolloutMetrics {
         describe();
         let statuses = self.rollouts.statuses();
         let mut exported = lock(&self.exported);
-        let is_over = |status: &&RolloutStatus| !statuses.iter().any(|live| live.service == status.service);
-        exported.iter().filter(is_over).for_each(end);
+        for before in exported.iter() {
+            match statuses.iter().find(|live| live.service == before.service) {
+                Some(live) => end_measures_not_in(live, before),
+                None => end(before),
+            }
+        }
         statuses.iter().for_each(export);
         *exported = statuses;
         for (service, outcome, count) in self.rollouts.ended() {
@@ -73,19 +77,34 @@ fn export(status: &RolloutStatus) {
     }
 }
 
+/// Ends the evidence of `before` by the measures that `live`, the present rollout of the service, does not have. It is
+/// another rollout then, with another plan.
+fn end_measures_not_in(live: &RolloutStatus, before: &RolloutStatus) {
+    for (measure, _) in &before.odds {
+        if !live.odds.iter().any(|(exported, _)| exported == measure) {
+            end_measure(before, *measure);
+        }
+    }
+}
+
 /// Ends the series of a rollout that is over. The facade cannot remove a series, and any number would be that of a rollout
 /// that does not exist.
 fn end(status: &RolloutStatus) {
     set_phase(status, None);
     gauge!(STEP, of_service(status)).set(f64::NAN);
     for (measure, _) in &status.odds {
-        gauge!(EVIDENCE, with(status, "measure", measure.as_str())).set(f64::NAN);
+        end_measure(status, *measure);
     }
     gauge!(LEADER, of_service(status)).set(f64::NAN);
     gauge!(TICK_AGE, of_service(status)).set(f64::NAN);
 }
 
-/// Sets the gauge of the present phase to 1, and those of the other phases to 0.
+/// Ends the evidence by one measure.
+fn end_measure(status: &RolloutStatus, measure: Measure) {
+    gauge!(EVIDENCE, with(status, "measure", measure.as_str())).set(f64::NAN);
+}
+
+/// Sets the gauge of the present phase to 1, and those of the other phases to 0. `current` is `None` after the end.
 fn set_phase(status: &RolloutStatus, current: Option<&str>) {
     for phase in Phase::LIVE {
         gauge!(PHASE, with(status, "phase", phase)).set(if current == Some(phase) { 1.0 } else { 0.0 });
@@ -97,7 +116,7 @@ fn of_service(status: &RolloutStatus) -> Vec<Label> {
     vec![label("service", status.service.as_str())]
 }
 
-/// Returns the label of the service with one more.
+/// Returns the label of the service, and one more with this name and value.
 fn with(status: &RolloutStatus, name: &'static str, value: &'static str) -> Vec<Label> {
     vec![label("service", status.service.as_str()), Label::from_static_parts(name, value)]
 }

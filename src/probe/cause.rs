@@ -9,7 +9,7 @@ use super::resolver::{Forbidden, Unresolved};
 use super::tls::HandshakeFailed;
 use crate::common::error::chain;
 
-/// Describes why `error` happened, for the response of the admin API.
+/// Returns the cause of `error` in a few words, for the response of the admin API.
 ///
 /// The text names neither addresses nor anything that the backend sent: a caller could otherwise
 /// read from the network of the gateway.
@@ -33,13 +33,14 @@ fn known_cause(error: &(dyn Error + 'static)) -> Option<String> {
     error.downcast_ref::<io::Error>().and_then(|error| io_cause(error.kind())).map(str::to_owned)
 }
 
-/// Returns why a handshake failed, as far as an operator can do something.
+/// Returns the words for a failed handshake: a certificate that is not trusted, which an operator can repair, or any
+/// other failure.
 #[cfg(feature = "client-tls")]
 fn tls_cause(error: &HandshakeFailed) -> &'static str {
     if error.is_certificate_refused() { "its certificate is not trusted" } else { "the TLS handshake failed" }
 }
 
-/// Returns the words for an error of the network.
+/// Returns the words for an error of the network. `None`: the kind says nothing to an operator.
 const fn io_cause(kind: ErrorKind) -> Option<&'static str> {
     Some(match kind {
         ErrorKind::ConnectionRefused => "connection refused",

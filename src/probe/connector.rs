@@ -21,7 +21,7 @@ use super::resolver::{Forbidden, GuardedResolver};
 use super::stream::GuardedStream;
 use crate::common::error::BoxError;
 
-/// A connection under way.
+/// A boxed future of a connection.
 type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 
 /// A connector for hyper-util's `Client` that connects only where a [`UrlPolicy`] allows.
@@ -67,6 +67,7 @@ pub struct GuardedConnector(TcpConnector<GaiResolver>);
 struct TcpConnector<R> {
     policy: UrlPolicy,
     http: HttpConnector<GuardedResolver<R>>,
+    /// The time until a connection is established. `None`: the limit of the system.
     limit: Option<Duration>,
 }
 
@@ -100,6 +101,7 @@ impl UrlPolicy {
 // === impl GuardedConnector ===
 
 impl GuardedConnector {
+    /// Creates a connector with the resolver of the system.
     fn new(policy: UrlPolicy) -> Self {
         Self(TcpConnector::new(policy, GaiResolver::new()))
     }
@@ -200,7 +202,7 @@ where
     }
 }
 
-/// Waits for a connection within `limit`, the resolution of its name included.
+/// Waits for a connection within `limit`, the resolution of its name included, and wraps it in a [`GuardedStream`].
 async fn guard<E: Into<BoxError>>(
     connecting: impl Future<Output = Result<TokioIo<TcpStream>, E>>,
     limit: Option<Duration>,

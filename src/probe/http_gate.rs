@@ -30,10 +30,10 @@ const TIME_LIMIT: Duration = Duration::from_secs(10);
 /// The largest response that is read, in bytes.
 const MAX_RESPONSE: usize = 64 * 1024;
 
-/// Sends a question by a client.
+/// A function that sends a question by a client.
 type Sender = Arc<dyn Fn(Request<Full<Bytes>>) -> Exchange + Send + Sync>;
 
-/// The status and the body of a response.
+/// The exchange of a question for the status and the body of the response.
 type Exchange = Pin<Box<dyn Future<Output = Result<(u16, Bytes), BoxError>> + Send>>;
 
 /// A gate of a rollout that asks a URL of the application.
@@ -119,7 +119,8 @@ impl HttpGate {
         Ok(Self { url, policy, headers: HeaderMap::new(), send: sender(client) })
     }
 
-    /// Adds a header to each question, such as credentials. See [`HttpGate`] for an example.
+    /// Sets a header of each question, such as credentials, in place of the one of this name. Its value is not shown in
+    /// debug output. See [`HttpGate`] for an example.
     pub fn with_header(mut self, name: HeaderName, mut value: HeaderValue) -> Self {
         value.set_sensitive(true);
         self.headers.insert(name, value);
@@ -167,7 +168,7 @@ impl fmt::Debug for HttpGate {
     }
 }
 
-/// Returns what sends questions by `client`.
+/// Creates the function that sends a question by `client` and reads the response.
 pub(super) fn sender<C, B>(client: C) -> Sender
 where
     C: Service<Request<Full<Bytes>>, Response = Response<B>> + Clone + Send + Sync + 'static,
@@ -180,7 +181,7 @@ where
     Arc::new(move |request| Box::pin(exchange(client.clone(), request)))
 }
 
-/// Sends a question, and reads the response.
+/// Sends a question, and returns the status and the body of the response.
 async fn exchange<C, B>(mut client: C, request: Request<Full<Bytes>>) -> Result<(u16, Bytes), BoxError>
 where
     C: Service<Request<Full<Bytes>>, Response = Response<B>>,

@@ -167,7 +167,7 @@ pub(super) fn target(backend: &Backend, health_path: Option<&HealthPath>) -> Opt
         .ok()
 }
 
-/// Creates the result of a probe without a response.
+/// Creates the result of a probe for which no request was sent.
 fn unreachable(cause: &str) -> Unhealthy {
     Unhealthy::Unreachable(cause.to_owned())
 }
@@ -181,12 +181,12 @@ where
     let mut request = Request::new(Empty::new());
     *request.uri_mut() = uri;
     request.headers_mut().insert(USER_AGENT, HeaderValue::from_static(PRODUCT));
-    poll_fn(|cx| client.poll_ready(cx)).await.map_err(failed)?;
-    Ok(client.call(request).await.map_err(failed)?.status())
+    poll_fn(|cx| client.poll_ready(cx)).await.map_err(log_and_summarize)?;
+    Ok(client.call(request).await.map_err(log_and_summarize)?.status())
 }
 
-/// Logs an error of the client, and keeps a summary of it.
-fn failed(error: impl Into<BoxError>) -> Unhealthy {
+/// Logs an error of the client, and returns the result of the probe with a summary of it.
+fn log_and_summarize(error: impl Into<BoxError>) -> Unhealthy {
     let error = error.into();
     tracing::debug!(error = &*error as &dyn Error, "a probe failed");
     Unhealthy::Unreachable(cause::summarize(&*error))

@@ -9,10 +9,10 @@
 //! | address | allowed |
 //! | --- | --- |
 //! | public, private ranges, other names | yes |
-//! | `127.0.0.0/8`, `::1`, `localhost` and names below it | with [`allow_loopback`](UrlPolicy::allow_loopback) |
+//! | `127.0.0.0/8`, `::1`, `localhost` and other names of the machine in hosts files, and names below them | with [`allow_loopback`](UrlPolicy::allow_loopback) |
 //! | any of these by `https` | with [`allow_https`](UrlPolicy::allow_https), for a gateway with TLS to backends |
 //! | link-local, metadata services and their names | never |
-//! | unspecified, multicast, broadcast | never |
+//! | unspecified (`0.0.0.0/8`, `::`), multicast, broadcast, the local NAT64 prefix `64:ff9b:1::/48` | never |
 //!
 //! The spelling does not matter: the connector takes `0x7f000001`, `2130706433`, `0177.0.0.1` and
 //! `127.1` for loopback, and as the URL of a version they are refused. An IPv6 address that contains
@@ -78,6 +78,6 @@ pub use self::stream::GuardedStream;
 #[cfg(feature = "client-tls")]
 pub use self::tls::ClientTls;
 #[cfg(feature = "client-tls")]
-pub(crate) use self::tls::{HandshakeFailed, negotiated};
+pub(crate) use self::tls::{HandshakeFailed, negotiated_protocol};
 #[cfg(feature = "client-tls")]
 pub use self::tls_client::TlsClient;

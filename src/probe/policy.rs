@@ -79,7 +79,7 @@ impl UrlPolicy {
         self.check_backend(backend).map_err(UrlRefused::new)
     }
 
-    /// [`check`](Self::check), with the bare reason.
+    /// Checks `backend` as [`check`](Self::check) does. The error is the bare reason.
     pub(super) fn check_backend(self, backend: &Backend) -> Result<(), &'static str> {
         if *backend.scheme() == Scheme::HTTPS && !self.https {
             return Err("it is https, and this gateway has no TLS for backends");
@@ -102,7 +102,7 @@ impl UrlPolicy {
         self.judge(AddressKind::from_address(address))
     }
 
-    /// Returns why an address of this kind is denied, if it is.
+    /// Allows or denies a destination of this kind. The error is the reason.
     const fn judge(self, kind: AddressKind) -> Result<(), &'static str> {
         match kind {
             AddressKind::Ordinary => Ok(()),
@@ -118,7 +118,7 @@ mod tests {
     use super::UrlPolicy;
     use crate::routing::Backend;
 
-    /// A text that is no base URL at all is refused before the policy is applied.
+    /// Returns whether `url` is a base URL that the policy allows.
     fn allowed(policy: UrlPolicy, url: &str) -> bool {
         url.parse::<Backend>().is_ok_and(|backend| policy.check(&backend).is_ok())
     }

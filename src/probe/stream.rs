@@ -67,14 +67,16 @@ enum Writes {
     Open,
     /// This side has ended the direction. A later write is a mistake of the caller.
     ShutDown,
-    Failed(Failed),
+    Failed(FailedWrites),
 }
 
 /// The direction to the peer after a failed write.
-struct Failed {
+struct FailedWrites {
+    /// The error of the write.
     error: io::Error,
-    /// Runs while a read waits.
+    /// Limits the time without a byte. Runs while a read waits.
     wait: Option<Pin<Box<Sleep>>>,
+    /// Whether a read has returned the end of the stream or an error. Writes are not discarded any more, but fail.
     reads_ended: bool,
 }
 
@@ -98,13 +100,13 @@ impl<S> GuardedStream<S> {
         written.or_else(|error| self.after_failure(error, len))
     }
 
-    /// Takes the failed write of `len` bytes as done if a response may be there.
+    /// Returns the failed write of `len` bytes as done if a response may be there, else its error.
     fn after_failure(&mut self, error: io::Error, len: usize) -> io::Result<usize> {
         if !matches!(self.writes, Writes::Open) || !is_closed_by_peer(&error) {
             return Err(error);
         }
         tracing::debug!(%error, "the backend stopped reading, its response is awaited");
-        self.writes = Writes::Failed(Failed { error, wait: None, reads_ended: false });
+        self.writes = Writes::Failed(FailedWrites { error, wait: None, reads_ended: false });
         Ok(len)
     }
 }
@@ -119,7 +121,7 @@ fn is_closed_by_peer(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted)
 }
 
-impl Failed {
+impl FailedWrites {
     /// Discards a write of `len` bytes. Fails after the end of reads.
     fn discard(&self, len: usize) -> io::Result<usize> {
         if self.reads_ended { Err(self.error.kind().into()) } else { Ok(len) }

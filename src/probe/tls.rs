@@ -61,7 +61,7 @@ pub struct ClientTls {
 pub(crate) struct HandshakeFailed(#[source] io::Error);
 
 impl ClientTls {
-    /// Trusts the certificates that the system trusts, and shows no certificate.
+    /// Creates TLS that trusts the certificates that the system trusts, and shows no certificate.
     ///
     /// It reads the certificates of the system once: on Linux from files, which `SSL_CERT_FILE` and `SSL_CERT_DIR` name.
     ///
@@ -86,7 +86,7 @@ impl ClientTls {
         Ok(Self::new(config))
     }
 
-    /// Uses a configuration of the application, for its own certificates.
+    /// Creates TLS with a configuration of the application, for its own certificates.
     ///
     /// See [`ClientTls`] for an example.
     pub fn new(config: impl Into<Arc<ClientConfig>>) -> Self {
@@ -131,7 +131,7 @@ impl fmt::Debug for ClientTls {
 }
 
 /// Returns the protocol that the backend has chosen. One that knows no ALPN speaks HTTP/1.1.
-pub(crate) fn negotiated(stream: &TlsStream<GuardedStream>) -> Protocol {
+pub(crate) fn negotiated_protocol(stream: &TlsStream<GuardedStream>) -> Protocol {
     let (_, session) = stream.get_ref();
     match session.alpn_protocol() {
         Some(b"h2") => Protocol::Http2,
@@ -147,7 +147,7 @@ fn connector(config: &Arc<ClientConfig>, protocols: &[&str]) -> TlsConnector {
 }
 
 /// Returns the name in the certificate for `host`: without the brackets of an IPv6 address, and without a dot at the
-/// end, which certificates do not have (RFC 6066, 3).
+/// end, which certificates do not have (RFC 6066, 3). `None`: `host` is neither a name nor an address.
 fn server_name(host: &str) -> Option<ServerName<'static>> {
     let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     let name = address.unwrap_or_else(|| host.strip_suffix('.').unwrap_or(host));

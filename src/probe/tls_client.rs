@@ -23,7 +23,7 @@ use super::http_probe::HttpProbe;
 use super::policy::UrlPolicy;
 use super::protocol::{Offer, Protocol};
 use super::stream::GuardedStream;
-use super::tls::{ClientTls, negotiated};
+use super::tls::{ClientTls, negotiated_protocol};
 use crate::common::error::BoxError;
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
@@ -133,7 +133,7 @@ impl Service<Uri> for TlsProbeConnector {
 
 impl Connection for TlsProbeStream {
     fn connected(&self) -> Connected {
-        match negotiated(&self.0) {
+        match negotiated_protocol(&self.0) {
             Protocol::Http2 => Connected::new().negotiated_h2(),
             Protocol::Http1 => Connected::new(),
         }

@@ -67,13 +67,14 @@ impl Snapshot {
 pub struct LastGood {
     /// The splits and their revision.
     pub snapshot: Snapshot,
-    /// When they were served.
+    /// When the store was last read before they were saved.
     #[cfg_attr(feature = "serde", serde(with = "crate::common::millis"))]
     pub at: SystemTime,
 }
 
 impl LastGood {
-    /// Creates the record of a snapshot that was served at `at`, without its rollouts: they need the store.
+    /// Creates the record of a snapshot that was the latest of the store at `at`, without its rollouts: they need the
+    /// store.
     #[must_use]
     pub fn new(snapshot: Snapshot, at: SystemTime) -> Self {
         Self { snapshot: Snapshot { rollouts: None, ..snapshot }, at }

@@ -95,6 +95,26 @@ async fn evidence_is_no_number_before_the_first_window() {
     assert!(gauge(&page, "canary_rollout_evidence", "measure=errors,").is_nan());
 }
 
+// The second rollout begins between two exports, so the series of the first one never end as a whole.
+#[tokio::test(start_paused = true)]
+async fn measure_that_the_next_rollout_lacks_ends() {
+    let fleet = Fleet::start(&[auth()]).await;
+    let page = Page::of(&fleet.gateways[1].rollouts);
+    let first = fleet.begin(SHORT).await;
+    fleet.wait_for(&first.stored.id, "holding", 2, 3_600).await;
+    sleep(Duration::from_secs(30)).await;
+    assert!(gauge(&page.read(), "canary_rollout_evidence", "measure=latency,").is_finite());
+    fleet.order(Verb::Abort { force: false }).await.unwrap();
+    fleet.wait_over(&first.stored.id, 3_600).await;
+    let errors_alone = SHORT.replace(r#""steps""#, r#""guard": {"latency": null}, "steps""#);
+    let second = fleet.begin(&errors_alone).await;
+    fleet.wait_for(&second.stored.id, "holding", 2, 3_600).await;
+    sleep(Duration::from_secs(30)).await;
+    let read = page.read();
+    assert!(gauge(&read, "canary_rollout_evidence", "measure=errors,").is_finite());
+    assert!(gauge(&read, "canary_rollout_evidence", "measure=latency,").is_nan());
+}
+
 #[tokio::test(start_paused = true)]
 async fn tick_age_grows_while_nobody_drives() {
     let mut fleet = Fleet::start(&[auth()]).await;

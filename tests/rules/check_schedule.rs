@@ -117,6 +117,25 @@ async fn store_of(count: usize) -> MemoryStore {
     store
 }
 
+// The gateways start at the same moment, and an operator has given both the same name.
+#[tokio::test(start_paused = true)]
+async fn gateways_of_one_name_spread_their_checks() {
+    let store = Arc::new(store_of(10).await);
+    let meters = [(); 2].map(|()| Meter::new(Duration::ZERO));
+    for meter in &meters {
+        let builder = Deployments::builder(Arc::clone(&store), meter.clone()).with_health(every_5_seconds());
+        let deployments = builder.with_replica_name("gateway").start().await.unwrap();
+        spawn(deployments.run(std::future::pending()));
+    }
+    sleep(MOMENT).await;
+    // The second checks of 30 instances, which their seeds spread over the interval.
+    let from = Instant::now();
+    sleep(Duration::from_secs(5)).await;
+    let [first, second] = meters.map(|meter| meter.starts_since(from));
+    assert!(first.len() > 20 && second.len() > 20);
+    assert_ne!(first, second);
+}
+
 // 10,000 services of three instances: 500 checks a second, and never more than 64 at once.
 #[tokio::test(start_paused = true)]
 async fn many_idle_services_are_checked_evenly() {

@@ -135,3 +135,22 @@ async fn duty_that_hangs_delays_no_other() {
     assert_eq!(status(&deployments, "refresh").runs, 0);
     assert!((29..=30).contains(&status(&deployments, "sample").runs));
 }
+
+// Periods are clamped to a day.
+#[tokio::test(start_paused = true)]
+async fn routes_are_stale_after_three_periods() {
+    const DAY: Duration = Duration::from_hours(24);
+    let deployments = Deployments::in_memory(Draw::Exact);
+    for (period, limit) in [
+        (Duration::ZERO, Duration::from_secs(5)),
+        (Duration::from_secs(10), Duration::from_secs(30)),
+        (Duration::MAX, 3 * DAY),
+    ] {
+        deployments.clone().run_every(period, async {}).await;
+        deployments.refresh().await.unwrap();
+        sleep(limit).await;
+        assert!(!deployments.is_stale(), "{period:?}");
+        sleep(Duration::from_secs(1)).await;
+        assert!(deployments.is_stale(), "{period:?}");
+    }
+}

@@ -1,14 +1,17 @@
 //! Instances that requests take out of service.
 
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use tokio::time::sleep;
-use tower_canary::deployments::HealthEventKind::{Ejected, Spared, Up};
+use tower_canary::Deployments;
+use tower_canary::deployments::HealthEventKind::{self, Ejected, Spared, Up};
 use tower_canary::health::{Health, InstanceState};
 use tower_canary::routing::Change;
 
 use crate::health_support::*;
+use crate::log::Log;
 use crate::scripted_check::ScriptedCheck;
 use crate::support::*;
 
@@ -54,6 +57,33 @@ async fn ejection_ends_on_trial() {
     sleep(Duration::from_secs(2)).await;
     gateway.backends.set_failing(B, true);
     assert_eq!(gateway.send(500).await, 5, "a success ended the trial");
+}
+
+/// Ends the ejections of v0 as an operator does, in another thread.
+fn clear_elsewhere(deployments: &Deployments) {
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+            runtime.block_on(deployments.check_and_clear(&auth(), &name(0))).unwrap();
+        });
+    });
+}
+
+// An operator clears the ejection at the moment when it is logged.
+#[tokio::test(start_paused = true)]
+async fn events_are_in_the_order_of_the_transitions() {
+    let log = Log::of_this_thread();
+    let gateway = unchecked(Health::new(), &[A, B]).await;
+    let deployments = gateway.deployments.clone();
+    log.on_line(move |line| {
+        if line.contains("instance is ejected") {
+            clear_elsewhere(&deployments);
+        }
+    });
+    gateway.backends.set_failing(B, true);
+    gateway.send(100).await;
+    let kinds: Vec<HealthEventKind> = gateway.events().into_iter().map(|(kind, _)| kind).collect();
+    assert_eq!(kinds.get(..2), Some(&[Ejected, Up][..]));
 }
 
 #[tokio::test(start_paused = true)]

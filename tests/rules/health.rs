@@ -1,5 +1,6 @@
 //! Instances that checks find up and down.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -83,6 +84,35 @@ async fn wrong_health_path_is_no_outage() {
     sleep(NOTICED).await;
     let kinds: Vec<HealthEventKind> = gateway.events().into_iter().map(|(kind, _)| kind).collect();
     assert_eq!(kinds[kinds.len() - 3..], [NoneUsable, Up, SomeUsable]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn return_of_a_version_is_no_warning() {
+    let log = Log::of_this_thread();
+    let gateway = Gateway::start(every_5_seconds(), &[A]).await;
+    gateway.set_sick(A, true).await;
+    gateway.set_sick(A, false).await;
+    let text = log.text();
+    for (message, level) in [("no instance of the version is usable", " WARN "), ("usable again", " INFO ")] {
+        let line = text.lines().find(|line| line.contains(message)).unwrap();
+        assert!(line.contains(level), "{line}");
+    }
+}
+
+// The place of a check is free again, although the code that logs its result has panicked.
+#[tokio::test(start_paused = true)]
+async fn instance_is_checked_after_a_subscriber_panicked() {
+    let log = Log::of_this_thread();
+    let gateway = Gateway::start(every_5_seconds(), &[A, B]).await;
+    let has_panicked = Cell::new(false);
+    log.on_line(move |line| {
+        let panics = line.contains("out of service") && !has_panicked.replace(true);
+        assert!(!panics, "the subscriber's own fault");
+    });
+    gateway.set_sick(B, true).await;
+    assert_eq!(gateway.states(), [UP, DOWN]);
+    gateway.set_sick(B, false).await;
+    assert_eq!(gateway.states(), [UP, UP]);
 }
 
 #[tokio::test(start_paused = true)]

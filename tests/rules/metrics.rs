@@ -86,8 +86,10 @@ async fn series_are_bounded_by_registrations() {
     let recorded = recorded(&snapshotter);
     assert_eq!(of(&recorded, "canary_unknown_service_total", ""), Some(&DebugValue::Counter(1000)));
     // Two versions with eight outcomes, five reasons, a histogram and two gauges each, one counter of the service, and of
-    // the gateway itself three metrics, three operations of the store, and sixteen kinds of change with three results.
-    assert_eq!(recorded.len(), 2 * (8 + 5 + 1 + 2) + 1 + 3 + 3 + 16 * 3);
+    // the gateway itself three metrics, three operations of the store and one for rollouts, and sixteen kinds of change
+    // with three results.
+    let operations = 3 + usize::from(cfg!(feature = "rollout"));
+    assert_eq!(recorded.len(), 2 * (8 + 5 + 1 + 2) + 1 + 3 + operations + 16 * 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -137,6 +139,8 @@ async fn counters_exist_before_the_first_request() {
         ("canary_no_backend_total", "service=auth".to_owned()),
         ("canary_store_errors_total", "op=load".to_owned()),
         ("canary_store_errors_total", "op=apply".to_owned()),
+        #[cfg(feature = "rollout")]
+        ("canary_store_errors_total", "op=write-rollout".to_owned()),
         ("canary_admin_changes_total", "action=switch,result=failed".to_owned()),
         ("canary_unknown_service_total", String::new()),
     ] {

@@ -3,12 +3,12 @@
 use std::error::Error;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use tokio::time::sleep;
 use tower_canary::deployments::SnapshotCache;
-use tower_canary::store::{ChangeRequest, LastGood, StoreError};
+use tower_canary::store::{ChangeRequest, LastGood, Snapshot, StoreError};
 use tower_canary::{Deployments, NoVersionCheck};
 
 use crate::faulty_store::FaultyStore;
@@ -68,6 +68,21 @@ async fn start_from_cache_without_the_store() {
     sleep(Duration::from_secs(5)).await;
     assert_eq!(served(&after), [70.0, 30.0]);
     assert!(!after.freshness().from_cache);
+}
+
+// A process that is started again and again while the store is down.
+#[tokio::test(start_paused = true)]
+async fn saving_again_makes_routes_no_younger() {
+    const HOUR: Duration = Duration::from_hours(1);
+    let store = shared_store();
+    store.down.store(true, Ordering::Relaxed);
+    let cache = Cache::default();
+    cache.0.lock().unwrap().0 = Some(LastGood::new(Snapshot::new(3, Vec::new()), SystemTime::now() - HOUR));
+    let first = with_cache(&store, &cache).await.unwrap();
+    assert!(first.freshness().age >= HOUR);
+    first.run(sleep(Duration::from_secs(10))).await;
+    assert!(cache.0.lock().unwrap().1 > 0, "saved again");
+    assert!(with_cache(&store, &cache).await.unwrap().freshness().age >= HOUR);
 }
 
 #[tokio::test(start_paused = true)]

@@ -57,12 +57,12 @@ impl Background {
         }
     }
 
-    /// Returns the status of each duty, in the order in which they were added.
+    /// Returns the status of each duty that any `run` had, ordered by name.
     pub(in crate::deployments) fn statuses(&self) -> Vec<DutyStatus> {
         self.board.statuses()
     }
 
-    /// Waits until no `run` is left. Pending forever if there was none.
+    /// Waits until no `run` is left. Never returns before the first one.
     pub(in crate::deployments) async fn ended(&self) {
         // The sender is a field of `self`, so waiting cannot fail.
         let _ = self.running.subscribe().wait_for(|running| *running == Some(0)).await;

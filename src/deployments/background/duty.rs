@@ -9,7 +9,7 @@ use crate::common::error::BoxError;
 /// One background activity. It is idempotent: running it once more does no harm.
 #[async_trait]
 pub(crate) trait Duty: Send {
-    /// Returns how the duty is listed and logged.
+    /// Returns the name of the duty and its log lines.
     fn label(&self) -> &'static Label;
 
     /// Waits until the duty has something to do: its period is over, or a signal came. `failures` is the number of runs
@@ -22,7 +22,7 @@ pub(crate) trait Duty: Send {
     /// Does the last work before the process ends.
     async fn finish(&mut self) {}
 
-    /// Returns the time after which a run is dropped and counts as failed.
+    /// Returns the time after which a run is dropped and counts as failed. `None`: it may take any time.
     fn time_limit(&self) -> Option<Duration> {
         None
     }

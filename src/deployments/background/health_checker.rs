@@ -15,7 +15,7 @@ use super::duty::{Duty, Label};
 use super::unwind::Panicked;
 use crate::common::error::BoxError;
 use crate::deployments::checker::Checker;
-use crate::deployments::checks::{CheckId, Ended, HealthLog, Target, Targets, Verdict, check};
+use crate::deployments::checks::{CheckId, EndedCheck, HealthLog, Target, Targets, Verdict, check};
 use crate::deployments::clock::now;
 use crate::deployments::publisher::Publisher;
 use crate::deployments::recorder;
@@ -35,12 +35,12 @@ const TICK: Duration = Duration::from_secs(1);
 /// Shortest time between two looks at the published routes, which may change all the time.
 const FOLLOW_EVERY: Duration = Duration::from_millis(100);
 
-/// Time by which a check may start late, so that the checks of this time start together. One that is on its own leaves the
-/// caches and the reactor as cold as it has found them, which is most of its cost.
+/// Time by which a check may start late, so that the checks of this time start together. A check that starts alone
+/// finds the caches and the reactor cold, which is most of its cost.
 const GATHER: Duration = Duration::from_millis(50);
 
 /// A check under way. Its result comes back to the duty, which alone applies it.
-type Running = Pin<Box<dyn Future<Output = Ended> + Send>>;
+type Running = Pin<Box<dyn Future<Output = EndedCheck> + Send>>;
 
 /// Checks the instances of the published routes, and applies everything that changes their health.
 ///
@@ -57,11 +57,14 @@ pub(in crate::deployments) struct HealthChecker {
     /// The fleets of the routes when they were followed last.
     fleets: Vec<Arc<Fleet>>,
     running: FuturesUnordered<Running>,
-    ended: Vec<Ended>,
+    /// Checks whose results `run` has not applied yet.
+    ended: Vec<EndedCheck>,
+    /// Instances whose row of failed requests is full, which `run` has not applied yet.
     rows: Vec<(Arc<Fleet>, usize)>,
     published: watch::Receiver<()>,
     /// When to follow the published routes. `None`: they have not changed.
     follow_at: Option<Instant>,
+    /// When they were followed last. `None`: not yet.
     followed_at: Option<Instant>,
     next_tick: Instant,
     /// The last check that panicked, while no check of its instance has ended since.
@@ -98,7 +101,7 @@ impl HealthChecker {
         }
     }
 
-    /// Returns when there is something to do, unless something happens before.
+    /// Returns the time of the next work that needs no event: a look at the routes, a check or a tick.
     fn next_wake(&self) -> Instant {
         let times = [self.follow_at, self.targets.next_due().map(|due| due + GATHER)];
         times.into_iter().flatten().fold(self.next_tick, Instant::min)
@@ -124,11 +127,11 @@ impl HealthChecker {
         self.panicked = self.panicked.take().filter(|(id, _)| self.targets.get(*id).is_some());
         self.log.retain(&self.fleets);
         for fleet in &self.fleets {
-            self.log.report_usability(fleet);
+            self.log.record_usability(fleet);
         }
     }
 
-    /// Puts the instances into service that wait for a check that is not made any more.
+    /// Puts those instances of `fleet` into service that wait for a check: none is made, since there is no health path.
     fn leave_unchecked(&self, fleet: &Fleet, now: Instant) {
         for i in 0..fleet.instances().len().get() {
             self.log.apply(fleet, i, Event::Unchecked, None, now);
@@ -148,7 +151,7 @@ impl HealthChecker {
     }
 
     /// Applies the result of a check to the instance as it is published now.
-    fn finish_check(&mut self, ended: Ended, now: Instant) {
+    fn finish_check(&mut self, ended: EndedCheck, now: Instant) {
         let target = self.targets.get(ended.id);
         if let Some(target) = &target {
             self.apply_check(target, &ended, now);
@@ -160,9 +163,9 @@ impl HealthChecker {
         self.record_panic(ended);
     }
 
-    /// Records the result of a check, and applies it to the state of the instance. A check that panicked has
-    /// no event: it says nothing about the instance.
-    fn apply_check(&self, target: &Target, ended: &Ended, now: Instant) {
+    /// Records the result of a check, and applies it to the state of the instance. A check that panicked changes no
+    /// state: it says nothing about the instance.
+    fn apply_check(&self, target: &Target, ended: &EndedCheck, now: Instant) {
         let fleet = target.fleet();
         if let Some(last) = ended.last_check() {
             fleet.record_check(target.index(), last);
@@ -174,7 +177,7 @@ impl HealthChecker {
 
     /// Keeps the last panic until a check of the same instance ends in another way. As long as there is one,
     /// the duty counts as failing.
-    fn record_panic(&mut self, ended: Ended) {
+    fn record_panic(&mut self, ended: EndedCheck) {
         match ended.verdict {
             Verdict::Panicked(panicked) => self.panicked = Some((ended.id, panicked)),
             _ => self.panicked = self.panicked.take().filter(|(id, _)| *id != ended.id),
@@ -223,6 +226,8 @@ impl Duty for HealthChecker {
         self.follow(now);
         self.tick(now);
         self.start_checks(now);
+        // Last: if a subscriber panics, everything else is done, and no check keeps its place in the schedule for ever.
+        self.log.log_new_events();
         self.is_in_run = false;
         match &self.panicked {
             Some((_, panicked)) => Err(panicked.to_string().into()),

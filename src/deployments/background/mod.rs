@@ -2,8 +2,8 @@
 //!
 //! | duty | runs | on failure |
 //! | --- | --- | --- |
-//! | `refresh` | every second ± 20 %, on a signal of the store, and after an interrupted change | pauses of 1 to 3 seconds; then a load of all splits |
-//! | `report` | when the report changes, and every 5 seconds | after the next load, or 5 seconds |
+//! | `refresh` | every second ± 20 %, on a signal of the store, and after an interrupted change | longer pauses, up to about 3 seconds; then a load of all splits |
+//! | `report` | when the report changes, and every 5 seconds | after the next load, or 5 seconds, or 200 ms while a version drains |
 //! | `save-snapshot` | after a publication, at most every 5 seconds, and at the end | after the next publication |
 //! | `sample` | every 2 seconds | 2 seconds later |
 //! | `check-health` | when a check ends or is due, a row of requests failed, routes were published, and every second | the instance keeps its state until its next check |

@@ -21,7 +21,8 @@ static LABEL: Label = Label {
     recovered: "the store is back; routes are fresh",
 };
 
-/// Longest pause between two attempts while the store is down, so that routes are fresh within 5 seconds of its return.
+/// Longest pause between two attempts while the store is down, before jitter and unless the period is longer. With
+/// jitter it is 3.6 seconds, so routes are fresh within 5 seconds of the return of the store.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
 /// The shortest pause between two polls.
@@ -44,7 +45,8 @@ pub(in crate::deployments) struct Refresher {
 }
 
 impl Refresher {
-    /// Creates the duty. `unpublished` wakes it when a change was made and its caller did not publish it.
+    /// Creates the duty, which polls the store about every `period`: 10 ms to one day, clamped. `unpublished` wakes it
+    /// when a change was made and its caller did not publish it.
     pub(in crate::deployments) fn new(
         store: Arc<dyn RouteStore>,
         loader: Arc<Loader>,
@@ -53,6 +55,11 @@ impl Refresher {
     ) -> Self {
         let period = period.clamp(SHORTEST_PERIOD, LONGEST_PERIOD);
         Self { loader, signals: Signals::new(store), unpublished, period }
+    }
+
+    /// Returns the pause between two polls, within its limits and before jitter.
+    pub(in crate::deployments) const fn period(&self) -> Duration {
+        self.period
     }
 }
 
@@ -79,7 +86,8 @@ impl Duty for Refresher {
     }
 }
 
-/// Prepares the load after a signal of the store.
+/// Prepares the load after a signal of the store: waits for up to [`SPREAD`], and requires a load of all splits if the
+/// connection was lost meanwhile.
 async fn follow(loader: &Loader, signal: Signal) {
     if signal == Signal::Lost {
         loader.require_whole_load();
@@ -87,7 +95,8 @@ async fn follow(loader: &Loader, signal: Signal) {
     sleep(SPREAD.mul_f64(rand::random())).await;
 }
 
-/// Doubles the period with every failure, up to a limit.
+/// Returns the pause before the next poll: the period, doubled for each of the last `failures`, up to [`LONGEST_PAUSE`]
+/// or the period, whichever is longer.
 fn pause(period: Duration, failures: u32) -> Duration {
     period.saturating_mul(1 << failures.min(16)).min(LONGEST_PAUSE.max(period))
 }

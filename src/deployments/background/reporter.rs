@@ -37,6 +37,7 @@ pub(in crate::deployments) struct Reporter {
     replicas: Arc<Replicas>,
     /// Changes after each load.
     loads: watch::Receiver<()>,
+    /// The last report that the store took, and when. `None`: none yet.
     last: Option<(Report, Instant)>,
 }
 

@@ -32,10 +32,11 @@ pub(in crate::deployments) struct SnapshotSaver {
     publisher: Arc<Publisher>,
     /// Changes after each load. The revision is up to date then, so the saved one is.
     loads: watch::Receiver<()>,
-    /// Number of publications at the last attempt, and its time.
+    /// Number of publications at the last attempt to save. 0: there was none.
     attempted: u64,
+    /// When the last attempt began. `None`: there was none.
     attempted_at: Option<Instant>,
-    /// Number of publications at the last attempt that succeeded.
+    /// Number of publications at the last attempt that succeeded. 0: there was none.
     saved: u64,
 }
 

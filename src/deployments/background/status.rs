@@ -43,7 +43,8 @@ struct Record {
     runs: u64,
     failures: u64,
     consecutive_failures: u32,
-    ended: Option<Instant>,
+    /// When the last run ended. `None`: there was none.
+    ended_at: Option<Instant>,
     last_error: Option<String>,
 }
 
@@ -58,7 +59,7 @@ impl StatusBoard {
         let mut records = lock(&self.records);
         let record = records.entry(name).or_default();
         record.runs += 1;
-        record.ended = Some(Instant::now());
+        record.ended_at = Some(Instant::now());
         match outcome {
             Ok(()) => record.consecutive_failures = 0,
             Err(error) => {
@@ -83,7 +84,7 @@ impl Record {
             runs: self.runs,
             failures: self.failures,
             consecutive_failures: self.consecutive_failures,
-            last_run: self.ended.map(|ended| ended.elapsed()),
+            last_run: self.ended_at.map(|at| at.elapsed()),
             last_error: self.last_error.clone(),
         }
     }

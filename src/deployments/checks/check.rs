@@ -14,9 +14,10 @@ use crate::health::{Event, LastCheck};
 
 /// A check that has ended.
 #[derive(Debug)]
-pub(in crate::deployments) struct Ended {
+pub(in crate::deployments) struct EndedCheck {
     pub(in crate::deployments) id: CheckId,
     pub(in crate::deployments) verdict: Verdict,
+    /// The time from the start of the check to its end.
     took: Duration,
 }
 
@@ -37,7 +38,7 @@ pub(in crate::deployments) async fn check(
     limit: Duration,
     id: CheckId,
     target: Target,
-) -> Ended {
+) -> EndedCheck {
     let started = Instant::now();
     let probe = checker.probe(target.backend(), Some(target.path()));
     let verdict = match catch_panic(timeout(limit, probe)).await {
@@ -47,10 +48,10 @@ pub(in crate::deployments) async fn check(
         Ok(Err(_)) => Verdict::Failed(Unhealthy::TimedOut(limit)),
         Err(panicked) => Verdict::Panicked(panicked),
     };
-    Ended { id, verdict, took: started.elapsed() }
+    EndedCheck { id, verdict, took: started.elapsed() }
 }
 
-impl Ended {
+impl EndedCheck {
     /// Returns what the check means for the record of the instance. `None`: nothing.
     pub(in crate::deployments) const fn event(&self) -> Option<Event> {
         match self.verdict {
@@ -70,7 +71,7 @@ impl Ended {
         }
     }
 
-    /// Returns why the check failed.
+    /// Returns why the check failed, in words for operators. `None`: it passed, or nothing was probed.
     pub(in crate::deployments) fn cause(&self) -> Option<String> {
         match &self.verdict {
             Verdict::Failed(unhealthy) => Some(unhealthy.to_string()),
@@ -79,18 +80,18 @@ impl Ended {
         }
     }
 
-    /// Returns the check as operators read it, if there was one.
+    /// Returns the check as operators read it. `None`: nothing was probed.
     pub(in crate::deployments) fn last_check(&self) -> Option<LastCheck> {
         match &self.verdict {
             Verdict::Passed(healthy) => Some(LastCheck::passed(healthy.status, healthy.took)),
-            Verdict::Failed(Unhealthy::Status(status)) => Some(self.failed(Some(*status))),
-            Verdict::Failed(_) | Verdict::Panicked(_) => Some(self.failed(None)),
+            Verdict::Failed(Unhealthy::Status(status)) => Some(self.failed_check(Some(*status))),
+            Verdict::Failed(_) | Verdict::Panicked(_) => Some(self.failed_check(None)),
             Verdict::NotProbed => None,
         }
     }
 
-    /// Returns the last check for operators, with its cause in words.
-    fn failed(&self, status: Option<u16>) -> LastCheck {
+    /// Returns a check that failed as operators read it, with its cause in words.
+    fn failed_check(&self, status: Option<u16>) -> LastCheck {
         LastCheck::failed(status, self.cause().unwrap_or_default(), self.took)
     }
 }

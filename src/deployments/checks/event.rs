@@ -67,7 +67,7 @@ impl HealthEventKind {
         }
     }
 
-    /// Returns the text of its log event.
+    /// Returns the message of the log event.
     const fn message(self) -> &'static str {
         match self {
             Self::Up => "instance is in service",
@@ -105,7 +105,7 @@ impl HealthEvent {
         Self { at, service, version, instance: None, kind, cause: None, lasts: None, trial: false }
     }
 
-    /// Makes it an event of `instance`.
+    /// Returns the event as one of `instance`, with what `transition` says about it.
     pub(super) fn at_instance(
         self,
         instance: Backend,
@@ -120,9 +120,12 @@ impl HealthEvent {
         Self { instance: Some(instance), cause, lasts, trial, ..self }
     }
 
-    /// Logs the event. `info` if an instance is in service, else `warn`.
+    /// Logs the event: at `info` if an instance or a version is in service again, else at `warn`.
     pub(super) fn log(&self) {
-        if self.kind == HealthEventKind::Up { self.log_return() } else { self.log_loss() }
+        match self.kind {
+            HealthEventKind::Up | HealthEventKind::SomeUsable => self.log_return(),
+            _ => self.log_loss(),
+        }
     }
 
     /// Logs at `info` that an instance or a version is in service again.
@@ -137,8 +140,8 @@ impl HealthEvent {
         );
     }
 
-    /// Logs at `warn` that an instance or a version is out of service. The cause may quote a backend, so it
-    /// is escaped.
+    /// Logs at `warn` that an instance or a version is out of service, or that an instance was spared. The cause may
+    /// quote a backend, so it is escaped.
     fn log_loss(&self) {
         tracing::warn!(
             canary.service = %self.service,

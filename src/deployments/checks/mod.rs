@@ -6,7 +6,7 @@ mod log;
 mod schedule;
 mod targets;
 
-pub(super) use self::check::{Ended, Verdict, check};
+pub(super) use self::check::{EndedCheck, Verdict, check};
 pub use self::event::{HealthEvent, HealthEventKind};
 pub(super) use self::log::HealthLog;
 pub(super) use self::schedule::CheckId;

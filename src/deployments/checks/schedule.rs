@@ -26,7 +26,7 @@ pub(in crate::deployments) struct CheckId(u64);
 /// How soon an instance is checked again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pace {
-    /// The last check contradicts the state.
+    /// The last check contradicts the state, or the instance is still new.
     Recheck,
     /// The service has requests.
     Busy,
@@ -40,7 +40,7 @@ pub(super) struct Schedule {
     interval: Duration,
     idle_interval: Duration,
     recheck: Duration,
-    /// Of instances that are down: they return to service soon after they work again.
+    /// For instances that are down, so that they return to service soon after they work again.
     down_interval: Duration,
     entries: HashMap<CheckId, Entry, RandomState>,
     /// The instances that are not down, and those that are.
@@ -104,7 +104,7 @@ impl Schedule {
         }
     }
 
-    /// Lets the next check be due within the interval of a service with requests.
+    /// Makes the next check due within the interval of a service with requests, unless it is due earlier or is running.
     pub(super) fn hurry(&mut self, id: CheckId, now: Instant) {
         if let Some(entry) = self.entries.get(&id) {
             let due = now + part_of(self.interval, entry.seed);
@@ -112,7 +112,7 @@ impl Schedule {
         }
     }
 
-    /// Lets the next check be due at `due`, unless it is due earlier or is running.
+    /// Makes the next check due at `due`, unless it is due earlier or is running.
     pub(super) fn advance(&mut self, id: CheckId, due: Instant) {
         let Some(entry) = self.entries.get_mut(&id) else { return };
         if entry.is_running || entry.due <= due {
@@ -129,7 +129,7 @@ impl Schedule {
         self.next().map(|(due, _)| due)
     }
 
-    /// Starts the next check, if it is due.
+    /// Starts the next check and returns its instance. `None`: none is due, or another one has to end before.
     pub(super) fn start(&mut self, now: Instant) -> Option<CheckId> {
         let (due, id) = self.next().filter(|(due, _)| *due <= now)?;
         let entry = self.entries.get_mut(&id)?;
@@ -140,7 +140,7 @@ impl Schedule {
         Some(id)
     }
 
-    /// Ends a check and schedules the next one. `is_down`: the instance is.
+    /// Ends a check and schedules the next one. A removed instance is forgotten. `is_down`: the instance is.
     pub(super) fn finish(&mut self, id: CheckId, pace: Pace, is_down: bool, now: Instant) {
         let Some(entry) = self.entries.get_mut(&id).filter(|entry| entry.is_running) else { return };
         self.queues[entry.queue].running -= 1;
@@ -150,9 +150,9 @@ impl Schedule {
         }
         entry.due = match pace {
             Pace::Recheck => now + self.recheck,
-            Pace::Busy if is_down => entry.after(self.down_interval, now),
-            Pace::Busy => entry.after(self.interval, now),
-            Pace::Idle => entry.after(self.idle_interval, now),
+            Pace::Busy if is_down => entry.next_due(self.down_interval, now),
+            Pace::Busy => entry.next_due(self.interval, now),
+            Pace::Idle => entry.next_due(self.idle_interval, now),
         };
         entry.is_running = false;
         entry.ended = entry.ended.saturating_add(1);
@@ -172,8 +172,9 @@ impl Schedule {
 }
 
 impl Entry {
-    /// Returns when the check after the one that ends now is due, at intervals of `period`.
-    fn after(&self, period: Duration, now: Instant) -> Instant {
+    /// Returns when the check after the one that ends now is due, at intervals of `period`: after the first one within
+    /// a period of now, which spreads instances that were added together.
+    fn next_due(&self, period: Duration, now: Instant) -> Instant {
         if self.ended == 0 {
             return now + part_of(period, self.seed);
         }

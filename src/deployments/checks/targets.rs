@@ -38,9 +38,9 @@ pub(in crate::deployments) struct Target {
 #[derive(Debug, Default)]
 struct CheckedService {
     versions: Vec<CheckedVersion>,
-    /// Number of requests that its instances were chosen for.
+    /// Number of requests that its instances were chosen for, at the last look.
     picks: u64,
-    /// When a request was seen. `None`: no request yet.
+    /// When a look found new requests last. `None`: no look has.
     busy_at: Option<Instant>,
 }
 
@@ -150,7 +150,8 @@ impl Targets {
         mix(self.seed ^ fnv1a(fleet.service().as_str())) ^ fnv1a(backend.as_str())
     }
 
-    /// Looks for services that got requests. The instances of one that was idle are checked within the interval.
+    /// Records which services got requests since the last call. The instances of one that was idle are then checked
+    /// within the interval.
     pub(in crate::deployments) fn record_requests(&mut self, now: Instant) {
         for service in self.services.values_mut() {
             let picks = service.versions.iter().map(|version| version.fleet.picks()).sum();
@@ -170,7 +171,7 @@ impl Targets {
         self.schedule.next_due()
     }
 
-    /// Starts the next check, if it is due.
+    /// Starts the next check and returns its instance. `None`: none is due, or another one has to end before.
     pub(in crate::deployments) fn start(&mut self, now: Instant) -> Option<(CheckId, Target)> {
         let id = self.schedule.start(now)?;
         let target = self.instances.get(&id)?;
@@ -190,8 +191,8 @@ impl Targets {
         self.schedule.finish(id, pace, state == Some(InstanceState::Down), now);
     }
 
-    /// Returns how soon the next check of an instance is due: soon if its state may be about to change,
-    /// seldom if its service has no requests.
+    /// Returns the pace of the checks of an instance: a recheck if its state may be about to change, else the pace of
+    /// its service with or without requests.
     fn pace(&self, target: &Target, now: Instant) -> Pace {
         // A check that panicked leaves an instance new.
         let is_new = target.fleet.state(target.index) == Some(InstanceState::New);
@@ -204,7 +205,7 @@ impl Targets {
 }
 
 impl Target {
-    /// Returns the instances among which this one is.
+    /// Returns the fleet of the version to which the instance belongs.
     pub(in crate::deployments) const fn fleet(&self) -> &Arc<Fleet> {
         &self.fleet
     }
@@ -221,6 +222,7 @@ impl Target {
 
     /// Returns the base URL of the instance.
     pub(super) fn backend(&self) -> &Backend {
+        // The index is a position of these instances, so the first one never stands in.
         self.fleet.instances().iter().nth(self.index).unwrap_or_else(|| self.fleet.instances().first())
     }
 }
@@ -236,12 +238,12 @@ impl CheckedService {
         self.versions.iter().flat_map(|version| version.ids.iter().copied())
     }
 
-    /// Returns its activity alone.
+    /// Returns a copy of the activity, without versions.
     fn without_versions(&self) -> Self {
         Self { versions: Vec::new(), ..*self }
     }
 
-    /// Removes the version that `fleet` continues.
+    /// Removes and returns the version that `fleet` continues. `None`: the service did not have it.
     fn take_version(&mut self, fleet: &Fleet) -> Option<CheckedVersion> {
         let mut known = self.versions.iter().map(|version| &version.fleet);
         let at = known.position(|known| known.id() == fleet.id() && known.version() == fleet.version())?;
@@ -250,7 +252,7 @@ impl CheckedService {
 }
 
 impl CheckedVersion {
-    /// Returns the entry of the instance at a base URL.
+    /// Returns the entry of the instance at a base URL, or `None` if the version does not have it.
     fn id_of(&self, backend: &Backend) -> Option<CheckId> {
         let at = self.fleet.instances().position(backend)?;
         self.ids.get(at).copied()

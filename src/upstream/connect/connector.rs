@@ -12,7 +12,7 @@ use super::stream::Stream;
 use super::target::Target;
 use crate::common::error::BoxError;
 #[cfg(feature = "client-tls")]
-use crate::probe::{ClientTls, negotiated};
+use crate::probe::{ClientTls, negotiated_protocol};
 use crate::probe::{GuardedConnector, GuardedStream, Offer, Protocol, UrlPolicy};
 
 /// The default of [`Connector::with_timeout`].
@@ -96,7 +96,7 @@ impl Connector {
         let tls = self.tls.as_ref().ok_or(ConnectError::new(ConnectErrorKind::NoTls))?;
         let tcp = self.connect_tcp(target).await?;
         let stream = tls.handshake(target.authority.host(), tcp, offer).await.map_err(BoxError::from)?;
-        let protocol = negotiated(&stream);
+        let protocol = negotiated_protocol(&stream);
         if offer == Offer::Http2 && protocol != Protocol::Http2 {
             return Err(ConnectError::new(ConnectErrorKind::NoHttp2));
         }
