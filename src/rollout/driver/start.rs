@@ -123,7 +123,7 @@ impl Engine {
         Ok(Started::New(rollout))
     }
 
-    /// Refuses a plan with a gate that this gateway does not have, or with a mirror if it has none.
+    /// Refuses a plan with a gate that this gateway does not have, or with a mirror if it copies no requests.
     fn check_plan(&self, plan: &Plan) -> Result<(), RolloutError> {
         let mut gates = plan.gates().filter(|(_, gate)| !gate.is_approval());
         if let Some((pointer, gate)) = gates.find(|(_, gate)| !self.gates.contains_key(*gate)) {

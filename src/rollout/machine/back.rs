@@ -38,9 +38,9 @@ impl Draft<'_> {
         self.record(EventKind::Returning, why);
     }
 
-    /// Makes the next change of the way back: the next lower weight of the plan, or the weights of the start if there
-    /// is none or it cannot be set. The last change ends the rollout. If the change needs a probe first, it stays
-    /// pending.
+    /// Makes the next change of the way back: the next lower weight of the plan, or the weights of the start if the
+    /// plan has no such weight, or it cannot be set. The last change ends the rollout. If the change needs a probe
+    /// first, it stays pending.
     ///
     /// `target_usable` is the result of the probes of the versions that get traffic again. `None`: they were not
     /// probed.

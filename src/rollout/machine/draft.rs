@@ -183,7 +183,7 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// Begins the hold of a stage, and its deadline after `deadline`. What was accepted and recorded before counts no
+    /// Begins the hold of a stage, and its deadline after `deadline`. Earlier acceptance and records count no
     /// more.
     pub(super) fn begin_watch(&mut self, deadline: Duration) {
         self.state.held = Duration::ZERO;

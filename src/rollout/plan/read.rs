@@ -75,8 +75,8 @@ impl<'de> Deserialize<'de> for Plan {
 }
 
 impl Plan {
-    /// Reads the steps. A blue-green plan has none, and is refused with some. Each deadline is checked here, also the
-    /// one of the plan where a step has none of its own.
+    /// Reads the steps. A blue-green plan has no steps, and is refused with some. Each deadline is checked here, also
+    /// the one of the plan for a step that names no deadline.
     fn read_steps(&mut self, fields: &Fields<'_>) -> Result<(), InvalidPlan> {
         if self.form == Form::BlueGreen {
             self.steps.clear();
