@@ -83,13 +83,19 @@ impl Page {
     }
 }
 
-/// Returns the text without indentation, blank lines and lines that are a comment, which only a reader of the sources needs.
+/// Returns the text without indentation, blank lines, lines that are a comment, and line ends after a mark that needs none,
+/// which only a reader of the sources needs.
 ///
 /// This is safe because no string and no comment of the sources continues in the next line, which a test checks. The line ends
 /// become `\n`, whatever they are in a checkout: a browser normalizes them before it compares the hash of the policy.
 fn without_layout(text: &str) -> String {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !is_comment(line));
-    lines.flat_map(|line| [line, "\n"]).collect()
+    lines.flat_map(|line| [line, if is_continued(line) { "" } else { "\n" }]).collect()
+}
+
+/// Returns whether the next line may follow on the same one: no statement ends here without a semicolon, and no comment.
+fn is_continued(line: &str) -> bool {
+    line.ends_with(['{', '(', '[', ',', ';']) && !line.contains("//")
 }
 
 /// Returns whether the whole line is a comment of a script or of a style.
@@ -132,8 +138,9 @@ mod tests {
 
     #[test]
     fn layout_is_left_out() {
-        let source = "// A comment.\r\n\r\n  if (a) {\r\n\treturn \"// no comment\"; // a remark\n  }\n";
-        assert_eq!(without_layout(source), "if (a) {\nreturn \"// no comment\"; // a remark\n}\n");
+        let source =
+            "// A comment.\r\n\r\n  if (a) {\r\n\treturn \"// no comment\"; // a remark;\n  }\n\tb();\n";
+        assert_eq!(without_layout(source), "if (a) {return \"// no comment\"; // a remark;\n}\nb();");
         let style = "/* Colours. */\n.a { color: red; } /* a remark */\n";
         assert_eq!(without_layout(style), ".a { color: red; } /* a remark */\n");
     }

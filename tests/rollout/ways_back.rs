@@ -75,6 +75,30 @@ async fn canary_that_always_fails_is_back_within_a_minute() {
     }
 }
 
+// Another rollout begins between the change of weights and the first window of this one. It wakes the driver, which must not
+// begin that window a usual tick later.
+#[tokio::test(start_paused = true)]
+async fn another_rollout_delays_no_window() {
+    let services: Vec<ServiceName> = ["s-0", "s-1"].map(|name| name.parse().unwrap()).to_vec();
+    let fleet = Fleet::start(&services).await;
+    fleet.traffic.report_loads();
+    for service in &services {
+        fleet.traffic.behave(service, Behavior { slower: None, ..Behavior::default() });
+    }
+    fleet.begin_at(&services[0], DEFAULT).await;
+    while fleet.weight(&services[0]) == 0.0 {
+        sleep(Duration::from_millis(250)).await;
+    }
+    fleet.fail(&services[0], 1_000);
+    let began = Instant::now();
+    sleep(Duration::from_millis(500)).await;
+    fleet.begin_at(&services[1], DEFAULT).await;
+    while fleet.weight(&services[0]) > 0.0 {
+        sleep(Duration::from_millis(250)).await;
+    }
+    assert!(began.elapsed() <= Duration::from_secs(55), "{:?}", began.elapsed());
+}
+
 #[tokio::test(start_paused = true)]
 #[ignore = "a campaign"]
 async fn ways_back_of_many_canaries() {

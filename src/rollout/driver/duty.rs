@@ -65,8 +65,8 @@ pub(super) struct DriveRollouts {
     rolling: Receiver<Arc<BTreeSet<ServiceName>>>,
     /// The memory of each rollout that is led here, by its id.
     watches: BTreeMap<String, Watch>,
-    /// When a tick came soon after a change of weights last.
-    settled_at: Option<Instant>,
+    /// When the tick after the last change of weights is due, or was. Ticks before it do not put it off.
+    settles_at: Option<Instant>,
     /// The time until the first lease of another process ends, at the last tick.
     next_free: Option<Duration>,
     /// The ids of the stored rollouts that cannot be read, which were logged.
@@ -79,7 +79,7 @@ impl DriveRollouts {
     pub(super) fn new(engine: Arc<Engine>) -> Self {
         let rolling = engine.deployments.rolling();
         let watches = BTreeMap::new();
-        Self { engine, rolling, watches, settled_at: None, next_free: None, unreadable: BTreeSet::new() }
+        Self { engine, rolling, watches, settles_at: None, next_free: None, unreadable: BTreeSet::new() }
     }
 
     /// Returns the rollouts that this gateway can read. Another one is left to gateways that can, and logged once.
@@ -145,9 +145,13 @@ impl DriveRollouts {
         for watch in self.watches.values_mut() {
             has_changed |= std::mem::take(&mut watch.has_changed);
         }
-        if has_changed && self.settled_at.is_none_or(|at| at.elapsed() >= SETTLE_EVERY) {
-            self.settled_at = Some(Instant::now());
-            return SETTLE;
+        let now = Instant::now();
+        if has_changed && self.settles_at.is_none_or(|at| now + SETTLE >= at + SETTLE_EVERY) {
+            self.settles_at = Some(now + SETTLE);
+        }
+        let settles_in = self.settles_at.map(|at| at.saturating_duration_since(now));
+        if let Some(settles_in) = settles_in.filter(|settles_in| !settles_in.is_zero()) {
+            return settles_in;
         }
         let near = TICK_EVERY.mul_f64(1.0 - SPREAD)..=TICK_EVERY.mul_f64(1.0 + SPREAD);
         let ends = self.watches.values().filter_map(Watch::window_ends_in);
