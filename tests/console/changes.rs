@@ -135,7 +135,7 @@ async fn store_lost_after_a_change_is_no_failure() {
         // The change is made, and the API waits five seconds for the other gateway.
         page.reads(".title", "generation 9").await;
         server.store.down.store(true, Ordering::SeqCst);
-        let result = "Generation 9, served here, not known of other gateways.";
+        let result = "Generation 9, served here, others not known.";
         page.reads_within("[role=status]", result, Duration::from_secs(10)).await;
         page.until("document.querySelector('.draft') == null").await;
     })

@@ -44,7 +44,7 @@ const cases = [
   ["results", [
     { generation: 9 }, { generation: 9, convergence: { converged: true, serving: ["a", "b"], waiting: [] } }, { generation: 9, convergence: { converged: false, serving: ["a"], waiting: ["b"] } },
     { generation: 9, convergence: { converged: false, serving: [], waiting: null } }, { version: "v2", phase: "paused", outcome: null },
-  ].map(resultOf), ["Generation 9.", "Generation 9, served by a and b.", "Generation 9, served by a, not yet by b.", "Generation 9, served here, not known of other gateways.", "The rollout of v2: paused."]],
+  ].map(resultOf), ["Generation 9.", "Generation 9, served by a and b.", "Generation 9, served by a, not yet by b.", "Generation 9, served here, others not known.", "The rollout of v2: paused."]],
   ["stories", [
     story({ change: "set-weight", version: "v2", before: { v1: { weight: 90 }, v2: { weight: 10 } }, after: { v1: { weight: 75 }, v2: { weight: 25 } } }),
     story({ change: "register", version: "v2", before: {}, after: { v2: { weight: 0 } } }),

@@ -77,11 +77,8 @@ async function waitDrained(version) {
   const signal = AbortSignal.timeout(620000);
   try {
     const { versions } = await call("GET", inDeployment(state.service, "traffic"), { query, signal });
-    const [does] = versions;
-    state.drained = isDrained(does);
-    const unknown = does.drained && does.drainedEverywhere === null;
-    if (state.drained) say(`✓ ${version} is drained: it may be stopped.`);
-    else say(`${version} is ${unknown ? "drained here, others not known" : "not drained yet"}.`);
+    state.drained = isDrained(versions[0]);
+    say(state.drained ? `✓ ${version} is drained: it may be stopped.` : `${version} may not be stopped yet.`);
   } catch (problem) {
     complain(problem);
   }

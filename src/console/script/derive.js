@@ -113,19 +113,19 @@ function badge(of, does, versions) {
     const why = [does.inFlight ? `${does.inFlight} in flight` : pinned, ...elsewhere].filter(Boolean).join(", ");
     return { text: why ? `draining: ${why}` : "draining", kind: "warn" };
   }
-  if (does.drainedEverywhere === null) return { text: "drained here, others not known", kind: "warn" };
   if (isDrained(does)) return { text: "may be stopped", kind: "ok" };
+  if (does.drainedEverywhere === null) elsewhere.push("others not known");
   return { text: ["drained here", ...elsewhere].join(", "), kind: "warn" };
 }
 
 // A change that was made, or a rollout after an order, in words.
-function resultOf({ generation, convergence, probes, phase, version, outcome }) {
+function resultOf({ generation, convergence: { serving, waiting = [] } = {}, probes, phase, version, outcome }) {
   if (phase) return `The rollout of ${version}: ${outcome ?? phase}.`;
   const parts = [`Generation ${generation}`];
-  if (convergence) parts.push(`served ${convergence.serving.length ? `by ${list(convergence.serving)}` : "here"}`);
+  if (serving) parts.push(`served ${serving.length ? `by ${list(serving)}` : "here"}`);
   // null: the change is made, and then the store could not be read.
-  if (convergence?.waiting === null) parts.push("not known of other gateways");
-  else if (convergence?.waiting.length) parts.push(`not yet by ${list(convergence.waiting)}`);
+  if (!waiting) parts.push("others not known");
+  else if (waiting.length) parts.push(`not yet by ${list(waiting)}`);
   return `${[...parts, ...(probes ?? []).map(probed)].join(", ")}.`;
 }
 
