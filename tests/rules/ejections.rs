@@ -81,7 +81,7 @@ async fn events_are_in_the_order_of_the_transitions() {
         }
     });
     gateway.backends.set_failing(B, true);
-    gateway.send(100).await;
+    gateway.send(500).await;
     let kinds: Vec<HealthEventKind> = gateway.events().into_iter().map(|(kind, _)| kind).collect();
     assert_eq!(kinds.get(..2), Some(&[Ejected, Up][..]));
 }
