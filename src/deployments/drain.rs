@@ -66,7 +66,7 @@ impl OtherReplicas {
 
     /// Iterates over the gateways that may still have requests for `version`, each with the reason.
     ///
-    /// Read the counters of this gateway first, as with
+    /// Read the counters of this gateway between [`other_replicas`](crate::Deployments::other_replicas) and this, as with
     /// [`RoutingHandle::is_drained`](crate::RoutingHandle::is_drained).
     pub fn blockers(&self, version: &VersionName) -> impl Iterator<Item = (&Replica, DrainBlocker)> {
         // Read now rather than before: the route whose counters the caller has read is recorded by now.
@@ -81,7 +81,7 @@ impl OtherReplicas {
     /// Iterates over the gateways that may still have requests for the instance of `version` at `backend`, each with the
     /// reason. The instance is drained once its URL was removed from the version, or the version is drained.
     ///
-    /// Read the counters of this gateway first, as with
+    /// Read the counters of this gateway between [`other_replicas`](crate::Deployments::other_replicas) and this, as with
     /// [`RoutingHandle::is_instance_drained`](crate::RoutingHandle::is_instance_drained).
     ///
     /// ```
@@ -100,8 +100,8 @@ impl OtherReplicas {
     /// # }
     /// let remove = Change::remove_urls(version.clone(), old.clone().into());
     /// deployments.apply(&auth, ChangeRequest::new(remove, "alice")).await?;
-    /// let is_drained_here = deployments.handle().is_instance_drained("auth", "v1.0", &old);
     /// let others = deployments.other_replicas(&auth).await?;
+    /// let is_drained_here = deployments.handle().is_instance_drained("auth", "v1.0", &old);
     /// let may_be_stopped = is_drained_here && others.instance_blockers(&version, &old).next().is_none();
     /// # assert!(may_be_stopped);
     /// # Ok::<(), Box<dyn std::error::Error>>(())

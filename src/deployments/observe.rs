@@ -236,7 +236,8 @@ impl Deployments {
     /// requests.
     ///
     /// The process of a version may be stopped once the version [is drained](crate::RoutingHandle::is_drained) here, and then
-    /// none of the others [blocks](OtherReplicas::blockers) it. Repeat the call every 100 ms or so until then. Only
+    /// none of the others [blocks](OtherReplicas::blockers) it, asked in this order: this call may load changes after
+    /// which the version gets requests again. Repeat the call every 100 ms or so until then. Only
     /// gateways that [report](super::Builder::with_replica_name) count. One that cannot reach the store is not waited for
     /// after its last report has expired, nor is one whose [`run`](Self::run) has ended.
     ///
@@ -253,8 +254,8 @@ impl Deployments {
     /// # }
     /// let switch = Change::switch("v1.1".parse()?);
     /// deployments.apply(&auth, ChangeRequest::new(switch, "alice")).await?;
-    /// let is_drained_here = deployments.handle().is_drained("auth", "v1.0");
     /// let others = deployments.other_replicas(&auth).await?;
+    /// let is_drained_here = deployments.handle().is_drained("auth", "v1.0");
     /// let may_be_stopped = is_drained_here && others.blockers(&old).next().is_none();
     /// # assert!(may_be_stopped);
     /// # Ok::<(), Box<dyn std::error::Error>>(())

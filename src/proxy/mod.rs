@@ -230,6 +230,7 @@
 mod activity;
 mod body;
 mod builder;
+mod clean_body;
 mod client_address;
 mod failure_log;
 mod fields;

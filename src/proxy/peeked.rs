@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::response_body::CleanBody;
+use super::clean_body::CleanBody;
 use super::watch::RecordIdle;
 use crate::common::error::BoxError;
 use crate::traffic::{Outcome, ProxyOutcome};

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use super::hop_by_hop::clean_response_trailers;
+use super::clean_body::CleanBody;
 use super::peeked::{Ahead, Peeked};
 use super::watch::{IdleLimit, PendingWatch, Watched};
 use crate::common::error::BoxError;
@@ -46,29 +46,13 @@ pin_project! {
     }
 }
 
-pin_project! {
-    /// The frames of the client's body, with clean trailers.
-    #[derive(Debug)]
-    pub(super) struct CleanBody<B> {
-        #[pin]
-        body: B,
-    }
-}
-
-impl<B> CleanBody<B> {
-    /// Wraps the client's body.
-    pub(super) const fn new(body: B) -> Self {
-        Self { body }
-    }
-}
-
 impl<B: Body> ProxyBody<B> {
     /// Returns the client's body, or `None` for a response of the proxy. A body with an
     /// [idle time](super::Proxy::with_body_idle_timeout) is shared or read ahead, and not returned either.
     #[must_use]
     pub fn into_inner(self) -> Option<B> {
         match self.kind {
-            Kind::Plain { body } => Some(body.body),
+            Kind::Plain { body } => Some(body.into_inner()),
             Kind::Complete { .. } | Kind::Watched { .. } | Kind::Local { .. } => None,
         }
     }
@@ -162,34 +146,5 @@ where
             Kind::Watched { body } => body.size_hint(),
             Kind::Local { bytes } => SizeHint::with_exact(bytes.len() as u64),
         }
-    }
-}
-
-impl<B> Body for CleanBody<B>
-where
-    B: Body<Error: Into<BoxError>>,
-{
-    type Data = B::Data;
-    type Error = BoxError;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
-        let mut frame = ready!(self.project().body.poll_frame(cx));
-        if let Some(Ok(frame)) = &mut frame
-            && let Some(trailers) = frame.trailers_mut()
-        {
-            clean_response_trailers(trailers);
-        }
-        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
