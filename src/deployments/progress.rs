@@ -345,7 +345,7 @@ impl Progress {
         last.map_or(self.loaded.revision, |(own, _)| *own)
     }
 
-    /// Returns the number of publications.
+    /// Returns the number of publications that have begun.
     pub(super) const fn publications(&self) -> u64 {
         self.publications
     }

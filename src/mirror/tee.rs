@@ -77,7 +77,7 @@ impl Tee {
     }
 }
 
-/// The body was dropped before its end: the client or the version gave up.
+/// The body was dropped before its end: the client or the version gave up. After the end this does nothing.
 impl Drop for Tee {
     fn drop(&mut self) {
         self.finish(Err(Unsent::Incomplete));

@@ -251,7 +251,7 @@ impl<B> Client<B> {
         self.set(|settings| settings.connector = settings.connector.clone().with_tls(tls))
     }
 
-    /// Creates a client with the same settings and a pool of its own: one for each thread, so that no
+    /// Creates a client with the same settings and a pool of its own. Call it once for each thread, so that no
     /// thread waits for another one.
     ///
     /// [`connections`](Self::connections) counts its connections, too.

@@ -17,7 +17,7 @@ use crate::common::lock::lock;
 const BY_REQUEST: u8 = 1;
 /// The request polls at this moment.
 const POLLING: u8 = 1 << 1;
-/// hyper was woken while the request polled.
+/// hyper was woken since the state was stored last. Only the end of a poll by the request looks at it.
 const WOKEN: u8 = 1 << 2;
 
 /// hyper's future of one connection.
@@ -130,8 +130,9 @@ impl Turn {
         self.state.load(Ordering::Acquire) & BY_REQUEST != 0
     }
 
-    /// Begins a poll by the request. What woke hyper before is served by it.
+    /// Begins a poll by the request, and clears [`WOKEN`]: the poll is later than a wake-up before this.
     fn begin_poll(&self) {
+        // Release: pairs with the change in `wake_by_ref`, which leaves wake-ups to `end_poll` from now on.
         self.state.store(BY_REQUEST | POLLING, Ordering::Release);
     }
 

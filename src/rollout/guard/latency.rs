@@ -81,7 +81,7 @@ impl PastLatencies {
 
 /// Returns the time above which a request of the canary is slow, where the others have the quantile `time`.
 fn tolerated(time: Duration, policy: &LatencyPolicy) -> Duration {
-    // Times are below 138 s and factors at most 100.
+    // Times are below 138 s and factors at most 100, so the product is a `Duration`.
     time.mul_f64(policy.times_worse).max(time.saturating_add(policy.at_least))
 }
 

@@ -28,8 +28,8 @@ impl Draft<'_> {
         self.lower(force.then_some(true));
     }
 
-    /// Begins the way back at the position `next` among its weights. The mirror ends at once: its copies are no
-    /// users.
+    /// Begins the way back at the position `next` among its weights. The mirror ends at once: no user gets the response to
+    /// a copy.
     fn begin_return(&mut self, next: usize, outcome: Outcome, why: &str) {
         self.state.phase = Phase::Returning(Return { next, outcome, pending: true });
         self.state.held = Duration::ZERO;

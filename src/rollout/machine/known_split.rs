@@ -78,10 +78,10 @@ impl KnownSplit {
         self.stable.get(&id).is_some_and(|now| before.lost_urls(now))
     }
 
-    /// Returns whether the other versions are the same ones with the same weights.
-    fn has_weights_of(&self, other: &Self) -> bool {
+    /// Returns whether the versions beside the canary are the same ones `now`, with the same weights.
+    fn has_weights_of(&self, now: &Self) -> bool {
         let own = self.stable.iter().map(|(id, version)| (*id, version.weight));
-        own.eq(other.stable.iter().map(|(id, version)| (*id, version.weight)))
+        own.eq(now.stable.iter().map(|(id, version)| (*id, version.weight)))
     }
 }
 

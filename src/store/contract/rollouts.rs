@@ -254,7 +254,7 @@ pub async fn rollout_lease_has_one_leader(store: &dyn RouteStore) {
     assert_lease_ends(store).await;
 }
 
-/// Lets the lease end, and asserts that another replica gets it.
+/// Lets the lease of `a` on the rollout `1` end, which is at turn 3, and asserts that another replica gets it.
 async fn assert_lease_ends(store: &dyn RouteStore) {
     let rollouts = rollouts_of(store);
     write(store, &waiting_write(3).with_claim("a", Duration::from_millis(1))).await;

@@ -27,8 +27,9 @@ impl Head {
         Ok(Self { revision, read_only: read_only != 0, server: row.try_get_by_index(2)? })
     }
 
-    /// Records that this server answered a call that began in the term `begun`, and returns the term of the answer.
-    pub(super) fn term(&self, followed: &Followed, begun: u64) -> u64 {
+    /// Records that this server answered a call that began in the [term](super::followed) `begun`, and returns the term of the
+    /// answer. If it is the first answer of another server, connections that were made before are not used any more.
+    pub(super) fn record_answer(&self, followed: &Followed, begun: u64) -> u64 {
         followed.record_answer(begun, &self.server)
     }
 }

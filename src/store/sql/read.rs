@@ -37,7 +37,7 @@ pub(super) async fn load(
     let begun = followed.term();
     let head = read_writable_head(db).await?;
     if after > 0 && head.revision <= after {
-        return Ok(Snapshot::new(head.revision, Vec::new()).with_term(head.term(followed, begun)));
+        return Ok(Snapshot::new(head.revision, Vec::new()).with_term(head.record_answer(followed, begun)));
     }
     if db.get_database_backend() == DbBackend::Sqlite {
         let services = load_services(db, after).await?;
@@ -49,7 +49,7 @@ pub(super) async fn load(
     let rolled_out = rollouts::services(&transaction).await?;
     transaction.commit().await?;
     let snapshot = new_snapshot(head.revision, &services).with_rollouts(rolled_out);
-    Ok(snapshot.with_term(head.term(followed, begun)))
+    Ok(snapshot.with_term(head.record_answer(followed, begun)))
 }
 
 /// Reads the head, or fails with [`Failure::ReadOnly`] if the server accepts no changes.

@@ -47,7 +47,7 @@ pub(super) async fn commit(
         Ok((applied, head))
     });
     let (applied, head) = committed.await?;
-    Ok(applied.with_term(head.term(&context.followed, begun)))
+    Ok(applied.with_term(head.record_answer(&context.followed, begun)))
 }
 
 /// Deletes changes beyond the last `limit` of a service that was changed from `before` to `after`.

@@ -119,7 +119,7 @@ pub(super) async fn write(
     let written =
         in_transaction(context, async |transaction| write_fenced(transaction, write, history_limit).await);
     let Some((mut applied, head)) = written.await? else { return Ok(RolloutWritten::Overtaken) };
-    let term = head.term(&context.followed, begun);
+    let term = head.record_answer(&context.followed, begun);
     applied.iter_mut().for_each(|applied| applied.term = term);
     Ok(RolloutWritten::Written { applied, revision: head.revision })
 }

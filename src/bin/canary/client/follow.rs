@@ -28,7 +28,7 @@ pub(crate) struct Follow<'a> {
     reader: EventReader,
     /// The events that were received and not returned yet.
     ready: VecDeque<Event>,
-    /// The attempts since the last event.
+    /// The failed attempts since the last event.
     failed: usize,
     /// When the events stop. `None`: never.
     deadline: Option<Instant>,

@@ -19,14 +19,15 @@ pub(crate) fn badge(split: &SplitView, traffic: &VersionTrafficView) -> Cell {
     }
 }
 
-/// Returns the state of a version with traffic, and how many of its instances are out of service if some are.
+/// Returns the state of a version with traffic, and how many of its instances are out of service if some are. The state is
+/// `new` for the version that was registered last of those that share the traffic, and `serving` for the others.
 fn serving_state(split: &SplitView, version: Option<&VersionView>) -> Cell {
     let health = version.and_then(|version| version.health.as_ref());
     if health.is_some_and(|health| health.none_usable) {
         return Cell::bad("serving, no instance is usable");
     }
-    let is_new =
-        newest_sharing(split).is_some_and(|newest| version.is_some_and(|version| version.id == newest.id));
+    let newest = newest_sharing(split).map(|newest| newest.id);
+    let is_new = newest.is_some() && newest == version.map(|version| version.id);
     let word = if is_new { "new" } else { "serving" };
     match health.and_then(instances_out) {
         Some(out) => Cell::watch(&format!("{word}, {out}")),
