@@ -42,7 +42,7 @@
 //! | `is_private`, `max_idle` of a connection | `upstream/{http1,http2}.rs` | Relaxed | written by the request that holds the connection. The lock of its backend orders them for the next one |
 //! | the limit and the number of streams of a connection | `upstream/http2.rs` | Relaxed | streams are counted under the lock of the backend. The driver takes this lock after it has published a higher limit, so a request waits for a stream only if it has not missed one |
 //! | when the number of streams changed | `upstream/http2.rs` | Relaxed | written under the lock of the backend. The driver asks under it whether the connection is idle |
-//! | the reads and writes of a connection, three fields | `upstream/wire.rs` | Relaxed | hyper's poll writes them, and the driver alone reads the number of writes. The error of a request has reached it by a channel, so it sees the reads before. A value from before the request that is too old only prevents a repeat |
+//! | the reads and writes of a connection, four fields | `upstream/wire.rs` | Relaxed | hyper's poll writes them, and the driver alone reads the number of writes. The error of a request has reached it by a channel, so it sees the reads before. A value from before the request that is too old only prevents a repeat |
 //! | when bytes were last moved | `proxy/activity.rs` | Relaxed | a time alone. A late read only makes a wait longer |
 //! | whether reports lack figures | `deployments/figures.rs` | Relaxed `swap` | exactly one report of a change logs it |
 //! | whether this process has reported | `deployments/replicas.rs` | Relaxed | a second report that starts the process does no harm |
@@ -83,11 +83,15 @@
 //! 3. *The request polls hyper, looks at the result, registers its waker, and ends its poll by a `swap`.* hyper's waker sets
 //!    a bit by `fetch_or`. If that came first, the request wakes itself. If the `swap` came first, the waker that was
 //!    registered before it is woken. A request with a result polls again for the next one, and needs no wake-up.
-//! 4. *The end of a turn is announced.* A request that leaves hyper unfinished wakes the driver. A driver that is dropped
-//!    wakes the request.
+//! 4. *The end of a turn is announced, and is the last change of it.* A request that leaves hyper unfinished wakes the driver. A
+//!    driver that is dropped wakes the request. A request ends its turn before the pool or the driver may give the
+//!    connection to the next one.
 //!
-//! A request whose response has begun polls hyper only when its upload has ended. Otherwise the driver does: the upload must
-//! not wait for the reader of the response. So while a response body is polled under the lock, no request body is, and
+//! The result is polled with the waker of hyper as well: tokio wakes it later if the task has used up its budget, though the
+//! result is there.
+//!
+//! A request whose response has begun polls hyper only when the backend has taken all of the request. Otherwise the driver
+//! does: the upload must not wait for the reader of the response. So while a response body is polled under the lock, no request body is, and
 //! connections whose bodies depend on each other do not lock each other.
 //!
 //! # Why "drained" is drained

@@ -78,13 +78,14 @@ impl<B, K: Keeper<Http1Connection<B>> + Unpin> Future for Http1Driver<B, K> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        // Registers the waker first, so that no later change is missed.
-        if this.connection.engine().poll_by_driver(cx).is_ready() {
+        // First, so that no later change is missed.
+        this.connection.engine().register_driver(cx);
+        if this.connection.is_abandoned() || this.connection.engine().poll_by_driver().is_ready() {
             return Poll::Ready(());
         }
         // The driver goes on whether the connection returned or not.
         let _ = this.connection.poll_return(cx);
-        if this.connection.is_abandoned() || this.poll_stall(cx).is_ready() {
+        if this.poll_stall(cx).is_ready() {
             return Poll::Ready(());
         }
         poll_idle(&mut this.idle, &this.keeper, &this.connection, cx)

@@ -50,22 +50,32 @@ impl Engine {
         self.turn.state.store(BY_REQUEST, Ordering::Release);
     }
 
-    /// Lets the driver poll hyper when hyper is woken.
-    pub(super) fn end_request(&self) {
-        self.turn.state.store(0, Ordering::Release);
+    /// Lets the driver poll hyper when hyper is woken. Returns whether hyper was woken since the request polled it last, so
+    /// that the driver has to be woken.
+    ///
+    /// After this the connection may be given to another request. So nothing of its turn may be changed any more.
+    pub(super) fn end_request(&self) -> bool {
+        // AcqRel: pairs with the change in `wake_by_ref`.
+        let state = self.turn.state.swap(0, Ordering::AcqRel);
         // The task of the request may live long. It is not woken for this connection any more.
         drop(self.turn.request.take());
+        state & WOKEN != 0
+    }
+
+    /// Wakes the driver.
+    pub(super) fn wake_driver(&self) {
+        self.turn.driver.wake();
     }
 
     /// Lets the driver poll hyper, and wakes it.
     pub(super) fn hand_over(&self) {
         self.end_request();
-        self.turn.driver.wake();
+        self.wake_driver();
     }
 
     /// Polls `result`, which hyper brings about, and hyper where it is the turn of the request.
     ///
-    /// `result` must be all that the request waits for: only a poll of this function wakes the task for it.
+    /// A request makes progress only while this is polled.
     pub(super) fn poll_for_request<T>(
         &self,
         cx: &mut Context<'_>,
@@ -74,10 +84,11 @@ impl Engine {
         if !self.turn.is_by_request() {
             return result(cx);
         }
-        // Only hyper completes the result, and only this task polls hyper: it looks again after each poll, and needs no waker.
-        let mut unwoken = Context::from_waker(Waker::noop());
+        // With the waker of hyper, which brings the result about. During the poll below it only sets a bit, since the result is
+        // looked at after it. tokio wakes it later if a task has used up its budget.
+        let mut woken_as_hyper = Context::from_waker(&self.waker);
         // First, since hyper may wait until the result is wanted.
-        if let Poll::Ready(result) = result(&mut unwoken) {
+        if let Poll::Ready(result) = result(&mut woken_as_hyper) {
             return Poll::Ready(result);
         }
         self.turn.begin_poll();
@@ -85,14 +96,22 @@ impl Engine {
             self.hand_over();
             return result(cx);
         }
-        let polled = result(&mut unwoken);
+        let polled = result(&mut woken_as_hyper);
         self.turn.end_poll(polled.is_ready(), cx);
         polled
     }
 
-    /// Polls hyper unless a request does. Ready once the connection has ended.
-    pub(super) fn poll_by_driver(&self, cx: &Context<'_>) -> Poll<()> {
+    /// Registers the waker of the driver.
+    pub(super) fn register_driver(&self, cx: &Context<'_>) {
         self.turn.driver.register(cx.waker());
+    }
+
+    /// Polls hyper unless a request does. Ready once the connection has ended. The driver has registered its waker.
+    pub(super) fn poll_by_driver(&self) -> Poll<()> {
+        // Without the lock first: a request may hold it for as long as its body takes.
+        if self.turn.is_by_request() {
+            return Poll::Pending;
+        }
         self.poll_unless(|| self.turn.is_by_request())
     }
 
@@ -101,7 +120,8 @@ impl Engine {
         // Dropped without the lock: it drops the request body, which is code of the application.
         let hyper = lock(&self.hyper).take();
         drop(hyper);
-        self.turn.request.wake();
+        // A request that is about to wait sees it at the end of its poll.
+        self.waker.wake_by_ref();
     }
 
     /// Polls hyper. Ready once the connection has ended.
@@ -132,7 +152,8 @@ impl Turn {
 
     /// Begins a poll by the request, and clears [`WOKEN`]: the poll is later than a wake-up before this.
     fn begin_poll(&self) {
-        // Release: pairs with the change in `wake_by_ref`, which leaves wake-ups to `end_poll` from now on.
+        // Release: pairs with the change in `wake_by_ref`, which leaves wake-ups to `end_poll` from now on. What a wake-up
+        // announces is behind a lock of its own: the state carries no data.
         self.state.store(BY_REQUEST | POLLING, Ordering::Release);
     }
 

@@ -12,6 +12,7 @@ use super::error::Error;
 
 /// The response future of [`Client`](super::Client). It resolves when the response head is there.
 ///
+/// Over HTTP/1.1 the request makes progress only while this is polled: do not wait for anything that the backend does before.
 /// Dropping it cancels the request: an HTTP/1.1 connection is closed, and an HTTP/2 stream is reset.
 /// See [`Client`](super::Client) for an example.
 #[must_use = "futures do nothing unless polled"]

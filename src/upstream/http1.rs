@@ -157,24 +157,26 @@ impl<B> Http1Connection<B> {
     /// Gives the connection to its pool. Without a pool nobody would use it, so it is closed.
     fn give_back(self: &Arc<Self>) {
         // First: the next request may begin as soon as the pool has the connection.
-        self.engine.end_request();
+        if self.engine.end_request() {
+            self.engine.wake_driver();
+        }
         match self.pool.upgrade() {
             Some(pool) => pool.give_back(Arc::clone(self)),
             None => self.close(),
         }
     }
 
-    /// Returns whether a request body is on its way.
-    fn is_uploading(&self) -> bool {
+    /// Returns whether a part of the request is on its way: its body, or what the backend has not taken of it yet.
+    fn is_sending(&self) -> bool {
         // Acquire: pairs with the Release in `ended`, so what the request body held is free.
-        self.is_uploading.load(Ordering::Acquire)
+        self.is_uploading.load(Ordering::Acquire) || self.reads.is_write_pending()
     }
 
     /// Returns whether another request may use the connection.
     fn is_reusable(&self) -> bool {
         !self.is_private.load(Ordering::Relaxed)
             // A backend that responds early may read the rest of the body as further requests.
-            && !self.is_uploading()
+            && !self.is_sending()
             && self.max_idle.load(Ordering::Relaxed) > 0
             && !self.is_expired()
     }
@@ -187,9 +189,11 @@ impl<B: Send + 'static> Reusable for Http1Connection<B> {
         } else if self.is_ready() {
             return self.give_back();
         }
+        // Before the driver may see that the response has ended: it then gives the connection to another request.
+        self.engine.end_request();
         // Release: pairs with the Acquire in `is_ending`. Before the driver is woken, which so sees it.
         self.is_ending.store(true, Ordering::Release);
-        self.engine.hand_over();
+        self.engine.wake_driver();
     }
 
     fn poll_frame(
@@ -279,7 +283,7 @@ impl<B: SentBody> Lease<B> {
             return response.map(|body| Body::new(body, Hold::Nothing, limits));
         };
         // The rest of the request goes on whether the caller reads the response or not.
-        if connection.is_uploading() {
+        if connection.is_sending() {
             connection.engine.hand_over();
         }
         if negotiates_connection(response.headers()) {

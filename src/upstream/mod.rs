@@ -37,7 +37,8 @@
 //! - **Threads:** clones share a pool. [`with_own_pool`](Client::with_own_pool) makes one for each
 //!   thread, with common figures.
 //! - **Tasks:** each connection is one future, which your executor runs. It ends when the last clone
-//!   of the client is gone and no response body of the connection is left.
+//!   of the client is gone and no response body of the connection is left. Over HTTP/1.1 a request is sent and its
+//!   response is read while the response future and the body are polled, by their task.
 //! - **Cancellation:** a request whose future or body is dropped gives back its place. Its HTTP/1.1
 //!   connection is closed, since the rest of the response is on its way; its HTTP/2 stream is reset.
 //! - **Uploads:** when the response has ended, the backend has a minute for each part of the rest of the

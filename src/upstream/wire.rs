@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ pub(super) struct Reads {
     last: AtomicU64,
     /// The writes that succeeded.
     writes: AtomicUsize,
+    /// Whether the last write or flush waits for the peer. hyper writes until then, or until it has nothing left.
+    is_write_pending: AtomicBool,
 }
 
 impl Wire {
@@ -38,6 +40,7 @@ impl Wire {
             count: AtomicUsize::new(0),
             last: AtomicU64::new(0),
             writes: AtomicUsize::new(0),
+            is_write_pending: AtomicBool::new(false),
         };
         Self { stream, reads: Arc::new(reads) }
     }
@@ -69,8 +72,14 @@ impl Reads {
         self.writes.load(Ordering::Relaxed)
     }
 
-    /// Counts a write that took place.
+    /// Returns whether there is something to write that the peer has not taken yet.
+    pub(super) fn is_write_pending(&self) -> bool {
+        self.is_write_pending.load(Ordering::Relaxed)
+    }
+
+    /// Counts a write that took place, and records whether the write waits for the peer.
     fn record_write<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        self.is_write_pending.store(written.is_pending(), Ordering::Relaxed);
         if matches!(written, Poll::Ready(Ok(_))) {
             self.writes.fetch_add(1, Ordering::Relaxed);
         }
@@ -106,7 +115,9 @@ impl Write for Wire {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.reads.is_write_pending.store(flushed.is_pending(), Ordering::Relaxed);
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,15 +1,19 @@
 //! Who polls a connection with HTTP/1.1: the request that uses it, or the task of the connection.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use futures_util::stream::poll_fn;
+use futures_util::stream::{FuturesUnordered, poll_fn};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::rt::Executor;
+use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
+use tokio::task::coop;
 use tokio::time::timeout;
 use tower::ServiceExt;
 use tower_canary::probe::UrlPolicy;
@@ -171,7 +175,7 @@ async fn request_with_a_body_needs_no_other_task() {
     let backend = Backend::start(|mut connection, _| async move {
         while connection.head().await.is_some() {
             let mut body = [0; 4];
-            tokio::io::AsyncReadExt::read_exact(&mut connection.stream, &mut body).await.unwrap();
+            connection.stream.read_exact(&mut body).await.unwrap();
             connection.ok("").await;
         }
     })
@@ -181,4 +185,61 @@ async fn request_with_a_body_needs_no_other_task() {
         expect_ok(&client, backend.post(full("body"))).await;
     }
     assert_eq!(backend.connections(), 1);
+}
+
+/// A task that has used up its budget gets no result from channels of tokio until it is polled again.
+#[tokio::test]
+async fn response_arrives_though_the_budget_is_used_up() {
+    let backend = Backend::start(|mut connection, _| async move {
+        while connection.head().await.is_some() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            connection
+                .write("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n")
+                .await;
+        }
+    })
+    .await;
+    let client = client();
+    for spent in 100..=127 {
+        let mut sent = std::pin::pin!(client.clone().oneshot(backend.get()));
+        let response = std::future::poll_fn(|cx| {
+            for _ in 0..spent {
+                if let Poll::Ready(budget) = coop::poll_proceed(cx) {
+                    budget.made_progress();
+                }
+            }
+            sent.as_mut().poll(cx)
+        });
+        // Only what woke the task polls it.
+        let mut sending = FuturesUnordered::from_iter([response]);
+        let response = timeout(LIMIT, sending.next()).await.unwrap().unwrap().unwrap();
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "ok");
+    }
+}
+
+/// hyper has the whole request, and the backend has taken a part of it.
+#[tokio::test]
+async fn buffered_request_goes_on_while_its_response_is_not_read() {
+    const SIZE: usize = 16 << 20;
+    let received = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&received);
+    let backend = Backend::start(move |mut connection, _| {
+        let count = Arc::clone(&count);
+        async move {
+            connection.head().await;
+            connection.write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n").await;
+            let mut part = vec![0; 64 * 1024];
+            while count.load(Ordering::SeqCst) < SIZE {
+                let read = connection.stream.read(&mut part).await.unwrap();
+                count.fetch_add(read, Ordering::SeqCst);
+            }
+            connection.write("ok").await;
+        }
+    })
+    .await;
+    let client = client();
+    let response = send(&client, backend.post(full(vec![0; SIZE]))).await.unwrap();
+    wait_until(LIMIT, "sent", async || received.load(Ordering::SeqCst) == SIZE).await;
+    let body = timeout(LIMIT, response.into_body().collect()).await.unwrap().unwrap();
+    assert_eq!(body.to_bytes(), "ok");
 }

@@ -26,8 +26,8 @@ fn serving_state(split: &SplitView, version: Option<&VersionView>) -> Cell {
     if health.is_some_and(|health| health.none_usable) {
         return Cell::bad("serving, no instance is usable");
     }
-    let newest = newest_sharing(split).map(|newest| newest.id);
-    let is_new = newest.is_some() && newest == version.map(|version| version.id);
+    let newest = newest_sharing(split).map(|newest| &newest.id);
+    let is_new = newest.is_some() && newest == version.map(|version| &version.id);
     let word = if is_new { "new" } else { "serving" };
     match health.and_then(instances_out) {
         Some(out) => Cell::watch(&format!("{word}, {out}")),
