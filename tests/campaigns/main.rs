@@ -8,7 +8,7 @@
 //! campaign                                         # all campaigns with their default sizes
 //! CANARY_CAMPAIGN_SECONDS=60 campaign storm
 //! CANARY_CAMPAIGN_KILLS=200 campaign killed
-//! CANARY_CAMPAIGN_LEADERS=200 campaign leaders     # in 8 groups of three gateways
+//! CANARY_CAMPAIGN_LEADERS=200 campaign leaders     # in 8 groups of three gateways: PostgreSQL needs max_connections=200
 //! CANARY_CAMPAIGN_RETURNS=10 campaign returns      # pairs of gateways at the same time
 //! CANARY_CAMPAIGN_CHANGES=1000 campaign writers    # of each of four writers
 //! CANARY_CAMPAIGN_BOOTS=50 campaign boots          # of four gateways each
