@@ -7,7 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker, ready};
 
 use futures_util::task::AtomicWaker;
 
@@ -92,7 +92,7 @@ impl Engine {
             return Poll::Ready(result);
         }
         self.turn.begin_poll();
-        if self.poll_hyper().is_ready() {
+        if self.poll_hyper(true).is_ready() {
             self.hand_over();
             return result(cx);
         }
@@ -112,7 +112,7 @@ impl Engine {
         if self.turn.is_by_request() {
             return Poll::Pending;
         }
-        self.poll_unless(|| self.turn.is_by_request())
+        self.poll_hyper(false)
     }
 
     /// Drops hyper's future, which closes the connection, and wakes the request that it served.
@@ -124,19 +124,15 @@ impl Engine {
         self.waker.wake_by_ref();
     }
 
-    /// Polls hyper. Ready once the connection has ended.
-    fn poll_hyper(&self) -> Poll<()> {
-        self.poll_unless(|| false)
-    }
-
-    /// Polls hyper, unless `is_other` says under the lock that it is the turn of another task.
-    fn poll_unless(&self, is_other: impl FnOnce() -> bool) -> Poll<()> {
+    /// Polls hyper if it is the turn of the caller, a request or the driver. Ready once the connection has ended.
+    fn poll_hyper(&self, by_request: bool) -> Poll<()> {
         let mut hyper = lock(&self.hyper);
         let Some(future) = &mut *hyper else { return Poll::Ready(()) };
         // Under the lock: a request that begins after this polls after the driver, and sees all that this poll brings about.
-        if is_other() || future.as_mut().poll(&mut Context::from_waker(&self.waker)).is_pending() {
+        if self.turn.is_by_request() != by_request {
             return Poll::Pending;
         }
+        ready!(future.as_mut().poll(&mut Context::from_waker(&self.waker)));
         let ended = hyper.take();
         drop(hyper);
         drop(ended);

@@ -137,8 +137,8 @@ impl DriveRollouts {
         own.min(free.saturating_add(TAKE_OVER_AFTER.mul_f64(rand::random_range(0.1..1.0))))
     }
 
-    /// Returns the time until the next tick of the rollouts that are led here. After a change of weights it is
-    /// [`SETTLE`], to begin a window. Otherwise it is the time until the end of a window of evidence, if that is
+    /// Returns the time until the next tick of the rollouts that are led here. After a change of weights it ends
+    /// [`SETTLE`] after the change, to begin a window. Otherwise it is the time until the end of a window of evidence, if that is
     /// [`TICK_EVERY`] within the [`SPREAD`], and a random one within it if not.
     fn own_pause(&mut self) -> Duration {
         let mut has_changed = false;
@@ -149,9 +149,8 @@ impl DriveRollouts {
         if has_changed && self.settles_at.is_none_or(|at| now + SETTLE >= at + SETTLE_EVERY) {
             self.settles_at = Some(now + SETTLE);
         }
-        let settles_in = self.settles_at.map(|at| at.saturating_duration_since(now));
-        if let Some(settles_in) = settles_in.filter(|settles_in| !settles_in.is_zero()) {
-            return settles_in;
+        if let Some(at) = self.settles_at.filter(|at| *at > now) {
+            return at - now;
         }
         let near = TICK_EVERY.mul_f64(1.0 - SPREAD)..=TICK_EVERY.mul_f64(1.0 + SPREAD);
         let ends = self.watches.values().filter_map(Watch::window_ends_in);

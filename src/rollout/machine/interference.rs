@@ -91,14 +91,15 @@ impl Draft<'_> {
     /// Returns whether somebody else removed or replaced the mirror of the stage. A mirror also ends with the active
     /// canary, without a decision about it.
     fn has_lost_mirror(&self) -> bool {
-        let share = self.state.mirror(self.plan);
-        let own = MirrorShare::new(self.plan.version().clone(), share);
-        let mut versions = self.split.versions().iter();
-        let is_canary_active = versions.any(|version| version.id == self.state.canary && version.active);
-        match self.split.mirror() {
-            Some(mirror) => self.state.mirrors && *mirror != own,
-            None => self.state.mirrors && is_canary_active,
+        if !self.state.mirrors {
+            return false;
         }
+        let Some(mirror) = self.split.mirror() else {
+            let mut versions = self.split.versions().iter();
+            return versions.any(|version| version.id == self.state.canary && version.active);
+        };
+        let share = self.state.mirror(self.plan);
+        *mirror != MirrorShare::new(self.plan.version().clone(), share)
     }
 
     /// Pauses after a change of weights or of the mirror. A pause stays as it is if its end sets the weight and the
